@@ -1,0 +1,176 @@
+/* Growable bytes. Knows nothing of what they mean. */
+#include "base/buf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+
+enum { BUF_MIN = 64 };
+
+void ff_buf_init(struct ff_buf *buf, size_t max)
+{
+	*buf = (struct ff_buf){.max = max};
+}
+
+void ff_buf_release(struct ff_buf *buf)
+{
+	ff_free(buf->mem);
+	ff_buf_init(buf, buf->max);
+}
+
+void ff_buf_clear(struct ff_buf *buf)
+{
+	buf->off = buf->len = 0;
+}
+
+/* Makes room behind the content. One byte more than `cap` is always there, for ff_buf_str's NUL. */
+static int grow(struct ff_buf *buf, size_t size)
+{
+	size_t max = buf->max ? buf->max : FF_BUF_MAX;
+	size_t need, cap;
+	uint8_t *mem;
+
+	if (buf->len > max || size > max - buf->len)
+		return FF_ETOOBIG;
+	need = buf->len + size;
+	/* Moving to the front pays when it frees at least what it copies. */
+	if (buf->mem && need <= buf->cap && buf->off >= buf->len) {
+		memmove(buf->mem, buf->mem + buf->off, buf->len);
+		buf->off = 0;
+		return 0;
+	}
+	cap = buf->cap * 2;
+	if (cap < BUF_MIN)
+		cap = BUF_MIN;
+	if (cap > max)
+		cap = max;
+	if (cap < need)
+		cap = need;
+	if (!buf->off) {
+		mem = ff_realloc(buf->mem, cap + 1);
+		if (!mem)
+			return FF_ENOMEM;
+	} else {
+		mem = ff_malloc(cap + 1);
+		if (!mem)
+			return FF_ENOMEM;
+		memcpy(mem, buf->mem + buf->off, buf->len);
+		ff_free(buf->mem);
+		buf->off = 0;
+	}
+	buf->mem = mem;
+	buf->cap = cap;
+	return 0;
+}
+
+static int make_room(struct ff_buf *buf, size_t size)
+{
+	size_t max = buf->max ? buf->max : FF_BUF_MAX;
+
+	if (buf->mem && size <= buf->cap - buf->off - buf->len && buf->len + size <= max)
+		return 0;
+	return grow(buf, size);
+}
+
+uint8_t *ff_buf_reserve(struct ff_buf *buf, size_t size)
+{
+	return make_room(buf, size) ? NULL : buf->mem + buf->off + buf->len;
+}
+
+void ff_buf_added(struct ff_buf *buf, size_t size)
+{
+	buf->len += size;
+}
+
+int ff_buf_add(struct ff_buf *buf, const void *bytes, size_t len)
+{
+	int rc;
+
+	if (!len)
+		return 0;
+	rc = make_room(buf, len);
+	if (rc)
+		return rc;
+	memcpy(buf->mem + buf->off + buf->len, bytes, len);
+	buf->len += len;
+	return 0;
+}
+
+int ff_buf_addstr(struct ff_buf *buf, const char *text)
+{
+	return ff_buf_add(buf, text, strlen(text));
+}
+
+int ff_buf_addch(struct ff_buf *buf, char c)
+{
+	return ff_buf_add(buf, &c, 1);
+}
+
+int ff_buf_vaddf(struct ff_buf *buf, const char *fmt, va_list args)
+{
+	va_list again;
+	size_t room;
+	int len, rc;
+
+	rc = make_room(buf, 0);
+	if (rc)
+		return rc;
+	room = buf->cap - buf->off - buf->len;
+	va_copy(again, args);
+	len = vsnprintf((char *)buf->mem + buf->off + buf->len, room + 1, fmt, again);
+	va_end(again);
+	if (len < 0)
+		return FF_EINVAL;
+	rc = make_room(buf, (size_t)len);
+	if (rc)
+		return rc;
+	if ((size_t)len > room)
+		vsnprintf((char *)buf->mem + buf->off + buf->len, (size_t)len + 1, fmt, args);
+	buf->len += (size_t)len;
+	return 0;
+}
+
+int ff_buf_addf(struct ff_buf *buf, const char *fmt, ...)
+{
+	va_list args;
+	int rc;
+
+	va_start(args, fmt);
+	rc = ff_buf_vaddf(buf, fmt, args);
+	va_end(args);
+	return rc;
+}
+
+void ff_buf_consume(struct ff_buf *buf, size_t len)
+{
+	if (len >= buf->len) {
+		ff_buf_clear(buf);
+		return;
+	}
+	buf->off += len;
+	buf->len -= len;
+}
+
+const char *ff_buf_str(struct ff_buf *buf)
+{
+	if (!buf->mem)
+		return "";
+	buf->mem[buf->off + buf->len] = '\0';
+	return (const char *)buf->mem + buf->off;
+}
+
+char *ff_buf_take(struct ff_buf *buf)
+{
+	char *text;
+
+	if (!buf->mem)
+		return ff_strdup("");
+	if (buf->off)
+		memmove(buf->mem, buf->mem + buf->off, buf->len);
+	buf->mem[buf->len] = '\0';
+	text = (char *)buf->mem;
+	ff_buf_init(buf, buf->max);
+	return text;
+}
