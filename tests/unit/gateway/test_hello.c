@@ -1,0 +1,349 @@
+/* Ours beyond execnet: credit, heartbeats, silence. */
+#include "pair.h"
+
+enum { WINDOW = 1000 };
+
+static void hello_pair(struct pair *pair, uint32_t window)
+{
+	assert_true(pair_try_init(pair, 4096, window));
+	assert_int_equal(ff_gateway_hello(pair->a, 5000000, 15000000, pair->now_us), 0);
+	pair_run(pair);
+	assert_int_equal(pair->hellos, 2);
+	assert_true(ff_gateway_extended(pair->a));
+	assert_true(ff_gateway_extended(pair->b));
+}
+
+static int drains;
+
+static void count_drain(struct ff_channel *channel, void *ctx)
+{
+	drains++;
+}
+
+static void stall_and_resume(void **state)
+{
+	char bytes[95]; /* 101 with its frame's payload around it */
+	struct ff_item item = FF_ITEM_INIT;
+	struct ff_channel *channel;
+	struct pair pair;
+	int i;
+
+	drains = 0;
+	memset(bytes, 'b', sizeof(bytes));
+	hello_pair(&pair, WINDOW);
+	channel = pair_start(&pair, "x");
+	ff_channel_set_drain(channel, count_drain, NULL);
+	for (i = 0; i < 10; i++) {
+		assert_true(ff_channel_writable(channel));
+		assert_int_equal(ff_channel_send_bytes(channel, bytes, 95, NULL), 0);
+	}
+	assert_false(ff_channel_writable(channel)); /* 10 * 101 > 1000 */
+	assert_int_equal(ff_channel_pending(channel), 0);
+	for (i = 10; i < 40; i++)
+		send_int(channel, i);
+	assert_true(ff_channel_pending(channel) > 0);
+	pair_run(&pair);
+	assert_int_equal(drains, 0);
+	/* Half a window's worth is taken: credit comes back, and all that waits goes. */
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(ff_channel_poll(pair.executed, &item, NULL), 0);
+		ff_item_release(&item);
+		pair_run(&pair);
+		assert_int_equal(drains, 0);
+	}
+	for (i = 4; i < 10; i++) {
+		assert_int_equal(ff_channel_poll(pair.executed, &item, NULL), 0);
+		ff_item_release(&item);
+	}
+	pair_run(&pair);
+	assert_int_equal(drains, 1);
+	assert_true(ff_channel_writable(channel));
+	for (i = 10; i < 40; i++)
+		assert_int_equal(poll_int(pair.executed), i);
+	ff_channel_unref(channel);
+	pair_release(&pair);
+}
+
+/* One item over the window goes when there is any credit. */
+static void item_over_the_window(void **state)
+{
+	char bytes[5 * WINDOW];
+	struct ff_item item = FF_ITEM_INIT;
+	struct ff_channel *channel;
+	struct pair pair;
+	int i;
+
+	memset(bytes, 'b', sizeof(bytes));
+	hello_pair(&pair, WINDOW);
+	channel = pair_start(&pair, "x");
+	for (i = 0; i < 5; i++)
+		assert_int_equal(ff_channel_send_bytes(channel, bytes, sizeof(bytes), NULL), 0);
+	for (i = 0; i < 5; i++) {
+		pair_run(&pair);
+		assert_int_equal(ff_channel_pending(channel) > 0, i < 4);
+		assert_int_equal(ff_channel_poll(pair.executed, &item, NULL), 0);
+		assert_int_equal(item.value.len, sizeof(bytes));
+		ff_item_release(&item);
+	}
+	ff_channel_unref(channel);
+	pair_release(&pair);
+}
+
+/* CLOSE, errors and LAST_MESSAGE keep their place behind what waits, also when the user is gone. */
+static void endings_wait_for_pending(void **state)
+{
+	int mode;
+
+	for (mode = 0; mode < 4; mode++) {
+		struct ff_channel *channel;
+		struct ff_item item = FF_ITEM_INIT;
+		struct pair pair;
+		struct ff_err err;
+		int i;
+
+		hello_pair(&pair, 4);
+		channel = pair_start(&pair, "x");
+		for (i = 0; i < 20; i++)
+			send_int(channel, i);
+		assert_true(ff_channel_pending(channel) > 0);
+		if (mode == 1)
+			ff_channel_close(channel, NULL);
+		if (mode == 2)
+			ff_channel_close(channel, "boom");
+		if (mode == 3)
+			ff_channel_send_eof(channel);
+		ff_channel_unref(channel);
+		for (i = 0; i < 20; i++) {
+			pair_run(&pair);
+			/* The last item goes with the last credit, and the ending behind it. */
+			assert_int_equal(ff_channel_receive_closed(pair.executed), i == 19);
+			if (i < 19)
+				assert_int_equal(ff_gateway_num_channels(pair.a), 1);
+			assert_int_equal(poll_int(pair.executed), i);
+		}
+		pair_run(&pair);
+		assert_int_equal(ff_channel_poll(pair.executed, &item, &err),
+				 mode == 2 ? FF_EREMOTE : FF_EEOF);
+		assert_int_equal(ff_gateway_num_channels(pair.a), 0);
+		pair_release(&pair);
+	}
+}
+
+/* A closed channel with pending data still lets the peer finish: neither waits for the other. */
+static void both_stalled_both_close(void **state)
+{
+	struct ff_channel *channel;
+	struct pair pair;
+	int i;
+
+	hello_pair(&pair, 50);
+	channel = pair_start(&pair, "x");
+	for (i = 0; i < 100; i++) {
+		send_int(channel, i);
+		send_int(pair.executed, i);
+	}
+	pair_run(&pair);
+	ff_channel_close(channel, NULL);
+	ff_channel_close(pair.executed, NULL);
+	pair_run(&pair);
+	ff_channel_unref(channel);
+	pair_run(&pair);
+	assert_int_equal(ff_gateway_num_channels(pair.a), 0);
+	assert_int_equal(ff_gateway_num_channels(pair.b), 0);
+	pair_release(&pair);
+}
+
+/* Sent on the strength of the default window, before the worker's smaller one is known. */
+static void sent_before_the_answer(void **state)
+{
+	const struct ff_task task = {.source = "x"};
+	struct ff_channel *channel;
+	struct ff_item item = FF_ITEM_INIT;
+	char bytes[1000] = "";
+	struct pair pair;
+	int i;
+
+	assert_true(pair_try_init(&pair, 4096, WINDOW));
+	assert_int_equal(ff_gateway_hello(pair.a, 0, 0, 0), 0);
+	channel = ff_gateway_remote_exec(pair.a, &task, NULL);
+	for (i = 0; i < 1200; i++)
+		assert_int_equal(ff_channel_send_bytes(channel, bytes, sizeof(bytes), NULL), 0);
+	assert_true(ff_channel_pending(channel) > 0);
+	pair_run(&pair);
+	assert_int_equal(ff_gateway_state(pair.b), FF_GATEWAY_OPEN);
+	for (i = 0; i < 1200; i++) {
+		assert_int_equal(ff_channel_receive(pair.executed, -1, &item, NULL), 0);
+		ff_item_release(&item);
+	}
+	pair_run(&pair);
+	assert_true(ff_channel_writable(channel));
+	ff_channel_unref(channel);
+	pair_release(&pair);
+}
+
+static void hello_comes_first(void **state)
+{
+	struct pair pair;
+
+	pair_init(&pair, 4096);
+	assert_int_equal(ff_gateway_hello(pair.b, 0, 0, 0), FF_EINVAL);
+	ff_channel_unref(ff_gateway_remote_status(pair.a, NULL));
+	assert_int_equal(ff_gateway_hello(pair.a, 0, 0, 0), FF_EINVAL);
+	pair_run(&pair);
+	assert_int_equal(pair.hellos, 0);
+	assert_int_equal(ff_gateway_deadline(pair.a), FF_NEVER_US);
+	pair_release(&pair);
+}
+
+static void window_exceeded(void **state)
+{
+	static const uint8_t payload[1 << 20];
+	struct ff_buf frame = FF_BUF_INIT;
+	struct ff_channel *channel;
+	struct pair pair;
+	struct ff_err err;
+	int rc = 0, frames;
+
+	hello_pair(&pair, WINDOW);
+	channel = pair_start(&pair, "x");
+	ff_frame_put(&frame, FF_FRAME_CHANNEL_DATA, 1, payload, sizeof(payload));
+	for (frames = 0; !rc; frames++)
+		rc = ff_gateway_feed(pair.b, ff_buf_data(&frame), frame.len, 0, &err);
+	assert_int_equal(rc, FF_EPROTO);
+	assert_non_null(strstr(err.text, "channel 1: the peer exceeds its window of 1000 bytes"));
+	assert_int_equal(frames, 3);
+	ff_buf_release(&frame);
+	ff_channel_unref(channel);
+	pair_release(&pair);
+}
+
+static void held_credit(void **state)
+{
+	struct notes notes = {.text = ""};
+	struct ff_channel *channel;
+	struct pair pair;
+	int i;
+
+	hello_pair(&pair, 12);
+	channel = pair_start(&pair, "x");
+	ff_channel_hold_credit(pair.executed, true);
+	ff_channel_set_callback(pair.executed, take_notes, &notes);
+	for (i = 0; i < 4; i++)
+		send_int(channel, i); /* 6 bytes each */
+	pair_run(&pair);
+	assert_string_equal(notes.text, "0 . 1 . ");
+	ff_channel_give_credit(pair.executed, 6);
+	pair_run(&pair);
+	assert_string_equal(notes.text, "0 . 1 . 2 . ");
+	ff_channel_give_credit(pair.executed, 1000); /* more than it holds */
+	pair_run(&pair);
+	assert_string_equal(notes.text, "0 . 1 . 2 . 3 . ");
+	assert_true(ff_channel_writable(channel));
+	ff_channel_unref(channel);
+	pair_release(&pair);
+}
+
+static void pending_is_bounded(void **state)
+{
+	struct ff_channel *channel;
+	struct pair pair;
+	char *bytes = calloc(1, 1 << 20);
+	int i, rc = 0;
+
+	hello_pair(&pair, WINDOW);
+	channel = pair_start(&pair, "x");
+	for (i = 0; i < 100 && !rc; i++)
+		rc = ff_channel_send_bytes(channel, bytes, 1 << 20, NULL);
+	assert_int_equal(rc, FF_EAGAIN);
+	assert_int_equal(i, 66);
+	free(bytes);
+	ff_channel_unref(channel);
+	pair_release(&pair);
+}
+
+/* The output's high-water mark stops producers even without credit. */
+static void output_high(void **state)
+{
+	struct ff_channel *channel;
+	struct pair pair;
+	char bytes[1000] = "";
+
+	drains = 0;
+	pair_init(&pair, 4096);
+	channel = pair_start(&pair, "x");
+	ff_channel_set_drain(channel, count_drain, NULL);
+	while (ff_channel_writable(channel))
+		assert_int_equal(ff_channel_send_bytes(channel, bytes, 1000, NULL), 0);
+	assert_true(ff_gateway_output(pair.a)->len >= FF_GATEWAY_OUTPUT_HIGH);
+	assert_int_equal(drains, 0);
+	pair_step(&pair);
+	assert_int_equal(drains, 1);
+	ff_channel_close(pair.executed, NULL);
+	pair_run(&pair);
+	assert_int_equal(drains, 2); /* its end */
+	ff_channel_unref(channel);
+	pair_release(&pair);
+}
+
+static void heartbeats(void **state)
+{
+	struct pair pair;
+	int64_t start;
+	int i;
+
+	hello_pair(&pair, 0);
+	start = pair.now_us;
+	for (i = 1; i <= 20; i++) {
+		assert_int_equal(ff_gateway_deadline(pair.a), start + i * 5000000);
+		pair.now_us = ff_gateway_deadline(pair.a);
+		assert_int_equal(ff_gateway_tick(pair.a, pair.now_us, NULL), 0);
+		assert_int_equal(ff_gateway_tick(pair.b, pair.now_us, NULL), 0);
+		assert_int_equal(ff_gateway_output(pair.a)->len, FF_FRAME_HEADER);
+		assert_int_equal(ff_gateway_output(pair.b)->len, FF_FRAME_HEADER);
+		pair_run(&pair);
+	}
+	assert_int_equal(ff_gateway_state(pair.a), FF_GATEWAY_OPEN);
+	pair_release(&pair);
+}
+
+static void silence(void **state)
+{
+	struct ff_channel *channel;
+	struct pair pair;
+	struct ff_err err;
+
+	hello_pair(&pair, 0);
+	channel = pair_start(&pair, "x");
+	assert_int_equal(ff_gateway_tick(pair.a, pair.now_us + 14999999, &err), 0);
+	assert_int_equal(ff_gateway_tick(pair.a, pair.now_us + 15000000, &err), FF_ELOST);
+	assert_string_equal(err.text, "gw0: no sign of life for 15 s");
+	assert_int_equal(ff_gateway_state(pair.a), FF_GATEWAY_CLOSED);
+	assert_int_equal(pair.closed_code, FF_ELOST);
+	assert_int_equal(ff_gateway_deadline(pair.a), FF_NEVER_US);
+	assert_int_equal(ff_channel_waitclose(channel, 0, &err), FF_ELOST);
+	assert_string_equal(err.text, "no sign of life for 15 s");
+	/* The worker was told the same limits. */
+	assert_int_equal(ff_gateway_tick(pair.b, pair.now_us + 15000000, &err), FF_ELOST);
+	ff_channel_unref(channel);
+	pair_release(&pair);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(stall_and_resume),
+		cmocka_unit_test(item_over_the_window),
+		cmocka_unit_test(endings_wait_for_pending),
+		cmocka_unit_test(both_stalled_both_close),
+		cmocka_unit_test(sent_before_the_answer),
+		cmocka_unit_test(hello_comes_first),
+		cmocka_unit_test(window_exceeded),
+		cmocka_unit_test(held_credit),
+		cmocka_unit_test(pending_is_bounded),
+		cmocka_unit_test(output_high),
+		cmocka_unit_test(heartbeats),
+		cmocka_unit_test(silence),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
