@@ -1,0 +1,20 @@
+/* The receiving half of tree sync, as the native worker runs it: compares a manifest with what is
+ * there, asks for what is missing, writes it. Never touches anything outside its root. */
+#ifndef FF_RSYNC_RECEIVE_H
+#define FF_RSYNC_RECEIVE_H
+
+#include "gateway/channel.h"
+#include "rsync/tree.h"
+
+struct ff_rsync_receive;
+
+/* Serves one transfer on `channel` (a reference is taken): installs the channel's callback and
+ * answers. `kwargs` are the task's: dest (str), delete (bool), version (int). `finished` is called
+ * once, after the answer was sent or the channel ended; error is NULL or the text to close the
+ * channel with. The object frees itself after `finished` returned. FF_EINVAL: kwargs are wrong. */
+int ff_rsync_receive_start(struct ff_channel *channel, const struct ff_value *kwargs,
+			   void (*finished)(struct ff_channel *channel, const char *error,
+					    void *ctx),
+			   void *ctx, struct ff_err *err);
+
+#endif

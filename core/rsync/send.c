@@ -1,0 +1,330 @@
+/* The sender's side of the conversation: targets come, answer, and are done. */
+#include "rsync/sender.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+struct ff_rsync *ff_rsync_new(struct ff_tree *tree)
+{
+	struct ff_rsync *rsync = ff_calloc(1, sizeof(*rsync));
+	size_t words = tree->len / 64 + 1;
+
+	if (!rsync)
+		return NULL;
+	ff_list_init(&rsync->targets);
+	ff_buf_init(&rsync->manifest, FF_RSYNC_MANIFEST_MAX);
+	rsync->changed = ff_calloc(words, sizeof(*rsync->changed));
+	rsync->given_up = ff_calloc(words, sizeof(*rsync->given_up));
+	if (!rsync->changed || !rsync->given_up || ff_tree_pack(tree, &rsync->manifest)) {
+		ff_free(rsync->changed);
+		ff_free(rsync->given_up);
+		ff_buf_release(&rsync->manifest);
+		ff_free(rsync);
+		return NULL;
+	}
+	/* If this fails, whoever adds a target is told. */
+	rsync->root_fd = open(tree->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < tree->len; i++)
+		rsync->files += tree->entries[i].kind == FF_TREE_FILE;
+	rsync->tree = *tree;
+	*tree = (struct ff_tree){.arena = FF_ARENA_INIT};
+	return rsync;
+}
+
+static void free_target(struct ff_rsync_target *target)
+{
+	ff_free(target->asked);
+	ff_free(target->want);
+	ff_buf_release(&target->touch);
+	ff_free(target);
+}
+
+/* Lets go of the channel. Its end marker may come meanwhile, or later. */
+static void hang_up(struct ff_rsync_target *target, const char *error)
+{
+	struct ff_channel *channel = target->channel;
+
+	target->channel = NULL;
+	ff_channel_set_drain(channel, NULL, NULL);
+	ff_channel_close(channel, error);
+	ff_channel_unref(channel);
+}
+
+void ff_rsync_free(struct ff_rsync *rsync)
+{
+	struct ff_list *pos, *tmp;
+
+	if (!rsync)
+		return;
+	ff_list_for_each_safe(pos, tmp, &rsync->targets) {
+		struct ff_rsync_target *target = ff_container_of(pos, struct ff_rsync_target, node);
+
+		ff_list_del(&target->node);
+		target->rsync = NULL;
+		if (target->channel_ended)
+			free_target(target);
+		else if (target->channel)
+			hang_up(target, "the sync was abandoned"); /* frees it, now or later */
+	}
+	ff_window_release(&rsync->window);
+	ff_buf_release(&rsync->payload);
+	ff_buf_release(&rsync->manifest);
+	ff_free(rsync->changed);
+	ff_free(rsync->given_up);
+	ff_free(rsync->xxh3.v);
+	ff_free(rsync->xxh3.have);
+	ff_free(rsync->md5.v);
+	ff_free(rsync->md5.have);
+	if (rsync->root_fd >= 0)
+		close(rsync->root_fd);
+	ff_tree_release(&rsync->tree);
+	ff_free(rsync);
+}
+
+/* The last thing to be done with a target: the callee may free it. */
+static void finish(struct ff_rsync_target *target, const struct ff_err *err)
+{
+	struct ff_err ok = {0};
+
+	target->rsync->unfinished--;
+	hang_up(target, err ? err->text : NULL);
+	if (target->events && target->events->finished)
+		target->events->finished(target, &target->stats, err ? err : &ok, target->ctx);
+}
+
+/* --- what a target says --- */
+
+static int check_index(struct ff_rsync_target *target, uint32_t index, struct ff_err *err)
+{
+	const struct ff_tree *tree = &target->rsync->tree;
+
+	if (index >= tree->len || tree->entries[index].kind != FF_TREE_FILE)
+		return ff_err_set(err, FF_EPROTO, "sync: the receiver wants %u, which is no file",
+				  index);
+	if (ff_bit(target->asked, index) || target->lists_complete)
+		return ff_err_set(err, FF_EPROTO, "sync: the receiver asks again for %s",
+				  tree->entries[index].path);
+	ff_bit_set(target->asked, index);
+	return 0;
+}
+
+static int on_need(struct ff_rsync_target *target, const struct ff_value *list, struct ff_err *err)
+{
+	const uint8_t *at = (const uint8_t *)list->text;
+	int rc = 0;
+
+	if (list->kind == FF_NONE) {
+		target->lists_complete = true;
+		return 0;
+	}
+	if (list->kind != FF_BYTES || list->len % 4)
+		return ff_err_set(err, FF_EPROTO, "sync: bad list from the receiver");
+	for (uint32_t i = 0; !rc && i < list->len; i += 4) {
+		rc = check_index(target, (uint32_t)ff_get_be(at + i, 4), err);
+		if (!rc)
+			ff_target_want(target, (uint32_t)ff_get_be(at + i, 4));
+	}
+	return rc;
+}
+
+static int on_digest(struct ff_rsync_target *target, const char *alg, const uint8_t *at,
+		     struct ff_err *err)
+{
+	uint32_t index = (uint32_t)ff_get_be(at, 4);
+	int rc = check_index(target, index, err), same;
+
+	if (rc)
+		return rc;
+	same = ff_source_same(target->rsync, index, alg, at + 4);
+	if (!same) {
+		ff_target_want(target, index);
+		return 0;
+	}
+	if (same == FF_ENOMEM)
+		rc = same;
+	else
+		rc = ff_target_touch(target, index, same > 0 ? FF_RSYNC_TOUCH : FF_RSYNC_GONE);
+	return rc ? ff_err_set(err, rc, "%s", ff_err_text(rc)) : 0;
+}
+
+static int on_hash(struct ff_rsync_target *target, const struct ff_value *alg,
+		   const struct ff_value *list, struct ff_err *err)
+{
+	const uint8_t *at = (const uint8_t *)list->text;
+	int rc = 0;
+
+	if (alg->kind != FF_STR || list->kind != FF_BYTES || list->len % FF_RSYNC_HASHED)
+		return ff_err_set(err, FF_EPROTO, "sync: bad list from the receiver");
+	for (uint32_t i = 0; !rc && i < list->len; i += FF_RSYNC_HASHED)
+		rc = on_digest(target, alg->text, at + i, err);
+	return rc;
+}
+
+static int on_done(struct ff_rsync_target *target, const struct ff_value *answer,
+		   struct ff_err *err)
+{
+	const struct ff_value *problems = ff_dict_get(answer, "problems"), *line;
+	const char *id = ff_gateway_id(ff_channel_gateway(target->channel));
+
+	if (!target->end_sent || answer->kind != FF_DICT)
+		return ff_err_set(err, FF_EPROTO, "sync: the receiver was done before the sender");
+	target->stats.deleted = (uint64_t)ff_dict_int(answer, "deleted", 0);
+	snprintf(target->stats.root, sizeof(target->stats.root), "%s",
+		 ff_dict_str(answer, "root", ""));
+	for (size_t i = 0; problems && i < FF_RSYNC_PROBLEMS_MAX; i++) {
+		line = ff_at(problems, i);
+		if (!line)
+			break;
+		(void)ff_strv_addf(&target->rsync->tree.problems, "%s: %s", id,
+				   ff_as_str(line, "?"));
+	}
+	return 0;
+}
+
+static int on_item(struct ff_rsync_target *target, const struct ff_value *item, bool *done,
+		   struct ff_err *err)
+{
+	const struct ff_value *name = ff_at(item, 0), *second = ff_at(item, 1);
+
+	if (name && second && item->len == 2) {
+		if (ff_is_str(name, "need"))
+			return on_need(target, second, err);
+		if (ff_is_str(name, "done")) {
+			*done = true;
+			return on_done(target, second, err);
+		}
+	}
+	if (name && second && item->len == 3 && ff_is_str(name, "hash"))
+		return on_hash(target, second, ff_at(item, 2), err);
+	return ff_err_set(err, FF_EPROTO, "sync: unexpected item from the receiver");
+}
+
+static void on_end(struct ff_rsync_target *target)
+{
+	struct ff_gateway *gateway = ff_channel_gateway(target->channel);
+	const char *error = ff_channel_error(target->channel);
+	const struct ff_err *lost = gateway ? ff_gateway_error(gateway) : NULL;
+	struct ff_err err = {0};
+
+	if (error)
+		ff_err_set(&err, FF_EREMOTE, "%s", error);
+	else if (!gateway || ff_gateway_state(gateway) == FF_GATEWAY_CLOSED)
+		ff_err_set(&err, FF_ELOST, "%s",
+			   lost && lost->code ? lost->text
+					      : "the connection ended during the sync");
+	else
+		ff_err_set(&err, FF_EPROTO, "sync: the receiver left before the end");
+	finish(target, &err);
+}
+
+static void on_channel(struct ff_channel *channel, const struct ff_item *item, void *ctx)
+{
+	struct ff_rsync_target *target = ctx;
+	struct ff_err err = {0};
+	bool done = false;
+	int rc;
+
+	if (!item) {
+		target->channel_ended = true;
+		if (!target->rsync)
+			free_target(target);
+		else if (target->channel)
+			on_end(target);
+		return;
+	}
+	if (!target->rsync || !target->channel)
+		return;
+	rc = on_item(target, &item->value, &done, &err);
+	if (!rc && !done)
+		rc = ff_target_pump(target, &err);
+	if (rc || done)
+		finish(target, rc ? &err : NULL);
+}
+
+static void on_drain(struct ff_channel *channel, void *ctx)
+{
+	struct ff_rsync_target *target = ctx;
+	struct ff_err err = {0};
+
+	/* A channel that ended tells so itself, and why. */
+	if (target->channel && ff_channel_writable(channel) && ff_target_pump(target, &err))
+		finish(target, &err);
+}
+
+/* --- targets --- */
+
+static struct ff_channel *start(struct ff_gateway *gateway, const struct ff_rsync_target_opts *opts,
+				struct ff_err *err)
+{
+	struct ff_value kwargs[] = {
+		ff_str("dest"),	       ff_str(opts->dest), ff_str("delete"),
+		ff_bool(opts->remove), ff_str("version"),  ff_int(FF_RSYNC_VERSION),
+	};
+	struct ff_task task = opts->task;
+
+	task.kwargs = ff_collection(FF_DICT, kwargs, 3);
+	return ff_gateway_remote_exec(gateway, &task, err);
+}
+
+struct ff_rsync_target *ff_rsync_add_target(struct ff_rsync *rsync, struct ff_gateway *gateway,
+					    const struct ff_rsync_target_opts *opts,
+					    struct ff_err *err)
+{
+	struct ff_rsync_target *target;
+	size_t words = rsync->tree.len / 64 + 1;
+
+	if (rsync->root_fd < 0) {
+		ff_err_set(err, FF_ESYS, "%s: cannot be read any more", rsync->tree.root);
+		return NULL;
+	}
+	target = ff_calloc(1, sizeof(*target));
+	if (target) {
+		target->asked = ff_calloc(words, sizeof(*target->asked));
+		target->want = ff_calloc(words, sizeof(*target->want));
+	}
+	if (!target || !target->asked || !target->want) {
+		ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
+		goto fail;
+	}
+	target->events = opts->events;
+	target->ctx = opts->ctx;
+	target->stats.files = rsync->files;
+	target->channel = start(gateway, opts, err);
+	if (!target->channel)
+		goto fail;
+	/* From here on the channel's end marker frees it. */
+	target->next = rsync->window.tail;
+	if (ff_channel_set_callback(target->channel, on_channel, target) ||
+	    (target->rsync = rsync, ff_target_pump(target, err))) {
+		target->rsync = NULL;
+		hang_up(target, "the sync was abandoned");
+		return NULL;
+	}
+	ff_list_add_tail(&rsync->targets, &target->node);
+	rsync->unfinished++;
+	ff_channel_set_drain(target->channel, on_drain, target);
+	return target;
+fail:
+	if (target)
+		free_target(target);
+	return NULL;
+}
+
+void *ff_rsync_target_ctx(const struct ff_rsync_target *target)
+{
+	return target->ctx;
+}
+
+const struct ff_strv *ff_rsync_problems(const struct ff_rsync *rsync)
+{
+	return &rsync->tree.problems;
+}
+
+bool ff_rsync_done(const struct ff_rsync *rsync)
+{
+	return !rsync->unfinished;
+}

@@ -1,0 +1,81 @@
+/* A directory tree as a manifest: what the sender scans and the receiver compares with. */
+#ifndef FF_RSYNC_TREE_H
+#define FF_RSYNC_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/strv.h"
+
+enum ff_tree_kind { FF_TREE_DIR = 'd', FF_TREE_FILE = 'f', FF_TREE_LINK = 'l' };
+
+enum {
+	FF_TREE_ENTRIES_MAX = 16 << 20,
+	FF_TREE_PATH_MAX = 4096, /* bytes of one path or link target */
+};
+
+struct ff_tree_entry {
+	const char *path;   /* relative, '/'-separated, any bytes but NUL; "" is the root itself */
+	const char *target; /* links only */
+	uint64_t size;	    /* files only */
+	int64_t mtime_ns;
+	uint32_t mode;	  /* permission bits */
+	uint32_t parent;  /* index of its directory; the root's is 0 */
+	uint16_t name_at; /* where in path its name begins */
+	uint8_t kind;	  /* enum ff_tree_kind */
+	/* Links that were absolute and led into the tree: `target` is a path from its root ("" for
+	 * the root), and on each target such a link leads into the copy. */
+	bool inside;
+};
+
+struct ff_tree {
+	struct ff_arena arena;
+	/* The root first; depth first, the names of one directory ascending as unsigned bytes. */
+	struct ff_tree_entry *entries;
+	size_t len;
+	size_t cap;
+	char *root;		 /* absolute path scanned; NULL for one that was received */
+	struct ff_strv problems; /* "path: reason" of what was left out (unreadable, sockets, …) */
+};
+
+/* Which paths to leave out: shell patterns; one without '/' is matched against every name, one with
+ * '/' against the path from the root; a trailing '/' restricts it to directories. An excluded
+ * directory is not entered. */
+struct ff_tree_filter {
+	char *const *exclude; /* NULL-terminated, or NULL */
+	/* Further say, may be NULL: false leaves the entry out. */
+	bool (*keep)(void *ctx, const char *path, enum ff_tree_kind kind);
+	void *ctx;
+};
+
+/* Scans `root` (a directory; symlinks inside are not followed). Unreadable entries go to
+ * tree->problems; FF_ESYS names a root that can't be read. `tree` is overwritten. */
+int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_filter *filter,
+		 struct ff_err *err);
+void ff_tree_release(struct ff_tree *tree);
+
+/* The manifest's bytes (README.md, "Manifest"), and back. Received manifests are checked: FF_EPROTO
+ * for absolute paths, "..", empty or "." components, a file before its directory, duplicates,
+ * anything that could lead outside the root. */
+int ff_tree_pack(const struct ff_tree *tree, struct ff_buf *out);
+int ff_tree_unpack(struct ff_tree *tree, const void *bytes, size_t len, struct ff_err *err);
+
+/* --- for the files of this room --- */
+
+static inline const char *ff_tree_name(const struct ff_tree_entry *entry)
+{
+	return entry->path + entry->name_at;
+}
+/* Whether `path` can be what a link with `inside` leads to: relative, without "..". */
+bool ff_tree_is_inside(const char *path);
+/* Appends a copy of `entry` (not of its strings): 0, FF_ENOMEM or FF_ETOOBIG. */
+int ff_tree_add(struct ff_tree *tree, const struct ff_tree_entry *entry);
+/* Whether `filter` (may be NULL) lets an entry in. */
+bool ff_tree_filter_keeps(const struct ff_tree_filter *filter, const char *path,
+			  enum ff_tree_kind kind);
+
+#endif
