@@ -1,0 +1,247 @@
+/* The loop: starting and ending it, running it step by step, timers on microsecond deadlines. It
+ * knows nothing of what runs on it. */
+#include <signal.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "io/loop.h"
+#include "io/process.h"
+#include "io/spawn.h"
+
+/* Rounds of close callbacks that close further handles. */
+enum { CLOSE_ROUNDS = 64 };
+
+static void on_idle(uv_idle_t *idle)
+{
+	uv_idle_stop(idle);
+}
+
+/* Timers and deferred calls come before libuv waits: without this, run_once would handle one and
+ * then wait for another event, while the caller's condition holds already. */
+static void do_not_wait(struct ff_loop *loop)
+{
+	uv_idle_start(&loop->idle, on_idle);
+}
+
+static void on_wakeup(uv_timer_t *timer)
+{
+	do_not_wait(ff_container_of(timer->loop, struct ff_loop, uv));
+}
+
+/* A parent that ignores SIGCHLD would leave us children without an exit status. */
+static void prepare_signals(void)
+{
+	struct sigaction action;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+	if (sigaction(SIGCHLD, NULL, &action) == 0 && action.sa_handler == SIG_IGN) {
+		memset(&action, 0, sizeof(action));
+		action.sa_handler = SIG_DFL;
+		sigaction(SIGCHLD, &action, NULL);
+	}
+}
+
+int ff_loop_init(struct ff_loop *loop, struct ff_err *err)
+{
+	int rc;
+
+	memset(loop, 0, sizeof(*loop));
+	loop->scratch = ff_malloc(FF_LOOP_SCRATCH);
+	if (!loop->scratch)
+		return ff_err_set(err, FF_ENOMEM, "out of memory");
+	rc = uv_loop_init(&loop->uv);
+	if (rc != 0) {
+		ff_free(loop->scratch);
+		loop->scratch = NULL;
+		return ff_err_set(err, FF_ESYS, "cannot make an event loop: %s", uv_strerror(rc));
+	}
+	uv_timer_init(&loop->uv, &loop->wakeup);
+	uv_prepare_init(&loop->uv, &loop->prepare);
+	uv_idle_init(&loop->uv, &loop->idle);
+	loop->prepare.data = loop;
+	ff_list_init(&loop->deferred);
+	prepare_signals();
+	ff_spawn_raise_files();
+	return 0;
+}
+
+struct survey {
+	struct ff_loop *loop;
+	unsigned open, closing;
+};
+
+static bool is_own(const struct ff_loop *loop, const uv_handle_t *handle)
+{
+	return handle == (const uv_handle_t *)&loop->wakeup ||
+	       handle == (const uv_handle_t *)&loop->prepare ||
+	       handle == (const uv_handle_t *)&loop->idle || ff_reaper_owns(loop, handle);
+}
+
+static void survey_handle(uv_handle_t *handle, void *ctx)
+{
+	struct survey *survey = ctx;
+
+	if (is_own(survey->loop, handle))
+		return;
+	if (uv_is_closing(handle)) {
+		survey->closing++;
+	} else {
+		survey->open++;
+	}
+}
+
+static void trace_handle(uv_handle_t *handle, void *ctx)
+{
+	if (!is_own(ctx, handle) && !uv_is_closing(handle))
+		ff_log("loop: a %s handle is still open", uv_handle_type_name(handle->type));
+}
+
+int ff_loop_release(struct ff_loop *loop)
+{
+	struct survey survey;
+	int rc;
+
+	while (loop->ending > 0 && uv_loop_alive(&loop->uv))
+		uv_run(&loop->uv, UV_RUN_ONCE);
+	for (int round = 0; round < CLOSE_ROUNDS; round++) {
+		survey = (struct survey){.loop = loop};
+		uv_walk(&loop->uv, survey_handle, &survey);
+		if (survey.closing == 0)
+			break;
+		uv_run(&loop->uv, UV_RUN_NOWAIT);
+	}
+	if (survey.open > 0 || survey.closing > 0) {
+		uv_walk(&loop->uv, trace_handle, loop);
+		return FF_EINVAL;
+	}
+	ff_reaper_release(loop);
+	uv_close((uv_handle_t *)&loop->wakeup, NULL);
+	uv_close((uv_handle_t *)&loop->prepare, NULL);
+	uv_close((uv_handle_t *)&loop->idle, NULL);
+	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	rc = uv_loop_close(&loop->uv);
+	ff_free(loop->reaper);
+	ff_free(loop->scratch);
+	loop->reaper = NULL;
+	loop->scratch = NULL;
+	return rc == 0 ? 0 : FF_EINVAL;
+}
+
+/* libuv counts whole milliseconds from a cached, cut-off time: compute an absolute millisecond that
+ * is not before the deadline, so that no timer fires early. */
+static uint64_t timeout_ms(const uv_loop_t *uv, int64_t deadline_us)
+{
+	int64_t wait_us = deadline_us - ff_clock_us();
+	uint64_t due_ms, now_ms = uv_now(uv);
+
+	if (wait_us <= 0)
+		return 0;
+	due_ms = (uv_hrtime() / 1000 + (uint64_t)wait_us + 999) / 1000;
+	return due_ms > now_ms ? due_ms - now_ms : 0;
+}
+
+int ff_loop_run_once(struct ff_loop *loop, int64_t deadline_us)
+{
+	if (loop->running)
+		return FF_EDEADLK;
+	uv_update_time(&loop->uv);
+	if (deadline_us != FF_NEVER_US)
+		uv_timer_start(&loop->wakeup, on_wakeup, timeout_ms(&loop->uv, deadline_us), 0);
+	loop->running = true;
+	uv_run(&loop->uv, UV_RUN_ONCE);
+	loop->running = false;
+	uv_timer_stop(&loop->wakeup);
+	return 0;
+}
+
+void ff_deferred_init(struct ff_deferred *deferred, void (*fn)(struct ff_deferred *))
+{
+	ff_list_init(&deferred->node);
+	deferred->fn = fn;
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct ff_loop *loop = prepare->data;
+
+	/* What is deferred meanwhile has its turn, too: nothing must be left when the loop waits.
+	 */
+	while (!ff_list_empty(&loop->deferred)) {
+		struct ff_deferred *deferred =
+			ff_container_of(loop->deferred.next, struct ff_deferred, node);
+
+		ff_list_del(&deferred->node);
+		deferred->fn(deferred);
+	}
+	uv_prepare_stop(prepare);
+	do_not_wait(loop);
+}
+
+void ff_loop_defer(struct ff_loop *loop, struct ff_deferred *deferred)
+{
+	if (!ff_list_empty(&deferred->node))
+		return;
+	ff_list_add_tail(&loop->deferred, &deferred->node);
+	uv_prepare_start(&loop->prepare, on_prepare);
+}
+
+void ff_deferred_cancel(struct ff_deferred *deferred)
+{
+	ff_list_del(&deferred->node);
+}
+
+int ff_timer_init(struct ff_timer *timer, struct ff_loop *loop, void (*fn)(struct ff_timer *),
+		  void *ctx)
+{
+	if (uv_timer_init(&loop->uv, &timer->uv) != 0)
+		return FF_ESYS;
+	timer->uv.data = NULL;
+	timer->fn = fn;
+	timer->ctx = ctx;
+	timer->deadline_us = FF_NEVER_US;
+	timer->open = true;
+	return 0;
+}
+
+static void on_timer(uv_timer_t *uv)
+{
+	struct ff_timer *timer = (struct ff_timer *)uv;
+
+	timer->deadline_us = FF_NEVER_US;
+	do_not_wait(ff_container_of(uv->loop, struct ff_loop, uv));
+	timer->fn(timer);
+}
+
+void ff_timer_set(struct ff_timer *timer, int64_t deadline_us)
+{
+	if (!timer->open || timer->deadline_us == deadline_us)
+		return;
+	timer->deadline_us = deadline_us;
+	if (deadline_us == FF_NEVER_US) {
+		uv_timer_stop(&timer->uv);
+	} else {
+		uv_timer_start(&timer->uv, on_timer, timeout_ms(timer->uv.loop, deadline_us), 0);
+	}
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct ff_timer *timer = (struct ff_timer *)handle;
+	void (*closed)(struct ff_timer *) = (void (*)(struct ff_timer *))handle->data;
+
+	if (closed)
+		closed(timer);
+}
+
+void ff_timer_close(struct ff_timer *timer, void (*closed)(struct ff_timer *))
+{
+	if (!timer->open)
+		return;
+	timer->open = false;
+	timer->uv.data = (void *)closed;
+	uv_close((uv_handle_t *)&timer->uv, on_timer_closed);
+}

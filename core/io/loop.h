@@ -1,0 +1,63 @@
+/* The loop: libuv's, with what the rest of core needs of it. Single-threaded. */
+#ifndef FF_IO_LOOP_H
+#define FF_IO_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/err.h"
+#include "base/list.h"
+
+struct ff_loop {
+	uv_loop_t uv;
+	bool running; /* inside uv_run: blocking calls are FF_EDEADLK */
+	uv_timer_t wakeup;
+	uint8_t *scratch;	  /* what streams read into; valid during their data callback */
+	struct ff_reaper *reaper; /* process.c: exits where pidfds are missing */
+	bool no_pidfd;		  /* for tests: behave as on a kernel without pidfds */
+	uv_prepare_t prepare;
+	uv_idle_t idle;		 /* active: something was handled, do not wait this time */
+	struct ff_list deferred; /* ff_loop_defer */
+	unsigned ending;	 /* what ends by itself and ff_loop_release waits for */
+};
+
+enum { FF_LOOP_SCRATCH = 64 << 10 };
+
+/* 0, FF_ENOMEM or FF_ESYS. From then on SIGPIPE is ignored, and the soft limit of open files is the
+ * hard one (children started by ff_process_spawn get the old one). */
+int ff_loop_init(struct ff_loop *loop, struct ff_err *err);
+/* Waits for what is `ending` and runs pending close callbacks; every other handle must be closing
+ * or closed: FF_EINVAL (and a trace of what is left) otherwise. */
+int ff_loop_release(struct ff_loop *loop);
+/* Runs until at least one event was handled or the deadline passed (FF_NEVER_US: none). FF_EDEADLK
+ * inside the loop. Returns 0 also when there was nothing left to wait for. */
+int ff_loop_run_once(struct ff_loop *loop, int64_t deadline_us);
+
+/* Something to be done once, soon, but not from inside the present call: right before the loop
+ * waits the next time. The memory is the caller's. */
+struct ff_deferred {
+	struct ff_list node;
+	void (*fn)(struct ff_deferred *deferred);
+};
+void ff_deferred_init(struct ff_deferred *deferred, void (*fn)(struct ff_deferred *));
+/* Harmless when it is deferred already. */
+void ff_loop_defer(struct ff_loop *loop, struct ff_deferred *deferred);
+void ff_deferred_cancel(struct ff_deferred *deferred);
+
+/* A timer whose memory is the caller's. Times are monotonic microseconds (rounded up to ms). */
+struct ff_timer {
+	uv_timer_t uv;
+	void (*fn)(struct ff_timer *timer);
+	void *ctx;
+	int64_t deadline_us; /* FF_NEVER_US: not set */
+	bool open;
+};
+int ff_timer_init(struct ff_timer *timer, struct ff_loop *loop, void (*fn)(struct ff_timer *),
+		  void *ctx);
+/* Fires once at deadline_us; replaces an earlier setting; FF_NEVER_US stops it. */
+void ff_timer_set(struct ff_timer *timer, int64_t deadline_us);
+/* `closed` (may be NULL) is called when the memory may be reused. */
+void ff_timer_close(struct ff_timer *timer, void (*closed)(struct ff_timer *));
+
+#endif

@@ -1,0 +1,235 @@
+/* Streams over socket pairs and pipes: data, EOF, back-pressure, half-close, errors. */
+#include <fcntl.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "io/stream.h"
+
+struct end {
+	struct ff_stream stream;
+	struct ff_buf out, in;
+	unsigned eofs, drains, errors, closes;
+	bool close_on_data;
+};
+
+static struct ff_loop loop;
+
+static void on_closed(struct ff_stream *stream, void *ctx)
+{
+	((struct end *)ctx)->closes++;
+}
+
+static void on_data(struct ff_stream *stream, const void *bytes, size_t len, void *ctx)
+{
+	struct end *end = ctx;
+
+	ff_buf_add(&end->in, bytes, len);
+	if (end->close_on_data)
+		ff_stream_close(stream, on_closed);
+}
+
+static void on_eof(struct ff_stream *stream, const struct ff_err *err, void *ctx)
+{
+	((struct end *)ctx)->eofs++;
+	if (err)
+		((struct end *)ctx)->errors++;
+}
+
+static void on_drained(struct ff_stream *stream, const struct ff_err *err, void *ctx)
+{
+	if (err) {
+		((struct end *)ctx)->errors++;
+	} else {
+		((struct end *)ctx)->drains++;
+	}
+}
+
+static const struct ff_stream_ops ops = {.data = on_data, .eof = on_eof, .drained = on_drained};
+
+static void open_end(struct end *end, int fd)
+{
+	memset(end, 0, sizeof(*end));
+	assert_int_equal(ff_stream_open(&end->stream, &loop, fd, &end->out, &ops, end, NULL), 0);
+}
+
+static void close_end(struct end *end)
+{
+	if (end->stream.open)
+		ff_stream_close(&end->stream, on_closed);
+	while (!end->closes)
+		ff_loop_run_once(&loop, ff_clock_us() + FF_SECOND_US);
+	assert_int_equal(end->closes, 1);
+	ff_buf_release(&end->out);
+	ff_buf_release(&end->in);
+}
+
+#define RUN_UNTIL(condition)                                                                       \
+	do {                                                                                       \
+		int64_t deadline_ = ff_clock_us() + 10 * FF_SECOND_US;                             \
+		while (!(condition) && ff_clock_us() < deadline_)                                  \
+			ff_loop_run_once(&loop, deadline_);                                        \
+		assert_true(condition);                                                            \
+	} while (0)
+
+static int setup(void **state)
+{
+	return ff_loop_init(&loop, NULL);
+}
+
+static int teardown(void **state)
+{
+	assert_int_equal(ff_loop_release(&loop), 0);
+	return 0;
+}
+
+static void pair(struct end *a, struct end *b)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	open_end(a, fds[0]);
+	open_end(b, fds[1]);
+}
+
+static void both_ways_and_half_close(void **state)
+{
+	struct end a, b;
+
+	pair(&a, &b);
+	ff_stream_read(&a.stream, true);
+	ff_stream_read(&b.stream, true);
+	ff_buf_addstr(&a.out, "hello");
+	ff_stream_flush(&a.stream);
+	assert_int_equal(a.drains, 1);
+	ff_stream_shutdown(&a.stream);
+	RUN_UNTIL(b.eofs == 1);
+	assert_string_equal(ff_buf_str(&b.in), "hello");
+	ff_buf_addstr(&b.out, "still here");
+	ff_stream_flush(&b.stream);
+	ff_stream_shutdown(&b.stream);
+	RUN_UNTIL(a.eofs == 1);
+	assert_string_equal(ff_buf_str(&a.in), "still here");
+	assert_int_equal(a.errors + b.errors, 0);
+	close_end(&a);
+	close_end(&b);
+}
+
+static void bulk_with_back_pressure(void **state)
+{
+	enum { SIZE = 8 << 20 };
+	struct end a, b;
+
+	pair(&a, &b);
+	assert_non_null(ff_buf_reserve(&a.out, SIZE));
+	for (size_t i = 0; i < SIZE; i++)
+		ff_buf_data(&a.out)[i] = (uint8_t)(i * 7 >> 3);
+	ff_buf_added(&a.out, SIZE);
+	ff_stream_flush(&a.stream);
+	ff_stream_shutdown(&a.stream);
+	assert_true(ff_stream_unsent(&a.stream) > 0);
+	for (int i = 0; i < 3; i++)
+		uv_run(&loop.uv, UV_RUN_NOWAIT);
+	assert_int_equal(b.in.len, 0);
+	assert_true(ff_stream_unsent(&a.stream) > 0);
+	ff_stream_read(&b.stream, true);
+	RUN_UNTIL(b.eofs == 1);
+	assert_int_equal(b.in.len, SIZE);
+	for (size_t i = 0; i < SIZE; i++) {
+		if (ff_buf_data(&b.in)[i] != (uint8_t)(i * 7 >> 3))
+			fail_msg("byte %zu differs", i);
+	}
+	assert_int_equal(a.drains, 1);
+	close_end(&a);
+	close_end(&b);
+}
+
+static void writing_to_nobody(void **state)
+{
+	struct end a, b;
+
+	pair(&a, &b);
+	ff_stream_close(&b.stream, on_closed);
+	ff_buf_addstr(&a.out, "x");
+	ff_stream_flush(&a.stream);
+	assert_int_equal(a.errors, 1);
+	assert_int_equal(ff_stream_unsent(&a.stream), 0);
+	ff_buf_addstr(&a.out, "y");
+	ff_stream_flush(&a.stream);
+	assert_int_equal(a.errors, 1);
+	assert_int_equal(a.out.len, 0);
+	close_end(&a);
+	close_end(&b);
+}
+
+static void closed_from_its_callback(void **state)
+{
+	struct end a, b;
+
+	pair(&a, &b);
+	b.close_on_data = true;
+	ff_stream_read(&b.stream, true);
+	ff_buf_addstr(&a.out, "x");
+	ff_stream_flush(&a.stream);
+	RUN_UNTIL(b.closes == 1);
+	assert_int_equal(b.eofs, 0);
+	close_end(&a);
+	ff_buf_release(&b.in);
+}
+
+/* A pipe's descriptor is closed by the shutdown, and its number used again before the close. */
+static void pipe_end_is_closed(void **state)
+{
+	struct end a, b, c, d;
+	int fds[2];
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	open_end(&a, fds[0]);
+	open_end(&b, fds[1]);
+	ff_stream_read(&a.stream, true);
+	ff_buf_addstr(&b.out, "last words");
+	ff_stream_flush(&b.stream);
+	ff_stream_shutdown(&b.stream);
+	pair(&c, &d);
+	ff_stream_read(&c.stream, true);
+	RUN_UNTIL(a.eofs == 1);
+	assert_string_equal(ff_buf_str(&a.in), "last words");
+	close_end(&b);
+	ff_buf_addstr(&d.out, "x");
+	ff_stream_flush(&d.stream);
+	RUN_UNTIL(c.in.len == 1);
+	close_end(&a);
+	close_end(&c);
+	close_end(&d);
+}
+
+static void files_are_refused(void **state)
+{
+	struct ff_stream stream;
+	struct ff_err err;
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	assert_int_equal(ff_stream_open(&stream, &loop, fd, NULL, &ops, NULL, &err), FF_ESYS);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(both_ways_and_half_close, setup, teardown),
+		cmocka_unit_test_setup_teardown(bulk_with_back_pressure, setup, teardown),
+		cmocka_unit_test_setup_teardown(writing_to_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(closed_from_its_callback, setup, teardown),
+		cmocka_unit_test_setup_teardown(pipe_end_is_closed, setup, teardown),
+		cmocka_unit_test_setup_teardown(files_are_refused, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
