@@ -1,0 +1,292 @@
+/* The built-in `command`: one program, its output streamed as items, its end told in detail
+ * (README.md has the contract). */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "worker/exec.h"
+#include "worker/kwargs.h"
+#include "worker/limits.h"
+#include "worker/run.h"
+#include "worker/worker.h"
+
+struct command {
+	struct ff_exec exec;
+	struct ff_run run;
+};
+
+static struct command *of_run(struct ff_run *run)
+{
+	return ff_container_of(run, struct command, run);
+}
+
+/* --- items to the controller --- */
+
+static void send_start(struct command *command)
+{
+	struct ff_pack pack;
+
+	ff_exec_pack(command->exec.worker, &pack);
+	ff_pack_open(&pack, FF_TUPLE);
+	ff_pack_str(&pack, "start");
+	ff_pack_int(&pack, command->exec.pid);
+	ff_pack_close(&pack);
+	ff_exec_send(&command->exec, &pack);
+}
+
+static void on_output(struct ff_run *run, bool is_err, const void *bytes, size_t len)
+{
+	struct command *command = of_run(run);
+	struct ff_pack pack;
+
+	ff_exec_pack(command->exec.worker, &pack);
+	ff_pack_open(&pack, FF_TUPLE);
+	ff_pack_str(&pack, is_err ? "err" : "out");
+	ff_pack_bytes(&pack, bytes, len);
+	ff_pack_close(&pack);
+	ff_exec_send(&command->exec, &pack);
+	if (ff_exec_full(&command->exec))
+		ff_run_read(run, false);
+}
+
+static int64_t timeval_us(struct timeval time)
+{
+	return (int64_t)time.tv_sec * FF_SECOND_US + time.tv_usec;
+}
+
+static void pack_entry(struct ff_pack *pack, const char *key, int64_t number)
+{
+	ff_pack_str(pack, key);
+	ff_pack_int(pack, number);
+}
+
+static void pack_flag(struct ff_pack *pack, const char *key, bool flag)
+{
+	ff_pack_str(pack, key);
+	ff_pack_bool(pack, flag);
+}
+
+static void pack_end(struct ff_pack *pack, const struct ff_run *run)
+{
+	const struct rusage *usage = ff_process_rusage(run->process);
+	int status = ff_process_status(run->process);
+
+	ff_pack_open(pack, FF_DICT);
+	pack_entry(pack, "status", status);
+	ff_pack_str(pack, "exit");
+	if (WIFEXITED(status))
+		ff_pack_int(pack, WEXITSTATUS(status));
+	else
+		ff_pack_none(pack);
+	ff_pack_str(pack, "signal");
+	if (WIFSIGNALED(status))
+		ff_pack_int(pack, WTERMSIG(status));
+	else
+		ff_pack_none(pack);
+	pack_flag(pack, "timed_out", run->timed_out);
+	pack_flag(pack, "killed", run->killed);
+	pack_flag(pack, "leaked", run->leaked);
+	pack_entry(pack, "wall_us", run->exit_us - run->start_us);
+	pack_entry(pack, "user_us", timeval_us(usage->ru_utime));
+	pack_entry(pack, "system_us", timeval_us(usage->ru_stime));
+	pack_entry(pack, "max_rss_kib", usage->ru_maxrss);
+	ff_pack_close(pack);
+}
+
+static void on_finished(struct ff_run *run)
+{
+	struct command *command = of_run(run);
+	struct ff_pack pack;
+
+	ff_exec_pack(command->exec.worker, &pack);
+	ff_pack_open(&pack, FF_TUPLE);
+	ff_pack_str(&pack, "exit");
+	pack_end(&pack, run);
+	ff_pack_close(&pack);
+	ff_exec_send(&command->exec, &pack);
+	ff_exec_finish(&command->exec, run->lost[0] ? run->lost : NULL);
+}
+
+static void on_closed(struct ff_run *run)
+{
+	ff_free(of_run(run));
+}
+
+static const struct ff_run_ops run_ops = {
+	.output = on_output,
+	.finished = on_finished,
+	.closed = on_closed,
+};
+
+/* --- items from the controller --- */
+
+static void on_item(struct ff_channel *channel, const struct ff_item *item, void *ctx)
+{
+	struct command *command = ctx;
+	const struct ff_value *word;
+	int64_t number;
+
+	if (!item) {
+		if (ff_exec_closed_by_peer(channel))
+			ff_run_end(&command->run, true);
+		return;
+	}
+	word = ff_at(&item->value, 0);
+	if (word && ff_is_str(word, "signal") && item->value.len == 2) {
+		number = ff_as_int(ff_at(&item->value, 1), 0);
+		if (number > 0 && number < NSIG)
+			ff_run_signal(&command->run, (int)number);
+	} else if (word && ff_is_str(word, "kill")) {
+		ff_run_end(&command->run, false);
+	}
+}
+
+static void on_drain(struct ff_channel *channel, void *ctx)
+{
+	ff_run_read(&((struct command *)ctx)->run, true);
+}
+
+static void end(struct ff_exec *exec, bool now)
+{
+	struct command *command = ff_container_of(exec, struct command, exec);
+
+	ff_run_limit_grace(&command->run, FF_WORKER_GRACE_US);
+	ff_run_end(&command->run, now);
+}
+
+/* --- the start --- */
+
+struct setup {
+	struct ff_run_opts run;
+	struct ff_strv argv, env, limited;
+	int self; /* this program's file, for the stage that sets limits */
+};
+
+static void setup_release(struct setup *setup)
+{
+	ff_strv_release(&setup->argv);
+	ff_strv_release(&setup->env);
+	ff_strv_release(&setup->limited);
+	if (setup->self >= 0)
+		close(setup->self);
+}
+
+static int setup_argv(struct setup *setup, const struct ff_value *kwargs, struct ff_err *err)
+{
+	const char *shell;
+	int rc;
+
+	rc = ff_kwargs_text(kwargs, "shell", &shell, err);
+	if (rc)
+		return rc;
+	if (!shell)
+		return ff_kwargs_strv(kwargs, "argv", &setup->argv, err);
+	if (ff_strv_add(&setup->argv, "/bin/sh") || ff_strv_add(&setup->argv, "-c") ||
+	    ff_strv_add(&setup->argv, shell))
+		return ff_err_set(err, FF_ENOMEM, "out of memory");
+	return 0;
+}
+
+static const char *path_in(char *const *env)
+{
+	for (; *env; env++) {
+		if (!strncmp(*env, "PATH=", 5))
+			return *env + 5;
+	}
+	return NULL;
+}
+
+static int setup_limits(struct setup *setup, const struct ff_value *rlimits, struct ff_err *err)
+{
+	char *const *env = setup->env.len ? setup->env.v : environ;
+	int rc;
+
+	rc = ff_limits_find(setup->argv.v[0], setup->run.spawn.cwd, path_in(env), err);
+	if (rc)
+		return rc;
+	rc = ff_limits_argv(rlimits, setup->argv.v, &setup->limited, err);
+	if (rc)
+		return rc;
+	setup->self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (setup->self < 0)
+		return ff_err_sys(err, errno, "rlimits need /proc/self/exe");
+	setup->run.spawn.argv = setup->limited.v;
+	setup->run.spawn.exec_fd = setup->self;
+	return 0;
+}
+
+static int setup_input(struct setup *setup, const struct ff_value *kwargs, struct ff_err *err)
+{
+	const struct ff_value *input = ff_dict_get(kwargs, "stdin");
+
+	setup->run.spawn.stdin_null = !input || input->kind == FF_NONE;
+	if (setup->run.spawn.stdin_null)
+		return 0;
+	if (input->kind != FF_STR && input->kind != FF_BYTES)
+		return ff_err_set(err, FF_EINVAL, "stdin must be bytes, str or None");
+	setup->run.input = input->text;
+	setup->run.input_len = input->len;
+	return 0;
+}
+
+static int setup_init(struct setup *setup, const struct ff_value *kwargs, struct ff_err *err)
+{
+	const struct ff_value *rlimits = ff_dict_get(kwargs, "rlimits");
+	struct ff_spawn *spawn = &setup->run.spawn;
+	int rc;
+
+	*setup = (struct setup){.self = -1};
+	spawn->exec_fd = -1;
+	spawn->nice = (int)ff_dict_int(kwargs, "nice", 0);
+	spawn->merge_stderr = ff_dict_bool(kwargs, "merge", false);
+	spawn->die_with_parent = true;
+	setup->run.timeout_us = ff_dict_int(kwargs, "timeout_us", 0);
+	setup->run.grace_us = ff_dict_int(kwargs, "grace_us", FF_RUN_GRACE_US);
+	setup->run.leak_us = ff_dict_int(kwargs, "leak_us", FF_RUN_LEAK_US);
+	rc = setup_argv(setup, kwargs, err);
+	if (!rc)
+		rc = ff_kwargs_text(kwargs, "cwd", &spawn->cwd, err);
+	if (!rc)
+		rc = ff_kwargs_env(kwargs, environ, &setup->env, err);
+	if (!rc)
+		rc = setup_input(setup, kwargs, err);
+	if (rc)
+		return rc;
+	spawn->argv = setup->argv.v;
+	spawn->env = setup->env.len ? setup->env.v : NULL;
+	if (rlimits && rlimits->kind != FF_NONE && rlimits->len)
+		return setup_limits(setup, rlimits, err);
+	return 0;
+}
+
+int ff_builtin_command(struct ff_worker *worker, struct ff_channel *channel,
+		       const struct ff_request *request, struct ff_err *err)
+{
+	struct command *command = NULL;
+	struct setup setup;
+	int rc;
+
+	rc = setup_init(&setup, request->kwargs, err);
+	if (!rc) {
+		command = ff_calloc(1, sizeof(*command));
+		rc = command ? ff_run_start(&command->run, &worker->loop, &setup.run, &run_ops, err)
+			     : ff_err_set(err, FF_ENOMEM, "out of memory");
+	}
+	setup_release(&setup);
+	if (rc) {
+		ff_free(command);
+		return rc;
+	}
+	command->exec.pid = ff_process_pid(command->run.process);
+	ff_exec_begin(&command->exec, worker, channel, end);
+	send_start(command);
+	ff_channel_set_drain(channel, on_drain, command);
+	ff_channel_set_callback(channel, on_item, command);
+	return FF_EXEC_RUNNING;
+}

@@ -1,0 +1,211 @@
+# The built-in `command` for hosts where the native worker can't run: one program in a process group
+# of its own, its output streamed as items, its end told in detail. Sent by remote_exec; POSIX only.
+import os
+import signal
+import subprocess
+import time
+from _thread import start_new_thread
+from select import select
+from threading import Timer
+
+CHUNK = 1 << 16
+
+
+class Refused(Exception):
+    """Its text alone becomes the channel's error."""
+
+    def __init__(self, text):
+        Exception.__init__(self, text)
+        self.ff_text = text
+
+
+class Command:
+    def __init__(self, channel, grace):
+        self.channel = channel
+        self.grace = grace
+        self.timers = []
+        self.reaped = self.timed_out = self.killed = self.gone = False
+
+    def start(self, argv, cwd, env, stdin, merge, prepare):
+        missing = cwd is not None and not os.path.isdir(cwd)
+        try:
+            self.popen = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+                preexec_fn=prepare,
+            )
+        except OSError as exc:
+            if missing:
+                raise Refused("cannot change to '%s': %s" % (cwd, os.strerror(exc.errno))) from None
+            raise Refused("cannot run '%s': %s" % (argv[0], os.strerror(exc.errno))) from None
+        except (ValueError, subprocess.SubprocessError) as exc:
+            raise Refused("cannot run '%s': %s" % (argv[0], exc)) from None
+        self.pid = self.popen.pid
+        self.popen.returncode = 0  # reaped here, not by subprocess
+        self.woken, self.wake = os.pipe()
+        start_new_thread(self.watch, ())
+        if stdin is not None:
+            start_new_thread(self.feed, (stdin,))
+
+    def watch(self):
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        os.close(self.wake)
+
+    def feed(self, data):
+        try:
+            with self.popen.stdin as pipe:
+                view = memoryview(data)
+                while view:
+                    view = view[pipe.write(view) :]
+        except OSError:
+            pass
+
+    def signal(self, number):
+        # until it is reaped, the group's number is nobody else's
+        if not self.reaped:
+            try:
+                os.killpg(self.pid, number)
+            except OSError:
+                pass
+
+    def later(self, seconds, function):
+        timer = Timer(seconds, function)
+        timer.daemon = True
+        self.timers.append(timer)
+        timer.start()
+
+    def end(self):
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)
+        self.later(self.grace, lambda: self.signal(signal.SIGKILL))
+
+    def time_out(self):
+        self.timed_out = True
+        self.end()
+
+    def on_item(self, item):
+        if item is None:
+            self.gone = self.killed = True
+            self.signal(signal.SIGKILL)
+        elif item[0] == "signal":
+            self.signal(item[1])
+        elif item[0] == "kill":
+            self.killed = True
+            self.end()
+
+    def send(self, *item):
+        if not self.gone:
+            try:
+                self.channel.send(item)
+            except OSError:
+                self.on_item(None)
+
+    def pump(self, leak):
+        """Pass output on until it is closed, at most `leak` seconds longer than the program runs."""
+        names = {self.popen.stdout: "out", self.popen.stderr: "err"}
+        names.pop(None, None)
+        running, deadline = True, None
+        while running or names:
+            left = None if running else max(0, deadline - time.monotonic())
+            ready = select(list(names) + ([self.woken] if running else []), [], [], left)[0]
+            if not ready or left == 0:
+                return True
+            for pipe in ready:
+                if pipe is self.woken:
+                    running, deadline = False, time.monotonic() + leak
+                    continue
+                data = os.read(pipe.fileno(), CHUNK)
+                if data:
+                    began = time.monotonic()
+                    self.send(names[pipe], data)
+                    if not running:  # a slow controller is no leak
+                        deadline += time.monotonic() - began
+                else:
+                    del names[pipe]
+        return False
+
+    def reap(self):
+        self.signal(signal.SIGKILL)
+        for timer in self.timers:
+            timer.cancel()
+        _, status, usage = os.wait4(self.pid, 0)
+        self.reaped = True
+        for pipe in (self.popen.stdout, self.popen.stderr):
+            if pipe is not None:
+                pipe.close()
+        return status, usage
+
+
+def limits_of(nice, rlimits):
+    """What the new process does to itself before it runs the program; None: nothing."""
+    if not nice and not rlimits:
+        return None
+    import resource
+
+    numbers = []
+    for name, value in (rlimits or {}).items():
+        number = getattr(resource, "RLIMIT_" + name.upper(), None)
+        if number is None:
+            raise Refused("unknown rlimit '%s'" % name)
+        value = resource.RLIM_INFINITY if value < 0 else value
+        numbers.append((number, (value, value)))
+
+    def prepare():
+        if nice:
+            os.nice(nice)
+        for number, pair in numbers:
+            resource.setrlimit(number, pair)
+
+    return prepare
+
+
+def command(
+    channel, argv=None, shell=None, cwd=None, env=None, stdin=None, timeout_us=0,
+    grace_us=5000000, leak_us=200000, nice=0, rlimits=None, merge=False,
+):  # fmt: skip
+    if shell is not None:
+        argv = ["/bin/sh", "-c", shell]
+    if not argv:
+        raise Refused("command: neither argv nor shell")
+    began = time.monotonic()
+    environ = dict(os.environ)
+    for name, value in (env or {}).items():
+        if value is None:
+            environ.pop(name, None)
+        else:
+            environ[name] = value
+    if isinstance(stdin, str):
+        stdin = stdin.encode()
+    it = Command(channel, grace_us / 1e6)
+    it.start(list(argv), cwd, environ, stdin, merge, limits_of(nice, rlimits))
+    try:
+        it.send("start", it.pid)
+        channel.setcallback(it.on_item, endmarker=None)
+        if timeout_us:
+            it.later(timeout_us / 1e6, it.time_out)
+        # greenlets must not wait for select()
+        leaked = channel.gateway.execmodel.apart(it.pump, leak_us / 1e6)
+    finally:
+        status, usage = it.reap()
+        os.close(it.woken)
+    it.send(
+        "exit",
+        {
+            "status": status,
+            "exit": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+            "timed_out": it.timed_out,
+            "killed": it.killed,
+            "leaked": leaked,
+            "wall_us": int((time.monotonic() - began) * 1e6),
+            "user_us": int(usage.ru_utime * 1e6),
+            "system_us": int(usage.ru_stime * 1e6),
+            "max_rss_kib": usage.ru_maxrss,
+        },
+    )

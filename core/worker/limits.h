@@ -1,0 +1,21 @@
+/* Resource limits for a program: set by a short-lived stage of our own between the worker's child
+ * and the program, since a process can only limit itself before it starts. */
+#ifndef FF_WORKER_LIMITS_H
+#define FF_WORKER_LIMITS_H
+
+#include "base/err.h"
+#include "base/strv.h"
+#include "wire/value.h"
+
+/* argv of that stage for kwargs["rlimits"] (dict of names to int; negative: unlimited) and the
+ * program's `argv`: "farflung-worker", "--limits", "as=1,core=0", then argv. FF_EINVAL: an unknown
+ * name, or no int. It is to be executed from /proc/self/exe. */
+int ff_limits_argv(const struct ff_value *rlimits, char *const *argv, struct ff_strv *out,
+		   struct ff_err *err);
+/* Finds a program as exec will: FF_ESPAWN "cannot run 'prog': …" if it can't be. `path` may be
+ * NULL; only what would fail surely is refused. */
+int ff_limits_find(const char *program, const char *cwd, const char *path, struct ff_err *err);
+/* The stage itself: sets the limits and executes argv. Returns the status to exit with. */
+int ff_limits_exec(const char *limits, char *const *argv);
+
+#endif
