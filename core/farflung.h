@@ -1,0 +1,47 @@
+/* farflung.h - the public face of libfarflung: execnet's gateways, channels and groups in C.
+ *
+ *     struct ff_loop loop;
+ *     struct ff_err err = {0};
+ *     ff_loop_init(&loop, &err);
+ *     struct ff_group *group = ff_open_group(&loop, &err);
+ *     struct ff_gateway *gw = ff_makegateway(group, "popen//python=python3", &err);
+ *     struct ff_channel *ch = ff_gateway_remote_exec(
+ *             gw, &(struct ff_task){.source = "channel.send(6 * 7)"}, &err);
+ *     struct ff_item item = FF_ITEM_INIT;
+ *     ff_channel_receive(ch, 5000, &item, &err);
+ *     ff_item_release(&item);
+ *     ff_channel_unref(ch);
+ *     ff_group_terminate(group, 5000);
+ *     ff_group_free(group);
+ *     ff_loop_release(&loop);
+ *
+ * One thread at a time may use a group and what belongs to it. Nothing prints, save traces that
+ * FARFLUNG_DEBUG asks for (io/trace.h). See libfarflung(3) and farflung(3). */
+#ifndef FARFLUNG_H
+#define FARFLUNG_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/strv.h"
+#include "gateway/channel.h"
+#include "gateway/channel_file.h"
+#include "gateway/exec.h"
+#include "gateway/gateway.h"
+#include "gateway/group.h"
+#include "gateway/multichannel.h"
+#include "gateway/names.h"
+#include "gateway/names_client.h"
+#include "io/loop.h"
+#include "io/trace.h"
+#include "rsync/send.h"
+#include "rsync/tree.h"
+#include "transport/exec.h"
+#include "transport/open.h"
+#include "wire/serialize.h"
+#include "wire/task.h"
+#include "wire/value.h"
+#include "wire/xspec.h"
+
+#endif

@@ -1,0 +1,198 @@
+/* Sources from files for remote_exec. It looks at Python as text only. */
+#include "transport/exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "transport/open.h"
+#include "wire/utf8.h"
+#include "worker/bootstrap.h"
+
+enum { PIECE = 64 << 10 };
+
+static int read_all(int fd, struct ff_buf *text, const char *path, struct ff_err *err)
+{
+	ssize_t len;
+
+	do {
+		uint8_t *room = ff_buf_reserve(text, PIECE);
+
+		if (!room)
+			return ff_err_set(err, FF_ENOMEM, "%s: out of memory", path);
+		len = read(fd, room, PIECE);
+		if (len < 0 && errno != EINTR)
+			return ff_err_sys(err, errno, "%s: cannot be read", path);
+		ff_buf_added(text, len > 0 ? (size_t)len : 0);
+		if (text->len > FF_EXEC_SOURCE_MAX)
+			return ff_err_set(err, FF_ETOOBIG, "%s: over %d bytes", path,
+					  FF_EXEC_SOURCE_MAX);
+	} while (len != 0);
+	return 0;
+}
+
+static int open_and_read(const char *path, struct ff_buf *text, struct ff_err *err)
+{
+	/* A FIFO must not keep us waiting. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
+	struct stat info;
+
+	if (fd < 0)
+		return ff_err_sys(err, errno, "%s: cannot be read", path);
+	if (fstat(fd, &info) != 0)
+		rc = ff_err_sys(err, errno, "%s: cannot be read", path);
+	else if (!S_ISREG(info.st_mode))
+		rc = ff_err_set(err, FF_EINVAL, "%s: not a regular file", path);
+	else if (info.st_size > FF_EXEC_SOURCE_MAX)
+		rc = ff_err_set(err, FF_ETOOBIG, "%s: over %d bytes", path, FF_EXEC_SOURCE_MAX);
+	else
+		rc = read_all(fd, text, path, err);
+	close(fd);
+	return rc;
+}
+
+static bool is_name_char(char c)
+{
+	return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	       (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80;
+}
+
+static const char *skip_blanks(const char *text, bool lines)
+{
+	while (*text == ' ' || *text == '\t' ||
+	       (lines && (*text == '\n' || *text == '\r' || *text == '\\')))
+		text++;
+	return text;
+}
+
+/* Behind `word` if the text begins with it as a whole word, else NULL. */
+static const char *skip_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	return strncmp(text, word, len) == 0 && !is_name_char(text[len]) ? text + len : NULL;
+}
+
+/* Behind the parenthesis if the line begins with `def NAME(`. */
+static const char *find_parameters(const char *line, const char *function)
+{
+	const char *p = skip_word(line, "def");
+
+	if (p)
+		p = skip_word(skip_blanks(p, false), function);
+	if (p)
+		p = skip_blanks(p, false);
+	return p && *p == '(' ? p + 1 : NULL;
+}
+
+static int check_function(const char *text, const char *path, const char *function,
+			  struct ff_err *err)
+{
+	const char *line, *last = NULL, *p;
+
+	/* The last definition is the one that counts in Python. */
+	for (line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		p = find_parameters(line, function);
+		last = p ? p : last;
+	}
+	if (!last)
+		return ff_err_set(err, FF_EINVAL, "%s: it has no function '%s' (no line 'def %s(')",
+				  path, function, function);
+	if (!skip_word(skip_blanks(last, true), "channel"))
+		return ff_err_set(err, FF_EINVAL,
+				  "%s: the first parameter of '%s' must be called 'channel'", path,
+				  function);
+	return 0;
+}
+
+static int check_text(const struct ff_buf *text, const char *path, struct ff_err *err)
+{
+	const char *bytes = (const char *)ff_buf_data(text);
+
+	if (text->len && memchr(bytes, '\0', text->len))
+		return ff_err_set(err, FF_EINVAL, "%s: there is a NUL in it", path);
+	if (text->len && !ff_is_utf8(bytes, text->len))
+		return ff_err_set(err, FF_EINVAL, "%s: not UTF-8", path);
+	return 0;
+}
+
+int ff_exec_source_read(struct ff_exec_source *source, const char *path, const char *function,
+			struct ff_err *err)
+{
+	static const char mark[] = "\xef\xbb\xbf"; /* an editor's: Python refuses it inside a str */
+	struct ff_exec_source read = {.task = {.call_name = function}};
+	struct ff_buf text;
+	int rc;
+
+	ff_buf_init(&text, FF_EXEC_SOURCE_MAX + PIECE);
+	rc = open_and_read(path, &text, err);
+	if (!rc && text.len >= strlen(mark) && !memcmp(ff_buf_data(&text), mark, strlen(mark)))
+		ff_buf_consume(&text, strlen(mark));
+	if (!rc)
+		rc = check_text(&text, path, err);
+	if (!rc) {
+		read.text = ff_buf_take(&text);
+		read.path = ff_strdup(path);
+		if (!read.text || !read.path)
+			rc = ff_err_set(err, FF_ENOMEM, "%s: out of memory", path);
+	}
+	if (!rc && function)
+		rc = check_function(read.text, path, function, err);
+	ff_buf_release(&text);
+	if (rc) {
+		ff_exec_source_release(&read);
+		return rc;
+	}
+	read.task.source = read.text;
+	read.task.file_name = read.path;
+	*source = read;
+	return 0;
+}
+
+void ff_exec_source_release(struct ff_exec_source *source)
+{
+	ff_free(source->text);
+	ff_free(source->path);
+	*source = (struct ff_exec_source){0};
+}
+
+struct ff_channel *ff_exec_file(struct ff_gateway *gateway, const char *path, const char *function,
+				const struct ff_value *kwargs, struct ff_err *err)
+{
+	struct ff_channel *channel;
+	struct ff_exec_source source;
+
+	if (kwargs && !function) {
+		ff_err_set(err, FF_EINVAL, "%s: keyword arguments are for functions", path);
+		return NULL;
+	}
+	if (ff_exec_source_read(&source, path, function, err))
+		return NULL;
+	if (kwargs)
+		source.task.kwargs = *kwargs;
+	channel = ff_gateway_remote_exec(gateway, &source.task, err);
+	ff_exec_source_release(&source);
+	return channel;
+}
+
+int ff_exec_builtin(const struct ff_gateway *gateway, const char *name, struct ff_task *task,
+		    struct ff_err *err)
+{
+	static const char *const names[] = {"command", "rsync", "proxy"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], name) != 0)
+			continue;
+		*task = (struct ff_task){
+			.source = ff_gateway_is_native(gateway) ? NULL
+								: ff_bootstrap_source(names[i]),
+			.call_name = names[i],
+		};
+		return 0;
+	}
+	return ff_err_set(err, FF_ENOTFOUND, "workers have no built-in '%s'", name);
+}

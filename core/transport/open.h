@@ -1,0 +1,58 @@
+/* Opening gateways: transport, bootstrap, HELLO and configuration, as one state machine per
+ * gateway. Gateways open in parallel. */
+#ifndef FF_TRANSPORT_OPEN_H
+#define FF_TRANSPORT_OPEN_H
+
+#include "gateway/group.h"
+#include "io/loop.h"
+
+struct ff_open_opts {
+	int64_t connect_timeout_us; /* from the call to the answer; 0: 30 s */
+	int64_t heartbeat_us;	    /* 0: 5 s; negative: none */
+	int64_t silence_us;	    /* 0: 15 s */
+	uint32_t window_bytes;	    /* 0: FF_CHANNEL_WINDOW */
+	/* The gateway is open and configured (err NULL), or could not be opened: err says which
+	 * xspec, what was run, its exit status or signal, its last stderr lines. Once. After a
+	 * failure the gateway is closed, still in the group, and released by ff_group_terminate or
+	 * ff_group_remove. */
+	void (*opened)(struct ff_gateway *gateway, const struct ff_err *err, void *ctx);
+	/* An open gateway ended, after its channels did. err->code 0: in order. May be NULL. */
+	void (*closed)(struct ff_gateway *gateway, const struct ff_err *err, void *ctx);
+	/* A line the worker wrote to its stderr (without newline). NULL: only kept for messages. */
+	void (*stderr_line)(struct ff_gateway *gateway, const char *line, void *ctx);
+	void *ctx;
+};
+
+/* A group that lives on a loop, which must not be released before it. When the program exits with
+ * members left, local ones get the end of their input, 1 s, and SIGKILL (for their process group);
+ * those elsewhere see the connection end and stop by themselves. Looks at FARFLUNG_DEBUG
+ * (io/trace.h). NULL: FF_ENOMEM. */
+struct ff_group *ff_open_group(struct ff_loop *loop, struct ff_err *err);
+
+/* Starts opening `spec` (taken over on success: its content moves). The gateway is in the group, in
+ * state opening, when this returns. NULL, err: the spec has no transport, its via= or id is wrong,
+ * or memory is short; nothing was started. Which worker: worker=native|python, python if the spec
+ * is silent; where the native worker can't run, the python worker takes its place
+ * (ff_gateway_is_native tells). */
+struct ff_gateway *ff_open_gateway(struct ff_group *group, struct ff_xspec *spec,
+				   const struct ff_open_opts *opts, struct ff_err *err);
+/* Takes a gateway that is closed (or failed to open) out of its group and frees it with what
+ * carried it, when that is safe; may be called inside its callbacks. Groups do the same to members
+ * that are left when they terminate. */
+void ff_open_release(struct ff_gateway *gateway);
+/* Opens one and waits until it is open; `spec` NULL or "": the group's default. On failure nothing
+ * stays in the group. */
+struct ff_gateway *ff_makegateway(struct ff_group *group, const char *spec, struct ff_err *err);
+
+/* Whether a native or a python worker is at the other end of an open gateway. */
+bool ff_gateway_is_native(const struct ff_gateway *gateway);
+/* What the worker said of itself in HELLO: dict with "worker" (native|python), "pid", "python"
+ * (version text), "platform", "executable" as far as it knows; None before. Owned by the gateway.
+ */
+const struct ff_value *ff_gateway_info(const struct ff_gateway *gateway);
+/* The worker's working directory after chdir=, absolute; "" if unknown. Owned by the gateway. */
+const char *ff_gateway_cwd(const struct ff_gateway *gateway);
+/* The last lines of its stderr, "" if none. */
+const char *ff_gateway_stderr(const struct ff_gateway *gateway);
+
+#endif
