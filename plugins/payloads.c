@@ -1,0 +1,20 @@
+/* The list of payloads. */
+#include <string.h>
+
+#include "command/command.h"
+#include "payload.h"
+#include "pytest/pytest.h"
+
+const struct ff_payload *const ff_payloads[] = {
+	&ff_payload_command,
+	&ff_payload_pytest,
+	NULL,
+};
+
+const struct ff_payload *ff_payload_find(const char *name)
+{
+	for (const struct ff_payload *const *payload = ff_payloads; *payload; payload++)
+		if (!strcmp((*payload)->name, name))
+			return *payload;
+	return NULL;
+}

@@ -1,0 +1,425 @@
+/* The payload `pytest`: the conversation with payload.py, whose head describes it. A worker may be
+ * hostile: every field is checked. */
+#include "pytest/pytest.h"
+#include "base/alloc.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "pytest/result.h"
+
+enum {
+	ARGUMENTS = 7,	      /* entries of kwargs */
+	HEADER_MAX = 200,     /* lines of a session's header */
+	UNITS_MAX = 10000000, /* tests of a session */
+};
+
+extern const unsigned char ff_source_pytest_payload[];
+
+/* --- out --- */
+
+static int out_of_memory(struct ff_err *err)
+{
+	return ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
+}
+
+/* None for NULL; false: out of memory. */
+static bool make_text(struct ff_arena *arena, const char *text, struct ff_value *value)
+{
+	char *copy = text ? ff_arena_strdup(arena, text) : NULL;
+
+	*value = ff_str(copy);
+	return copy || !text;
+}
+
+/* The job's arguments, with `first` before them unless it is NULL. */
+static bool make_list(struct ff_arena *arena, const char *first, char *const *texts,
+		      struct ff_value *list)
+{
+	struct ff_value *items;
+	size_t len = 0, at = 0;
+
+	while (texts && texts[len])
+		len++;
+	items = ff_arena_alloc(arena, (len + 1) * sizeof(*items));
+	if (!items)
+		return false;
+	if (first)
+		items[at++] = ff_str(first);
+	for (size_t i = 0; i < len; i++)
+		if (!make_text(arena, texts[i], &items[at++]))
+			return false;
+	*list = ff_collection(FF_LIST, items, at);
+	return true;
+}
+
+static int make_task(const struct ff_payload_job *job, const struct ff_payload_worker *worker,
+		     bool native, struct ff_arena *arena, struct ff_task *task, struct ff_err *err)
+{
+	struct ff_value *kwargs = ff_arena_alloc(arena, 2 * ARGUMENTS * sizeof(*kwargs));
+	struct ff_value *at = kwargs;
+	bool ok = kwargs != NULL;
+
+	if (native)
+		return ff_err_set(err, FF_EUNSUPPORTED, "pytest needs a python worker");
+	if (!ok)
+		return out_of_memory(err);
+	*at++ = ff_str("args");
+	ok = ok && make_list(arena, NULL, job->args, at++);
+	*at++ = ff_str("workerid");
+	ok = ok && make_text(arena, worker->id, at++);
+	*at++ = ff_str("workercount");
+	*at++ = ff_int(worker->count);
+	*at++ = ff_str("testrunuid");
+	ok = ok && make_text(arena, worker->run_id, at++);
+	*at++ = ff_str("mainargv");
+	ok = ok && make_list(arena, "pytest", job->args, at++);
+	*at++ = ff_str("dist");
+	ok = ok && make_text(arena, job->dist ? job->dist : "load", at++);
+	*at++ = ff_str("basetemp");
+	ok = ok && make_text(arena, job->basetemp, at++);
+	if (!ok)
+		return out_of_memory(err);
+	*task = (struct ff_task){
+		.source = (const char *)ff_source_pytest_payload,
+		.file_name = "payload.py",
+		.call_name = "main",
+		.kwargs = ff_collection(FF_DICT, kwargs, ARGUMENTS),
+	};
+	return 0;
+}
+
+/* A tuple of one word. */
+static int pack_word(struct ff_pack *p, const char *word)
+{
+	ff_pack_open(p, FF_TUPLE);
+	ff_pack_str(p, word);
+	ff_pack_close(p);
+	return ff_pack_done(p);
+}
+
+static int pack_list(struct ff_pack *p)
+{
+	return pack_word(p, "list");
+}
+
+static int pack_end(struct ff_pack *p)
+{
+	return pack_word(p, "end");
+}
+
+static int pack_idle(struct ff_pack *p)
+{
+	return pack_word(p, "idle");
+}
+
+static int pack_stop(struct ff_pack *p)
+{
+	ff_pack_open(p, FF_TUPLE);
+	ff_pack_str(p, "drop");
+	ff_pack_none(p);
+	ff_pack_close(p);
+	return ff_pack_done(p);
+}
+
+static int pack_indexes(struct ff_pack *p, const char *word, const uint32_t *indexes, size_t count)
+{
+	ff_pack_open(p, FF_TUPLE);
+	ff_pack_str(p, word);
+	ff_pack_open(p, FF_LIST);
+	for (size_t i = 0; i < count; i++)
+		ff_pack_int(p, indexes[i]);
+	ff_pack_close(p);
+	ff_pack_close(p);
+	return ff_pack_done(p);
+}
+
+static int pack_run(struct ff_pack *p, const uint32_t *indexes, size_t count)
+{
+	return pack_indexes(p, "run", indexes, count);
+}
+
+static int pack_take_back(struct ff_pack *p, const uint32_t *indexes, size_t count)
+{
+	return pack_indexes(p, "drop", indexes, count);
+}
+
+/* --- in --- */
+
+struct incoming {
+	const struct ff_value *item;
+	const struct ff_payload_sink *sink;
+	void *ctx;
+	struct ff_err *err;
+};
+
+static int bad_item(const struct incoming *in, const char *what)
+{
+	return ff_err_set(in->err, FF_EPROTO, "pytest: %s", what);
+}
+
+/* The dict behind the word; NULL: it is none. */
+static const struct ff_value *dict_of(const struct incoming *in)
+{
+	const struct ff_value *dict = ff_at(in->item, 1);
+
+	return dict && dict->kind == FF_DICT ? dict : NULL;
+}
+
+/* A number in 0 ... max. */
+static bool get_number(const struct ff_value *dict, const char *key, int64_t max, int64_t *number)
+{
+	const struct ff_value *value = ff_dict_get(dict, key);
+
+	if (!value || value->kind != FF_INT || value->integer < 0 || value->integer > max)
+		return false;
+	*number = value->integer;
+	return true;
+}
+
+static int on_missing(const struct incoming *in)
+{
+	const struct ff_value *dict = dict_of(in);
+
+	if (!dict)
+		return bad_item(in, "missing without a dict");
+	in->sink->missing(in->ctx, ff_dict_str(dict, "module", "?"),
+			  ff_dict_str(dict, "executable", "?"), ff_dict_str(dict, "error", "?"));
+	return 0;
+}
+
+/* "plugins: xdist-3.1.0, cov-4.0.0", in `arena`; NULL if there are none. */
+static char *plugins_line(struct ff_arena *arena, const struct ff_value *plugins)
+{
+	struct ff_buf line = FF_BUF_INIT;
+	char *copy = NULL;
+
+	for (size_t i = 0; plugins && plugins->kind == FF_LIST && i < plugins->len; i++)
+		ff_buf_addf(&line, "%s%s",
+			    i ? ", " : "plugins: ", ff_as_str(&plugins->items[i], "?"));
+	if (line.len)
+		copy = ff_arena_copy(arena, ff_buf_data(&line), line.len);
+	ff_buf_release(&line);
+	return copy;
+}
+
+static void tell_started(const struct incoming *in, const struct ff_value *dict)
+{
+	const struct ff_value *header = ff_dict_get(dict, "header");
+	struct ff_arena arena = FF_ARENA_INIT;
+	const char *lines[HEADER_MAX + 2];
+	char *plugins = plugins_line(&arena, ff_dict_get(dict, "plugins"));
+	size_t len = 0;
+
+	for (size_t i = 0; header && header->kind == FF_LIST && i < header->len; i++)
+		if (header->items[i].kind == FF_STR && len < HEADER_MAX)
+			lines[len++] = header->items[i].text;
+	if (plugins)
+		lines[len++] = plugins;
+	lines[len] = NULL;
+	in->sink->started(in->ctx, ff_dict_str(dict, "python", "?"),
+			  ff_dict_str(dict, "executable", "?"), ff_dict_str(dict, "pytest", "?"),
+			  lines);
+	ff_arena_release(&arena);
+}
+
+static int on_collected(const struct incoming *in)
+{
+	const struct ff_value *dict = dict_of(in);
+	const char *digest = ff_dict_str(dict, "digest", "");
+	int64_t count, deselected;
+
+	if (!dict || !*digest)
+		return bad_item(in, "collected without a digest");
+	if (!get_number(dict, "count", UNITS_MAX, &count) ||
+	    !get_number(dict, "deselected", UNITS_MAX, &deselected))
+		return bad_item(in, "collected without a number");
+	tell_started(in, dict);
+	if (in->sink->only_collects && ff_dict_bool(dict, "collectonly", false))
+		in->sink->only_collects(in->ctx);
+	in->sink->collected(in->ctx, digest, (uint32_t)count, (uint32_t)deselected,
+			    ff_dict_str(dict, "rootdir", NULL));
+	return 0;
+}
+
+static int on_ids(const struct incoming *in)
+{
+	const struct ff_value *list = ff_at(in->item, 1);
+
+	if (!list || list->kind != FF_LIST || list->len > UNITS_MAX)
+		return bad_item(in, "ids that are no list");
+	for (size_t i = 0; i < list->len; i++)
+		if (list->items[i].kind != FF_STR)
+			return bad_item(in, "an id that is no text");
+	in->sink->ids(in->ctx, list);
+	return 0;
+}
+
+static int on_dropped(const struct incoming *in)
+{
+	const struct ff_value *list = ff_at(in->item, 1);
+	uint32_t *indexes;
+
+	if (!list || list->kind != FF_LIST || list->len > UNITS_MAX)
+		return bad_item(in, "dropped without a list");
+	indexes = ff_xmalloc((list->len + 1) * sizeof(*indexes));
+	for (uint32_t i = 0; i < list->len; i++) {
+		int64_t index = ff_as_int(&list->items[i], -1);
+
+		if (list->items[i].kind != FF_INT || index < 0 || index >= UNITS_MAX) {
+			ff_free(indexes);
+			return bad_item(in, "dropped what is no index");
+		}
+		indexes[i] = (uint32_t)index;
+	}
+	if (in->sink->returned)
+		in->sink->returned(in->ctx, indexes, list->len);
+	ff_free(indexes);
+	return 0;
+}
+
+static int tell_done(const struct incoming *in, const struct ff_value *done)
+{
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct ff_result result;
+	uint32_t index;
+	int rc = ff_pytest_result(&result, &index, done, &arena, in->err);
+
+	if (!rc)
+		in->sink->unit_finished(in->ctx, index, &result);
+	ff_arena_release(&arena);
+	return rc;
+}
+
+static int on_done(const struct incoming *in)
+{
+	return tell_done(in, in->item);
+}
+
+static int on_start(const struct incoming *in)
+{
+	uint32_t index;
+
+	if (!ff_pytest_index(ff_at(in->item, 1), &index))
+		return bad_item(in, "start without an index");
+	in->sink->unit_started(in->ctx, index);
+	return 0;
+}
+
+static int on_next(const struct incoming *in)
+{
+	const struct ff_value *done = ff_at(in->item, 1);
+	uint32_t index;
+	int rc;
+
+	if (!done || !ff_pytest_index(ff_at(in->item, 2), &index))
+		return bad_item(in, "next without an index");
+	rc = tell_done(in, done);
+	if (!rc)
+		in->sink->unit_started(in->ctx, index);
+	return rc;
+}
+
+static int on_want(const struct incoming *in)
+{
+	uint32_t index;
+
+	if (!ff_pytest_index(ff_at(in->item, 1), &index))
+		return bad_item(in, "want without an index");
+	if (in->sink->wants)
+		in->sink->wants(in->ctx);
+	return 0;
+}
+
+static int on_collect_report(const struct incoming *in)
+{
+	const struct ff_value *dict = dict_of(in);
+	const char *nodeid = ff_dict_str(dict, "nodeid", NULL);
+
+	if (!nodeid)
+		return bad_item(in, "collect_report without a node id");
+	in->sink->collect_problem(in->ctx, nodeid, ff_dict_str(dict, "message", NULL),
+				  ff_dict_str(dict, "longrepr", NULL),
+				  !strcmp(ff_dict_str(dict, "outcome", ""), "skipped"));
+	return 0;
+}
+
+static int on_warning(const struct incoming *in)
+{
+	const struct ff_value *dict = dict_of(in);
+	const char *message = ff_dict_str(dict, "message", NULL);
+	int64_t line;
+
+	if (!message)
+		return bad_item(in, "warning without a message");
+	if (!get_number(dict, "lineno", INT_MAX, &line))
+		line = 0;
+	in->sink->notice(in->ctx, "warning", message, ff_dict_str(dict, "category", NULL),
+			 ff_dict_str(dict, "filename", NULL), (int)line);
+	return 0;
+}
+
+static int on_error(const struct incoming *in)
+{
+	const struct ff_value *text = ff_at(in->item, 1);
+
+	if (!text || text->kind != FF_STR)
+		return bad_item(in, "an error without a text");
+	in->sink->session_error(in->ctx, ff_is_str(ff_at(in->item, 0), "usage_error"), text->text);
+	return 0;
+}
+
+static int on_finished(const struct incoming *in)
+{
+	const struct ff_value *dict = dict_of(in);
+	const char *stop = ff_dict_str(dict, "shouldstop", "");
+	int64_t status;
+
+	if (!dict || !get_number(dict, "exitstatus", INT_MAX, &status))
+		return bad_item(in, "finished without an exit status");
+	in->sink->session_finished(in->ctx, (int)status, *stop ? stop : NULL);
+	return 0;
+}
+
+static int on_item(const struct ff_value *item, const struct ff_payload_sink *sink, void *ctx,
+		   struct ff_err *err)
+{
+	static const struct {
+		const char *word;
+		int (*read)(const struct incoming *in);
+	} readers[] = {
+		{"next", on_next},
+		{"done", on_done},
+		{"start", on_start},
+		{"want", on_want},
+		{"collected", on_collected},
+		{"ids", on_ids},
+		{"dropped", on_dropped},
+		{"missing", on_missing},
+		{"collect_report", on_collect_report},
+		{"warning", on_warning},
+		{"internal_error", on_error},
+		{"usage_error", on_error},
+		{"finished", on_finished},
+	};
+	const struct incoming in = {.item = item, .sink = sink, .ctx = ctx, .err = err};
+	const struct ff_value *word = ff_at(item, 0);
+
+	for (size_t i = 0; word && i < sizeof(readers) / sizeof(*readers); i++)
+		if (ff_is_str(word, readers[i].word))
+			return readers[i].read(&in);
+	return bad_item(&in, "an unknown item");
+}
+
+const struct ff_payload ff_payload_pytest = {
+	.name = "pytest",
+	.shape = FF_PAYLOAD_SESSION,
+	.task = make_task,
+	.ask_ids = pack_list,
+	.run = pack_run,
+	.take_back = pack_take_back,
+	.end = pack_end,
+	.stop = pack_stop,
+	.idle = pack_idle,
+	.item = on_item,
+};

@@ -1,0 +1,83 @@
+/* farflung check FILE: everything that can be said of a file without reaching a host. */
+#include <stdio.h>
+
+#include "cli/command.h"
+#include "cli/execute.h"
+#include "dispatch/dispatch.h"
+
+static const struct ff_option options[] = {
+	{NULL, 0, FF_OPTION_FLAG, NULL, NULL, 0},
+};
+
+static void print_plan(const char *path, const struct ff_inventory *inventory,
+		       const struct ff_plan *plan)
+{
+	uint32_t slots = 0;
+
+	for (size_t i = 0; i < inventory->len; i++)
+		slots += inventory->hosts[i].slots;
+	printf("%s: ok: %zu host%s with %u slot%s, %zu job%s\n", path, inventory->len,
+	       inventory->len == 1 ? "" : "s", slots, slots == 1 ? "" : "s", plan->len,
+	       plan->len == 1 ? "" : "s");
+	for (size_t i = 0; i < plan->len; i++) {
+		const struct ff_plan_job *job = &plan->jobs[i];
+
+		printf("  job %s (%s", job->config->name, job->payload->name);
+		if (job->payload->shape == FF_PAYLOAD_PER_UNIT)
+			printf(", %zu unit%s", job->instances_len,
+			       job->instances_len == 1 ? "" : "s");
+		for (size_t j = 0; j < job->needs_len; j++)
+			printf("%s%s", j ? ", " : "; needs ",
+			       plan->jobs[job->needs[j]].config->name);
+		printf(")\n");
+	}
+}
+
+static int check_file(const char *path)
+{
+	struct ff_config config;
+	struct ff_inventory inventory = {0};
+	struct ff_plan plan = {0};
+	struct ff_err err = {0};
+	int code = FF_EXIT_USAGE;
+
+	if (ff_config_load(&config, path, &err) < 0) {
+		ff_complain_lines(err.text);
+		return FF_EXIT_USAGE;
+	}
+	if (ff_inventory_build(&inventory, &config, &err) < 0 ||
+	    ff_plan_build(&plan, &config, &inventory, NULL, &err) < 0) {
+		ff_complain_lines(err.text);
+	} else {
+		print_plan(path, &inventory, &plan);
+		code = FF_EXIT_OK;
+	}
+	ff_plan_release(&plan);
+	ff_inventory_release(&inventory);
+	ff_config_release(&config);
+	return code;
+}
+
+static int run(const struct ff_command *command, int argc, char **argv)
+{
+	struct ff_strv rest = FF_STRV_INIT;
+	int none, code = FF_EXIT_USAGE;
+	int rc = ff_options_parse(command, argc, argv, &none, &rest, NULL);
+
+	if (rc > 0)
+		code = FF_EXIT_OK;
+	else if (rc == 0 && rest.len > 1)
+		ff_complain("check: one FILE at a time");
+	else if (rc == 0)
+		code = check_file(rest.len ? rest.v[0] : "farflung.yaml");
+	ff_strv_release(&rest);
+	return code;
+}
+
+const struct ff_command ff_command_check = {
+	.name = "check",
+	.summary = "Check a YAML file without starting anything.",
+	.synopsis = "[FILE]",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,201 @@
+/* Configurations: loading a file, and building one by hand. */
+#include "config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "config/private.h"
+#include "config/read.h"
+
+/* As the ff_x… allocators do. */
+static _Noreturn void give_up(void)
+{
+	fputs("farflung: out of memory\n", stderr);
+	abort();
+}
+
+void *ff_config_take(struct ff_config *config, size_t size)
+{
+	void *memory = ff_arena_alloc(&config->arena, size ? size : 1);
+
+	if (!memory)
+		give_up();
+	return memset(memory, 0, size);
+}
+
+char *ff_config_keep(struct ff_config *config, const char *text)
+{
+	size_t size = strlen(text) + 1;
+
+	return memcpy(ff_config_take(config, size), text, size);
+}
+
+void ff_config_add_text(struct ff_strv *strv, const char *text)
+{
+	if (ff_strv_add(strv, text))
+		give_up();
+}
+
+void ff_config_init(struct ff_config *config)
+{
+	char here[PATH_MAX];
+
+	*config = (struct ff_config){0};
+	ff_read_defaults(FF_SECTION_SETTINGS, config);
+	config->path = ff_config_keep(config, "");
+	config->directory = ff_config_keep(config, getcwd(here, sizeof(here)) ? here : ".");
+}
+
+void ff_config_host_release(struct ff_config_host *host)
+{
+	ff_strv_release(&host->tags);
+	ff_strv_release(&host->env);
+}
+
+static void job_release(struct ff_config_job *job)
+{
+	ff_strv_release(&job->args);
+	ff_strv_release(&job->env);
+	ff_strv_release(&job->needs);
+	for (size_t i = 0; i < job->axes_len; i++)
+		ff_strv_release(&job->axes[i].values);
+}
+
+void ff_config_release(struct ff_config *config)
+{
+	for (size_t i = 0; i < config->hosts_len; i++)
+		ff_config_host_release(&config->hosts[i]);
+	for (size_t i = 0; i < config->jobs_len; i++)
+		job_release(&config->jobs[i]);
+	ff_strv_release(&config->tree.exclude);
+	ff_arena_release(&config->arena);
+	*config = (struct ff_config){0};
+}
+
+/* A longer copy of an array in the arena; the old one stays there unused. */
+static void *grow(struct ff_config *config, const void *array, size_t len, size_t size)
+{
+	void *longer = ff_config_take(config, (len + 1) * size);
+
+	if (len)
+		memcpy(longer, array, len * size);
+	return longer;
+}
+
+struct ff_config_host *ff_config_add_host(struct ff_config *config, const char *spec)
+{
+	struct ff_config_host *host;
+
+	config->hosts = grow(config, config->hosts, config->hosts_len, sizeof(*host));
+	host = &config->hosts[config->hosts_len++];
+	host->spec = ff_config_keep(config, spec);
+	return host;
+}
+
+struct ff_config_job *ff_config_add_job(struct ff_config *config, const char *name,
+					const char *payload)
+{
+	struct ff_config_job *job;
+
+	config->jobs = grow(config, config->jobs, config->jobs_len, sizeof(*job));
+	job = &config->jobs[config->jobs_len++];
+	ff_read_defaults(FF_SECTION_JOB, job);
+	job->grace_us = config->settings.grace_us;
+	job->name = ff_config_keep(config, name);
+	job->payload = ff_config_keep(config, payload);
+	return job;
+}
+
+/* The absolute folder of `path`. */
+static char *directory_of(struct ff_config *config, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder, *resolved;
+
+	if (!slash)
+		return config->directory;
+	folder = ff_xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
+	resolved = realpath(folder, NULL);
+	if (resolved)
+		folder = (ff_free(folder), resolved);
+	resolved = ff_config_keep(config, folder);
+	ff_free(folder);
+	return resolved;
+}
+
+int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
+		    struct ff_err *err)
+{
+	struct ff_problems problems;
+	struct ff_config parsed;
+	struct ff_reader r = {.config = &parsed, .problems = &problems};
+	struct ff_arena nodes = FF_ARENA_INIT;
+	struct ff_yaml_node *root;
+	int rc;
+
+	ff_config_init(&parsed);
+	parsed.path = ff_config_keep(&parsed, path);
+	parsed.directory = directory_of(&parsed, path);
+	ff_problems_init(&problems, path);
+	root = ff_yaml_parse(&nodes, text, len, &problems);
+	if (!problems.total)
+		ff_read_file(&r, root);
+	ff_arena_release(&nodes);
+	rc = ff_problems_finish(&problems, err);
+	if (rc)
+		ff_config_release(&parsed);
+	else
+		*config = parsed;
+	return rc;
+}
+
+static int read_all(struct ff_buf *text, const char *path, struct ff_err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	ssize_t got = 1;
+	struct stat st;
+
+	if (fd < 0)
+		return ff_err_sys(err, errno, "%s", path);
+	if (!fstat(fd, &st) && S_ISDIR(st.st_mode))
+		rc = ff_err_sys(err, EISDIR, "%s", path);
+	while (!rc && got > 0) {
+		uint8_t *room = ff_buf_reserve(text, 1 << 16);
+
+		if (!room) {
+			rc = ff_err_set(err, FF_ENOMEM, "%s: %s", path, ff_err_text(FF_ENOMEM));
+			break;
+		}
+		do {
+			got = read(fd, room, 1 << 16);
+		} while (got < 0 && errno == EINTR);
+		if (got < 0)
+			rc = ff_err_sys(err, errno, "%s", path);
+		else
+			ff_buf_added(text, (size_t)got);
+		if (!rc && text->len > FF_CONFIG_FILE_MAX)
+			rc = ff_err_set(err, FF_ECONFIG, "%s: larger than %d MiB", path,
+					FF_CONFIG_FILE_MAX >> 20);
+	}
+	close(fd);
+	return rc;
+}
+
+int ff_config_load(struct ff_config *config, const char *path, struct ff_err *err)
+{
+	struct ff_buf text = FF_BUF_INIT;
+	int rc = read_all(&text, path, err);
+
+	if (!rc)
+		rc = ff_config_parse(config, path, ff_buf_str(&text), text.len, err);
+	ff_buf_release(&text);
+	return rc;
+}

@@ -1,0 +1,167 @@
+/* The table itself. A new option is an entry here and a member in config.h, nothing else. */
+#include "config/options.h"
+
+#include <string.h>
+
+#include "config/config.h"
+
+#define MS     INT64_C(1000)
+#define SECOND (1000 * MS)
+#define DAY    (86400 * SECOND)
+#define YEAR   (365 * DAY)
+#define KIB    INT64_C(1024)
+#define GIB    (KIB * KIB * KIB)
+
+#define CONFIG(member)	  .stored = true, .offset = offsetof(struct ff_config, member)
+#define HOST(member)	  .stored = true, .offset = offsetof(struct ff_config_host, member)
+#define JOB(member)	  .stored = true, .offset = offsetof(struct ff_config_job, member)
+#define JOB_PLACE(member) .placed = true, .place = offsetof(struct ff_config_job, member)
+
+/* clang-format off */
+/* What hosts and their defaults have in common. */
+#define HOST_OPTIONS(in)                                                                           \
+	{.section = in, .key = "slots", .type = FF_TYPE_NUMBER, HOST(slots),                       \
+	 .min = 1, .max = 100000, .range = "1 to 100000", .fallback = "1",                         \
+	 .help = "places where one test or command runs at a time; N*spec multiplies them"},       \
+	{.section = in, .key = "tags", .type = FF_TYPE_TEXTS, HOST(tags),                          \
+	 .help = "words by which jobs choose hosts with 'on'; added to those of the defaults"},    \
+	{.section = in, .key = "python", .type = FF_TYPE_TEXT, HOST(python),                       \
+	 .help = "the interpreter, with options; by default python3 of the host's PATH"},          \
+	{.section = in, .key = "chdir", .type = FF_TYPE_TEXT, HOST(chdir),                         \
+	 .help = "working directory there; made if it is missing"},                                \
+	{.section = in, .key = "nice", .type = FF_TYPE_NUMBER_TEXT, HOST(nice),                    \
+	 .min = -20, .max = 19, .range = "-20 to 19", .help = "added to the niceness"},            \
+	{.section = in, .key = "worker", .type = FF_TYPE_CHOICE, HOST(worker),                     \
+	 .choices = "native or python",                                                            \
+	 .help = "the worker to start first; by default native where it can run"},                 \
+	{.section = in, .key = "env", .type = FF_TYPE_ENV, HOST(env),                              \
+	 .help = "environment variables; those of the defaults hold where a host has no own"}
+
+const struct ff_config_option ff_config_options[] = {
+	{.section = FF_SECTION_TOP, .key = "version", .type = FF_TYPE_CHOICE,
+	 .choices = "1", .fallback = "1",
+	 .help = "of this format"},
+	{.section = FF_SECTION_TOP, .key = "inventory", .type = FF_TYPE_SECTION,
+	 .child = FF_SECTION_INVENTORY, .placed = true,
+	 .place = offsetof(struct ff_config, hosts_place),
+	 .help = "the hosts"},
+	{.section = FF_SECTION_TOP, .key = "tree", .type = FF_TYPE_SECTION,
+	 .child = FF_SECTION_TREE, .placed = true,
+	 .place = offsetof(struct ff_config, tree.place),
+	 .help = "the folder to bring to each host"},
+	{.section = FF_SECTION_TOP, .key = "jobs", .type = FF_TYPE_JOBS, .child = FF_SECTION_JOB,
+	 .placed = true, .place = offsetof(struct ff_config, jobs_place),
+	 .help = "what to run"},
+	{.section = FF_SECTION_TOP, .key = "report", .type = FF_TYPE_SECTION,
+	 .child = FF_SECTION_REPORT,
+	 .help = "files to write"},
+	{.section = FF_SECTION_TOP, .key = "settings", .type = FF_TYPE_SECTION,
+	 .child = FF_SECTION_SETTINGS,
+	 .help = "how a run behaves"},
+
+	{.section = FF_SECTION_INVENTORY, .key = "defaults", .type = FF_TYPE_SECTION,
+	 .child = FF_SECTION_DEFAULTS,
+	 .help = "for all hosts"},
+	{.section = FF_SECTION_INVENTORY, .key = "hosts", .type = FF_TYPE_HOSTS,
+	 .child = FF_SECTION_HOST,
+	 .help = "each a text (an xspec) or a mapping"},
+
+	{.section = FF_SECTION_HOST, .key = "spec", .type = FF_TYPE_TEXT, HOST(spec),
+	 .required = true,
+	 .help = "an xspec: popen, ssh=build[01-10]//python=python3.11, 4*popen"},
+	{.section = FF_SECTION_HOST, .key = "name", .type = FF_TYPE_TEXT, HOST(name),
+	 .help = "in reports and patterns; by default the spec's id, or from its address"},
+	HOST_OPTIONS(FF_SECTION_HOST),
+	HOST_OPTIONS(FF_SECTION_DEFAULTS),
+
+	{.section = FF_SECTION_TREE, .key = "source", .type = FF_TYPE_FOLDER, CONFIG(tree.source),
+	 .required = true,
+	 .help = "the folder, from the file's own folder"},
+	{.section = FF_SECTION_TREE, .key = "dest", .type = FF_TYPE_TEXT, CONFIG(tree.dest),
+	 .help = "where to on the hosts; by default the working directory there"},
+	{.section = FF_SECTION_TREE, .key = "exclude", .type = FF_TYPE_TEXTS, CONFIG(tree.exclude),
+	 .help = "shell patterns of names that stay behind"},
+	{.section = FF_SECTION_TREE, .key = "delete", .type = FF_TYPE_BOOLEAN, CONFIG(tree.remove),
+	 .fallback = "false",
+	 .help = "whether what is there but not here is deleted"},
+
+	{.section = FF_SECTION_JOB, .key = "pytest", .type = FF_TYPE_WORDS, JOB(args),
+	 .payload = true,
+	 .help = "run tests with pytest; its arguments"},
+	{.section = FF_SECTION_JOB, .key = "run", .type = FF_TYPE_COMMAND, .payload = true,
+	 .help = "run a command; a text for /bin/sh, or a list of program and arguments"},
+	{.section = FF_SECTION_JOB, .key = "dist", .type = FF_TYPE_TEXT, JOB(dist),
+	 .fallback = "load", .only = "pytest", JOB_PLACE(dist_place),
+	 .help = "how tests are spread over workers"},
+	{.section = FF_SECTION_JOB, .key = "on", .type = FF_TYPE_TEXT, JOB(on),
+	 JOB_PLACE(on_place),
+	 .help = "hosts, by names and tags as shell patterns: 'linux,!small'; by default all"},
+	{.section = FF_SECTION_JOB, .key = "needs", .type = FF_TYPE_TEXTS, JOB(needs),
+	 JOB_PLACE(needs_places),
+	 .help = "jobs that must have passed before"},
+	{.section = FF_SECTION_JOB, .key = "env", .type = FF_TYPE_ENV, JOB(env),
+	 .help = "environment variables"},
+	{.section = FF_SECTION_JOB, .key = "timeout", .type = FF_TYPE_DURATION, JOB(timeout_us),
+	 .min = 0, .max = YEAR, .range = "0 to 365d", .fallback = "0", .unit = "s",
+	 .help = "for each test or command; 0: none"},
+	{.section = FF_SECTION_JOB, .key = "grace", .type = FF_TYPE_DURATION, JOB(grace_us),
+	 .min = 0, .max = DAY, .range = "0 to 1d", .fallback = "settings.grace", .unit = "s",
+	 .help = "between SIGTERM and SIGKILL when the time is over"},
+	{.section = FF_SECTION_JOB, .key = "retries", .type = FF_TYPE_NUMBER, JOB(retries),
+	 .min = 0, .max = 100, .range = "0 to 100", .fallback = "0",
+	 .help = "how often what failed is tried again"},
+	{.section = FF_SECTION_JOB, .key = "cwd", .type = FF_TYPE_TEXT, JOB(cwd), .only = "run",
+	 .help = "where it runs, from the host's working directory"},
+	{.section = FF_SECTION_JOB, .key = "stdin", .type = FF_TYPE_TEXT, JOB(stdin_text),
+	 .only = "run", .may_be_empty = true,
+	 .help = "text that the command reads; by default nothing"},
+	{.section = FF_SECTION_JOB, .key = "count", .type = FF_TYPE_NUMBER, JOB(count),
+	 .min = 1, .max = 1000000, .range = "1 to 1000000", .fallback = "1", .only = "run",
+	 .help = "how many times it runs; {index} is replaced by 1, 2, ..."},
+	{.section = FF_SECTION_JOB, .key = "matrix", .type = FF_TYPE_MATRIX, .only = "run",
+	 .help = "runs it once for each combination of values; {name} is replaced by the value"},
+
+	{.section = FF_SECTION_REPORT, .key = "junit", .type = FF_TYPE_PATH, CONFIG(report.junit),
+	 .help = "JUnit XML"},
+	{.section = FF_SECTION_REPORT, .key = "jsonl", .type = FF_TYPE_PATH, CONFIG(report.jsonl),
+	 .help = "all events, a JSON object a line"},
+
+	{.section = FF_SECTION_SETTINGS, .key = "connect_timeout", .type = FF_TYPE_DURATION,
+	 CONFIG(settings.connect_timeout_us), .min = MS, .max = DAY, .range = "1ms to 1d",
+	 .fallback = "30s", .unit = "s",
+	 .help = "how long a host may take until its worker answers"},
+	{.section = FF_SECTION_SETTINGS, .key = "heartbeat", .type = FF_TYPE_DURATION,
+	 CONFIG(settings.heartbeat_us), .min = MS, .max = DAY, .range = "1ms to 1d",
+	 .fallback = "5s", .unit = "s",
+	 .help = "how often each side shows that it lives"},
+	{.section = FF_SECTION_SETTINGS, .key = "silence", .type = FF_TYPE_DURATION,
+	 CONFIG(settings.silence_us), .min = MS, .max = DAY, .range = "1ms to 1d",
+	 .fallback = "15s", .unit = "s",
+	 .help = "a host that was not heard for so long is lost"},
+	{.section = FF_SECTION_SETTINGS, .key = "grace", .type = FF_TYPE_DURATION,
+	 CONFIG(settings.grace_us), .min = 0, .max = DAY, .range = "0 to 1d",
+	 .fallback = "5s", .unit = "s",
+	 .help = "how long what runs may go on after an interrupt, or after SIGTERM"},
+	{.section = FF_SECTION_SETTINGS, .key = "output_cap", .type = FF_TYPE_SIZE,
+	 CONFIG(settings.output_cap_bytes), .min = KIB, .max = GIB, .range = "1KiB to 1GiB",
+	 .fallback = "1MiB", .unit = "bytes",
+	 .help = "how much output of a test or command is kept"},
+	{.section = FF_SECTION_SETTINGS, .key = "maxfail", .type = FF_TYPE_NUMBER,
+	 CONFIG(settings.maxfail), .min = 0, .max = 1000000000, .range = "0 to 1000000000",
+	 .fallback = "0",
+	 .help = "stop after so many failures; 0: never"},
+	{.section = FF_SECTION_SETTINGS, .key = "max_worker_restart", .type = FF_TYPE_NUMBER,
+	 CONFIG(settings.max_worker_restart), .min = -1, .max = 1000000, .range = "-1 to 1000000",
+	 .fallback = "-1",
+	 .help = "how many crashed workers are replaced; -1: 4 times their number"},
+	{0},
+};
+/* clang-format on */
+
+const struct ff_config_option *ff_config_option_find(enum ff_section section, const char *key)
+{
+	for (const struct ff_config_option *option = ff_config_options; option->key; option++)
+		if (option->section == section && !strcmp(option->key, key))
+			return option;
+	return NULL;
+}

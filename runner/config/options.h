@@ -1,0 +1,83 @@
+/* The table of options: everything that may stand in a configuration file. Reading, checking,
+ * suggestions, defaults and the reference page are derived from it. */
+#ifndef FF_CONFIG_OPTIONS_H
+#define FF_CONFIG_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The mappings that keys stand in. X(name, where, what): `where` as the reference shows it. */
+#define FF_SECTION_MAP(X)                                                                          \
+	X(TOP, "", "The file")                                                                     \
+	X(INVENTORY, "inventory", "The hosts; a list stands for {hosts: [...]}")                   \
+	X(HOST, "inventory.hosts[]", "A host; a text stands for {spec: ...}")                      \
+	X(DEFAULTS, "inventory.defaults", "What holds for each host that does not say otherwise")  \
+	X(TREE, "tree", "What is brought to each host; a text stands for {source: ...}")           \
+	X(JOB, "jobs.NAME", "A job; it has either 'pytest' or 'run'")                              \
+	X(REPORT, "report", "Files to write")                                                      \
+	X(SETTINGS, "settings", "How a run behaves")
+
+enum ff_section {
+#define X(name, where, what) FF_SECTION_##name,
+	FF_SECTION_MAP(X)
+#undef X
+		FF_SECTIONS
+};
+
+/* X(name, word, wants): the word of the reference, and what messages ask for. Those with "%s" get
+ * the option's range or choices put in. What each stores is in config.h's structs. */
+#define FF_CONFIG_TYPE_MAP(X)                                                                      \
+	X(TEXT, "text", "text")                                                                    \
+	X(NUMBER, "number", "a number from %s")                                                    \
+	X(NUMBER_TEXT, "number", "a number from %s") /* kept as text */                            \
+	X(BOOLEAN, "boolean", "true or false")                                                     \
+	X(DURATION, "duration", "a duration such as 90s, 10m or 1.5h, from %s")                    \
+	X(SIZE, "size", "a size such as 64KiB or 1MiB, from %s")                                   \
+	X(CHOICE, "choice", "%s")                                                                  \
+	X(PATH, "path", "a path")                                                                  \
+	X(FOLDER, "folder", "a folder") /* which must be there */                                  \
+	X(TEXTS, "texts", "text or a list of texts")                                               \
+	X(ENV, "mapping", "a mapping of names to text")                                            \
+	X(WORDS, "words", "a list of texts, or a text that is split as a shell does") /* pytest */ \
+	X(COMMAND, "command", "text for the shell or a list of texts")                             \
+	X(MATRIX, "mapping", "a mapping of names to lists of texts")                               \
+	X(HOSTS, "list", "a list of hosts")                                                        \
+	X(JOBS, "mapping", "a mapping of names to jobs")                                           \
+	X(SECTION, "mapping", "a mapping")
+
+enum ff_config_type {
+#define X(name, word, wants) FF_TYPE_##name,
+	FF_CONFIG_TYPE_MAP(X)
+#undef X
+		FF_TYPES
+};
+
+struct ff_config_option {
+	enum ff_section section;
+	const char *key;
+	enum ff_config_type type;
+	int64_t min, max;     /* NUMBER…, DURATION (us), SIZE (bytes) */
+	const char *range;    /* the same in words: "0 to 100" */
+	const char *choices;  /* CHOICE: "native or python" */
+	const char *fallback; /* the default as one would write it; NULL: not given */
+	const char *unit;     /* of a bare number; NULL: none */
+	const char *only;     /* JOB: just for this payload; NULL: for all */
+	bool payload;	      /* JOB: its presence chooses the payload of the same name */
+	bool required;
+	bool may_be_empty;     /* TEXT */
+	enum ff_section child; /* SECTION */
+	bool stored;	       /* at `offset` in the section's struct */
+	size_t offset;
+	bool placed; /* where it stands is kept at `place` */
+	size_t place;
+	const char *help;
+};
+
+/* Ends with an entry whose key is NULL. */
+extern const struct ff_config_option ff_config_options[];
+
+/* NULL: no such key there. */
+const struct ff_config_option *ff_config_option_find(enum ff_section section, const char *key);
+
+#endif

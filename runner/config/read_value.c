@@ -1,0 +1,458 @@
+/* Single values: one reader for each type of option. Knows no section. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/map.h"
+#include "config/private.h"
+#include "config/read.h"
+
+enum { GOT_MAX = 60 }; /* bytes of a wrong value that messages show */
+
+struct ff_place ff_read_place(const struct ff_reader *r, const struct ff_yaml_node *node)
+{
+	return (struct ff_place){
+		.file = r->config->path, .line = node->line, .column = node->column};
+}
+
+static const char *wants(const struct ff_config_option *option, char *text, size_t size)
+{
+	static const char *const formats[] = {
+#define X(name, word, what) [FF_TYPE_##name] = what,
+		FF_CONFIG_TYPE_MAP(X)
+#undef X
+	};
+	const char *hole = strstr(formats[option->type], "%s");
+	const char *filling = option->choices ? option->choices : option->range;
+
+	if (!hole)
+		return formats[option->type];
+	snprintf(text, size, "%.*s%s%s", (int)(hole - formats[option->type]), formats[option->type],
+		 filling ? filling : "", hole + 2);
+	return text;
+}
+
+static const char *got(const struct ff_yaml_node *node, char *text, size_t size)
+{
+	if (node->kind == FF_YAML_LIST)
+		return "a list";
+	if (node->kind == FF_YAML_MAPPING)
+		return "a mapping";
+	if (ff_yaml_is_null(node))
+		return "nothing";
+	if (node->len <= GOT_MAX) {
+		snprintf(text, size, "'%s'", node->text);
+	} else {
+		int len = GOT_MAX;
+
+		while (((unsigned char)node->text[len] & 0xc0) == 0x80)
+			len--;
+		snprintf(text, size, "'%.*s...'", len, node->text);
+	}
+	return text;
+}
+
+static const struct ff_place *at(struct ff_reader *r, const struct ff_yaml_node *node)
+{
+	r->at = ff_read_place(r, node);
+	return &r->at;
+}
+
+void ff_read_complain(struct ff_reader *r, const struct ff_config_option *option,
+		      const struct ff_yaml_node *node)
+{
+	char want[128], have[GOT_MAX + 8];
+
+	ff_problems_add(r->problems, at(r, node), "'%s' wants %s, got %s", option->key,
+			wants(option, want, sizeof(want)), got(node, have, sizeof(have)));
+}
+
+static bool is_text(const struct ff_yaml_node *node)
+{
+	return node->kind == FF_YAML_SCALAR && !ff_yaml_is_null(node);
+}
+
+static bool read_text(struct ff_reader *r, const struct ff_config_option *option,
+		      const struct ff_yaml_node *node, void *member)
+{
+	if (!is_text(node) || (!node->len && !option->may_be_empty))
+		return false;
+	*(char **)member = ff_config_keep(r->config, node->text);
+	return true;
+}
+
+static bool parse_number(const struct ff_config_option *option, const char *text, int64_t *number)
+{
+	const char *digits = text + (*text == '-' || *text == '+');
+	int64_t parsed;
+
+	if (!*digits || digits[strspn(digits, "0123456789")])
+		return false;
+	errno = 0;
+	parsed = strtoll(text, NULL, 10);
+	if (errno || parsed < option->min || parsed > option->max)
+		return false;
+	*number = parsed;
+	return true;
+}
+
+static bool read_number(struct ff_reader *r, const struct ff_config_option *option,
+			const struct ff_yaml_node *node, void *member)
+{
+	return node->kind == FF_YAML_SCALAR && parse_number(option, node->text, member);
+}
+
+static bool read_number_text(struct ff_reader *r, const struct ff_config_option *option,
+			     const struct ff_yaml_node *node, void *member)
+{
+	char text[24];
+	int64_t number;
+
+	if (node->kind != FF_YAML_SCALAR || !parse_number(option, node->text, &number))
+		return false;
+	snprintf(text, sizeof(text), "%lld", (long long)number);
+	*(char **)member = ff_config_keep(r->config, text);
+	return true;
+}
+
+static bool parse_boolean(const char *text, bool *boolean)
+{
+	static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {"false", "no",
+									       "off"};
+
+	for (size_t i = 0; i < sizeof(yes) / sizeof(*yes); i++) {
+		if (!strcasecmp(text, yes[i]) || !strcasecmp(text, no[i])) {
+			*boolean = !strcasecmp(text, yes[i]);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool read_boolean(struct ff_reader *r, const struct ff_config_option *option,
+			 const struct ff_yaml_node *node, void *member)
+{
+	return node->kind == FF_YAML_SCALAR && parse_boolean(node->text, member);
+}
+
+static bool in_range(const struct ff_config_option *option, int64_t number, int64_t *member)
+{
+	if (number < option->min || number > option->max)
+		return false;
+	*member = number;
+	return true;
+}
+
+static bool read_duration(struct ff_reader *r, const struct ff_config_option *option,
+			  const struct ff_yaml_node *node, void *member)
+{
+	int64_t number = is_text(node) ? ff_config_duration_us(node->text) : -1;
+
+	return number >= 0 && in_range(option, number, member);
+}
+
+static bool read_size(struct ff_reader *r, const struct ff_config_option *option,
+		      const struct ff_yaml_node *node, void *member)
+{
+	int64_t number = is_text(node) ? ff_config_size_bytes(node->text) : -1;
+
+	return number >= 0 && in_range(option, number, member);
+}
+
+/* `choices` reads "a, b or c". */
+static bool is_choice(const char *choices, const char *text)
+{
+	size_t len = strlen(text);
+
+	while (*choices) {
+		size_t word = strcspn(choices, ", ");
+
+		if (word == len && !strncmp(choices, text, len))
+			return true;
+		choices += word;
+		choices += strspn(choices, ", ");
+		if (!strncmp(choices, "or ", 3))
+			choices += 3;
+	}
+	return false;
+}
+
+static bool read_choice(struct ff_reader *r, const struct ff_config_option *option,
+			const struct ff_yaml_node *node, void *member)
+{
+	if (!is_text(node) || !is_choice(option->choices, node->text))
+		return false;
+	if (option->stored)
+		*(char **)member = ff_config_keep(r->config, node->text);
+	return true;
+}
+
+/* Relative paths are meant from the file's folder; "-" stays (a reporter's standard output). */
+static char *make_path(struct ff_reader *r, const char *text)
+{
+	char *joined, *kept;
+
+	while (!strncmp(text, "./", 2))
+		text += 2 + strspn(text + 2, "/");
+	if (!*text || !strcmp(text, "."))
+		return ff_config_keep(r->config, r->config->directory);
+	if (*text == '/' || !strcmp(text, "-"))
+		return ff_config_keep(r->config, text);
+	joined = ff_xasprintf("%s/%s", r->config->directory, text);
+	kept = ff_config_keep(r->config, joined);
+	ff_free(joined);
+	return kept;
+}
+
+static bool read_path(struct ff_reader *r, const struct ff_config_option *option,
+		      const struct ff_yaml_node *node, void *member)
+{
+	if (!is_text(node) || !node->len)
+		return false;
+	*(char **)member = make_path(r, node->text);
+	return true;
+}
+
+static bool read_folder(struct ff_reader *r, const struct ff_config_option *option,
+			const struct ff_yaml_node *node, void *member)
+{
+	struct stat st;
+	char *path;
+
+	if (!is_text(node) || !node->len)
+		return false;
+	path = make_path(r, node->text);
+	if (stat(path, &st))
+		ff_problems_add(r->problems, at(r, node), "'%s' wants a folder, got '%s': %s",
+				option->key, node->text, strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		ff_problems_add(r->problems, at(r, node), "'%s' wants a folder, got '%s': %s",
+				option->key, node->text, strerror(ENOTDIR));
+	*(char **)member = path;
+	return true;
+}
+
+static struct ff_place *new_places(struct ff_reader *r, const struct ff_config_option *option,
+				   void *member, size_t len)
+{
+	char *target = (char *)member - option->offset;
+	struct ff_place *places;
+
+	if (!option->placed)
+		return NULL;
+	places = ff_config_take(r->config, len * sizeof(*places));
+	*(struct ff_place **)(void *)(target + option->place) = places;
+	return places;
+}
+
+/* Elements of a list that must all be text; false if it is no list. */
+static bool read_list(struct ff_reader *r, const struct ff_config_option *option,
+		      const struct ff_yaml_node *node, struct ff_strv *strv)
+{
+	if (node->kind != FF_YAML_LIST)
+		return false;
+	for (size_t i = 0; i < node->len; i++) {
+		char have[GOT_MAX + 8];
+
+		if (is_text(node->items[i]))
+			ff_config_add_text(strv, node->items[i]->text);
+		else
+			ff_problems_add(r->problems, at(r, node->items[i]),
+					"'%s' wants text in its list, got %s", option->key,
+					got(node->items[i], have, sizeof(have)));
+	}
+	return true;
+}
+
+static bool read_texts(struct ff_reader *r, const struct ff_config_option *option,
+		       const struct ff_yaml_node *node, void *member)
+{
+	struct ff_strv *strv = member;
+	struct ff_place *places;
+
+	if (is_text(node)) {
+		ff_config_add_text(strv, node->text);
+		places = new_places(r, option, member, 1);
+		if (places)
+			*places = ff_read_place(r, node);
+		return true;
+	}
+	if (!read_list(r, option, node, strv))
+		return false;
+	places = new_places(r, option, member, node->len);
+	for (size_t i = 0, known = 0; places && i < node->len; i++)
+		if (is_text(node->items[i]))
+			places[known++] = ff_read_place(r, node->items[i]);
+	return true;
+}
+
+static bool read_env(struct ff_reader *r, const struct ff_config_option *option,
+		     const struct ff_yaml_node *node, void *member)
+{
+	struct ff_strv *strv = member;
+
+	if (node->kind != FF_YAML_MAPPING)
+		return false;
+	for (size_t i = 0; i < node->len; i++) {
+		const struct ff_yaml_node *name = node->pairs[i].key;
+		const struct ff_yaml_node *value = node->pairs[i].value;
+		char have[GOT_MAX + 8], *entry;
+
+		if (!name->len || strchr(name->text, '=')) {
+			ff_problems_add(r->problems, at(r, name),
+					"'%s' has '%s', which can't name a variable", option->key,
+					name->text);
+			continue;
+		}
+		if (value->kind != FF_YAML_SCALAR) {
+			ff_problems_add(r->problems, at(r, value),
+					"environment variable '%s' wants text, got %s", name->text,
+					got(value, have, sizeof(have)));
+			continue;
+		}
+		entry = ff_xasprintf("%s=%s", name->text,
+				     ff_yaml_is_null(value) ? "" : value->text);
+		ff_config_add_text(strv, entry);
+		ff_free(entry);
+	}
+	return true;
+}
+
+static bool read_words(struct ff_reader *r, const struct ff_config_option *option,
+		       const struct ff_yaml_node *node, void *member)
+{
+	struct ff_strv *strv = member;
+	struct ff_err err;
+
+	if (ff_yaml_is_null(node))
+		return true;
+	if (node->kind != FF_YAML_SCALAR)
+		return read_list(r, option, node, strv);
+	if (ff_strv_split(strv, node->text, &err))
+		ff_problems_add(r->problems, at(r, node), "'%s': %s", option->key, err.text);
+	return true;
+}
+
+static bool read_command(struct ff_reader *r, const struct ff_config_option *option,
+			 const struct ff_yaml_node *node, void *member)
+{
+	struct ff_config_job *job = member;
+
+	if (node->kind == FF_YAML_LIST && node->len)
+		return read_list(r, option, node, &job->args);
+	if (!is_text(node) || !node->text[strspn(node->text, " \t\r\n")])
+		return false;
+	job->shell = ff_config_keep(r->config, node->text);
+	return true;
+}
+
+static bool is_axis_name(const char *name)
+{
+	return *name && (*name < '0' || *name > '9') &&
+	       !name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				  "0123456789_")];
+}
+
+static void check_axis(struct ff_reader *r, const struct ff_yaml_node *name,
+		       const struct ff_yaml_node *values, const struct ff_config_axis *axis)
+{
+	struct ff_map seen = FF_MAP_INIT;
+
+	if (!values->len)
+		ff_problems_add(r->problems, at(r, values), "axis '%s' has no values", name->text);
+	for (size_t i = 0; i < axis->values.len; i++) {
+		if (ff_map_get(&seen, axis->values.v[i])) {
+			ff_problems_add(r->problems, at(r, values), "axis '%s' has '%s' twice",
+					name->text, axis->values.v[i]);
+			break;
+		}
+		if (ff_map_set(&seen, axis->values.v[i], (void *)axis))
+			break;
+	}
+	ff_map_release(&seen);
+}
+
+static bool read_matrix(struct ff_reader *r, const struct ff_config_option *option,
+			const struct ff_yaml_node *node, void *member)
+{
+	struct ff_config_job *job = member;
+
+	if (node->kind != FF_YAML_MAPPING)
+		return false;
+	job->axes = ff_config_take(r->config, node->len * sizeof(*job->axes));
+	for (size_t i = 0; i < node->len; i++) {
+		const struct ff_yaml_node *name = node->pairs[i].key;
+		const struct ff_yaml_node *values = node->pairs[i].value;
+		struct ff_config_axis *axis = &job->axes[job->axes_len++];
+		char have[GOT_MAX + 8];
+
+		axis->name = ff_config_keep(r->config, name->text);
+		if (!is_axis_name(name->text) || !strcmp(name->text, "index"))
+			ff_problems_add(r->problems, at(r, name), "'%s' can't have an axis '%s'",
+					option->key, name->text);
+		if (!read_list(r, option, values, &axis->values))
+			ff_problems_add(r->problems, at(r, values),
+					"axis '%s' wants a list of texts, got %s", name->text,
+					got(values, have, sizeof(have)));
+		else
+			check_axis(r, name, values, axis);
+	}
+	return true;
+}
+
+typedef bool read_fn(struct ff_reader *r, const struct ff_config_option *option,
+		     const struct ff_yaml_node *node, void *member);
+
+static read_fn *const readers[FF_TYPES] = {
+	[FF_TYPE_TEXT] = read_text,
+	[FF_TYPE_NUMBER] = read_number,
+	[FF_TYPE_NUMBER_TEXT] = read_number_text,
+	[FF_TYPE_BOOLEAN] = read_boolean,
+	[FF_TYPE_DURATION] = read_duration,
+	[FF_TYPE_SIZE] = read_size,
+	[FF_TYPE_CHOICE] = read_choice,
+	[FF_TYPE_PATH] = read_path,
+	[FF_TYPE_FOLDER] = read_folder,
+	[FF_TYPE_TEXTS] = read_texts,
+	[FF_TYPE_ENV] = read_env,
+	[FF_TYPE_WORDS] = read_words,
+	[FF_TYPE_COMMAND] = read_command,
+	[FF_TYPE_MATRIX] = read_matrix,
+};
+
+void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
+		   const struct ff_yaml_node *node, void *target)
+{
+	/* Types that fill several members are not `stored` and get the whole struct: offset 0. */
+	void *member = (char *)target + option->offset;
+
+	if (!readers[option->type](r, option, node, member))
+		ff_read_complain(r, option, node);
+	else if (option->placed && option->type != FF_TYPE_TEXTS)
+		*(struct ff_place *)(void *)((char *)target + option->place) =
+			ff_read_place(r, node);
+}
+
+void ff_read_defaults(enum ff_section section, void *target)
+{
+	for (const struct ff_config_option *option = ff_config_options; option->key; option++) {
+		void *member = (char *)target + option->offset;
+
+		if (option->section != section || !option->stored || !option->fallback)
+			continue;
+		if (option->type == FF_TYPE_NUMBER)
+			parse_number(option, option->fallback, member);
+		else if (option->type == FF_TYPE_DURATION)
+			in_range(option, ff_config_duration_us(option->fallback), member);
+		else if (option->type == FF_TYPE_SIZE)
+			in_range(option, ff_config_size_bytes(option->fallback), member);
+		else if (option->type == FF_TYPE_BOOLEAN)
+			parse_boolean(option->fallback, member);
+		else if (option->type == FF_TYPE_TEXT)
+			*(const char **)member = option->fallback;
+	}
+}

@@ -1,0 +1,43 @@
+/* The inventory: config's hosts with ranges expanded, names made unique, xspecs parsed; and the
+ * choice of hosts by pattern. */
+#ifndef FF_INVENTORY_INVENTORY_H
+#define FF_INVENTORY_INVENTORY_H
+
+#include "config/config.h"
+#include "wire/xspec.h"
+
+struct ff_host {
+	struct ff_place place;
+	char *name;	      /* unique; "popen", "build01", the spec's id= … */
+	struct ff_xspec spec; /* of the host's foreman; without id */
+	uint32_t slots;	      /* at least 1 */
+	struct ff_strv tags;
+	bool local; /* popen without via */
+	uint32_t index;
+};
+
+struct ff_inventory {
+	struct ff_host *hosts;
+	size_t len;
+};
+
+enum { FF_INVENTORY_MAX = 100000 };
+
+/* FF_ECONFIG: `file:line:column: …` for a bad range, a bad xspec, a duplicate name, too many hosts,
+ * no host at all. "N*spec" is one host with N slots (times `slots:`). "spec[01-10,12]" is many
+ * hosts, zero padded. */
+int ff_inventory_build(struct ff_inventory *inventory, const struct ff_config *config,
+		       struct ff_err *err);
+void ff_inventory_release(struct ff_inventory *inventory);
+
+/* Whether a host is meant by a pattern: comma or blank separated terms, each a shell pattern on the
+ * name or a tag; "!term" takes out, "&term" intersects; "all" and "*" mean every host; NULL matches
+ * all. ff_inventory_check: FF_ECONFIG when the pattern is malformed or matches no host. */
+bool ff_host_matches(const struct ff_host *host, const char *pattern);
+int ff_inventory_check(const struct ff_inventory *inventory, const char *pattern,
+		       struct ff_err *err);
+
+/* Appends the hosts that "build[01-10]x" stands for; FF_EINVAL with words for a bad range. */
+int ff_range_expand(struct ff_strv *out, const char *text, struct ff_err *err);
+
+#endif

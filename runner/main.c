@@ -1,0 +1,43 @@
+/* farflung: finds the subcommand, and runs it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "dispatch/dispatch.h"
+#include "farflung.h"
+
+static const struct ff_command *const commands[] = {&ff_command_run, &ff_command_pytest,
+						    &ff_command_check, &ff_command_hosts,
+						    &ff_command_socketserver};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_help(void)
+{
+	printf("usage: farflung COMMAND [OPTIONS]…\n\n"
+	       "Distributes test runs and batch jobs over machines.\n\ncommands:\n");
+	for (int i = 0; i < COMMANDS; i++)
+		printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
+	printf("\n  farflung COMMAND --help shows a command's options; farflung --version the "
+	       "version.\n");
+}
+
+int main(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : "--help";
+
+	ff_trace_from_env();
+	for (int i = 0; i < COMMANDS; i++)
+		if (strcmp(word, commands[i]->name) == 0)
+			return commands[i]->run(commands[i], argc - 2, argv + 2);
+	if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+		printf("farflung %s\n", FARFLUNG_VERSION);
+		return FF_EXIT_OK;
+	}
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+		print_help();
+		return argc > 1 ? FF_EXIT_OK : FF_EXIT_USAGE;
+	}
+	ff_complain("unknown command '%s' (see farflung --help)", word);
+	return FF_EXIT_USAGE;
+}

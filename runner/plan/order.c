@@ -1,0 +1,120 @@
+/* `needs`: references resolved, cycles found, jobs put in order. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/map.h"
+#include "plan/private.h"
+
+enum colour { WHITE, GREY, BLACK }; /* not seen, on the way to it, put in order */
+
+struct walk {
+	const struct ff_config *config;
+	struct ff_problems *problems;
+	struct ff_map index; /* name -> index + 1 */
+	unsigned char *colours;
+	struct step {
+		size_t job, next; /* next need to look at */
+	} * path;
+	size_t depth;
+	size_t *order;
+	size_t ordered;
+};
+
+size_t ff_plan_find(const struct ff_config *config, const char *name)
+{
+	size_t i = 0;
+
+	while (i < config->jobs_len && strcmp(config->jobs[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+static void complain_unknown(struct walk *w, const struct ff_config_job *job, size_t need)
+{
+	const struct ff_place *place = job->needs_places ? &job->needs_places[need] : &job->place;
+	char hint[FF_SUGGEST_TEXT_MAX];
+	struct ff_suggest suggest;
+
+	ff_suggest_init(&suggest, job->needs.v[need]);
+	for (size_t i = 0; i < w->config->jobs_len; i++)
+		ff_suggest_offer(&suggest, w->config->jobs[i].name);
+	ff_problems_add(w->problems, place, "job '%s' needs '%s', which is no job%s", job->name,
+			job->needs.v[need], ff_suggest_text(&suggest, hint));
+}
+
+/* The path from `job` to itself; it is told at the first of it. */
+static void complain_cycle(struct walk *w, size_t job)
+{
+	const struct ff_config_job *jobs = w->config->jobs;
+	struct ff_buf text = FF_BUF_INIT;
+	size_t start = w->depth;
+
+	while (start && w->path[start - 1].job != job)
+		start--;
+	for (size_t i = start ? start - 1 : 0; i < w->depth; i++)
+		ff_buf_addf(&text, "%s -> ", jobs[w->path[i].job].name);
+	ff_problems_add(w->problems, &jobs[job].place, "jobs need each other: %s%s",
+			ff_buf_str(&text), jobs[job].name);
+	ff_buf_release(&text);
+}
+
+static void enter(struct walk *w, size_t job)
+{
+	w->colours[job] = GREY;
+	w->path[w->depth++] = (struct step){.job = job};
+}
+
+/* Depth first, without recursion: a job is put in order after all that it needs. */
+static void walk_from(struct walk *w, size_t start)
+{
+	enter(w, start);
+	while (w->depth) {
+		struct step *step = &w->path[w->depth - 1];
+		const struct ff_config_job *job = &w->config->jobs[step->job];
+		uintptr_t found;
+
+		if (step->next == job->needs.len) {
+			w->colours[step->job] = BLACK;
+			w->order[w->ordered++] = step->job;
+			w->depth--;
+			continue;
+		}
+		found = (uintptr_t)ff_map_get(&w->index, job->needs.v[step->next]);
+		if (!found)
+			complain_unknown(w, job, step->next);
+		else if (w->colours[found - 1] == GREY)
+			complain_cycle(w, found - 1);
+		step->next++;
+		if (found && w->colours[found - 1] == WHITE)
+			enter(w, found - 1);
+	}
+}
+
+size_t *ff_plan_order(const struct ff_config *config, struct ff_problems *problems)
+{
+	size_t len = config->jobs_len, before = problems->total;
+	struct walk w = {.config = config, .problems = problems, .index = FF_MAP_INIT};
+
+	w.colours = ff_xcalloc(len + 1, 1);
+	w.path = ff_xcalloc(len + 1, sizeof(*w.path));
+	w.order = ff_xcalloc(len + 1, sizeof(*w.order));
+	for (size_t i = 0; i < len; i++) {
+		if (ff_map_get(&w.index, config->jobs[i].name))
+			ff_problems_add(problems, &config->jobs[i].place, "duplicate job '%s'",
+					config->jobs[i].name);
+		else if (ff_map_set(&w.index, config->jobs[i].name, (void *)((uintptr_t)i + 1)))
+			ff_problems_add(problems, NULL, "%s", ff_err_text(FF_ENOMEM));
+	}
+	for (size_t i = 0; i < len; i++)
+		if (w.colours[i] == WHITE)
+			walk_from(&w, i);
+	ff_map_release(&w.index);
+	ff_free(w.colours);
+	ff_free(w.path);
+	if (problems->total > before) {
+		ff_free(w.order);
+		return NULL;
+	}
+	return w.order;
+}

@@ -1,0 +1,253 @@
+/* Foreign text made fit to be shown, and numbers in words. Knows nothing of events. */
+#include "report/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+int32_t ff_text_decode(const char *text, size_t left, size_t *len)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	size_t want = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+	static const int32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	int32_t code;
+
+	*len = 1;
+	if (want == 1)
+		return s[0];
+	if (s[0] < 0xc2 || s[0] > 0xf4 || left < want)
+		return -1;
+	code = s[0] & (0xff >> (want + 1));
+	for (size_t i = 1; i < want; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return -1;
+		code = code << 6 | (s[i] & 0x3f);
+	}
+	if (code < least[want] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+		return -1;
+	*len = want;
+	return code;
+}
+
+struct range {
+	int32_t first, last;
+};
+
+static bool within(const struct range *ranges, size_t count, int32_t code)
+{
+	for (size_t i = 0; i < count; i++)
+		if (code >= ranges[i].first && code <= ranges[i].last)
+			return true;
+	return false;
+}
+
+/* Close enough to what terminals do; a wrong guess only makes a line end early or late. */
+static size_t columns_of(int32_t code)
+{
+	static const struct range none[] = {{0x300, 0x36f},   {0x1ab0, 0x1aff}, {0x200b, 0x200f},
+					    {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}};
+	static const struct range two[] = {
+		{0x1100, 0x115f},   {0x2e80, 0xa4cf},  {0xac00, 0xd7a3}, {0xf900, 0xfaff},
+		{0xfe30, 0xfe6f},   {0xff00, 0xff60},  {0xffe0, 0xffe6}, {0x1f300, 0x1f64f},
+		{0x1f680, 0x1faff}, {0x20000, 0x3fffd}};
+
+	if (code < 0x300)
+		return 1;
+	if (within(none, sizeof none / sizeof *none, code))
+		return 0;
+	return within(two, sizeof two / sizeof *two, code) ? 2 : 1;
+}
+
+/* Controls, and the invisible marks that reorder or break lines. */
+static bool drives_terminal(int32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x200e || code == 0x200f ||
+	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+static void add_escape(struct ff_buf *out, int32_t code, unsigned char byte)
+{
+	static const char named[] = "\nn\tt\rr";
+
+	for (const char *n = named; *n; n += 2) {
+		if (code == *n) {
+			ff_buf_addch(out, '\\');
+			ff_buf_addch(out, n[1]);
+			return;
+		}
+	}
+	if (code > 0xff)
+		ff_buf_addf(out, "\\u%04x", (unsigned)code);
+	else
+		ff_buf_addf(out, "\\x%02x", code < 0 ? byte : (unsigned)code);
+}
+
+void ff_text_line(struct ff_buf *out, const char *text, size_t columns, const char *ellipsis)
+{
+	size_t start = out->len, fit, left = text ? strlen(text) : 0;
+
+	while (left > 0) {
+		size_t len;
+		int32_t code = ff_text_decode(text, left, &len);
+
+		if (code < 0 || drives_terminal(code))
+			add_escape(out, code, (unsigned char)*text);
+		else
+			ff_buf_add(out, text, len);
+		text += len;
+		left -= len;
+		if (columns > 0 && out->len - start > 8 * columns)
+			break; /* enough to know that it is cut, were every character four bytes */
+	}
+	if (columns == 0 ||
+	    ff_text_width((const char *)ff_buf_data(out) + start, out->len - start) <= columns)
+		return;
+	fit = ff_text_width(ellipsis, strlen(ellipsis));
+	fit = ff_text_fit((const char *)ff_buf_data(out) + start, out->len - start,
+			  columns > fit ? columns - fit : 0);
+	out->len = start + fit;
+	ff_buf_addstr(out, ellipsis);
+}
+
+/* The length of the SGR sequence at `text`, 0 if there is none. */
+static size_t sgr_len(const char *text, size_t len)
+{
+	size_t i = 2;
+
+	if (len < 3 || text[0] != '\033' || text[1] != '[')
+		return 0;
+	while (i < len && (strchr("0123456789;:", text[i]) && text[i]))
+		i++;
+	return i < len && text[i] == 'm' ? i + 1 : 0;
+}
+
+void ff_text_lines(struct ff_buf *out, const char *text, size_t len, const char *indent,
+		   bool colour)
+{
+	bool fresh = true, coloured = false;
+	size_t n;
+
+	for (size_t i = 0; i < len; i += n) {
+		int32_t code = ff_text_decode(text + i, len - i, &n);
+		size_t sgr = code == '\033' ? sgr_len(text + i, len - i) : 0;
+
+		if (fresh && code != '\n')
+			ff_buf_addstr(out, indent);
+		fresh = false;
+		if (sgr > 0) {
+			n = sgr;
+			if (colour)
+				ff_buf_add(out, text + i, sgr);
+			coloured |= colour;
+		} else if (code == '\n' || code == '\r') {
+			/* A lone return would let a line overwrite itself. */
+			if (code == '\r' && i + 1 < len && text[i + 1] == '\n')
+				n = 2;
+			ff_buf_addch(out, '\n');
+			fresh = true;
+		} else if (code != '\t' && (code < 0 || drives_terminal(code))) {
+			add_escape(out, code, (unsigned char)text[i]);
+		} else {
+			ff_buf_add(out, text + i, n);
+		}
+	}
+	if (coloured)
+		ff_buf_addstr(out, "\033[0m");
+	if (!fresh)
+		ff_buf_addch(out, '\n');
+}
+
+static size_t measure(const char *text, size_t len, size_t limit, size_t *columns)
+{
+	size_t i = 0, n, used = 0;
+
+	while (i < len) {
+		int32_t code = ff_text_decode(text + i, len - i, &n);
+		size_t sgr = code == '\033' ? sgr_len(text + i, len - i) : 0;
+		size_t wide = sgr > 0 ? 0 : columns_of(code < 0 ? 0xfffd : code);
+
+		if (used + wide > limit)
+			break;
+		used += wide;
+		i += sgr > 0 ? sgr : n;
+	}
+	*columns = used;
+	return i;
+}
+
+size_t ff_text_width(const char *text, size_t len)
+{
+	size_t columns;
+
+	measure(text, len, SIZE_MAX, &columns);
+	return columns;
+}
+
+size_t ff_text_fit(const char *text, size_t len, size_t columns)
+{
+	size_t used;
+
+	return measure(text, len, columns, &used);
+}
+
+void ff_text_seconds(struct ff_buf *out, int64_t us)
+{
+	int64_t s;
+
+	us = us < 0 ? 0 : us;
+	s = us / 1000000;
+	if (us < 9995000)
+		ff_buf_addf(out, "%.2fs", (double)us / 1e6);
+	else if (us < 59950000)
+		ff_buf_addf(out, "%.1fs", (double)us / 1e6);
+	else if (s < 60)
+		ff_buf_addstr(out, "1m00s");
+	else if (s < 3600)
+		ff_buf_addf(out, "%dm%02ds", (int)(s / 60), (int)(s % 60));
+	else
+		ff_buf_addf(out, "%lldh%02dm", (long long)(s / 3600), (int)(s / 60 % 60));
+}
+
+void ff_text_took(struct ff_buf *out, int64_t us)
+{
+	int64_t s;
+
+	us = us < 0 ? 0 : us;
+	s = us / 1000000;
+	if (us < 450000)
+		ff_buf_addf(out, "%d ms", (int)((us + 500) / 1000));
+	else if (s < 60)
+		ff_buf_addf(out, "%.1f s", (double)us / 1e6);
+	else if (s < 3600)
+		ff_buf_addf(out, "%d min %d s", (int)(s / 60), (int)(s % 60));
+	else
+		ff_buf_addf(out, "%lld h %d min", (long long)(s / 3600), (int)(s / 60 % 60));
+}
+
+void ff_text_size(struct ff_buf *out, uint64_t bytes)
+{
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	double size = (double)bytes / 1024;
+	size_t unit = 0;
+
+	if (bytes < 1024) {
+		ff_buf_addf(out, "%u byte%s", (unsigned)bytes, bytes == 1 ? "" : "s");
+		return;
+	}
+	for (; size >= 1023.95 && unit + 1 < sizeof units / sizeof *units; unit++)
+		size /= 1024;
+	ff_buf_addf(out, "%.1f %s", size, units[unit]);
+}
+
+bool ff_text_locale_is_utf8(void)
+{
+	static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		const char *value = getenv(names[i]);
+
+		if (value && *value)
+			return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+	}
+	return false;
+}

@@ -1,0 +1,416 @@
+/* The payload `pytest`: the task, what is sent, and what is made of payload.py's items. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "base/buf.h"
+#include "payload.h"
+
+#define TUPLE(...)                                                                                 \
+	ff_collection(FF_TUPLE, (const struct ff_value[]){__VA_ARGS__},                            \
+		      sizeof((const struct ff_value[]){__VA_ARGS__}) / sizeof(struct ff_value))
+#define LIST(...)                                                                                  \
+	ff_collection(FF_LIST, (const struct ff_value[]){__VA_ARGS__},                             \
+		      sizeof((const struct ff_value[]){__VA_ARGS__}) / sizeof(struct ff_value))
+#define DICT(...)                                                                                  \
+	ff_collection(FF_DICT, (const struct ff_value[]){__VA_ARGS__},                             \
+		      sizeof((const struct ff_value[]){__VA_ARGS__}) / sizeof(struct ff_value) /   \
+			      2)
+#define S     ff_str
+#define I     ff_int
+#define F     ff_float
+#define NONE  ff_none()
+#define EMPTY ff_collection(FF_LIST, NULL, 0)
+
+/* What the sink was told, as text. */
+static char told[2048];
+
+static void tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void tell(const char *fmt, ...)
+{
+	size_t len = strlen(told);
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(told + len, sizeof(told) - len, fmt, args);
+	va_end(args);
+}
+
+static const char *or_dash(const char *text)
+{
+	return text ? text : "-";
+}
+
+static void on_missing(void *ctx, const char *module, const char *executable, const char *text)
+{
+	tell("missing %s %s %s;", module, executable, text);
+}
+
+static void on_started(void *ctx, const char *python, const char *executable, const char *pytest,
+		       const char *const *header)
+{
+	tell("started %s %s %s", python, executable, pytest);
+	for (; *header; header++)
+		tell(" <%s>", *header);
+	tell(";");
+}
+
+static void on_collected(void *ctx, const char *digest, uint32_t count, uint32_t deselected,
+			 const char *rootdir)
+{
+	tell("collected %s %u-%u in %s;", digest, count, deselected, or_dash(rootdir));
+}
+
+static void on_ids(void *ctx, const struct ff_value *list)
+{
+	tell("ids %u;", list->len);
+}
+
+static void on_collect_problem(void *ctx, const char *nodeid, const char *message,
+			       const char *longrepr, bool skipped)
+{
+	tell("problem %s %s %s%s;", nodeid, or_dash(message), or_dash(longrepr),
+	     skipped ? " skipped" : "");
+}
+
+static void on_unit_started(void *ctx, uint32_t index)
+{
+	tell("start %u;", index);
+}
+
+static void on_wants(void *ctx)
+{
+	tell("wants;");
+}
+
+static void on_unit_finished(void *ctx, uint32_t index, const struct ff_result *r)
+{
+	tell("done %u %s %lld us (%s) at %s:%d\n", index, ff_outcome_word(r->outcome),
+	     (long long)r->duration_us, or_dash(r->message), or_dash(r->file), r->line);
+	for (size_t i = 0; i < r->phases_len; i++)
+		tell("  %s %s %lld (%s)\n", r->phases[i].when,
+		     ff_outcome_word(r->phases[i].outcome), (long long)r->phases[i].duration_us,
+		     or_dash(r->phases[i].message));
+	for (size_t i = 0; i < r->sections_len; i++)
+		tell("  [%s] %.*s\n", r->sections[i].title, (int)r->sections[i].len,
+		     r->sections[i].text);
+	for (size_t i = 0; i < r->properties_len; i++)
+		tell("  %s=%s\n", r->properties[i].name, r->properties[i].value);
+	if (r->longrepr)
+		tell("  long: %s\n", r->longrepr);
+	assert_false(r->has_status);
+}
+
+static void on_notice(void *ctx, const char *level, const char *text, const char *category,
+		      const char *file, int line)
+{
+	tell("%s %s %s %s:%d;", level, text, or_dash(category), or_dash(file), line);
+}
+
+static void on_session_finished(void *ctx, int exitstatus, const char *stop)
+{
+	tell("finished %d %s;", exitstatus, or_dash(stop));
+}
+
+static void on_session_error(void *ctx, bool usage, const char *text)
+{
+	tell("%s error %s;", usage ? "usage" : "internal", text);
+}
+
+static const struct ff_payload_sink sink = {
+	.missing = on_missing,
+	.started = on_started,
+	.collected = on_collected,
+	.ids = on_ids,
+	.collect_problem = on_collect_problem,
+	.unit_started = on_unit_started,
+	.wants = on_wants,
+	.unit_finished = on_unit_finished,
+	.notice = on_notice,
+	.session_finished = on_session_finished,
+	.session_error = on_session_error,
+};
+
+static void give(struct ff_value item, const char *expected)
+{
+	struct ff_err err = {0};
+
+	*told = '\0';
+	if (ff_payload_find("pytest")->item(&item, &sink, NULL, &err))
+		fail_msg("%s", err.text);
+	assert_string_equal(told, expected);
+}
+
+static void refuse(struct ff_value item, const char *message)
+{
+	struct ff_err err = {0};
+
+	*told = '\0';
+	assert_int_equal(ff_payload_find("pytest")->item(&item, &sink, NULL, &err), FF_EPROTO);
+	assert_string_equal(err.text, message);
+	assert_string_equal(told, "");
+}
+
+/* A result with the usual rest. */
+static struct ff_value done(struct ff_value fields[9], const char *outcome, struct ff_value phases)
+{
+	static const struct ff_value times[] = {
+		{.kind = FF_FLOAT}, {.kind = FF_FLOAT}, {.kind = FF_FLOAT}};
+	static struct ff_value place[2];
+
+	place[0] = S("test_a.py");
+	place[1] = I(4);
+	fields[0] = S("done");
+	fields[1] = I(7);
+	fields[2] = S(outcome);
+	fields[3] = F(0.5);
+	fields[4] = F(1e9);
+	fields[5] = phases;
+	fields[6] = ff_collection(FF_TUPLE, times, 3);
+	fields[7] = ff_collection(FF_TUPLE, place, 2);
+	fields[8] = NONE;
+	return ff_collection(FF_TUPLE, fields, 9);
+}
+
+static void test_session_items(void **state)
+{
+	give(TUPLE(S("missing"), DICT(S("module"), S("pytest"), S("executable"), S("py"),
+				      S("python"), S("3"), S("error"), S("none"))),
+	     "missing pytest py none;");
+	give(TUPLE(S("collected"),
+		   DICT(S("digest"), S("d1"), S("count"), I(3), S("deselected"), I(1), S("rootdir"),
+			S("/r"), S("pytest"), S("7.2"), S("python"), S("3.11"), S("executable"),
+			S("py"), S("plugins"), LIST(S("a-1"), S("b-2")), S("header"),
+			LIST(S("h1"), I(3), S("h2")))),
+	     "started 3.11 py 7.2 <h1> <h2> <plugins: a-1, b-2>;collected d1 3-1 in /r;");
+	give(TUPLE(S("ids"), LIST(S("a"), S("b"))), "ids 2;");
+	give(TUPLE(S("ids"), EMPTY), "ids 0;");
+	give(TUPLE(S("dropped"), LIST(I(1))), "");
+	give(TUPLE(S("start"), I(5)), "start 5;");
+	give(TUPLE(S("want"), I(5)), "wants;");
+	give(TUPLE(S("collect_report"), DICT(S("nodeid"), S("t.py"), S("outcome"), S("failed"),
+					     S("longrepr"), S("L"), S("message"), S("M"))),
+	     "problem t.py M L;");
+	give(TUPLE(S("collect_report"), DICT(S("nodeid"), S("t.py"), S("outcome"), S("skipped"),
+					     S("longrepr"), NONE, S("message"), S("why"))),
+	     "problem t.py why - skipped;");
+	give(TUPLE(S("warning"), DICT(S("message"), S("old"), S("category"), S("UserWarning"),
+				      S("filename"), S("f.py"), S("lineno"), I(9))),
+	     "warning old UserWarning f.py:9;");
+	give(TUPLE(S("internal_error"), S("boom")), "internal error boom;");
+	give(TUPLE(S("usage_error"), S("what?")), "usage error what?;");
+	give(TUPLE(S("finished"), DICT(S("exitstatus"), I(1), S("shouldstop"), S(""))),
+	     "finished 1 -;");
+	give(TUPLE(S("finished"), DICT(S("exitstatus"), I(2), S("shouldstop"), S("-x"))),
+	     "finished 2 -x;");
+}
+
+static void test_plain_pass(void **state)
+{
+	struct ff_value fields[9];
+
+	give(done(fields, "passed", NONE), "done 7 passed 500000 us (-) at test_a.py:5\n");
+	give(TUPLE(S("next"), done(fields, "passed", NONE), I(8)),
+	     "done 7 passed 500000 us (-) at test_a.py:5\nstart 8;");
+	/* pytest knows no line for some items. */
+	fields[7] = TUPLE(S("x.txt"), NONE);
+	give(ff_collection(FF_TUPLE, fields, 9), "done 7 passed 500000 us (-) at x.txt:0\n");
+	/* A clock that was set back. */
+	fields[3] = F(-0.25);
+	give(ff_collection(FF_TUPLE, fields, 9), "done 7 passed 0 us (-) at x.txt:0\n");
+	fields[8] = LIST(LIST(S("n"), S("v")), LIST(S("m"), LIST(I(1), NONE)));
+	give(ff_collection(FF_TUPLE, fields, 9),
+	     "done 7 passed 0 us (-) at x.txt:0\n  n=v\n  m=[1, None]\n");
+}
+
+#define PHASE(when, outcome, message, longrepr, xfail, sections)                                   \
+	DICT(S("when"), S(when), S("outcome"), S(outcome), S("duration"), F(0.25), S("longrepr"),  \
+	     longrepr, S("message"), message, S("location"), NONE, S("wasxfail"), xfail,           \
+	     S("sections"), sections)
+
+static void test_phases(void **state)
+{
+	struct ff_value fields[9];
+
+	give(done(fields, "failed",
+		  LIST(PHASE("setup", "passed", NONE, NONE, NONE, EMPTY),
+		       PHASE("call", "failed", S("assert 1"), S("trace"), NONE,
+			     LIST(LIST(S("Captured stdout call"), S("out")))),
+		       PHASE("teardown", "passed", NONE, NONE, NONE, EMPTY))),
+	     "done 7 failed 500000 us (assert 1) at test_a.py:5\n"
+	     "  setup passed 250000 (-)\n"
+	     "  call failed 250000 (assert 1)\n"
+	     "  teardown passed 250000 (-)\n"
+	     "  [Captured stdout call] out\n"
+	     "  long: trace\n");
+	/* Two phases went wrong: both texts, and the message of the one that decides. */
+	give(done(fields, "failed",
+		  LIST(PHASE("call", "failed", S("c"), S("call text"), NONE, EMPTY),
+		       PHASE("teardown", "error", S("t"), S("teardown text"), NONE, EMPTY))),
+	     "done 7 failed 500000 us (c) at test_a.py:5\n"
+	     "  call failed 250000 (c)\n"
+	     "  teardown error 250000 (t)\n"
+	     "  long: call text\nteardown text\n");
+	give(done(fields, "xfailed",
+		  LIST(PHASE("call", "xfailed", S("assert 0"), NONE, S("known"), EMPTY))),
+	     "done 7 xfailed 500000 us (known) at test_a.py:5\n"
+	     "  call xfailed 250000 (known)\n");
+	give(done(fields, "skipped",
+		  LIST(PHASE("setup", "skipped", S("no net"), NONE, NONE, EMPTY))),
+	     "done 7 skipped 500000 us (no net) at test_a.py:5\n"
+	     "  setup skipped 250000 (no net)\n");
+	/* A passed test that wrote something; and a plugin's own word. */
+	give(done(fields, "passed",
+		  LIST(PHASE("call", "rerun", S("flaky"), S("t"), NONE, EMPTY),
+		       PHASE("call", "passed", NONE, NONE, NONE, LIST(LIST(S("o"), S("x")))))),
+	     "done 7 passed 500000 us (-) at test_a.py:5\n"
+	     "  call failed 250000 (flaky)\n"
+	     "  call passed 250000 (-)\n"
+	     "  [o] x\n"
+	     "  long: t\n");
+}
+
+static void test_bad_results(void **state)
+{
+	struct ff_value fields[9], good[9];
+
+	done(good, "passed", NONE);
+#define REFUSE(field, value, message)                                                              \
+	do {                                                                                       \
+		memcpy(fields, good, sizeof(fields));                                              \
+		fields[field] = (value);                                                           \
+		refuse(ff_collection(FF_TUPLE, fields, 9), "pytest: " message);                    \
+	} while (0)
+	REFUSE(1, I(-1), "a result that is none");
+	REFUSE(1, I(UINT32_MAX), "a result that is none");
+	REFUSE(1, F(1), "a result that is none");
+	REFUSE(2, S("crashed"), "an unknown outcome");
+	REFUSE(2, S("good"), "an unknown outcome");
+	REFUSE(2, NONE, "an unknown outcome");
+	REFUSE(3, S("1"), "a duration that is none");
+	REFUSE(3, F(NAN), "a duration that is none");
+	REFUSE(3, F(INFINITY), "a duration that is none");
+	REFUSE(3, F(1e300), "a duration that is none");
+	REFUSE(5, S("x"), "phases that are no list");
+	REFUSE(5, LIST(I(1)), "a phase that is no dict");
+	REFUSE(5, LIST(PHASE("call", "failed", I(3), NONE, NONE, EMPTY)),
+	       "something else where text belongs");
+	REFUSE(5, LIST(PHASE("call", "failed", NONE, NONE, NONE, NONE)),
+	       "a phase without a list of sections");
+	REFUSE(5, LIST(PHASE("call", "failed", NONE, NONE, NONE, LIST(LIST(S("a"))))),
+	       "a section that is no pair of texts");
+	REFUSE(5, LIST(ff_collection(FF_DICT, NULL, 0)), "something else where text belongs");
+	REFUSE(7, NONE, "a place that is no file and line");
+	REFUSE(7, TUPLE(S("f")), "a place that is no file and line");
+	REFUSE(7, TUPLE(I(1), I(1)), "something else where text belongs");
+	REFUSE(8, I(1), "properties that are no list");
+	REFUSE(8, LIST(LIST(I(1), I(2))), "a property that is no pair");
+	refuse(ff_collection(FF_TUPLE, good, 8), "pytest: a result that is none");
+	refuse(TUPLE(S("next"), NONE, I(1)), "pytest: a result that is none");
+	refuse(TUPLE(S("next"), ff_collection(FF_TUPLE, good, 9)), "pytest: next without an index");
+}
+
+static void test_bad_items(void **state)
+{
+	refuse(NONE, "pytest: an unknown item");
+	refuse(S("start"), "pytest: an unknown item");
+	refuse(EMPTY, "pytest: an unknown item");
+	refuse(TUPLE(I(1)), "pytest: an unknown item");
+	refuse(TUPLE(S("begin")), "pytest: an unknown item");
+	refuse(TUPLE(S("start")), "pytest: start without an index");
+	refuse(TUPLE(S("start"), S("1")), "pytest: start without an index");
+	refuse(TUPLE(S("want"), I(-1)), "pytest: want without an index");
+	refuse(TUPLE(S("missing"), NONE), "pytest: missing without a dict");
+	refuse(TUPLE(S("collected"), NONE), "pytest: collected without a digest");
+	refuse(TUPLE(S("collected"), DICT(S("digest"), S("d"))),
+	       "pytest: collected without a number");
+	refuse(TUPLE(S("collected"),
+		     DICT(S("digest"), S("d"), S("count"), I(1 << 30), S("deselected"), I(0))),
+	       "pytest: collected without a number");
+	refuse(TUPLE(S("ids"), NONE), "pytest: ids that are no list");
+	refuse(TUPLE(S("ids"), LIST(I(1))), "pytest: an id that is no text");
+	refuse(TUPLE(S("dropped")), "pytest: dropped without a list");
+	refuse(TUPLE(S("collect_report"), DICT(S("a"), S("b"))),
+	       "pytest: collect_report without a node id");
+	refuse(TUPLE(S("warning"), NONE), "pytest: warning without a message");
+	refuse(TUPLE(S("usage_error")), "pytest: an error without a text");
+	refuse(TUPLE(S("finished"), DICT(S("exitstatus"), S("0"))),
+	       "pytest: finished without an exit status");
+}
+
+static void assert_packs(int (*pack)(struct ff_pack *p), const char *expected)
+{
+	struct ff_buf buf = FF_BUF_INIT, repr = FF_BUF_INIT;
+	struct ff_item item = FF_ITEM_INIT;
+	struct ff_pack p;
+
+	ff_pack_init(&p, &buf);
+	assert_int_equal(pack(&p), 0);
+	assert_int_equal(ff_load_item(&item, ff_buf_data(&buf), buf.len, NULL, 0, NULL), 0);
+	ff_value_repr(&repr, &item.value, 0);
+	assert_string_equal(ff_buf_str(&repr), expected);
+	ff_item_release(&item);
+	ff_buf_release(&buf);
+	ff_buf_release(&repr);
+}
+
+static int run_some(struct ff_pack *p)
+{
+	const uint32_t indexes[] = {3, 4, 1000000};
+
+	return ff_payload_find("pytest")->run(p, indexes, 3);
+}
+
+static void test_orders(void **state)
+{
+	const struct ff_payload *payload = ff_payload_find("pytest");
+
+	assert_int_equal(payload->shape, FF_PAYLOAD_SESSION);
+	assert_packs(payload->ask_ids, "('list',)");
+	assert_packs(run_some, "('run', [3, 4, 1000000])");
+	assert_packs(payload->end, "('end',)");
+	assert_packs(payload->stop, "('drop', None)");
+	assert_packs(payload->idle, "('idle',)");
+}
+
+static void test_task(void **state)
+{
+	char *args[] = {"tests", "-x", NULL};
+	const struct ff_payload_job job = {.args = args, .basetemp = "/t"};
+	const struct ff_payload_worker worker = {.id = "gw3", .count = 8, .run_id = "r1"};
+	const struct ff_payload *payload = ff_payload_find("pytest");
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct ff_buf repr = FF_BUF_INIT;
+	struct ff_task task;
+	struct ff_err err;
+
+	assert_int_equal(payload->task(&job, &worker, false, &arena, &task, &err), 0);
+	assert_non_null(strstr(task.source, "\ndef main("));
+	assert_string_equal(task.call_name, "main");
+	ff_value_repr(&repr, &task.kwargs, 0);
+	assert_string_equal(ff_buf_str(&repr),
+			    "{'args': ['tests', '-x'], 'workerid': 'gw3', 'workercount': 8, "
+			    "'testrunuid': 'r1', 'mainargv': ['pytest', 'tests', '-x'], "
+			    "'dist': 'load', 'basetemp': '/t'}");
+	assert_int_equal(payload->task(&job, &worker, true, &arena, &task, &err), FF_EUNSUPPORTED);
+	ff_buf_release(&repr);
+	ff_arena_release(&arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_session_items), cmocka_unit_test(test_plain_pass),
+		cmocka_unit_test(test_phases),	      cmocka_unit_test(test_bad_results),
+		cmocka_unit_test(test_bad_items),     cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_task),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

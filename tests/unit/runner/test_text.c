@@ -1,0 +1,170 @@
+/* Foreign text made fit to be shown: escapes, widths, cuts; numbers in words. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "report/text.h"
+
+static void test_line(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t columns;
+		const char *expected;
+	} cases[] = {
+		{NULL, 0, ""},
+		{"", 5, ""},
+		{"plain", 0, "plain"},
+		{"plain", 5, "plain"},
+		{"plainer", 5, "pl..."},
+		{"plain", 2, "..."},
+		{"a\tb\nc\rd", 0, "a\\tb\\nc\\rd"},
+		{"\x01\x1b[31m\x7f", 0, "\\x01\\x1b[31m\\x7f"},
+		{"\xff\xc3", 0, "\\xff\\xc3"},
+		{"\xc2\x85", 0, "\\x85"},
+		{"\xe2\x80\xae\xe2\x81\xa6", 0, "\\u202e\\u2066"},
+		{"\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 4, "\xc3\xa9..."},
+		{"\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5", 6, "\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5"},
+		{"\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5", 5, "\xe6\x97\xa5..."},
+		{"\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5", 4, "..."},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct ff_buf out = FF_BUF_INIT;
+
+		ff_buf_addstr(&out, "> ");
+		ff_text_line(&out, cases[i].text, cases[i].columns, "...");
+		assert_memory_equal(ff_buf_str(&out), "> ", 2);
+		assert_string_equal(ff_buf_str(&out) + 2, cases[i].expected);
+		ff_buf_release(&out);
+	}
+}
+
+static void test_lines(void **state)
+{
+	static const struct {
+		const char *text, *plain, *coloured;
+	} cases[] = {
+		{"", "", ""},
+		{"a", "| a\n", "| a\n"},
+		{"a\n", "| a\n", "| a\n"},
+		{"a\n\n\tb", "| a\n\n| \tb\n", "| a\n\n| \tb\n"},
+		{"a\r\nb\rc\r\n", "| a\n| b\n| c\n", "| a\n| b\n| c\n"},
+		{"\x1b[1;38:5:3mx\x1b[m", "| x\n", "| \x1b[1;38:5:3mx\x1b[m\x1b[0m\n"},
+		{"\x1b[2Jx\x1b", "| \\x1b[2Jx\\x1b\n", "| \\x1b[2Jx\\x1b\n"},
+		{"\x1b[31", "| \\x1b[31\n", "| \\x1b[31\n"},
+		{"\x1b]0;x\x07\x08", "| \\x1b]0;x\\x07\\x08\n", "| \\x1b]0;x\\x07\\x08\n"},
+		{"\xff\xe2\x82\xac", "| \\xff\xe2\x82\xac\n", "| \\xff\xe2\x82\xac\n"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct ff_buf out = FF_BUF_INIT;
+
+		ff_text_lines(&out, cases[i].text, strlen(cases[i].text), "| ", false);
+		assert_string_equal(ff_buf_str(&out), cases[i].plain);
+		ff_buf_clear(&out);
+		ff_text_lines(&out, cases[i].text, strlen(cases[i].text), "| ", true);
+		assert_string_equal(ff_buf_str(&out), cases[i].coloured);
+		ff_buf_release(&out);
+	}
+}
+
+static void test_width(void **state)
+{
+	static const char text[] = "a\x1b[31m\xc3\xa9\x1b[0m\xe6\x97\xa5"
+				   "e\xcc\x81";
+
+	assert_int_equal(ff_text_width(text, sizeof text - 1), 5);
+	assert_int_equal(ff_text_width("", 0), 0);
+	assert_int_equal(ff_text_fit(text, sizeof text - 1, 99), sizeof text - 1);
+	assert_int_equal(ff_text_fit(text, sizeof text - 1, 0), 0);
+	assert_int_equal(ff_text_fit(text, sizeof text - 1, 3), 1 + 5 + 2 + 4);
+	assert_int_equal(ff_text_fit(text, sizeof text - 1, 4), 1 + 5 + 2 + 4 + 3);
+}
+
+/* Each function with a number gives a text. */
+static void assert_text(void (*function)(struct ff_buf *, int64_t), int64_t number,
+			const char *expected)
+{
+	struct ff_buf out = FF_BUF_INIT;
+
+	function(&out, number);
+	assert_string_equal(ff_buf_str(&out), expected);
+	ff_buf_release(&out);
+}
+
+static void size_text(struct ff_buf *out, int64_t bytes)
+{
+	ff_text_size(out, (uint64_t)bytes);
+}
+
+static void test_numbers(void **state)
+{
+	assert_text(ff_text_seconds, -5, "0.00s");
+	assert_text(ff_text_seconds, 123456, "0.12s");
+	assert_text(ff_text_seconds, 9994999, "9.99s");
+	assert_text(ff_text_seconds, 9995000, "10.0s");
+	assert_text(ff_text_seconds, 59949999, "59.9s");
+	assert_text(ff_text_seconds, 59950000, "1m00s");
+	assert_text(ff_text_seconds, 65999999, "1m05s");
+	assert_text(ff_text_seconds, 3599999999, "59m59s");
+	assert_text(ff_text_seconds, INT64_C(7380000000), "2h03m");
+	assert_text(ff_text_took, 119600, "120 ms");
+	assert_text(ff_text_took, 500000, "0.5 s");
+	assert_text(ff_text_took, 59900000, "59.9 s");
+	assert_text(ff_text_took, 59990000, "60.0 s");
+	assert_text(ff_text_took, 65000000, "1 min 5 s");
+	assert_text(ff_text_took, INT64_C(7380000000), "2 h 3 min");
+	assert_text(size_text, 0, "0 bytes");
+	assert_text(size_text, 1, "1 byte");
+	assert_text(size_text, 1023, "1023 bytes");
+	assert_text(size_text, 1024, "1.0 KiB");
+	assert_text(size_text, 1258291, "1.2 MiB");
+	assert_text(size_text, (1 << 20) - 1, "1.0 MiB");
+	assert_text(size_text, -1, "16.0 EiB");
+}
+
+static void test_locale(void **state)
+{
+	static const struct {
+		const char *all, *ctype, *lang;
+		bool utf8;
+	} cases[] = {
+		{NULL, NULL, NULL, false},
+		{NULL, NULL, "C.UTF-8", true},
+		{"", "", "de_DE.utf8", true},
+		{"C", NULL, "C.UTF-8", false},
+		{NULL, "C", "C.UTF-8", false},
+		{"en_US.UTF-8", "C", "C", true},
+		{NULL, NULL, "de_DE.ISO-8859-1", false},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+		const char *values[] = {cases[i].all, cases[i].ctype, cases[i].lang};
+
+		for (int j = 0; j < 3; j++) {
+			unsetenv(names[j]);
+			if (values[j])
+				setenv(names[j], values[j], 1);
+		}
+		assert_int_equal(ff_text_locale_is_utf8(), cases[i].utf8);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_line),   cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_width),  cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_locale),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
