@@ -1,0 +1,30 @@
+/* Any text as a configuration file: refused with a message, or an inventory and a plan come of it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "inventory/inventory.h"
+#include "plan/plan.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct ff_config config;
+	struct ff_inventory inventory = {0};
+	struct ff_plan plan = {0};
+	struct ff_err err = {0};
+
+	if (ff_config_parse(&config, "fuzz.yaml", (const char *)data, size, &err) < 0) {
+		if (err.code >= 0 || !err.text[0])
+			abort();
+		return 0;
+	}
+	if (ff_inventory_build(&inventory, &config, &err) == 0)
+		(void)ff_plan_build(&plan, &config, &inventory, NULL, &err);
+	ff_plan_release(&plan);
+	ff_inventory_release(&inventory);
+	ff_config_release(&config);
+	return 0;
+}
