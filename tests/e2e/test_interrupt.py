@@ -1,0 +1,129 @@
+"""Ctrl-C once: what runs may end. Twice: it is killed. Both report what there is."""
+import os
+import signal
+import time
+
+from conftest import junit_outcomes, of_kind, outcomes, result_of, write
+
+WAITS = "while [ ! -e go ]; do sleep 0.01; done"
+
+
+def start(farflung, text, *args):
+    farflung.yaml(text)
+    # A group of its own, to be signalled as a terminal does it.
+    return farflung.follow("run", "--junit", "junit.xml", *args, start_new_session=True)
+
+
+def interrupt(live, signum=signal.SIGINT):
+    os.killpg(live.process.pid, signum)
+
+
+def test_once_lets_running_units_end(farflung):
+    live = start(farflung, "inventory: [2*popen]\nsettings: {grace: 60s}\n"
+                 f"jobs:\n  unit: {{run: '{WAITS}; echo done', count: 6}}\n  later: {{run: 'touch never', needs: unit}}\n")
+    live.wait_for(lambda events: len(of_kind(events, "unit-started")) == 2)
+    interrupt(live)
+    live.event("interrupted", times=1)
+    write(farflung.cwd / "go", "")
+    events = live.finish(130)
+    assert sorted(outcomes(events).values()) == ["passed", "passed"]
+    assert len(of_kind(events, "unit-started")) == 2
+    assert not (farflung.cwd / "never").exists()
+    assert sorted(o for o, _ in junit_outcomes(farflung.cwd / "junit.xml").values()) == ["passed", "passed"]
+    assert live.stderr.splitlines()[-1] == "farflung: 2 passed; interrupted (exit 130)"
+    assert events[-1]["event"] == "run-finished" and events[-1]["exit_code"] == 130
+
+
+def test_grace_ends(farflung):
+    live = start(farflung, "inventory: [popen]\nsettings: {grace: 200ms}\n"
+                 "jobs:\n  unit: {run: 'echo words; sleep 1000'}\n")
+    live.event("unit-output")
+    interrupt(live)
+    events = live.finish(130)
+    assert outcomes(events) == {"unit": "lost"}
+    assert result_of(events, "unit")["message"] == "interrupted"
+    assert junit_outcomes(farflung.cwd / "junit.xml")[("", "unit")][0] == "error"
+
+
+def test_twice_kills(farflung):
+    began = time.monotonic()
+    live = start(farflung, "inventory: [2*popen]\nsettings: {grace: 1h}\n"
+                 "jobs:\n  unit: {run: \"trap '' TERM INT; echo words; while :; do sleep 0.02; done\", count: 3, grace: 1h}\n")
+    live.wait_for(lambda events: len({e["unit"] for e in of_kind(events, "unit-output")}) == 2)
+    interrupt(live)
+    live.event("interrupted", times=1)
+    interrupt(live)
+    events = live.finish(130, seconds=30)
+    assert time.monotonic() - began < 60
+    assert of_kind(events, "interrupted")[-1]["times"] == 2
+    assert list(outcomes(events).values()) == ["lost", "lost"]
+    sections = result_of(events, sorted(outcomes(events))[0])["sections"]
+    assert sections[0]["text"] == "words\n"
+    assert len(junit_outcomes(farflung.cwd / "junit.xml")) == 2
+    assert live.stderr.splitlines()[-1] == "farflung: 2 lost; interrupted (exit 130)"
+
+
+SUITE = """
+import os, pathlib, time, pytest
+@pytest.fixture(scope="session", autouse=True)
+def whole():
+    yield
+    pathlib.Path("torn-down-%d" % os.getpid()).touch()
+@pytest.mark.parametrize("n", range(20))
+def test_n(n):
+    end = time.monotonic() + 60
+    while not os.path.exists("go"):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+"""
+
+
+def test_once_with_pytest(farflung, python):
+    write(farflung.cwd / "test_it.py", SUITE)
+    live = start(farflung, f"inventory: [{{spec: 2*popen, python: '{python}'}}]\nsettings: {{grace: 60s}}\n"
+                 "jobs: {unit: {pytest: [-p, 'no:cacheprovider']}}\n")
+    live.wait_for(lambda events: len(of_kind(events, "unit-started")) == 2)
+    interrupt(live)
+    live.event("interrupted", times=1)
+    write(farflung.cwd / "go", "")
+    events = live.finish(130)
+    assert sorted(outcomes(events).values()) == ["passed", "passed"]
+    assert len(list(farflung.cwd.glob("torn-down-*"))) == 2
+    assert len(junit_outcomes(farflung.cwd / "junit.xml")) == 2
+
+
+def test_twice_with_pytest(farflung, python):
+    write(farflung.cwd / "test_it.py", SUITE)
+    live = start(farflung, f"inventory: [{{spec: 2*popen, python: '{python}'}}]\nsettings: {{grace: 1h}}\n"
+                 "jobs: {unit: {pytest: [-p, 'no:cacheprovider']}}\n")
+    live.wait_for(lambda events: len(of_kind(events, "unit-started")) == 2)
+    interrupt(live)
+    live.event("interrupted", times=1)
+    interrupt(live)
+    events = live.finish(130, seconds=30)
+    assert sorted(outcomes(events).values()) == ["lost", "lost"]
+    assert {o for o, _ in junit_outcomes(farflung.cwd / "junit.xml").values()} == {"error"}
+
+
+def test_before_any_host_is_there(farflung):
+    # An interpreter that never answers: interrupted while it is being opened.
+    write(farflung.cwd / "mute", "#!/bin/sh\ntouch opened\nexec sleep 1000\n").chmod(0o755)
+    live = start(farflung, f"inventory: [{{spec: popen, worker: python, python: '{farflung.cwd}/mute'}}]\n"
+                 "settings: {connect_timeout: 1h, grace: 200ms}\njobs: {unit: {run: 'true'}}\n")
+    live.event("run-started")
+    from conftest import wait_until
+    wait_until((farflung.cwd / "opened").exists, 20, "the interpreter was started")
+    interrupt(live)
+    events = live.finish(130, seconds=30)
+    assert outcomes(events) == {}
+
+
+def test_sigterm_is_like_it(farflung):
+    live = start(farflung, "inventory: [popen]\nsettings: {grace: 60s}\n"
+                 f"jobs:\n  unit: {{run: '{WAITS}', count: 2}}\n")
+    live.event("unit-started")
+    os.kill(live.process.pid, signal.SIGTERM)
+    live.event("interrupted", times=1)
+    write(farflung.cwd / "go", "")
+    events = live.finish(130)
+    assert list(outcomes(events).values()) == ["passed"]
