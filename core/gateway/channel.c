@@ -477,7 +477,8 @@ static void enqueue(struct ff_channel *channel, const uint8_t *bytes, uint32_t l
 void ff_channel_peer_data(struct ff_channel *channel, const uint8_t *bytes, uint32_t len)
 {
 	struct ff_gateway *gateway = channel->gateway;
-	uint64_t window = gateway->window > FF_CHANNEL_WINDOW ? gateway->window : FF_CHANNEL_WINDOW;
+	uint64_t window = gateway->window > FF_CHANNEL_WINDOW_ASSUMED ? gateway->window
+								      : FF_CHANNEL_WINDOW_ASSUMED;
 
 	if (channel->peer_done)
 		return;

@@ -20,8 +20,11 @@ struct ff_channel;
 enum {
 	/* Items a channel holds back while the peer's window is full; sending more is FF_EAGAIN. */
 	FF_CHANNEL_PENDING_MAX = 64 << 20,
-	/* Default receive window: bytes a peer that knows credit may have under way. */
-	FF_CHANNEL_WINDOW = 1 << 20,
+	/* Receive window that we announce: bytes a peer that knows credit may have under way.
+	 * Several items of 1 MiB, or such a stream waits for each one's credit. */
+	FF_CHANNEL_WINDOW = 4 << 20,
+	/* What either side assumes of the other before its HELLO (PROTOCOL.md, "Credit"). */
+	FF_CHANNEL_WINDOW_ASSUMED = 1 << 20,
 	/* Bytes that all channels of a gateway together may have received and not consumed. Credit
 	 * keeps it far from that; a peer without credit that exceeds it loses the connection
 	 * (FF_ETOOBIG). */

@@ -38,7 +38,7 @@ struct ff_gateway *ff_gateway_new(const struct ff_gateway_opts *opts)
 	gateway->window = opts->window_bytes ? opts->window_bytes : FF_CHANNEL_WINDOW;
 	if (gateway->window > INT32_MAX)
 		gateway->window = INT32_MAX;
-	gateway->peer_window = FF_CHANNEL_WINDOW;
+	gateway->peer_window = FF_CHANNEL_WINDOW_ASSUMED;
 	gateway->strconfig = ff_strconfig_default;
 	ff_buf_init(&gateway->in, (size_t)gateway->frame_max + FF_FRAME_HEADER);
 	ff_buf_init(&gateway->out, 0);

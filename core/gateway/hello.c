@@ -88,7 +88,7 @@ void ff_gateway_peer_hello(struct ff_gateway *gateway, const struct ff_frame *fr
 		ff_gateway_fail(gateway, err.code, "HELLO: %s", err.text);
 		return;
 	}
-	window = ff_dict_int(&item.value, "window", FF_CHANNEL_WINDOW);
+	window = ff_dict_int(&item.value, "window", FF_CHANNEL_WINDOW_ASSUMED);
 	heartbeat_us = ff_dict_int(&item.value, "heartbeat_us", 0);
 	silence_us = ff_dict_int(&item.value, "silence_us", 0);
 	if (item.value.kind != FF_DICT || window < 1 || window > INT32_MAX || heartbeat_us < 0 ||
