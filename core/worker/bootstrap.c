@@ -17,7 +17,7 @@
 static const char bootstrap_code[] = "import sys;exec(eval(sys.stdin.readline()))";
 
 /* Embedded by the build; each has a NUL behind it. */
-#define SOURCES(X) X(start) X(worker) X(rsync) X(command) X(proxy) X(configure) X(socketserver)
+#define SOURCES(X) X(start) X(green) X(worker) X(rsync) X(command) X(proxy) X(configure) X(socketserver)
 #define X(name)                                                                                    \
 	extern const unsigned char ff_source_##name[];                                             \
 	extern const size_t ff_source_##name##_len;
@@ -98,6 +98,8 @@ static int add_literal(struct ff_buf *out, const unsigned char *text, size_t len
 int ff_bootstrap_python_line(struct ff_buf *out, const char *id, const char *execmodel, bool socket,
 			     struct ff_err *err)
 {
+	bool green = execmodel &&
+		     (strcmp(execmodel, "gevent") == 0 || strcmp(execmodel, "eventlet") == 0);
 	struct ff_buf head = FF_BUF_INIT;
 	int rc = ff_buf_addstr(&head, "FF_ID = '");
 
@@ -107,6 +109,8 @@ int ff_bootstrap_python_line(struct ff_buf *out, const char *id, const char *exe
 		rc = ff_buf_addf(&head, "'\nFF_EXECMODEL = '%s'\n%sFF_TEXT = '",
 				 execmodel && *execmodel ? execmodel : "thread",
 				 socket ? "FF_SOCKET = True\n" : "");
+	if (rc == 0 && green)
+		rc = add_literal(&head, ff_source_green, ff_source_green_len);
 	if (rc == 0)
 		rc = add_literal(&head, ff_source_worker, ff_source_worker_len);
 	if (rc == 0)

@@ -13,7 +13,7 @@ enum {
 	MESSAGE_MAX = 160,
 };
 
-/* core/worker/command.py, for workers without built-ins. */
+/* core/worker/python/command.py, for workers without built-ins. */
 extern const unsigned char ff_source_command_payload[];
 
 /* --- out --- */

@@ -17,7 +17,8 @@ from execnet.xspec import XSpec
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 PAYLOAD = os.path.join(TOP, "plugins", "pytest", "payload.py")
-WORKER = os.path.join(TOP, "core", "worker", "worker.py")
+sys.path.insert(0, os.path.join(TOP, "tests", "fakes"))
+from worker_text import worker_text  # noqa: E402
 LIMIT = 60
 
 SUITE = {
@@ -200,8 +201,7 @@ def open_farflung(folder):
         io = Popen2IOMaster(args, get_execmodel("thread"))
     finally:
         os.chdir(here)
-    with open(WORKER) as fp:
-        io.write((repr("FF_ID='gw0'\n" + fp.read()) + "\n").encode())
+    io.write((repr("FF_ID='gw0'\n" + worker_text()) + "\n").encode())
     assert io.read(1) == b"1"
     gateway = Gateway(io, XSpec("popen//id=gw0"))
 

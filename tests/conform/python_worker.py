@@ -18,7 +18,9 @@ from execnet.gateway_base import Message, RemoteError, dumps_internal, get_execm
 from execnet.gateway_io import Popen2IOMaster
 from execnet.xspec import XSpec
 
-WORKER = os.path.join(os.path.dirname(__file__), "..", "..", "core", "worker", "worker.py")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fakes"))
+from worker_text import part, worker_text  # noqa: E402
+
 PYTHON = os.environ.get("FF_TEST_PYTHON", sys.executable)
 LIMIT = 30
 STATUS, RECONFIGURE, TERMINATE, EXEC, DATA, CLOSE, CLOSE_ERROR, LAST_MESSAGE = range(8)
@@ -26,11 +28,9 @@ HELLO, HEARTBEAT, CREDIT = 64, 65, 66
 
 
 def bootstrap(execmodel="thread", extra="", start=bool(os.environ.get("FF_TEST_START"))):
-    with open(WORKER) as fp:
-        text = fp.read()
+    text = worker_text(execmodel)
     if start:  # as with start.py, which keeps the compiled form
-        with open(os.path.join(os.path.dirname(WORKER), "start.py")) as fp:
-            text = "FF_TEXT=%r\n%s" % (text, fp.read())
+        text = "FF_TEXT=%r\n%s" % (text, part("start"))
     head = "FF_ID='gw7'\nFF_EXECMODEL=%r\n%s" % (execmodel, extra)
     return (repr(head + text) + "\n").encode()
 
@@ -710,8 +710,7 @@ def test_socket_server(tmp_path):
 
 
 def builtin(worker, name, id=1, control=None, **kwargs):
-    with open(os.path.join(os.path.dirname(WORKER), name + ".py")) as fp:
-        task = dumps_internal((fp.read(), name + ".py", name, kwargs))
+    task = dumps_internal((part(name), name + ".py", name, kwargs))
     if control:  # a channel as keyword argument
         at = task.rindex(b"@")
         pair = dumps_internal("control")[:-1] + b"B" + struct.pack("!i", control) + b"P"
@@ -906,8 +905,7 @@ def test_proxy_kill_and_close(raw):
 
 def test_gateway_through_a_proxy(gw):
     """execnet's own form: the fields of an xspec, then the control channel, then the stream."""
-    with open(os.path.join(os.path.dirname(WORKER), "proxy.py")) as fp:
-        source = fp.read() + "\nproxy(channel)\n"
+    source = part("proxy") + "\nproxy(channel)\n"
     channel = gw.remote_exec(source)
     control = gw.newchannel()
     channel.send({"popen": True, "python": PYTHON})

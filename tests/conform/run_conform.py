@@ -4,6 +4,7 @@ Starts what the transport needs at the other end, and takes it down again. Exit 
 installed here.
 """
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -30,6 +31,8 @@ def run(conform, *arguments):
 
 LOCAL = {
     "popen_python": ["popen//" + PYTHON],
+    "popen_gevent": ["popen//" + PYTHON + "//execmodel=gevent"],
+    "popen_eventlet": ["popen//" + PYTHON + "//execmodel=eventlet"],
     "popen_native": ["popen//" + NATIVE],
     "via_native": ["--parent", "popen//id=p1//" + NATIVE, "popen//via=p1//" + PYTHON],
     "via_python": ["--parent", "popen//id=p1//" + PYTHON, "popen//via=p1//" + PYTHON],
@@ -136,6 +139,11 @@ def over_socket(conform, names):
 
 
 def main(conform, transport, names):
+    if transport in ("popen_gevent", "popen_eventlet"):
+        module = transport.split("_")[1]
+        if importlib.util.find_spec(module) is None:
+            print("%s has no %s" % (sys.executable, module))
+            return SKIP
     if transport in LOCAL:
         return run(conform, *LOCAL[transport], *names)
     if transport == "ssh":

@@ -293,11 +293,12 @@ static bool receive_status(struct rig *rig, struct ff_item *status)
 static bool status(struct rig *rig)
 {
 	ITEM before = FF_ITEM_INIT, during = FF_ITEM_INIT;
+	const char *model = ff_gateway_spec(rig->gw)->execmodel;
 
 	CHECK(receive_status(rig, &before));
 	CHECK(ff_dict_int(&before.value, "numchannels", -1) == 0);
 	CHECK(ff_dict_int(&before.value, "numexecuting", -1) == 0);
-	CHECK_TEXT(ff_dict_str(&before.value, "execmodel", ""), "thread");
+	CHECK_TEXT(ff_dict_str(&before.value, "execmodel", ""), model ? model : "thread");
 	CHANNEL one = rig_exec(rig, rig->gw, "channel.send('up')\nchannel.receive()",
 			       "echo up; exec sleep 1000");
 	CHANNEL two = rig_exec(rig, rig->gw, "channel.send('up')\nchannel.receive()",

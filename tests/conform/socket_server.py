@@ -1,4 +1,4 @@
-"""`farflung socketserver`, core/worker/socketserver.py and execnet's own, as servers for our client and
+"""`farflung socketserver`, core/worker/python/socketserver.py and execnet's own, as servers for our client and
 for Python's execnet: python3 -m pytest socket_server.py, with FARFLUNG and FF_SOCKET_PROBE naming the
 built programs."""
 
@@ -20,7 +20,7 @@ import pytest
 FARFLUNG = os.environ.get("FARFLUNG", "farflung")
 PROBE = os.environ.get("FF_SOCKET_PROBE", "socket_probe")
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-OURS = os.path.join(TOP, "core", "worker", "socketserver.py")
+OURS = os.path.join(TOP, "core", "worker", "python", "socketserver.py")
 THEIRS = os.path.join(os.path.dirname(execnet.__file__), "script", "socketserver.py")
 SECONDS = 60
 SECRET = "0123456789abcdef0123456789abcdef"

@@ -1,0 +1,15 @@
+"""The python worker's text, joined from its parts as the build joins it."""
+import pathlib
+
+PYTHON = pathlib.Path(__file__).resolve().parent.parent.parent / "core" / "worker" / "python"
+PARTS = ("items", "channel", "gateway", "trace", "main")
+GREEN = ("gevent", "eventlet")
+
+
+def part(name):
+    return (PYTHON / f"{name}.py").read_text()
+
+
+def worker_text(execmodel="thread"):
+    """As bootstrap.c sends it: green.py comes first, for the execmodels that need it."""
+    return "".join(part(name) for name in (("green",) if execmodel in GREEN else ()) + PARTS)
