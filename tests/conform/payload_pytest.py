@@ -435,6 +435,7 @@ def test_longrepr_is_what_the_terminal_shows(suite):
 
 
 def test_selection_and_options_in_args_and_ini(suite):
+    pytest.importorskip("xdist")  # whose -n stands in the ini file
     folder = suite()
     (folder / "pytest.ini").write_text(
         "[pytest]\naddopts = -q -v --tb=short -rA --color=yes --durations=3 -p no:cacheprovider -n 2\n"
@@ -544,6 +545,8 @@ def test_what_xdist_users_rely_on(suite, tmp_path, xdist):
             def test_plain(): pass
         """,
     })
+    if xdist:
+        pytest.importorskip("xdist")
     args = ["--strict-markers", "-p", "no:xdist" if not xdist else "xdist"]
     more = {"basetemp": str(tmp_path / "base"), "pythonpath": ["/first"], "dist": "loadgroup"}
     run = Run(folder, *args, **more)
