@@ -1,5 +1,7 @@
 /* The loop: starting and ending it, running it step by step, timers on microsecond deadlines. It
  * knows nothing of what runs on it. */
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -12,6 +14,9 @@
 
 /* Rounds of close callbacks that close further handles. */
 enum { CLOSE_ROUNDS = 64 };
+
+/* How long a wait may begin awake, and how many waits rest after a try in vain. */
+enum { SPIN_NS = 50000, SPIN_REST_MIN = 16, SPIN_REST_MAX = 4096 };
 
 static void on_idle(uv_idle_t *idle)
 {
@@ -64,6 +69,7 @@ int ff_loop_init(struct ff_loop *loop, struct ff_err *err)
 	uv_idle_init(&loop->uv, &loop->idle);
 	loop->prepare.data = loop;
 	ff_list_init(&loop->deferred);
+	loop->spin_next_rest = SPIN_REST_MIN;
 	prepare_signals();
 	ff_spawn_raise_files();
 	return 0;
@@ -144,6 +150,33 @@ static uint64_t timeout_ms(const uv_loop_t *uv, int64_t deadline_us)
 	return due_ms > now_ms ? due_ms - now_ms : 0;
 }
 
+/* An answer that is microseconds away is met awake: falling asleep and being woken takes longer,
+ * most of all in a virtual machine. Only as long as that pays: a try in vain is followed by waits
+ * that sleep at once, twice as many each time; and who else wants this CPU is let go first. */
+static void stay_awake(struct ff_loop *loop)
+{
+	struct pollfd ready = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
+	uint64_t end;
+
+	if (loop->spin_rest > 0) {
+		loop->spin_rest--;
+		return;
+	}
+	if (uv_backend_timeout(&loop->uv) == 0)
+		return;
+	end = uv_hrtime() + SPIN_NS;
+	do {
+		if (poll(&ready, 1, 0) != 0) {
+			loop->spin_next_rest = SPIN_REST_MIN;
+			return;
+		}
+		sched_yield();
+	} while (uv_hrtime() < end);
+	loop->spin_rest = loop->spin_next_rest;
+	if (loop->spin_next_rest < SPIN_REST_MAX)
+		loop->spin_next_rest *= 2;
+}
+
 int ff_loop_run_once(struct ff_loop *loop, int64_t deadline_us)
 {
 	if (loop->running)
@@ -151,6 +184,8 @@ int ff_loop_run_once(struct ff_loop *loop, int64_t deadline_us)
 	uv_update_time(&loop->uv);
 	if (deadline_us != FF_NEVER_US)
 		uv_timer_start(&loop->wakeup, on_wakeup, timeout_ms(&loop->uv, deadline_us), 0);
+	if (ff_list_empty(&loop->deferred))
+		stay_awake(loop);
 	loop->running = true;
 	uv_run(&loop->uv, UV_RUN_ONCE);
 	loop->running = false;

@@ -19,6 +19,8 @@ struct ff_loop {
 	uv_prepare_t prepare;
 	uv_idle_t idle;		 /* active: something was handled, do not wait this time */
 	struct ff_list deferred; /* ff_loop_defer */
+	unsigned spin_rest; /* so many waits are slept through before the next try to stay awake */
+	unsigned spin_next_rest; /* and so many after that, should it fail */
 	unsigned ending;	 /* what ends by itself and ff_loop_release waits for */
 };
 

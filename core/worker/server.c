@@ -21,7 +21,7 @@ static void complain(const char *text)
 
 static void flush_output(struct ff_worker *worker)
 {
-	uv_prepare_stop(&worker->flush);
+	ff_deferred_cancel(&worker->flush);
 	worker->flushing = false;
 	if (worker->out_failed)
 		ff_buf_clear(ff_gateway_output(worker->gateway));
@@ -168,9 +168,9 @@ static void output_lost(struct ff_worker *worker)
 	advance(worker, false);
 }
 
-static void on_flush(uv_prepare_t *handle)
+static void on_flush(struct ff_deferred *deferred)
 {
-	struct ff_worker *worker = handle->data;
+	struct ff_worker *worker = ff_container_of(deferred, struct ff_worker, flush);
 
 	flush_output(worker);
 	ff_gateway_sent(worker->gateway);
@@ -182,8 +182,8 @@ static void want_write(struct ff_gateway *gateway, void *ctx)
 	struct ff_worker *worker = ctx;
 
 	/* Once per turn of the loop, before it would sleep: many small items in one write. */
-	if (!worker->flushing && !uv_prepare_start(&worker->flush, on_flush))
-		worker->flushing = true;
+	worker->flushing = true;
+	ff_loop_defer(&worker->loop, &worker->flush);
 }
 
 static void set_tick(struct ff_worker *worker)
@@ -306,8 +306,7 @@ static int open_all(struct ff_worker *worker, int in_fd, int out_fd, struct ff_e
 	ff_timer_init(&worker->tick, &worker->loop, on_tick, worker);
 	ff_timer_init(&worker->phase, &worker->loop, on_phase, worker);
 	ff_timer_init(&worker->reap, &worker->loop, on_reap, worker);
-	uv_prepare_init(&worker->loop.uv, &worker->flush);
-	worker->flush.data = worker;
+	ff_deferred_init(&worker->flush, on_flush);
 	uv_signal_init(&worker->loop.uv, &worker->sigterm);
 	uv_signal_init(&worker->loop.uv, &worker->sighup);
 	worker->sigterm.data = worker->sighup.data = worker;
@@ -325,7 +324,6 @@ static void close_all(struct ff_worker *worker)
 	ff_timer_close(&worker->tick, NULL);
 	ff_timer_close(&worker->phase, NULL);
 	ff_timer_close(&worker->reap, NULL);
-	uv_close((uv_handle_t *)&worker->flush, NULL);
 	uv_close((uv_handle_t *)&worker->sigterm, NULL);
 	uv_close((uv_handle_t *)&worker->sighup, NULL);
 	ff_stream_close(&worker->in, NULL);

@@ -25,10 +25,10 @@ struct ff_worker {
 	struct ff_loop loop;
 	struct ff_gateway *gateway;
 	struct ff_stream in, out;
-	struct ff_timer tick;  /* heartbeats, silence */
-	struct ff_timer phase; /* the end of the current state */
-	struct ff_timer reap;  /* strays that have become zombies */
-	uv_prepare_t flush;    /* sends what one turn of the loop has produced */
+	struct ff_timer tick;	  /* heartbeats, silence */
+	struct ff_timer phase;	  /* the end of the current state */
+	struct ff_timer reap;	  /* strays that have become zombies */
+	struct ff_deferred flush; /* sends what one turn of the loop has produced */
 	uv_signal_t sigterm, sighup;
 	struct ff_list execs;
 	size_t num_execs;
