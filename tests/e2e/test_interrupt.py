@@ -87,9 +87,11 @@ def test_once_with_pytest(farflung, python):
     live.event("interrupted", times=1)
     write(farflung.cwd / "go", "")
     events = live.finish(130)
-    assert sorted(outcomes(events).values()) == ["passed", "passed"]
+    # What ran comes to its end; a worker may have begun one more before it heard.
+    assert set(outcomes(events).values()) == {"passed"}
+    assert 2 <= len(outcomes(events)) <= 4
     assert len(list(farflung.cwd.glob("torn-down-*"))) == 2
-    assert len(junit_outcomes(farflung.cwd / "junit.xml")) == 2
+    assert len(junit_outcomes(farflung.cwd / "junit.xml")) == len(outcomes(events))
 
 
 def test_twice_with_pytest(farflung, python):
