@@ -49,13 +49,16 @@ LOCAL = {
 # -- ssh: to an sshd of our own
 
 
-def over_ssh(conform, worker, names):
+def over_ssh(conform, worker, names, chain=()):
     if not sshd.available():
         print("no sshd, ssh or ssh-keygen")
         return SKIP
     # What is uploaded shall not end up in the home folder.
     with sshd.Sshd(options=["SetEnv XDG_CACHE_HOME=" + os.environ["XDG_CACHE_HOME"]]) as server:
-        status = run(conform, server.xspec(worker), *names)
+        if chain:  # ssh is what the others go through
+            status = run(conform, "--parent", server.xspec(worker, "id=p1"), *chain, *names)
+        else:
+            status = run(conform, server.xspec(worker), *names)
         deadline = time.monotonic() + SECONDS
         while server.session_pids():
             if time.monotonic() > deadline:
@@ -148,6 +151,9 @@ def main(conform, transport, names):
         return run(conform, *LOCAL[transport], *names)
     if transport == "ssh":
         return over_ssh(conform, PYTHON, names)
+    if transport == "ssh_chain":
+        chain = ["--parent", "popen//id=p2//via=p1//" + PYTHON, "popen//via=p2//" + PYTHON]
+        return over_ssh(conform, NATIVE, names, chain)
     if transport == "ssh_native":
         return over_ssh(conform, NATIVE, names)
     if transport == "socket":

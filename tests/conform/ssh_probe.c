@@ -1,10 +1,11 @@
-/* For ssh_transport.py: runs a command through the ssh driver alone, with our stdin and stdout as its
- * own. Says what happened on stderr, a line each, starting with "probe: ".
+/* For ssh_transport.py: runs a command through the ssh driver alone, with our stdin and stdout as
+ *its own. Says what happened on stderr, a line each, starting with "probe: ".
  *
  *	ssh_probe [-c] [-k BYTES] [-s BYTES] [-v] XSPEC COMMAND
  *
- * -c: do not close its input at our end of file, -k: kill it after BYTES of output, -s: stop reading for a
- * turn of the loop after each BYTES, -v: trace. Exit status: 0 if the line closed in order, 3 if not. */
+ * -c: do not close its input at our end of file, -k: kill it after BYTES of output, -s: stop
+ *reading for a turn of the loop after each BYTES, -v: trace. Exit status: 0 if the line closed in
+ *order, 3 if not. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
