@@ -61,7 +61,7 @@ static void sync_once(struct ff_loop *loop, struct ff_gateway *gateway, const ch
 int main(int argc, char **argv)
 {
 	struct ff_gateway *gateway;
-	struct ff_group *group;
+	struct ff_group *group = NULL;
 	struct ff_err err = {0};
 	struct ff_loop loop;
 

@@ -84,8 +84,8 @@ static void test_repairs(void **state)
 {
 	static const char text[] = "a\xff"
 				   "b\xc3\n\xe2\x82\n\xed\xa0\x80\n";
-	static const char *const expected[] = {"a\xef\xbf\xbd"
-					       "b\xef\xbf\xbd",
+	static const char *const expected[] = {("a\xef\xbf\xbd"
+					       "b\xef\xbf\xbd"),
 					       "\xef\xbf\xbd\xef\xbf\xbd",
 					       "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"};
 	struct fixture *fixture = *state;
