@@ -33,7 +33,8 @@ bool ff_tree_is_inside(const char *path)
 		if (!strncmp(path, "..", 2) && (!path[2] || path[2] == '/'))
 			return false;
 		path = strchr(path, '/');
-		path += path != NULL;
+		if (path)
+			path++;
 	}
 	return true;
 }
