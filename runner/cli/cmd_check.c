@@ -33,7 +33,7 @@ static void print_plan(const char *path, const struct ff_inventory *inventory,
 	}
 }
 
-static int check_file(const char *path)
+static int check_file(const char *path, void *values)
 {
 	struct ff_config config;
 	struct ff_inventory inventory = {0};
@@ -60,18 +60,7 @@ static int check_file(const char *path)
 
 static int run(const struct ff_command *command, int argc, char **argv)
 {
-	struct ff_strv rest = FF_STRV_INIT;
-	int none, code = FF_EXIT_USAGE;
-	int rc = ff_options_parse(command, argc, argv, &none, &rest, NULL);
-
-	if (rc > 0)
-		code = FF_EXIT_OK;
-	else if (rc == 0 && rest.len > 1)
-		ff_complain("check: one FILE at a time");
-	else if (rc == 0)
-		code = check_file(rest.len ? rest.v[0] : "farflung.yaml");
-	ff_strv_release(&rest);
-	return code;
+	return ff_command_on_file(command, argc, argv, NULL, check_file);
 }
 
 const struct ff_command ff_command_check = {

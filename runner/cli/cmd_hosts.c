@@ -36,8 +36,9 @@ static void print_host(void *ctx, const struct ff_host_report *report)
 	fflush(stdout);
 }
 
-static int show_hosts(const char *path, const struct options *o)
+static int show_hosts(const char *path, void *values)
 {
+	const struct options *o = values;
 	struct ff_config config;
 	struct ff_inventory inventory = {0};
 	struct ff_plan plan = {0};
@@ -63,18 +64,8 @@ static int show_hosts(const char *path, const struct options *o)
 static int run(const struct ff_command *command, int argc, char **argv)
 {
 	struct options o = {0};
-	struct ff_strv rest = FF_STRV_INIT;
-	int code = FF_EXIT_USAGE;
-	int rc = ff_options_parse(command, argc, argv, &o, &rest, NULL);
 
-	if (rc > 0)
-		code = FF_EXIT_OK;
-	else if (rc == 0 && rest.len > 1)
-		ff_complain("hosts: one FILE at a time");
-	else if (rc == 0)
-		code = show_hosts(rest.len ? rest.v[0] : "farflung.yaml", &o);
-	ff_strv_release(&rest);
-	return code;
+	return ff_command_on_file(command, argc, argv, &o, show_hosts);
 }
 
 const struct ff_command ff_command_hosts = {

@@ -12,6 +12,8 @@ struct options {
 	int64_t maxfail;
 	bool quiet, help_config;
 	int verbose;
+	int argc; /* as given, for the journal */
+	char **argv;
 };
 
 #define OPTION(name, letter, kind, arg, help, member)                                              \
@@ -43,8 +45,9 @@ static int print_reference(void)
 	return FF_EXIT_OK;
 }
 
-static int run_file(const char *path, const struct options *o, int argc, char **argv)
+static int run_file(const char *path, void *values)
 {
+	const struct options *o = values;
 	struct ff_execute_opts execute = {.junit = o->junit,
 					  .jsonl = o->jsonl,
 					  .on = o->on,
@@ -53,12 +56,14 @@ static int run_file(const char *path, const struct options *o, int argc, char **
 					  .quiet = o->quiet,
 					  .color = o->color,
 					  .command = "run",
-					  .argc = argc,
-					  .argv = argv};
+					  .argc = o->argc,
+					  .argv = o->argv};
 	struct ff_config config;
 	struct ff_err err = {0};
 	int code;
 
+	if (o->help_config)
+		return print_reference();
 	if (ff_config_load(&config, path, &err) < 0) {
 		ff_complain_lines(err.text);
 		ff_complain("nothing was started (exit %d)", FF_EXIT_USAGE);
@@ -73,20 +78,9 @@ static int run_file(const char *path, const struct options *o, int argc, char **
 
 static int run(const struct ff_command *command, int argc, char **argv)
 {
-	struct options o = {0};
-	struct ff_strv rest = FF_STRV_INIT;
-	int code = FF_EXIT_USAGE;
-	int rc = ff_options_parse(command, argc, argv, &o, &rest, NULL);
+	struct options o = {.argc = argc, .argv = argv};
+	int code = ff_command_on_file(command, argc, argv, &o, run_file);
 
-	if (rc > 0)
-		code = FF_EXIT_OK;
-	else if (rc == 0 && o.help_config)
-		code = print_reference();
-	else if (rc == 0 && rest.len > 1)
-		ff_complain("run: one FILE at a time, got '%s' and '%s'", rest.v[0], rest.v[1]);
-	else if (rc == 0)
-		code = run_file(rest.len ? rest.v[0] : "farflung.yaml", &o, argc, argv);
-	ff_strv_release(&rest);
 	ff_strv_release(&o.jobs);
 	return code;
 }

@@ -42,6 +42,10 @@ extern const struct ff_command ff_command_run, ff_command_check, ff_command_host
  * --help prints and gives 1; an error is told on stderr and gives -1 (exit 2); else 0. */
 int ff_options_parse(const struct ff_command *command, int argc, char **argv, void *values,
 		     struct ff_strv *rest, struct ff_strv *after);
+/* What commands on a YAML file share: parses into `values`, then runs `with` on the one FILE that
+ * was named, or on farflung.yaml. Returns the exit code. */
+int ff_command_on_file(const struct ff_command *command, int argc, char **argv, void *values,
+		       int (*with)(const char *path, void *values));
 void ff_options_help(const struct ff_command *command);
 /* "farflung: …" on stderr. */
 void ff_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

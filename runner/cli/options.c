@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "dispatch/dispatch.h"
 
 void ff_complain(const char *fmt, ...)
 {
@@ -131,6 +132,24 @@ int ff_options_parse(const struct ff_command *command, int argc, char **argv, vo
 		i += used;
 	}
 	return 0;
+}
+
+int ff_command_on_file(const struct ff_command *command, int argc, char **argv, void *values,
+		       int (*with)(const char *path, void *values))
+{
+	struct ff_strv rest = FF_STRV_INIT;
+	int code = FF_EXIT_USAGE;
+	int rc = ff_options_parse(command, argc, argv, values, &rest, NULL);
+
+	if (rc > 0)
+		code = FF_EXIT_OK;
+	else if (rc == 0 && rest.len > 1)
+		ff_complain("%s: one FILE at a time, got '%s' and '%s'", command->name, rest.v[0],
+			    rest.v[1]);
+	else if (rc == 0)
+		code = with(rest.len ? rest.v[0] : "farflung.yaml", values);
+	ff_strv_release(&rest);
+	return code;
 }
 
 void ff_options_help(const struct ff_command *command)
