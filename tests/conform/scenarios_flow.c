@@ -4,10 +4,17 @@
 
 #include "scenarios.h"
 
+/* AddressSanitizer keeps what was freed for a while. */
+#ifdef __SANITIZE_ADDRESS__
+#define KEPT (96 << 20)
+#else
+#define KEPT 0
+#endif
+
 enum {
 	CHUNK = 64 << 10,
 	FLOOD_CHUNKS = 3200, /* 200 MiB */
-	GROWTH_MAX = 16 << 20,
+	GROWTH_MAX = (16 << 20) + KEPT,
 	QUIET_MS = 300, /* without progress: the sender has stalled */
 	OUT_CHUNKS = 800,
 	STATUS_ROUNDS = 50,
