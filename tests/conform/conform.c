@@ -14,8 +14,8 @@
 enum { FAKE_PIECE_MAX = 2048, FAKE_SEED = 20090 };
 
 static const struct scenario *const tables[] = {
-	scenarios_items, scenarios_channels, scenarios_forms, scenarios_many,
-	scenarios_flow,	 scenarios_ends,     scenarios_cut};
+	scenarios_items, scenarios_channels, scenarios_forms, scenarios_sync,
+	scenarios_many,	 scenarios_flow,     scenarios_ends,  scenarios_cut};
 
 static const struct option options[] = {
 	{"parent", required_argument, NULL, 'p'},

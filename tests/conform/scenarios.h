@@ -55,7 +55,7 @@ struct scenario {
 
 /* One table per file; each ends with a NULL name. */
 extern const struct scenario scenarios_items[], scenarios_channels[], scenarios_many[],
-	scenarios_flow[], scenarios_ends[], scenarios_forms[], scenarios_cut[];
+	scenarios_flow[], scenarios_ends[], scenarios_forms[], scenarios_sync[], scenarios_cut[];
 
 /* --- the rig --- */
 
