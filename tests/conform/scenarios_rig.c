@@ -1,6 +1,5 @@
 /* Setting up what a scenario runs on, and taking it down so that nothing is left: no handle, no
  * descriptor, no process. Knows no scenario. */
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "scenarios.h"
+#include "descriptors.h"
 
 enum { END_MS = 20000 };
 
@@ -109,18 +109,6 @@ struct ff_gateway *rig_more(struct rig *rig, unsigned n, const char *part)
 }
 
 /* --- up and down --- */
-
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	while (dir && readdir(dir))
-		count++;
-	if (dir)
-		closedir(dir);
-	return count;
-}
 
 static void on_alarm(int number)
 {

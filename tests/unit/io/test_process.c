@@ -1,5 +1,4 @@
 /* Child processes: exits, signals, what cannot be started, completion, groups, no leaks. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 
 #include "base/clock.h"
 #include "io/process.h"
+#include "../../fakes/descriptors.h"
 
 struct fixture {
 	struct ff_loop loop;
@@ -29,18 +29,6 @@ struct watcher {
 	bool exited_first; /* the exit was seen before the EOFs */
 	bool abandon, kill_group_on_exit;
 };
-
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 /* libuv keeps a few descriptors for good once it was used. */
 static int warm_up(void **state)

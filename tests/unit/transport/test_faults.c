@@ -1,6 +1,5 @@
 /* The nth allocation, read, write or spawn of a whole conversation fails, for every n: nothing
  * leaks, hangs or is closed twice, and the error has words. What must go unnoticed, does. */
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +17,7 @@
 #include "io/process.h"
 #include "transport/open.h"
 #include "worker/bootstrap.h"
+#include "../../fakes/descriptors.h"
 
 enum {
 	WALK_MAX = 5000,
@@ -28,18 +28,6 @@ enum {
 
 /* Runs with a fault set: 0, or a negative code with words in err. It cleans up in any case. */
 typedef int scenario_fn(struct ff_err *err);
-
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 /* The worker's memory file is there for good, once it is. */
 static int settled_fds(void)

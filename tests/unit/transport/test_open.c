@@ -1,6 +1,5 @@
 /* Gateways opened for real on this machine: both workers, chains, configuration, failures in words,
  * ends. Each test ends with an empty loop and no descriptor more than before. */
-#include <dirent.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <setjmp.h>
@@ -18,6 +17,7 @@
 #include "io/process.h"
 #include "transport/open.h"
 #include "worker/bootstrap.h"
+#include "../../fakes/descriptors.h"
 
 #define PYTHON "popen//python=/usr/bin/python3"
 
@@ -33,18 +33,6 @@ struct seen {
 	struct ff_err open_err, close_err;
 	char line[256];
 };
-
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 /* What is kept for good: libuv's signal pipe and the worker's memory file. */
 static int warm_up(void **state)

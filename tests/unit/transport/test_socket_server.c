@@ -1,7 +1,6 @@
 /* The socket server and its clients in one process, on one loop: bounds, refusals, ends. What needs
  * other programs is in tests/conform/socket_server.py. */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -19,6 +18,7 @@
 #include "transport/socketserver.h"
 #include "transport/token.h"
 #include "worker/bootstrap.h"
+#include "../../fakes/descriptors.h"
 
 enum { LIMIT_MS = 20000 };
 
@@ -30,18 +30,6 @@ struct fixture {
 	char log[4096];
 	int fds;
 };
-
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count;
-}
 
 static int warm_up(void **state)
 {
