@@ -1,7 +1,9 @@
 /* Opening as a state machine: a table of transitions, one function that takes them, one action per
  * state. Also the opener's end, and its gateway's. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -130,6 +132,13 @@ static void on_timer(struct ff_timer *timer)
 
 /* --- the states --- */
 
+static void refuse_file(struct ff_opener *opener, const char *why)
+{
+	ff_opener_note(opener,
+		       "the native worker does not run from memory (%s): the cache is tried", why);
+	step(opener, EV_REFUSED);
+}
+
 static void enter_connecting(struct ff_opener *opener)
 {
 	struct ff_err err;
@@ -137,7 +146,7 @@ static void enter_connecting(struct ff_opener *opener)
 	if (ff_opener_connect(opener, &err) == 0)
 		return;
 	if (opener->native && opener->exec_file && (err.code == FF_ESPAWN || err.code == FF_ESYS)) {
-		step(opener, EV_REFUSED);
+		refuse_file(opener, err.text);
 	} else {
 		ff_opener_fail(opener, &err);
 	}
@@ -145,7 +154,10 @@ static void enter_connecting(struct ff_opener *opener)
 
 static void enter_retrying(struct ff_opener *opener)
 {
-	opener->native = false;
+	if (opener->exec_file && !opener->no_file)
+		opener->no_file = true;
+	else
+		opener->native = false;
 	ff_opener_kill_line(opener);
 	if (opener->line == FF_LINE_NONE)
 		step(opener, EV_START);
@@ -162,48 +174,51 @@ void ff_opener_line_up(struct ff_opener *opener)
 	ff_opener_flush(opener);
 }
 
-static void upload_answer(struct ff_opener *opener, const char *line, size_t len)
+static void send_image(struct ff_opener *opener)
 {
-	static const char no[] = "farflung-no";
 	const void *image;
 	size_t size;
+	struct ff_err err;
 
-	if (len == strlen("farflung-run") && memcmp(line, "farflung-run", len) == 0) {
-		step(opener, EV_RUN);
-	} else if (len == strlen("farflung-need") && memcmp(line, "farflung-need", len) == 0) {
-		ff_bootstrap_image(&image, &size);
-		if (ff_buf_add(&opener->out, image, size) == 0)
-			ff_opener_flush(opener);
-	} else if (len >= strlen(no) && memcmp(line, no, strlen(no)) == 0) {
-		if (ff_log_on())
-			ff_log("%s: %.*s", ff_gateway_id(opener->gateway), (int)len, line);
-		step(opener, EV_REFUSED);
+	if (opener->needs++ >= FF_UPLOADS_MAX) {
+		ff_err_set(&err, FF_EPROTO, "it asks for the worker again and again");
+		ff_opener_fail(opener, &err);
+		return;
 	}
+	ff_bootstrap_image(&image, &size);
+	if (ff_buf_add(&opener->out, image, size) == 0)
+		ff_opener_flush(opener);
 }
 
-/* Whole lines before the answer are noise of a login shell. */
+static void refuse(struct ff_opener *opener)
+{
+	/* Servers that know only Python are no surprise. */
+	if (opener->transport->launches || strcmp(opener->refusal.text, FF_SOCKET_NO_NATIVE) != 0)
+		ff_opener_note(opener,
+			       "the native worker does not run here (%s): Python takes its place",
+			       opener->refusal.text);
+	step(opener, EV_REFUSED);
+}
+
 static void scan_early(struct ff_opener *opener)
 {
-	struct ff_buf *early = &opener->early;
-	const uint8_t *newline;
-
-	while (opener->state == S(UPLOADING) || opener->state == S(BOOTING)) {
-		newline = early->len ? memchr(ff_buf_data(early), '\n', early->len) : NULL;
-		if (!newline)
+	for (;;) {
+		switch (ff_opener_early(opener)) {
+		case FF_EARLY_RUN:
+			step(opener, EV_RUN);
 			break;
-		if (opener->state == S(UPLOADING)) {
-			struct ff_buf line = *early;
-
-			ff_buf_consume(early, (size_t)(newline - ff_buf_data(early)) + 1);
-			upload_answer(opener, (const char *)ff_buf_data(&line),
-				      (size_t)(newline - ff_buf_data(&line)));
-		} else {
-			ff_buf_consume(early, (size_t)(newline - ff_buf_data(early)) + 1);
+		case FF_EARLY_NEED:
+			send_image(opener);
+			break;
+		case FF_EARLY_NO:
+			refuse(opener);
+			return;
+		case FF_EARLY_ANSWER:
+			step(opener, EV_ANSWER);
+			return;
+		case FF_EARLY_NOTHING:
+			return;
 		}
-	}
-	if (opener->state == S(BOOTING) && early->len > 0 && ff_buf_data(early)[0] == '1') {
-		ff_buf_consume(early, 1);
-		step(opener, EV_ANSWER);
 	}
 }
 
@@ -356,11 +371,29 @@ void ff_opener_line_data(struct ff_opener *opener, const void *bytes, size_t len
 	}
 }
 
+/* The native worker was to be executed, and was not: a shell's or our own child's exit status says
+ * so, or a signal for what a machine or its rules don't allow. */
+static bool could_not_run(const struct ff_opener *opener)
+{
+	int status = opener->conn.status;
+
+	if (!opener->native || opener->state != S(BOOTING) || status == -1)
+		return false;
+	if (WIFSIGNALED(status))
+		return WTERMSIG(status) == SIGSYS || WTERMSIG(status) == SIGILL;
+	return WEXITSTATUS(status) == FF_EXIT_NO_EXEC || WEXITSTATUS(status) == FF_EXIT_NOT_FOUND;
+}
+
 void ff_opener_line_down(struct ff_opener *opener, const struct ff_err *err)
 {
 	if (ff_gateway_state(opener->gateway) == FF_GATEWAY_CLOSED || opener->state == S(RETRYING))
 		return;
-	if (opener->state != S(OPEN)) {
+	if (could_not_run(opener) && !opener->killed && opener->exec_file) {
+		refuse_file(opener, err->text);
+	} else if (could_not_run(opener) && !opener->killed) {
+		opener->refusal = *err;
+		refuse(opener);
+	} else if (opener->state != S(OPEN)) {
 		ff_opener_fail(opener, err);
 	} else if (ff_gateway_exiting(opener->gateway) && err->code == 0) {
 		ff_opener_stderr_end(opener);
@@ -500,6 +533,7 @@ static void on_timer_closed(struct ff_timer *timer)
 	ff_free(opener->cwd);
 	ff_buf_release(&opener->out);
 	ff_buf_release(&opener->early);
+	ff_buf_release(&opener->noise_text);
 	ff_buf_release(&opener->stderr_text);
 	ff_buf_release(&opener->stderr_line);
 	ff_free(opener);

@@ -12,6 +12,9 @@ enum {
 	FF_EARLY_MAX =
 		256 << 10, /* before the worker's first byte: a line, and what is read at once */
 	FF_NOISE_MAX = 1 << 20, /* before that byte, in all */
+	FF_EXIT_NO_EXEC = 126,	/* a shell's exit status: it could not execute what it found */
+	FF_EXIT_NOT_FOUND = 127,
+	FF_UPLOADS_MAX = 4, /* of the image, on one connection: the script knows two folders */
 };
 
 /* X(name, text in traces) */
@@ -43,6 +46,9 @@ struct ff_opener {
 	enum ff_opener_state state;
 	bool native;	/* the worker that is being started */
 	bool exec_file; /* from a memory file, on this machine */
+	bool no_file;	/* that failed: there as elsewhere, from the cache */
+	bool marked;	/* the word was seen behind which the worker's first byte comes */
+	unsigned needs; /* how often the image was asked for */
 	bool killed;	/* on request */
 	bool releasing;
 	bool write_closed;
@@ -50,9 +56,11 @@ struct ff_opener {
 
 	enum ff_line line;
 	struct ff_conn conn;
-	struct ff_buf out;   /* conn.out: what opens the line, then the gateway's output */
-	struct ff_buf early; /* what arrived before frames */
-	size_t noise;	     /* how much that was */
+	struct ff_buf out;	  /* conn.out: what opens the line, then the gateway's output */
+	struct ff_buf early;	  /* what arrived before frames */
+	size_t noise;		  /* how much that was */
+	struct ff_buf noise_text; /* its last lines, but for what is in `early` */
+	struct ff_err refusal;	  /* why the native worker can't run there */
 	struct ff_timer timer;
 	struct ff_deferred start, flush, reap;
 
@@ -93,8 +101,22 @@ void ff_opener_line_data(struct ff_opener *opener, const void *bytes, size_t len
 void ff_opener_line_down(struct ff_opener *opener, const struct ff_err *err);
 void ff_opener_line_freed(struct ff_opener *opener);
 
+/* --- opener_boot.c: what comes before frames --- */
+enum ff_early {
+	FF_EARLY_NOTHING, /* wait for more */
+	FF_EARLY_RUN,	  /* the native worker is being executed */
+	FF_EARLY_NEED,	  /* its image is wanted */
+	FF_EARLY_NO,	  /* it can't run there: opener->refusal says why */
+	FF_EARLY_ANSWER,  /* the worker's first byte */
+};
+/* Takes the next of these out of opener->early, and the noise before it into noise_text. */
+enum ff_early ff_opener_early(struct ff_opener *opener);
+
 /* --- opener_words.c: stderr and failures in words --- */
 void ff_opener_stderr(struct ff_opener *opener, const char *bytes, size_t len);
+/* A line of our own among them. */
+void ff_opener_note(struct ff_opener *opener, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 /* The unfinished last line counts, too. */
 void ff_opener_stderr_end(struct ff_opener *opener);
 /* Fills opener->err for a gateway that could not be opened, or one that was open and ended. */

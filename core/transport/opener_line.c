@@ -82,28 +82,46 @@ static int add_interpreter(struct ff_buf *command, const struct ff_xspec *spec)
 	return rc == 0 ? ff_bootstrap_python_command(command, spec, NULL) : rc;
 }
 
+static int add_shell(struct ff_strv *argv, const char *command)
+{
+	int rc = command ? ff_strv_add(argv, "/bin/sh") : FF_ENOMEM;
+
+	if (rc == 0)
+		rc = ff_strv_add(argv, "-c");
+	return rc == 0 ? ff_strv_add(argv, command) : rc;
+}
+
 static int add_native(struct ff_opener *opener, struct ff_strv *argv, struct ff_buf *command,
 		      struct ff_launch *launch, struct ff_err *err)
 {
-	int rc = ff_strv_add(argv, "farflung-worker");
+	int rc;
 
 	launch->native = true;
-	opener->exec_file = opener->transport->local;
+	opener->exec_file = opener->transport->local && !opener->no_file;
 	if (opener->exec_file) {
 		launch->exec_fd = ff_bootstrap_image_fd(err);
-		return launch->exec_fd < 0 ? FF_ESPAWN : rc;
+		return launch->exec_fd < 0 ? FF_ESPAWN : ff_strv_add(argv, "farflung-worker");
 	}
-	return rc == 0 ? add_upload(command) : rc;
+	rc = add_upload(command);
+	return rc == 0 ? add_shell(argv, ff_buf_str(command)) : rc;
 }
 
+/* On this machine words are taken as they are, and "~" is the user's home as it is in a shell's
+ * command elsewhere. Another machine's home is for a shell there to know. */
 static int add_python(struct ff_strv *argv, struct ff_buf *command, const struct ff_xspec *spec,
 		      struct ff_err *err)
 {
+	struct ff_buf line = FF_BUF_INIT;
 	int rc = 0;
 
-	/* Elsewhere a shell splits it. */
-	if (spec->popen)
+	if (spec->popen && spec->via && spec->python && strchr(spec->python, '~')) {
+		rc = ff_bootstrap_python_home_command(&line, spec, err);
+		if (rc == 0)
+			rc = add_shell(argv, ff_buf_str(&line));
+	} else if (spec->popen) {
 		rc = ff_bootstrap_python_argv(argv, spec, NULL, err);
+	}
+	ff_buf_release(&line);
 	return rc == 0 ? add_interpreter(command, spec) : rc;
 }
 
@@ -134,7 +152,10 @@ int ff_opener_connect(struct ff_opener *opener, struct ff_err *err)
 		};
 		ff_buf_clear(&opener->out);
 		ff_buf_clear(&opener->early);
+		ff_buf_clear(&opener->noise_text);
 		opener->noise = 0;
+		opener->marked = false;
+		opener->needs = 0;
 		opener->write_closed = false;
 		opener->line = FF_LINE_LIVE;
 		rc = opener->transport->open(&opener->conn, &launch, err);

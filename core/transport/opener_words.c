@@ -1,13 +1,20 @@
 /* A gateway's stderr, and why it could not be opened or ended, in words. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "gateway/gateway.h"
 #include "io/trace.h"
 #include "transport/opener.h"
+#include "wire/utf8.h"
 
-enum { QUOTED_MAX = 1400 }; /* of stderr, in one message */
+enum {
+	STDERR_QUOTED = 1000, /* bytes of it in one message */
+	STDOUT_QUOTED = 500,
+	QUOTED_MAX = 1800, /* of both, escaped */
+};
 
 static void drop_first_line(struct ff_opener *opener)
 {
@@ -70,39 +77,110 @@ void ff_opener_stderr_end(struct ff_opener *opener)
 		end_line(opener);
 }
 
-/* "; stderr: one line", or several indented ones. */
-static void quote_stderr(struct ff_opener *opener, char *out, size_t size)
+void ff_opener_note(struct ff_opener *opener, const char *fmt, ...)
 {
-	const char *text = ff_buf_str(&opener->stderr_text), *end;
-	size_t len = opener->stderr_text.len, at = 0;
+	va_list args;
 
-	out[0] = '\0';
-	if (!text || len == 0)
-		return;
-	while (len > QUOTED_MAX) {
-		size_t skip = strcspn(text, "\n") + 1;
+	ff_opener_stderr_end(opener);
+	va_start(args, fmt);
+	if (ff_buf_vaddf(&opener->stderr_line, fmt, args) == 0)
+		end_line(opener);
+	va_end(args);
+	ff_buf_clear(&opener->stderr_line);
+}
+
+/* One character of what others have written, such that it can't do anything to a terminal. */
+static size_t add_char(struct ff_buf *out, const unsigned char *p, size_t left)
+{
+	size_t len = *p < 0x80 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+	bool valid = *p < 0x80 ? (*p >= ' ' && *p != 0x7f) || *p == '\t'
+			       : len <= left && ff_is_utf8((const char *)p, len) &&
+					 (p[0] != 0xc2 || p[1] >= 0xa0);
+
+	if (valid) {
+		ff_buf_add(out, p, len);
+		return len;
+	}
+	ff_buf_addf(out, "\\x%02x", *p);
+	return 1;
+}
+
+/* Adds "; LABEL: one line", or several indented ones: the end of `text`, whole lines if may be. */
+static void quote(struct ff_buf *out, const char *label, const char *text, size_t len, size_t most)
+{
+	const char *end;
+
+	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+		len--;
+	while (len > most) {
+		const char *newline = memchr(text, '\n', len);
+		size_t skip = newline ? (size_t)(newline - text) + 1 : len - most;
 
 		/* Of a last line that is too long alone, its end; not from inside a character. */
-		if (skip >= len) {
-			skip = len - QUOTED_MAX;
-			while (skip < len && (text[skip] & 0xc0) == 0x80)
-				skip++;
-		}
+		while (!newline && skip < len && (text[skip] & 0xc0) == 0x80)
+			skip++;
 		text += skip;
 		len -= skip;
 	}
-	end = text + len;
-	if (end - text == (ptrdiff_t)strcspn(text, "\n") + 1) {
-		snprintf(out, size, "; stderr: %.*s", (int)(len - 1), text);
+	if (len == 0)
 		return;
+	end = text + len;
+	ff_buf_addf(out, "; %s:%s", label, memchr(text, '\n', len) ? "\n  " : " ");
+	while (text < end) {
+		if (text[0] == '\r' && end - text > 1 && text[1] == '\n')
+			text++;
+		if (*text == '\n') {
+			ff_buf_addstr(out, "\n  ");
+			text++;
+		} else {
+			text += add_char(out, (const unsigned char *)text, (size_t)(end - text));
+		}
 	}
-	at = (size_t)snprintf(out, size, "; stderr:");
-	while (text < end && at < size) {
-		size_t line = strcspn(text, "\n");
+}
 
-		at += (size_t)snprintf(out + at, size - at, "\n  %.*s", (int)line, text);
-		text += line + 1;
+/* What the host has written: on stdout before the worker answered, and on stderr. Memory that is
+ * short cuts it. */
+static const char *quote_all(struct ff_opener *opener, struct ff_buf *out)
+{
+	ff_buf_init(out, QUOTED_MAX);
+	if (opener->state < FF_OPENER_GREETING) {
+		struct ff_buf *noise = &opener->noise_text;
+
+		ff_buf_add(noise, ff_buf_data(&opener->early), opener->early.len);
+		quote(out, "stdout", (const char *)ff_buf_data(noise), noise->len, STDOUT_QUOTED);
 	}
+	quote(out, "stderr", (const char *)ff_buf_data(&opener->stderr_text),
+	      opener->stderr_text.len, STDERR_QUOTED);
+	return ff_buf_str(out) ? ff_buf_str(out) : "";
+}
+
+/* What a failure often comes from, where the exit status tells. */
+static void add_hint(const struct ff_opener *opener, const struct ff_err *cause, struct ff_buf *out)
+{
+	const struct ff_xspec *spec = ff_gateway_spec(opener->gateway);
+	const char *python = spec->python && *spec->python ? spec->python : "python3";
+	int status = opener->conn.status, code;
+	bool login = spec->ssh || spec->vagrant_ssh;
+
+	if (cause->code != 0 && cause->code != FF_ELOST)
+		return;
+	if (opener->line == FF_LINE_NONE || status == -1 || !WIFEXITED(status))
+		return;
+	code = WEXITSTATUS(status);
+	if (code == FF_EXIT_NOT_FOUND && opener->native)
+		ff_buf_addstr(out, " (a program was not found: is /bin/sh there?)");
+	else if (code == FF_EXIT_NOT_FOUND)
+		ff_buf_addf(out,
+			    " (not found: is there '%s' in the host's PATH? python= names another)",
+			    python);
+	else if (code == FF_EXIT_NO_EXEC)
+		ff_buf_addf(out,
+			    " (found, but it cannot be executed: is '%s' a program for that "
+			    "host, with the right to be run?)",
+			    opener->native ? "/bin/sh" : python);
+	else if (login && opener->stderr_text.len == 0 && code < FF_EXIT_NO_EXEC)
+		ff_buf_addstr(out, " (the login shell may have ended before it ran the command: is "
+				   "there an exit in .bashrc or another start file?)");
 }
 
 /* What was run, short enough to be read. */
@@ -136,47 +214,69 @@ static const char *without_label(const struct ff_opener *opener, const char *wor
 	return words;
 }
 
+static void explain_timeout(struct ff_opener *opener, const char *program, const char *quoted)
+{
+	double seconds = (double)opener->opts.connect_timeout_us / (double)FF_SECOND_US;
+
+	if (opener->transport->launches)
+		ff_err_set(&opener->err, FF_ETIMEOUT, "%s: '%s' did not answer within %g s%s",
+			   spec_text(opener), program, seconds, quoted);
+	else
+		ff_err_set(&opener->err, FF_ETIMEOUT, "%s: no answer within %g s%s",
+			   spec_text(opener), seconds, quoted);
+}
+
+static void explain_end(struct ff_opener *opener, const struct ff_err *cause, const char *program,
+			const char *quoted)
+{
+	const char *words = cause->code ? without_label(opener, cause->text) : "exit status 0";
+	struct ff_buf hint = FF_BUF_INIT;
+
+	if (opener->transport->launches) {
+		add_hint(opener, cause, &hint);
+		ff_err_set(&opener->err, FF_ELOST, "%s: '%s' ended before it answered: %s%s%s",
+			   spec_text(opener), program, words, hint.len ? ff_buf_str(&hint) : "",
+			   quoted);
+	} else {
+		ff_err_set(&opener->err, FF_ELOST,
+			   "%s: the connection ended before it answered: %s%s", spec_text(opener),
+			   cause->code ? words : "end of file", quoted);
+	}
+	ff_buf_release(&hint);
+}
+
 void ff_opener_explain(struct ff_opener *opener, const struct ff_err *cause)
 {
-	char program[256], quoted[FF_ERR_TEXT_MAX];
-	const char *words = "exit status 0";
+	struct ff_buf text;
+	const char *quoted;
+	char program[256];
 
-	if (cause->code)
-		words = without_label(opener, cause->text);
 	ff_opener_stderr_end(opener);
 	name_program(opener, program, sizeof(program));
-	quote_stderr(opener, quoted, sizeof(quoted));
+	quoted = quote_all(opener, &text);
 	if (opener->killed) {
 		ff_err_set(&opener->err, FF_ECANCELED, "%s: ended before it was open",
 			   spec_text(opener));
-	} else if (cause->code == FF_ETIMEOUT && !opener->transport->launches) {
-		ff_err_set(&opener->err, FF_ETIMEOUT, "%s: no answer within %g s%s",
-			   spec_text(opener),
-			   (double)opener->opts.connect_timeout_us / (double)FF_SECOND_US, quoted);
 	} else if (cause->code == FF_ETIMEOUT) {
-		ff_err_set(&opener->err, FF_ETIMEOUT, "%s: '%s' did not answer within %g s%s",
-			   spec_text(opener), program,
-			   (double)opener->opts.connect_timeout_us / (double)FF_SECOND_US, quoted);
+		explain_timeout(opener, program, quoted);
 	} else if (cause->code == 0 || cause->code == FF_ELOST) {
-		bool runs = opener->transport->launches;
-
-		ff_err_set(&opener->err, FF_ELOST, "%s: %s%s%s ended before it answered: %s%s",
-			   spec_text(opener), runs ? "'" : "", runs ? program : "the connection",
-			   runs ? "'" : "", runs || cause->code ? words : "end of file", quoted);
+		explain_end(opener, cause, program, quoted);
 	} else {
-		ff_err_set(&opener->err, cause->code, "%s: %s%s", spec_text(opener), words, quoted);
+		ff_err_set(&opener->err, cause->code, "%s: %s%s", spec_text(opener),
+			   without_label(opener, cause->text), quoted);
 	}
+	ff_buf_release(&text);
 }
 
 void ff_opener_explain_end(struct ff_opener *opener, const struct ff_err *cause)
 {
 	const char *words = opener->transport->launches ? "exit status 0" : "end of file";
-	char quoted[FF_ERR_TEXT_MAX];
+	struct ff_buf text;
 
 	if (cause->code)
 		words = without_label(opener, cause->text);
 	ff_opener_stderr_end(opener);
-	quote_stderr(opener, quoted, sizeof(quoted));
 	ff_err_set(&opener->err, cause->code ? cause->code : FF_ELOST, "%s: the worker ended: %s%s",
-		   spec_text(opener), words, quoted);
+		   spec_text(opener), words, quote_all(opener, &text));
+	ff_buf_release(&text);
 }

@@ -9,6 +9,7 @@ extern const struct ff_transport ff_transport_socket;
 /* Sent instead of the python worker's line, it asks `farflung socketserver` for the native worker.
  * Servers that don't know it execute it as the Python that it is. */
 #define FF_SOCKET_NATIVE_LINE                                                                      \
-	"\"clientsock.sendall(b'farflung-no native worker here\\\\n')\"  # farflung-native\n"
+	"\"clientsock.sendall(b'farflung-no " FF_SOCKET_NO_NATIVE "\\\\n')\"  # farflung-native\n"
+#define FF_SOCKET_NO_NATIVE "native worker here"
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -17,7 +18,8 @@
 static const char bootstrap_code[] = "import sys;exec(eval(sys.stdin.readline()))";
 
 /* Embedded by the build; each has a NUL behind it. */
-#define SOURCES(X) X(start) X(green) X(worker) X(rsync) X(command) X(proxy) X(configure) X(socketserver)
+#define SOURCES(X)                                                                                 \
+	X(start) X(green) X(worker) X(rsync) X(command) X(proxy) X(configure) X(socketserver)
 #define X(name)                                                                                    \
 	extern const unsigned char ff_source_##name[];                                             \
 	extern const size_t ff_source_##name##_len;
@@ -26,8 +28,8 @@ SOURCES(X)
 extern const unsigned char ff_image_worker[];
 extern const size_t ff_image_worker_len;
 
-int ff_bootstrap_python_argv(struct ff_strv *argv, const struct ff_xspec *spec,
-			     const char *fallback, struct ff_err *err)
+static int split_argv(struct ff_strv *argv, const struct ff_xspec *spec, const char *fallback,
+		      struct ff_err *err)
 {
 	const char *python = spec->python && *spec->python ? spec->python : fallback;
 	size_t before = argv->len;
@@ -42,6 +44,62 @@ int ff_bootstrap_python_argv(struct ff_strv *argv, const struct ff_xspec *spec,
 	    ff_strv_add(argv, "-c") != 0 || ff_strv_add(argv, bootstrap_code) != 0)
 		return ff_err_set(err, FF_ENOMEM, "out of memory");
 	return 0;
+}
+
+static bool is_in_home(const char *word)
+{
+	return word[0] == '~' && (word[1] == '\0' || word[1] == '/');
+}
+
+int ff_bootstrap_python_argv(struct ff_strv *argv, const struct ff_xspec *spec,
+			     const char *fallback, struct ff_err *err)
+{
+	const char *home = getenv("HOME");
+	size_t before = argv->len;
+	int rc = split_argv(argv, spec, fallback, err);
+
+	for (size_t i = before; rc == 0 && i < argv->len; i++) {
+		char *path;
+
+		if (!is_in_home(argv->v[i]))
+			continue;
+		if (!home || !*home)
+			return ff_err_set(err, FF_EINVAL, "python=%s: '~': HOME is not set",
+					  spec->python);
+		path = ff_asprintf("%s%s", home, argv->v[i] + 1);
+		if (!path)
+			return ff_err_set(err, FF_ENOMEM, "out of memory");
+		ff_free(argv->v[i]);
+		argv->v[i] = path;
+	}
+	return rc;
+}
+
+int ff_bootstrap_python_home_command(struct ff_buf *out, const struct ff_xspec *spec,
+				     struct ff_err *err)
+{
+	struct ff_strv argv = FF_STRV_INIT;
+	int rc = split_argv(&argv, spec, NULL, err);
+	int added = ff_buf_addstr(out, "exec");
+
+	for (size_t i = 0; rc == 0 && added == 0 && i < argv.len; i++) {
+		const char *word = argv.v[i];
+
+		added = ff_buf_addch(out, ' ');
+		/* What a shell is to expand may not be quoted. */
+		if (added == 0 && is_in_home(word)) {
+			size_t plain = word[1] == '/' ? 2 : 1;
+
+			added = ff_buf_add(out, word, plain);
+			word += plain;
+			if (!*word)
+				continue;
+		}
+		if (added == 0)
+			added = ff_shell_quote(out, word);
+	}
+	ff_strv_release(&argv);
+	return rc == 0 && added != 0 ? ff_err_set(err, FF_ENOMEM, "out of memory") : rc;
 }
 
 int ff_bootstrap_python_command(struct ff_buf *out, const struct ff_xspec *spec,
@@ -101,8 +159,10 @@ int ff_bootstrap_python_line(struct ff_buf *out, const char *id, const char *exe
 	bool green = execmodel &&
 		     (strcmp(execmodel, "gevent") == 0 || strcmp(execmodel, "eventlet") == 0);
 	struct ff_buf head = FF_BUF_INIT;
-	int rc = ff_buf_addstr(&head, "FF_ID = '");
+	int rc = socket ? 0 : ff_buf_addf(&head, "%s\n", FF_BOOTSTRAP_MARK + 1);
 
+	if (rc == 0)
+		rc = ff_buf_addstr(&head, "FF_ID = '");
 	if (rc == 0)
 		rc = add_literal(&head, (const unsigned char *)id, strlen(id));
 	if (rc == 0)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "io/trace.h"
+#include "worker/bootstrap.h"
 #include "worker/guard.h"
 #include "worker/limits.h"
 #include "worker/worker.h"
@@ -42,12 +43,16 @@ static void await(int fd, short events)
 }
 
 /* Drops one line of input: the bootstrap line that is meant for an interpreter. What was read
- * behind it is moved to the front of `buffer`; its length, or -1 at the end of input. */
-static ssize_t skip_line(int fd, char *buffer)
+ * behind it is moved to the front of `buffer`; its length, or -1 at the end of input. `ours`: the
+ * line is farflung's own, which wants to be told where noise ends. */
+static ssize_t skip_line(int fd, char *buffer, bool *ours)
 {
+	static const char mark[] = FF_BOOTSTRAP_MARK;
+	size_t seen = 0;
 	ssize_t len;
 	char *newline;
 
+	*ours = true;
 	for (;;) {
 		len = read(fd, buffer, FIRST_MAX);
 		if (len < 0 && errno == EAGAIN)
@@ -56,6 +61,8 @@ static ssize_t skip_line(int fd, char *buffer)
 			continue;
 		if (len <= 0)
 			return -1;
+		for (ssize_t i = 0; i < len && seen < sizeof(mark) - 1; i++)
+			*ours &= buffer[i] == mark[seen++];
 		newline = memchr(buffer, '\n', (size_t)len);
 		if (!newline)
 			continue;
@@ -65,13 +72,23 @@ static ssize_t skip_line(int fd, char *buffer)
 	}
 }
 
-static bool say_ready(int fd)
+static bool say(int fd, const char *text)
 {
-	ssize_t len;
+	size_t left = strlen(text);
 
-	while ((len = write(fd, "1", 1)) < 0 && (errno == EAGAIN || errno == EINTR))
-		await(fd, POLLOUT);
-	return len == 1;
+	while (left > 0) {
+		ssize_t len = write(fd, text, left);
+
+		if (len < 0 && errno != EAGAIN && errno != EINTR)
+			return false;
+		if (len < 0) {
+			await(fd, POLLOUT);
+		} else {
+			text += len;
+			left -= (size_t)len;
+		}
+	}
+	return true;
 }
 
 static int fail(const char *what)
@@ -80,11 +97,24 @@ static int fail(const char *what)
 	return EXIT_USAGE;
 }
 
+/* What the upload's script (bootstrap_upload.c) has left for us to put right: the descriptor of our
+ * own file, and its folder as working directory. */
+static int start_from_cache(char **argv)
+{
+	for (int i = 1; argv[i] && argv[i + 1]; i += 2) {
+		if (!strcmp(argv[i], "--close"))
+			close(atoi(argv[i + 1]));
+		else if (!strcmp(argv[i], "--chdir") && chdir(argv[i + 1]) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static char first[FIRST_MAX];
+	bool as_python = false, ours = false;
 	ssize_t first_len = 0;
-	bool as_python = false;
 	int in_fd, out_fd, i;
 
 	if (argc >= 2 && !strcmp(argv[1], "--version")) {
@@ -93,6 +123,8 @@ int main(int argc, char **argv)
 	}
 	if (argc >= 4 && !strcmp(argv[1], "--limits"))
 		return ff_limits_exec(argv[2], argv + 3);
+	if (argc >= 3 && !strcmp(argv[1], "--close") && start_from_cache(argv) != 0)
+		return fail(argv[argc - 1]);
 	for (i = 1; i < argc; i++)
 		as_python |= !strcmp(argv[i], "-c");
 	in_fd = take(STDIN_FILENO);
@@ -100,11 +132,11 @@ int main(int argc, char **argv)
 	if (in_fd < 0 || out_fd < 0)
 		return fail("stdin and stdout are needed");
 	if (as_python) {
-		first_len = skip_line(in_fd, first);
+		first_len = skip_line(in_fd, first, &ours);
 		if (first_len < 0)
 			return 0;
 	}
-	if (!say_ready(out_fd))
+	if (!say(out_fd, ours ? FF_BOOTSTRAP_RUN "\n1" : "1"))
 		return fail("cannot write to stdout");
 	if (ff_guard_start(in_fd, out_fd))
 		return fail("cannot fork");

@@ -1,51 +1,49 @@
 # Runs the python worker's text, FF_TEXT, from its compiled form in the user's cache if that is
 # there: compiling takes half of the start. Needs nothing and changes nothing where it can't do that.
+# This part is compiled each time: it is short, and any Python from 2.6 on can read it.
 import os
+import sys
+
+if sys.version_info < (3, 7):
+    told = (sys.executable or "the interpreter",) + tuple(sys.version_info[:3])
+    sys.exit("farflung: %s is Python %d.%d.%d, but a worker needs Python 3.7 or newer" % told)
 
 
 def ff_compiled(text):
+    fds, place = [], None
     try:
         from _frozen_importlib_external import MAGIC_NUMBER
         from _imp import source_hash
-        from marshal import dumps, loads
+        from marshal import loads
 
         folder = os.environ.get("XDG_CACHE_HOME", "")
         if not os.path.isabs(folder):
             folder = os.path.expanduser("~/.cache")
-        folder += "/farflung"
-        key = source_hash(int.from_bytes(MAGIC_NUMBER, "little"), text.encode())
-        path = "%s/worker-%s-%d.pyc" % (folder, key.hex(), len(text))
+        magic = int.from_bytes(MAGIC_NUMBER, "little")
+        name = "worker-%s-%d.pyc" % (source_hash(magic, text.encode()).hex(), len(text))
         me = os.geteuid()
-        if not os.path.isabs(folder):
-            raise OSError("no home")
-    except Exception:
-        return compile(text, "<worker>", "exec")
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
+        if os.path.isabs(folder):
+            place = folder + "/farflung", name
+        # Descriptors: what is looked at is what is used.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        fds.append(os.open(place[0], flags | os.O_DIRECTORY))
+        fds.append(os.open(name, flags, dir_fd=fds[0]))
+        for fd in fds:
             info = os.fstat(fd)
-            if info.st_uid == me and not info.st_mode & 0o22:
-                return loads(os.read(fd, info.st_size))
-        finally:
-            os.close(fd)
+            if info.st_uid != me or info.st_mode & 0o22:
+                raise OSError("others may have written it")
+        data = os.read(fd, info.st_size)
+        # A damaged one would crash the interpreter, not raise: its hash stands before it.
+        if data[:8] == source_hash(magic, data[8:]):
+            return loads(data[8:])
     except Exception:
         pass
+    finally:
+        for fd in fds:
+            os.close(fd)
     code = compile(text, "<worker>", "exec")
-    temp = "%s.%d" % (path, os.getpid())
-    try:
-        os.makedirs(folder, 0o700, exist_ok=True)
-        data = dumps(code)
-        fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            written = os.write(fd, data)
-        finally:
-            os.close(fd)
-        if written == len(data):
-            os.rename(temp, path)
-        else:
-            os.unlink(temp)
-    except Exception:
-        pass
+    if place:
+        globals()["FF_CACHE"] = place + (code,)  # for main.py to put it there
     return code
 
 
