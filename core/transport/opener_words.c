@@ -155,30 +155,28 @@ static const char *quote_all(struct ff_opener *opener, struct ff_buf *out)
 }
 
 /* What a failure often comes from, where the exit status tells. */
-static void add_hint(const struct ff_opener *opener, const struct ff_err *cause, struct ff_buf *out)
+static void add_hint(const struct ff_opener *opener, struct ff_buf *out)
 {
 	const struct ff_xspec *spec = ff_gateway_spec(opener->gateway);
 	const char *python = spec->python && *spec->python ? spec->python : "python3";
-	int status = opener->conn.status, code;
+	const char *what = opener->native	       ? "/bin/sh"
+			   : strpbrk(python, " \t\"'") ? "what python= names"
+						       : python;
 	bool login = spec->ssh || spec->vagrant_ssh;
+	int status = opener->conn.status;
 
-	if (cause->code != 0 && cause->code != FF_ELOST)
-		return;
 	if (opener->line == FF_LINE_NONE || status == -1 || !WIFEXITED(status))
 		return;
-	code = WEXITSTATUS(status);
-	if (code == FF_EXIT_NOT_FOUND && opener->native)
-		ff_buf_addstr(out, " (a program was not found: is /bin/sh there?)");
-	else if (code == FF_EXIT_NOT_FOUND)
+	status = WEXITSTATUS(status);
+	if (status == FF_EXIT_NOT_FOUND)
+		ff_buf_addf(out, " (a program was not found there: is %s in the host's PATH?)",
+			    what);
+	else if (status == FF_EXIT_NO_EXEC)
 		ff_buf_addf(out,
-			    " (not found: is there '%s' in the host's PATH? python= names another)",
-			    python);
-	else if (code == FF_EXIT_NO_EXEC)
-		ff_buf_addf(out,
-			    " (found, but it cannot be executed: is '%s' a program for that "
-			    "host, with the right to be run?)",
-			    opener->native ? "/bin/sh" : python);
-	else if (login && opener->stderr_text.len == 0 && code < FF_EXIT_NO_EXEC)
+			    " (a program cannot be executed there: is %s one for that host, "
+			    "with the right to run?)",
+			    what);
+	else if (login && opener->stderr_text.len == 0 && status < FF_EXIT_NO_EXEC)
 		ff_buf_addstr(out, " (the login shell may have ended before it ran the command: is "
 				   "there an exit in .bashrc or another start file?)");
 }
@@ -233,7 +231,7 @@ static void explain_end(struct ff_opener *opener, const struct ff_err *cause, co
 	struct ff_buf hint = FF_BUF_INIT;
 
 	if (opener->transport->launches) {
-		add_hint(opener, cause, &hint);
+		add_hint(opener, &hint);
 		ff_err_set(&opener->err, FF_ELOST, "%s: '%s' ended before it answered: %s%s%s",
 			   spec_text(opener), program, words, hint.len ? ff_buf_str(&hint) : "",
 			   quoted);

@@ -51,15 +51,16 @@ static const char script[] =
 	"else find \"$i\" -mtime +0 -exec rm -f {} + 2>/dev/null; fi; done; }; "
 	"clean() { [ \"$t\" ] && rm -f \"$f/$t\"; t=; }; "
 	/* put: takes the worker into $d. What can't be written is read all the same, or the sender
-	 * would go on sending. */
+	 * would go on sending. Not every shell's test -x knows noexec; once, it is tried. */
 	"put() { mkdir -p \"$d\" 2>/dev/null; [ -d \"$d\" ] || { why cannot be made; return 1; }; "
 	"at || return 1; ours $f/. || { why not ours alone; return 1; }; sweep; "
 	"y=${y:-$(uname -n)}; t=upload-$y-$$; { true >\"$f/$t\"; } 2>/dev/null && "
 	"chmod 700 \"$f/$t\" || { clean; why cannot be written to; return 1; }; "
 	"[ -x \"$f/$t\" ] || { clean; why nothing may be executed there; return 1; }; "
 	"echo $q-need; e=$(head -c $n | { cat 2>&1 >\"$f/$t\"; cat >/dev/null; }); "
-	"ok \"$t\" && mv -f \"$f/$t\" \"$f/worker-$h\" || { clean; "
-	"why \"${e:-the upload is damaged}\"; return 1; }; t=; "
+	"ok \"$t\" || { clean; why \"${e:-the upload is damaged}\"; return 1; }; "
+	"e=$(\"$g\" --version 2>&1 >/dev/null) && mv -f \"$f/$t\" \"$f/worker-$h\" || "
+	"{ clean; why \"${e:-it does not start}\"; return 1; }; t=; "
 	"case $g in /*) ;; *) g=$f/worker-$h;; esac; "
 	"find $f/. -name \"worker-*\" -mtime +30 -exec rm -f {} + 2>/dev/null; }; "
 	"run() { [ \"$k\" ] && umask $k; set -- --close 9; "

@@ -36,7 +36,7 @@ int ff_configure_make_folders(const char *path, struct ff_err *err)
 	return rc;
 }
 
-static int enter_folder(const char *path, struct ff_err *err)
+static int enter_path(const char *path, struct ff_err *err)
 {
 	int rc;
 
@@ -48,6 +48,25 @@ static int enter_folder(const char *path, struct ff_err *err)
 	if (rc)
 		return rc;
 	return chdir(path) ? ff_err_sys(err, errno, "cannot change to '%s'", path) : 0;
+}
+
+/* "~" and "~/x" are in this machine's home of the user. */
+static int enter_folder(const char *folder, struct ff_err *err)
+{
+	const char *home = getenv("HOME");
+	char *path;
+	int rc;
+
+	if (folder[0] != '~' || (folder[1] && folder[1] != '/'))
+		return enter_path(folder, err);
+	if (!home || !*home)
+		return ff_err_set(err, FF_EINVAL, "cannot change to '%s': HOME is not set", folder);
+	path = ff_asprintf("%s%s", home, folder + 1);
+	if (!path)
+		return ff_err_set(err, FF_ENOMEM, "out of memory");
+	rc = enter_path(path, err);
+	ff_free(path);
+	return rc;
 }
 
 static int apply_env(const struct ff_value *kwargs, struct ff_err *err)

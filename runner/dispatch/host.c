@@ -42,15 +42,18 @@ static bool host_needs_python(const struct run_host *host)
 	return false;
 }
 
-/* A local host's own directory: chdir, from where the configuration file is. NULL: it names none.
- */
+/* A local host's own directory: chdir, from where the configuration file is, or from the user's
+ * home. NULL: it names none. */
 static char *local_dir(const struct ff_config *config, const struct ff_host *host)
 {
-	if (!host->spec.chdir)
+	const char *chdir = host->spec.chdir, *home = getenv("HOME");
+
+	if (!chdir)
 		return NULL;
-	return host->spec.chdir[0] == '/'
-		       ? ff_xstrdup(host->spec.chdir)
-		       : ff_xasprintf("%s/%s", config->directory, host->spec.chdir);
+	if (home && *home && chdir[0] == '~' && (chdir[1] == '/' || chdir[1] == '\0'))
+		return ff_xasprintf("%s%s", home, chdir + 1);
+	return chdir[0] == '/' ? ff_xstrdup(chdir)
+			       : ff_xasprintf("%s/%s", config->directory, chdir);
 }
 
 /* Whether two paths lead to one place, or the first below the second; both may not exist. */

@@ -13,6 +13,8 @@ class Refused(Exception):
 
 def configure(channel, chdir=None, nice=0, env=None):
     if chdir:
+        if chdir == "~" or chdir.startswith("~/"):
+            chdir = os.path.expanduser(chdir)
         what = "create"
         try:
             os.makedirs(chdir, exist_ok=True)
