@@ -1,5 +1,6 @@
 """worker.py, started as the controller starts it, spoken to with execnet's own client and, for what
 execnet does not know, with a small frame client. Run with: python3 -m pytest tests/conform/python_worker.py"""
+import _imp
 import hashlib
 import marshal
 import os
@@ -1876,6 +1877,119 @@ def test_start_from_cache(raw, tmp_path):
     worker = raw(line=bootstrap(start=True), env=env)
     worker.exec("channel.send(1)")
     assert worker.item() == 1
+
+
+@pytest.fixture
+def cache(raw, tmp_path):
+    """Starts a worker with its cache in tmp_path; gives what is in there afterwards."""
+
+    def start():
+        worker = raw(line=bootstrap(start=True), env=dict(os.environ, XDG_CACHE_HOME=str(tmp_path)))
+        goes_on(worker)
+        folder = tmp_path / "farflung"
+        return sorted(folder.iterdir()) if folder.is_dir() else None
+
+    return start
+
+
+@pytest.mark.parametrize("where", [0, 7, 8, 9, 100, 5000, -40, -1])
+def test_a_damaged_cache_is_replaced(cache, where):
+    (cached,) = cache()
+    good = bytearray(cached.read_bytes())
+    bad = good[:]
+    for at in range(len(bad))[where:][:40]:
+        bad[at] ^= 0x55
+    cached.write_bytes(bad)
+    assert cache() == [cached] and cached.read_bytes() == good
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 7, bytes(8), bytes(1 << 20)],
+                         ids=["none", "short", "zeros", "much"])
+def test_a_cache_of_other_content(cache, content):
+    (cached,) = cache()
+    good = cached.read_bytes()
+    cached.write_bytes(content)
+    assert cache() == [cached] and cached.read_bytes() == good
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "link"])
+def test_a_cache_that_is_no_file(cache, tmp_path, kind):
+    (cached,) = cache()
+    good = cached.read_bytes()
+    cached.rename(tmp_path / "moved")
+    if kind == "fifo":
+        os.mkfifo(cached)
+    elif kind == "folder":
+        cached.mkdir()
+    else:
+        cached.symlink_to(tmp_path / "moved")
+    cache()
+    assert kind == "folder" or (not cached.is_symlink() and cached.read_bytes() == good)
+
+
+def evil(cached):
+    """What would be run at once if it were trusted; of the right form."""
+    from _frozen_importlib_external import MAGIC_NUMBER
+
+    code = marshal.dumps(compile("import os\nos._exit(9)", "x", "exec"))
+    cached.write_bytes(_imp.source_hash(int.from_bytes(MAGIC_NUMBER, "little"), code) + code)
+    return cached.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["mode", "link"] + (["owner"] if os.getuid() == 0 else []))
+def test_a_cache_folder_that_is_not_ours_alone(cache, tmp_path, kind):
+    (cached,) = cache()
+    text = evil(cached)
+    folder = cached.parent
+    if kind == "mode":
+        folder.chmod(0o777)
+    elif kind == "owner":
+        os.chown(folder, 12345, 12345)
+    else:
+        folder.rename(tmp_path / "elsewhere")
+        folder.symlink_to("elsewhere")
+    assert cache() == [cached] and cached.read_bytes() == text
+
+
+def test_what_killed_writers_have_left(cache):
+    (cached,) = cache()
+    here, dead = os.uname().nodename, 2**22 + 1
+    names = [f"{here}-{dead}", str(dead), "other-1", "other-2", f"{here}-{os.getpid()}", "odd"]
+    left = [cached.with_name(f"worker-0-1.pyc.{name}") for name in names]
+    for path in left:
+        path.touch()
+    os.utime(left[2], (0, 0))
+    cached.unlink()
+    cache()
+    assert [path.exists() for path in left] == [False, False, False, True, True, True]
+    assert cached.exists()
+
+
+def test_a_full_cache_is_no_obstacle(raw, tmp_path):
+    import resource
+
+    worker = raw(
+        line=bootstrap(start=True), env=dict(os.environ, XDG_CACHE_HOME=str(tmp_path)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )  # fmt: skip
+    goes_on(worker)
+    assert list((tmp_path / "farflung").iterdir()) == []
+
+
+@pytest.mark.parametrize("version", [(2, 7, 18), (3, 6, 15)])
+def test_interpreters_that_are_too_old(version):
+    code = f"import sys;sys.version_info={version};sys.executable='/old';exec(eval(sys.stdin.readline()))"
+    done = subprocess.run(
+        [PYTHON, "-u", "-c", code], input=bootstrap(start=True), capture_output=True, timeout=LIMIT)
+    assert done.returncode == 1 and done.stdout == b""
+    assert done.stderr.decode() == (
+        "farflung: /old is Python %d.%d.%d, but a worker needs Python 3.7 or newer\n" % version)
+
+
+def test_the_word_before_the_byte():
+    line = bootstrap(extra="FF_MARK = True\n")
+    done = subprocess.run(command(), input=line, capture_output=True, timeout=LIMIT)
+    assert done.stdout[:14] == b"farflung-run\n1"
 
 
 def test_no_modules_more_than_needed():

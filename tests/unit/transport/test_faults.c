@@ -26,6 +26,8 @@ enum {
 	PROGRAM_S = 150,    /* all of them */
 };
 
+static char cache[] = "/tmp/ff-test-faults-XXXXXX";
+
 /* Runs with a fault set: 0, or a negative code with words in err. It cleans up in any case. */
 typedef int scenario_fn(struct ff_err *err);
 
@@ -388,7 +390,32 @@ static void test_drop(void **state)
 	walk_failures(scenario_drop);
 }
 
-/* First of all: afterwards the worker's memory file is there for good. */
+/* Where memory files are refused, the worker runs from the cache, and says why. */
+static void test_no_memory_file(void **state)
+{
+	struct ff_err err = {0};
+	struct ff_gateway *gateway;
+	struct ff_group *group;
+	struct ff_loop loop;
+
+	assert_int_equal(ff_loop_init(&loop, NULL), 0);
+	group = ff_open_group(&loop, NULL);
+	ff_fault_set(&(struct ff_fault){FF_FAULT_memfd_create, EPERM, 1, 1});
+	gateway = ff_makegateway(group, "popen//worker=native", &err);
+	ff_fault_set(NULL);
+	if (!gateway)
+		fail_msg("%s", err.text);
+	assert_true(ff_gateway_is_native(gateway));
+	assert_string_equal(
+		ff_gateway_stderr(gateway),
+		"the native worker does not run from memory (cannot make a memory file: "
+		"Operation not permitted): the cache is tried\n");
+	assert_int_equal(ff_group_terminate(group, WAIT_MS), 0);
+	ff_group_free(group);
+	assert_int_equal(ff_loop_release(&loop), 0);
+}
+
+/* Among the first: afterwards the worker's memory file is there for good. */
 static void test_image(void **state)
 {
 	struct ff_err err = {0};
@@ -442,21 +469,31 @@ static int warm_up(void **state)
 	struct ff_loop loop;
 
 	alarm(PROGRAM_S);
+	assert_non_null(mkdtemp(cache));
+	setenv("XDG_CACHE_HOME", cache, 1);
 	assert_int_equal(ff_loop_init(&loop, NULL), 0);
 	return ff_loop_release(&loop);
+}
+
+static int clean_up(void **state)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s", cache);
+	return system(command);
 }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_image),  cmocka_unit_test(test_process),
-		cmocka_unit_test(test_drop),   cmocka_unit_test(test_process_sigchld),
-		cmocka_unit_test(test_native), cmocka_unit_test(test_configured),
-		cmocka_unit_test(test_rude),   cmocka_unit_test(test_chain),
-		cmocka_unit_test(test_python),
+		cmocka_unit_test(test_no_memory_file),	cmocka_unit_test(test_image),
+		cmocka_unit_test(test_process),		cmocka_unit_test(test_drop),
+		cmocka_unit_test(test_process_sigchld), cmocka_unit_test(test_native),
+		cmocka_unit_test(test_configured),	cmocka_unit_test(test_rude),
+		cmocka_unit_test(test_chain),		cmocka_unit_test(test_python),
 	};
 
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
-	return cmocka_run_group_tests(tests, warm_up, NULL);
+	return cmocka_run_group_tests(tests, warm_up, clean_up);
 }

@@ -472,6 +472,9 @@ static void native_is_refused(void **state)
 	free(before);
 	gateway = make(fixture, PYTHON "//worker=native//via=a");
 	assert_false(ff_gateway_is_native(gateway));
+	assert_string_equal(ff_gateway_stderr(gateway),
+			    "the native worker does not run here (Plan9 mips): Python takes its "
+			    "place\n");
 	check_add_one(gateway);
 }
 
