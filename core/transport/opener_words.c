@@ -13,7 +13,7 @@
 enum {
 	STDERR_QUOTED = 1000, /* bytes of it in one message */
 	STDOUT_QUOTED = 500,
-	QUOTED_MAX = 1800, /* of both, escaped */
+	QUOTED_MAX = 1600, /* of both, escaped */
 };
 
 static void drop_first_line(struct ff_opener *opener)
@@ -155,8 +155,9 @@ static const char *quote_all(struct ff_opener *opener, struct ff_buf *out)
 }
 
 /* What a failure often comes from, where the exit status tells. */
-static void add_hint(const struct ff_opener *opener, struct ff_buf *out)
+static void add_hint(const struct ff_opener *opener, const char *quoted, struct ff_buf *out)
 {
+	const char *mark = strchr(quoted, '\n') ? "\nhint: " : "; hint: ";
 	const struct ff_xspec *spec = ff_gateway_spec(opener->gateway);
 	const char *python = spec->python && *spec->python ? spec->python : "python3";
 	const char *what = opener->native	       ? "/bin/sh"
@@ -169,16 +170,18 @@ static void add_hint(const struct ff_opener *opener, struct ff_buf *out)
 		return;
 	status = WEXITSTATUS(status);
 	if (status == FF_EXIT_NOT_FOUND)
-		ff_buf_addf(out, " (a program was not found there: is %s in the host's PATH?)",
+		ff_buf_addf(out, "%sa program was not found there: is %s in the host's PATH?", mark,
 			    what);
 	else if (status == FF_EXIT_NO_EXEC)
 		ff_buf_addf(out,
-			    " (a program cannot be executed there: is %s one for that host, "
-			    "with the right to run?)",
-			    what);
+			    "%sa program cannot be executed there: is %s one for that host, "
+			    "with the right to run?",
+			    mark, what);
 	else if (login && opener->stderr_text.len == 0 && status < FF_EXIT_NO_EXEC)
-		ff_buf_addstr(out, " (the login shell may have ended before it ran the command: is "
-				   "there an exit in .bashrc or another start file?)");
+		ff_buf_addf(out,
+			    "%sthe login shell may have ended before it ran the command: is "
+			    "there an exit in .bashrc or another start file?",
+			    mark);
 }
 
 /* What was run, short enough to be read. */
@@ -231,10 +234,10 @@ static void explain_end(struct ff_opener *opener, const struct ff_err *cause, co
 	struct ff_buf hint = FF_BUF_INIT;
 
 	if (opener->transport->launches) {
-		add_hint(opener, &hint);
+		add_hint(opener, quoted, &hint);
 		ff_err_set(&opener->err, FF_ELOST, "%s: '%s' ended before it answered: %s%s%s",
-			   spec_text(opener), program, words, hint.len ? ff_buf_str(&hint) : "",
-			   quoted);
+			   spec_text(opener), program, words, quoted,
+			   hint.len ? ff_buf_str(&hint) : "");
 	} else {
 		ff_err_set(&opener->err, FF_ELOST,
 			   "%s: the connection ended before it answered: %s%s", spec_text(opener),

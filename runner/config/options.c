@@ -26,9 +26,9 @@
 	{.section = in, .key = "tags", .type = FF_TYPE_TEXTS, HOST(tags),                          \
 	 .help = "words by which jobs choose hosts with 'on'; added to those of the defaults"},    \
 	{.section = in, .key = "python", .type = FF_TYPE_TEXT, HOST(python),                       \
-	 .help = "the interpreter, with options; by default python3 of the host's PATH"},          \
+	 .help = "the interpreter, with options; by default python3 of the host's PATH; ~/ is the home"},           \
 	{.section = in, .key = "chdir", .type = FF_TYPE_TEXT, HOST(chdir),                         \
-	 .help = "working directory there; made if it is missing"},                                \
+	 .help = "working directory there, ~ is the home; made if it is missing"},                     \
 	{.section = in, .key = "nice", .type = FF_TYPE_NUMBER_TEXT, HOST(nice),                    \
 	 .min = -20, .max = 19, .range = "-20 to 19", .help = "added to the niceness"},            \
 	{.section = in, .key = "worker", .type = FF_TYPE_CHOICE, HOST(worker),                     \

@@ -237,23 +237,24 @@ static void hints(void **state)
 
 	add_program(fixture, "docker", "#!/bin/sh\nshift 3\nexec \"$@\"\n");
 	check_end(fixture, "docker=c//python=nonesuch",
-		  "exit status 127 (a program was not found there: is nonesuch in the host's PATH?)"
-		  "; stderr: /bin/sh: 1: nonesuch: not found");
+		  "exit status 127; stderr: /bin/sh: 1: nonesuch: not found; hint: a program was "
+		  "not found there: is nonesuch in the host's PATH?");
+	check_end(fixture, "docker=c//python=/dev/null",
+		  "exit status 126; stderr: /bin/sh: 1: /dev/null: Permission denied; hint: a "
+		  "program cannot be executed there: is /dev/null one for that host, with the "
+		  "right to run?");
 	check_end(
-		fixture, "docker=c//python=/dev/null",
-		"exit status 126 (a program cannot be executed there: is /dev/null one for that "
-		"host, with the right to run?); stderr: /bin/sh: 1: /dev/null: Permission denied");
-	check_end(fixture, "popen//python=sh -c 'exit 127'",
-		  "exit status 127 (a program was not found there: is what python= names in the "
-		  "host's PATH?)");
+		fixture, "popen//python=sh -c 'echo a; echo b; exit 127'",
+		"exit status 127; stdout:\n  a\n  b\nhint: a program was not found there: is what "
+		"python= names in the host's PATH?");
 	/* An `exit` in a start file: nothing ran, nothing was said. */
 	add_program(fixture, "vagrant", "#!/bin/sh\nexit 1\n");
 	check_end(fixture, "vagrant_ssh=m",
-		  "exit status 1 (the login shell may have ended before it ran the command: is "
-		  "there an exit in .bashrc or another start file?)");
+		  "exit status 1; hint: the login shell may have ended before it ran the command: "
+		  "is there an exit in .bashrc or another start file?");
 	check_end(fixture, "vagrant_ssh=m//worker=native",
-		  "exit status 1 (the login shell may have ended before it ran the command: is "
-		  "there an exit in .bashrc or another start file?)");
+		  "exit status 1; hint: the login shell may have ended before it ran the command: "
+		  "is there an exit in .bashrc or another start file?");
 }
 
 static void old_interpreters(void **state)
