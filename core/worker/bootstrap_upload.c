@@ -25,11 +25,12 @@ static const char script[] =
 	"q=farflung; no() { echo \"$q-no $*\"; exit 0; }; "
 	"why() { w=\"$w$z$d: $*\"; z=\", \"; return 1; }; "
 	/* ours FILE...: they are, and nobody else may write to them. An ACL shows as the group's
-	 * right. */
-	"ours() { for i; do [ -O \"$i\" ] || return 1; done; ls -Ldn \"$@\" 2>/dev/null | { c=0; "
-	"while read i j; do case $i in ?????"
+	 * right. The names are in the order in which ls has them, too. */
+	"ours() { for i; do [ -O \"$i\" ] || return 1; done; "
+	"l=$(ls -Ldn \"$@\" 2>/dev/null) || return 1; for i; do "
+	"case $l in ?????"
 	"-??"
-	"-*) c=$((c+1));; esac; done; [ $c = $# ]; }; }; "
+	"-*) ;; *) return 1; esac; l=${l#*\"$i\"?}; done; }; "
 	/* at: the folder $d is open; $f is its name from now on. */
 	"at() { [ -d \"$d\" ] || return 1; [ -h \"$d\" ] && { why a link; return 1; }; "
 	"f=/proc/self/fd/8; "
@@ -67,9 +68,10 @@ static const char script[] =
 	"[ $f = . ] && set -- \"$@\" --chdir \"$o\"; echo $q-run; exec \"$g\" \"$@\" 8<&-; }; "
 	"m=$(uname -sm); case $m in " MACHINE ") ;; *) no $m ;; esac; "
 	"o=$PWD; w=; z=; k=; t=; y=; a=$XDG_CACHE_HOME; "
-	"case $a in /*) ;; *) a=$HOME/.cache; esac; a=$a/farflung; b=$TMPDIR; "
-	"case $b in /*) ;; *) b=/tmp; esac; b=$b/farflung-$(id -u); "
-	"for d in \"$a\" \"$b\"; do at && ok worker-$h && { sweep; run; }; done; "
+	"case $a in /*) ;; *) a=$HOME/.cache; esac; a=$a/farflung; "
+	/* Each program costs a millisecond: id is run where the first folder has nothing. */
+	"for d in \"$a\" \"\"; do [ \"$d\" ] || { b=$TMPDIR; case $b in /*) ;; *) b=/tmp; esac; "
+	"b=$b/farflung-$(id -u); d=$b; }; at && ok worker-$h && { sweep; run; }; done; "
 	"k=$(umask); w=; z=; trap clean 0; trap \"exit 1\" 1 2 15; "
 	"for d in \"$a\" \"$b\"; do umask 077; put && run; done; "
 	"no no folder to put it into: $w";
