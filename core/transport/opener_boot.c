@@ -69,14 +69,27 @@ static enum ff_early take_line(struct ff_opener *opener, size_t len)
 	return word;
 }
 
-/* What begins a frame is never text: channel ids are small, or negative. */
+static bool is_lead(uint8_t byte)
+{
+	return byte >= 0xc2 && byte <= 0xf4;
+}
+
+static bool is_tail(uint8_t byte)
+{
+	return (byte & 0xc0) == 0x80;
+}
+
+/* What begins a frame is never text: channel ids are small, or negative (which is an error). */
 static bool begins_frame(const uint8_t *bytes, size_t len)
 {
 	for (size_t i = 0; i < len && i < FRAME_BEGIN; i++) {
-		if (bytes[i] < '\a' || bytes[i] >= 0xf8)
+		if (bytes[i] < '\a')
 			return true;
 	}
-	return false;
+	if (len < 3 || bytes[1] < 0x80)
+		return false;
+	return !(is_lead(bytes[0]) && is_tail(bytes[1])) &&
+	       !(is_lead(bytes[1]) && is_tail(bytes[2]));
 }
 
 /* A worker that is none of ours gives no word before its byte, and most send nothing else before we
@@ -86,7 +99,7 @@ static bool is_first_byte(const struct ff_opener *opener)
 	const uint8_t *bytes = ff_buf_data(&opener->early);
 	size_t len = opener->early.len;
 
-	if (len == 0 || bytes[0] != '1')
+	if (opener->state != FF_OPENER_BOOTING || len == 0 || bytes[0] != '1')
 		return false;
 	return opener->marked || len == 1 || begins_frame(bytes + 1, len - 1);
 }
@@ -95,11 +108,10 @@ enum ff_early ff_opener_early(struct ff_opener *opener)
 {
 	const uint8_t *newline;
 
-	while (opener->early.len > 0) {
+	/* A frame may have newlines in it. */
+	while (opener->early.len > 0 && !is_first_byte(opener)) {
 		enum ff_early word;
 
-		if (opener->marked && ff_buf_data(&opener->early)[0] == '1')
-			break;
 		newline = memchr(ff_buf_data(&opener->early), '\n', opener->early.len);
 		if (!newline)
 			break;
@@ -108,7 +120,7 @@ enum ff_early ff_opener_early(struct ff_opener *opener)
 		if (word != FF_EARLY_NOTHING && opener->state == FF_OPENER_UPLOADING)
 			return word;
 	}
-	if (opener->state != FF_OPENER_BOOTING || !is_first_byte(opener))
+	if (!is_first_byte(opener))
 		return FF_EARLY_NOTHING;
 	ff_buf_consume(&opener->early, 1);
 	return FF_EARLY_ANSWER;

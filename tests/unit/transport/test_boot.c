@@ -118,6 +118,7 @@ static const char *const noises[] = {
 	"printf '\\r\\n\\r\\nwelcome\\r\\n$ '",
 	"printf 'caf\\303\\251 \\377\\n\\001'",
 	"head -c 100000 /dev/zero",
+	"printf '1 caf\\303\\251\\n1\\303\\251 1'",
 };
 
 static void noise_before_python(void **state)
@@ -199,6 +200,32 @@ static void noise_is_quoted(void **state)
 	assert_non_null(strstr(err.text, "exit status 3; stdout:\n  "));
 	assert_null(strstr(err.text, "\n  99000\n"));
 	assert_non_null(strstr(err.text, "\n  99999\n  100000"));
+}
+
+/* Peers that are none of ours: no word before their byte, and frames right behind it. */
+static void bare_bytes(void **state)
+{
+	static const struct {
+		const char *bytes;
+		const char *words;
+	} peers[] = {
+		/* The code of a HELLO of ten bytes that is none: there is a newline in it. */
+		{"1\\100\\000\\000\\000\\000\\000\\000\\000\\012QQQQQQQQQQ", "HELLO"},
+		{"noise\\n1\\115\\000\\000\\000\\000\\000\\000\\000\\000", "77"},
+		{"1\\245\\245\\245\\245\\245\\245\\245\\245\\245", "negative channel id"},
+	};
+	struct fixture *fixture = *state;
+	struct ff_err err;
+	char text[256];
+
+	for (size_t i = 0; i < sizeof(peers) / sizeof(peers[0]); i++) {
+		snprintf(text, sizeof(text), "#!/bin/sh\nprintf '%s'\nexec sleep 1000\n",
+			 peers[i].bytes);
+		add_program(fixture, "peer", text);
+		assert_null(ff_makegateway(fixture->group, "popen//python=peer", &err));
+		if (!strstr(err.text, peers[i].words))
+			fail_msg("%s", err.text);
+	}
 }
 
 static void noise_and_silence(void **state)
@@ -374,6 +401,7 @@ int main(int argc, char **argv)
 		CASE(noise_before_the_upload),
 		CASE(noise_before_a_native_interpreter),
 		CASE(noise_is_quoted),
+		CASE(bare_bytes),
 		CASE(noise_and_silence),
 		CASE(need_for_ever),
 		CASE(hints),
