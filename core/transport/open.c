@@ -43,8 +43,10 @@ static void driver_release(void *ctx, struct ff_gateway *gateway)
 {
 	struct ff_opener *opener = ff_opener_of(gateway);
 
-	if (opener)
-		ff_opener_release(opener);
+	if (!opener)
+		return;
+	ff_opener_tell_closed(opener);
+	ff_opener_release(opener);
 }
 
 static const struct ff_group_driver driver = {
@@ -77,11 +79,13 @@ struct ff_group *ff_open_group(struct ff_loop *loop, struct ff_err *err)
 void ff_open_release(struct ff_gateway *gateway)
 {
 	struct ff_group *group = ff_gateway_group(gateway);
+	struct ff_opener *opener = ff_opener_of(gateway);
 
 	if (!group)
 		return;
 	ff_group_remove(group, gateway);
-	driver_release(ff_group_ctx(group), gateway);
+	if (opener)
+		ff_opener_release(opener);
 }
 
 /* --- opening --- */
@@ -274,4 +278,16 @@ const char *ff_gateway_stderr(const struct ff_gateway *gateway)
 	const char *text = opener ? ff_buf_str(&opener->stderr_text) : NULL;
 
 	return text ? text : "";
+}
+
+bool ff_gateway_wait_status(const struct ff_gateway *gateway, int *status)
+{
+	const struct ff_opener *opener = ff_opener_of(gateway);
+
+	/* Before there was a connection there is no transport either. */
+	if (!opener || !opener->conn.transport || opener->line == FF_LINE_LIVE ||
+	    opener->conn.status == -1)
+		return false;
+	*status = opener->conn.status;
+	return true;
 }

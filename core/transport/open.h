@@ -16,7 +16,9 @@ struct ff_open_opts {
 	 * failure the gateway is closed, still in the group, and released by ff_group_terminate or
 	 * ff_group_remove. */
 	void (*opened)(struct ff_gateway *gateway, const struct ff_err *err, void *ctx);
-	/* An open gateway ended, after its channels did. err->code 0: in order. May be NULL. */
+	/* An open gateway ended, after its channels did. err->code 0: in order. If it was not the
+	 * connection that ended first, but what the peer said (FF_EPROTO, …), that is ended now, and
+	 * this is called when it is known how the worker exited, at most 1 s later. May be NULL. */
 	void (*closed)(struct ff_gateway *gateway, const struct ff_err *err, void *ctx);
 	/* A line the worker wrote to its stderr (without newline). NULL: only kept for messages. */
 	void (*stderr_line)(struct ff_gateway *gateway, const char *line, void *ctx);
@@ -54,5 +56,12 @@ const struct ff_value *ff_gateway_info(const struct ff_gateway *gateway);
 const char *ff_gateway_cwd(const struct ff_gateway *gateway);
 /* The last lines of its stderr, "" if none. */
 const char *ff_gateway_stderr(const struct ff_gateway *gateway);
+/* How what carried the gateway ended: a local process (the worker, or the program that reaches it:
+ * docker's own status, say), an ssh command, or what a `via` gateway ran. True: *status is as of
+ * waitpid (WIFEXITED, WIFSIGNALED, …). False: still running, never started, or nobody can know: the
+ * connection to the host was lost first (silence included: what is killed then may be known a
+ * little later), or it is a socket. Known from the `closed` callback on, and from an `opened` that
+ * tells a failure. */
+bool ff_gateway_wait_status(const struct ff_gateway *gateway, int *status);
 
 #endif

@@ -10,6 +10,9 @@
 #include "transport/socket.h"
 #include "worker/bootstrap.h"
 
+/* How long the end of a gateway waits to be told for the exit of what carried it. */
+#define EXIT_LIMIT_US FF_SECOND_US
+
 /* X(name, text in traces) */
 #define EVENT_MAP(X)                                                                               \
 	X(START, "start")                                                                          \
@@ -108,6 +111,8 @@ static void arm(struct ff_opener *opener)
 {
 	int64_t due = ff_gateway_deadline(opener->gateway);
 
+	if (opener->untold)
+		return; /* the timer is for that */
 	if (opener->state < S(OPEN) && opener->connect_deadline_us < due)
 		due = opener->connect_deadline_us;
 	if (ff_gateway_state(opener->gateway) == FF_GATEWAY_CLOSED)
@@ -121,6 +126,7 @@ static void on_timer(struct ff_timer *timer)
 	struct ff_opener *opener = timer->ctx;
 	int64_t now = ff_clock_us();
 
+	ff_opener_tell_closed(opener);
 	if (opener->state < S(OPEN) && now >= opener->connect_deadline_us)
 		ff_opener_fail(opener, &late);
 	else if (opener->state >= S(GREETING))
@@ -358,7 +364,11 @@ void ff_opener_line_data(struct ff_opener *opener, const void *bytes, size_t len
 
 void ff_opener_line_down(struct ff_opener *opener, const struct ff_err *err)
 {
-	if (ff_gateway_state(opener->gateway) == FF_GATEWAY_CLOSED || opener->state == S(RETRYING))
+	if (ff_gateway_state(opener->gateway) == FF_GATEWAY_CLOSED) {
+		ff_opener_tell_closed(opener);
+		return;
+	}
+	if (opener->state == S(RETRYING))
 		return;
 	if (opener->state != S(OPEN)) {
 		ff_opener_fail(opener, err);
@@ -400,18 +410,34 @@ static void fail_children(struct ff_opener *opener)
 	}
 }
 
+void ff_opener_tell_closed(struct ff_opener *opener)
+{
+	if (!opener->untold)
+		return;
+	opener->untold = false;
+	ff_timer_set(&opener->timer, FF_NEVER_US);
+	if (opener->opts.closed)
+		opener->opts.closed(opener->gateway, ff_gateway_error(opener->gateway),
+				    opener->opts.ctx);
+}
+
 static void on_closed(struct ff_gateway *gateway, const struct ff_err *why, void *ctx)
 {
 	struct ff_opener *opener = ctx;
 	bool was_open = opener->state == S(OPEN);
 
 	ff_timer_set(&opener->timer, FF_NEVER_US);
+	opener->untold = was_open;
 	ff_deferred_cancel(&opener->start);
 	ff_list_del(&opener->waiting);
 	ff_opener_kill_line(opener);
 	if (was_open) {
-		if (opener->opts.closed)
-			opener->opts.closed(gateway, why, opener->opts.ctx);
+		/* Nonsense: how the worker exits comes after it. A silent host's exit is our
+		 * doing. */
+		if (opener->line == FF_LINE_LIVE && why->code != FF_ELOST)
+			ff_timer_set(&opener->timer, ff_clock_us() + EXIT_LIMIT_US);
+		else
+			ff_opener_tell_closed(opener);
 	} else {
 		if (opener->state != S(FAILED)) {
 			ff_opener_explain(opener, why);

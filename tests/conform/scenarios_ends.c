@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -29,6 +30,15 @@ static bool is_lost(struct ff_channel *channel, const char *words)
 	return true;
 }
 
+/* As waitpid gives it, where there is a program whose end can be known. */
+static bool has_status(struct rig *rig, int expected)
+{
+	int status = -1;
+
+	CHECK(ff_gateway_wait_status(rig->gw, &status) == rig->setup->launches);
+	return !rig->setup->launches || status == expected;
+}
+
 static bool remote_exit(struct rig *rig)
 {
 	CHANNEL channel = rig_exec(rig, rig->gw, "channel.send(1)\nimport os\nos._exit(3)", "");
@@ -39,6 +49,7 @@ static bool remote_exit(struct rig *rig)
 	CHECK(rig_until_closed(rig, rig->gw));
 	CHECK(ff_gateway_error(rig->gw)->code == FF_ELOST);
 	CHECK_TEXT(ff_gateway_error(rig->gw)->text, end_words(rig, "exit status 3"));
+	CHECK(has_status(rig, W_EXITCODE(3, 0)));
 	return true;
 }
 
@@ -50,7 +61,10 @@ static bool killed(struct rig *rig)
 	CHECK(channel);
 	EXPECT(channel, ff_str("up"));
 	CHECK(kill(rig_pid(rig->gw), SIGKILL) == 0);
-	return is_lost(channel, end_words(rig, "killed by signal 9 (SIGKILL)"));
+	CHECK(is_lost(channel, end_words(rig, "killed by signal 9 (SIGKILL)")));
+	CHECK(rig_until_closed(rig, rig->gw));
+	CHECK(has_status(rig, SIGKILL));
+	return true;
 }
 
 static void on_end(struct ff_channel *channel, const struct ff_item *item, void *ctx)
