@@ -121,6 +121,14 @@ int ff_channel_waitclose(struct ff_channel *channel, int64_t timeout_ms, struct 
  * done with them. hold is set before the first item; give may be called at any time. */
 void ff_channel_hold_credit(struct ff_channel *channel, bool hold);
 void ff_channel_give_credit(struct ff_channel *channel, size_t bytes);
+/* Stops and goes on giving items to the callback, at any time, also inside it. Meanwhile items
+ * queue and no credit is granted for them: a peer that knows credit stalls when its window is used
+ * up, while heartbeats and other channels go on. Going on gives what is queued first, from inside
+ * this call (inside the callback itself: after it). The end marker waits as well, also that of our
+ * own close or of a lost connection: whoever pauses must go on, or drop the last reference, which
+ * does so. Who polls need only not poll. Peers that know no credit (plain execnet) do not stall:
+ * what they send queues up to FF_CHANNEL_QUEUE_MAX. */
+void ff_channel_pause(struct ff_channel *channel, bool pause);
 /* Payload bytes of the item being delivered to the callback right now. */
 size_t ff_channel_item_size(const struct ff_channel *channel);
 /* Inside the callback: makes the item being delivered the caller's, into the empty `item`; the

@@ -58,6 +58,7 @@ struct ff_channel {
 	bool calling;	/* its callback is running */
 	bool end_given;
 	bool hold_credit;
+	bool paused; /* its callback is not to be called */
 	bool error_taken, error_seen, loss_taken;
 
 	/* receiving */
@@ -142,14 +143,26 @@ void ff_channel_hold(struct ff_channel *channel);
 void ff_channel_unhold(struct ff_channel *channel);
 void ff_channel_unlist(struct ff_channel *channel);
 /* What the peer and the connection do to it. */
-void ff_channel_peer_data(struct ff_channel *channel, const uint8_t *bytes, uint32_t len);
 void ff_channel_peer_close(struct ff_channel *channel, const char *error);
 void ff_channel_peer_last(struct ff_channel *channel);
 void ff_channel_lost(struct ff_channel *channel);
 /* The peer ends the conversation in good order and asks us to stop: no more items. */
 void ff_channel_end_receiving(struct ff_channel *channel);
+/* An item that cannot be decoded ends a channel as an exception in a callback does in execnet. */
+void ff_channel_refuse_item(struct ff_channel *channel, const struct ff_err *err);
+
+/* --- channel_receive.c --- */
+
+void ff_channel_peer_data(struct ff_channel *channel, const uint8_t *bytes, uint32_t len);
 /* Takes its callback away; items are dropped from now on. */
 void ff_channel_drop_callback(struct ff_channel *channel);
+void ff_channel_drop_queue(struct ff_channel *channel);
+/* The queue, and what a sink holds back. */
+void ff_channel_drop_items(struct ff_channel *channel);
+/* Bytes delivered whose credit a sink holds back, or queued. */
+size_t ff_channel_unreturned(const struct ff_channel *channel);
+/* The end marker, when nothing more will come and nothing is queued. */
+void ff_channel_give_end(struct ff_channel *channel);
 
 /* --- channel_wait.c --- */
 

@@ -17,8 +17,9 @@ struct ff_open_opts {
 	 * ff_group_remove. */
 	void (*opened)(struct ff_gateway *gateway, const struct ff_err *err, void *ctx);
 	/* An open gateway ended, after its channels did. err->code 0: in order. If it was not the
-	 * connection that ended first, but what the peer said (FF_EPROTO, …), that is ended now, and
-	 * this is called when it is known how the worker exited, at most 1 s later. May be NULL. */
+	 * connection that ended first, but what the peer said (FF_EPROTO, …), that is ended now,
+	 * and this is called when it is known how the worker exited, at most 1 s later. May be
+	 * NULL. */
 	void (*closed)(struct ff_gateway *gateway, const struct ff_err *err, void *ctx);
 	/* A line the worker wrote to its stderr (without newline). NULL: only kept for messages. */
 	void (*stderr_line)(struct ff_gateway *gateway, const char *line, void *ctx);

@@ -243,6 +243,148 @@ static void held_credit(void **state)
 	pair_release(&pair);
 }
 
+struct pauser {
+	int items, bytes, ends;
+	int pause_at;		    /* at this item, inside the callback */
+	struct ff_channel *also_on; /* and goes on again inside it */
+};
+
+static void on_paused(struct ff_channel *channel, const struct ff_item *item, void *ctx)
+{
+	struct pauser *pauser = ctx;
+
+	if (!item) {
+		pauser->ends++;
+		return;
+	}
+	assert_int_equal(pauser->ends, 0);
+	pauser->bytes += (int)item->value.len;
+	if (++pauser->items != pauser->pause_at)
+		return;
+	ff_channel_pause(channel, true);
+	if (pauser->also_on)
+		ff_channel_pause(channel, false);
+}
+
+/* A reader with a callback stops and goes on: the sender stalls, nothing is lost, and meanwhile
+ * everything else goes on. */
+static void paused(void **state)
+{
+	struct ff_channel *channel, *other;
+	struct pauser pauser = {.pause_at = 3};
+	char bytes[95];
+	struct pair pair;
+	int i;
+
+	memset(bytes, 'b', sizeof(bytes));
+	hello_pair(&pair, WINDOW);
+	channel = pair_start(&pair, "x");
+	assert_int_equal(ff_channel_set_callback(pair.executed, on_paused, &pauser), 0);
+	for (i = 0; i < 100; i++)
+		assert_int_equal(ff_channel_send_bytes(channel, bytes, 95, NULL), 0);
+	pair_run(&pair);
+	assert_int_equal(pauser.items, 3);
+	assert_true(ff_channel_pending(channel) > 80 * 95);
+	/* Heartbeats, and a channel beside it. */
+	other = ff_gateway_remote_status(pair.a, NULL);
+	pair_run(&pair);
+	assert_true(ff_channel_isclosed(other));
+	ff_channel_unref(other);
+	for (i = 0; i < 10; i++) {
+		pair.now_us += 5000000;
+		assert_int_equal(ff_gateway_tick(pair.a, pair.now_us, NULL), 0);
+		assert_int_equal(ff_gateway_tick(pair.b, pair.now_us, NULL), 0);
+		pair_run(&pair);
+	}
+	assert_int_equal(pauser.items, 3);
+	/* Pausing twice is the same as once. */
+	ff_channel_pause(pair.executed, true);
+	ff_channel_close(channel, NULL);
+	pauser.pause_at = 5;
+	ff_channel_pause(pair.executed, false);
+	pair_run(&pair);
+	assert_int_equal(pauser.items, 5);
+	pauser.pause_at = 50;
+	pauser.also_on = channel;
+	ff_channel_pause(pair.executed, false);
+	pair_run(&pair);
+	assert_int_equal(pauser.items, 100);
+	assert_int_equal(pauser.bytes, 9500);
+	assert_int_equal(pauser.ends, 1);
+	ff_channel_unref(channel);
+	pair_release(&pair);
+}
+
+/* The end marker waits, too, whoever ends it, and comes when the last reference goes at latest. */
+static void paused_at_the_end(void **state)
+{
+	enum { CLOSED, LAST_MESSAGE, CLOSED_HERE, LOST, FREED, DROPPED, ENDS };
+
+	for (int end = 0; end < 2 * ENDS; end++) {
+		bool drop = end >= ENDS;
+		struct pauser pauser = {.pause_at = 1};
+		struct ff_channel *channel, *reader;
+		struct pair pair;
+
+		hello_pair(&pair, WINDOW);
+		channel = pair_start(&pair, "x");
+		reader = pair.executed;
+		pair.executed = NULL;
+		assert_int_equal(ff_channel_set_callback(reader, on_paused, &pauser), 0);
+		for (int i = 0; i < 3; i++)
+			send_int(channel, i);
+		pair_run(&pair);
+		assert_int_equal(pauser.items, 1);
+		if (end % ENDS == CLOSED)
+			ff_channel_close(channel, NULL);
+		else if (end % ENDS == LAST_MESSAGE)
+			ff_channel_send_eof(channel);
+		else if (end % ENDS == CLOSED_HERE)
+			ff_channel_close(reader, NULL);
+		else if (end % ENDS == LOST)
+			ff_gateway_lost(pair.b, NULL);
+		pair_run(&pair);
+		if (end % ENDS == FREED) {
+			ff_gateway_free(pair.b);
+			pair.b = NULL;
+		}
+		assert_int_equal(pauser.items, 1);
+		assert_int_equal(pauser.ends, 0);
+		if (drop)
+			ff_channel_unref(reader);
+		else
+			ff_channel_pause(reader, false);
+		assert_int_equal(pauser.items, 3);
+		assert_int_equal(pauser.ends, end % ENDS != DROPPED);
+		if (!drop)
+			ff_channel_unref(reader);
+		ff_channel_unref(channel);
+		pair_release(&pair);
+	}
+}
+
+/* Before the callback is set, and without one: who polls decides by polling. */
+static void paused_before(void **state)
+{
+	struct pauser pauser = {0};
+	struct ff_channel *channel;
+	struct pair pair;
+
+	hello_pair(&pair, WINDOW);
+	channel = pair_start(&pair, "x");
+	ff_channel_pause(pair.executed, true);
+	for (int i = 0; i < 3; i++)
+		send_int(channel, i);
+	pair_run(&pair);
+	assert_int_equal(poll_int(pair.executed), 0);
+	assert_int_equal(ff_channel_set_callback(pair.executed, on_paused, &pauser), 0);
+	assert_int_equal(pauser.items, 0);
+	ff_channel_pause(pair.executed, false);
+	assert_int_equal(pauser.items, 2);
+	ff_channel_unref(channel);
+	pair_release(&pair);
+}
+
 static void pending_is_bounded(void **state)
 {
 	struct ff_channel *channel;
@@ -339,6 +481,9 @@ int main(void)
 		cmocka_unit_test(hello_comes_first),
 		cmocka_unit_test(window_exceeded),
 		cmocka_unit_test(held_credit),
+		cmocka_unit_test(paused),
+		cmocka_unit_test(paused_at_the_end),
+		cmocka_unit_test(paused_before),
 		cmocka_unit_test(pending_is_bounded),
 		cmocka_unit_test(output_high),
 		cmocka_unit_test(heartbeats),
