@@ -39,6 +39,7 @@ struct ff_gateway *ff_gateway_new(const struct ff_gateway_opts *opts)
 	if (gateway->window > INT32_MAX)
 		gateway->window = INT32_MAX;
 	gateway->peer_window = FF_CHANNEL_WINDOW_ASSUMED;
+	gateway->peer_silence_us = opts->peer_silence_us;
 	gateway->strconfig = ff_strconfig_default;
 	ff_buf_init(&gateway->in, (size_t)gateway->frame_max + FF_FRAME_HEADER);
 	ff_buf_init(&gateway->out, 0);
@@ -408,6 +409,7 @@ int ff_gateway_feed(struct ff_gateway *gateway, const void *bytes, size_t len, i
 		return ff_err_set(err, FF_ECLOSED, "%s: %s", gateway->id, ff_err_text(FF_ECLOSED));
 	gateway->now_us = now_us;
 	gateway->received_us = now_us;
+	gateway->doubt_us = 0;
 	rc = feed(gateway, bytes, len);
 	if (!rc && gateway->state == FF_GATEWAY_CLOSED)
 		rc = gateway->why->err.code; /* closed by what a frame said */

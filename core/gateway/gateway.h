@@ -59,6 +59,9 @@ struct ff_gateway_opts {
 	bool initiator;
 	uint32_t frame_max;    /* 0: FF_FRAME_PAYLOAD_MAX */
 	uint32_t window_bytes; /* 0: FF_CHANNEL_WINDOW */
+	/* Initiator: how long the worker shall bear our silence. 0: as long as we bear its own;
+	 * negative: for ever, because it sees the end of the line in any case. */
+	int64_t peer_silence_us;
 	const char *execmodel; /* for STATUS answers; NULL: "thread" */
 	const struct ff_gateway_ops *ops;
 	void *ctx;
@@ -107,7 +110,10 @@ void ff_gateway_lost(struct ff_gateway *gateway, const struct ff_err *why);
 /* Offers our extensions, right after ff_gateway_opened (silence counts from here): only to a peer
  * that is known to understand, by the initiator, before anything else is sent (FF_EINVAL). A worker
  * answers by itself. heartbeat_us 0: none; after silence_us (0: no limit) without a byte from the
- * peer, ff_gateway_tick gives FF_ELOST. Both ends keep to both. */
+ * peer, ff_gateway_tick gives FF_ELOST. Both ends keep to both. Only time in which we could have
+ * looked counts: a tick that comes late by silence_us / 4 or more says that we were away (stopped,
+ * asleep, busy in a callback), and the peer gets its silence_us anew; one that comes a little late
+ * looks once more before it gives up. */
 int ff_gateway_hello(struct ff_gateway *gateway, int64_t heartbeat_us, int64_t silence_us,
 		     int64_t now_us);
 /* Whether the peer answered HELLO (credit and heartbeats are in use). */

@@ -127,7 +127,9 @@ struct ff_gateway {
 	uint32_t window;      /* what the peer may have under way */
 	uint32_t peer_window; /* what we may */
 	int64_t heartbeat_us, silence_us;
+	int64_t peer_silence_us; /* what HELLO says instead, unless 0 */
 	int64_t now_us, sent_us, received_us;
+	int64_t doubt_us; /* until then a silent peer has a last chance; since the last byte */
 
 	struct ff_group *group;
 	void *member; /* the group's record of it */

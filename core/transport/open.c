@@ -11,6 +11,7 @@ enum {
 	CONNECT_TIMEOUT_S = 30,
 	HEARTBEAT_S = 5,
 	SILENCE_S = 15,
+	PATIENCE = 4, /* of a worker elsewhere with us, as a multiple of ours with it */
 	EXIT_LIMIT_S = 1,
 };
 
@@ -101,12 +102,22 @@ static void set_opts(struct ff_open_opts *to, const struct ff_open_opts *from)
 		to->silence_us = SILENCE_S * FF_SECOND_US;
 }
 
+/* On this machine a worker sees our end in any case; elsewhere only who is patient can tell a
+ * controller that was stopped for a while from one that is gone. */
+static int64_t peer_silence(const struct ff_opener *opener)
+{
+	int64_t own = opener->opts.silence_us;
+
+	return opener->transport->local || own > FF_NEVER_US / PATIENCE ? -1 : PATIENCE * own;
+}
+
 static struct ff_gateway *make_gateway(struct ff_opener *opener, const struct ff_xspec *spec)
 {
 	const struct ff_gateway_opts opts = {
 		.id = spec->id,
 		.initiator = true,
 		.window_bytes = opener->opts.window_bytes,
+		.peer_silence_us = peer_silence(opener),
 		.ops = &ff_opener_gateway_ops,
 		.ctx = opener,
 	};

@@ -7,10 +7,14 @@
 #include "io/loop.h"
 
 struct ff_open_opts {
+	/* None of these limits is held against the other end while this process was stopped, asleep
+	 * or busy for long: then they begin anew. */
 	int64_t connect_timeout_us; /* from the call to the answer; 0: 30 s */
 	int64_t heartbeat_us;	    /* 0: 5 s; negative: none */
-	int64_t silence_us;	    /* 0: 15 s */
-	uint32_t window_bytes;	    /* 0: FF_CHANNEL_WINDOW */
+	/* 0: 15 s. Workers elsewhere bear our silence four times as long, and those on this machine
+	 * as long as this process lives. */
+	int64_t silence_us;
+	uint32_t window_bytes; /* 0: FF_CHANNEL_WINDOW */
 	/* The gateway is open and configured (err NULL), or could not be opened: err says which
 	 * xspec, what was run, its exit status or signal, its last stderr lines. Once. After a
 	 * failure the gateway is closed, still in the group, and released by ff_group_terminate or

@@ -113,6 +113,8 @@ static void arm(struct ff_opener *opener)
 
 	if (opener->untold)
 		return; /* the timer is for that */
+	if (due != FF_NEVER_US)
+		due += ff_clock_us() - ff_clock_boot_us();
 	if (opener->state < S(OPEN) && opener->connect_deadline_us < due)
 		due = opener->connect_deadline_us;
 	if (ff_gateway_state(opener->gateway) == FF_GATEWAY_CLOSED)
@@ -127,10 +129,13 @@ static void on_timer(struct ff_timer *timer)
 	int64_t now = ff_clock_us();
 
 	ff_opener_tell_closed(opener);
+	if (opener->state < S(OPEN) &&
+	    ff_overslept(now - opener->connect_deadline_us, opener->opts.connect_timeout_us))
+		opener->connect_deadline_us = now + opener->opts.connect_timeout_us;
 	if (opener->state < S(OPEN) && now >= opener->connect_deadline_us)
 		ff_opener_fail(opener, &late);
 	else if (opener->state >= S(GREETING))
-		ff_gateway_tick(opener->gateway, now, NULL);
+		ff_gateway_tick(opener->gateway, ff_clock_boot_us(), NULL);
 	arm(opener);
 }
 
@@ -232,7 +237,7 @@ static void enter_greeting(struct ff_opener *opener)
 {
 	int64_t beat = opener->opts.heartbeat_us, silence = opener->opts.silence_us;
 	int rc = ff_gateway_hello(opener->gateway, beat < 0 ? 0 : beat, beat < 0 ? 0 : silence,
-				  ff_clock_us());
+				  ff_clock_boot_us());
 
 	ff_gateway_opened(opener->gateway);
 	arm(opener);
@@ -342,7 +347,7 @@ void ff_opener_line_data(struct ff_opener *opener, const void *bytes, size_t len
 
 	if (opener->state >= S(GREETING)) {
 		if (ff_gateway_state(opener->gateway) != FF_GATEWAY_CLOSED)
-			ff_gateway_feed(opener->gateway, bytes, len, ff_clock_us(), NULL);
+			ff_gateway_feed(opener->gateway, bytes, len, ff_clock_boot_us(), NULL);
 		return;
 	}
 	opener->noise += len;
@@ -357,7 +362,8 @@ void ff_opener_line_data(struct ff_opener *opener, const void *bytes, size_t len
 		struct ff_buf rest = opener->early;
 
 		ff_buf_init(&opener->early, FF_EARLY_MAX);
-		ff_gateway_feed(opener->gateway, ff_buf_data(&rest), rest.len, ff_clock_us(), NULL);
+		ff_gateway_feed(opener->gateway, ff_buf_data(&rest), rest.len, ff_clock_boot_us(),
+				NULL);
 		ff_buf_release(&rest);
 	}
 }

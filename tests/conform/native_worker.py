@@ -614,6 +614,23 @@ def test_silence():
         wait_gone(stray)
 
 
+def test_own_pause_is_not_silence():
+    """A stopped worker could not hear us: it gives us a new limit when it goes on, every time."""
+    with Client() as client:
+        pid = client.pid()
+        client.send(HELLO, 0, dumps({"version": 1, "window": 1 << 20, "silence_us": 1000000,
+                                     "heartbeat_us": 50000}))
+        assert client.frame()[0] == HELLO
+        for _ in range(2):
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(1.5)
+            os.kill(pid, signal.SIGCONT)
+            began = time.monotonic()
+            while time.monotonic() - began < 0.3:
+                assert client.frame()[0] == HEARTBEAT
+        assert client.popen.wait(LIMIT_S) == 1  # and then it is
+
+
 def test_nonsense():
     with Client() as client:
         client.send(99, 1)

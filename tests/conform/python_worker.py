@@ -1402,6 +1402,20 @@ def test_silence_ends_the_worker_when_nobody_reads(raw):
     assert worker.popen.wait(LIMIT) == 1
 
 
+def test_its_own_pause_is_not_our_silence(raw):
+    """A stopped worker could not hear us: it gives us a new limit when it goes on, every time."""
+    worker = raw()
+    worker.hello(heartbeat_us=50000, silence_us=1000000)
+    for _ in range(2):
+        os.kill(worker.popen.pid, signal.SIGSTOP)
+        time.sleep(1.5)
+        os.kill(worker.popen.pid, signal.SIGCONT)
+        began = time.monotonic()
+        while time.monotonic() - began < 0.3:
+            assert worker.frame()[0] == HEARTBEAT
+    assert worker.popen.wait(LIMIT) == 1  # and then it is
+
+
 def test_traffic_counts_as_life(raw):
     worker = raw()
     worker.hello(heartbeat_us=100000, silence_us=400000)

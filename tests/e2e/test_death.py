@@ -257,6 +257,42 @@ def test_farflung_itself(farflung, fresh_sshd, python, tmp_path, where):
     assert any(json.loads(line)["event"] == "unit-started" for line in lines)
 
 
+@pytest.mark.parametrize("where", ["local", "ssh"])
+def test_a_pause_of_farflung_loses_nothing(farflung, fresh_sshd, tmp_path, where):
+    """Ctrl-Z for longer than settings.silence: it is ourselves that were away, each time."""
+    spec = "popen"
+    root = farflung.cwd / "tree"
+    if where == "ssh":
+        root = tmp_path / "there"
+        spec = f"ssh={fresh_sshd().words}//chdir={root}"
+    write(farflung.cwd / "tree" / "test_it.py", """
+import pathlib, time
+def test_it():
+    pathlib.Path("test-begun").touch()
+    while not pathlib.Path("go").exists():
+        time.sleep(0.05)
+""")
+    farflung.yaml(
+        f"inventory: [{{spec: '{spec}', name: box, slots: 2, python: /usr/bin/python3}}]\n"
+        "tree: tree\nsettings: {heartbeat: 200ms, silence: 1s}\n"
+        "jobs:\n"
+        "  unit: {pytest: [-p, 'no:cacheprovider', test_it.py]}\n"
+        "  shell: {run: 'touch shell-begun; until test -e go; do sleep 0.1; done'}\n")
+    live = farflung.follow("run")
+    for name in ("test-begun", "shell-begun"):
+        wait_until((root / name).exists, 20, f"{name} is there")
+    for _ in range(4):  # more often than a host is opened
+        os.kill(live.process.pid, signal.SIGSTOP)
+        time.sleep(1.5)
+        os.kill(live.process.pid, signal.SIGCONT)
+        time.sleep(0.3)
+    (root / "go").touch()
+    events = live.finish(0)
+    assert set(outcomes(events).values()) == {"passed"}
+    assert len(of_kind(events, "unit-started")) == 2
+    assert not of_kind(events, "notice", host="box")
+
+
 def test_stopped_farflung_is_left_by_its_workers(farflung, sshd, tmp_path):
     """A controller that is there but silent (a frozen machine): the heartbeat tells its workers."""
     root = tmp_path / "there"

@@ -448,6 +448,13 @@ static void heartbeats(void **state)
 	pair_release(&pair);
 }
 
+/* Each time it wants to be, before `until`. */
+static void tick_in_time(struct ff_gateway *gateway, int64_t until_us)
+{
+	while (ff_gateway_deadline(gateway) < until_us)
+		assert_int_equal(ff_gateway_tick(gateway, ff_gateway_deadline(gateway), NULL), 0);
+}
+
 static void silence(void **state)
 {
 	struct ff_channel *channel;
@@ -456,6 +463,7 @@ static void silence(void **state)
 
 	hello_pair(&pair, 0);
 	channel = pair_start(&pair, "x");
+	tick_in_time(pair.a, pair.now_us + 15000000);
 	assert_int_equal(ff_gateway_tick(pair.a, pair.now_us + 14999999, &err), 0);
 	assert_int_equal(ff_gateway_tick(pair.a, pair.now_us + 15000000, &err), FF_ELOST);
 	assert_string_equal(err.text, "gw0: no sign of life for 15 s");
@@ -465,9 +473,89 @@ static void silence(void **state)
 	assert_int_equal(ff_channel_waitclose(channel, 0, &err), FF_ELOST);
 	assert_string_equal(err.text, "no sign of life for 15 s");
 	/* The worker was told the same limits. */
+	tick_in_time(pair.b, pair.now_us + 15000000);
 	assert_int_equal(ff_gateway_tick(pair.b, pair.now_us + 15000000, &err), FF_ELOST);
 	ff_channel_unref(channel);
 	pair_release(&pair);
+}
+
+/* A tick that comes very late says that we were away, not that the peer was silent: as often as
+ * that happens. Real silence is seen all the same. */
+static void absence(void **state)
+{
+	struct pair pair;
+	struct ff_err err;
+	int64_t heard;
+
+	for (int side = 0; side < 2; side++) {
+		struct ff_gateway *gateway;
+
+		hello_pair(&pair, 0);
+		gateway = side ? pair.b : pair.a;
+		for (int i = 0; i < 5; i++) {
+			pair.now_us += 3600 * FF_SECOND_US;
+			assert_int_equal(ff_gateway_tick(gateway, pair.now_us, &err), 0);
+			heard = pair.now_us;
+			assert_int_equal(ff_gateway_state(gateway), FF_GATEWAY_OPEN);
+			/* In time, but in vain. */
+			tick_in_time(gateway, heard + 15000000);
+		}
+		assert_int_equal(ff_gateway_tick(gateway, heard + 15000000, &err), FF_ELOST);
+		pair_release(&pair);
+	}
+}
+
+/* A little late: what the peer has said may lie there unread, so there is one more look. */
+static void a_last_look(void **state)
+{
+	struct pair pair;
+	struct ff_err err;
+	int64_t due;
+
+	hello_pair(&pair, 0);
+	for (int heard = 1; heard >= 0; heard--) {
+		tick_in_time(pair.a, pair.now_us + 15000000);
+		due = pair.now_us + 15000000;
+		assert_int_equal(ff_gateway_tick(pair.a, due + 1000000, &err), 0);
+		assert_true(ff_gateway_deadline(pair.a) > due + 1000000);
+		assert_true(ff_gateway_deadline(pair.a) < due + 2000000);
+		if (!heard)
+			break;
+		pair.now_us = due + 1100000;
+		assert_int_equal(ff_gateway_tick(pair.b, pair.now_us, NULL), 0);
+		pair_run(&pair); /* its heartbeat */
+	}
+	due = ff_gateway_deadline(pair.a);
+	assert_int_equal(ff_gateway_tick(pair.a, due + 1000000, &err), FF_ELOST);
+	pair_release(&pair);
+}
+
+/* What the worker is told to bear may be more than what we do, or all. */
+static void patience(void **state)
+{
+	static const struct {
+		int64_t asked, worker;
+	} cases[] = {{0, 1000}, {5000, 5000}, {-1, 0}};
+	static const struct ff_gateway_ops none = {0};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ff_gateway *a, *b;
+		struct ff_buf *out;
+
+		a = ff_gateway_new(&(struct ff_gateway_opts){
+			.initiator = true, .peer_silence_us = cases[i].asked, .ops = &none});
+		b = ff_gateway_new(&(struct ff_gateway_opts){.ops = &none});
+		assert_int_equal(ff_gateway_hello(a, 0, 1000, 7), 0);
+		ff_gateway_opened(a);
+		ff_gateway_opened(b);
+		assert_int_equal(ff_gateway_deadline(a), 1007);
+		out = ff_gateway_output(a);
+		assert_int_equal(ff_gateway_feed(b, ff_buf_data(out), out->len, 7, NULL), 0);
+		assert_int_equal(ff_gateway_deadline(b),
+				 cases[i].worker ? 7 + cases[i].worker : FF_NEVER_US);
+		ff_gateway_free(a);
+		ff_gateway_free(b);
+	}
 }
 
 int main(void)
@@ -488,6 +576,9 @@ int main(void)
 		cmocka_unit_test(output_high),
 		cmocka_unit_test(heartbeats),
 		cmocka_unit_test(silence),
+		cmocka_unit_test(absence),
+		cmocka_unit_test(a_last_look),
+		cmocka_unit_test(patience),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

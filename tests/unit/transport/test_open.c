@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -322,6 +323,39 @@ static void silence_before_the_answer(void **state)
 	assert_int_equal(seen.open_err.code, FF_ETIMEOUT);
 	assert_non_null(strstr(seen.open_err.text, "did not answer within 0.05 s"));
 	assert_int_equal(seen.closed, 0);
+}
+
+static int64_t away_us;
+
+static int64_t clock_with_pauses(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * FF_SECOND_US + ts.tv_nsec / 1000 + away_us;
+}
+
+/* The limit counts anew when it is ourselves that did not look. */
+static void paused_before_the_answer(void **state)
+{
+	static char sleeper[] = "popen//python=/bin/sh -c 'exec sleep 1000'";
+	struct fixture *fixture = *state;
+	struct seen seen;
+	struct ff_gateway *gateway;
+	int64_t began;
+
+	away_us = 0;
+	ff_clock_fake(clock_with_pauses, NULL);
+	gateway = begin(fixture, sleeper, 300000, &seen);
+	began = ff_clock_us();
+	ff_loop_run_once(&fixture->loop, began + 1000);
+	away_us = 3600 * FF_SECOND_US;
+	while (!seen.opened)
+		ff_loop_run_once(&fixture->loop, FF_NEVER_US);
+	assert_int_equal(seen.open_err.code, FF_ETIMEOUT);
+	assert_true(ff_clock_us() - away_us - began >= 600000);
+	ff_clock_fake(NULL, NULL);
+	ff_open_release(gateway);
 }
 
 static void noise_before_the_answer(void **state)
@@ -762,6 +796,7 @@ int main(int argc, char **argv)
 		CASE(config_that_fails),
 		CASE(failures_in_words),
 		CASE(silence_before_the_answer),
+		CASE(paused_before_the_answer),
 		CASE(noise_before_the_answer),
 		CASE(same_id_twice),
 		CASE(many_at_once),
