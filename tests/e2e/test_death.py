@@ -219,12 +219,12 @@ def test_silent_host_is_lost(farflung, python):
     assert "no sign of life for 1.5 s; opening it again" in notes
 
 
-@pytest.mark.parametrize("where", ["local", "ssh"])
+@pytest.mark.parametrize("where", ["local", "python", "ssh"])
 def test_farflung_itself(farflung, fresh_sshd, python, tmp_path, where):
     temp = tmp_path / "tmp"
     temp.mkdir()
     root = farflung.cwd / "tree"
-    spec = "popen"
+    spec = "popen//worker=python//python=/usr/bin/python3" if where == "python" else "popen"
     if where == "ssh":
         server = fresh_sshd()
         root = tmp_path / "there"
@@ -291,6 +291,25 @@ def test_it():
     assert set(outcomes(events).values()) == {"passed"}
     assert len(of_kind(events, "unit-started")) == 2
     assert not of_kind(events, "notice", host="box")
+
+
+def test_python_foreman(farflung):
+    """A host without the native worker loses it: what it ran is gone before it runs again."""
+    farflung.yaml(
+        "inventory: [{spec: 'popen//worker=python//python=/usr/bin/python3', name: box, slots: 1}]\n"
+        "jobs:\n"
+        "  shell: {run: 'test -e pids && exit 0; echo $$ >> pids;"
+        " setsid sh -c \"echo \\$\\$ >> pids; exec sleep 1001\" & sleep 1000'}\n")
+    live = farflung.follow("run")
+    pids = farflung.cwd / "pids"
+    wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2, 20, "both run")
+    first = [int(pid) for pid in pids.read_text().split()]
+    guard = wait_until(lambda: named(farflung, "farflung-guard"), 5, "there is a guard")[0]
+    foreman = [pid for pid in farflung.left_over() if process_name(pid).startswith("python3")]
+    assert len(foreman) == 1
+    os.kill(foreman[0], signal.SIGKILL)
+    wait_until(lambda: not {guard, *first} & set(farflung.left_over()), 20, "all of it is gone")
+    live.finish(0)
 
 
 def test_stopped_farflung_is_left_by_its_workers(farflung, sshd, tmp_path):
