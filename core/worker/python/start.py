@@ -1,6 +1,15 @@
 # Runs the python worker's text, FF_TEXT, from its compiled form in the user's cache if that is
 # there: compiling takes half of the start. Needs nothing and changes nothing where it can't do that.
 import os
+import sys
+
+for ff_fd in range(3):
+    try:
+        os.fstat(ff_fd)
+    except OSError:  # closed: nothing else may get its number
+        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if ff_fd == 2:
+            sys.stderr = open(2, "w", 1, closefd=False)
 
 
 def ff_compiled(text):
