@@ -293,11 +293,20 @@ void ff_channel_refuse_item(struct ff_channel *channel, const struct ff_err *err
 		transition(channel, FF_CHANNEL_ON_CLOSE);
 		return;
 	}
-	ff_channel_put_error(channel, err->text);
-	if (gateway->state != FF_GATEWAY_CLOSED)
-		set_error(channel, err->text);
-	transition(channel, FF_CHANNEL_ON_CLOSE);
 	ff_channel_drop_queue(channel);
+	ff_channel_refuse(channel, err->text);
+}
+
+void ff_channel_refuse(struct ff_channel *channel, const char *error)
+{
+	struct ff_gateway *gateway = channel->gateway;
+
+	channel->error_seen = true;
+	if (gateway->state != FF_GATEWAY_CLOSED)
+		ff_channel_put_error(channel, error);
+	if (gateway->state != FF_GATEWAY_CLOSED)
+		set_error(channel, error);
+	transition(channel, FF_CHANNEL_ON_CLOSE);
 	if (gateway->state != FF_GATEWAY_CLOSED)
 		closed(channel);
 }

@@ -29,6 +29,9 @@ enum {
 	 * keeps it far from that; a peer without credit that exceeds it loses the connection
 	 * (FF_ETOOBIG). */
 	FF_CHANNEL_QUEUE_MAX = 1 << 30,
+	/* One received item, unless its reader asks for larger ones. Who sends more than the window
+	 * at once is in the right (PROTOCOL.md), but nobody should have to take any size. */
+	FF_CHANNEL_ITEM_MAX = 64 << 20,
 };
 
 /* What a channel tells its owner. `item` is valid during the call; NULL is the end marker, given
@@ -129,6 +132,11 @@ void ff_channel_give_credit(struct ff_channel *channel, size_t bytes);
  * does so. Who polls need only not poll. Peers that know no credit (plain execnet) do not stall:
  * what they send queues up to FF_CHANNEL_QUEUE_MAX. */
 void ff_channel_pause(struct ff_channel *channel, bool pause);
+/* The largest item that this channel takes, in bytes as sent; 0: the gateway's item_max. A larger
+ * one is not even kept while it arrives: it closes the channel, here and there, with an error that
+ * says so; what is queued may still be read. For the initiator's channels; below 64 KiB it is not
+ * looked at. */
+void ff_channel_set_item_max(struct ff_channel *channel, uint32_t bytes);
 /* Payload bytes of the item being delivered to the callback right now. */
 size_t ff_channel_item_size(const struct ff_channel *channel);
 /* Inside the callback: makes the item being delivered the caller's, into the empty `item`; the

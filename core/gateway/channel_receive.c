@@ -2,6 +2,8 @@
  * marker. It must not know how frames arrive. */
 #include "gateway/private.h"
 
+#include <stdio.h>
+
 #include "base/alloc.h"
 
 static struct ff_msg *pop(struct ff_channel *channel)
@@ -106,25 +108,62 @@ static void enqueue(struct ff_channel *channel, const uint8_t *bytes, uint32_t l
 	gateway->held += sizeof(*msg);
 }
 
-void ff_channel_peer_data(struct ff_channel *channel, const uint8_t *bytes, uint32_t len)
+/* False: the peer had no right to send anything; the gateway is closed. */
+static bool within_window(struct ff_channel *channel)
 {
 	struct ff_gateway *gateway = channel->gateway;
 	uint64_t window = gateway->window > FF_CHANNEL_WINDOW_ASSUMED ? gateway->window
 								      : FF_CHANNEL_WINDOW_ASSUMED;
 
-	if (channel->peer_done)
-		return;
-	if (!gateway->hello_received) {
-		channel->uncounted += len;
-	} else if (channel->outstanding < 2 * window) {
-		channel->outstanding += len;
-	} else {
-		ff_gateway_fail(
-			gateway, FF_EPROTO,
+	if (!gateway->hello_received || channel->outstanding < 2 * window)
+		return true;
+	ff_gateway_fail(gateway, FF_EPROTO,
 			"channel %u: the peer exceeds its window of %u bytes: %llu unconsumed",
 			channel->id, gateway->window, (unsigned long long)channel->outstanding);
-		return;
+	return false;
+}
+
+void ff_channel_set_item_max(struct ff_channel *channel, uint32_t bytes)
+{
+	channel->item_max = bytes;
+}
+
+bool ff_channel_takes(struct ff_channel *channel, uint32_t len)
+{
+	struct ff_gateway *gateway = channel->gateway;
+	uint32_t max = channel->item_max ? channel->item_max : gateway->item_max;
+	char text[128];
+
+	if (channel->peer_done || !within_window(channel))
+		return false;
+	if (len <= max)
+		return true;
+	ff_channel_hold(channel);
+	if (channel->state == FF_CHANNEL_OPENED && !channel->discard) {
+		snprintf(text, sizeof(text),
+			 "item of %u bytes on channel %u, its reader takes at most %u (item_max)",
+			 len, channel->id, max);
+		ff_channel_refuse(channel, text);
 	}
+	/* It is as good as consumed. */
+	if (gateway->state != FF_GATEWAY_CLOSED && gateway->hello_received) {
+		channel->outstanding += len;
+		ff_channel_consumed(channel, len);
+	}
+	ff_channel_unhold(channel);
+	return false;
+}
+
+void ff_channel_peer_data(struct ff_channel *channel, const uint8_t *bytes, uint32_t len)
+{
+	struct ff_gateway *gateway = channel->gateway;
+
+	if (channel->peer_done || !within_window(channel))
+		return;
+	if (!gateway->hello_received)
+		channel->uncounted += len;
+	else
+		channel->outstanding += len;
 	gateway->held += len;
 	if (gateway->held > FF_CHANNEL_QUEUE_MAX) {
 		ff_gateway_fail(gateway, FF_ETOOBIG,

@@ -183,6 +183,37 @@ static bool never_opened(const struct ff_gateway *gateway, uint32_t id)
 	return !id || (id % 2 == gateway->next_id % 2 && id >= gateway->next_id);
 }
 
+static void refuse_unopened(struct ff_gateway *gateway, uint32_t id)
+{
+	ff_gateway_fail(gateway, FF_EPROTO, "CHANNEL_DATA for channel %u, which was never opened",
+			id);
+}
+
+bool ff_gateway_takes(struct ff_gateway *gateway, const struct ff_frame *frame)
+{
+	struct ff_channel *channel;
+	uint32_t max = FF_GATEWAY_CONTROL_MAX;
+
+	/* Whoever may have code executed here may as well send what it likes. */
+	if (!gateway->initiator)
+		return true;
+	if (frame->code == FF_FRAME_CHANNEL_DATA) {
+		channel = ff_table_get(&gateway->table, frame->channel);
+		if (channel)
+			return ff_channel_takes(channel, frame->len);
+		if (never_opened(gateway, frame->channel))
+			refuse_unopened(gateway, frame->channel);
+		return false;
+	}
+	if (frame->code == FF_FRAME_CHANNEL_CLOSE_ERROR)
+		max = gateway->item_max;
+	if (frame->len <= max)
+		return true;
+	ff_gateway_fail(gateway, FF_ETOOBIG, "frame %s of %u bytes, limit is %u",
+			ff_frame_name(frame->code), frame->len, max);
+	return false;
+}
+
 void ff_gateway_frame(struct ff_gateway *gateway, const struct ff_frame *frame)
 {
 	struct ff_channel *channel;
@@ -198,9 +229,7 @@ void ff_gateway_frame(struct ff_gateway *gateway, const struct ff_frame *frame)
 		if (channel)
 			ff_channel_peer_data(channel, frame->payload, frame->len);
 		else if (never_opened(gateway, frame->channel))
-			ff_gateway_fail(gateway, FF_EPROTO,
-					"CHANNEL_DATA for channel %u, which was never opened",
-					frame->channel);
+			refuse_unopened(gateway, frame->channel);
 		break;
 	case FF_FRAME_CHANNEL_CLOSE:
 		channel = ff_table_get(&gateway->table, frame->channel);

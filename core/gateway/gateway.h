@@ -22,7 +22,8 @@ enum {
 	FF_GATEWAY_CHANNELS_MAX = 1 << 20, /* channels a peer may have open */
 	FF_GATEWAY_ANSWERS_MAX =
 		2 << 20, /* what a peer that asks and does not read may leave us with */
-	FF_GATEWAY_HELLO_MAX = 64 << 10, /* bytes of a HELLO */
+	FF_GATEWAY_HELLO_MAX = 64 << 10,  /* bytes of a HELLO */
+	FF_GATEWAY_CONTROL_MAX = 1 << 20, /* of other frames from a worker, save items and errors */
 };
 
 /* opening -> open -> closed; refused connections go from opening to closed. */
@@ -59,6 +60,7 @@ struct ff_gateway_opts {
 	bool initiator;
 	uint32_t frame_max;    /* 0: FF_FRAME_PAYLOAD_MAX */
 	uint32_t window_bytes; /* 0: FF_CHANNEL_WINDOW */
+	uint32_t item_max; /* of its channels, ff_channel_set_item_max; 0: FF_CHANNEL_ITEM_MAX */
 	/* Initiator: how long the worker shall bear our silence. 0: as long as we bear its own;
 	 * negative: for ever, because it sees the end of the line in any case. */
 	int64_t peer_silence_us;

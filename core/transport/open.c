@@ -117,6 +117,7 @@ static struct ff_gateway *make_gateway(struct ff_opener *opener, const struct ff
 		.id = spec->id,
 		.initiator = true,
 		.window_bytes = opener->opts.window_bytes,
+		.item_max = opener->opts.item_max,
 		.peer_silence_us = peer_silence(opener),
 		.ops = &ff_opener_gateway_ops,
 		.ctx = opener,

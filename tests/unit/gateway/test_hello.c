@@ -558,6 +558,108 @@ static void patience(void **state)
 	}
 }
 
+static void receive_bytes(struct ff_channel *channel, size_t len)
+{
+	struct ff_item item = FF_ITEM_INIT;
+
+	assert_int_equal(ff_channel_poll(channel, &item, NULL), 0);
+	assert_int_equal(item.value.len, len);
+	ff_item_release(&item);
+}
+
+/* What is over the reader's limit costs no memory, and its channel only. */
+static void item_over_the_limit(void **state)
+{
+	enum { MAX = 100000, BIG = 1000000 };
+	char *bytes = calloc(1, BIG);
+
+	for (int extended = 0; extended < 2; extended++) {
+		struct ff_channel *channel, *other, *worker;
+		struct pauser pauser = {0};
+		struct pair pair;
+		struct ff_err err;
+
+		assert_true(pair_try_init(&pair, 1000, 0));
+		if (extended)
+			assert_int_equal(ff_gateway_hello(pair.a, 0, 0, pair.now_us), 0);
+		pair_run(&pair);
+		channel = pair_start(&pair, "x");
+		worker = pair.executed;
+		pair.executed = NULL;
+		other = pair_start(&pair, "y");
+		ff_channel_set_item_max(channel, MAX);
+		assert_int_equal(ff_channel_send_bytes(worker, bytes, MAX - 100, NULL), 0);
+		for (int i = 0; i < 2; i++)
+			assert_int_equal(ff_channel_send_bytes(worker, bytes, BIG, NULL), 0);
+		assert_int_equal(ff_channel_send_bytes(pair.executed, bytes, BIG, NULL), 0);
+		pair_run(&pair);
+		/* What came before it may be read; then the reason, here and there. */
+		receive_bytes(channel, MAX - 100);
+		assert_int_equal(ff_channel_poll(channel, NULL, &err), FF_EREMOTE);
+		assert_non_null(strstr(err.text, "its reader takes at most 100000 (item_max)"));
+		assert_true(ff_channel_isclosed(worker));
+		assert_non_null(strstr(ff_channel_error(worker), "item of 1000006 bytes"));
+		/* Others go on, also with as large ones. */
+		receive_bytes(other, BIG);
+		assert_int_equal(ff_channel_set_callback(other, on_paused, &pauser), 0);
+		ff_channel_set_item_max(other, MAX);
+		assert_int_equal(ff_channel_send_bytes(pair.executed, bytes, BIG, NULL), 0);
+		pair_run(&pair);
+		assert_int_equal(pauser.items, 0);
+		assert_int_equal(pauser.ends, 1);
+		assert_int_equal(ff_gateway_state(pair.a), FF_GATEWAY_OPEN);
+		ff_channel_unref(channel);
+		ff_channel_unref(other);
+		ff_channel_unref(worker);
+		pair_release(&pair);
+	}
+	free(bytes);
+}
+
+/* Headers are enough to refuse what nobody may send. */
+static void long_frames(void **state)
+{
+	static const struct {
+		int code;
+		uint32_t channel;
+		int rc;
+	} cases[] = {
+		{FF_FRAME_CHANNEL_DATA, 99, FF_EPROTO},
+		{FF_FRAME_CHANNEL_EXEC, 2, FF_ETOOBIG},
+		{FF_FRAME_STATUS, 2, FF_ETOOBIG},
+		{FF_FRAME_RECONFIGURE, 0, FF_ETOOBIG},
+		{FF_FRAME_CHANNEL_CLOSE, 1, FF_ETOOBIG},
+		{FF_FRAME_CHANNEL_CLOSE_ERROR, 1, FF_ETOOBIG},
+		{FF_FRAME_CHANNEL_DATA, 1, 0},
+		{FF_FRAME_CHANNEL_DATA, 2, 0},
+	};
+	const uint32_t len = 500 << 20;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const uint32_t id = cases[i].channel;
+		const uint8_t header[] = {(uint8_t)cases[i].code,
+					  0,
+					  0,
+					  0,
+					  (uint8_t)id,
+					  len >> 24,
+					  len >> 16 & 255,
+					  len >> 8 & 255,
+					  len & 255};
+		struct ff_channel *channel;
+		struct pair pair;
+
+		hello_pair(&pair, WINDOW);
+		channel = pair_start(&pair, "x");
+		assert_int_equal(ff_gateway_feed(pair.a, header, sizeof(header), pair.now_us, NULL),
+				 cases[i].rc);
+		if (!cases[i].rc)
+			assert_int_equal(ff_channel_isclosed(channel), id == 1);
+		ff_channel_unref(channel);
+		pair_release(&pair);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -577,6 +679,8 @@ int main(void)
 		cmocka_unit_test(heartbeats),
 		cmocka_unit_test(silence),
 		cmocka_unit_test(absence),
+		cmocka_unit_test(item_over_the_limit),
+		cmocka_unit_test(long_frames),
 		cmocka_unit_test(a_last_look),
 		cmocka_unit_test(patience),
 	};
