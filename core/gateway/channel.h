@@ -153,8 +153,8 @@ bool ff_channel_receive_closed(const struct ff_channel *channel);
 int ff_channel_close(struct ff_channel *channel, const char *error);
 /* Sends LAST_MESSAGE: no more will be sent, but items are still received. */
 int ff_channel_send_eof(struct ff_channel *channel);
-/* The remote error text, in full, without taking it; NULL if there is none. Valid as long as the
- * channel; a text that was taken stays. */
+/* The remote error text, in full (NULs shown as "\x00", as in what receiving gives), without taking
+ * it; NULL if there is none. Valid as long as the channel; a text that was taken stays. */
 const char *ff_channel_error(const struct ff_channel *channel);
 
 /* Python 2 string coercion for this channel, here and at the peer. */

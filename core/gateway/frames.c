@@ -121,6 +121,7 @@ static void on_close_error(struct ff_gateway *gateway, const struct ff_frame *fr
 {
 	struct ff_channel *channel = ff_table_get(&gateway->table, frame->channel);
 	struct ff_item item = FF_ITEM_INIT;
+	struct ff_buf shown = FF_BUF_INIT;
 	struct ff_err err;
 	const char *text;
 
@@ -129,11 +130,16 @@ static void on_close_error(struct ff_gateway *gateway, const struct ff_frame *fr
 		return;
 	}
 	text = ff_as_str(&item.value, "(an error without text)");
+	/* It will be a C string from here on. */
+	if (strlen(text) < item.value.len && ff_as_str(&item.value, NULL) &&
+	    ff_buf_add_shown(&shown, text, item.value.len) == 0 && ff_buf_str(&shown))
+		text = ff_buf_str(&shown);
 	if (channel)
 		ff_channel_peer_close(channel, text);
 	else
 		ff_log("%s/%u: warning: unhandled remote error: %s", gateway->id, frame->channel,
 		       text);
+	ff_buf_release(&shown);
 	ff_item_release(&item);
 }
 
