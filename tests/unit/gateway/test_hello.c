@@ -642,10 +642,10 @@ static void long_frames(void **state)
 					  0,
 					  0,
 					  (uint8_t)id,
-					  len >> 24,
-					  len >> 16 & 255,
-					  len >> 8 & 255,
-					  len & 255};
+					  (uint8_t)(len >> 24),
+					  (uint8_t)(len >> 16),
+					  (uint8_t)(len >> 8),
+					  (uint8_t)len};
 		struct ff_channel *channel;
 		struct pair pair;
 
