@@ -26,6 +26,7 @@ int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "--help";
 
+	ff_std_descriptors_open();
 	ff_trace_from_env();
 	for (int i = 0; i < COMMANDS; i++)
 		if (strcmp(word, commands[i]->name) == 0)

@@ -98,6 +98,21 @@ int ff_buf_add(struct ff_buf *buf, const void *bytes, size_t len)
 	return 0;
 }
 
+int ff_buf_add_shown(struct ff_buf *buf, const char *text, size_t len)
+{
+	const char *nul;
+	int rc = 0;
+
+	while (rc == 0 && len > 0 && (nul = memchr(text, '\0', len))) {
+		rc = ff_buf_add(buf, text, (size_t)(nul - text));
+		if (rc == 0)
+			rc = ff_buf_addstr(buf, "\\x00");
+		len -= (size_t)(nul - text) + 1;
+		text = nul + 1;
+	}
+	return rc == 0 && len > 0 ? ff_buf_add(buf, text, len) : rc;
+}
+
 int ff_buf_addstr(struct ff_buf *buf, const char *text)
 {
 	return ff_buf_add(buf, text, strlen(text));

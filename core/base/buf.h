@@ -40,6 +40,8 @@ void ff_buf_added(struct ff_buf *buf, size_t size);
 
 /* Append; 0, FF_ENOMEM or FF_ETOOBIG. */
 int ff_buf_add(struct ff_buf *buf, const void *bytes, size_t len);
+/* Text that may hold NULs, for where it is going to be a C string: each is shown as "\x00". */
+int ff_buf_add_shown(struct ff_buf *buf, const char *text, size_t len);
 int ff_buf_addstr(struct ff_buf *buf, const char *text);
 int ff_buf_addch(struct ff_buf *buf, char c);
 int ff_buf_addf(struct ff_buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

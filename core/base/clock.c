@@ -20,6 +20,15 @@ int64_t ff_clock_us(void)
 	return fake_monotonic ? fake_monotonic() : read_us(CLOCK_MONOTONIC);
 }
 
+int64_t ff_clock_boot_us(void)
+{
+#ifdef CLOCK_BOOTTIME
+	return fake_monotonic ? fake_monotonic() : read_us(CLOCK_BOOTTIME);
+#else
+	return ff_clock_us();
+#endif
+}
+
 int64_t ff_clock_wall_us(void)
 {
 	return fake_wall ? fake_wall() : read_us(CLOCK_REALTIME);

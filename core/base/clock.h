@@ -9,10 +9,13 @@
 
 /* Monotonic time in microseconds, from an arbitrary start. */
 int64_t ff_clock_us(void);
+/* The same, but it goes on while the machine sleeps, where the system can tell: for what has to do
+ * with other machines, which do not sleep with this one. */
+int64_t ff_clock_boot_us(void);
 /* Wall time in microseconds since 1970-01-01 UTC. */
 int64_t ff_clock_wall_us(void);
 
-/* Test hook: both clocks read from here instead, when not NULL. */
+/* Test hook: the clocks read from here instead (boot time from `monotonic`), when not NULL. */
 void ff_clock_fake(int64_t (*monotonic)(void), int64_t (*wall)(void));
 
 #endif

@@ -1,5 +1,5 @@
-/* A channel's life, its states, and its receiving half. What is sent and the credit for it are in
- * channel_send.c. It must not know how frames arrive. */
+/* A channel's life, its states and its end. What it receives is in channel_receive.c, what it sends
+ * and the credit for it in channel_send.c. It must not know how frames arrive. */
 #include "gateway/private.h"
 
 #include <assert.h>
@@ -69,36 +69,6 @@ struct ff_channel *ff_channel_create(struct ff_gateway *gateway, uint32_t id)
 	return channel;
 }
 
-static struct ff_msg *pop(struct ff_channel *channel)
-{
-	struct ff_msg *msg = channel->head;
-
-	if (!msg)
-		return NULL;
-	channel->head = msg->next;
-	if (!channel->head)
-		channel->tail = &channel->head;
-	if (channel->gateway)
-		channel->gateway->held -= sizeof(*msg);
-	return msg;
-}
-
-static void drop_queue(struct ff_channel *channel)
-{
-	struct ff_msg *msg;
-
-	while ((msg = pop(channel))) {
-		ff_channel_consumed(channel, msg->len);
-		ff_free(msg);
-	}
-}
-
-/* Bytes delivered whose credit a sink holds back, or queued. */
-static size_t unreturned(const struct ff_channel *channel)
-{
-	return (size_t)(channel->uncounted + channel->outstanding - channel->consumed);
-}
-
 static void maybe_free(struct ff_channel *channel)
 {
 	if (channel->refs || channel->holds || channel->listed)
@@ -107,8 +77,7 @@ static void maybe_free(struct ff_channel *channel)
 		ff_log("%s/%u: warning: unhandled remote error: %s", gateway_name(channel),
 		       channel->id, channel->error);
 	channel->peer_done = true;
-	drop_queue(channel);
-	ff_channel_consumed(channel, unreturned(channel));
+	ff_channel_drop_items(channel);
 	ff_list_del(&channel->link);
 	ff_list_del(&channel->drain);
 	ff_buf_release(&channel->pending);
@@ -187,8 +156,7 @@ static void drop(struct ff_channel *channel)
 	transition(channel, FF_CHANNEL_ON_DROP);
 	if (!channel->pending.len)
 		ff_channel_unlist(channel);
-	drop_queue(channel);
-	ff_channel_consumed(channel, unreturned(channel));
+	ff_channel_drop_items(channel);
 }
 
 void ff_channel_unref(struct ff_channel *channel)
@@ -200,6 +168,11 @@ void ff_channel_unref(struct ff_channel *channel)
 		return;
 	ff_channel_hold(channel);
 	channel->executing = false;
+	ff_channel_pause(channel, false); /* nobody else could */
+	if (channel->refs) {		  /* its callback has taken one */
+		ff_channel_unhold(channel);
+		return;
+	}
 	ff_channel_set_drain(channel, NULL, NULL);
 	if (channel->state != FF_CHANNEL_CLOSED && channel->gateway &&
 	    channel->gateway->state != FF_GATEWAY_CLOSED)
@@ -234,32 +207,13 @@ void ff_channel_set_executing(struct ff_channel *channel, bool executing)
 
 /* --- ending --- */
 
-/* The end marker, when nothing more will come and nothing is queued. It waits for a callback that
- * is running, so that one never nests in itself. */
-static void end_receiving(struct ff_channel *channel)
-{
-	struct ff_gateway *gateway = channel->gateway;
-
-	if (channel->state == FF_CHANNEL_OPENED || !channel->fn || channel->end_given ||
-	    channel->calling || channel->head)
-		return;
-	channel->end_given = true;
-	ff_channel_hold(channel);
-	if (gateway)
-		gateway->depth++;
-	channel->fn(channel, NULL, channel->fn_ctx);
-	if (gateway)
-		gateway->depth--;
-	ff_channel_unhold(channel);
-}
-
 /* After a transition to closed by whichever side. */
 static void closed(struct ff_channel *channel)
 {
 	ff_channel_hold(channel);
 	if (!channel->pending.len)
 		ff_channel_unlist(channel);
-	end_receiving(channel);
+	ff_channel_give_end(channel);
 	ff_channel_end_sending(channel);
 	ff_channel_unhold(channel);
 }
@@ -294,7 +248,7 @@ void ff_channel_end_receiving(struct ff_channel *channel)
 	ff_channel_hold(channel);
 	channel->peer_done = true;
 	transition(channel, FF_CHANNEL_ON_PEER_LAST);
-	end_receiving(channel);
+	ff_channel_give_end(channel);
 	ff_channel_unhold(channel);
 }
 
@@ -322,9 +276,39 @@ void ff_channel_lost(struct ff_channel *channel)
 	transition(channel, FF_CHANNEL_ON_LOST);
 	ff_buf_release(&channel->pending);
 	ff_channel_unlist(channel);
-	end_receiving(channel);
+	ff_channel_give_end(channel);
 	ff_channel_end_sending(channel);
 	ff_channel_unhold(channel);
+}
+
+/* An item that cannot be decoded ends a channel as an exception in a callback does in execnet. */
+void ff_channel_refuse_item(struct ff_channel *channel, const struct ff_err *err)
+{
+	struct ff_gateway *gateway = channel->gateway;
+
+	channel->error_seen = true; /* it is ours */
+	if (channel->state == FF_CHANNEL_CLOSED)
+		return;
+	if (!gateway || gateway->state == FF_GATEWAY_CLOSED) {
+		transition(channel, FF_CHANNEL_ON_CLOSE);
+		return;
+	}
+	ff_channel_drop_queue(channel);
+	ff_channel_refuse(channel, err->text);
+}
+
+void ff_channel_refuse(struct ff_channel *channel, const char *error)
+{
+	struct ff_gateway *gateway = channel->gateway;
+
+	channel->error_seen = true;
+	if (gateway->state != FF_GATEWAY_CLOSED)
+		ff_channel_put_error(channel, error);
+	if (gateway->state != FF_GATEWAY_CLOSED)
+		set_error(channel, error);
+	transition(channel, FF_CHANNEL_ON_CLOSE);
+	if (gateway->state != FF_GATEWAY_CLOSED)
+		closed(channel);
 }
 
 int ff_channel_close(struct ff_channel *channel, const char *error)
@@ -346,7 +330,7 @@ int ff_channel_close(struct ff_channel *channel, const char *error)
 	/* What is queued may stay, but no more will be: a peer that is stalled, too, must get to
 	 * our CLOSE. */
 	if (channel->pending.len)
-		ff_channel_consumed(channel, unreturned(channel));
+		ff_channel_consumed(channel, ff_channel_unreturned(channel));
 	if (gateway)
 		closed(channel);
 	ff_channel_unhold(channel);
@@ -402,185 +386,4 @@ int ff_channel_reconfigure(struct ff_channel *channel, struct ff_strconfig confi
 	channel->strconfig = config;
 	ff_channel_put(channel, FF_FRAME_RECONFIGURE, payload, sizeof(payload));
 	return channel->gateway->state == FF_GATEWAY_CLOSED ? FF_ENOMEM : 0;
-}
-
-/* --- receiving --- */
-
-/* An item that cannot be decoded ends a channel as an exception in a callback does in execnet. */
-static void refuse_item(struct ff_channel *channel, const struct ff_err *err)
-{
-	struct ff_gateway *gateway = channel->gateway;
-
-	channel->error_seen = true; /* it is ours */
-	if (channel->state == FF_CHANNEL_CLOSED)
-		return;
-	if (!gateway || gateway->state == FF_GATEWAY_CLOSED) {
-		transition(channel, FF_CHANNEL_ON_CLOSE);
-		return;
-	}
-	ff_channel_put_error(channel, err->text);
-	if (gateway->state != FF_GATEWAY_CLOSED)
-		set_error(channel, err->text);
-	transition(channel, FF_CHANNEL_ON_CLOSE);
-	drop_queue(channel);
-	if (gateway->state != FF_GATEWAY_CLOSED)
-		closed(channel);
-}
-
-static void deliver(struct ff_channel *channel, const void *bytes, uint32_t len)
-{
-	struct ff_gateway *gateway = channel->gateway;
-	struct ff_item item = FF_ITEM_INIT;
-	struct ff_err err;
-
-	if (!channel->fn || ff_load_item(&item, bytes, len, &channel->strconfig, 0, &err)) {
-		ff_channel_consumed(channel, len);
-		if (channel->fn)
-			refuse_item(channel, &err);
-		return;
-	}
-	channel->calling = true;
-	channel->current = &item;
-	channel->current_size = len;
-	if (gateway)
-		gateway->depth++;
-	channel->fn(channel, &item, channel->fn_ctx);
-	if (gateway)
-		gateway->depth--;
-	channel->current = NULL;
-	channel->calling = false;
-	ff_item_release(&item);
-	if (!channel->hold_credit)
-		ff_channel_consumed(channel, len);
-	end_receiving(channel); /* if it was closed meanwhile */
-}
-
-static void enqueue(struct ff_channel *channel, const uint8_t *bytes, uint32_t len)
-{
-	struct ff_gateway *gateway = channel->gateway;
-	struct ff_msg *msg = ff_malloc(sizeof(*msg) + len);
-
-	if (!msg) {
-		ff_gateway_fail(gateway, FF_ENOMEM, "channel %u: %s", channel->id,
-				ff_err_text(FF_ENOMEM));
-		return;
-	}
-	msg->next = NULL;
-	msg->len = len;
-	if (len)
-		memcpy(msg->bytes, bytes, len);
-	*channel->tail = msg;
-	channel->tail = &msg->next;
-	gateway->held += sizeof(*msg);
-}
-
-void ff_channel_peer_data(struct ff_channel *channel, const uint8_t *bytes, uint32_t len)
-{
-	struct ff_gateway *gateway = channel->gateway;
-	uint64_t window = gateway->window > FF_CHANNEL_WINDOW_ASSUMED ? gateway->window
-								      : FF_CHANNEL_WINDOW_ASSUMED;
-
-	if (channel->peer_done)
-		return;
-	if (!gateway->hello_received) {
-		channel->uncounted += len;
-	} else if (channel->outstanding < 2 * window) {
-		channel->outstanding += len;
-	} else {
-		ff_gateway_fail(
-			gateway, FF_EPROTO,
-			"channel %u: the peer exceeds its window of %u bytes: %llu unconsumed",
-			channel->id, gateway->window, (unsigned long long)channel->outstanding);
-		return;
-	}
-	gateway->held += len;
-	if (gateway->held > FF_CHANNEL_QUEUE_MAX) {
-		ff_gateway_fail(gateway, FF_ETOOBIG,
-				"channel %u: over %u bytes of received items wait to be read",
-				channel->id, (unsigned int)FF_CHANNEL_QUEUE_MAX);
-		return;
-	}
-	ff_channel_hold(channel);
-	if (channel->state != FF_CHANNEL_OPENED || channel->discard)
-		ff_channel_consumed(channel, len);
-	else if (channel->fn && !channel->head)
-		deliver(channel, bytes, len);
-	else
-		enqueue(channel, bytes, len);
-	ff_channel_unhold(channel);
-}
-
-int ff_channel_set_callback(struct ff_channel *channel, ff_channel_fn *fn, void *ctx)
-{
-	struct ff_msg *msg;
-
-	if (channel->fn || channel->discard)
-		return FF_EEXISTS;
-	channel->fn = fn;
-	channel->fn_ctx = ctx;
-	ff_channel_hold(channel);
-	while ((msg = pop(channel))) {
-		deliver(channel, msg->bytes, msg->len);
-		ff_free(msg);
-	}
-	end_receiving(channel);
-	ff_channel_unhold(channel);
-	return 0;
-}
-
-void ff_channel_drop_callback(struct ff_channel *channel)
-{
-	channel->fn = NULL;
-	channel->discard = true;
-	/* What the sink held back will never be given by it. */
-	drop_queue(channel);
-	ff_channel_consumed(channel, unreturned(channel));
-}
-
-int ff_channel_take_item(struct ff_channel *channel, struct ff_item *item)
-{
-	if (!channel->current)
-		return FF_EINVAL;
-	*item = *channel->current;
-	*channel->current = (struct ff_item)FF_ITEM_INIT;
-	channel->current = NULL;
-	return 0;
-}
-
-size_t ff_channel_item_size(const struct ff_channel *channel)
-{
-	return channel->calling ? channel->current_size : 0;
-}
-
-/* What a channel gives that has ended and holds nothing. */
-static int ended(struct ff_channel *channel, struct ff_err *err)
-{
-	if (channel->error && !channel->error_taken) {
-		channel->error_taken = true;
-		return ff_err_set(err, FF_EREMOTE, "%s", channel->error);
-	}
-	if (channel->why && !channel->loss_taken) {
-		channel->loss_taken = true;
-		return ff_err_set(err, FF_ELOST, "%s", channel->why->err.text);
-	}
-	return ff_err_set(err, FF_EEOF, "channel %u: end of file", channel->id);
-}
-
-int ff_channel_poll(struct ff_channel *channel, struct ff_item *item, struct ff_err *err)
-{
-	struct ff_msg *msg = channel->head;
-	int rc;
-
-	if (channel->fn || channel->discard)
-		return ff_err_set(err, FF_EINVAL, "channel %u has a callback", channel->id);
-	if (!msg)
-		return channel->state == FF_CHANNEL_OPENED ? FF_EAGAIN : ended(channel, err);
-	rc = ff_load_item(item, msg->bytes, msg->len, &channel->strconfig, 0, err);
-	if (rc == FF_ENOMEM)
-		return rc; /* it may be polled again */
-	pop(channel);
-	if (!channel->hold_credit)
-		ff_channel_consumed(channel, msg->len);
-	ff_free(msg);
-	return rc;
 }

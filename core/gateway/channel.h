@@ -29,6 +29,9 @@ enum {
 	 * keeps it far from that; a peer without credit that exceeds it loses the connection
 	 * (FF_ETOOBIG). */
 	FF_CHANNEL_QUEUE_MAX = 1 << 30,
+	/* One received item, unless its reader asks for larger ones. Who sends more than the window
+	 * at once is in the right (PROTOCOL.md), but nobody should have to take any size. */
+	FF_CHANNEL_ITEM_MAX = 64 << 20,
 };
 
 /* What a channel tells its owner. `item` is valid during the call; NULL is the end marker, given
@@ -121,6 +124,19 @@ int ff_channel_waitclose(struct ff_channel *channel, int64_t timeout_ms, struct 
  * done with them. hold is set before the first item; give may be called at any time. */
 void ff_channel_hold_credit(struct ff_channel *channel, bool hold);
 void ff_channel_give_credit(struct ff_channel *channel, size_t bytes);
+/* Stops and goes on giving items to the callback, at any time, also inside it. Meanwhile items
+ * queue and no credit is granted for them: a peer that knows credit stalls when its window is used
+ * up, while heartbeats and other channels go on. Going on gives what is queued first, from inside
+ * this call (inside the callback itself: after it). The end marker waits as well, also that of our
+ * own close or of a lost connection: whoever pauses must go on, or drop the last reference, which
+ * does so. Who polls need only not poll. Peers that know no credit (plain execnet) do not stall:
+ * what they send queues up to FF_CHANNEL_QUEUE_MAX. */
+void ff_channel_pause(struct ff_channel *channel, bool pause);
+/* The largest item that this channel takes, in bytes as sent; 0: the gateway's item_max. A larger
+ * one is not even kept while it arrives: it closes the channel, here and there, with an error that
+ * says so; what is queued may still be read. For the initiator's channels; below 64 KiB it is not
+ * looked at. */
+void ff_channel_set_item_max(struct ff_channel *channel, uint32_t bytes);
 /* Payload bytes of the item being delivered to the callback right now. */
 size_t ff_channel_item_size(const struct ff_channel *channel);
 /* Inside the callback: makes the item being delivered the caller's, into the empty `item`; the
@@ -137,8 +153,8 @@ bool ff_channel_receive_closed(const struct ff_channel *channel);
 int ff_channel_close(struct ff_channel *channel, const char *error);
 /* Sends LAST_MESSAGE: no more will be sent, but items are still received. */
 int ff_channel_send_eof(struct ff_channel *channel);
-/* The remote error text, in full, without taking it; NULL if there is none. Valid as long as the
- * channel; a text that was taken stays. */
+/* The remote error text, in full (NULs shown as "\x00", as in what receiving gives), without taking
+ * it; NULL if there is none. Valid as long as the channel; a text that was taken stays. */
 const char *ff_channel_error(const struct ff_channel *channel);
 
 /* Python 2 string coercion for this channel, here and at the peer. */

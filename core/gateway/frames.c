@@ -121,6 +121,7 @@ static void on_close_error(struct ff_gateway *gateway, const struct ff_frame *fr
 {
 	struct ff_channel *channel = ff_table_get(&gateway->table, frame->channel);
 	struct ff_item item = FF_ITEM_INIT;
+	struct ff_buf shown = FF_BUF_INIT;
 	struct ff_err err;
 	const char *text;
 
@@ -129,11 +130,16 @@ static void on_close_error(struct ff_gateway *gateway, const struct ff_frame *fr
 		return;
 	}
 	text = ff_as_str(&item.value, "(an error without text)");
+	/* It will be a C string from here on. */
+	if (strlen(text) < item.value.len && ff_as_str(&item.value, NULL) &&
+	    ff_buf_add_shown(&shown, text, item.value.len) == 0 && ff_buf_str(&shown))
+		text = ff_buf_str(&shown);
 	if (channel)
 		ff_channel_peer_close(channel, text);
 	else
 		ff_log("%s/%u: warning: unhandled remote error: %s", gateway->id, frame->channel,
 		       text);
+	ff_buf_release(&shown);
 	ff_item_release(&item);
 }
 
@@ -183,6 +189,37 @@ static bool never_opened(const struct ff_gateway *gateway, uint32_t id)
 	return !id || (id % 2 == gateway->next_id % 2 && id >= gateway->next_id);
 }
 
+static void refuse_unopened(struct ff_gateway *gateway, uint32_t id)
+{
+	ff_gateway_fail(gateway, FF_EPROTO, "CHANNEL_DATA for channel %u, which was never opened",
+			id);
+}
+
+bool ff_gateway_takes(struct ff_gateway *gateway, const struct ff_frame *frame)
+{
+	struct ff_channel *channel;
+	uint32_t max = FF_GATEWAY_CONTROL_MAX;
+
+	/* Whoever may have code executed here may as well send what it likes. */
+	if (!gateway->initiator)
+		return true;
+	if (frame->code == FF_FRAME_CHANNEL_DATA) {
+		channel = ff_table_get(&gateway->table, frame->channel);
+		if (channel)
+			return ff_channel_takes(channel, frame->len);
+		if (never_opened(gateway, frame->channel))
+			refuse_unopened(gateway, frame->channel);
+		return false;
+	}
+	if (frame->code == FF_FRAME_CHANNEL_CLOSE_ERROR)
+		max = gateway->item_max;
+	if (frame->len <= max)
+		return true;
+	ff_gateway_fail(gateway, FF_ETOOBIG, "frame %s of %u bytes, limit is %u",
+			ff_frame_name(frame->code), frame->len, max);
+	return false;
+}
+
 void ff_gateway_frame(struct ff_gateway *gateway, const struct ff_frame *frame)
 {
 	struct ff_channel *channel;
@@ -198,9 +235,7 @@ void ff_gateway_frame(struct ff_gateway *gateway, const struct ff_frame *frame)
 		if (channel)
 			ff_channel_peer_data(channel, frame->payload, frame->len);
 		else if (never_opened(gateway, frame->channel))
-			ff_gateway_fail(gateway, FF_EPROTO,
-					"CHANNEL_DATA for channel %u, which was never opened",
-					frame->channel);
+			refuse_unopened(gateway, frame->channel);
 		break;
 	case FF_FRAME_CHANNEL_CLOSE:
 		channel = ff_table_get(&gateway->table, frame->channel);

@@ -12,6 +12,9 @@
 /* Memory is reserved at once for an incomplete frame up to this size; beyond, as it arrives. */
 enum { IN_RESERVE = 4 << 20 };
 
+/* Longer frames are judged by their header, before the rest is kept. */
+enum { LONG_FRAME = 64 << 10 };
+
 struct ff_gateway *ff_gateway_new(const struct ff_gateway_opts *opts)
 {
 	static const struct ff_gateway_ops none = {0};
@@ -35,10 +38,12 @@ struct ff_gateway *ff_gateway_new(const struct ff_gateway_opts *opts)
 	gateway->initiator = opts->initiator;
 	gateway->next_id = opts->initiator ? 1 : 2;
 	gateway->frame_max = opts->frame_max ? opts->frame_max : FF_FRAME_PAYLOAD_MAX;
+	gateway->item_max = opts->item_max ? opts->item_max : FF_CHANNEL_ITEM_MAX;
 	gateway->window = opts->window_bytes ? opts->window_bytes : FF_CHANNEL_WINDOW;
 	if (gateway->window > INT32_MAX)
 		gateway->window = INT32_MAX;
 	gateway->peer_window = FF_CHANNEL_WINDOW_ASSUMED;
+	gateway->peer_silence_us = opts->peer_silence_us;
 	gateway->strconfig = ff_strconfig_default;
 	ff_buf_init(&gateway->in, (size_t)gateway->frame_max + FF_FRAME_HEADER);
 	ff_buf_init(&gateway->out, 0);
@@ -319,6 +324,16 @@ static int step(struct ff_gateway *gateway, const uint8_t *bytes, size_t len, si
 	else if (len && bytes[0] == FF_FRAME_HELLO && *used > FF_GATEWAY_HELLO_MAX)
 		return ff_gateway_fail(gateway, FF_ETOOBIG, "HELLO of %zu bytes, limit is %d",
 				       *used, FF_GATEWAY_HELLO_MAX);
+	if (rc >= 0 && *used > LONG_FRAME && len >= FF_FRAME_HEADER &&
+	    !ff_gateway_takes(gateway, &frame)) {
+		if (gateway->state == FF_GATEWAY_CLOSED)
+			return gateway->why->err.code ? gateway->why->err.code : FF_ECLOSED;
+		if (rc == 0) {
+			gateway->skip = *used - len;
+			*used = len;
+		}
+		return 1;
+	}
 	if (rc <= 0)
 		return rc;
 	if (ff_log_on())
@@ -381,6 +396,13 @@ static int feed(struct ff_gateway *gateway, const uint8_t *bytes, size_t len)
 		len -= used;
 	}
 	while (len && gateway->state == FF_GATEWAY_OPEN) {
+		if (gateway->skip) {
+			used = gateway->skip < len ? gateway->skip : len;
+			gateway->skip -= used;
+			bytes += used;
+			len -= used;
+			continue;
+		}
 		rc = step(gateway, bytes, len, &used);
 		if (rc < 0)
 			return rc;
@@ -408,6 +430,7 @@ int ff_gateway_feed(struct ff_gateway *gateway, const void *bytes, size_t len, i
 		return ff_err_set(err, FF_ECLOSED, "%s: %s", gateway->id, ff_err_text(FF_ECLOSED));
 	gateway->now_us = now_us;
 	gateway->received_us = now_us;
+	gateway->doubt_us = 0;
 	rc = feed(gateway, bytes, len);
 	if (!rc && gateway->state == FF_GATEWAY_CLOSED)
 		rc = gateway->why->err.code; /* closed by what a frame said */

@@ -22,7 +22,8 @@ enum {
 	FF_GATEWAY_CHANNELS_MAX = 1 << 20, /* channels a peer may have open */
 	FF_GATEWAY_ANSWERS_MAX =
 		2 << 20, /* what a peer that asks and does not read may leave us with */
-	FF_GATEWAY_HELLO_MAX = 64 << 10, /* bytes of a HELLO */
+	FF_GATEWAY_HELLO_MAX = 64 << 10,  /* bytes of a HELLO */
+	FF_GATEWAY_CONTROL_MAX = 1 << 20, /* of other frames from a worker, save items and errors */
 };
 
 /* opening -> open -> closed; refused connections go from opening to closed. */
@@ -59,6 +60,10 @@ struct ff_gateway_opts {
 	bool initiator;
 	uint32_t frame_max;    /* 0: FF_FRAME_PAYLOAD_MAX */
 	uint32_t window_bytes; /* 0: FF_CHANNEL_WINDOW */
+	uint32_t item_max; /* of its channels, ff_channel_set_item_max; 0: FF_CHANNEL_ITEM_MAX */
+	/* Initiator: how long the worker shall bear our silence. 0: as long as we bear its own;
+	 * negative: for ever, because it sees the end of the line in any case. */
+	int64_t peer_silence_us;
 	const char *execmodel; /* for STATUS answers; NULL: "thread" */
 	const struct ff_gateway_ops *ops;
 	void *ctx;
@@ -107,7 +112,10 @@ void ff_gateway_lost(struct ff_gateway *gateway, const struct ff_err *why);
 /* Offers our extensions, right after ff_gateway_opened (silence counts from here): only to a peer
  * that is known to understand, by the initiator, before anything else is sent (FF_EINVAL). A worker
  * answers by itself. heartbeat_us 0: none; after silence_us (0: no limit) without a byte from the
- * peer, ff_gateway_tick gives FF_ELOST. Both ends keep to both. */
+ * peer, ff_gateway_tick gives FF_ELOST. Both ends keep to both. Only time in which we could have
+ * looked counts: a tick that comes late by silence_us / 4 or more says that we were away (stopped,
+ * asleep, busy in a callback), and the peer gets its silence_us anew; one that comes a little late
+ * looks once more before it gives up. */
 int ff_gateway_hello(struct ff_gateway *gateway, int64_t heartbeat_us, int64_t silence_us,
 		     int64_t now_us);
 /* Whether the peer answered HELLO (credit and heartbeats are in use). */

@@ -2,8 +2,22 @@
 #include "gateway/private.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 enum { HELLO_VERSION = 1 };
+
+/* Parts of silence_us: a tick that is late by AWAY says that nobody looked; a last look takes
+ * DOUBT. */
+enum { AWAY_PART = 4, DOUBT_PART = 16 };
+/* Timers are no more exact than this. */
+#define ON_TIME_US ((int64_t)20000)
+
+static int64_t announced_silence(const struct ff_gateway *gateway)
+{
+	if (!gateway->peer_silence_us || !gateway->silence_us)
+		return gateway->silence_us;
+	return gateway->peer_silence_us < 0 ? 0 : gateway->peer_silence_us;
+}
 
 static int put_hello(struct ff_gateway *gateway)
 {
@@ -20,7 +34,7 @@ static int put_hello(struct ff_gateway *gateway)
 	ff_pack_str(&pack, "heartbeat_us");
 	ff_pack_int(&pack, gateway->heartbeat_us);
 	ff_pack_str(&pack, "silence_us");
-	ff_pack_int(&pack, gateway->silence_us);
+	ff_pack_int(&pack, announced_silence(gateway));
 	if (gateway->ops->announce)
 		gateway->ops->announce(gateway, &pack, gateway->ctx);
 	ff_pack_close(&pack);
@@ -135,6 +149,8 @@ static int64_t silence_due(const struct ff_gateway *gateway)
 {
 	if (!gateway->silence_us || !gateway->hello_sent || gateway->state != FF_GATEWAY_OPEN)
 		return FF_NEVER_US;
+	if (gateway->doubt_us)
+		return gateway->doubt_us;
 	return after(gateway->received_us, gateway->silence_us);
 }
 
@@ -148,14 +164,45 @@ int64_t ff_gateway_deadline(const struct ff_gateway *gateway)
 	return heartbeat < silence ? heartbeat : silence;
 }
 
+/* Nobody looked for long: what the peer has said meanwhile may still lie there, and what it may
+ * have said had it heard from us. */
+static void forgive_absence(struct ff_gateway *gateway, int64_t due_us)
+{
+	int64_t late_us = gateway->now_us - due_us;
+
+	if (!gateway->silence_us || late_us < gateway->silence_us / AWAY_PART ||
+	    late_us <= ON_TIME_US)
+		return;
+	if (ff_log_on())
+		ff_log("%s: we were away for %g s: its silence counts from here", gateway->id,
+		       (double)late_us / (double)FF_SECOND_US);
+	gateway->received_us = gateway->now_us;
+	gateway->doubt_us = 0;
+}
+
+/* True: it is given up. */
+static bool is_silent(struct ff_gateway *gateway)
+{
+	int64_t due_us = silence_due(gateway);
+
+	if (due_us > gateway->now_us)
+		return false;
+	if (gateway->doubt_us || gateway->now_us - due_us <= ON_TIME_US)
+		return true;
+	gateway->doubt_us = after(gateway->now_us, gateway->silence_us / DOUBT_PART);
+	return false;
+}
+
 int ff_gateway_tick(struct ff_gateway *gateway, int64_t now_us, struct ff_err *err)
 {
+	int64_t due_us = ff_gateway_deadline(gateway);
 	int rc;
 
 	if (gateway->state == FF_GATEWAY_CLOSED)
 		return 0;
 	gateway->now_us = now_us;
-	if (silence_due(gateway) <= now_us) {
+	forgive_absence(gateway, due_us);
+	if (is_silent(gateway)) {
 		ff_gateway_fail(gateway, FF_ELOST, "no sign of life for %g s",
 				(double)gateway->silence_us / (double)FF_SECOND_US);
 		return ff_err_set(err, FF_ELOST, "%s: %s", gateway->id, gateway->why->err.text);

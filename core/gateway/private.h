@@ -58,6 +58,7 @@ struct ff_channel {
 	bool calling;	/* its callback is running */
 	bool end_given;
 	bool hold_credit;
+	bool paused; /* its callback is not to be called */
 	bool error_taken, error_seen, loss_taken;
 
 	/* receiving */
@@ -71,6 +72,7 @@ struct ff_channel {
 	struct ff_why *why;   /* the connection's, if it died under the open channel */
 	uint64_t uncounted;   /* received before the peer's HELLO and not consumed yet */
 	uint64_t outstanding; /* received since, and not yet credited */
+	uint32_t item_max;    /* 0: the gateway's */
 	uint64_t consumed;    /* the part of it that waits to be credited */
 
 	/* sending */
@@ -109,8 +111,10 @@ struct ff_gateway {
 	bool high;	 /* the output was over its high-water mark */
 	uint32_t depth;	 /* callbacks being run */
 	uint32_t frame_max;
+	uint32_t item_max;
 	uint32_t next_id;
 	struct ff_buf in; /* an incomplete frame */
+	size_t skip;	  /* bytes still to come of a frame that nobody wants */
 	struct ff_buf out;
 	struct ff_table table;
 	struct ff_list channels; /* all that exist, also those that left the table */
@@ -126,7 +130,9 @@ struct ff_gateway {
 	uint32_t window;      /* what the peer may have under way */
 	uint32_t peer_window; /* what we may */
 	int64_t heartbeat_us, silence_us;
+	int64_t peer_silence_us; /* what HELLO says instead, unless 0 */
 	int64_t now_us, sent_us, received_us;
+	int64_t doubt_us; /* until then a silent peer has a last chance; since the last byte */
 
 	struct ff_group *group;
 	void *member; /* the group's record of it */
@@ -142,14 +148,30 @@ void ff_channel_hold(struct ff_channel *channel);
 void ff_channel_unhold(struct ff_channel *channel);
 void ff_channel_unlist(struct ff_channel *channel);
 /* What the peer and the connection do to it. */
-void ff_channel_peer_data(struct ff_channel *channel, const uint8_t *bytes, uint32_t len);
 void ff_channel_peer_close(struct ff_channel *channel, const char *error);
 void ff_channel_peer_last(struct ff_channel *channel);
 void ff_channel_lost(struct ff_channel *channel);
 /* The peer ends the conversation in good order and asks us to stop: no more items. */
 void ff_channel_end_receiving(struct ff_channel *channel);
+/* An item that cannot be decoded ends a channel as an exception in a callback does in execnet. */
+void ff_channel_refuse_item(struct ff_channel *channel, const struct ff_err *err);
+/* Closes it on both sides with an error that is ours; what is queued stays. */
+void ff_channel_refuse(struct ff_channel *channel, const char *error);
+
+/* --- channel_receive.c --- */
+
+void ff_channel_peer_data(struct ff_channel *channel, const uint8_t *bytes, uint32_t len);
+/* An item begins to arrive. False: it is not to be kept; it has been dealt with. */
+bool ff_channel_takes(struct ff_channel *channel, uint32_t len);
 /* Takes its callback away; items are dropped from now on. */
 void ff_channel_drop_callback(struct ff_channel *channel);
+void ff_channel_drop_queue(struct ff_channel *channel);
+/* The queue, and what a sink holds back. */
+void ff_channel_drop_items(struct ff_channel *channel);
+/* Bytes delivered whose credit a sink holds back, or queued. */
+size_t ff_channel_unreturned(const struct ff_channel *channel);
+/* The end marker, when nothing more will come and nothing is queued. */
+void ff_channel_give_end(struct ff_channel *channel);
 
 /* --- channel_wait.c --- */
 
@@ -210,6 +232,9 @@ int ff_gateway_put(struct ff_gateway *gateway, int code, uint32_t channel, const
 /* --- frames.c --- */
 
 void ff_gateway_frame(struct ff_gateway *gateway, const struct ff_frame *frame);
+/* The header of a long frame, before the rest is kept. False: the rest is to be skipped, or the
+ * gateway was closed. */
+bool ff_gateway_takes(struct ff_gateway *gateway, const struct ff_frame *frame);
 
 /* --- hello.c --- */
 

@@ -16,6 +16,8 @@
 enum { CLOSE_ROUNDS = 64 };
 
 /* How long a wait may begin awake, and how many waits rest after a try in vain. */
+enum { TIMER_ERROR_US = 20000 };
+
 enum { SPIN_NS = 50000, SPIN_REST_MIN = 16, SPIN_REST_MAX = 4096 };
 
 static void on_idle(uv_idle_t *idle)
@@ -246,6 +248,7 @@ static void on_timer(uv_timer_t *uv)
 {
 	struct ff_timer *timer = (struct ff_timer *)uv;
 
+	timer->late_us = ff_clock_us() - timer->deadline_us;
 	timer->deadline_us = FF_NEVER_US;
 	do_not_wait(ff_container_of(uv->loop, struct ff_loop, uv));
 	timer->fn(timer);
@@ -261,6 +264,11 @@ void ff_timer_set(struct ff_timer *timer, int64_t deadline_us)
 	} else {
 		uv_timer_start(&timer->uv, on_timer, timeout_ms(timer->uv.loop, deadline_us), 0);
 	}
+}
+
+bool ff_overslept(int64_t late_us, int64_t limit_us)
+{
+	return late_us > TIMER_ERROR_US && late_us >= limit_us / 4;
 }
 
 static void on_timer_closed(uv_handle_t *handle)

@@ -53,12 +53,16 @@ struct ff_timer {
 	void (*fn)(struct ff_timer *timer);
 	void *ctx;
 	int64_t deadline_us; /* FF_NEVER_US: not set */
+	int64_t late_us;     /* inside `fn`: how long after its deadline it is called */
 	bool open;
 };
 int ff_timer_init(struct ff_timer *timer, struct ff_loop *loop, void (*fn)(struct ff_timer *),
 		  void *ctx);
 /* Fires once at deadline_us; replaces an earlier setting; FF_NEVER_US stops it. */
 void ff_timer_set(struct ff_timer *timer, int64_t deadline_us);
+/* For limits on what others do: whether the end of a limit of `limit_us` is seen so late (by a
+ * quarter of it) that it says nothing about them: we were stopped, or busy ourselves. */
+bool ff_overslept(int64_t late_us, int64_t limit_us);
 /* `closed` (may be NULL) is called when the memory may be reused. */
 void ff_timer_close(struct ff_timer *timer, void (*closed)(struct ff_timer *));
 

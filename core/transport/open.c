@@ -11,6 +11,7 @@ enum {
 	CONNECT_TIMEOUT_S = 30,
 	HEARTBEAT_S = 5,
 	SILENCE_S = 15,
+	PATIENCE = 4, /* of a worker elsewhere with us, as a multiple of ours with it */
 	EXIT_LIMIT_S = 1,
 };
 
@@ -43,8 +44,10 @@ static void driver_release(void *ctx, struct ff_gateway *gateway)
 {
 	struct ff_opener *opener = ff_opener_of(gateway);
 
-	if (opener)
-		ff_opener_release(opener);
+	if (!opener)
+		return;
+	ff_opener_tell_closed(opener);
+	ff_opener_release(opener);
 }
 
 static const struct ff_group_driver driver = {
@@ -77,11 +80,13 @@ struct ff_group *ff_open_group(struct ff_loop *loop, struct ff_err *err)
 void ff_open_release(struct ff_gateway *gateway)
 {
 	struct ff_group *group = ff_gateway_group(gateway);
+	struct ff_opener *opener = ff_opener_of(gateway);
 
 	if (!group)
 		return;
 	ff_group_remove(group, gateway);
-	driver_release(ff_group_ctx(group), gateway);
+	if (opener)
+		ff_opener_release(opener);
 }
 
 /* --- opening --- */
@@ -97,12 +102,23 @@ static void set_opts(struct ff_open_opts *to, const struct ff_open_opts *from)
 		to->silence_us = SILENCE_S * FF_SECOND_US;
 }
 
+/* On this machine a worker sees our end in any case; elsewhere only who is patient can tell a
+ * controller that was stopped for a while from one that is gone. */
+static int64_t peer_silence(const struct ff_opener *opener)
+{
+	int64_t own = opener->opts.silence_us;
+
+	return opener->transport->local || own > FF_NEVER_US / PATIENCE ? -1 : PATIENCE * own;
+}
+
 static struct ff_gateway *make_gateway(struct ff_opener *opener, const struct ff_xspec *spec)
 {
 	const struct ff_gateway_opts opts = {
 		.id = spec->id,
 		.initiator = true,
 		.window_bytes = opener->opts.window_bytes,
+		.item_max = opener->opts.item_max,
+		.peer_silence_us = peer_silence(opener),
 		.ops = &ff_opener_gateway_ops,
 		.ctx = opener,
 	};
@@ -274,4 +290,16 @@ const char *ff_gateway_stderr(const struct ff_gateway *gateway)
 	const char *text = opener ? ff_buf_str(&opener->stderr_text) : NULL;
 
 	return text ? text : "";
+}
+
+bool ff_gateway_wait_status(const struct ff_gateway *gateway, int *status)
+{
+	const struct ff_opener *opener = ff_opener_of(gateway);
+
+	/* Before there was a connection there is no transport either. */
+	if (!opener || !opener->conn.transport || opener->line == FF_LINE_LIVE ||
+	    opener->conn.status == -1)
+		return false;
+	*status = opener->conn.status;
+	return true;
 }

@@ -7,16 +7,24 @@
 #include "io/loop.h"
 
 struct ff_open_opts {
+	/* None of these limits is held against the other end while this process was stopped, asleep
+	 * or busy for long: then they begin anew. */
 	int64_t connect_timeout_us; /* from the call to the answer; 0: 30 s */
 	int64_t heartbeat_us;	    /* 0: 5 s; negative: none */
-	int64_t silence_us;	    /* 0: 15 s */
-	uint32_t window_bytes;	    /* 0: FF_CHANNEL_WINDOW */
+	/* 0: 15 s. Workers elsewhere bear our silence four times as long, and those on this machine
+	 * as long as this process lives. */
+	int64_t silence_us;
+	uint32_t window_bytes; /* 0: FF_CHANNEL_WINDOW */
+	uint32_t item_max;     /* 0: FF_CHANNEL_ITEM_MAX; see ff_channel_set_item_max */
 	/* The gateway is open and configured (err NULL), or could not be opened: err says which
 	 * xspec, what was run, its exit status or signal, its last stderr lines. Once. After a
 	 * failure the gateway is closed, still in the group, and released by ff_group_terminate or
 	 * ff_group_remove. */
 	void (*opened)(struct ff_gateway *gateway, const struct ff_err *err, void *ctx);
-	/* An open gateway ended, after its channels did. err->code 0: in order. May be NULL. */
+	/* An open gateway ended, after its channels did. err->code 0: in order. If it was not the
+	 * connection that ended first, but what the peer said (FF_EPROTO, …), that is ended now,
+	 * and this is called when it is known how the worker exited, at most 1 s later. May be
+	 * NULL. */
 	void (*closed)(struct ff_gateway *gateway, const struct ff_err *err, void *ctx);
 	/* A line the worker wrote to its stderr (without newline). NULL: only kept for messages. */
 	void (*stderr_line)(struct ff_gateway *gateway, const char *line, void *ctx);
@@ -54,5 +62,12 @@ const struct ff_value *ff_gateway_info(const struct ff_gateway *gateway);
 const char *ff_gateway_cwd(const struct ff_gateway *gateway);
 /* The last lines of its stderr, "" if none. */
 const char *ff_gateway_stderr(const struct ff_gateway *gateway);
+/* How what carried the gateway ended: a local process (the worker, or the program that reaches it:
+ * docker's own status, say), an ssh command, or what a `via` gateway ran. True: *status is as of
+ * waitpid (WIFEXITED, WIFSIGNALED, …). False: still running, never started, or nobody can know: the
+ * connection to the host was lost first (silence included: what is killed then may be known a
+ * little later), or it is a socket. Known from the `closed` callback on, and from an `opened` that
+ * tells a failure. */
+bool ff_gateway_wait_status(const struct ff_gateway *gateway, int *status);
 
 #endif

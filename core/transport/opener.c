@@ -12,6 +12,9 @@
 #include "transport/socket.h"
 #include "worker/bootstrap.h"
 
+/* How long the end of a gateway waits to be told for the exit of what carried it. */
+#define EXIT_LIMIT_US FF_SECOND_US
+
 /* X(name, text in traces) */
 #define EVENT_MAP(X)                                                                               \
 	X(START, "start")                                                                          \
@@ -110,6 +113,10 @@ static void arm(struct ff_opener *opener)
 {
 	int64_t due = ff_gateway_deadline(opener->gateway);
 
+	if (opener->untold)
+		return; /* the timer is for that */
+	if (due != FF_NEVER_US)
+		due += ff_clock_us() - ff_clock_boot_us();
 	if (opener->state < S(OPEN) && opener->connect_deadline_us < due)
 		due = opener->connect_deadline_us;
 	if (ff_gateway_state(opener->gateway) == FF_GATEWAY_CLOSED)
@@ -123,10 +130,14 @@ static void on_timer(struct ff_timer *timer)
 	struct ff_opener *opener = timer->ctx;
 	int64_t now = ff_clock_us();
 
+	ff_opener_tell_closed(opener);
+	if (opener->state < S(OPEN) &&
+	    ff_overslept(now - opener->connect_deadline_us, opener->opts.connect_timeout_us))
+		opener->connect_deadline_us = now + opener->opts.connect_timeout_us;
 	if (opener->state < S(OPEN) && now >= opener->connect_deadline_us)
 		ff_opener_fail(opener, &late);
 	else if (opener->state >= S(GREETING))
-		ff_gateway_tick(opener->gateway, now, NULL);
+		ff_gateway_tick(opener->gateway, ff_clock_boot_us(), NULL);
 	arm(opener);
 }
 
@@ -241,7 +252,7 @@ static void enter_greeting(struct ff_opener *opener)
 {
 	int64_t beat = opener->opts.heartbeat_us, silence = opener->opts.silence_us;
 	int rc = ff_gateway_hello(opener->gateway, beat < 0 ? 0 : beat, beat < 0 ? 0 : silence,
-				  ff_clock_us());
+				  ff_clock_boot_us());
 
 	ff_gateway_opened(opener->gateway);
 	arm(opener);
@@ -351,7 +362,7 @@ void ff_opener_line_data(struct ff_opener *opener, const void *bytes, size_t len
 
 	if (opener->state >= S(GREETING)) {
 		if (ff_gateway_state(opener->gateway) != FF_GATEWAY_CLOSED)
-			ff_gateway_feed(opener->gateway, bytes, len, ff_clock_us(), NULL);
+			ff_gateway_feed(opener->gateway, bytes, len, ff_clock_boot_us(), NULL);
 		return;
 	}
 	opener->noise += len;
@@ -366,7 +377,8 @@ void ff_opener_line_data(struct ff_opener *opener, const void *bytes, size_t len
 		struct ff_buf rest = opener->early;
 
 		ff_buf_init(&opener->early, FF_EARLY_MAX);
-		ff_gateway_feed(opener->gateway, ff_buf_data(&rest), rest.len, ff_clock_us(), NULL);
+		ff_gateway_feed(opener->gateway, ff_buf_data(&rest), rest.len, ff_clock_boot_us(),
+				NULL);
 		ff_buf_release(&rest);
 	}
 }
@@ -386,7 +398,11 @@ static bool could_not_run(const struct ff_opener *opener)
 
 void ff_opener_line_down(struct ff_opener *opener, const struct ff_err *err)
 {
-	if (ff_gateway_state(opener->gateway) == FF_GATEWAY_CLOSED || opener->state == S(RETRYING))
+	if (ff_gateway_state(opener->gateway) == FF_GATEWAY_CLOSED) {
+		ff_opener_tell_closed(opener);
+		return;
+	}
+	if (opener->state == S(RETRYING))
 		return;
 	if (could_not_run(opener) && !opener->killed && opener->exec_file) {
 		refuse_file(opener, err->text);
@@ -433,18 +449,34 @@ static void fail_children(struct ff_opener *opener)
 	}
 }
 
+void ff_opener_tell_closed(struct ff_opener *opener)
+{
+	if (!opener->untold)
+		return;
+	opener->untold = false;
+	ff_timer_set(&opener->timer, FF_NEVER_US);
+	if (opener->opts.closed)
+		opener->opts.closed(opener->gateway, ff_gateway_error(opener->gateway),
+				    opener->opts.ctx);
+}
+
 static void on_closed(struct ff_gateway *gateway, const struct ff_err *why, void *ctx)
 {
 	struct ff_opener *opener = ctx;
 	bool was_open = opener->state == S(OPEN);
 
 	ff_timer_set(&opener->timer, FF_NEVER_US);
+	opener->untold = was_open;
 	ff_deferred_cancel(&opener->start);
 	ff_list_del(&opener->waiting);
 	ff_opener_kill_line(opener);
 	if (was_open) {
-		if (opener->opts.closed)
-			opener->opts.closed(gateway, why, opener->opts.ctx);
+		/* Nonsense: how the worker exits comes after it. A silent host's exit is our
+		 * doing. */
+		if (opener->line == FF_LINE_LIVE && why->code != FF_ELOST)
+			ff_timer_set(&opener->timer, ff_clock_us() + EXIT_LIMIT_US);
+		else
+			ff_opener_tell_closed(opener);
 	} else {
 		if (opener->state != S(FAILED)) {
 			ff_opener_explain(opener, why);

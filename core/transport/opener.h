@@ -52,6 +52,7 @@ struct ff_opener {
 	bool killed;	/* on request */
 	bool releasing;
 	bool write_closed;
+	bool untold; /* it has ended: opts.closed waits for the exit of what carried it */
 	int64_t connect_deadline_us;
 
 	enum ff_line line;
@@ -83,6 +84,8 @@ int ff_opener_init(struct ff_opener *opener, struct ff_loop *loop);
 /* WAITING is over: connects, soon. */
 void ff_opener_start(struct ff_opener *opener);
 void ff_opener_kill(struct ff_opener *opener);
+/* Tells opts.closed now if it is still to be told. */
+void ff_opener_tell_closed(struct ff_opener *opener);
 /* Frees the opener and its gateway when that is safe. */
 void ff_opener_release(struct ff_opener *opener);
 extern const struct ff_gateway_ops ff_opener_gateway_ops;

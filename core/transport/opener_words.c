@@ -25,6 +25,18 @@ static void drop_first_line(struct ff_opener *opener)
 	opener->stderr_lines--;
 }
 
+static void show_nuls(struct ff_buf *line)
+{
+	struct ff_buf shown = FF_BUF_INIT;
+
+	if (line->len == 0 || !memchr(ff_buf_data(line), '\0', line->len))
+		return;
+	ff_buf_add_shown(&shown, (const char *)ff_buf_data(line), line->len);
+	ff_buf_clear(line);
+	ff_buf_add(line, ff_buf_data(&shown), shown.len);
+	ff_buf_release(&shown);
+}
+
 static void end_line(struct ff_opener *opener)
 {
 	struct ff_buf *line = &opener->stderr_line;
@@ -32,6 +44,7 @@ static void end_line(struct ff_opener *opener)
 
 	while (line->len > 0 && ff_buf_data(line)[line->len - 1] == '\r')
 		line->len--;
+	show_nuls(line);
 	text = ff_buf_str(line);
 	if (!text)
 		return;

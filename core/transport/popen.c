@@ -85,8 +85,12 @@ static void on_exited(struct ff_process *process, void *ctx)
 static void on_leak(struct ff_timer *timer)
 {
 	struct line *line = timer->ctx;
+	int64_t limit = ff_process_exited(line->process) ? LEAK_US : EXIT_US;
 
-	if (ff_process_exited(line->process)) {
+	/* What it has written, or that it has exited, may not have been seen yet. */
+	if (ff_overslept(timer->late_us, limit))
+		ff_timer_set(timer, ff_clock_us() + limit);
+	else if (ff_process_exited(line->process)) {
 		ff_process_abandon_output(line->process);
 	} else {
 		snprintf(line->why, sizeof(line->why), "it had closed the line and did not exit");

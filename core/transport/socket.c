@@ -62,7 +62,10 @@ static void on_timer_closed(struct ff_timer *timer)
 
 static void on_late(struct ff_timer *timer)
 {
-	ff_sock_guard_late(timer->ctx);
+	if (ff_overslept(timer->late_us, FF_SOCK_SHAKE_S * FF_SECOND_US))
+		ff_timer_set(timer, ff_clock_us() + FF_SOCK_SHAKE_S * FF_SECOND_US);
+	else
+		ff_sock_guard_late(timer->ctx);
 }
 
 static void on_resume(struct ff_deferred *deferred)

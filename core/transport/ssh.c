@@ -50,6 +50,10 @@ static void on_timer(struct ff_timer *timer)
 {
 	struct ff_ssh *ssh = timer->ctx;
 
+	if (ff_overslept(timer->late_us, ssh->limit_s * FF_SECOND_US)) {
+		ff_ssh_set_timeout(ssh, ssh->limit_s);
+		return;
+	}
 	ssh->timed_out = true;
 	ff_ssh_drive(ssh);
 }

@@ -52,15 +52,13 @@ int ff_frame_parse(const uint8_t *data, size_t len, uint32_t max, struct ff_fram
 		return ff_err_set(err, FF_ETOOBIG, "frame %s (code %d) of %u bytes, limit is %u",
 				  ff_frame_name(code), code, payload_len, max);
 	*used = FF_FRAME_HEADER + (size_t)payload_len;
-	if (len < *used)
-		return 0;
 	*frame = (struct ff_frame){
 		.code = code,
 		.channel = channel,
 		.len = payload_len,
-		.payload = data + FF_FRAME_HEADER,
+		.payload = len < *used ? NULL : data + FF_FRAME_HEADER,
 	};
-	return 1;
+	return frame->payload != NULL;
 }
 
 int ff_frame_put(struct ff_buf *out, int code, uint32_t channel, const void *payload, size_t len)

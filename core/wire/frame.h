@@ -40,8 +40,9 @@ struct ff_frame {
 const char *ff_frame_name(int code); /* "CHANNEL_DATA"; "?" for unknown codes */
 
 /* Takes one frame from the front of `data`. 1: *frame is filled and *used says how many bytes it
- * took; 0: more bytes are needed, *used says how many in all; FF_EPROTO: a negative channel id or
- * length; FF_ETOOBIG: payload over `max`. Unknown codes are the caller's to judge. */
+ * took; 0: more bytes are needed, *used says how many in all (if FF_FRAME_HEADER are there, *frame
+ * is filled, without its payload); FF_EPROTO: a negative channel id or length; FF_ETOOBIG: payload
+ * over `max`. Unknown codes are the caller's to judge. */
 int ff_frame_parse(const uint8_t *data, size_t len, uint32_t max, struct ff_frame *frame,
 		   size_t *used, struct ff_err *err);
 

@@ -121,7 +121,8 @@ bool ff_is_str(const struct ff_value *value, const char *text);
 /* The number in an INT, BOOL or FLOAT (truncated). */
 int64_t ff_as_int(const struct ff_value *value, int64_t fallback);
 double ff_as_float(const struct ff_value *value, double fallback);
-/* The text of a STR or BYTES; may contain NULs, see value->len. */
+/* The text of a STR or BYTES; may contain NULs, see value->len: for texts that are to be shown use
+ * ff_buf_add_shown(buf, value->text, value->len). */
 const char *ff_as_str(const struct ff_value *value, const char *fallback);
 
 /* Whether Python could use it as a dict key or set element. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/std.h"
 #include "io/trace.h"
 #include "worker/bootstrap.h"
 #include "worker/guard.h"
@@ -115,6 +116,7 @@ int main(int argc, char **argv)
 	static char first[FIRST_MAX];
 	bool as_python = false, ours = false;
 	ssize_t first_len = 0;
+	unsigned closed = ff_std_descriptors_open();
 	int in_fd, out_fd, i;
 
 	if (argc >= 2 && !strcmp(argv[1], "--version")) {
@@ -127,6 +129,10 @@ int main(int argc, char **argv)
 		return fail(argv[argc - 1]);
 	for (i = 1; i < argc; i++)
 		as_python |= !strcmp(argv[i], "-c");
+	if (closed & (1u << STDIN_FILENO | 1u << STDOUT_FILENO)) {
+		errno = EBADF;
+		return fail("stdin and stdout are needed");
+	}
 	in_fd = take(STDIN_FILENO);
 	out_fd = take(STDOUT_FILENO);
 	if (in_fd < 0 || out_fd < 0)

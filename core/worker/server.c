@@ -188,14 +188,18 @@ static void want_write(struct ff_gateway *gateway, void *ctx)
 
 static void set_tick(struct ff_worker *worker)
 {
-	ff_timer_set(&worker->tick, ff_gateway_deadline(worker->gateway));
+	int64_t due = ff_gateway_deadline(worker->gateway);
+
+	if (due != FF_NEVER_US)
+		due += ff_clock_us() - ff_clock_boot_us();
+	ff_timer_set(&worker->tick, due);
 }
 
 static void on_tick(struct ff_timer *timer)
 {
 	struct ff_worker *worker = timer->ctx;
 
-	if (!ff_gateway_tick(worker->gateway, ff_clock_us(), NULL))
+	if (!ff_gateway_tick(worker->gateway, ff_clock_boot_us(), NULL))
 		set_tick(worker);
 }
 
@@ -204,7 +208,7 @@ static void feed(struct ff_worker *worker, const void *bytes, size_t len)
 	if (!len || ff_gateway_state(worker->gateway) != FF_GATEWAY_OPEN)
 		return;
 	/* While ending, too: what is still to be sent may need credit. */
-	ff_gateway_feed(worker->gateway, bytes, len, ff_clock_us(), NULL);
+	ff_gateway_feed(worker->gateway, bytes, len, ff_clock_boot_us(), NULL);
 	if (worker->tick.deadline_us == FF_NEVER_US)
 		set_tick(worker);
 }

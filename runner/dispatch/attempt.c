@@ -224,7 +224,7 @@ static struct run_host *freest_host(struct run_job *job)
 		struct run_host *host = &job->run->hosts[i];
 		uint64_t free_slots, best_free;
 
-		if (host->state != HOST_READY || host->used >= host->host->slots ||
+		if (!host_takes_work(host) || host->used >= host->host->slots ||
 		    !job_wants_host(job, host))
 			continue;
 		if (best) {

@@ -26,6 +26,12 @@ bool host_usable(const struct run_host *host)
 	return host->needed && host->state != HOST_UNUSED && host->state != HOST_DOWN;
 }
 
+bool host_takes_work(const struct run_host *host)
+{
+	return host->state == HOST_READY && host->foreman &&
+	       ff_gateway_state(host->foreman) == FF_GATEWAY_OPEN;
+}
+
 static bool host_needs_python(const struct run_host *host)
 {
 	const struct run *run = host->run;

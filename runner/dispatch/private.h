@@ -187,8 +187,9 @@ void output_release(struct run_output *output);
 
 /* host.c, probe.c */
 void host_open_all(struct run *run);
-void host_pump(struct run *run);	       /* opens again what died */
-bool host_usable(const struct run_host *host); /* ready, or may become so */
+void host_pump(struct run *run);		   /* opens again what died */
+bool host_usable(const struct run_host *host);	   /* ready, or may become so */
+bool host_takes_work(const struct run_host *host); /* ready, and its connection not just lost */
 void host_probe(struct run_host *host);
 void host_probed(struct run_host *host);
 void host_release(struct run_host *host);

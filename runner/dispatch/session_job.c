@@ -37,7 +37,7 @@ static void start_sessions(struct run_job *job)
 	for (size_t i = 0; i < run->opts->inventory->len; i++) {
 		struct run_host *host = &run->hosts[i];
 
-		if (host->state != HOST_READY || host->python_problem || !job_wants_host(job, host))
+		if (!host_takes_work(host) || host->python_problem || !job_wants_host(job, host))
 			continue;
 		while (host->used < host->host->slots && !host->python_problem &&
 		       (!job->collected ||

@@ -291,7 +291,7 @@ static const struct bad_peer {
 	{"unknown_code", FF_EPROTO, "unknown frame code 77"},
 	{"long_frame", FF_ETOOBIG, "of 2147483647 bytes, limit is"},
 	{"negative_frame", FF_EPROTO, "negative length -1"},
-	{"promise", FF_ETIMEOUT, "did not answer within 0.7 s"},
+	{"promise", FF_EPROTO, "which was never opened"},
 	{"nested_hello", FF_ELOAD, "nested too deeply"},
 	{"long_list", FF_ELOAD, "HELLO: serialized data, byte 5: a length larger than the data"},
 	{"no_hello", FF_EPROTO, "HEARTBEAT before HELLO"},

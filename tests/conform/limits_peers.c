@@ -112,7 +112,7 @@ static void negative_frame(void)
 	noise();
 }
 
-/* As much as is allowed, and then nothing of it. */
+/* As much as a frame may have, for a channel that nobody has opened. */
 static void promise(void)
 {
 	put(STDOUT_FILENO, "1", 1);

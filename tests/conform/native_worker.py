@@ -614,6 +614,39 @@ def test_silence():
         wait_gone(stray)
 
 
+def test_own_pause_is_not_silence():
+    """A stopped worker could not hear us: it gives us a new limit when it goes on, every time."""
+    with Client() as client:
+        pid = client.pid()
+        client.send(HELLO, 0, dumps({"version": 1, "window": 1 << 20, "silence_us": 1000000,
+                                     "heartbeat_us": 50000}))
+        assert client.frame()[0] == HELLO
+        for _ in range(2):
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(1.5)
+            os.kill(pid, signal.SIGCONT)
+            began = time.monotonic()
+            while time.monotonic() - began < 0.3:
+                assert client.frame()[0] == HEARTBEAT
+        assert client.popen.wait(LIMIT_S) == 1  # and then it is
+
+
+def test_closed_descriptors():
+    """Without stdin or stdout there is no line; without stderr there is one all the same."""
+    for fd in 0, 1:
+        done = subprocess.run([WORKER], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              preexec_fn=lambda fd=fd: os.close(fd), timeout=LIMIT_S)
+        assert done.returncode == 2 and b"stdin and stdout are needed" in done.stderr and not done.stdout
+    popen = subprocess.Popen([WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+                             preexec_fn=lambda: os.close(2))
+    assert popen.stdout.read(1) == b"1"
+    links = [os.readlink("/proc/%d/fd/%d" % (popen.pid, fd)) for fd in range(3)]
+    assert links == ["/dev/null"] * 3
+    popen.stdin.close()
+    assert popen.wait(LIMIT_S) == 0
+    popen.stdout.close()
+
+
 def test_nonsense():
     with Client() as client:
         client.send(99, 1)

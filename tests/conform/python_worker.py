@@ -20,7 +20,7 @@ from execnet.gateway_io import Popen2IOMaster
 from execnet.xspec import XSpec
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fakes"))
-from worker_text import part, worker_text  # noqa: E402
+from worker_text import builtin_text, part, worker_text  # noqa: E402
 
 PYTHON = os.environ.get("FF_TEST_PYTHON", sys.executable)
 LIMIT = 30
@@ -711,7 +711,7 @@ def test_socket_server(tmp_path):
 
 
 def builtin(worker, name, id=1, control=None, **kwargs):
-    task = dumps_internal((part(name), name + ".py", name, kwargs))
+    task = dumps_internal((builtin_text(name), name + ".py", name, kwargs))
     if control:  # a channel as keyword argument
         at = task.rindex(b"@")
         pair = dumps_internal("control")[:-1] + b"B" + struct.pack("!i", control) + b"P"
@@ -853,6 +853,100 @@ def test_command_is_killed_when_the_channel_closes(raw):
     assert worker.item() == 1
 
 
+DAEMONS = """
+sleep 1001 & echo $!
+setsid sleep 1002 & echo $!
+setsid sh -c 'sh -c "env -i sleep 1003 & echo \\$!"' &
+sleep 1004
+"""
+
+
+def start_daemons(worker, id=1):
+    """A command that leaves nothing out; gives the pids of what runs, its own first."""
+    builtin(worker, "command", id=id, shell=DAEMONS)
+    word, pid = worker.item()
+    assert word == "start"
+    text = b"%d\n" % pid
+    while text.count(b"\n") < 4:
+        text += worker.item()[1]
+    return [int(line) for line in text.split()]
+
+
+def guard_of(pid):
+    """The parent of a command."""
+    with open("/proc/%d/stat" % pid) as fp:
+        return int(fp.read().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.parametrize("victim", ["worker", "group", "guard", "line", "terminate"])
+def test_no_orphans(raw, victim):
+    worker = raw(start_new_session=True)
+    pids = start_daemons(worker)
+    guard = guard_of(pids[0])
+    try:
+        if victim == "worker":
+            os.kill(worker.popen.pid, signal.SIGKILL)
+        elif victim == "group":
+            os.killpg(worker.popen.pid, signal.SIGKILL)
+        elif victim == "guard":
+            os.kill(guard, signal.SIGKILL)
+        elif victim == "line":
+            worker.popen.stdin.close()
+        else:
+            worker.send(TERMINATE)
+        assert worker.popen.wait(LIMIT) == {"guard": 1, "line": 0, "terminate": 0}.get(victim, -9)
+        for pid in pids + [guard]:
+            wait_gone(pid)
+    finally:
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+
+
+def test_a_daemon_of_a_command_lives_with_the_worker(raw):
+    worker = raw()
+    builtin(worker, "command", shell="setsid sleep 1001 >/dev/null 2>&1 & echo $!")
+    items, output, error = gather(worker)
+    assert error is None and not items[-1][1]["leaked"]
+    pid = int(output["out"])
+    os.kill(pid, 0)
+    worker.send(TERMINATE)
+    assert worker.popen.wait(LIMIT) == 0
+    wait_gone(pid)
+
+
+def test_a_forked_child_does_not_keep_the_guard(raw):
+    """It has copies of all descriptors of the worker."""
+    worker = raw()
+    pids = start_daemons(worker)
+    worker.exec("import os, time\npid = os.fork()\nif not pid: time.sleep(1000)\nchannel.send(pid)", 3)
+    child = worker.item()
+    os.kill(worker.popen.pid, signal.SIGKILL)
+    try:
+        for pid in pids:
+            wait_gone(pid)
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_many_commands_at_once(raw):
+    worker = raw()
+    for n in range(20):
+        builtin(worker, "command", id=2 * n + 1, shell="echo %d; exit %d" % (n, n))
+    ended = {}
+    while len(ended) < 20:
+        code, id, payload = worker.frame()
+        if code == DATA:
+            item = loads_internal(payload)
+            if item[0] == "exit":
+                ended[id // 2] = item[1]["exit"]
+        else:
+            assert code == CLOSE
+    assert ended == {n: n for n in range(20)}
+
+
 def test_command_stalls_without_credit_and_can_be_killed_then(raw):
     worker = raw()
     worker.hello(window=100000)
@@ -906,7 +1000,7 @@ def test_proxy_kill_and_close(raw):
 
 def test_gateway_through_a_proxy(gw):
     """execnet's own form: the fields of an xspec, then the control channel, then the stream."""
-    source = part("proxy") + "\nproxy(channel)\n"
+    source = builtin_text("proxy") + "\nproxy(channel)\n"
     channel = gw.remote_exec(source)
     control = gw.newchannel()
     channel.send({"popen": True, "python": PYTHON})
@@ -1401,6 +1495,20 @@ def test_silence_ends_the_worker_when_nobody_reads(raw):
     worker.hello(heartbeat_us=50000, silence_us=500000, window=1 << 30)
     worker.exec("while 1: channel.send(b'x' * 100000)")
     assert worker.popen.wait(LIMIT) == 1
+
+
+def test_its_own_pause_is_not_our_silence(raw):
+    """A stopped worker could not hear us: it gives us a new limit when it goes on, every time."""
+    worker = raw()
+    worker.hello(heartbeat_us=50000, silence_us=1000000)
+    for _ in range(2):
+        os.kill(worker.popen.pid, signal.SIGSTOP)
+        time.sleep(1.5)
+        os.kill(worker.popen.pid, signal.SIGCONT)
+        began = time.monotonic()
+        while time.monotonic() - began < 0.3:
+            assert worker.frame()[0] == HEARTBEAT
+    assert worker.popen.wait(LIMIT) == 1  # and then it is
 
 
 def test_traffic_counts_as_life(raw):

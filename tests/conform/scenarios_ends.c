@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -29,6 +30,15 @@ static bool is_lost(struct ff_channel *channel, const char *words)
 	return true;
 }
 
+/* As waitpid gives it, where there is a program whose end can be known. */
+static bool has_status(struct rig *rig, int expected)
+{
+	int status = -1;
+
+	CHECK(ff_gateway_wait_status(rig->gw, &status) == rig->setup->launches);
+	return !rig->setup->launches || status == expected;
+}
+
 static bool remote_exit(struct rig *rig)
 {
 	CHANNEL channel = rig_exec(rig, rig->gw, "channel.send(1)\nimport os\nos._exit(3)", "");
@@ -39,6 +49,7 @@ static bool remote_exit(struct rig *rig)
 	CHECK(rig_until_closed(rig, rig->gw));
 	CHECK(ff_gateway_error(rig->gw)->code == FF_ELOST);
 	CHECK_TEXT(ff_gateway_error(rig->gw)->text, end_words(rig, "exit status 3"));
+	CHECK(has_status(rig, W_EXITCODE(3, 0)));
 	return true;
 }
 
@@ -50,7 +61,10 @@ static bool killed(struct rig *rig)
 	CHECK(channel);
 	EXPECT(channel, ff_str("up"));
 	CHECK(kill(rig_pid(rig->gw), SIGKILL) == 0);
-	return is_lost(channel, end_words(rig, "killed by signal 9 (SIGKILL)"));
+	CHECK(is_lost(channel, end_words(rig, "killed by signal 9 (SIGKILL)")));
+	CHECK(rig_until_closed(rig, rig->gw));
+	CHECK(has_status(rig, SIGKILL));
+	return true;
 }
 
 static void on_end(struct ff_channel *channel, const struct ff_item *item, void *ctx)
@@ -99,6 +113,40 @@ static bool last_words(struct rig *rig)
 	CHECK_TEXT(ff_gateway_error(rig->gw)->text, "first line");
 	CHECK_TEXT(ff_gateway_error(rig->gw)->text, "exit status 5");
 	CHECK_TEXT(ff_gateway_stderr(rig->gw), "last words");
+	return true;
+}
+
+/* Nothing is lost behind a NUL: values keep their length, errors and lines show it. */
+static bool texts_with_nuls(struct rig *rig)
+{
+	CHANNEL channel = rig_exec(rig, rig->gw,
+				   "import sys\n"
+				   "sys.stderr.write('said\\0more\\n')\n"
+				   "sys.stderr.flush()\n"
+				   "channel.send('a\\0b')\n"
+				   "channel.send(b'\\0\\0')\n"
+				   "channel.send({'k\\0y': 'v\\0'})\n"
+				   "raise Exception('before\\0after\\0')\n",
+				   "");
+	ITEM text = FF_ITEM_INIT, bytes = FF_ITEM_INIT, dict = FF_ITEM_INIT;
+	struct ff_err err;
+
+	CHECK(channel);
+	CHECK_RC(ff_channel_receive(channel, WAIT_MS, &text, &err), 0, &err);
+	CHECK(text.value.kind == FF_STR && text.value.len == 3 &&
+	      !memcmp(text.value.text, "a\0b", 3));
+	CHECK_RC(ff_channel_receive(channel, WAIT_MS, &bytes, &err), 0, &err);
+	CHECK(bytes.value.len == 2);
+	CHECK_RC(ff_channel_receive(channel, WAIT_MS, &dict, &err), 0, &err);
+	CHECK(dict.value.items[0].len == 3 && dict.value.items[1].len == 2);
+	CHECK_RC(ff_channel_waitclose(channel, WAIT_MS, &err), FF_EREMOTE, &err);
+	CHECK_TEXT(err.text, "before\\x00after\\x00");
+	CHECK_TEXT(ff_channel_error(channel), "before\\x00after\\x00");
+	if (rig->setup->launches) {
+		ff_gateway_exit(rig->gw);
+		CHECK(rig_until_closed(rig, rig->gw));
+		CHECK_TEXT(ff_gateway_stderr(rig->gw), "said\\x00more");
+	}
 	return true;
 }
 
@@ -291,6 +339,7 @@ const struct scenario scenarios_ends[] = {
 	{"killed", ON_FRESH, killed},
 	{"lost_channels", ON_FRESH, lost_channels},
 	{"no_orphans", ON_NATIVE | ON_FRESH, no_orphans},
+	{"texts_with_nuls", ON_PYTHON | ON_FRESH, texts_with_nuls},
 	{"last_words", ON_PYTHON | ON_FRESH | ON_LAUNCHED, last_words},
 	{"stuck", ON_FRESH, stuck},
 	{"orderly_end", ON_NOTHING, orderly_end},

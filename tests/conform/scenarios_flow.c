@@ -114,6 +114,63 @@ static bool command_flood(struct rig *rig)
 	return true;
 }
 
+/* --- a reader with a callback that stops and goes on --- */
+
+struct reader {
+	int64_t bytes, heard;
+	bool ended;
+};
+
+static void on_flood(struct ff_channel *channel, const struct ff_item *item, void *ctx)
+{
+	struct reader *reader = ctx;
+
+	reader->ended |= !item;
+	reader->bytes += item ? (int64_t)item->value.len : 0;
+	if (reader->bytes == CHUNK)
+		ff_channel_pause(channel, true);
+}
+
+static void on_progress(struct ff_channel *channel, const struct ff_item *item, void *ctx)
+{
+	((struct reader *)ctx)->heard += item != NULL;
+}
+
+static bool paused_flood(struct rig *rig)
+{
+	CHANNEL progress = ff_channel_new(rig->gw);
+	CHANNEL channel = rig_exec(rig, rig->gw,
+				   "progress = channel.receive()\n"
+				   "chunk = bytes(65536)\n"
+				   "for i in range(3200):\n"
+				   "    channel.send(chunk)\n"
+				   "    if i < 200: progress.send(i)\n",
+				   "");
+	struct ff_value value = channel_value(progress);
+	long before = rig_memory_bytes();
+	struct reader reader = {0};
+	struct ff_err err;
+	int64_t heard = -1;
+
+	CHECK(channel && progress);
+	CHECK(ff_channel_set_callback(channel, on_flood, &reader) == 0);
+	CHECK(ff_channel_set_callback(progress, on_progress, &reader) == 0);
+	CHECK_RC(ff_channel_send(channel, &value, &err), 0, &err);
+	/* Its other channel tells until the sender has stalled, and others never do. */
+	while (heard != reader.heard || reader.bytes == 0) {
+		heard = reader.heard;
+		for (int i = 0; i < STATUS_ROUNDS; i++)
+			CHECK(status_round(rig));
+	}
+	CHECK(reader.bytes == CHUNK);
+	CHECK(heard <= FF_CHANNEL_WINDOW / CHUNK + 2);
+	CHECK(rig_memory_bytes() - before < GROWTH_MAX);
+	ff_channel_pause(channel, false);
+	CHECK(rig_until(rig, &reader.ended));
+	CHECK(reader.bytes == (int64_t)FLOOD_CHUNKS * CHUNK);
+	return true;
+}
+
 /* --- the other direction --- */
 
 struct producer {
@@ -192,6 +249,7 @@ static bool refused(struct rig *rig)
 
 const struct scenario scenarios_flow[] = {
 	{"flood", ON_PYTHON | ON_FRESH, flood},
+	{"paused_flood", ON_PYTHON | ON_FRESH, paused_flood},
 	{"command_flood", ON_NATIVE | ON_FRESH, command_flood},
 	{"flood_them", ON_PYTHON | ON_FRESH, flood_them},
 	{"refused", ON_PYTHON | ON_FRESH, refused},

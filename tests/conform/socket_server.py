@@ -236,9 +236,9 @@ def test_tls(serve, token, listen):
     server = serve("--token-file", token, listen=listen)
     spec = "socket=127.0.0.1:%d//token_file=%s" % (server.port, token)
     check("-b", "8000000", spec, echo="8011776")
-    check(spec + "//worker=native", worker="native", echo="5")
     server.until("python worker runs")
     server.until("the worker ended: exit status 0")
+    check(spec + "//worker=native", worker="native", echo="5")
     server.until("native worker runs")
 
 

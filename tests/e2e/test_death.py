@@ -219,12 +219,12 @@ def test_silent_host_is_lost(farflung, python):
     assert "no sign of life for 1.5 s; opening it again" in notes
 
 
-@pytest.mark.parametrize("where", ["local", "ssh"])
+@pytest.mark.parametrize("where", ["local", "python", "ssh"])
 def test_farflung_itself(farflung, fresh_sshd, python, tmp_path, where):
     temp = tmp_path / "tmp"
     temp.mkdir()
     root = farflung.cwd / "tree"
-    spec = "popen"
+    spec = "popen//worker=python//python=/usr/bin/python3" if where == "python" else "popen"
     if where == "ssh":
         server = fresh_sshd()
         root = tmp_path / "there"
@@ -255,6 +255,61 @@ def test_farflung_itself(farflung, fresh_sshd, python, tmp_path, where):
     lines = journal.splitlines()
     assert json.loads(lines[0])["event"] == "run-started"
     assert any(json.loads(line)["event"] == "unit-started" for line in lines)
+
+
+@pytest.mark.parametrize("where", ["local", "ssh"])
+def test_a_pause_of_farflung_loses_nothing(farflung, fresh_sshd, tmp_path, where):
+    """Ctrl-Z for longer than settings.silence: it is ourselves that were away, each time."""
+    spec = "popen"
+    root = farflung.cwd / "tree"
+    if where == "ssh":
+        root = tmp_path / "there"
+        spec = f"ssh={fresh_sshd().words}//chdir={root}"
+    write(farflung.cwd / "tree" / "test_it.py", """
+import pathlib, time
+def test_it():
+    pathlib.Path("test-begun").touch()
+    while not pathlib.Path("go").exists():
+        time.sleep(0.05)
+""")
+    farflung.yaml(
+        f"inventory: [{{spec: '{spec}', name: box, slots: 2, python: /usr/bin/python3}}]\n"
+        "tree: tree\nsettings: {heartbeat: 200ms, silence: 1s}\n"
+        "jobs:\n"
+        "  unit: {pytest: [-p, 'no:cacheprovider', test_it.py]}\n"
+        "  shell: {run: 'touch shell-begun; until test -e go; do sleep 0.1; done'}\n")
+    live = farflung.follow("run")
+    for name in ("test-begun", "shell-begun"):
+        wait_until((root / name).exists, 20, f"{name} is there")
+    for _ in range(4):  # more often than a host is opened
+        os.kill(live.process.pid, signal.SIGSTOP)
+        time.sleep(1.5)
+        os.kill(live.process.pid, signal.SIGCONT)
+        time.sleep(0.3)
+    (root / "go").touch()
+    events = live.finish(0)
+    assert set(outcomes(events).values()) == {"passed"}
+    assert len(of_kind(events, "unit-started")) == 2
+    assert not of_kind(events, "notice", host="box")
+
+
+def test_python_foreman(farflung):
+    """A host without the native worker loses it: what it ran is gone before it runs again."""
+    farflung.yaml(
+        "inventory: [{spec: 'popen//worker=python//python=/usr/bin/python3', name: box, slots: 1}]\n"
+        "jobs:\n"
+        "  shell: {run: 'test -e pids && exit 0; echo $$ >> pids;"
+        " setsid sh -c \"echo \\$\\$ >> pids; exec sleep 1001\" & sleep 1000'}\n")
+    live = farflung.follow("run")
+    pids = farflung.cwd / "pids"
+    wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2, 20, "both run")
+    first = [int(pid) for pid in pids.read_text().split()]
+    guard = wait_until(lambda: named(farflung, "farflung-guard"), 5, "there is a guard")[0]
+    foreman = [pid for pid in farflung.left_over() if process_name(pid).startswith("python3")]
+    assert len(foreman) == 1
+    os.kill(foreman[0], signal.SIGKILL)
+    wait_until(lambda: not {guard, *first} & set(farflung.left_over()), 20, "all of it is gone")
+    live.finish(0)
 
 
 def test_stopped_farflung_is_left_by_its_workers(farflung, sshd, tmp_path):

@@ -1,5 +1,6 @@
 # The built-in `command` for hosts where the native worker can't run: one program in a process group
-# of its own, its output streamed as items, its end told in detail. Sent by remote_exec; POSIX only.
+# of its own, its output streamed as items, its end told in detail. Sent by remote_exec, behind
+# programs.py; POSIX only.
 import os
 import signal
 import subprocess
@@ -11,68 +12,32 @@ from threading import Timer
 CHUNK = 1 << 16
 
 
-class Refused(Exception):
-    """Its text alone becomes the channel's error."""
-
-    def __init__(self, text):
-        Exception.__init__(self, text)
-        self.ff_text = text
-
-
 class Command:
     def __init__(self, channel, grace):
         self.channel = channel
         self.grace = grace
         self.timers = []
-        self.reaped = self.timed_out = self.killed = self.gone = False
+        self.timed_out = self.killed = self.gone = False
 
-    def start(self, argv, cwd, env, stdin, merge, prepare):
-        missing = cwd is not None and not os.path.isdir(cwd)
-        try:
-            self.popen = subprocess.Popen(
-                argv,
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT if merge else subprocess.PIPE,
-                bufsize=0,
-                start_new_session=True,
-                preexec_fn=prepare,
-            )
-        except OSError as exc:
-            if missing:
-                raise Refused("cannot change to '%s': %s" % (cwd, os.strerror(exc.errno))) from None
-            raise Refused("cannot run '%s': %s" % (argv[0], os.strerror(exc.errno))) from None
-        except (ValueError, subprocess.SubprocessError) as exc:
-            raise Refused("cannot run '%s': %s" % (argv[0], exc)) from None
-        self.pid = self.popen.pid
-        self.popen.returncode = 0  # reaped here, not by subprocess
-        self.woken, self.wake = os.pipe()
-        start_new_thread(self.watch, ())
+    def start(self, argv, cwd, env, stdin, merge, nice, rlimits):
+        self.program = start_program(
+            self.channel, argv, cwd, env, nice, rlimits,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+        )  # fmt: skip
+        self.signal = self.program.signal
         if stdin is not None:
             start_new_thread(self.feed, (stdin,))
 
-    def watch(self):
-        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        os.close(self.wake)
-
     def feed(self, data):
         try:
-            with self.popen.stdin as pipe:
+            with self.program.stdin as pipe:
                 view = memoryview(data)
                 while view:
                     view = view[pipe.write(view) :]
         except OSError:
             pass
-
-    def signal(self, number):
-        # until it is reaped, the group's number is nobody else's
-        if not self.reaped:
-            try:
-                os.killpg(self.pid, number)
-            except OSError:
-                pass
 
     def later(self, seconds, function):
         timer = Timer(seconds, function)
@@ -108,16 +73,17 @@ class Command:
 
     def pump(self, leak):
         """Pass output on until it is closed, at most `leak` seconds longer than the program runs."""
-        names = {self.popen.stdout: "out", self.popen.stderr: "err"}
+        names = {self.program.stdout: "out", self.program.stderr: "err"}
+        woken = self.program.woken
         names.pop(None, None)
         running, deadline = True, None
         while running or names:
             left = None if running else max(0, deadline - time.monotonic())
-            ready = select(list(names) + ([self.woken] if running else []), [], [], left)[0]
+            ready = select(list(names) + ([woken] if running else []), [], [], left)[0]
             if not ready or left == 0:
                 return True
             for pipe in ready:
-                if pipe is self.woken:
+                if pipe is woken:
                     running, deadline = False, time.monotonic() + leak
                     continue
                 data = os.read(pipe.fileno(), CHUNK)
@@ -134,35 +100,10 @@ class Command:
         self.signal(signal.SIGKILL)
         for timer in self.timers:
             timer.cancel()
-        _, status, usage = os.wait4(self.pid, 0)
-        self.reaped = True
-        for pipe in (self.popen.stdout, self.popen.stderr):
-            if pipe is not None:
-                pipe.close()
-        return status, usage
-
-
-def limits_of(nice, rlimits):
-    """What the new process does to itself before it runs the program; None: nothing."""
-    if not nice and not rlimits:
-        return None
-    import resource
-
-    numbers = []
-    for name, value in (rlimits or {}).items():
-        number = getattr(resource, "RLIMIT_" + name.upper(), None)
-        if number is None:
-            raise Refused("unknown rlimit '%s'" % name)
-        value = resource.RLIM_INFINITY if value < 0 else value
-        numbers.append((number, (value, value)))
-
-    def prepare():
-        if nice:
-            os.nice(nice)
-        for number, pair in numbers:
-            resource.setrlimit(number, pair)
-
-    return prepare
+        try:
+            return self.program.reap()
+        finally:
+            self.program.close()
 
 
 def command(
@@ -183,17 +124,16 @@ def command(
     if isinstance(stdin, str):
         stdin = stdin.encode()
     it = Command(channel, grace_us / 1e6)
-    it.start(list(argv), cwd, environ, stdin, merge, limits_of(nice, rlimits))
+    it.start(list(argv), cwd, environ, stdin, merge, nice, rlimits)
     try:
-        it.send("start", it.pid)
+        it.send("start", it.program.pid)
         channel.setcallback(it.on_item, endmarker=None)
         if timeout_us:
             it.later(timeout_us / 1e6, it.time_out)
         # greenlets must not wait for select()
         leaked = channel.gateway.execmodel.apart(it.pump, leak_us / 1e6)
     finally:
-        status, usage = it.reap()
-        os.close(it.woken)
+        status, user, system, max_rss = channel.gateway.execmodel.apart(it.reap)
     it.send(
         "exit",
         {
@@ -204,8 +144,8 @@ def command(
             "killed": it.killed,
             "leaked": leaked,
             "wall_us": int((time.monotonic() - began) * 1e6),
-            "user_us": int(usage.ru_utime * 1e6),
-            "system_us": int(usage.ru_stime * 1e6),
-            "max_rss_kib": usage.ru_maxrss,
+            "user_us": int(user * 1e6),
+            "system_us": int(system * 1e6),
+            "max_rss_kib": max_rss,
         },
     )

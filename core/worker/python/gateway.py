@@ -393,6 +393,8 @@ class Gateway:
             if self._finished:
                 return
             now = monotonic()
+            if now - due >= max(silence / 4, 0.02):
+                self._heard_at = now  # we were stopped ourselves: nobody could be heard
             try:
                 if silence and now >= self._heard_at + silence:
                     if select([self._rfd], [], [], 0)[0]:  # only unread

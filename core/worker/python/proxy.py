@@ -1,6 +1,7 @@
 # The built-in `proxy` for hosts where the native worker can't run: a program whose stdin and stdout
 # are a channel, so that a gateway can run through this worker; a second channel carries control.
-# It takes the stream as it is and knows nothing of frames. Sent by remote_exec; POSIX only.
+# It takes the stream as it is and knows nothing of frames. Sent by remote_exec, behind programs.py;
+# POSIX only.
 import os
 import subprocess
 import sys
@@ -12,14 +13,6 @@ CHUNK = 1 << 16
 LEAK = 0.2  # seconds that its output may stay open after the exit
 KILL, WAIT, ADDRESS, CLOSE_WRITE = 1, 2, 3, 4
 BOOTSTRAP_LINE = "import sys;exec(eval(sys.stdin.readline()))"
-
-
-class Refused(Exception):
-    """Its text alone becomes the channel's error."""
-
-    def __init__(self, text):
-        Exception.__init__(self, text)
-        self.ff_text = text
 
 
 def argv_of(spec):
@@ -49,31 +42,19 @@ class Proxy:
         self.code = None
 
     def start(self, argv, cwd, env, nice):
-        stderr = subprocess.PIPE if self.ours else None
-        try:
-            self.popen = subprocess.Popen(
-                argv,
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                bufsize=0,
-                start_new_session=True,
-                preexec_fn=(lambda: os.nice(nice)) if nice else None,
-            )
-        except OSError as exc:
-            if cwd is not None and not os.path.isdir(cwd):
-                raise Refused("cannot change to '%s': %s" % (cwd, os.strerror(exc.errno))) from None
-            raise Refused("cannot run '%s': %s" % (argv[0], os.strerror(exc.errno))) from None
-        self.woken, self.wake = os.pipe()
+        self.program = start_program(
+            self.channel, argv, cwd, env, nice,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if self.ours else 2,
+        )  # fmt: skip
 
     def close_stdin(self):
         """At once, or by who is writing just now."""
         self.closing = True
         if self.lock.acquire(False):
             try:
-                self.popen.stdin.close()
+                self.program.stdin.close()
             finally:
                 self.lock.release()
 
@@ -86,13 +67,13 @@ class Proxy:
                 with self.lock:
                     view = memoryview(data)
                     while view and not self.closing:
-                        view = view[self.popen.stdin.write(view) :]
+                        view = view[self.program.stdin.write(view) :]
                 if self.closing:
                     self.close_stdin()
         except Exception:
             pass  # it reads no more, or the connection is gone
         if self.channel.isclosed() and self.code is None:
-            self.popen.kill()
+            self.kill()
         self.close_stdin()
 
     def answer(self, item):
@@ -103,7 +84,7 @@ class Proxy:
 
     def on_control(self, request):
         if request == KILL:
-            self.popen.kill()
+            self.kill()
             self.answer(None)
         elif request == WAIT:
             with self.state:
@@ -116,31 +97,37 @@ class Proxy:
             self.close_stdin()
             self.answer(None)
 
-    def watch(self):
-        code = self.popen.wait()
+    def kill(self):
+        self.program.signal(9)
+
+    def exited(self):
+        """Who waits is told."""
+        status = self.program.status
+        code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
         with self.state:
             self.code, waits = code, self.waits
         for _ in range(waits):
             self.answer(code)
-        os.close(self.wake)
 
     def pump(self):
-        pipes = [pipe for pipe in (self.popen.stdout, self.popen.stderr) if pipe is not None]
+        pipes = [pipe for pipe in (self.program.stdout, self.program.stderr) if pipe is not None]
+        woken = self.program.woken
         running, deadline = True, None
         while running or pipes:
             left = None if running else max(0, deadline - time.monotonic())
-            ready = select(pipes + ([self.woken] if running else []), [], [], left)[0]
+            ready = select(pipes + ([woken] if running else []), [], [], left)[0]
             if not ready or left == 0:
                 break
             for pipe in ready:
-                if pipe is self.woken:
+                if pipe is woken:
+                    self.exited()
                     running, deadline = False, time.monotonic() + LEAK
                     continue
                 data = os.read(pipe.fileno(), CHUNK)
                 began = time.monotonic()
                 if not data:
                     pipes.remove(pipe)
-                elif pipe is self.popen.stderr:
+                elif pipe is self.program.stderr:
                     self.answer(("stderr", data))
                 else:
                     self.pass_on(data)
@@ -151,25 +138,20 @@ class Proxy:
         try:
             self.channel.send(data)
         except OSError:
-            self.popen.kill()  # nobody listens
+            self.kill()  # nobody listens
 
     def run(self):
-        start_new_thread(self.watch, ())
         start_new_thread(self.write, ())
         self.control.setcallback(self.on_control)
         try:
             # greenlets must not wait for select()
             self.channel.gateway.execmodel.apart(self.pump)
         finally:
-            if self.code is None:
-                self.popen.kill()
-            os.close(self.woken)
-        for pipe in (self.popen.stdout, self.popen.stderr):
-            if pipe is not None:
-                pipe.close()
+            self.kill()  # what is left of its group, too
+            status = self.channel.gateway.execmodel.apart(self.program.reap)[0]
+            self.program.close()
         if self.ours:
-            # as waitpid gives it
-            self.answer(("exit", -self.code if self.code < 0 else self.code << 8))
+            self.answer(("exit", status))  # as waitpid gives it
             self.control.close()
 
 

@@ -443,6 +443,13 @@ def socketserver(channel, host="localhost", port=0, secret=""):
 
 
 if __name__ == "__main__":
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: nothing else may get its number
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            if number == 2:
+                sys.stderr = open(2, "w", 1, closefd=False)
     if "FF_INSTALL" in globals():
         try:
             install(*FF_INSTALL, tell=lambda line: print(line, flush=True))  # noqa: F821

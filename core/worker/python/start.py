@@ -8,6 +8,14 @@ if sys.version_info < (3, 7):
     told = (sys.executable or "the interpreter",) + tuple(sys.version_info[:3])
     sys.exit("farflung: %s is Python %d.%d.%d, but a worker needs Python 3.7 or newer" % told)
 
+for ff_fd in range(3):
+    try:
+        os.fstat(ff_fd)
+    except OSError:  # closed: nothing else may get its number
+        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if ff_fd == 2:
+            sys.stderr = open(2, "w", 1, closefd=False)
+
 
 def ff_compiled(text):
     fds, place = [], None

@@ -108,6 +108,19 @@ static void test_take(void **state)
 	ff_free(text);
 }
 
+static void test_shown(void **state)
+{
+	struct ff_buf buf = FF_BUF_INIT;
+
+	assert_int_equal(ff_buf_add_shown(&buf, "", 0), 0);
+	assert_int_equal(buf.len, 0);
+	assert_int_equal(ff_buf_add_shown(&buf, "\0a\0\0bc\0", 7), 0);
+	assert_string_equal(ff_buf_str(&buf), "\\x00a\\x00\\x00bc\\x00");
+	assert_int_equal(ff_buf_add_shown(&buf, "plain", 5), 0);
+	assert_string_equal(ff_buf_str(&buf), "\\x00a\\x00\\x00bc\\x00plain");
+	ff_buf_release(&buf);
+}
+
 static void test_out_of_memory(void **state)
 {
 	struct ff_buf buf = FF_BUF_INIT;
@@ -132,9 +145,10 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_append_and_str), cmocka_unit_test(test_long_format),
-	    cmocka_unit_test(test_bound),	   cmocka_unit_test(test_queue),
-	    cmocka_unit_test(test_take),	   cmocka_unit_test(test_out_of_memory),
+		cmocka_unit_test(test_append_and_str), cmocka_unit_test(test_shown),
+		cmocka_unit_test(test_long_format),    cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_queue),	       cmocka_unit_test(test_take),
+		cmocka_unit_test(test_out_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

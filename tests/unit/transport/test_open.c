@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -30,6 +32,8 @@ struct fixture {
 
 struct seen {
 	unsigned opened, closed, lines;
+	bool has_status; /* at the end */
+	int status;
 	struct ff_err open_err, close_err;
 	char line[256];
 };
@@ -92,6 +96,8 @@ static void on_opened(struct ff_gateway *gateway, const struct ff_err *err, void
 	seen->opened++;
 	if (err)
 		seen->open_err = *err;
+	if (err)
+		seen->has_status = ff_gateway_wait_status(gateway, &seen->status);
 }
 
 static void on_closed(struct ff_gateway *gateway, const struct ff_err *err, void *ctx)
@@ -100,6 +106,7 @@ static void on_closed(struct ff_gateway *gateway, const struct ff_err *err, void
 
 	seen->closed++;
 	seen->close_err = *err;
+	seen->has_status = ff_gateway_wait_status(gateway, &seen->status);
 }
 
 static void on_line(struct ff_gateway *gateway, const char *line, void *ctx)
@@ -318,6 +325,39 @@ static void silence_before_the_answer(void **state)
 	assert_int_equal(seen.closed, 0);
 }
 
+static int64_t away_us;
+
+static int64_t clock_with_pauses(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * FF_SECOND_US + ts.tv_nsec / 1000 + away_us;
+}
+
+/* The limit counts anew when it is ourselves that did not look. */
+static void paused_before_the_answer(void **state)
+{
+	static char sleeper[] = "popen//python=/bin/sh -c 'exec sleep 1000'";
+	struct fixture *fixture = *state;
+	struct seen seen;
+	struct ff_gateway *gateway;
+	int64_t began;
+
+	away_us = 0;
+	ff_clock_fake(clock_with_pauses, NULL);
+	gateway = begin(fixture, sleeper, 300000, &seen);
+	began = ff_clock_us();
+	ff_loop_run_once(&fixture->loop, began + 1000);
+	away_us = 3600 * FF_SECOND_US;
+	while (!seen.opened)
+		ff_loop_run_once(&fixture->loop, FF_NEVER_US);
+	assert_int_equal(seen.open_err.code, FF_ETIMEOUT);
+	assert_true(ff_clock_us() - away_us - began >= 600000);
+	ff_clock_fake(NULL, NULL);
+	ff_open_release(gateway);
+}
+
 static void noise_before_the_answer(void **state)
 {
 	struct ff_gateway *gateway = make(
@@ -379,6 +419,94 @@ static void killed_worker(void **state)
 	ff_channel_unref(channel);
 	ff_open_release(gateway);
 	assert_int_equal(ff_group_len(fixture->group), 0);
+}
+
+static void check_exit(struct fixture *fixture, const char *spec, const char *source, int status)
+{
+	struct seen seen;
+	struct ff_gateway *gateway = begin(fixture, spec, 0, &seen);
+
+	RUN_UNTIL(fixture, seen.opened);
+	assert_int_equal(seen.open_err.code, 0);
+	assert_false(ff_gateway_wait_status(gateway, &seen.status));
+	if (source)
+		ff_channel_unref(run(gateway, source, NULL));
+	else
+		ff_gateway_exit(gateway);
+	RUN_UNTIL(fixture, seen.closed);
+	assert_true(seen.has_status);
+	assert_int_equal(seen.status, status);
+	seen.status = -1;
+	assert_true(ff_gateway_wait_status(gateway, &seen.status));
+	assert_int_equal(seen.status, status);
+	ff_open_release(gateway);
+}
+
+static void exits_are_known(void **state)
+{
+	static const char *const specs[] = {PYTHON, PYTHON "//via=foreman", PYTHON "//via=master"};
+
+	make(*state, "popen//worker=native//id=foreman");
+	make(*state, PYTHON "//id=master");
+	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+		check_exit(*state, specs[i], NULL, 0);
+		check_exit(*state, specs[i], "import os; os._exit(7)", W_EXITCODE(7, 0));
+		check_exit(*state, specs[i], "import os; os.kill(os.getpid(), 15)", 15);
+	}
+	check_exit(*state, "popen//worker=native", NULL, 0);
+}
+
+/* It ends because of what it says, and its exit comes later. */
+static void exit_after_nonsense(void **state)
+{
+	static const char source[] = "import os, time\n"
+				     "os.write(channel.gateway._wfd, b'\\xff' * 9)\n"
+				     "time.sleep(1000)";
+	static const char *const specs[] = {PYTHON, PYTHON "//via=foreman"};
+	struct fixture *fixture = *state;
+	struct ff_channel *channel;
+	struct ff_gateway *gateway;
+	struct seen seen;
+
+	make(*state, "popen//worker=native//id=foreman");
+	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+		gateway = begin(fixture, specs[i], 0, &seen);
+		RUN_UNTIL(fixture, seen.opened);
+		channel = run(gateway, source, NULL);
+		assert_int_equal(ff_channel_waitclose(channel, 20000, NULL), FF_ELOST);
+		ff_channel_unref(channel);
+		RUN_UNTIL(fixture, seen.closed);
+		assert_int_equal(seen.close_err.code, FF_EPROTO);
+		assert_true(seen.has_status);
+		assert_int_equal(seen.status, SIGKILL);
+		ff_open_release(gateway);
+	}
+	/* Who ends all meanwhile is told, too. */
+	begin(fixture, PYTHON, 0, &seen);
+	RUN_UNTIL(fixture, seen.opened);
+	gateway = ff_group_at(fixture->group, ff_group_len(fixture->group) - 1);
+	channel = run(gateway, source, NULL);
+	RUN_UNTIL(fixture, ff_gateway_state(gateway) == FF_GATEWAY_CLOSED);
+	assert_int_equal(ff_group_terminate(fixture->group, 20000), 0);
+	assert_int_equal(seen.closed, 1);
+	ff_channel_unref(channel);
+}
+
+static void exit_before_it_is_open(void **state)
+{
+	struct seen seen;
+	struct ff_gateway *gateway = begin(*state, "popen//python=/bin/false", 0, &seen);
+
+	RUN_UNTIL((struct fixture *)*state, seen.opened);
+	assert_true(seen.open_err.code);
+	assert_true(seen.has_status);
+	assert_int_equal(seen.status, W_EXITCODE(1, 0));
+	ff_open_release(gateway);
+	gateway = begin(*state, "popen//python=/no/such/thing", 0, &seen);
+	RUN_UNTIL((struct fixture *)*state, seen.opened);
+	assert_true(seen.open_err.code);
+	assert_false(seen.has_status);
+	ff_open_release(gateway);
 }
 
 /* Bytes there and back: more than any window, in one piece. */
@@ -671,10 +799,14 @@ int main(int argc, char **argv)
 		CASE(config_that_fails),
 		CASE(failures_in_words),
 		CASE(silence_before_the_answer),
+		CASE(paused_before_the_answer),
 		CASE(noise_before_the_answer),
 		CASE(same_id_twice),
 		CASE(many_at_once),
 		CASE(killed_worker),
+		CASE(exits_are_known),
+		CASE(exit_after_nonsense),
+		CASE(exit_before_it_is_open),
 		CASE(via_native),
 		CASE(via_python),
 		CASE(via_twice),
