@@ -13,7 +13,7 @@ struct talk {
 static void begin(struct talk *talk, const char *dest)
 {
 	struct ff_value kwargs[] = {ff_str("dest"), ff_str(dest),      ff_str("delete"),
-				    ff_bool(true),  ff_str("version"), ff_int(1)};
+				    ff_bool(true),  ff_str("version"), ff_int(FF_RSYNC_VERSION)};
 	struct ff_task task = {.call_name = "rsync", .kwargs = ff_collection(FF_DICT, kwargs, 3)};
 
 	talk->item = (struct ff_item)FF_ITEM_INIT;
@@ -311,12 +311,12 @@ static void items_out_of_turn(void **state)
 static void bad_kwargs(void **state)
 {
 	struct ff_value cases[][6] = {
-		{ff_str("dest"), ff_str("dst"), ff_str("version"), ff_int(2)},
+		{ff_str("dest"), ff_str("dst"), ff_str("version"), ff_int(1)},
 		{ff_str("dest"), ff_str("dst"), ff_str("delete"), ff_bool(true)},
-		{ff_str("dest"), ff_str(""), ff_str("version"), ff_int(1)},
-		{ff_str("dest"), ff_int(1), ff_str("version"), ff_int(1)},
-		{ff_str("dest"), ff_strn("a\0b", 3), ff_str("version"), ff_int(1)},
-		{ff_str("other"), ff_int(1), ff_str("version"), ff_int(1)},
+		{ff_str("dest"), ff_str(""), ff_str("version"), ff_int(2)},
+		{ff_str("dest"), ff_int(1), ff_str("version"), ff_int(2)},
+		{ff_str("dest"), ff_strn("a\0b", 3), ff_str("version"), ff_int(2)},
+		{ff_str("other"), ff_int(1), ff_str("version"), ff_int(2)},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
