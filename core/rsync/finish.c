@@ -60,7 +60,6 @@ static int sweep_all(struct ff_rsync_receive *r, struct ff_err *err)
 		if (r->tree.entries[i].kind == FF_TREE_DIR && r->known[i] & FF_RECEIVE_DIRTY &&
 		    !(r->known[i] & FF_RECEIVE_FRESH))
 			rc = ff_receive_sweep(r, (uint32_t)i, err);
-	ff_receive_sweep_end(r);
 	return rc;
 }
 

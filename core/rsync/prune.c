@@ -152,7 +152,7 @@ static int read_old(struct ff_rsync_receive *r)
 	if (!prune->fate || !prune->twin || !prune->candidate || !prune->keep)
 		return FF_ENOMEM;
 	match(r);
-	return r->remove ? list_candidates(prune) : 0;
+	return r->remove && r->asks ? list_candidates(prune) : 0;
 }
 
 int ff_prune_begin(struct ff_rsync_receive *r)

@@ -350,7 +350,7 @@ static int check_kwargs(const struct ff_value *kwargs, struct ff_err *err)
 	const struct ff_value *dest = ff_dict_get(kwargs, "dest");
 	int64_t version = ff_dict_int(kwargs, "version", -1);
 
-	if (version != FF_RSYNC_VERSION)
+	if (version < FF_RSYNC_VERSION_OLD || version > FF_RSYNC_VERSION)
 		return ff_err_set(err, FF_EINVAL, "sync: version %lld of the protocol is not known",
 				  (long long)version);
 	if (!dest || (dest->kind != FF_STR && dest->kind != FF_BYTES) || !dest->len ||
@@ -416,6 +416,7 @@ int ff_rsync_receive_start(struct ff_channel *channel, const struct ff_value *kw
 	r->finished = finished;
 	r->ctx = ctx;
 	r->remove = ff_dict_bool(kwargs, "delete", false);
+	r->asks = ff_dict_int(kwargs, "version", 0) > FF_RSYNC_VERSION_OLD;
 	r->place.root_fd = r->temp.fd = r->temp.dir_fd = r->state_files.dir_fd = -1;
 	ff_buf_init(&r->manifest, FF_RSYNC_MANIFEST_MAX);
 	r->umask = umask(0);

@@ -57,6 +57,7 @@ struct ff_rsync_receive {
 
 	char *root;
 	bool remove;
+	bool asks; /* what is to stay: the sender knows what that is */
 	mode_t umask;
 	struct ff_buf manifest;
 	struct ff_tree tree;
@@ -70,7 +71,6 @@ struct ff_rsync_receive {
 	struct ff_prune prune;
 	struct ff_map inodes; /* of files with several names: index of the entry that keeps it */
 	struct ff_buf stale;  /* indexes of what could not be had and has an older copy */
-	bool shared;	      /* root_fd is locked: no other sync takes our temporary files */
 
 	struct {
 		bool exists;
@@ -117,7 +117,6 @@ int ff_receive_inode_taken(struct ff_rsync_receive *r, uint32_t index, const str
 void ff_receive_share(struct ff_rsync_receive *r);
 /* Removes what killed syncs left in a directory. */
 int ff_receive_sweep(struct ff_rsync_receive *r, uint32_t dir, struct ff_err *err);
-void ff_receive_sweep_end(struct ff_rsync_receive *r);
 /* The same in any directory: whether something went. */
 bool ff_receive_sweep_fd(struct ff_rsync_receive *r, int dir_fd, bool *left);
 

@@ -425,6 +425,11 @@ const struct ff_strv *ff_rsync_problems(const struct ff_rsync *rsync)
 	return &rsync->tree.problems;
 }
 
+const struct ff_problem *ff_rsync_problem(const struct ff_rsync *rsync, size_t i)
+{
+	return i < rsync->tree.faults.len ? &rsync->tree.faults.v[i] : NULL;
+}
+
 bool ff_rsync_done(const struct ff_rsync *rsync)
 {
 	return !rsync->unfinished;

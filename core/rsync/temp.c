@@ -12,41 +12,32 @@
 
 #include "base/clock.h"
 
-enum { STALE_AFTER_S = 600 }; /* where nothing can be locked, or somebody else is at work */
+enum {
+	STALE_AFTER_S = 600, /* where nothing can be locked, or somebody else is at work */
+	TRIES = 200,	     /* a millisecond apart: another sync cleans up */
+	TRY_NS = 1000000,
+};
 
 void ff_receive_share(struct ff_rsync_receive *r)
 {
-	if (!r->shared)
-		r->shared = !flock(r->place.root_fd, LOCK_SH | LOCK_NB);
-}
+	const struct timespec pause = {.tv_nsec = TRY_NS};
 
-/* Whether we have the root alone; `now` is the kernel's own idea of the time that a file made from
- * here on would get. */
-static bool alone(struct ff_rsync_receive *r, struct timespec *now)
-{
-	if (flock(r->place.root_fd, LOCK_EX | LOCK_NB)) {
-		r->shared = false; /* the attempt cost us our share */
-		ff_receive_share(r);
-		return false;
+	for (int tries = 0; tries < TRIES; tries++) {
+		if (tries)
+			nanosleep(&pause, NULL);
+		if (!flock(r->place.root_fd, LOCK_SH | LOCK_NB) || errno != EWOULDBLOCK)
+			return;
 	}
-	return !clock_gettime(CLOCK_REALTIME_COARSE, now);
 }
 
-static bool before(struct timespec a, struct timespec b)
-{
-	return a.tv_sec < b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
-}
-
-static bool is_stale(int dir_fd, const char *name, const struct timespec *limit)
+static bool is_stale(int dir_fd, const char *name, bool alone)
 {
 	struct stat st;
 
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) || S_ISDIR(st.st_mode) ||
 	    st.st_uid != geteuid())
 		return false;
-	if (limit && before(st.st_ctim, *limit))
-		return true;
-	return st.st_mtim.tv_sec < ff_clock_wall_us() / FF_SECOND_US - STALE_AFTER_S;
+	return alone || st.st_mtim.tv_sec < ff_clock_wall_us() / FF_SECOND_US - STALE_AFTER_S;
 }
 
 /* Nothing is deleted while a directory is read: a name could be passed over. */
@@ -68,22 +59,24 @@ static int gather(int dir_fd, struct ff_strv *found)
 	return rc;
 }
 
+/* What was there before we had the root alone is nobody's. For a moment only: who comes meanwhile
+ * waits for his share. */
 bool ff_receive_sweep_fd(struct ff_rsync_receive *r, int dir_fd, bool *left)
 {
 	struct ff_strv found = FF_STRV_INIT;
-	bool went = false, have_root;
-	struct timespec now;
+	bool went = false, alone;
 
 	*left = false;
 	if (!gather(dir_fd, &found) && found.len) {
-		have_root = alone(r, &now);
+		alone = !flock(r->place.root_fd, LOCK_EX | LOCK_NB);
 		for (size_t i = 0; i < found.len; i++) {
-			if (is_stale(dir_fd, found.v[i], have_root ? &now : NULL) &&
-			    !unlinkat(dir_fd, found.v[i], 0))
+			if (is_stale(dir_fd, found.v[i], alone) && !unlinkat(dir_fd, found.v[i], 0))
 				went = true;
 			else
 				*left = true;
 		}
+		/* Also an attempt that failed has cost us our share. */
+		ff_receive_share(r);
 	}
 	ff_strv_release(&found);
 	return went;
@@ -100,11 +93,4 @@ int ff_receive_sweep(struct ff_rsync_receive *r, uint32_t dir, struct ff_err *er
 	if (left)
 		r->known[dir] |= FF_RECEIVE_LEFT;
 	return 0;
-}
-
-void ff_receive_sweep_end(struct ff_rsync_receive *r)
-{
-	/* Alone no longer than needed: the next one wants its share. */
-	if (r->shared)
-		r->shared = !flock(r->place.root_fd, LOCK_SH | LOCK_NB);
 }

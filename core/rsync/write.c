@@ -58,7 +58,6 @@ static int begin(struct ff_rsync_receive *r, uint32_t index, bool whole, struct 
 	if (dir_fd < 0)
 		return dir_fd;
 	r->temp.index = index;
-	ff_receive_share(r);
 	ff_receive_temp_name(r, r->temp.name);
 	r->temp.fd = openat(dir_fd, r->temp.name, NEW_FILE, entry->mode & 0777);
 	if (r->temp.fd < 0)

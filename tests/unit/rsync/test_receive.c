@@ -311,7 +311,7 @@ static void items_out_of_turn(void **state)
 static void bad_kwargs(void **state)
 {
 	struct ff_value cases[][6] = {
-		{ff_str("dest"), ff_str("dst"), ff_str("version"), ff_int(1)},
+		{ff_str("dest"), ff_str("dst"), ff_str("version"), ff_int(3)},
 		{ff_str("dest"), ff_str("dst"), ff_str("delete"), ff_bool(true)},
 		{ff_str("dest"), ff_str(""), ff_str("version"), ff_int(2)},
 		{ff_str("dest"), ff_int(1), ff_str("version"), ff_int(2)},
