@@ -25,9 +25,9 @@ int ff_receive_dirty_dir(struct ff_rsync_receive *r, uint32_t dir, struct ff_err
 }
 
 /* Its digest goes over zeros without reading them, where the file system knows of them. */
-static bool is_long(const struct ff_tree_entry *entry)
+static bool is_long(const struct ff_rsync_receive *r, const struct ff_tree_entry *entry)
 {
-	return entry->size >= FF_RSYNC_STEP;
+	return r->asks && entry->size >= FF_RSYNC_STEP;
 }
 
 static int want(struct ff_rsync_receive *r, uint32_t index, const uint8_t *digest)
@@ -40,7 +40,7 @@ static int want(struct ff_rsync_receive *r, uint32_t index, const uint8_t *diges
 	if (!digest)
 		return ff_buf_add(&r->need, record, 4);
 	memcpy(record + 4, digest, FF_RSYNC_DIGEST);
-	return ff_buf_add(is_long(&r->tree.entries[index]) ? &r->sparse : &r->hash, record,
+	return ff_buf_add(is_long(r, &r->tree.entries[index]) ? &r->sparse : &r->hash, record,
 			  sizeof(record));
 }
 
@@ -95,7 +95,7 @@ static int compare_file(struct ff_rsync_receive *r, uint32_t index, int dir_fd,
 	fd = openat(dir_fd, ff_tree_name(entry), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return want(r, index, NULL);
-	rc = ff_hash_xxh3(fd, is_long(entry), digest);
+	rc = ff_hash_xxh3(fd, is_long(r, entry), digest);
 	close(fd);
 	if (rc == FF_ENOMEM)
 		return rc;

@@ -57,7 +57,7 @@ struct ff_rsync_receive {
 
 	char *root;
 	bool remove;
-	bool asks; /* what is to stay: the sender knows what that is */
+	bool asks; /* what is to stay: the sender knows what that is, and of holes */
 	mode_t umask;
 	struct ff_buf manifest;
 	struct ff_tree tree;
