@@ -90,7 +90,7 @@ int ff_receive_finish(struct ff_rsync_receive *r, struct ff_err *err)
 	if (!rc)
 		rc = ff_receive_hard_links(r, err);
 	if (!rc)
-		rc = ff_prune_end(r, err);
+		rc = ff_receive_prune_end(r, err);
 	if (!rc)
 		rc = sweep_all(r, err);
 	/* Whoever holds others has the smaller index: backwards is deepest first. */

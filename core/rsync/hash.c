@@ -76,8 +76,7 @@ static ssize_t read_part(const struct walk *w)
 	ssize_t got = 1;
 
 	while (got && done < FF_RSYNC_PART_MAX) {
-		got = pread(w->fd, w->part + done, FF_RSYNC_PART_MAX - done,
-			    (off_t)(w->at + done));
+		got = pread(w->fd, w->part + done, FF_RSYNC_PART_MAX - done, (off_t)(w->at + done));
 		if (got < 0 && errno != EINTR)
 			return -1;
 		if (got > 0)

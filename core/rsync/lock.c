@@ -1,6 +1,6 @@
-/* The lock of a folder: a file that the process has flocked for as long as it lives, and in which it
- * says who it is. Only this room's receivers take it, and never let go of it. */
-#include "rsync/state.h"
+/* The lock of a folder: a file that the process has flocked for as long as it lives, and in which
+ * it says who it is. Only this room's receivers take it, and never let go of it. */
+#include "rsync/dest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +17,9 @@
 #include "base/list.h"
 
 enum {
-	WORD_MAX = 256,	  /* of one thing that is said of a holder */
+	WORD_MAX = 256, /* of one thing that is said of a holder */
 	CONTENT_MAX = 2048,
-	TRIES = 500,	  /* a millisecond apart: somebody is writing who he is */
+	TRIES = 500, /* a millisecond apart: somebody is writing who he is */
 	TRY_NS = 1000000,
 };
 
@@ -119,30 +119,31 @@ static bool read_who(int fd, struct who *who)
 
 static int busy(const char *root, const struct who *who, struct ff_err *err)
 {
-	return ff_err_set(err, FF_EBUSY, "%s: in use by another run: %s (run %s), worker %s%s%s, since %s",
-			  root, *who->holder ? who->holder : "somebody", who->owner, who->worker,
+	return ff_err_set(err, FF_EBUSY,
+			  "%s: in use by another run: %s (run %s), worker %s%s%s, since %s", root,
+			  *who->holder ? who->holder : "somebody", who->owner, who->worker,
 			  *who->from ? ", from " : "", who->from, who->since);
 }
 
-static int open_lock(const struct ff_state *state)
+static int open_lock(const struct ff_dest *dest)
 {
 	int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	int fd = openat(state->dir_fd, state->lock, O_RDWR | flags);
+	int fd = openat(dest->dir_fd, dest->lock, O_RDWR | flags);
 
 	if (fd < 0 && errno == ENOENT)
-		fd = openat(state->dir_fd, state->lock, O_RDWR | O_CREAT | O_EXCL | flags, 0644);
+		fd = openat(dest->dir_fd, dest->lock, O_RDWR | O_CREAT | O_EXCL | flags, 0644);
 	/* Another user's: it can be looked at. */
 	if (fd < 0 && errno == EACCES)
-		fd = openat(state->dir_fd, state->lock, O_RDONLY | flags);
+		fd = openat(dest->dir_fd, dest->lock, O_RDONLY | flags);
 	return fd;
 }
 
-static struct held *find_held(const struct ff_state *state)
+static struct held *find_held(const struct ff_dest *dest)
 {
 	struct ff_list *node;
 	struct stat st;
 
-	if (fstatat(state->dir_fd, state->lock, &st, AT_SYMLINK_NOFOLLOW))
+	if (fstatat(dest->dir_fd, dest->lock, &st, AT_SYMLINK_NOFOLLOW))
 		return NULL;
 	ff_list_for_each(node, &all_held) {
 		struct held *held = ff_container_of(node, struct held, node);
@@ -160,12 +161,12 @@ static void drop(struct held *held)
 	ff_free(held);
 }
 
-static bool same_file(const struct ff_state *state, int fd, struct stat *st)
+static bool same_file(const struct ff_dest *dest, int fd, struct stat *st)
 {
 	struct stat there;
 
 	return !fstat(fd, st) && S_ISREG(st->st_mode) &&
-	       !fstatat(state->dir_fd, state->lock, &there, AT_SYMLINK_NOFOLLOW) &&
+	       !fstatat(dest->dir_fd, dest->lock, &there, AT_SYMLINK_NOFOLLOW) &&
 	       there.st_dev == st->st_dev && there.st_ino == st->st_ino;
 }
 
@@ -211,10 +212,10 @@ static int keep(int fd, const struct stat *st, const struct who *me)
 }
 
 /* One attempt: TAKEN, AGAIN or a code. */
-static int attempt(const struct ff_state *state, const struct who *me, struct who *other,
+static int attempt(const struct ff_dest *dest, const struct who *me, struct who *other,
 		   struct ff_err *err)
 {
-	struct held *held = find_held(state);
+	struct held *held = find_held(dest);
 	struct stat st;
 	int fd, rc;
 
@@ -223,17 +224,17 @@ static int attempt(const struct ff_state *state, const struct who *me, struct wh
 	/* The same connection under another name: the old name's lock goes, unless it is shared. */
 	if (held)
 		drop(held);
-	fd = open_lock(state);
+	fd = open_lock(dest);
 	if (fd < 0)
-		return errno == EEXIST ? AGAIN : ff_err_sys(err, errno, "%s", state->lock);
-	if (!same_file(state, fd, &st)) {
+		return errno == EEXIST ? AGAIN : ff_err_sys(err, errno, "%s", dest->lock);
+	if (!same_file(dest, fd, &st)) {
 		close(fd);
 		return S_ISREG(st.st_mode) ? AGAIN
-					   : ff_err_set(err, FF_ESYS, "%s: is no file", state->lock);
+					   : ff_err_set(err, FF_ESYS, "%s: is no file", dest->lock);
 	}
 	rc = try_lock(fd, me, other);
 	/* Somebody may have removed it meanwhile. */
-	if (rc == TAKEN && !same_file(state, fd, &st))
+	if (rc == TAKEN && !same_file(dest, fd, &st))
 		rc = AGAIN;
 	if (rc == TAKEN)
 		rc = keep(fd, &st, me);
@@ -242,8 +243,8 @@ static int attempt(const struct ff_state *state, const struct who *me, struct wh
 	return rc;
 }
 
-int ff_state_lock(const struct ff_state *state, const char *root, const char *owner,
-		  const char *holder, struct ff_err *err)
+int ff_dest_lock(const struct ff_dest *dest, const char *root, const char *owner,
+		 const char *holder, struct ff_err *err)
 {
 	const struct timespec pause = {.tv_nsec = TRY_NS};
 	struct who me, other = {.owner = "unknown", .worker = "unknown", .since = "unknown"};
@@ -255,7 +256,7 @@ int ff_state_lock(const struct ff_state *state, const char *root, const char *ow
 	for (int tries = 0; rc == AGAIN && tries < TRIES; tries++) {
 		if (tries)
 			nanosleep(&pause, NULL);
-		rc = attempt(state, &me, &other, err);
+		rc = attempt(dest, &me, &other, err);
 	}
 	switch (rc) {
 	case TAKEN:

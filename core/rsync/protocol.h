@@ -8,7 +8,7 @@
 
 enum {
 	FF_RSYNC_VERSION = 2,
-	FF_RSYNC_VERSION_OLD = 1, /* known to receivers: without HOLE, "old" and "keep" */
+	FF_RSYNC_VERSION_OLD = 1,	 /* known to receivers: without HOLE, "old" and "keep" */
 	FF_RSYNC_PART_MAX = 256 << 10,	 /* bytes in one item */
 	FF_RSYNC_MANIFEST_MAX = 1 << 30, /* bytes of a manifest */
 	FF_RSYNC_RECORD = 9,		 /* header of a data record */

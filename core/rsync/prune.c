@@ -33,7 +33,7 @@ static int add_entry(struct ff_tree *tree, const struct ff_tree_entry *entry)
 /* The manifest's entries and those of the old record that are candidates still, in order. */
 static int make_record(const struct ff_rsync_receive *r, struct ff_buf *out)
 {
-	const struct ff_prune *prune = &r->prune;
+	const struct ff_receive_prune *prune = &r->prune;
 	struct ff_tree merged = {.arena = FF_ARENA_INIT};
 	size_t i = 0, k = 0;
 	int rc = 0;
@@ -73,7 +73,7 @@ static int write_record(struct ff_rsync_receive *r)
 	rc = make_record(r, &made);
 	if (!rc && (made.len != record->len ||
 		    memcmp(ff_buf_data(&made), ff_buf_data(record), made.len) != 0)) {
-		failed = ff_state_write(&r->state_files, &made);
+		failed = ff_dest_write(&r->files_beside, &made);
 		ff_buf_release(record);
 		*record = made;
 		if (failed)
@@ -89,7 +89,7 @@ static int write_record(struct ff_rsync_receive *r)
 /* A child of what is no directory any more, or of what is not ours, is not ours either. */
 static int fate_of(const struct ff_rsync_receive *r, uint32_t index)
 {
-	const struct ff_prune *prune = &r->prune;
+	const struct ff_receive_prune *prune = &r->prune;
 	uint32_t parent = prune->old.entries[index].parent;
 
 	if (prune->fate[parent] == FATE_TWIN &&
@@ -100,7 +100,7 @@ static int fate_of(const struct ff_rsync_receive *r, uint32_t index)
 
 static void match(struct ff_rsync_receive *r)
 {
-	struct ff_prune *prune = &r->prune;
+	struct ff_receive_prune *prune = &r->prune;
 	uint32_t i = 1;
 
 	for (uint32_t j = 1; j < prune->old.len; j++) {
@@ -121,7 +121,7 @@ static void match(struct ff_rsync_receive *r)
 	}
 }
 
-static int list_candidates(struct ff_prune *prune)
+static int list_candidates(struct ff_receive_prune *prune)
 {
 	int rc = 0;
 
@@ -137,7 +137,7 @@ static int list_candidates(struct ff_prune *prune)
 
 static int read_old(struct ff_rsync_receive *r)
 {
-	struct ff_prune *prune = &r->prune;
+	struct ff_receive_prune *prune = &r->prune;
 	const struct ff_buf *record = &prune->record;
 	int rc = ff_tree_unpack(&prune->old, ff_buf_data(record), record->len, NULL);
 
@@ -155,9 +155,9 @@ static int read_old(struct ff_rsync_receive *r)
 	return r->remove && r->asks ? list_candidates(prune) : 0;
 }
 
-int ff_prune_begin(struct ff_rsync_receive *r)
+int ff_receive_prune_begin(struct ff_rsync_receive *r)
 {
-	struct ff_prune *prune = &r->prune;
+	struct ff_receive_prune *prune = &r->prune;
 	struct ff_buf made;
 	bool same;
 	int rc;
@@ -166,7 +166,7 @@ int ff_prune_begin(struct ff_rsync_receive *r)
 	ff_buf_init(&made, FF_RSYNC_MANIFEST_MAX);
 	rc = make_record(r, &made);
 	if (!rc)
-		rc = ff_state_read(&r->state_files, &prune->record);
+		rc = ff_dest_read(&r->files_beside, &prune->record);
 	same = !rc && made.len == prune->record.len &&
 	       !memcmp(ff_buf_data(&made), ff_buf_data(&prune->record), made.len);
 	ff_buf_release(&made);
@@ -178,9 +178,10 @@ int ff_prune_begin(struct ff_rsync_receive *r)
 		if (rc != FF_ELOAD && rc != FF_ETOOBIG)
 			return rc;
 		ff_buf_clear(&prune->record);
-		rc = ff_receive_note(r, "", r->remove ? "the record of what was brought is "
-							"damaged, nothing is deleted"
-						      : "the record of what was brought is damaged");
+		rc = ff_receive_note(r, "",
+				     r->remove ? "the record of what was brought is "
+						 "damaged, nothing is deleted"
+					       : "the record of what was brought is damaged");
 		if (rc)
 			return rc;
 	}
@@ -188,9 +189,10 @@ int ff_prune_begin(struct ff_rsync_receive *r)
 	return write_record(r);
 }
 
-int ff_prune_keep(struct ff_rsync_receive *r, const uint8_t *at, size_t len, struct ff_err *err)
+int ff_receive_prune_keep(struct ff_rsync_receive *r, const uint8_t *at, size_t len,
+			  struct ff_err *err)
 {
-	struct ff_prune *prune = &r->prune;
+	struct ff_receive_prune *prune = &r->prune;
 
 	for (size_t i = 0; i < len; i += 4) {
 		uint64_t number = len - i < 4 ? UINT64_MAX : ff_get_be(at + i, 4);
@@ -204,7 +206,7 @@ int ff_prune_keep(struct ff_rsync_receive *r, const uint8_t *at, size_t len, str
 
 /* --- deleting --- */
 
-static void close_old(struct ff_prune *prune)
+static void close_old(struct ff_receive_prune *prune)
 {
 	if (prune->open.dir)
 		close(prune->open.fd);
@@ -225,7 +227,7 @@ static int open_below(int above, const char *name)
  * it is not there any more, or not ours. */
 static int open_old(struct ff_rsync_receive *r, uint32_t dir)
 {
-	struct ff_prune *prune = &r->prune;
+	struct ff_receive_prune *prune = &r->prune;
 	uint32_t chain[FF_TREE_PATH_MAX / 2];
 	size_t missing = 0;
 	int fd, below;
@@ -291,14 +293,13 @@ static int remove_old(struct ff_rsync_receive *r, int dir_fd, const struct ff_tr
 /* One candidate; those below it had their turn. */
 static int delete_one(struct ff_rsync_receive *r, uint32_t index, struct ff_err *err)
 {
-	struct ff_prune *prune = &r->prune;
+	struct ff_receive_prune *prune = &r->prune;
 	const struct ff_tree_entry *entry = &prune->old.entries[index];
 	int dir_fd = open_old(r, entry->parent), failed;
 	uint32_t twin = prune->twin[entry->parent];
 	struct stat st;
 
-	if (dir_fd < 0 ||
-	    fstatat(dir_fd, ff_tree_name(entry), &st, AT_SYMLINK_NOFOLLOW) ||
+	if (dir_fd < 0 || fstatat(dir_fd, ff_tree_name(entry), &st, AT_SYMLINK_NOFOLLOW) ||
 	    !kind_is(&st, entry->kind)) {
 		if (dir_fd >= 0 || dir_fd == -ENOENT || dir_fd == -ENOTDIR || dir_fd == -ELOOP)
 			prune->fate[index] = FATE_DEAD;
@@ -322,9 +323,9 @@ static int delete_one(struct ff_rsync_receive *r, uint32_t index, struct ff_err 
 	return 0;
 }
 
-int ff_prune_end(struct ff_rsync_receive *r, struct ff_err *err)
+int ff_receive_prune_end(struct ff_rsync_receive *r, struct ff_err *err)
 {
-	struct ff_prune *prune = &r->prune;
+	struct ff_receive_prune *prune = &r->prune;
 	int rc = 0;
 
 	for (size_t k = r->remove ? prune->candidates : 0; !rc && k--;)
@@ -334,7 +335,7 @@ int ff_prune_end(struct ff_rsync_receive *r, struct ff_err *err)
 	return rc ? rc : write_record(r);
 }
 
-void ff_prune_release(struct ff_prune *prune)
+void ff_receive_prune_release(struct ff_receive_prune *prune)
 {
 	close_old(prune);
 	ff_buf_release(&prune->record);
@@ -344,5 +345,5 @@ void ff_prune_release(struct ff_prune *prune)
 	ff_free(prune->twin);
 	ff_free(prune->candidate);
 	ff_free(prune->keep);
-	*prune = (struct ff_prune){0};
+	*prune = (struct ff_receive_prune){0};
 }

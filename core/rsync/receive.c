@@ -85,7 +85,7 @@ static int open_root(struct ff_rsync_receive *r, const char *dest, struct ff_err
 		return ff_err_sys(err, errno, "%s", real);
 	ff_place_init(&r->place, &r->tree, r->root, fd);
 	ff_receive_share(r);
-	return ff_state_open(&r->state_files, r->root, fd, err);
+	return ff_dest_open(&r->files_beside, r->root, fd, err);
 }
 
 /* --- life --- */
@@ -99,8 +99,8 @@ static void release(struct ff_rsync_receive *r)
 	ff_buf_release(&r->hash);
 	ff_buf_release(&r->sparse);
 	ff_buf_release(&r->stale);
-	ff_prune_release(&r->prune);
-	ff_state_release(&r->state_files);
+	ff_receive_prune_release(&r->prune);
+	ff_dest_release(&r->files_beside);
 	ff_map_release(&r->inodes);
 	ff_tree_release(&r->tree);
 	ff_strv_release(&r->problems);
@@ -273,7 +273,7 @@ static int on_manifest(struct ff_rsync_receive *r, const struct ff_value *part, 
 	if (!r->known)
 		return ff_err_set(err, FF_ENOMEM, "out of memory");
 	r->state = FF_RECEIVE_DATA;
-	rc = ff_prune_begin(r);
+	rc = ff_receive_prune_begin(r);
 	if (rc)
 		return ff_err_set(err, rc, "%s: %s", r->root, ff_err_text(rc));
 	rc = ff_receive_compare(r, err);
@@ -303,7 +303,8 @@ static int on_item(struct ff_rsync_receive *r, const struct ff_value *item, bool
 			return ff_receive_data(r, (const uint8_t *)part->text, part->len, err);
 		if (r->state == FF_RECEIVE_DATA && ff_is_str(name, "keep") &&
 		    part->kind == FF_BYTES)
-			return ff_prune_keep(r, (const uint8_t *)part->text, part->len, err);
+			return ff_receive_prune_keep(r, (const uint8_t *)part->text, part->len,
+						     err);
 		if (r->state == FF_RECEIVE_DATA && ff_is_str(name, "end")) {
 			*done = true;
 			return on_end(r, err);
@@ -384,8 +385,8 @@ static int take_lock(struct ff_rsync_receive *r, struct ff_channel *channel,
 
 	if (!owner)
 		return 0;
-	rc = ff_state_lock(&r->state_files, r->root, owner, ff_dict_str(kwargs, "holder", ""),
-			   &why);
+	rc = ff_dest_lock(&r->files_beside, r->root, owner, ff_dict_str(kwargs, "holder", ""),
+			  &why);
 	if (rc == FF_EUNSUPPORTED)
 		return ff_receive_note(r, "", "cannot be locked on this file system");
 	if (rc == FF_EBUSY)
@@ -417,7 +418,7 @@ int ff_rsync_receive_start(struct ff_channel *channel, const struct ff_value *kw
 	r->ctx = ctx;
 	r->remove = ff_dict_bool(kwargs, "delete", false);
 	r->asks = ff_dict_int(kwargs, "version", 0) > FF_RSYNC_VERSION_OLD;
-	r->place.root_fd = r->temp.fd = r->temp.dir_fd = r->state_files.dir_fd = -1;
+	r->place.root_fd = r->temp.fd = r->temp.dir_fd = r->files_beside.dir_fd = -1;
 	ff_buf_init(&r->manifest, FF_RSYNC_MANIFEST_MAX);
 	r->umask = umask(0);
 	umask(r->umask);

@@ -10,7 +10,7 @@
 #include "rsync/place.h"
 #include "rsync/protocol.h"
 #include "rsync/receive.h"
-#include "rsync/state.h"
+#include "rsync/dest.h"
 
 /* What is known of each entry. */
 enum {
@@ -32,7 +32,7 @@ enum ff_receive_state {
 
 /* What earlier syncs brought, as a tree without sizes and times; empty unless that differs from the
  * manifest. */
-struct ff_prune {
+struct ff_receive_prune {
 	struct ff_buf record; /* what the file holds now */
 	struct ff_tree old;
 	uint8_t *fate;	     /* per entry of old: FF_FATE_… */
@@ -67,14 +67,14 @@ struct ff_rsync_receive {
 
 	struct ff_buf need, hash, sparse; /* lists not sent yet */
 	bool lists_sent;
-	struct ff_state state_files;
-	struct ff_prune prune;
+	struct ff_dest files_beside;
+	struct ff_receive_prune prune;
 	struct ff_map inodes; /* of files with several names: index of the entry that keeps it */
 	struct ff_buf stale;  /* indexes of what could not be had and has an older copy */
 
 	struct {
 		bool exists;
-		bool hole; /* the last bytes were left out */
+		bool hole;  /* the last bytes were left out */
 		int fd;	    /* -1: closed already */
 		int dir_fd; /* kept for a file of many records; -1: ask place */
 		uint32_t index;
@@ -102,9 +102,11 @@ void ff_receive_drop_temp(struct ff_rsync_receive *r);
 void ff_receive_temp_name(struct ff_rsync_receive *r, char name[48]);
 
 int ff_receive_finish(struct ff_rsync_receive *r, struct ff_err *err);
-/* Renames `temp` in `dir_fd` to what `name` is there: 0 or an errno. A directory in the way goes. */
+/* Renames `temp` in `dir_fd` to what `name` is there: 0 or an errno. A directory in the way goes.
+ */
 int ff_receive_put(int dir_fd, const char *temp, const char *name);
-/* One more line of what did not work; `path` is below the root, "" the root itself. 0, FF_ENOMEM. */
+/* One more line of what did not work; `path` is below the root, "" the root itself. 0, FF_ENOMEM.
+ */
 int ff_receive_note(struct ff_rsync_receive *r, const char *path, const char *reason);
 
 /* hardlink.c: makes each further name of a file one of the first, where it is not. */
@@ -121,12 +123,13 @@ int ff_receive_sweep(struct ff_rsync_receive *r, uint32_t dir, struct ff_err *er
 bool ff_receive_sweep_fd(struct ff_rsync_receive *r, int dir_fd, bool *left);
 
 /* prune.c: reads the record of what was brought, and writes down what will be. */
-int ff_prune_begin(struct ff_rsync_receive *r);
+int ff_receive_prune_begin(struct ff_rsync_receive *r);
 /* The source says which candidates (u32 numbers) are to stay. */
-int ff_prune_keep(struct ff_rsync_receive *r, const uint8_t *at, size_t len, struct ff_err *err);
+int ff_receive_prune_keep(struct ff_rsync_receive *r, const uint8_t *at, size_t len,
+			  struct ff_err *err);
 /* Deletes the others, and writes down what is left. */
-int ff_prune_end(struct ff_rsync_receive *r, struct ff_err *err);
-void ff_prune_release(struct ff_prune *prune);
+int ff_receive_prune_end(struct ff_rsync_receive *r, struct ff_err *err);
+void ff_receive_prune_release(struct ff_receive_prune *prune);
 
 static inline void ff_receive_times(const struct ff_tree_entry *entry, struct timespec times[2])
 {

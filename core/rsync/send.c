@@ -93,7 +93,7 @@ void ff_rsync_free(struct ff_rsync *rsync)
 	ff_free(rsync);
 }
 
-static void tell(struct ff_rsync_target *target, const struct ff_problem *problem)
+static void tell(struct ff_rsync_target *target, const struct ff_sync_fault *problem)
 {
 	target->stats.problems++;
 	if (target->events && target->events->problem)
@@ -101,10 +101,11 @@ static void tell(struct ff_rsync_target *target, const struct ff_problem *proble
 }
 
 /* A file that was wanted and could not be read, with what that means for this target. */
-static void tell_gone(struct ff_rsync_target *target, const struct ff_problem *problem, bool done)
+static void tell_gone(struct ff_rsync_target *target, const struct ff_sync_fault *problem,
+		      bool done)
 {
 	bool stale = target->stale && ff_bit(target->stale, problem->index);
-	struct ff_problem told = *problem;
+	struct ff_sync_fault told = *problem;
 	char reason[256];
 
 	snprintf(reason, sizeof(reason), "%s (%s)", problem->reason,
@@ -120,11 +121,11 @@ static void tell_source(struct ff_rsync_target *target, bool done)
 	const struct ff_tree *tree = &target->rsync->tree;
 
 	for (size_t i = 0; i < tree->faults.len; i++) {
-		const struct ff_problem *problem = &tree->faults.v[i];
+		const struct ff_sync_fault *problem = &tree->faults.v[i];
 		const struct ff_tree_entry *entry = &tree->entries[problem->index];
 		uint32_t first = entry->same_as ? entry->same_as : problem->index;
 
-		if (problem->kind == FF_PROBLEM_TARGET)
+		if (problem->kind == FF_SYNC_TARGET)
 			continue;
 		if (first && target->gone && ff_bit(target->gone, first))
 			tell_gone(target, problem, done);
@@ -218,7 +219,7 @@ static int on_hash(struct ff_rsync_target *target, const struct ff_value *alg,
 static void on_problem(struct ff_rsync_target *target, const char *line)
 {
 	const char *id = ff_gateway_id(ff_channel_gateway(target->channel));
-	struct ff_problem problem = {.kind = FF_PROBLEM_TARGET};
+	struct ff_sync_fault problem = {.kind = FF_SYNC_TARGET};
 	char path[2 * FF_TREE_PATH_MAX], named[2 * FF_TREE_PATH_MAX + 256], *reason = NULL;
 
 	snprintf(path, sizeof(path), "%s", line);
@@ -232,7 +233,7 @@ static void on_problem(struct ff_rsync_target *target, const char *line)
 	problem.reason = reason ? reason : path;
 	tell(target, &problem);
 	snprintf(named, sizeof(named), "%s: %s", id, path);
-	ff_tree_problem(&target->rsync->tree, FF_PROBLEM_TARGET, 0, named, problem.reason);
+	ff_tree_fault(&target->rsync->tree, FF_SYNC_TARGET, 0, named, problem.reason);
 }
 
 /* u32 indexes of what was wanted in vain and has an older copy there. */
@@ -359,11 +360,11 @@ static struct ff_channel *start(struct ff_gateway *gateway, const struct ff_rsyn
 				struct ff_err *err)
 {
 	struct ff_value kwargs[] = {
-		ff_str("dest"),	       ff_str(opts->dest),
-		ff_str("delete"),      ff_bool(opts->remove),
-		ff_str("version"),     ff_int(FF_RSYNC_VERSION),
-		ff_str("owner"),       ff_str(opts->owner ? opts->owner : ""),
-		ff_str("holder"),      ff_str(opts->holder ? opts->holder : ""),
+		ff_str("dest"),	   ff_str(opts->dest),
+		ff_str("delete"),  ff_bool(opts->remove),
+		ff_str("version"), ff_int(FF_RSYNC_VERSION),
+		ff_str("owner"),   ff_str(opts->owner ? opts->owner : ""),
+		ff_str("holder"),  ff_str(opts->holder ? opts->holder : ""),
 	};
 	struct ff_task task = opts->task;
 
@@ -425,7 +426,7 @@ const struct ff_strv *ff_rsync_problems(const struct ff_rsync *rsync)
 	return &rsync->tree.problems;
 }
 
-const struct ff_problem *ff_rsync_problem(const struct ff_rsync *rsync, size_t i)
+const struct ff_sync_fault *ff_rsync_fault(const struct ff_rsync *rsync, size_t i)
 {
 	return i < rsync->tree.faults.len ? &rsync->tree.faults.v[i] : NULL;
 }

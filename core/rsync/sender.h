@@ -62,10 +62,10 @@ struct ff_rsync {
 	size_t scanned; /* of the tree's faults, those that the scan met */
 	int root_fd;
 	struct ff_buf manifest;
-	uint64_t *changed;	  /* differs from the manifest */
-	struct ff_map given_up;	  /* by index: has a problem already */
-	struct ff_map untouched;  /* by path: it is at the source, and not in the manifest */
-	bool linked;		  /* some files have several names */
+	uint64_t *changed;	 /* differs from the manifest */
+	struct ff_map given_up;	 /* by index: has a problem already */
+	struct ff_map untouched; /* by path: it is at the source, and not in the manifest */
+	bool linked;		 /* some files have several names */
 	struct ff_digests digests[FF_DIGESTS];
 	struct {
 		uint32_t index; /* 0: none */
@@ -151,7 +151,7 @@ void ff_window_release(struct ff_window *window);
 int ff_source_pack(struct ff_buf *out, const uint8_t *payload, size_t len, size_t *payload_at);
 
 /* Adds a problem with an entry, and with its other names, unless there is one already. */
-void ff_source_give_up(struct ff_rsync *rsync, uint32_t index, enum ff_problem_kind kind,
+void ff_source_give_up(struct ff_rsync *rsync, uint32_t index, enum ff_sync_fault_kind kind,
 		       const char *reason);
 /* Whether the file's content has this digest: 1, 0, FF_ENOMEM, or FF_ESYS: it can't be read (a
  * problem line was added). An algorithm that is not known gives 0. */

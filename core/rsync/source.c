@@ -22,16 +22,16 @@ enum {
 
 /* --- one file --- */
 
-static void give_up_one(struct ff_rsync *rsync, uint32_t index, enum ff_problem_kind kind,
+static void give_up_one(struct ff_rsync *rsync, uint32_t index, enum ff_sync_fault_kind kind,
 			const char *reason)
 {
 	if (ff_map_get_u32(&rsync->given_up, index))
 		return;
 	(void)ff_map_set_u32(&rsync->given_up, index, rsync);
-	ff_tree_problem(&rsync->tree, kind, index, rsync->tree.entries[index].path, reason);
+	ff_tree_fault(&rsync->tree, kind, index, rsync->tree.entries[index].path, reason);
 }
 
-void ff_source_give_up(struct ff_rsync *rsync, uint32_t index, enum ff_problem_kind kind,
+void ff_source_give_up(struct ff_rsync *rsync, uint32_t index, enum ff_sync_fault_kind kind,
 		       const char *reason)
 {
 	give_up_one(rsync, index, kind, reason);
@@ -132,7 +132,7 @@ static void end_piece(struct ff_rsync *rsync)
 	piece->len = (uint32_t)rsync->payload.len - piece->at;
 }
 
-static int add_gone(struct ff_rsync *rsync, uint32_t index, enum ff_problem_kind kind,
+static int add_gone(struct ff_rsync *rsync, uint32_t index, enum ff_sync_fault_kind kind,
 		    const char *reason)
 {
 	int rc;
@@ -147,7 +147,7 @@ static int add_gone(struct ff_rsync *rsync, uint32_t index, enum ff_problem_kind
 
 static int add_gone_errno(struct ff_rsync *rsync, uint32_t index, int errnum)
 {
-	return add_gone(rsync, index, ff_problem_of(errnum), strerror(errnum));
+	return add_gone(rsync, index, ff_sync_fault_of(errnum), strerror(errnum));
 }
 
 enum outcome {
@@ -289,9 +289,9 @@ static int end_tries(struct ff_rsync *rsync, uint32_t index, int outcome)
 	case FF_ESYS:
 		return add_gone_errno(rsync, index, errno);
 	case SHORT:
-		return add_gone(rsync, index, FF_PROBLEM_CHANGED, "is shorter than its size says");
+		return add_gone(rsync, index, FF_SYNC_CHANGED, "is shorter than its size says");
 	case CHANGED:
-		return add_gone(rsync, index, FF_PROBLEM_CHANGED, "changes all the time");
+		return add_gone(rsync, index, FF_SYNC_CHANGED, "changes all the time");
 	default:
 		return outcome;
 	}
@@ -516,7 +516,7 @@ static int own_digest(struct ff_rsync *rsync, uint32_t index, size_t alg)
 	fd = open_source(rsync, index);
 	rc = fd < 0 ? FF_ESYS : algs[alg].hash(fd, algs[alg].sparse, digests->v[index]);
 	if (rc == FF_ESYS)
-		ff_source_give_up(rsync, index, ff_problem_of(errno), strerror(errno));
+		ff_source_give_up(rsync, index, ff_sync_fault_of(errno), strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	if (!rc)

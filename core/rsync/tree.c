@@ -54,10 +54,10 @@ int ff_tree_add(struct ff_tree *tree, const struct ff_tree_entry *entry)
 	return 0;
 }
 
-void ff_tree_problem(struct ff_tree *tree, enum ff_problem_kind kind, uint32_t index,
-		     const char *path, const char *reason)
+void ff_tree_fault(struct ff_tree *tree, enum ff_sync_fault_kind kind, uint32_t index,
+		   const char *path, const char *reason)
 {
-	const struct ff_problem problem = {
+	const struct ff_sync_fault problem = {
 		.kind = kind,
 		.index = index,
 		.path = (char *)(uintptr_t)(*path ? path : "."),
@@ -65,12 +65,12 @@ void ff_tree_problem(struct ff_tree *tree, enum ff_problem_kind kind, uint32_t i
 	};
 
 	(void)ff_strv_addf(&tree->problems, "%s: %s", problem.path, reason);
-	(void)ff_problems_add(&tree->faults, &problem);
+	(void)ff_sync_faults_add(&tree->faults, &problem);
 }
 
 static int problem(struct scan *s, const char *path, int errnum)
 {
-	ff_tree_problem(s->tree, ff_problem_of(errnum), 0, path, strerror(errnum));
+	ff_tree_fault(s->tree, ff_sync_fault_of(errnum), 0, path, strerror(errnum));
 	return 0;
 }
 
@@ -167,8 +167,8 @@ static int look(struct scan *s, int dir_fd, const char *name, uint32_t dir, stru
 	if (!ff_tree_filter_keeps(s->filter, path, kind_of(st.st_mode)))
 		return s->filter->keep ? ff_strv_add(&s->tree->refused, path) : 0;
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode)) {
-		ff_tree_problem(s->tree, FF_PROBLEM_SPECIAL, 0, path,
-				"neither a file nor a directory nor a link");
+		ff_tree_fault(s->tree, FF_SYNC_SPECIAL, 0, path,
+			      "neither a file nor a directory nor a link");
 		return 0;
 	}
 	entry.path = ff_arena_copy(&s->tree->arena, path, at + name_len);
@@ -244,7 +244,7 @@ static void check_readable(struct scan *s, uint32_t index, const struct stat *st
 	if ((st->st_mode & 0444) == 0444 || (st->st_mode & 0400 && st->st_uid == geteuid()))
 		return;
 	if (faccessat(s->root_fd, path, R_OK, AT_EACCESS) && errno != ENOENT)
-		ff_tree_problem(s->tree, ff_problem_of(errno), index, path, strerror(errno));
+		ff_tree_fault(s->tree, ff_sync_fault_of(errno), index, path, strerror(errno));
 }
 
 static int add_one(struct scan *s, const struct one *one)
@@ -320,6 +320,6 @@ void ff_tree_release(struct ff_tree *tree)
 	ff_strv_release(&tree->problems);
 	ff_strv_release(&tree->exclude);
 	ff_strv_release(&tree->refused);
-	ff_problems_release(&tree->faults);
+	ff_sync_faults_release(&tree->faults);
 	*tree = (struct ff_tree){.arena = FF_ARENA_INIT};
 }

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/strv.h"
-#include "rsync/problem.h"
+#include "rsync/fault.h"
 
 enum ff_tree_kind { FF_TREE_DIR = 'd', FF_TREE_FILE = 'f', FF_TREE_LINK = 'l' };
 
@@ -40,9 +40,10 @@ struct ff_tree {
 	struct ff_tree_entry *entries;
 	size_t len;
 	size_t cap;
-	char *root;		 /* absolute path scanned; NULL for one that was received */
-	struct ff_strv problems; /* "path: reason" of what can't be brought (unreadable, sockets, …) */
-	struct ff_problems faults; /* the same, taken apart */
+	char *root; /* absolute path scanned; NULL for one that was received */
+	struct ff_strv
+		problems; /* "path: reason" of what can't be brought (unreadable, sockets, …) */
+	struct ff_sync_faults faults; /* the same, taken apart */
 	/* What the scan was told to leave out: patterns, and paths that `keep` refused. */
 	struct ff_strv exclude, refused;
 };
@@ -81,8 +82,8 @@ static inline const char *ff_tree_name(const struct ff_tree_entry *entry)
 bool ff_tree_is_inside(const char *path);
 /* Adds to problems and faults; out of memory loses a line of text, nothing else. `index`: of the
  * entry it is about, 0 if it is none. */
-void ff_tree_problem(struct ff_tree *tree, enum ff_problem_kind kind, uint32_t index,
-		     const char *path, const char *reason);
+void ff_tree_fault(struct ff_tree *tree, enum ff_sync_fault_kind kind, uint32_t index,
+		   const char *path, const char *reason);
 /* Appends a copy of `entry` (not of its strings): 0, FF_ENOMEM or FF_ETOOBIG. */
 int ff_tree_add(struct ff_tree *tree, const struct ff_tree_entry *entry);
 /* Whether `filter` (may be NULL) lets an entry in. */

@@ -21,8 +21,9 @@ struct talk {
 /* Next to the root lies a folder that nobody may touch. */
 static void begin(struct talk *talk, bool delete)
 {
-	struct ff_value kwargs[] = {ff_str("dest"),  ff_str(in_rig("dst")), ff_str("delete"),
-				    ff_bool(delete), ff_str("version"),	    ff_int(FF_RSYNC_VERSION)};
+	struct ff_value kwargs[] = {ff_str("dest"),    ff_str(in_rig("dst")),
+				    ff_str("delete"),  ff_bool(delete),
+				    ff_str("version"), ff_int(FF_RSYNC_VERSION)};
 	struct ff_task task = receiver_task(world.gw);
 	struct ff_err err = {0};
 

@@ -214,16 +214,18 @@ void what_cannot_be_read(void **state)
 		add_target(rsync, other, "dst2", true, &two);
 		run_sync(rsync);
 		assert_int_equal(one.err.code | two.err.code, 0);
-		expect_told(&one, 6, "unreadable old: Permission denied (an older copy stays there)\n");
+		expect_told(&one, 6,
+			    "unreadable old: Permission denied (an older copy stays there)\n");
 		expect_told(&one, 6, "unreadable new: Permission denied (it is missing there)\n");
-		expect_told(&one, 6, "unreadable new-too: Permission denied (it is missing there)\n");
+		expect_told(&one, 6,
+			    "unreadable new-too: Permission denied (it is missing there)\n");
 		expect_told(&one, 6, "unreadable folder: Permission denied\n");
 		expect_told(&one, 6, "unreadable fresh: Permission denied");
 		expect_told(&one, 6, "special pipe: neither a file");
 		expect_told(&two, 6, "unreadable old: Permission denied (it is missing there)\n");
 		assert_int_equal(ff_rsync_problems(rsync)->len, 6);
-		assert_non_null(ff_rsync_problem(rsync, 5));
-		assert_null(ff_rsync_problem(rsync, 6));
+		assert_non_null(ff_rsync_fault(rsync, 5));
+		assert_null(ff_rsync_fault(rsync, 6));
 		ff_rsync_free(rsync);
 		outcome_release(&one);
 		outcome_release(&two);

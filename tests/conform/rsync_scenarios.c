@@ -155,9 +155,10 @@ void deletes_only_what_it_brought(void **state)
 	rig_text("src/folder/x", "x");
 	sync_ok("src", "dst", true);
 	assert_int_equal(system("rm -r src/a/one src/a/two src/folder src/a/link"), 0);
-	assert_int_equal(system("cd dst/a && rm one link ../folder/x && mkdir one && touch one/own &&"
-				"touch link && rmdir ../folder && ln -s a ../folder"),
-			 0);
+	assert_int_equal(
+		system("cd dst/a && rm one link ../folder/x && mkdir one && touch one/own &&"
+		       "touch link && rmdir ../folder && ln -s a ../folder"),
+		0);
 	try_sync("src", "dst", true, &outcome);
 	assert_int_equal(outcome.err.code, 0);
 	assert_int_equal(outcome.stats.deleted, 1);
@@ -233,7 +234,8 @@ void filters(void **state)
 	outcome_release(&outcome);
 	outcome_release(&fresh);
 	assert_false(rig_exists("dst/a/one"));
-	assert_true(rig_exists("dst/a/empty") && rig_exists("dst/a/two") && rig_exists("dst/b/big"));
+	assert_true(rig_exists("dst/a/empty") && rig_exists("dst/a/two") &&
+		    rig_exists("dst/b/big"));
 	assert_true(rig_exists("dst/a/x.o") && rig_exists("dst/a/gone.o"));
 	assert_true(rig_exists("fresh/empty")); /* a file: the pattern is for directories */
 	assert_false(rig_exists("fresh/a/empty") || rig_exists("fresh/a/two"));

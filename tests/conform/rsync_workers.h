@@ -29,7 +29,7 @@ struct outcome {
 	struct ff_rsync_stats stats;
 	size_t progress;
 	char *paths[PROGRESS_MAX]; /* as reported; released by outcome_release */
-	char problems[4096]; /* lines "kind path: reason" */
+	char problems[4096];	   /* lines "kind path: reason" */
 	const char *owner, *holder;
 	/* Called after each progress; may change the source. */
 	void (*meanwhile)(const char *path);

@@ -38,7 +38,7 @@ TRIES, SHARE_TRIES, TRY_S = 500, 200, 0.001
 KEYS = ("owner", "holder", "worker", "from", "since")
 
 
-# What a host keeps of a folder that is synced, as core/rsync/state.c, lock.c and temp.c have it: the
+# What a host keeps of a folder that is synced, as core/rsync/dest.c, lock.c and temp.c have it: the
 # record of what was brought, the lock, and the share that says that a sync is at work.
 
 

@@ -130,8 +130,8 @@ static void hard_links(void **state)
 	assert_int_equal(ff_tree_scan(&tree, "src", NULL, &err), 0);
 	assert_int_equal(tree.len, 5); /* root, b, d, d/c, e */
 	assert_int_equal(tree.entries[3].same_as, 1);
-	assert_int_equal(tree.entries[1].same_as | tree.entries[2].same_as | tree.entries[4].same_as,
-			 0);
+	assert_int_equal(
+		tree.entries[1].same_as | tree.entries[2].same_as | tree.entries[4].same_as, 0);
 	assert_int_equal(ff_tree_pack(&tree, &packed), 0);
 	assert_int_equal(ff_tree_unpack(&copy, ff_buf_data(&packed), packed.len, &err), 0);
 	assert_int_equal(copy.entries[3].same_as, 1);
@@ -168,19 +168,19 @@ static void problems_are_told_apart(void **state)
 	assert_int_equal(tree.faults.len, geteuid() ? 2 : 1);
 	assert_int_equal(tree.problems.len, tree.faults.len);
 	for (size_t i = 0; i < tree.faults.len; i++) {
-		const struct ff_problem *problem = &tree.faults.v[i];
+		const struct ff_sync_fault *problem = &tree.faults.v[i];
 
-		if (problem->kind == FF_PROBLEM_SPECIAL) {
+		if (problem->kind == FF_SYNC_SPECIAL) {
 			assert_string_equal(problem->path, "pipe");
 			assert_int_equal(problem->index, 0);
 		} else {
-			assert_int_equal(problem->kind, FF_PROBLEM_UNREADABLE);
+			assert_int_equal(problem->kind, FF_SYNC_UNREADABLE);
 			assert_string_equal(problem->path, "closed");
 			assert_string_equal(tree.entries[problem->index].path, "closed");
 		}
 	}
 	assert_int_equal(tree.len, 2); /* the root, and what can't be read */
-	assert_string_equal(ff_problem_name(FF_PROBLEM_SPECIAL), "special");
+	assert_string_equal(ff_sync_fault_name(FF_SYNC_SPECIAL), "special");
 	ff_tree_release(&tree);
 }
 

@@ -1,5 +1,5 @@
 /* Where the record of a folder lies, and how it is read and replaced. Knows bytes, not trees. */
-#include "rsync/state.h"
+#include "rsync/dest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,13 +13,13 @@
 
 enum { CRC_LEN = 4 };
 
-int ff_state_open(struct ff_state *state, const char *root, int root_fd, struct ff_err *err)
+int ff_dest_open(struct ff_dest *dest, const char *root, int root_fd, struct ff_err *err)
 {
 	const char *slash = strrchr(root, '/'), *name = slash ? slash + 1 : root;
 	char above[PATH_MAX];
 	int fd = -1;
 
-	if (slash && *name && strlen(name) <= FF_STATE_NAME_MAX) {
+	if (slash && *name && strlen(name) <= FF_DEST_NAME_MAX) {
 		snprintf(above, sizeof(above), "%.*s", slash == root ? 1 : (int)(slash - root),
 			 root);
 		fd = open(above, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -34,18 +34,18 @@ int ff_state_open(struct ff_state *state, const char *root, int root_fd, struct 
 	}
 	if (fd < 0)
 		return ff_err_sys(err, errno, "%s", root);
-	state->dir_fd = fd;
-	snprintf(state->record, sizeof(state->record), ".ff-%s.sync-record", name);
-	snprintf(state->lock, sizeof(state->lock), ".ff-%s.sync-lock", name);
-	snprintf(state->fresh, sizeof(state->fresh), ".ff-%s.sync-new", name);
+	dest->dir_fd = fd;
+	snprintf(dest->record, sizeof(dest->record), ".ff-%s.sync-record", name);
+	snprintf(dest->lock, sizeof(dest->lock), ".ff-%s.sync-lock", name);
+	snprintf(dest->fresh, sizeof(dest->fresh), ".ff-%s.sync-new", name);
 	return 0;
 }
 
-void ff_state_release(struct ff_state *state)
+void ff_dest_release(struct ff_dest *dest)
 {
-	if (state->dir_fd >= 0)
-		close(state->dir_fd);
-	state->dir_fd = -1;
+	if (dest->dir_fd >= 0)
+		close(dest->dir_fd);
+	dest->dir_fd = -1;
 }
 
 /* CRC-32 as zip and Python's binascii have it. */
@@ -88,10 +88,9 @@ static int read_all(int fd, size_t size, struct ff_buf *content)
 	return 0;
 }
 
-int ff_state_read(const struct ff_state *state, struct ff_buf *content)
+int ff_dest_read(const struct ff_dest *dest, struct ff_buf *content)
 {
-	int fd = openat(state->dir_fd, state->record,
-			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = openat(dest->dir_fd, dest->record, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 	int rc = FF_ELOAD;
 
@@ -121,26 +120,26 @@ static bool write_all(int fd, const uint8_t *at, size_t len)
 	return true;
 }
 
-int ff_state_write(const struct ff_state *state, const struct ff_buf *content)
+int ff_dest_write(const struct ff_dest *dest, const struct ff_buf *content)
 {
 	uint8_t crc[CRC_LEN];
 	int fd, failed = 0;
 
 	ff_put_be(crc, crc32_of(ff_buf_data(content), content->len), sizeof(crc));
-	(void)unlinkat(state->dir_fd, state->fresh, 0); /* of one that was killed */
-	fd = openat(state->dir_fd, state->fresh,
-		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	(void)unlinkat(dest->dir_fd, dest->fresh, 0); /* of one that was killed */
+	fd = openat(dest->dir_fd, dest->fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
 	if (fd < 0 || !write_all(fd, ff_buf_data(content), content->len) ||
 	    !write_all(fd, crc, sizeof(crc)))
 		failed = errno;
 	if (fd >= 0 && close(fd) && !failed)
 		failed = errno;
-	if (!failed && renameat(state->dir_fd, state->fresh, state->dir_fd, state->record))
+	if (!failed && renameat(dest->dir_fd, dest->fresh, dest->dir_fd, dest->record))
 		/* ENOENT: another sync into the same folder was faster, and did the same. */
 		failed = errno == ENOENT ? 0 : errno;
 	if (failed) {
-		(void)unlinkat(state->dir_fd, state->fresh, 0);
-		(void)unlinkat(state->dir_fd, state->record, 0);
+		(void)unlinkat(dest->dir_fd, dest->fresh, 0);
+		(void)unlinkat(dest->dir_fd, dest->record, 0);
 	}
 	return failed;
 }
