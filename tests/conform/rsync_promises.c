@@ -178,6 +178,50 @@ void hard_links_of_others(void **state)
 	expect_linked("outside/file", "dst/file", false);
 }
 
+/* What one kind of worker wrote down the other one reads, and writes the same. */
+void one_record_for_both(void **state)
+{
+	static const char record[] = ".ff-dst.sync-record";
+	struct ff_gateway *other = open_gateway(world.other);
+	struct outcome outcome = {0};
+	struct ff_rsync *rsync;
+	struct stat before;
+
+	rig_mkdir("src");
+	rig_mkdir("src/a");
+	rig_mkdir("src/a/b");
+	rig_text("src/a/b/x", "x");
+	rig_text("src/a-b", "sorts between");
+	rig_text("src/a\x01", "so does this");
+	rig_text("src/\xff\xfe", "no UTF-8");
+	assert_int_equal(link("src/a-b", "src/hard") | symlink("a", "src/link"), 0);
+	assert_int_equal(symlink(in_rig("src/a"), "src/inside"), 0);
+	sync_ok("src", "dst", true);
+	before = stat_of(record);
+	rig_mkdir("dst/a/b/own");
+	for (int round = 0; round < 3; round++) {
+		if (round) { /* more is in the record than in the manifest, then less */
+			assert_int_equal(system("rm -rf src/a src/hard; mkdir -p src/new"), 0);
+			sync_ok("src", "dst", round == 2);
+			before = stat_of(record);
+		}
+		rsync = rig_rsync("src", NULL);
+		add_target(rsync, other, "dst", round == 2, &outcome);
+		run_sync(rsync);
+		ff_rsync_free(rsync);
+		assert_int_equal(outcome.err.code, 0);
+		assert_string_equal(outcome.problems, "");
+		assert_int_equal(outcome.stats.deleted, 0);
+		outcome_release(&outcome);
+		assert_int_equal(stat_of(record).st_ino, before.st_ino);
+		assert_int_equal(rig_exists("dst/a/b/x"), round < 2);
+		assert_true(rig_exists("dst/a/b/own"));
+	}
+	assert_int_equal(rmdir("dst/a/b/own"), 0);
+	sync_ok("src", "dst", true);
+	rig_same("src", "dst");
+}
+
 /* --- what can't be read --- */
 
 static void expect_told(const struct outcome *outcome, size_t count, const char *line)

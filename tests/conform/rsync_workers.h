@@ -81,6 +81,7 @@ void expect_snapshot(struct ff_buf *before, const char *root);
 	X(items_out_of_turn)                                                                       \
 	X(a_void_beginning_elsewhere)                                                              \
 	X(the_sender_leaves)                                                                       \
+	X(one_record_for_both)                                                                     \
 	X(holes_travel)                                                                            \
 	X(hard_links)                                                                              \
 	X(hard_links_of_others)                                                                    \
