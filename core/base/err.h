@@ -33,7 +33,8 @@
 	X(AGAIN, -20, "would block")                                                               \
 	X(UNSUPPORTED, -21, "not supported")                                                       \
 	X(LOST, -22, "connection lost")                                                            \
-	X(CONFIG, -23, "invalid configuration")
+	X(CONFIG, -23, "invalid configuration")                                                    \
+	X(BUSY, -24, "in use by somebody else")
 
 enum ff_err_code {
 #define X(name, code, text) FF_E##name = code,

@@ -24,6 +24,12 @@ int ff_receive_dirty_dir(struct ff_rsync_receive *r, uint32_t dir, struct ff_err
 	return fd;
 }
 
+/* Its digest goes over zeros without reading them, where the file system knows of them. */
+static bool is_long(const struct ff_rsync_receive *r, const struct ff_tree_entry *entry)
+{
+	return r->asks && entry->size >= FF_RSYNC_STEP;
+}
+
 static int want(struct ff_rsync_receive *r, uint32_t index, const uint8_t *digest)
 {
 	uint8_t record[FF_RSYNC_HASHED];
@@ -34,7 +40,8 @@ static int want(struct ff_rsync_receive *r, uint32_t index, const uint8_t *diges
 	if (!digest)
 		return ff_buf_add(&r->need, record, 4);
 	memcpy(record + 4, digest, FF_RSYNC_DIGEST);
-	return ff_buf_add(&r->hash, record, sizeof(record));
+	return ff_buf_add(is_long(r, &r->tree.entries[index]) ? &r->sparse : &r->hash, record,
+			  sizeof(record));
 }
 
 int ff_receive_touch(struct ff_rsync_receive *r, uint32_t index, struct ff_err *err)
@@ -69,17 +76,26 @@ static int compare_file(struct ff_rsync_receive *r, uint32_t index, int dir_fd,
 	uint8_t digest[FF_RSYNC_DIGEST];
 	int fd, rc;
 
+	if (st && S_ISREG(st->st_mode))
+		r->known[index] |= FF_RECEIVE_THERE;
+	/* Another name of a file: made at the end. */
+	if (entry->same_as)
+		return 0;
 	if (!st || !S_ISREG(st->st_mode) || (uint64_t)st->st_size != entry->size)
 		return want(r, index, NULL);
-	if (ff_receive_mtime(st) == entry->mtime_ns || !entry->size) {
-		if (ff_receive_mtime(st) == entry->mtime_ns && (st->st_mode & 07777) == entry->mode)
-			return 0;
-		return ff_receive_touch(r, index, err);
+	if (ff_receive_mtime(st) == entry->mtime_ns && (st->st_mode & 07777) == entry->mode) {
+		rc = st->st_nlink > 1 ? ff_receive_inode_taken(r, index, st) : 0;
+		return rc == 1 ? want(r, index, NULL) : rc;
 	}
+	/* Touched, its other names would change too, and they may be anybody's. */
+	if (st->st_nlink > 1)
+		return want(r, index, NULL);
+	if (ff_receive_mtime(st) == entry->mtime_ns || !entry->size)
+		return ff_receive_touch(r, index, err);
 	fd = openat(dir_fd, ff_tree_name(entry), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return want(r, index, NULL);
-	rc = ff_hash_xxh3(fd, digest);
+	rc = ff_hash_xxh3(fd, is_long(r, entry), digest);
 	close(fd);
 	if (rc == FF_ENOMEM)
 		return rc;
@@ -97,9 +113,7 @@ static int make_dir(struct ff_rsync_receive *r, uint32_t index, bool in_the_way,
 		return ff_place_error(&r->place, index, errno, err);
 	/* EEXIST: another sync into a shared directory was faster. What is in it is ignored, and
 	 * replaced; the open with O_NOFOLLOW tells if it is no directory. */
-	if (!mkdirat(dir_fd, name, 0700))
-		r->known[index] |= FF_RECEIVE_OWN;
-	else if (errno != EEXIST)
+	if (mkdirat(dir_fd, name, 0700) && errno != EEXIST)
 		return ff_place_error(&r->place, index, errno, err);
 	r->known[index] |= FF_RECEIVE_FRESH | FF_RECEIVE_DIRTY;
 	return 0;

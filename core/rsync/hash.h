@@ -2,13 +2,21 @@
 #ifndef FF_RSYNC_HASH_H
 #define FF_RSYNC_HASH_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "rsync/protocol.h"
 
-/* Reads `fd` from its offset to its end. 0, FF_ENOMEM, or FF_ESYS with errno set. */
-int ff_hash_xxh3(int fd, uint8_t digest[FF_RSYNC_DIGEST]);
+/* Read `fd` from its beginning to its end: of the content as it is, or (sparse) of what README.md
+ * describes under "Digests", for which holes need not be read. 0, FF_ENOMEM, or FF_ESYS with errno
+ * set. */
+int ff_hash_xxh3(int fd, bool sparse, uint8_t digest[FF_RSYNC_DIGEST]);
 /* In md5.c, which needs libcrypto: for python receivers, which have nothing faster built in. */
-int ff_hash_md5(int fd, uint8_t digest[FF_RSYNC_DIGEST]);
+int ff_hash_md5(int fd, bool sparse, uint8_t digest[FF_RSYNC_DIGEST]);
+
+/* What is to be hashed, piece by piece, goes to `add`; the same codes. */
+int ff_hash_walk(int fd, bool sparse, void (*add)(void *ctx, const void *bytes, size_t len),
+		 void *ctx);
 
 #endif

@@ -9,7 +9,8 @@ enum {
 	HEADER = 15,
 	TEMP_MIN = 16, /* hexadecimal digits in a temporary file's name */
 	TEMP_MAX = 40,
-	LINK_INSIDE = 'i', /* kind of an entry */
+	LINK_INSIDE = 'i', /* kinds of entries beyond those of a tree */
+	LINK_HARD = 'h',
 	DEPTH_MAX = FF_TREE_PATH_MAX / 2 + 1,
 };
 
@@ -23,6 +24,35 @@ bool ff_rsync_is_temp(const char *name)
 		return false;
 	digits = strspn(name + 4, "0123456789abcdef");
 	return digits >= TEMP_MIN && digits <= TEMP_MAX && !strcmp(name + 4 + digits, ".tmp");
+}
+
+bool ff_rsync_is_state(const char *name)
+{
+	static const char *const ends[] = {".sync-record", ".sync-lock", ".sync-new"};
+	size_t len = strlen(name), end;
+
+	if (strncmp(name, ".ff-", 4))
+		return false;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		end = strlen(ends[i]);
+		if (len >= 4 + end && !strcmp(name + len - end, ends[i]))
+			return true;
+	}
+	return false;
+}
+
+/* The end of a path comes first, so that a directory comes before what is in it, then '/', so that
+ * nothing comes in between. */
+static int rank(char c)
+{
+	return !c ? 0 : c == '/' ? 1 : 1 + (unsigned char)c;
+}
+
+int ff_tree_compare(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return rank(*a) - rank(*b);
 }
 
 bool ff_tree_is_inside(const char *path)
@@ -57,13 +87,16 @@ static int pack_entry(const struct ff_tree_entry *entry, const char *previous, s
 
 	if (!at)
 		return FF_ENOMEM;
-	at[0] = entry->inside ? LINK_INSIDE : entry->kind;
+	at[0] = entry->inside ? LINK_INSIDE : entry->same_as ? LINK_HARD : entry->kind;
 	ff_put_be(at + 1, entry->mode, 2);
 	ff_put_be(at + 3, (uint64_t)entry->mtime_ns, 8);
 	ff_put_be(at + 11, shared, 2);
 	ff_put_be(at + 13, rest, 2);
 	memcpy(at + HEADER, entry->path + shared, rest);
-	if (entry->kind == FF_TREE_FILE) {
+	if (entry->same_as) {
+		ff_put_be(at + used, entry->same_as, 4);
+		used += 4;
+	} else if (entry->kind == FF_TREE_FILE) {
 		ff_put_be(at + used, entry->size, 8);
 		used += 8;
 	} else if (entry->kind == FF_TREE_LINK) {
@@ -138,7 +171,7 @@ static int check_place(struct reader *r, struct ff_tree_entry *entry)
 		return wrong(r, "absolute path");
 	if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
 		return wrong(r, "bad path component");
-	if (ff_rsync_is_temp(name))
+	if (ff_rsync_is_temp(name) || ff_rsync_is_state(name))
 		return wrong(r, "name of a temporary file");
 	for (; r->depth; r->depth--) {
 		const char *dir = all[r->dir[r->depth - 1]].path;
@@ -156,10 +189,28 @@ static int check_place(struct reader *r, struct ff_tree_entry *entry)
 	return 0;
 }
 
-static int read_rest(struct reader *r, struct ff_tree_entry *entry)
+/* Another name of a file that came before. */
+static int read_same(struct reader *r, struct ff_tree_entry *entry)
+{
+	const struct ff_tree_entry *first;
+
+	if (r->end - r->at < 4)
+		return wrong(r, "truncated");
+	entry->same_as = (uint32_t)ff_get_be(r->at, 4);
+	r->at += 4;
+	first = entry->same_as < r->tree->len ? &r->tree->entries[entry->same_as] : NULL;
+	if (!first || first->kind != FF_TREE_FILE || first->same_as)
+		return wrong(r, "hard link to what is no file before it");
+	entry->size = first->size;
+	return 0;
+}
+
+static int read_rest(struct reader *r, struct ff_tree_entry *entry, bool hard)
 {
 	size_t left = (size_t)(r->end - r->at), len;
 
+	if (hard)
+		return read_same(r, entry);
 	if (entry->kind == FF_TREE_FILE) {
 		if (left < 8)
 			return wrong(r, "truncated");
@@ -184,12 +235,14 @@ static int read_rest(struct reader *r, struct ff_tree_entry *entry)
 static int read_entry(struct reader *r)
 {
 	struct ff_tree_entry entry = {0};
+	bool hard;
 	int rc;
 
 	if (r->end - r->at < HEADER)
 		return wrong(r, "truncated");
 	entry.inside = r->at[0] == LINK_INSIDE;
-	entry.kind = entry.inside ? FF_TREE_LINK : r->at[0];
+	hard = r->at[0] == LINK_HARD;
+	entry.kind = entry.inside ? FF_TREE_LINK : hard ? FF_TREE_FILE : r->at[0];
 	if (entry.kind != FF_TREE_DIR && entry.kind != FF_TREE_FILE && entry.kind != FF_TREE_LINK)
 		return wrong(r, "unknown kind of entry");
 	entry.mode = (uint32_t)ff_get_be(r->at + 1, 2);
@@ -206,7 +259,7 @@ static int read_entry(struct reader *r)
 	} else if (*entry.path || entry.kind != FF_TREE_DIR) {
 		return wrong(r, "does not begin with the root");
 	}
-	rc = read_rest(r, &entry);
+	rc = read_rest(r, &entry, hard);
 	if (!rc)
 		rc = ff_tree_add(r->tree, &entry);
 	if (!rc && entry.kind == FF_TREE_DIR) {

@@ -2,35 +2,32 @@
  * static worker does without. */
 #include "rsync/hash.h"
 
-#include <errno.h>
-#include <unistd.h>
-
 #include <openssl/evp.h>
 
-#include "base/alloc.h"
 #include "base/err.h"
 
-int ff_hash_md5(int fd, uint8_t digest[FF_RSYNC_DIGEST])
-{
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	uint8_t *part = ff_malloc(FF_RSYNC_PART_MAX);
-	int rc = md && part && EVP_DigestInit_ex(md, EVP_md5(), NULL) ? 0 : FF_ENOMEM;
-	int saved = 0;
-	ssize_t got = 1;
+struct md5 {
+	EVP_MD_CTX *md;
+	bool failed;
+};
 
-	while (!rc && got) {
-		got = read(fd, part, FF_RSYNC_PART_MAX);
-		if (got > 0 && !EVP_DigestUpdate(md, part, (size_t)got))
-			rc = FF_ENOMEM;
-		if (got < 0 && errno != EINTR) {
-			saved = errno;
-			rc = FF_ESYS;
-		}
-	}
-	if (!rc && !EVP_DigestFinal_ex(md, digest, NULL))
+static void add_md5(void *ctx, const void *bytes, size_t len)
+{
+	struct md5 *md5 = ctx;
+
+	if (!EVP_DigestUpdate(md5->md, bytes, len))
+		md5->failed = true;
+}
+
+int ff_hash_md5(int fd, bool sparse, uint8_t digest[FF_RSYNC_DIGEST])
+{
+	struct md5 md5 = {.md = EVP_MD_CTX_new()};
+	int rc = md5.md && EVP_DigestInit_ex(md5.md, EVP_md5(), NULL) ? 0 : FF_ENOMEM;
+
+	if (!rc)
+		rc = ff_hash_walk(fd, sparse, add_md5, &md5);
+	if (!rc && (md5.failed || !EVP_DigestFinal_ex(md5.md, digest, NULL)))
 		rc = FF_ENOMEM;
-	EVP_MD_CTX_free(md);
-	ff_free(part);
-	errno = saved;
+	EVP_MD_CTX_free(md5.md);
 	return rc;
 }

@@ -84,7 +84,8 @@ static int open_root(struct ff_rsync_receive *r, const char *dest, struct ff_err
 	if (fd < 0)
 		return ff_err_sys(err, errno, "%s", real);
 	ff_place_init(&r->place, &r->tree, r->root, fd);
-	return 0;
+	ff_receive_share(r);
+	return ff_dest_open(&r->files_beside, r->root, fd, err);
 }
 
 /* --- life --- */
@@ -96,6 +97,11 @@ static void release(struct ff_rsync_receive *r)
 	ff_buf_release(&r->manifest);
 	ff_buf_release(&r->need);
 	ff_buf_release(&r->hash);
+	ff_buf_release(&r->sparse);
+	ff_buf_release(&r->stale);
+	ff_receive_prune_release(&r->prune);
+	ff_dest_release(&r->files_beside);
+	ff_map_release(&r->inodes);
 	ff_tree_release(&r->tree);
 	ff_strv_release(&r->problems);
 	ff_free(r->known);
@@ -158,6 +164,27 @@ static int send_list(struct ff_rsync_receive *r, const char *alg, struct ff_buf 
 	return rc;
 }
 
+/* ("old", bytes): as many whole names as fit. */
+static int send_old(struct ff_rsync_receive *r, struct ff_err *err)
+{
+	struct ff_buf *list = &r->prune.list, packed = FF_BUF_INIT;
+	size_t len = list->len;
+	struct ff_pack p;
+	int rc;
+
+	if (len > FF_RSYNC_PART_MAX)
+		len = (size_t)((uint8_t *)memrchr(ff_buf_data(list), 0, FF_RSYNC_PART_MAX) + 1 -
+			       ff_buf_data(list));
+	ff_pack_init(&p, &packed);
+	ff_pack_open(&p, FF_TUPLE);
+	ff_pack_str(&p, "old");
+	ff_pack_bytes(&p, ff_buf_data(list), len);
+	rc = send_packed(r, &p, err);
+	ff_buf_release(&packed);
+	ff_buf_consume(list, len);
+	return rc;
+}
+
 static int send_lists(struct ff_rsync_receive *r, struct ff_err *err)
 {
 	int rc = 0;
@@ -167,6 +194,10 @@ static int send_lists(struct ff_rsync_receive *r, struct ff_err *err)
 			rc = send_list(r, NULL, &r->need, 4, err);
 		} else if (r->hash.len) {
 			rc = send_list(r, FF_RSYNC_XXH3, &r->hash, FF_RSYNC_HASHED, err);
+		} else if (r->sparse.len) {
+			rc = send_list(r, FF_RSYNC_XXH3_SPARSE, &r->sparse, FF_RSYNC_HASHED, err);
+		} else if (r->prune.list.len) {
+			rc = send_old(r, err);
 		} else {
 			rc = send_list(r, NULL, NULL, 4, err);
 			r->lists_sent = true;
@@ -207,6 +238,8 @@ static int send_done(struct ff_rsync_receive *r, struct ff_err *err)
 	ff_pack_int(&p, (int64_t)r->deleted);
 	ff_pack_str(&p, "root");
 	pack_text(&p, r->root);
+	ff_pack_str(&p, "stale");
+	ff_pack_bytes(&p, ff_buf_data(&r->stale), r->stale.len);
 	ff_pack_str(&p, "problems");
 	ff_pack_open(&p, FF_LIST);
 	for (size_t i = 0; i < r->problems.len; i++)
@@ -240,6 +273,9 @@ static int on_manifest(struct ff_rsync_receive *r, const struct ff_value *part, 
 	if (!r->known)
 		return ff_err_set(err, FF_ENOMEM, "out of memory");
 	r->state = FF_RECEIVE_DATA;
+	rc = ff_receive_prune_begin(r);
+	if (rc)
+		return ff_err_set(err, rc, "%s: %s", r->root, ff_err_text(rc));
 	rc = ff_receive_compare(r, err);
 	return rc ? rc : send_lists(r, err);
 }
@@ -265,6 +301,10 @@ static int on_item(struct ff_rsync_receive *r, const struct ff_value *item, bool
 			return on_manifest(r, part, err);
 		if (r->state == FF_RECEIVE_DATA && ff_is_str(name, "d") && part->kind == FF_BYTES)
 			return ff_receive_data(r, (const uint8_t *)part->text, part->len, err);
+		if (r->state == FF_RECEIVE_DATA && ff_is_str(name, "keep") &&
+		    part->kind == FF_BYTES)
+			return ff_receive_prune_keep(r, (const uint8_t *)part->text, part->len,
+						     err);
 		if (r->state == FF_RECEIVE_DATA && ff_is_str(name, "end")) {
 			*done = true;
 			return on_end(r, err);
@@ -311,13 +351,47 @@ static int check_kwargs(const struct ff_value *kwargs, struct ff_err *err)
 	const struct ff_value *dest = ff_dict_get(kwargs, "dest");
 	int64_t version = ff_dict_int(kwargs, "version", -1);
 
-	if (version != FF_RSYNC_VERSION)
+	if (version < FF_RSYNC_VERSION_OLD || version > FF_RSYNC_VERSION)
 		return ff_err_set(err, FF_EINVAL, "sync: version %lld of the protocol is not known",
 				  (long long)version);
 	if (!dest || (dest->kind != FF_STR && dest->kind != FF_BYTES) || !dest->len ||
 	    memchr(dest->text, 0, dest->len))
 		return ff_err_set(err, FF_EINVAL, "sync: bad dest");
 	return 0;
+}
+
+/* Whoever is refused is told so in an item of its own: the channel's error is words only. */
+static void send_busy(struct ff_channel *channel, const char *text)
+{
+	struct ff_buf packed = FF_BUF_INIT;
+	struct ff_pack p;
+
+	ff_pack_init(&p, &packed);
+	ff_pack_open(&p, FF_TUPLE);
+	ff_pack_str(&p, "busy");
+	pack_text(&p, text);
+	ff_pack_close(&p);
+	if (!ff_pack_done(&p))
+		(void)ff_channel_send_packed(channel, &packed, NULL);
+	ff_buf_release(&packed);
+}
+
+static int take_lock(struct ff_rsync_receive *r, struct ff_channel *channel,
+		     const struct ff_value *kwargs, struct ff_err *err)
+{
+	const char *owner = ff_dict_str(kwargs, "owner", NULL);
+	struct ff_err why = {0};
+	int rc;
+
+	if (!owner)
+		return 0;
+	rc = ff_dest_lock(&r->files_beside, r->root, owner, ff_dict_str(kwargs, "holder", ""),
+			  &why);
+	if (rc == FF_EUNSUPPORTED)
+		return ff_receive_note(r, "", "cannot be locked on this file system");
+	if (rc == FF_EBUSY)
+		send_busy(channel, why.text);
+	return rc ? ff_err_set(err, rc, "%s", why.text) : 0;
 }
 
 int ff_rsync_receive_start(struct ff_channel *channel, const struct ff_value *kwargs,
@@ -343,12 +417,15 @@ int ff_rsync_receive_start(struct ff_channel *channel, const struct ff_value *kw
 	r->finished = finished;
 	r->ctx = ctx;
 	r->remove = ff_dict_bool(kwargs, "delete", false);
-	r->place.root_fd = r->temp.fd = r->temp.dir_fd = -1;
+	r->asks = ff_dict_int(kwargs, "version", 0) > FF_RSYNC_VERSION_OLD;
+	r->place.root_fd = r->temp.fd = r->temp.dir_fd = r->files_beside.dir_fd = -1;
 	ff_buf_init(&r->manifest, FF_RSYNC_MANIFEST_MAX);
 	r->umask = umask(0);
 	umask(r->umask);
 	rc = open_root(r, dest, err);
 	ff_free(dest);
+	if (!rc)
+		rc = take_lock(r, channel, kwargs, err);
 	if (!rc && getrandom(&r->temp_seed, sizeof(r->temp_seed), 0) != sizeof(r->temp_seed))
 		rc = ff_err_sys(err, errno, "random numbers");
 	if (rc) {

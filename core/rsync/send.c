@@ -18,18 +18,22 @@ struct ff_rsync *ff_rsync_new(struct ff_tree *tree)
 	ff_list_init(&rsync->targets);
 	ff_buf_init(&rsync->manifest, FF_RSYNC_MANIFEST_MAX);
 	rsync->changed = ff_calloc(words, sizeof(*rsync->changed));
-	rsync->given_up = ff_calloc(words, sizeof(*rsync->given_up));
-	if (!rsync->changed || !rsync->given_up || ff_tree_pack(tree, &rsync->manifest)) {
+	if (!rsync->changed || ff_tree_pack(tree, &rsync->manifest)) {
 		ff_free(rsync->changed);
-		ff_free(rsync->given_up);
 		ff_buf_release(&rsync->manifest);
 		ff_free(rsync);
 		return NULL;
 	}
 	/* If this fails, whoever adds a target is told. */
 	rsync->root_fd = open(tree->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	for (size_t i = 0; i < tree->len; i++)
+	for (size_t i = 0; i < tree->len; i++) {
 		rsync->files += tree->entries[i].kind == FF_TREE_FILE;
+		rsync->linked |= tree->entries[i].same_as != 0;
+	}
+	rsync->scanned = tree->faults.len;
+	for (size_t i = 0; i < rsync->scanned; i++)
+		if (tree->faults.v[i].index)
+			(void)ff_map_set_u32(&rsync->given_up, tree->faults.v[i].index, rsync);
 	rsync->tree = *tree;
 	*tree = (struct ff_tree){.arena = FF_ARENA_INIT};
 	return rsync;
@@ -40,6 +44,9 @@ static void free_target(struct ff_rsync_target *target)
 	ff_free(target->asked);
 	ff_free(target->want);
 	ff_buf_release(&target->touch);
+	ff_buf_release(&target->keep);
+	ff_free(target->gone);
+	ff_free(target->stale);
 	ff_free(target);
 }
 
@@ -74,15 +81,57 @@ void ff_rsync_free(struct ff_rsync *rsync)
 	ff_buf_release(&rsync->payload);
 	ff_buf_release(&rsync->manifest);
 	ff_free(rsync->changed);
-	ff_free(rsync->given_up);
-	ff_free(rsync->xxh3.v);
-	ff_free(rsync->xxh3.have);
-	ff_free(rsync->md5.v);
-	ff_free(rsync->md5.have);
+	ff_map_release(&rsync->given_up);
+	ff_map_release(&rsync->untouched);
+	for (size_t i = 0; i < FF_DIGESTS; i++) {
+		ff_free(rsync->digests[i].v);
+		ff_free(rsync->digests[i].have);
+	}
 	if (rsync->root_fd >= 0)
 		close(rsync->root_fd);
 	ff_tree_release(&rsync->tree);
 	ff_free(rsync);
+}
+
+static void tell(struct ff_rsync_target *target, const struct ff_sync_fault *problem)
+{
+	target->stats.problems++;
+	if (target->events && target->events->problem)
+		target->events->problem(target, problem, target->ctx);
+}
+
+/* A file that was wanted and could not be read, with what that means for this target. */
+static void tell_gone(struct ff_rsync_target *target, const struct ff_sync_fault *problem,
+		      bool done)
+{
+	bool stale = target->stale && ff_bit(target->stale, problem->index);
+	struct ff_sync_fault told = *problem;
+	char reason[256];
+
+	snprintf(reason, sizeof(reason), "%s (%s)", problem->reason,
+		 stale ? "an older copy stays there" : "it is missing there");
+	if (done)
+		told.reason = reason;
+	tell(target, &told);
+}
+
+/* What the source could not give this target. `done`: the target has said what it has. */
+static void tell_source(struct ff_rsync_target *target, bool done)
+{
+	const struct ff_tree *tree = &target->rsync->tree;
+
+	for (size_t i = 0; i < tree->faults.len; i++) {
+		const struct ff_sync_fault *problem = &tree->faults.v[i];
+		const struct ff_tree_entry *entry = &tree->entries[problem->index];
+		uint32_t first = entry->same_as ? entry->same_as : problem->index;
+
+		if (problem->kind == FF_SYNC_TARGET)
+			continue;
+		if (first && target->gone && ff_bit(target->gone, first))
+			tell_gone(target, problem, done);
+		else if (i < target->rsync->scanned)
+			tell(target, problem);
+	}
 }
 
 /* The last thing to be done with a target: the callee may free it. */
@@ -90,6 +139,8 @@ static void finish(struct ff_rsync_target *target, const struct ff_err *err)
 {
 	struct ff_err ok = {0};
 
+	if (err)
+		tell_source(target, false);
 	target->rsync->unfinished--;
 	hang_up(target, err ? err->text : NULL);
 	if (target->events && target->events->finished)
@@ -164,25 +215,69 @@ static int on_hash(struct ff_rsync_target *target, const struct ff_value *alg,
 	return rc;
 }
 
+/* "path: reason", of which the reason has no ": ". */
+static void on_problem(struct ff_rsync_target *target, const char *line)
+{
+	const char *id = ff_gateway_id(ff_channel_gateway(target->channel));
+	struct ff_sync_fault problem = {.kind = FF_SYNC_TARGET};
+	char path[2 * FF_TREE_PATH_MAX], named[2 * FF_TREE_PATH_MAX + 256], *reason = NULL;
+
+	snprintf(path, sizeof(path), "%s", line);
+	for (char *at = path; (at = strstr(at, ": ")); at += 2)
+		reason = at;
+	if (reason) {
+		*reason = 0;
+		reason += 2;
+	}
+	problem.path = path;
+	problem.reason = reason ? reason : path;
+	tell(target, &problem);
+	snprintf(named, sizeof(named), "%s: %s", id, path);
+	ff_tree_fault(&target->rsync->tree, FF_SYNC_TARGET, 0, named, problem.reason);
+}
+
+/* u32 indexes of what was wanted in vain and has an older copy there. */
+static void on_stale(struct ff_rsync_target *target, const struct ff_value *list)
+{
+	const struct ff_tree *tree = &target->rsync->tree;
+
+	if (!list || list->kind != FF_BYTES)
+		return;
+	target->stale = ff_calloc(tree->len / 64 + 1, sizeof(*target->stale));
+	for (size_t i = 0; target->stale && i + 4 <= list->len; i += 4) {
+		uint32_t index = (uint32_t)ff_get_be((const uint8_t *)list->text + i, 4);
+
+		if (index < tree->len)
+			ff_bit_set(target->stale, index);
+	}
+}
+
 static int on_done(struct ff_rsync_target *target, const struct ff_value *answer,
 		   struct ff_err *err)
 {
 	const struct ff_value *problems = ff_dict_get(answer, "problems"), *line;
-	const char *id = ff_gateway_id(ff_channel_gateway(target->channel));
 
 	if (!target->end_sent || answer->kind != FF_DICT)
 		return ff_err_set(err, FF_EPROTO, "sync: the receiver was done before the sender");
 	target->stats.deleted = (uint64_t)ff_dict_int(answer, "deleted", 0);
 	snprintf(target->stats.root, sizeof(target->stats.root), "%s",
 		 ff_dict_str(answer, "root", ""));
+	on_stale(target, ff_dict_get(answer, "stale"));
+	tell_source(target, true);
 	for (size_t i = 0; problems && i < FF_RSYNC_PROBLEMS_MAX; i++) {
 		line = ff_at(problems, i);
 		if (!line)
 			break;
-		(void)ff_strv_addf(&target->rsync->tree.problems, "%s: %s", id,
-				   ff_as_str(line, "?"));
+		on_problem(target, ff_as_str(line, "?"));
 	}
 	return 0;
+}
+
+static int on_old(struct ff_rsync_target *target, const struct ff_value *list, struct ff_err *err)
+{
+	if (list->kind != FF_BYTES || target->lists_complete)
+		return ff_err_set(err, FF_EPROTO, "sync: bad list from the receiver");
+	return ff_target_old(target, list->text, list->len, err);
 }
 
 static int on_item(struct ff_rsync_target *target, const struct ff_value *item, bool *done,
@@ -193,6 +288,10 @@ static int on_item(struct ff_rsync_target *target, const struct ff_value *item, 
 	if (name && second && item->len == 2) {
 		if (ff_is_str(name, "need"))
 			return on_need(target, second, err);
+		if (ff_is_str(name, "old"))
+			return on_old(target, second, err);
+		if (ff_is_str(name, "busy"))
+			return ff_err_set(err, FF_EBUSY, "%s", ff_as_str(second, "dest is locked"));
 		if (ff_is_str(name, "done")) {
 			*done = true;
 			return on_done(target, second, err);
@@ -261,12 +360,15 @@ static struct ff_channel *start(struct ff_gateway *gateway, const struct ff_rsyn
 				struct ff_err *err)
 {
 	struct ff_value kwargs[] = {
-		ff_str("dest"),	       ff_str(opts->dest), ff_str("delete"),
-		ff_bool(opts->remove), ff_str("version"),  ff_int(FF_RSYNC_VERSION),
+		ff_str("dest"),	   ff_str(opts->dest),
+		ff_str("delete"),  ff_bool(opts->remove),
+		ff_str("version"), ff_int(FF_RSYNC_VERSION),
+		ff_str("owner"),   ff_str(opts->owner ? opts->owner : ""),
+		ff_str("holder"),  ff_str(opts->holder ? opts->holder : ""),
 	};
 	struct ff_task task = opts->task;
 
-	task.kwargs = ff_collection(FF_DICT, kwargs, 3);
+	task.kwargs = ff_collection(FF_DICT, kwargs, opts->owner ? 5 : 3);
 	return ff_gateway_remote_exec(gateway, &task, err);
 }
 
@@ -322,6 +424,11 @@ void *ff_rsync_target_ctx(const struct ff_rsync_target *target)
 const struct ff_strv *ff_rsync_problems(const struct ff_rsync *rsync)
 {
 	return &rsync->tree.problems;
+}
+
+const struct ff_sync_fault *ff_rsync_fault(const struct ff_rsync *rsync, size_t i)
+{
+	return i < rsync->tree.faults.len ? &rsync->tree.faults.v[i] : NULL;
 }
 
 bool ff_rsync_done(const struct ff_rsync *rsync)

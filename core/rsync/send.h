@@ -15,17 +15,25 @@ struct ff_rsync_stats {
 	uint64_t sent_bytes; /* content bytes sent */
 	uint64_t manifest_bytes;
 	uint64_t deleted;
-	char root[4096]; /* the absolute path on the target */
+	char root[4096];   /* the absolute path on the target */
+	uint64_t problems; /* of this target: so often was events->problem called, or would have */
 };
 
 struct ff_rsync_events {
 	/* After each file whose content was sent; may be NULL. Must leave the ff_rsync alone. */
 	void (*progress)(struct ff_rsync_target *target, const char *path, void *ctx);
-	/* Once per target. err->code 0: all is in place. Problems with single source files
-	 * (vanished, unreadable) do not fail a target; they are in ff_rsync_problems. May free the
-	 * ff_rsync, or add targets. */
+	/* Once per target. err->code 0: all is in place, but for what `problem` was called with:
+	 * the caller decides whether that is an error. FF_EBUSY: dest is locked by another owner,
+	 * in words who, since when, from where. May free the ff_rsync, or add targets. */
 	void (*finished)(struct ff_rsync_target *target, const struct ff_rsync_stats *stats,
 			 const struct ff_err *err, void *ctx);
+	/* Just before `finished`, for each thing that this target does not have as it is at the
+	 * source: what the scan could not read or bring (told to every target), what was wanted
+	 * here and then could not be read (the reason says whether an older copy stays), what the
+	 * target itself could not do. Each sync tells again what is still so. May be NULL; must
+	 * leave the ff_rsync alone. */
+	void (*problem)(struct ff_rsync_target *target, const struct ff_sync_fault *problem,
+			void *ctx);
 };
 
 /* Takes over `tree`'s content (tree->root must be set). NULL: out of memory. */
@@ -35,12 +43,17 @@ void ff_rsync_free(struct ff_rsync *rsync);
 
 struct ff_rsync_target_opts {
 	const char *dest; /* on the target, relative to its working directory, or absolute */
-	bool remove;	  /* delete what is not in the tree ("delete: true") */
+	bool remove;	  /* delete what earlier syncs brought and is not in the tree any more */
 	/* What to run there: for a native worker {.call_name = "rsync"}, for a python worker the
 	 * source of its receiver. kwargs are filled in here. */
 	struct ff_task task;
 	const struct ff_rsync_events *events;
 	void *ctx;
+	/* Locks dest for as long as the worker there lives: syncs with the same `owner` (a run's
+	 * id, at most 255 bytes) share it, others get FF_EBUSY. NULL: no lock is taken or looked
+	 * at. */
+	const char *owner;
+	const char *holder; /* words for who is refused: "user@host pid 17"; NULL: none */
 };
 
 /* Starts syncing to one more target. Everything further happens as its channel delivers. */
@@ -48,8 +61,11 @@ struct ff_rsync_target *ff_rsync_add_target(struct ff_rsync *rsync, struct ff_ga
 					    const struct ff_rsync_target_opts *opts,
 					    struct ff_err *err);
 void *ff_rsync_target_ctx(const struct ff_rsync_target *target);
-/* Lines "path: reason"; grows while sending. */
+/* Lines "path: reason" of the source and ("gateway: path: reason") of all targets; grows while
+ * sending. */
 const struct ff_strv *ff_rsync_problems(const struct ff_rsync *rsync);
+/* The same, taken apart: the i-th, NULL behind the last. Valid until the next one comes. */
+const struct ff_sync_fault *ff_rsync_fault(const struct ff_rsync *rsync, size_t i);
 /* True when every target has finished. */
 bool ff_rsync_done(const struct ff_rsync *rsync);
 

@@ -4,6 +4,7 @@
 #define FF_RSYNC_SENDER_H
 
 #include "base/list.h"
+#include "base/map.h"
 #include "rsync/hash.h"
 #include "rsync/protocol.h"
 #include "rsync/send.h"
@@ -13,6 +14,7 @@ enum {
 	FF_WINDOW_BLOCKS = 4096,    /* a power of two */
 	FF_BLOCK_RECORDS = 1024,    /* in one block */
 	FF_SOURCE_TRIES = 3,	    /* for a file that changes while it is read */
+	FF_SPARSE_MIN = 8 << 10,    /* smaller files are not looked through for holes */
 };
 
 /* Which version of a file a piece belongs to. */
@@ -21,13 +23,14 @@ struct ff_version {
 	uint64_t size;
 };
 
-/* A file's whole content, a piece of it, or the news that it is gone; a META record, if any, is
- * counted in. */
+/* A file's whole content, a piece of it, or the news that it is gone; a META record, if any, and
+ * holes are counted in. */
 struct ff_piece {
 	uint32_t index;
 	uint32_t at, len; /* where its records are in the block's payload */
 	uint8_t flags;	  /* FIRST, LAST, GONE */
 	uint64_t offset;  /* in the file */
+	uint64_t span;	  /* so much of it: content and holes */
 	uint32_t bytes;	  /* of content */
 	struct ff_version version;
 };
@@ -52,13 +55,23 @@ struct ff_digests {
 	uint64_t *have;
 };
 
+enum { FF_DIGESTS = 4 };
+
 struct ff_rsync {
 	struct ff_tree tree;
+	size_t scanned; /* of the tree's faults, those that the scan met */
 	int root_fd;
 	struct ff_buf manifest;
-	uint64_t *changed;  /* differs from the manifest */
-	uint64_t *given_up; /* there is a problem line for it */
-	struct ff_digests xxh3, md5;
+	uint64_t *changed;	 /* differs from the manifest */
+	struct ff_map given_up;	 /* by index: has a problem already */
+	struct ff_map untouched; /* by path: it is at the source, and not in the manifest */
+	bool linked;		 /* some files have several names */
+	struct ff_digests digests[FF_DIGESTS];
+	struct {
+		uint32_t index; /* 0: none */
+		uint64_t begin, end;
+		struct ff_version version;
+	} data; /* where there is no hole */
 	struct ff_window window;
 	uint32_t position;     /* where reading goes on */
 	struct ff_buf payload; /* of the block in the making, or of a part of one */
@@ -83,6 +96,10 @@ struct ff_rsync_target {
 	uint64_t *want;	 /* entries whose content is to be sent */
 	size_t wanted;
 	struct ff_buf touch; /* records for files whose content is the same */
+	struct ff_buf keep;  /* numbers of what is not to be deleted */
+	size_t old;	     /* how many were asked about */
+	uint64_t *gone;	     /* wanted, and could not be read; NULL: none */
+	uint64_t *stale;     /* of those, what has an old copy there */
 
 	uint64_t next; /* block to look at next */
 	bool lagging;  /* reads for itself, past the window, until the current file ends */
@@ -133,6 +150,9 @@ void ff_window_release(struct ff_window *window);
 /* Packs records as a ("d", …) item into `out`; *payload_at says where they are in it. */
 int ff_source_pack(struct ff_buf *out, const uint8_t *payload, size_t len, size_t *payload_at);
 
+/* Adds a problem with an entry, and with its other names, unless there is one already. */
+void ff_source_give_up(struct ff_rsync *rsync, uint32_t index, enum ff_sync_fault_kind kind,
+		       const char *reason);
 /* Whether the file's content has this digest: 1, 0, FF_ENOMEM, or FF_ESYS: it can't be read (a
  * problem line was added). An algorithm that is not known gives 0. */
 int ff_source_same(struct ff_rsync *rsync, uint32_t index, const char *alg, const uint8_t *digest);
@@ -143,5 +163,12 @@ int ff_source_same(struct ff_rsync *rsync, uint32_t index, const char *alg, cons
 int ff_target_pump(struct ff_rsync_target *target, struct ff_err *err);
 void ff_target_want(struct ff_rsync_target *target, uint32_t index);
 int ff_target_touch(struct ff_rsync_target *target, uint32_t index, int flag);
+/* Remembers that the target did not get an entry. */
+void ff_target_gone(struct ff_rsync_target *target, uint32_t index);
+
+/* --- keep.c --- */
+
+/* A part of the list of what earlier syncs brought and is in the manifest no more. */
+int ff_target_old(struct ff_rsync_target *target, const char *list, size_t len, struct ff_err *err);
 
 #endif

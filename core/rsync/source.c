@@ -17,18 +17,29 @@ enum {
 	PIECE_MIN = 64 << 10,
 	META_RECORD = FF_RSYNC_RECORD + FF_RSYNC_META_LEN,
 	BLOCK_MAX = FF_RSYNC_PART_MAX - META_RECORD,
+	EXTENT_ROOM = 4 << 10, /* with less, a piece ends at the end of a hole */
 };
 
 /* --- one file --- */
 
-static void give_up(struct ff_rsync *rsync, uint32_t index, const char *reason)
+static void give_up_one(struct ff_rsync *rsync, uint32_t index, enum ff_sync_fault_kind kind,
+			const char *reason)
 {
-	if (ff_bit(rsync->given_up, index))
+	if (ff_map_get_u32(&rsync->given_up, index))
 		return;
-	ff_bit_set(rsync->given_up, index);
-	/* Out of memory here loses a line of text, nothing else. */
-	(void)ff_strv_addf(&rsync->tree.problems, "%s: %s", rsync->tree.entries[index].path,
-			   reason);
+	(void)ff_map_set_u32(&rsync->given_up, index, rsync);
+	ff_tree_fault(&rsync->tree, kind, index, rsync->tree.entries[index].path, reason);
+}
+
+void ff_source_give_up(struct ff_rsync *rsync, uint32_t index, enum ff_sync_fault_kind kind,
+		       const char *reason)
+{
+	give_up_one(rsync, index, kind, reason);
+	if (!rsync->linked)
+		return;
+	for (size_t i = index + 1; i < rsync->tree.len; i++)
+		if (rsync->tree.entries[i].same_as == index)
+			give_up_one(rsync, (uint32_t)i, kind, reason);
 }
 
 static int open_source(const struct ff_rsync *rsync, uint32_t index)
@@ -121,11 +132,12 @@ static void end_piece(struct ff_rsync *rsync)
 	piece->len = (uint32_t)rsync->payload.len - piece->at;
 }
 
-static int add_gone(struct ff_rsync *rsync, uint32_t index, const char *reason)
+static int add_gone(struct ff_rsync *rsync, uint32_t index, enum ff_sync_fault_kind kind,
+		    const char *reason)
 {
 	int rc;
 
-	give_up(rsync, index, reason);
+	ff_source_give_up(rsync, index, kind, reason);
 	begin_piece(rsync, index, FF_RSYNC_LAST | FF_RSYNC_GONE);
 	rc = add_record(rsync, index, FF_RSYNC_LAST | FF_RSYNC_GONE, 0);
 	if (!rc)
@@ -133,55 +145,156 @@ static int add_gone(struct ff_rsync *rsync, uint32_t index, const char *reason)
 	return rc;
 }
 
+static int add_gone_errno(struct ff_rsync *rsync, uint32_t index, int errnum)
+{
+	return add_gone(rsync, index, ff_sync_fault_of(errnum), strerror(errnum));
+}
+
 enum outcome {
 	ADDED = 1,
 	CHANGED, /* while it was read: begin it anew */
 	FULL,	 /* it wants a block of its own */
+	SHORT,	 /* there is less to read than its size says */
 };
+
+/* Where the data that is at `offset` ends, or (*hole) the hole that is there. */
+static uint64_t extent_end(struct ff_rsync *rsync, uint32_t index, int fd, uint64_t offset,
+			   bool *hole)
+{
+	struct ff_version version = ff_version_of(&rsync->tree.entries[index]);
+	uint64_t size = version.size;
+	off_t at;
+
+	*hole = false;
+	if (size < FF_SPARSE_MIN)
+		return size;
+	if (rsync->data.index == index && ff_version_same(rsync->data.version, version) &&
+	    rsync->data.begin <= offset && offset < rsync->data.end)
+		return rsync->data.end;
+	at = lseek(fd, (off_t)offset, SEEK_DATA);
+	if (at < 0 && errno != ENXIO)
+		return size; /* not known here: all of it is data */
+	if (at != (off_t)offset) {
+		*hole = true;
+		return at < 0 || (uint64_t)at > size ? size : (uint64_t)at;
+	}
+	at = lseek(fd, (off_t)offset, SEEK_HOLE);
+	if (at <= (off_t)offset || (uint64_t)at > size)
+		at = (off_t)size;
+	rsync->data.index = index;
+	rsync->data.begin = offset;
+	rsync->data.end = (uint64_t)at;
+	rsync->data.version = version;
+	return (uint64_t)at;
+}
+
+static int add_hole(struct ff_rsync *rsync, uint32_t index, int flags, uint64_t len)
+{
+	uint8_t bytes[FF_RSYNC_HOLE_LEN];
+	int rc = add_record(rsync, index, flags | FF_RSYNC_HOLE, sizeof(bytes));
+
+	ff_put_be(bytes, len, sizeof(bytes));
+	return rc ? rc : ff_buf_add(&rsync->payload, bytes, sizeof(bytes));
+}
+
+/* ADDED, SHORT, FF_ENOMEM, or FF_ESYS with errno set. */
+static int add_data(struct ff_rsync *rsync, uint32_t index, int fd, int flags, uint64_t offset,
+		    size_t len)
+{
+	int rc = add_record(rsync, index, flags, len);
+	uint8_t *at = rc ? NULL : ff_buf_reserve(&rsync->payload, len);
+	ssize_t got;
+
+	if (!at)
+		return FF_ENOMEM;
+	got = read_at(fd, at, len, offset);
+	if (got < 0)
+		return FF_ESYS;
+	ff_buf_added(&rsync->payload, len);
+	return (size_t)got == len ? ADDED : SHORT;
+}
+
+/* Fills what room there is with the file from piece->offset on: data, and holes as holes. */
+static int add_extents(struct ff_rsync *rsync, struct ff_piece *piece, int fd)
+{
+	uint64_t size = piece->version.size, at = piece->offset;
+	int flags = piece->flags, rc;
+	size_t room;
+	bool hole;
+
+	do {
+		uint64_t len = extent_end(rsync, piece->index, fd, at, &hole) - at;
+
+		room = FF_RSYNC_PART_MAX - rsync->payload.len - FF_RSYNC_RECORD;
+		if (!hole && len > room)
+			len = room;
+		if (at + len == size)
+			flags |= FF_RSYNC_LAST;
+		if (hole)
+			rc = add_hole(rsync, piece->index, flags, len) ? FF_ENOMEM : ADDED;
+		else
+			rc = add_data(rsync, piece->index, fd, flags, at, (size_t)len);
+		if (rc != ADDED)
+			return rc;
+		piece->flags |= (uint8_t)flags;
+		piece->bytes += hole ? 0 : (uint32_t)len;
+		at += len;
+		flags = 0;
+	} while (at < size && rsync->payload.len + EXTENT_ROOM <= BLOCK_MAX);
+	piece->span = at - piece->offset;
+	return ADDED;
+}
 
 /* Appends the piece at `offset`: an outcome, FF_ENOMEM, or FF_ESYS with errno set. The file's
  * version is compared behind the reading: what was read before that is of this version. */
 static int add_piece(struct ff_rsync *rsync, uint32_t index, int fd, uint64_t offset)
 {
-	const struct ff_tree_entry *entry = &rsync->tree.entries[index];
 	size_t room = BLOCK_MAX - rsync->payload.len - FF_RSYNC_RECORD;
-	struct ff_version version = ff_version_of(entry);
+	struct ff_version version = ff_version_of(&rsync->tree.entries[index]);
 	uint64_t left = version.size - offset;
-	size_t len = left < room ? (size_t)left : room;
 	bool changed = false;
 	struct ff_piece *piece;
-	uint8_t *at;
-	ssize_t got;
-	int failed, rc = 0;
+	int failed, rc = ADDED;
 
 	if (left > room && room < PIECE_MIN)
 		return FULL;
 	if (left > room && !offset && left <= BLOCK_MAX - FF_RSYNC_RECORD)
 		return FULL;
-	piece = begin_piece(rsync, index,
-			    (offset ? 0 : FF_RSYNC_FIRST) | (len == left ? FF_RSYNC_LAST : 0));
-	if (!offset && ff_bit(rsync->changed, index))
-		rc = add_meta(rsync, index);
-	if (!rc)
-		rc = add_record(rsync, index, piece->flags, len);
-	at = rc ? NULL : ff_buf_reserve(&rsync->payload, len);
-	if (!at) {
-		rsync->payload.len = piece->at;
-		return FF_ENOMEM;
-	}
-	got = read_at(fd, at, len, offset);
-	failed = got < 0 ? errno : check_version(rsync, index, fd, &changed);
-	if (failed || changed || (size_t)got != len) {
-		rsync->payload.len = piece->at;
-		errno = failed;
-		return failed ? FF_ESYS : CHANGED;
-	}
-	ff_buf_added(&rsync->payload, len);
+	piece = begin_piece(rsync, index, offset ? 0 : FF_RSYNC_FIRST);
 	piece->offset = offset;
-	piece->bytes = (uint32_t)len;
 	piece->version = version;
-	end_piece(rsync);
-	return ADDED;
+	if (!offset && ff_bit(rsync->changed, index) && add_meta(rsync, index))
+		rc = FF_ENOMEM;
+	if (rc == ADDED)
+		rc = add_extents(rsync, piece, fd);
+	if (rc == ADDED || rc == SHORT) {
+		failed = check_version(rsync, index, fd, &changed);
+		if (failed || changed)
+			rc = failed ? FF_ESYS : CHANGED;
+		errno = failed;
+	}
+	if (rc == ADDED)
+		end_piece(rsync);
+	else
+		rsync->payload.len = piece->at;
+	return rc;
+}
+
+/* The end of tries with a file: the outcome's words. FULL and codes pass. */
+static int end_tries(struct ff_rsync *rsync, uint32_t index, int outcome)
+{
+	switch (outcome) {
+	case ADDED:
+		return 0;
+	case FF_ESYS:
+		return add_gone_errno(rsync, index, errno);
+	case SHORT:
+		return add_gone(rsync, index, FF_SYNC_CHANGED, "is shorter than its size says");
+	case CHANGED:
+		return add_gone(rsync, index, FF_SYNC_CHANGED, "changes all the time");
+	default:
+		return outcome;
+	}
 }
 
 /* Goes on with the file that `target` is inside of. */
@@ -195,20 +308,18 @@ static int go_on(struct ff_rsync *rsync, struct ff_rsync_target *target)
 	} else {
 		fd = open_source(rsync, index);
 		if (fd < 0)
-			return add_gone(rsync, index, strerror(errno));
+			return add_gone_errno(rsync, index, errno);
 		rc = add_piece(rsync, index, fd, target->now.offset);
-		if (rc == FF_ESYS)
-			rc = add_gone(rsync, index, strerror(errno));
+		if (rc != CHANGED)
+			rc = end_tries(rsync, index, rc);
 		close(fd);
 	}
 	if (rc != CHANGED)
-		return rc == ADDED ? 0 : rc;
+		return rc;
 	/* What the target has is of another version. */
 	target->inside = target->lagging = false;
 	rsync->position = index;
-	if (++target->tries < FF_SOURCE_TRIES)
-		return 0;
-	return add_gone(rsync, index, "changes all the time");
+	return ++target->tries < FF_SOURCE_TRIES ? 0 : end_tries(rsync, index, CHANGED);
 }
 
 /* Begins a file, and ends it if it is small. 0, FULL or FF_ENOMEM. */
@@ -217,16 +328,13 @@ static int begin_file(struct ff_rsync *rsync, uint32_t index)
 	int fd = open_source(rsync, index), rc = CHANGED;
 
 	if (fd < 0)
-		return add_gone(rsync, index, strerror(errno));
+		return add_gone_errno(rsync, index, errno);
 	/* The first try may find the file other than it was when the tree was scanned. */
 	for (int tries = 0; rc == CHANGED && tries <= FF_SOURCE_TRIES; tries++)
 		rc = add_piece(rsync, index, fd, 0);
-	if (rc == FF_ESYS)
-		rc = add_gone(rsync, index, strerror(errno));
-	else if (rc == CHANGED)
-		rc = add_gone(rsync, index, "changes all the time");
+	rc = end_tries(rsync, index, rc);
 	close(fd);
-	return rc == ADDED ? 0 : rc;
+	return rc;
 }
 
 /* --- a block --- */
@@ -381,23 +489,34 @@ void ff_window_release(struct ff_window *window)
 
 /* --- digests --- */
 
-static int own_digest(struct ff_rsync *rsync, uint32_t index, struct ff_digests *digests,
-		      int (*hash)(int fd, uint8_t digest[FF_RSYNC_DIGEST]))
+static const struct {
+	const char *alg;
+	int (*hash)(int fd, bool sparse, uint8_t digest[FF_RSYNC_DIGEST]);
+	bool sparse;
+} algs[FF_DIGESTS] = {
+	{FF_RSYNC_XXH3, ff_hash_xxh3, false},
+	{FF_RSYNC_XXH3_SPARSE, ff_hash_xxh3, true},
+	{FF_RSYNC_MD5, ff_hash_md5, false},
+	{FF_RSYNC_MD5_SPARSE, ff_hash_md5, true},
+};
+
+static int own_digest(struct ff_rsync *rsync, uint32_t index, size_t alg)
 {
+	struct ff_digests *digests = &rsync->digests[alg];
 	int fd, rc;
 
-	if (!digests->v) {
+	if (!digests->v)
 		digests->v = ff_calloc(rsync->tree.len, sizeof(*digests->v));
+	if (!digests->have)
 		digests->have = ff_calloc(rsync->tree.len / 64 + 1, sizeof(*digests->have));
-	}
 	if (!digests->v || !digests->have)
 		return FF_ENOMEM;
 	if (ff_bit(digests->have, index))
 		return 0;
 	fd = open_source(rsync, index);
-	rc = fd < 0 ? FF_ESYS : hash(fd, digests->v[index]);
+	rc = fd < 0 ? FF_ESYS : algs[alg].hash(fd, algs[alg].sparse, digests->v[index]);
 	if (rc == FF_ESYS)
-		give_up(rsync, index, strerror(errno));
+		ff_source_give_up(rsync, index, ff_sync_fault_of(errno), strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	if (!rc)
@@ -407,12 +526,13 @@ static int own_digest(struct ff_rsync *rsync, uint32_t index, struct ff_digests 
 
 int ff_source_same(struct ff_rsync *rsync, uint32_t index, const char *alg, const uint8_t *digest)
 {
-	bool md5 = !strcmp(alg, FF_RSYNC_MD5);
-	struct ff_digests *digests = md5 ? &rsync->md5 : &rsync->xxh3;
 	int rc;
 
-	if (!md5 && strcmp(alg, FF_RSYNC_XXH3))
-		return 0;
-	rc = own_digest(rsync, index, digests, md5 ? ff_hash_md5 : ff_hash_xxh3);
-	return rc ? rc : !memcmp(digests->v[index], digest, FF_RSYNC_DIGEST);
+	for (size_t i = 0; i < FF_DIGESTS; i++) {
+		if (strcmp(alg, algs[i].alg) != 0)
+			continue;
+		rc = own_digest(rsync, index, i);
+		return rc ? rc : !memcmp(rsync->digests[i].v[index], digest, FF_RSYNC_DIGEST);
+	}
+	return 0;
 }

@@ -16,9 +16,19 @@ int ff_target_touch(struct ff_rsync_target *target, uint32_t index, int flag)
 {
 	uint8_t record[FF_RSYNC_RECORD] = {0};
 
+	if (flag & FF_RSYNC_GONE)
+		ff_target_gone(target, index);
 	ff_put_be(record, index, 4);
 	record[4] = (uint8_t)(flag | FF_RSYNC_LAST);
 	return ff_buf_add(&target->touch, record, sizeof(record));
+}
+
+void ff_target_gone(struct ff_rsync_target *target, uint32_t index)
+{
+	if (!target->gone)
+		target->gone = ff_calloc(target->rsync->tree.len / 64 + 1, sizeof(*target->gone));
+	if (target->gone)
+		ff_bit_set(target->gone, index);
 }
 
 /* ("m", bytes), or ("m", None) and ("end", None) with NULL bytes. */
@@ -49,15 +59,17 @@ static int send_manifest(struct ff_rsync_target *target, struct ff_err *err)
 	return rc;
 }
 
-static int send_touches(struct ff_rsync_target *target, struct ff_err *err)
+/* As many whole records as fit. */
+static int send_records(struct ff_rsync_target *target, const char *name, struct ff_buf *records,
+			size_t record, struct ff_err *err)
 {
-	size_t len = FF_RSYNC_PART_MAX / FF_RSYNC_RECORD * FF_RSYNC_RECORD;
+	size_t len = FF_RSYNC_PART_MAX / record * record;
 	int rc;
 
-	if (len > target->touch.len)
-		len = target->touch.len;
-	rc = send_pair(target, "d", ff_buf_data(&target->touch), len, err);
-	ff_buf_consume(&target->touch, len);
+	if (len > records->len)
+		len = records->len;
+	rc = send_pair(target, name, ff_buf_data(records), len, err);
+	ff_buf_consume(records, len);
 	return rc;
 }
 
@@ -86,7 +98,7 @@ static void took(struct ff_rsync_target *target, const struct ff_piece *piece)
 	if (!(piece->flags & FF_RSYNC_LAST)) {
 		target->inside = true;
 		target->now.index = piece->index;
-		target->now.offset = piece->offset + piece->bytes;
+		target->now.offset = piece->offset + piece->span;
 		target->now.version = piece->version;
 		return;
 	}
@@ -94,7 +106,9 @@ static void took(struct ff_rsync_target *target, const struct ff_piece *piece)
 	target->tries = 0;
 	ff_bit_clear(target->want, piece->index);
 	target->wanted--;
-	if (!(piece->flags & FF_RSYNC_GONE))
+	if (piece->flags & FF_RSYNC_GONE)
+		ff_target_gone(target, piece->index);
+	else
 		target->stats.sent_files++;
 }
 
@@ -208,7 +222,9 @@ int ff_target_pump(struct ff_rsync_target *target, struct ff_err *err)
 		if (!target->manifest_sent) {
 			rc = send_manifest(target, err);
 		} else if (target->touch.len) {
-			rc = send_touches(target, err);
+			rc = send_records(target, "d", &target->touch, FF_RSYNC_RECORD, err);
+		} else if (target->keep.len) {
+			rc = send_records(target, "keep", &target->keep, 4, err);
 		} else if (target->wanted) {
 			rc = step(target, err);
 		} else if (target->lists_complete && !target->end_sent) {

@@ -6,12 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/map.h"
 #include "rsync/protocol.h"
 
 struct scan {
@@ -19,10 +21,17 @@ struct scan {
 	const struct ff_tree_filter *filter;
 	const char *given; /* the root as the caller wrote it */
 	int root_fd;
+	struct ff_map names; /* "device:inode" of a file with several names: index of the first */
+};
+
+/* An entry that has no index yet, and what only the scan wants to know of it. */
+struct one {
+	struct ff_tree_entry entry;
+	struct stat st;
 };
 
 struct found {
-	struct ff_tree_entry *v;
+	struct one *v;
 	size_t len, cap;
 };
 
@@ -45,9 +54,24 @@ int ff_tree_add(struct ff_tree *tree, const struct ff_tree_entry *entry)
 	return 0;
 }
 
-static int problem(struct scan *s, const char *path, const char *reason)
+void ff_tree_fault(struct ff_tree *tree, enum ff_sync_fault_kind kind, uint32_t index,
+		   const char *path, const char *reason)
 {
-	return ff_strv_addf(&s->tree->problems, "%s: %s", *path ? path : ".", reason);
+	const struct ff_sync_fault problem = {
+		.kind = kind,
+		.index = index,
+		.path = (char *)(uintptr_t)(*path ? path : "."),
+		.reason = (char *)(uintptr_t)reason,
+	};
+
+	(void)ff_strv_addf(&tree->problems, "%s: %s", problem.path, reason);
+	(void)ff_sync_faults_add(&tree->faults, &problem);
+}
+
+static int problem(struct scan *s, const char *path, int errnum)
+{
+	ff_tree_fault(s->tree, ff_sync_fault_of(errnum), 0, path, strerror(errnum));
+	return 0;
 }
 
 static void fill(struct ff_tree_entry *entry, const struct stat *st)
@@ -88,9 +112,9 @@ static int read_link(struct scan *s, int dir_fd, const char *name, struct ff_tre
 	const char *inside;
 
 	if (len < 0)
-		return problem(s, entry->path, strerror(errno));
+		return problem(s, entry->path, errno);
 	if (!len || (size_t)len == sizeof(target))
-		return problem(s, entry->path, strerror(ENAMETOOLONG));
+		return problem(s, entry->path, ENAMETOOLONG);
 	target[len] = 0;
 	inside = below(target, s->tree->root);
 	if (!inside)
@@ -100,9 +124,9 @@ static int read_link(struct scan *s, int dir_fd, const char *name, struct ff_tre
 	return entry->target ? 0 : FF_ENOMEM;
 }
 
-static int add_found(struct found *found, const struct ff_tree_entry *entry)
+static int add_found(struct found *found, const struct ff_tree_entry *entry, const struct stat *st)
 {
-	struct ff_tree_entry *grown;
+	struct one *grown;
 	size_t cap;
 
 	if (found->len == found->cap) {
@@ -113,7 +137,7 @@ static int add_found(struct found *found, const struct ff_tree_entry *entry)
 		found->v = grown;
 		found->cap = cap;
 	}
-	found->v[found->len++] = *entry;
+	found->v[found->len++] = (struct one){*entry, *st};
 	return 0;
 }
 
@@ -137,13 +161,16 @@ static int look(struct scan *s, int dir_fd, const char *name, uint32_t dir, stru
 		path[parent_len] = '/';
 	memcpy(path + at, name, name_len + 1);
 	if (at + name_len >= FF_TREE_PATH_MAX)
-		return problem(s, path, strerror(ENAMETOOLONG));
+		return problem(s, path, ENAMETOOLONG);
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? 0 : problem(s, path, strerror(errno));
+		return errno == ENOENT ? 0 : problem(s, path, errno);
 	if (!ff_tree_filter_keeps(s->filter, path, kind_of(st.st_mode)))
+		return s->filter->keep ? ff_strv_add(&s->tree->refused, path) : 0;
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode)) {
+		ff_tree_fault(s->tree, FF_SYNC_SPECIAL, 0, path,
+			      "neither a file nor a directory nor a link");
 		return 0;
-	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))
-		return problem(s, path, "neither a file nor a directory nor a link");
+	}
 	entry.path = ff_arena_copy(&s->tree->arena, path, at + name_len);
 	if (!entry.path)
 		return FF_ENOMEM;
@@ -153,7 +180,7 @@ static int look(struct scan *s, int dir_fd, const char *name, uint32_t dir, stru
 		if (rc || !entry.target)
 			return rc;
 	}
-	return add_found(found, &entry);
+	return add_found(found, &entry, &st);
 }
 
 static int read_dir(struct scan *s, uint32_t dir, struct found *found)
@@ -166,27 +193,69 @@ static int read_dir(struct scan *s, uint32_t dir, struct found *found)
 	int rc = 0;
 
 	if (!stream) {
-		rc = problem(s, path, strerror(errno));
+		rc = problem(s, path, errno);
 		if (fd >= 0)
 			close(fd);
 		return rc;
 	}
 	while (!rc && (errno = 0, one = readdir(stream))) {
 		if (!strcmp(one->d_name, ".") || !strcmp(one->d_name, "..") ||
-		    ff_rsync_is_temp(one->d_name))
+		    ff_rsync_is_temp(one->d_name) || ff_rsync_is_state(one->d_name))
 			continue;
 		rc = look(s, fd, one->d_name, dir, found);
 	}
 	if (!rc && errno)
-		rc = problem(s, path, strerror(errno));
+		rc = problem(s, path, errno);
 	closedir(stream);
 	return rc;
 }
 
 static int by_path(const void *a, const void *b)
 {
-	return strcmp(((const struct ff_tree_entry *)a)->path,
-		      ((const struct ff_tree_entry *)b)->path);
+	return strcmp(((const struct one *)a)->entry.path, ((const struct one *)b)->entry.path);
+}
+
+/* Other names of a file that has an entry already become hard links to that one. */
+static int find_same(struct scan *s, uint32_t index, const struct stat *st)
+{
+	struct ff_tree_entry *entries = s->tree->entries;
+	char key[48];
+	uintptr_t first;
+
+	snprintf(key, sizeof(key), "%llx:%llx", (unsigned long long)st->st_dev,
+		 (unsigned long long)st->st_ino);
+	first = (uintptr_t)ff_map_get(&s->names, key);
+	if (!first)
+		return ff_map_set(&s->names, key, (void *)(uintptr_t)index);
+	entries[index].same_as = (uint32_t)first;
+	/* It may have changed in between. */
+	entries[index].size = entries[first].size;
+	entries[index].mtime_ns = entries[first].mtime_ns;
+	entries[index].mode = entries[first].mode;
+	return 0;
+}
+
+/* Said now, and not only when a target asks for it: a file that is unreadable from now on is not
+ * brought again, whatever becomes of it. */
+static void check_readable(struct scan *s, uint32_t index, const struct stat *st)
+{
+	const char *path = s->tree->entries[index].path;
+
+	if ((st->st_mode & 0444) == 0444 || (st->st_mode & 0400 && st->st_uid == geteuid()))
+		return;
+	if (faccessat(s->root_fd, path, R_OK, AT_EACCESS) && errno != ENOENT)
+		ff_tree_fault(s->tree, ff_sync_fault_of(errno), index, path, strerror(errno));
+}
+
+static int add_one(struct scan *s, const struct one *one)
+{
+	int rc = ff_tree_add(s->tree, &one->entry);
+	uint32_t index = (uint32_t)(s->tree->len - 1);
+
+	if (rc || one->entry.kind != FF_TREE_FILE)
+		return rc;
+	check_readable(s, index, &one->st);
+	return one->st.st_nlink > 1 ? find_same(s, index, &one->st) : 0;
 }
 
 /* Recursion is bounded by the length of a path. No file descriptor is open across it. */
@@ -198,8 +267,8 @@ static int scan_dir(struct scan *s, uint32_t dir)
 	if (found.len)
 		qsort(found.v, found.len, sizeof(*found.v), by_path);
 	for (size_t i = 0; !rc && i < found.len; i++) {
-		rc = ff_tree_add(s->tree, &found.v[i]);
-		if (!rc && found.v[i].kind == FF_TREE_DIR)
+		rc = add_one(s, &found.v[i]);
+		if (!rc && found.v[i].entry.kind == FF_TREE_DIR)
 			rc = scan_dir(s, (uint32_t)(s->tree->len - 1));
 	}
 	ff_free(found.v);
@@ -229,8 +298,11 @@ int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_fi
 	fill(&top, &st);
 	fresh.root = ff_strdup(real);
 	rc = fresh.root ? ff_tree_add(&fresh, &top) : FF_ENOMEM;
+	if (!rc && filter && filter->exclude)
+		rc = ff_strv_add_all(&fresh.exclude, filter->exclude);
 	if (!rc)
 		rc = scan_dir(&s, 0);
+	ff_map_release(&s.names);
 	close(s.root_fd);
 	if (rc) {
 		ff_tree_release(&fresh);
@@ -246,5 +318,8 @@ void ff_tree_release(struct ff_tree *tree)
 	ff_free(tree->entries);
 	ff_free(tree->root);
 	ff_strv_release(&tree->problems);
+	ff_strv_release(&tree->exclude);
+	ff_strv_release(&tree->refused);
+	ff_sync_faults_release(&tree->faults);
 	*tree = (struct ff_tree){.arena = FF_ARENA_INIT};
 }

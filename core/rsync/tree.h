@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/strv.h"
+#include "rsync/fault.h"
 
 enum ff_tree_kind { FF_TREE_DIR = 'd', FF_TREE_FILE = 'f', FF_TREE_LINK = 'l' };
 
@@ -25,6 +26,7 @@ struct ff_tree_entry {
 	int64_t mtime_ns;
 	uint32_t mode;	  /* permission bits */
 	uint32_t parent;  /* index of its directory; the root's is 0 */
+	uint32_t same_as; /* files: index of the first name of this hard-linked file; 0: this one */
 	uint16_t name_at; /* where in path its name begins */
 	uint8_t kind;	  /* enum ff_tree_kind */
 	/* Links that were absolute and led into the tree: `target` is a path from its root ("" for
@@ -38,8 +40,12 @@ struct ff_tree {
 	struct ff_tree_entry *entries;
 	size_t len;
 	size_t cap;
-	char *root;		 /* absolute path scanned; NULL for one that was received */
-	struct ff_strv problems; /* "path: reason" of what was left out (unreadable, sockets, …) */
+	char *root; /* absolute path scanned; NULL for one that was received */
+	struct ff_strv
+		problems; /* "path: reason" of what can't be brought (unreadable, sockets, …) */
+	struct ff_sync_faults faults; /* the same, taken apart */
+	/* What the scan was told to leave out: patterns, and paths that `keep` refused. */
+	struct ff_strv exclude, refused;
 };
 
 /* Which paths to leave out: shell patterns; one without '/' is matched against every name, one with
@@ -52,8 +58,10 @@ struct ff_tree_filter {
 	void *ctx;
 };
 
-/* Scans `root` (a directory; symlinks inside are not followed). Unreadable entries go to
- * tree->problems; FF_ESYS names a root that can't be read. `tree` is overwritten. */
+/* Scans `root` (a directory; symlinks inside are not followed). What can't be read, and what is
+ * neither file nor directory nor link, goes to tree->problems and tree->faults (a file that can't
+ * be read is an entry all the same: where it is the same already nothing is amiss); FF_ESYS names a
+ * root that can't be read. `tree` is overwritten. */
 int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_filter *filter,
 		 struct ff_err *err);
 void ff_tree_release(struct ff_tree *tree);
@@ -72,10 +80,16 @@ static inline const char *ff_tree_name(const struct ff_tree_entry *entry)
 }
 /* Whether `path` can be what a link with `inside` leads to: relative, without "..". */
 bool ff_tree_is_inside(const char *path);
+/* Adds to problems and faults; out of memory loses a line of text, nothing else. `index`: of the
+ * entry it is about, 0 if it is none. */
+void ff_tree_fault(struct ff_tree *tree, enum ff_sync_fault_kind kind, uint32_t index,
+		   const char *path, const char *reason);
 /* Appends a copy of `entry` (not of its strings): 0, FF_ENOMEM or FF_ETOOBIG. */
 int ff_tree_add(struct ff_tree *tree, const struct ff_tree_entry *entry);
 /* Whether `filter` (may be NULL) lets an entry in. */
 bool ff_tree_filter_keeps(const struct ff_tree_filter *filter, const char *path,
 			  enum ff_tree_kind kind);
+/* The order of entries: as strcmp, with '/' before all other bytes. */
+int ff_tree_compare(const char *a, const char *b);
 
 #endif

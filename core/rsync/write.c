@@ -10,7 +10,7 @@
 
 enum {
 	NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-	HOLE_STEP = 64 << 10, /* a run of zeros this long becomes a hole */
+	HOLE_STEP = FF_RSYNC_STEP, /* a run of zeros this long becomes a hole */
 };
 
 void ff_receive_temp_name(struct ff_rsync_receive *r, char name[48])
@@ -31,7 +31,7 @@ static void forget_temp(struct ff_rsync_receive *r)
 	if (r->temp.dir_fd >= 0)
 		close(r->temp.dir_fd);
 	r->temp.fd = r->temp.dir_fd = -1;
-	r->temp.exists = r->temp.final = r->temp.hole = false;
+	r->temp.exists = r->temp.hole = false;
 	r->temp.size = 0;
 }
 
@@ -46,19 +46,8 @@ void ff_receive_drop_temp(struct ff_rsync_receive *r)
 	if (dir_fd < 0)
 		dir_fd = ff_place_dir(&r->place, entry->parent, NULL);
 	if (dir_fd >= 0)
-		unlinkat(dir_fd, r->temp.final ? ff_tree_name(entry) : r->temp.name, 0);
+		unlinkat(dir_fd, r->temp.name, 0);
 	forget_temp(r);
-}
-
-/* A file that is complete at once needs no temporary name in a directory that was not there before
- * this sync: renaming is a fifth of what a small file costs. */
-static bool open_final(struct ff_rsync_receive *r, const struct ff_tree_entry *entry, int dir_fd)
-{
-	if (!(r->known[entry->parent] & FF_RECEIVE_OWN))
-		return false;
-	r->temp.fd = openat(dir_fd, ff_tree_name(entry), NEW_FILE, entry->mode & 0777);
-	r->temp.final = r->temp.fd >= 0;
-	return r->temp.final;
 }
 
 static int begin(struct ff_rsync_receive *r, uint32_t index, bool whole, struct ff_err *err)
@@ -69,10 +58,8 @@ static int begin(struct ff_rsync_receive *r, uint32_t index, bool whole, struct 
 	if (dir_fd < 0)
 		return dir_fd;
 	r->temp.index = index;
-	if (!whole || !open_final(r, entry, dir_fd)) {
-		ff_receive_temp_name(r, r->temp.name);
-		r->temp.fd = openat(dir_fd, r->temp.name, NEW_FILE, entry->mode & 0777);
-	}
+	ff_receive_temp_name(r, r->temp.name);
+	r->temp.fd = openat(dir_fd, r->temp.name, NEW_FILE, entry->mode & 0777);
 	if (r->temp.fd < 0)
 		return ff_place_error(&r->place, index, errno, err);
 	r->temp.exists = true;
@@ -131,11 +118,22 @@ static int append(struct ff_rsync_receive *r, const uint8_t *at, size_t len, str
 	return 0;
 }
 
+/* What is a hole at the source. */
+static int leave_out(struct ff_rsync_receive *r, const uint8_t *at, struct ff_err *err)
+{
+	uint64_t len = ff_get_be(at, FF_RSYNC_HOLE_LEN);
+
+	if (len > INT64_MAX - r->temp.size)
+		return ff_err_set(err, FF_EPROTO, "sync: bad data record");
+	r->temp.size += len;
+	r->temp.hole = true;
+	return 0;
+}
+
 static int commit(struct ff_rsync_receive *r, struct ff_err *err)
 {
 	uint32_t index = r->temp.index;
 	const struct ff_tree_entry *entry = &r->tree.entries[index];
-	const char *name = ff_tree_name(entry);
 	struct timespec times[2];
 	int dir_fd, failed;
 
@@ -152,15 +150,8 @@ static int commit(struct ff_rsync_receive *r, struct ff_err *err)
 	/* On a network file system close is where a full disk may show. */
 	failed = close(r->temp.fd) ? errno : 0;
 	r->temp.fd = -1;
-	if (failed)
-		return ff_place_error(&r->place, index, failed, err);
-	if (!r->temp.final)
-		failed = renameat(dir_fd, r->temp.name, dir_fd, name) ? errno : 0;
-	if (failed == EISDIR || failed == ENOTEMPTY || failed == EEXIST) {
-		failed = ff_place_remove(dir_fd, name, NULL);
-		if (!failed && renameat(dir_fd, r->temp.name, dir_fd, name))
-			failed = errno;
-	}
+	if (!failed)
+		failed = ff_receive_put(dir_fd, r->temp.name, ff_tree_name(entry));
 	if (failed)
 		return ff_place_error(&r->place, index, failed, err);
 	forget_temp(r);
@@ -175,12 +166,26 @@ static int answer(struct ff_rsync_receive *r, uint32_t index)
 	return 0;
 }
 
+/* The source could not give it. What is there stays, and is called what it is. */
+static int gone(struct ff_rsync_receive *r, uint32_t index)
+{
+	uint8_t number[4];
+
+	r->known[index] |= FF_RECEIVE_GONE;
+	if (!(r->known[index] & FF_RECEIVE_THERE))
+		return 0;
+	ff_put_be(number, index, sizeof(number));
+	return ff_buf_add(&r->stale, number, sizeof(number));
+}
+
 static int content(struct ff_rsync_receive *r, uint32_t index, int flags, const uint8_t *at,
 		   size_t len, struct ff_err *err)
 {
-	bool last = flags & FF_RSYNC_LAST;
+	bool last = flags & FF_RSYNC_LAST, hole = flags & FF_RSYNC_HOLE;
 	int rc = 0;
 
+	if (hole && len != FF_RSYNC_HOLE_LEN)
+		return ff_err_set(err, FF_EPROTO, "sync: bad data record");
 	if (flags & FF_RSYNC_FIRST) {
 		ff_receive_drop_temp(r);
 		rc = begin(r, index, last, err);
@@ -188,7 +193,7 @@ static int content(struct ff_rsync_receive *r, uint32_t index, int flags, const 
 		return ff_err_set(err, FF_EPROTO, "sync: content without a beginning");
 	}
 	if (!rc)
-		rc = append(r, at, len, err);
+		rc = hole ? leave_out(r, at, err) : append(r, at, len, err);
 	if (!rc && last)
 		rc = commit(r, err);
 	if (!rc && last)
@@ -222,14 +227,14 @@ static int record(struct ff_rsync_receive *r, uint32_t index, int flags, const u
 	if (!(r->known[index] & FF_RECEIVE_WANTED))
 		return ff_err_set(err, FF_EPROTO, "sync: data for %s, which was not asked for",
 				  r->tree.entries[index].path);
-	switch (flags) {
+	switch (flags & ~FF_RSYNC_HOLE) {
 	case FF_RSYNC_GONE | FF_RSYNC_LAST:
 	case FF_RSYNC_TOUCH | FF_RSYNC_LAST:
-		if (len)
+		if (len || flags & FF_RSYNC_HOLE)
 			return ff_err_set(err, FF_EPROTO, "sync: bad data record");
 		if (r->temp.exists && r->temp.index == index)
 			ff_receive_drop_temp(r);
-		rc = flags & FF_RSYNC_TOUCH ? ff_receive_touch(r, index, err) : 0;
+		rc = flags & FF_RSYNC_TOUCH ? ff_receive_touch(r, index, err) : gone(r, index);
 		return rc ? rc : answer(r, index);
 	case 0:
 	case FF_RSYNC_FIRST:

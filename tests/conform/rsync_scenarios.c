@@ -99,30 +99,111 @@ void kinds_change(void **state)
 	rig_expect("else/keep", "keep");
 }
 
+static const char record[] = ".ff-dst.sync-record";
+
+/* What the host made stays, whatever the source says; what a sync brought goes with the source. */
 void deletes_only_when_told(void **state)
 {
 	struct outcome outcome = {0};
 
 	make_source();
+	rig_mkdir("src/goes");
+	rig_mkdir("src/goes/ro");
+	rig_text("src/goes/ro/x", "x");
+	rig_mkdir("src/used");
+	rig_text("src/used/x", "x");
+	read_only("src/goes/ro", 0500);
 	sync_ok("src", "dst", false);
-	rig_mkdir("dst/stray");
-	rig_mkdir("dst/stray/ro");
-	rig_text("dst/stray/ro/x", "x");
-	read_only("dst/stray/ro", 0500);
+	read_only("src/goes/ro", 0700);
+	rig_mkdir("dst/venv");
+	rig_text("dst/venv/x", "x");
 	rig_text("dst/a/stray", "x");
+	rig_mkdir("dst/used/__pycache__");
+	rig_text("dst/used/__pycache__/x", "x");
 	rig_mkdir("outside");
 	rig_text("outside/keep", "keep");
 	assert_int_equal(symlink("../outside", "dst/b/stray"), 0);
+	assert_int_equal(system("rm -r src/goes src/used src/a/link src/a/one"), 0);
 	sync_ok("src", "dst", false);
-	assert_true(rig_exists("dst/stray/ro/x"));
-	assert_true(rig_exists("dst/a/stray"));
+	assert_true(rig_exists("dst/goes/ro/x") && rig_exists("dst/a/one"));
 	try_sync("src", "dst", true, &outcome);
 	assert_int_equal(outcome.err.code, 0);
+	assert_string_equal(outcome.problems, "");
 	assert_int_equal(outcome.stats.sent_files, 0);
-	assert_int_equal(outcome.stats.deleted, 5);
+	assert_int_equal(outcome.stats.deleted, 6); /* goes, ro, x, used/x, link, one */
+	outcome_release(&outcome);
+	assert_false(rig_exists("dst/goes") || rig_exists("dst/a/one") || rig_exists("dst/a/link"));
+	assert_true(rig_exists("dst/venv/x") && rig_exists("dst/a/stray"));
+	assert_true(rig_exists("dst/b/stray") && rig_exists("dst/used/__pycache__/x"));
+	assert_false(rig_exists("dst/used/x"));
+	rig_expect("outside/keep", "keep");
+	/* A folder that a sync brought goes when nothing of the host's is left in it. */
+	assert_int_equal(system("rm -r dst/used/__pycache__ dst/venv dst/a/stray dst/b/stray"), 0);
+	try_sync("src", "dst", true, &outcome);
+	assert_int_equal(outcome.stats.deleted, 1);
 	outcome_release(&outcome);
 	rig_same("src", "dst");
-	rig_expect("outside/keep", "keep");
+}
+
+/* What the host put in the place of what was brought is its own. */
+void deletes_only_what_it_brought(void **state)
+{
+	struct outcome outcome = {0};
+
+	make_source();
+	rig_mkdir("src/folder");
+	rig_text("src/folder/x", "x");
+	sync_ok("src", "dst", true);
+	assert_int_equal(system("rm -r src/a/one src/a/two src/folder src/a/link"), 0);
+	assert_int_equal(
+		system("cd dst/a && rm one link ../folder/x && mkdir one && touch one/own &&"
+		       "touch link && rmdir ../folder && ln -s a ../folder"),
+		0);
+	try_sync("src", "dst", true, &outcome);
+	assert_int_equal(outcome.err.code, 0);
+	assert_int_equal(outcome.stats.deleted, 1);
+	outcome_release(&outcome);
+	assert_true(rig_exists("dst/a/one/own") && rig_exists("dst/a/link"));
+	assert_true(rig_exists("dst/folder") && !rig_exists("dst/a/two"));
+}
+
+/* Without a record that can be believed nothing is deleted. */
+void damaged_records(void **state)
+{
+	struct outcome outcome = {0};
+	char *bytes, path[64];
+	size_t len;
+
+	make_source();
+	for (int way = 0; way < 6; way++) {
+		snprintf(path, sizeof(path), "src/a/new%d", way);
+		rig_text(path, "new");
+		sync_ok("src", "dst", true);
+		assert_int_equal(unlink(path), 0);
+		memcpy(path, "dst", 3);
+		bytes = rig_read(record, &len);
+		assert_non_null(bytes);
+		bytes[len / 2] ^= way == 1;
+		if (way < 3) /* whole, but with another byte in it; short; empty */
+			rig_write(record, bytes, way == 0 ? len - 1 : way == 1 ? len : 0);
+		else
+			assert_int_equal(unlink(record), 0);
+		if (way == 4)
+			assert_int_equal(symlink("elsewhere", record), 0);
+		if (way == 5)
+			rig_mkdir(record);
+		rig_write("elsewhere", bytes, len);
+		free(bytes);
+		try_sync("src", "dst", true, &outcome);
+		assert_int_equal(outcome.err.code, 0);
+		assert_int_equal(outcome.stats.deleted, 0);
+		assert_int_equal(strstr(outcome.problems, "damaged") != NULL, way != 3);
+		assert_int_equal(outcome.stats.problems > 0, way != 3);
+		assert_true(rig_exists(path));
+		outcome_release(&outcome);
+		if (way == 5)
+			assert_int_equal(rmdir(record), 0);
+	}
 }
 
 static bool not_two(void *ctx, const char *path, enum ff_tree_kind kind)
@@ -134,24 +215,37 @@ void filters(void **state)
 {
 	char *exclude[] = {"*.o", "/b", "empty/", NULL};
 	const struct ff_tree_filter filter = {.exclude = exclude, .keep = not_two};
-	struct outcome outcome = {0};
+	struct outcome outcome = {0}, fresh = {0};
 	struct ff_rsync *rsync;
 
 	make_source();
 	rig_text("src/a/x.o", "object");
+	rig_text("src/a/gone.o", "object");
 	sync_ok("src", "dst", false);
+	/* What was brought and is left out now stays, also if the source has it no more. */
+	assert_int_equal(unlink("src/a/gone.o") | unlink("src/a/one"), 0);
 	rsync = rig_rsync("src", &filter);
 	add_target(rsync, world.gw, "dst", true, &outcome);
+	add_target(rsync, world.gw, "fresh", true, &fresh);
 	run_sync(rsync);
 	ff_rsync_free(rsync);
-	assert_int_equal(outcome.err.code, 0);
+	assert_int_equal(outcome.err.code | fresh.err.code, 0);
+	assert_int_equal(outcome.stats.deleted, 1);
 	outcome_release(&outcome);
-	assert_true(rig_exists("dst/a/one"));
-	assert_true(rig_exists("dst/empty")); /* a file: the pattern is for directories */
-	assert_false(rig_exists("dst/a/empty"));
-	assert_false(rig_exists("dst/a/two"));
-	assert_false(rig_exists("dst/a/x.o"));
-	assert_false(rig_exists("dst/b"));
+	outcome_release(&fresh);
+	assert_false(rig_exists("dst/a/one"));
+	assert_true(rig_exists("dst/a/empty") && rig_exists("dst/a/two") &&
+		    rig_exists("dst/b/big"));
+	assert_true(rig_exists("dst/a/x.o") && rig_exists("dst/a/gone.o"));
+	assert_true(rig_exists("fresh/empty")); /* a file: the pattern is for directories */
+	assert_false(rig_exists("fresh/a/empty") || rig_exists("fresh/a/two"));
+	assert_false(rig_exists("fresh/a/x.o") || rig_exists("fresh/b"));
+	/* It is still known who brought it. */
+	assert_int_equal(system("rm -r src/b"), 0);
+	try_sync("src", "dst", true, &outcome);
+	assert_int_equal(outcome.stats.deleted, 4);
+	outcome_release(&outcome);
+	rig_same("src", "dst");
 }
 
 static bool reported(const struct outcome *outcome, const char *path)
@@ -325,8 +419,8 @@ void names(void **state)
 	rig_same("src", "dst");
 	snprintf(path, sizeof(path), "src/%s/%s", odd[0], odd[1]);
 	rig_text(path, "changed");
-	snprintf(path, sizeof(path), "dst/%s/\xfd stray", odd[0]);
-	rig_mkdir(path);
+	snprintf(path, sizeof(path), "src/%s/%s", odd[0], odd[2]);
+	assert_int_equal(unlink(path), 0);
 	assert_int_equal(sync_ok("src", "dst", true), 1);
 	rig_same("src", "dst");
 }

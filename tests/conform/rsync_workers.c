@@ -83,12 +83,26 @@ static void on_finished(struct ff_rsync_target *target, const struct ff_rsync_st
 	outcome->err = *err;
 }
 
+static void on_problem(struct ff_rsync_target *target, const struct ff_sync_fault *problem,
+		       void *ctx)
+{
+	struct outcome *outcome = ctx;
+	size_t len = strlen(outcome->problems);
+
+	assert_int_equal(outcome->finished, 0);
+	snprintf(outcome->problems + len, sizeof(outcome->problems) - len, "%s %s: %s\n",
+		 ff_sync_fault_name(problem->kind), problem->path, problem->reason);
+}
+
 void add_target(struct ff_rsync *rsync, struct ff_gateway *gw, const char *dest, bool delete,
 		struct outcome *outcome)
 {
-	static const struct ff_rsync_events events = {on_progress, on_finished};
+	static const struct ff_rsync_events events = {
+		.progress = on_progress, .finished = on_finished, .problem = on_problem};
 	const struct ff_rsync_target_opts opts = {.dest = in_rig(dest),
 						  .remove = delete,
+						  .owner = outcome->owner,
+						  .holder = outcome->holder,
 						  .task = receiver_task(gw),
 						  .events = &events,
 						  .ctx = outcome};

@@ -29,6 +29,8 @@ struct outcome {
 	struct ff_rsync_stats stats;
 	size_t progress;
 	char *paths[PROGRESS_MAX]; /* as reported; released by outcome_release */
+	char problems[4096];	   /* lines "kind path: reason" */
+	const char *owner, *holder;
 	/* Called after each progress; may change the source. */
 	void (*meanwhile)(const char *path);
 };
@@ -60,6 +62,8 @@ void expect_snapshot(struct ff_buf *before, const char *root);
 	X(what_differs_is_sent)                                                                    \
 	X(kinds_change)                                                                            \
 	X(deletes_only_when_told)                                                                  \
+	X(deletes_only_what_it_brought)                                                            \
+	X(damaged_records)                                                                         \
 	X(filters)                                                                                 \
 	X(callbacks)                                                                               \
 	X(several_targets)                                                                         \
@@ -77,6 +81,15 @@ void expect_snapshot(struct ff_buf *before, const char *root);
 	X(items_out_of_turn)                                                                       \
 	X(a_void_beginning_elsewhere)                                                              \
 	X(the_sender_leaves)                                                                       \
+	X(one_record_for_both)                                                                     \
+	X(holes_travel)                                                                            \
+	X(hard_links)                                                                              \
+	X(hard_links_of_others)                                                                    \
+	X(what_cannot_be_read)                                                                     \
+	X(what_goes_while_it_is_sent)                                                              \
+	X(left_over_temporary_files)                                                               \
+	X(a_killed_sync)                                                                           \
+	X(locks)                                                                                   \
 	X(links_put_there_before)                                                                  \
 	X(links_put_there_meanwhile)                                                               \
 	X(links_put_there_all_the_time)

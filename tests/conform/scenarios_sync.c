@@ -99,9 +99,9 @@ static bool sync_twice(struct rig *rig, const char *dir)
 	if (!sync_once(rig, dir, &done))
 		return false;
 	CHECK(done.stats.sent_files == 2 && done.stats.sent_bytes == BIG && done.progress == 2);
-	/* The second time nothing is sent, and what does not belong there goes. */
-	snprintf(path, sizeof(path), "%s/dst", dir);
-	CHECK(put(path, "stray", "x", 1));
+	/* The second time nothing is sent, and what the source has no more goes. */
+	snprintf(path, sizeof(path), "%s/src/deep/empty", dir);
+	CHECK(unlink(path) == 0);
 	if (!sync_once(rig, dir, &done))
 		return false;
 	CHECK(done.stats.sent_files == 0 && done.stats.deleted == 1);

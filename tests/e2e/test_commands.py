@@ -304,10 +304,10 @@ def test_tree_is_brought_to_a_folder_of_its_own(farflung):
     )
     done = farflung.run_yaml(text, code=0)
     assert stdout_of(done.events, "see") == "a\nb\nb\n"
-    assert not (farflung.cwd / "host" / "stale.txt").exists()
+    assert (farflung.cwd / "host" / "stale.txt").exists()  # the host's own
     assert not (farflung.cwd / "host" / "left.pyc").exists()
     first = of_kind(done.events, "sync-finished")[0]
-    assert (first["files"], first["sent_files"], first["sent_bytes"], first["deleted"]) == (2, 2, 4, 1)
+    assert (first["files"], first["sent_files"], first["sent_bytes"], first["deleted"]) == (2, 2, 4, 0)
     assert first["root"] == str(farflung.cwd / "host")
 
     write(farflung.cwd / "src" / "a.txt", "changed\n")
@@ -315,6 +315,11 @@ def test_tree_is_brought_to_a_folder_of_its_own(farflung):
     assert (second["sent_files"], second["sent_bytes"], second["deleted"]) == (1, 8, 0)
     third = of_kind(farflung.run_yaml(text, code=0).events, "sync-finished")[0]
     assert (third["sent_files"], third["sent_bytes"], third["deleted"]) == (0, 0, 0)
+    os.unlink(farflung.cwd / "src" / "a.txt")
+    write(farflung.cwd / "src" / "deep" / "b.txt", "a\n")
+    fourth = of_kind(farflung.run_yaml(text.replace("a.txt ", ""), code=0).events, "sync-finished")[0]
+    assert (fourth["sent_files"], fourth["deleted"]) == (1, 1)
+    assert not (farflung.cwd / "host" / "a.txt").exists()
 
 
 def test_many_short_commands(farflung):

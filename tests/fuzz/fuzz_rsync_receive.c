@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct ff_gateway_ops ops = {.exec = on_exec};
 	struct ff_value kwargs[] = {ff_str("dest"),    ff_none(),	  ff_str("delete"),
-				    ff_bool(size % 2), ff_str("version"), ff_int(1)};
+				    ff_bool(size % 2), ff_str("version"), ff_int(2)};
 	struct ff_task task = {.kwargs = ff_collection(FF_DICT, kwargs, 3)};
 	struct ff_gateway *controller, *worker;
 	struct ff_channel *channel;

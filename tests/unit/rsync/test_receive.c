@@ -13,7 +13,7 @@ struct talk {
 static void begin(struct talk *talk, const char *dest)
 {
 	struct ff_value kwargs[] = {ff_str("dest"), ff_str(dest),      ff_str("delete"),
-				    ff_bool(true),  ff_str("version"), ff_int(1)};
+				    ff_bool(true),  ff_str("version"), ff_int(FF_RSYNC_VERSION)};
 	struct ff_task task = {.call_name = "rsync", .kwargs = ff_collection(FF_DICT, kwargs, 3)};
 
 	talk->item = (struct ff_item)FF_ITEM_INIT;
@@ -165,6 +165,70 @@ static void holes(void **state)
 	free(record);
 }
 
+static void say_hole(struct talk *talk, uint32_t index, int flags, uint64_t len)
+{
+	uint8_t record[FF_RSYNC_RECORD + FF_RSYNC_HOLE_LEN];
+
+	ff_put_be(record, index, 4);
+	record[4] = (uint8_t)(flags | FF_RSYNC_HOLE);
+	ff_put_be(record + 5, FF_RSYNC_HOLE_LEN, 4);
+	ff_put_be(record + FF_RSYNC_RECORD, len, FF_RSYNC_HOLE_LEN);
+	say(talk, "d", record, sizeof(record));
+}
+
+static void holes_that_are_said(void **state)
+{
+	struct talk talk;
+	struct stat st;
+	char *copy;
+	size_t len;
+
+	begin(&talk, "dst");
+	say_tree(&talk, &small);
+	say_record(&talk, 2, FF_RSYNC_FIRST, "data");
+	say_hole(&talk, 2, 0, 1000);
+	say_record(&talk, 2, 0, "more");
+	say_hole(&talk, 2, FF_RSYNC_LAST, 100000);
+	say_hole(&talk, 3, FF_RSYNC_FIRST | FF_RSYNC_LAST, UINT64_C(1) << 40);
+	say(&talk, "end", NULL, 0);
+	assert_true(talk.pair.received && !talk.pair.refused);
+	hang_up(&talk);
+	copy = rig_read("dst/d/x", &len);
+	assert_int_equal(len, 101008);
+	assert_memory_equal(copy, "data\0", 5);
+	assert_memory_equal(copy + 1004, "more\0", 5);
+	free(copy);
+	assert_int_equal(stat("dst/d/y", &st), 0);
+	assert_int_equal(st.st_size, INT64_C(1) << 40);
+	rig_text("dst/d/x", "");
+	begin(&talk, "dst");
+	say_tree(&talk, &small);
+	say_hole(&talk, 2, FF_RSYNC_FIRST, INT64_MAX);
+	say_hole(&talk, 2, 0, 1);
+	expect_refusal(&talk, "bad data record");
+	begin(&talk, "dst");
+	say_tree(&talk, &small);
+	say_hole(&talk, 2, FF_RSYNC_FIRST | FF_RSYNC_LAST, INT64_MAX);
+	expect_refusal(&talk, "dst/d/x: ");
+	begin(&talk, "dst");
+	say_tree(&talk, &small);
+	say_hole(&talk, 2, FF_RSYNC_GONE | FF_RSYNC_LAST, 1);
+	expect_refusal(&talk, "bad data record");
+}
+
+/* What is to stay can only be what was asked about. */
+static void bad_lists_of_what_to_keep(void **state)
+{
+	struct talk talk;
+
+	for (int way = 0; way < 2; way++) {
+		begin(&talk, "dst");
+		say_tree(&talk, &small);
+		say(&talk, "keep", "\0\0\0\0", way ? 4 : 3);
+		expect_refusal(&talk, "bad list of what to keep");
+	}
+}
+
 static void a_link_in_place_of_a_directory(void **state)
 {
 	struct talk talk;
@@ -311,12 +375,12 @@ static void items_out_of_turn(void **state)
 static void bad_kwargs(void **state)
 {
 	struct ff_value cases[][6] = {
-		{ff_str("dest"), ff_str("dst"), ff_str("version"), ff_int(2)},
+		{ff_str("dest"), ff_str("dst"), ff_str("version"), ff_int(3)},
 		{ff_str("dest"), ff_str("dst"), ff_str("delete"), ff_bool(true)},
-		{ff_str("dest"), ff_str(""), ff_str("version"), ff_int(1)},
-		{ff_str("dest"), ff_int(1), ff_str("version"), ff_int(1)},
-		{ff_str("dest"), ff_strn("a\0b", 3), ff_str("version"), ff_int(1)},
-		{ff_str("other"), ff_int(1), ff_str("version"), ff_int(1)},
+		{ff_str("dest"), ff_str(""), ff_str("version"), ff_int(2)},
+		{ff_str("dest"), ff_int(1), ff_str("version"), ff_int(2)},
+		{ff_str("dest"), ff_strn("a\0b", 3), ff_str("version"), ff_int(2)},
+		{ff_str("other"), ff_int(1), ff_str("version"), ff_int(2)},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -361,6 +425,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_conversation),
 		TEST(holes),
+		TEST(holes_that_are_said),
+		TEST(bad_lists_of_what_to_keep),
 		TEST(a_link_in_place_of_a_directory),
 		TEST(a_link_put_there_meanwhile),
 		TEST(a_link_in_place_of_a_file),

@@ -2,6 +2,7 @@
 #include "rig.h"
 
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
 
@@ -149,17 +150,65 @@ static void deletes_only_when_told(void **state)
 	struct ff_rsync_stats stats;
 
 	make_source();
+	rig_mkdir("src/a/more");
+	rig_text("src/a/more/x", "x");
+	assert_int_equal(symlink("/etc", "src/a/more/l"), 0);
 	rig_sync("src", "dst", true);
-	rig_text("dst/extra", "extra");
-	rig_mkdir("dst/a/more");
-	rig_text("dst/a/more/x", "x");
-	assert_int_equal(symlink("/etc", "dst/a/more/l"), 0);
+	rig_text("dst/own", "the host's own");
+	rig_text("dst/a/deep/own", "the host's own");
+	assert_int_equal(system("rm -r src/a/more src/a/deep"), 0);
 	stats = rig_sync("src", "dst", false);
 	assert_int_equal(stats.deleted, 0);
-	assert_true(rig_exists("dst/extra"));
+	assert_true(rig_exists("dst/a/more/x"));
+	/* Also what a sync left there that was not told to delete. */
 	stats = rig_sync("src", "dst", true);
 	assert_int_equal(stats.deleted, 4);
+	rig_expect("dst/own", "the host's own");
+	rig_expect("dst/a/deep/own", "the host's own");
+	assert_int_equal(unlink("dst/own") | unlink("dst/a/deep/own"), 0);
+	stats = rig_sync("src", "dst", true);
+	assert_int_equal(stats.deleted, 1);
 	rig_same("src", "dst");
+}
+
+/* Nothing changes: neither the record nor what it lies in is written again. */
+static void an_unchanged_record_is_left_alone(void **state)
+{
+	struct stat before, after;
+
+	make_source();
+	rig_sync("src", "dst", true);
+	assert_int_equal(stat(".ff-dst.sync-record", &before), 0);
+	rig_sync("src", "dst", true);
+	assert_int_equal(stat(".ff-dst.sync-record", &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	assert_int_equal(before.st_mode & 07777, 0600);
+	/* Nor are such files ever part of a tree. */
+	rig_mkdir("above");
+	assert_int_equal(system("cp -p .ff-dst.sync-record above"), 0);
+	rig_sync("above", "copy", true);
+	assert_int_equal(rig_entries("copy"), 0);
+}
+
+/* In a place where nothing can be written beside it, the record is in the folder. */
+static void a_folder_in_a_locked_one(void **state)
+{
+	struct ff_rsync_stats stats;
+
+	make_source();
+	rig_mkdir("cage");
+	rig_mkdir("cage/dst");
+	chmod("cage", 0555);
+	rig_sync("src", "cage/dst", true);
+	chmod("cage", 0755);
+	assert_int_equal(rig_entries("cage"), rig_entries("src") + 2);
+	assert_true(rig_exists("cage/dst/.ff-.sync-record"));
+	rig_same("src", "cage/dst");
+	chmod("cage", 0555);
+	assert_int_equal(unlink("src/top"), 0);
+	stats = rig_sync("src", "cage/dst", true);
+	assert_int_equal(stats.deleted, 1);
+	rig_same("src", "cage/dst");
 }
 
 static void delete_spares_the_home_directory(void **state)
@@ -398,8 +447,8 @@ static void a_file_that_never_stops_changing(void **state)
 	rig_hello(&pair);
 	rig_add(rsync, &pair, "dst", true);
 	while (rig_step(&pair, 1 << 20)) {
-		rig_text("src/log", "");
-		assert_int_equal(truncate("src/log", (9 << 20) + (off_t)version++), 0);
+		version++;
+		rig_fill("src/log", (9 << 20) + version, version);
 	}
 	assert_int_equal(pair.finished, 1);
 	assert_int_equal(pair.err.code, 0);
@@ -502,6 +551,7 @@ static void old_temporary_files_go(void **state)
 	static const char old[] = "dst/a/.ff-0123456789abcdef00000001.tmp";
 	static const char fresh[] = "dst/a/.ff-0123456789abcdef00000002.tmp";
 	static const char other[] = "dst/a/.ff-notes.tmp";
+	int fd;
 
 	make_source();
 	rig_sync("src", "dst", false);
@@ -510,13 +560,91 @@ static void old_temporary_files_go(void **state)
 	rig_text(fresh, "somebody is writing");
 	rig_text(other, "mine");
 	rig_text("src/a/one", "changed");
+	fd = open("dst", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_SH), 0);
 	rig_sync("src", "dst", false);
 	assert_false(rig_exists(old));
 	assert_true(rig_exists(fresh));
 	assert_true(rig_exists(other));
+	close(fd);
+	rig_sync("src", "dst", false);
+	assert_false(rig_exists(fresh));
+	assert_true(rig_exists(other));
 	rig_sync("src", "dst", true);
-	assert_true(rig_exists(fresh));
-	assert_false(rig_exists(other));
+	assert_true(rig_exists(other));
+}
+
+/* A file gets its name when it is whole, also in a folder that is made for it. */
+static void names_are_given_to_whole_files(void **state)
+{
+	char events[65536];
+	struct ff_rsync *rsync;
+	struct rig_pair pair;
+	int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), moved = 0;
+	ssize_t len;
+
+	rig_mkdir("src");
+	rig_mkdir("src/new");
+	rig_text("src/new/small", "small");
+	rig_text("src/new/empty", "");
+	rig_fill("src/new/big", 1 << 20, 1);
+	rsync = rig_rsync("src", NULL);
+	rig_open(&pair);
+	rig_hello(&pair);
+	rig_add(rsync, &pair, "dst", true);
+	while (!rig_exists("dst/new"))
+		rig_step(&pair, 100);
+	assert_true(inotify_add_watch(notify, "dst/new", IN_CREATE | IN_MOVED_TO) >= 0);
+	rig_pump(&pair);
+	assert_int_equal(pair.err.code, 0);
+	while ((len = read(notify, events, sizeof(events))) > 0) {
+		for (char *at = events; at < events + len;) {
+			const struct inotify_event *event = (void *)at;
+
+			if (event->mask & IN_MOVED_TO)
+				moved++;
+			else
+				assert_int_equal(strncmp(event->name, ".ff-", 4), 0);
+			at += sizeof(*event) + event->len;
+		}
+	}
+	close(notify);
+	assert_int_equal(moved, 3);
+	rig_same("src", "dst");
+	ff_rsync_free(rsync);
+	rig_close(&pair);
+}
+
+/* As many items there and back for a thousand files as for one. */
+static void round_trips(void **state)
+{
+	int turns[2] = {0};
+	char path[64];
+
+	rig_mkdir("src");
+	for (int round = 0; round < 2; round++) {
+		struct ff_rsync *rsync;
+		struct rig_pair pair;
+
+		for (int i = 0; i < (round ? 1000 : 1); i++) {
+			snprintf(path, sizeof(path), "src/%d", i);
+			rig_text(path, "text");
+			snprintf(path, sizeof(path), "src/link-%d", i);
+			assert_int_equal(link("src/0", path) && errno != EEXIST, 0);
+		}
+		rig_sync("src", "dst", true);
+		assert_int_equal(system("rm src/link-*; touch src/*; echo new >src/0"), 0);
+		rsync = rig_rsync("src", NULL);
+		rig_open(&pair);
+		rig_add(rsync, &pair, "dst", true);
+		while (rig_step(&pair, SIZE_MAX))
+			turns[round]++;
+		assert_int_equal(pair.err.code, 0);
+		assert_int_equal(pair.stats.deleted, round ? 1000 : 1);
+		ff_rsync_free(rsync);
+		rig_close(&pair);
+	}
+	assert_int_equal(turns[0], turns[1]);
 }
 
 static void a_full_disk_is_named(void **state)
@@ -703,18 +831,30 @@ static void without_permission(void **state)
 	assert_string_equal(pair.err.text, "");
 	assert_int_equal(ff_rsync_problems(rsync)->len, 1);
 	assert_string_equal(ff_rsync_problems(rsync)->v[0], "secret: Permission denied");
-	assert_int_equal(pair.stats.deleted, 3);
+	assert_int_equal(pair.stats.deleted, 0);
+	assert_int_equal(pair.stats.problems, 1);
 	assert_false(rig_exists("dst/secret"));
 	rig_expect("dst/open", "open");
 	rig_expect("dst/closed/f", "f");
 	rig_expect("dst/kept/f", "f");
-	assert_int_equal(rig_entries("dst"), 5);
+	assert_true(rig_exists("dst/kept/gone")); /* no sync brought it */
+	assert_int_equal(rig_entries("dst"), 8);
 	assert_int_equal(stat("dst/closed", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0555);
 	assert_int_equal(stat("dst/kept", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0555);
 	ff_rsync_free(rsync);
 	rig_close(&pair);
+
+	/* What a sync brought goes from such folders, and they from such a root. */
+	assert_int_equal(chmod("src/closed", 0755) | chmod("src/kept", 0755), 0);
+	assert_int_equal(unlink("src/closed/f") | unlink("src/kept/f") | rmdir("src/closed"), 0);
+	assert_int_equal(chmod("src/kept", 0555) | chmod("dst", 0555), 0);
+	rig_try(&pair, "src", "dst", true);
+	assert_string_equal(pair.err.text, "");
+	assert_int_equal(pair.stats.deleted, 2);
+	assert_false(rig_exists("dst/kept/f"));
+	assert_true(rig_exists("dst/closed/old/x"));
 
 	rig_mkdir("cage");
 	chmod("cage", 0555);
@@ -825,6 +965,11 @@ int main(void)
 		TEST(what_differs_is_sent),
 		TEST(kinds_change),
 		TEST(deletes_only_when_told),
+		TEST(an_unchanged_record_is_left_alone),
+		cmocka_unit_test_setup_teardown(a_folder_in_a_locked_one, ordinary_setup,
+						ordinary_teardown),
+		TEST(names_are_given_to_whole_files),
+		TEST(round_trips),
 		TEST(delete_spares_the_home_directory),
 		TEST(each_file_is_opened_once_for_all),
 		TEST(targets_with_different_wants),

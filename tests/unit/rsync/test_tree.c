@@ -113,6 +113,77 @@ static void special_files_are_problems(void **state)
 	assert_int_equal(ff_tree_scan(&tree, "src/b.c", NULL, &err), FF_ESYS);
 }
 
+/* Further names of a file point to the first one, and only there. */
+static void hard_links(void **state)
+{
+	struct ff_buf packed = FF_BUF_INIT;
+	struct ff_tree tree, copy;
+	struct ff_err err;
+	size_t at;
+
+	rig_mkdir("src");
+	rig_mkdir("src/d");
+	rig_text("src/b", "text");
+	assert_int_equal(link("src/b", "src/d/c") | link("src/b", "outside"), 0);
+	rig_text("src/e", "text");
+	assert_int_equal(link("src/e", "outside-too"), 0);
+	assert_int_equal(ff_tree_scan(&tree, "src", NULL, &err), 0);
+	assert_int_equal(tree.len, 5); /* root, b, d, d/c, e */
+	assert_int_equal(tree.entries[3].same_as, 1);
+	assert_int_equal(
+		tree.entries[1].same_as | tree.entries[2].same_as | tree.entries[4].same_as, 0);
+	assert_int_equal(ff_tree_pack(&tree, &packed), 0);
+	assert_int_equal(ff_tree_unpack(&copy, ff_buf_data(&packed), packed.len, &err), 0);
+	assert_int_equal(copy.entries[3].same_as, 1);
+	assert_int_equal(copy.entries[3].kind, FF_TREE_FILE);
+	assert_int_equal(copy.entries[3].size, 4);
+	ff_tree_release(&copy);
+	/* Cut behind d/c, whose last four bytes are the index. */
+	at = packed.len - (15 + 1 + 8);
+	for (uint8_t index = 0; index < 5; index++) {
+		ff_buf_data(&packed)[at - 1] = index;
+		assert_int_equal(ff_tree_unpack(&copy, ff_buf_data(&packed), at, &err),
+				 index == 1 ? 0 : FF_EPROTO);
+		if (index == 1)
+			ff_tree_release(&copy);
+		else
+			assert_non_null(strstr(err.text, "hard link to what is no file before it"));
+	}
+	assert_int_equal(ff_tree_unpack(&copy, ff_buf_data(&packed), at - 1, &err), FF_EPROTO);
+	ff_buf_release(&packed);
+	ff_tree_release(&tree);
+}
+
+static void problems_are_told_apart(void **state)
+{
+	struct ff_tree tree;
+	struct ff_err err;
+
+	rig_mkdir("src");
+	assert_int_equal(mkfifo("src/pipe", 0600), 0);
+	rig_text("src/.ff-x.sync-record", "ours");
+	rig_text("src/closed", "x");
+	chmod("src/closed", 0);
+	assert_int_equal(ff_tree_scan(&tree, "src", NULL, &err), 0);
+	assert_int_equal(tree.faults.len, geteuid() ? 2 : 1);
+	assert_int_equal(tree.problems.len, tree.faults.len);
+	for (size_t i = 0; i < tree.faults.len; i++) {
+		const struct ff_sync_fault *problem = &tree.faults.v[i];
+
+		if (problem->kind == FF_SYNC_SPECIAL) {
+			assert_string_equal(problem->path, "pipe");
+			assert_int_equal(problem->index, 0);
+		} else {
+			assert_int_equal(problem->kind, FF_SYNC_UNREADABLE);
+			assert_string_equal(problem->path, "closed");
+			assert_string_equal(tree.entries[problem->index].path, "closed");
+		}
+	}
+	assert_int_equal(tree.len, 2); /* the root, and what can't be read */
+	assert_string_equal(ff_sync_fault_name(FF_SYNC_SPECIAL), "special");
+	ff_tree_release(&tree);
+}
+
 static bool not_link(void *ctx, const char *path, enum ff_tree_kind kind)
 {
 	++*(int *)ctx;
@@ -375,6 +446,8 @@ int main(void)
 		TEST(scans_in_order),
 		TEST(links_into_the_tree),
 		TEST(special_files_are_problems),
+		TEST(hard_links),
+		TEST(problems_are_told_apart),
 		TEST(excludes),
 		TEST(packs_and_unpacks),
 		TEST(refuses_what_leads_outside),
