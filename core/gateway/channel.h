@@ -29,9 +29,10 @@ enum {
 	 * keeps it far from that; a peer without credit that exceeds it loses the connection
 	 * (FF_ETOOBIG). */
 	FF_CHANNEL_QUEUE_MAX = 1 << 30,
-	/* One received item, unless its reader asks for larger ones. Who sends more than the window
-	 * at once is in the right (PROTOCOL.md), but nobody should have to take any size. */
-	FF_CHANNEL_ITEM_MAX = 64 << 20,
+	/* One received item may exceed the window by so much, unless its reader asks for larger ones
+	 * (ff_channel_set_item_max). Who sends more at once is in the right (PROTOCOL.md), but
+	 * nobody should have to take any size. */
+	FF_CHANNEL_ITEM_BEYOND = 1 << 20,
 };
 
 /* What a channel tells its owner. `item` is valid during the call; NULL is the end marker, given

@@ -38,10 +38,11 @@ struct ff_gateway *ff_gateway_new(const struct ff_gateway_opts *opts)
 	gateway->initiator = opts->initiator;
 	gateway->next_id = opts->initiator ? 1 : 2;
 	gateway->frame_max = opts->frame_max ? opts->frame_max : FF_FRAME_PAYLOAD_MAX;
-	gateway->item_max = opts->item_max ? opts->item_max : FF_CHANNEL_ITEM_MAX;
 	gateway->window = opts->window_bytes ? opts->window_bytes : FF_CHANNEL_WINDOW;
 	if (gateway->window > INT32_MAX)
 		gateway->window = INT32_MAX;
+	gateway->item_max =
+		opts->item_max ? opts->item_max : gateway->window + FF_CHANNEL_ITEM_BEYOND;
 	gateway->peer_window = FF_CHANNEL_WINDOW_ASSUMED;
 	gateway->peer_silence_us = opts->peer_silence_us;
 	gateway->strconfig = ff_strconfig_default;

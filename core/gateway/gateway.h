@@ -60,7 +60,8 @@ struct ff_gateway_opts {
 	bool initiator;
 	uint32_t frame_max;    /* 0: FF_FRAME_PAYLOAD_MAX */
 	uint32_t window_bytes; /* 0: FF_CHANNEL_WINDOW */
-	uint32_t item_max; /* of its channels, ff_channel_set_item_max; 0: FF_CHANNEL_ITEM_MAX */
+	uint32_t item_max;     /* of its channels, ff_channel_set_item_max; 0: the window and
+				* FF_CHANNEL_ITEM_BEYOND */
 	/* Initiator: how long the worker shall bear our silence. 0: as long as we bear its own;
 	 * negative: for ever, because it sees the end of the line in any case. */
 	int64_t peer_silence_us;
@@ -111,7 +112,7 @@ void ff_gateway_lost(struct ff_gateway *gateway, const struct ff_err *why);
 
 /* Offers our extensions, right after ff_gateway_opened (silence counts from here): only to a peer
  * that is known to understand, by the initiator, before anything else is sent (FF_EINVAL). A worker
- * answers by itself. heartbeat_us 0: none; after silence_us (0: no limit) without a byte from the
+ * answers by itself. heartbeat_us 0: none, and at most a third of silence_us; after silence_us (0: no limit) without a byte from the
  * peer, ff_gateway_tick gives FF_ELOST. Both ends keep to both. Only time in which we could have
  * looked counts: a tick that comes late by silence_us / 4 or more says that we were away (stopped,
  * asleep, busy in a callback), and the peer gets its silence_us anew; one that comes a little late

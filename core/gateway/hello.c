@@ -8,7 +8,7 @@ enum { HELLO_VERSION = 1 };
 
 /* Parts of silence_us: a tick that is late by AWAY says that nobody looked; a last look takes
  * DOUBT. */
-enum { AWAY_PART = 4, DOUBT_PART = 16 };
+enum { AWAY_PART = 4, DOUBT_PART = 16, HEARTBEATS_IN_SILENCE = 3 };
 /* Timers are no more exact than this. */
 #define ON_TIME_US ((int64_t)20000)
 
@@ -56,6 +56,9 @@ int ff_gateway_hello(struct ff_gateway *gateway, int64_t heartbeat_us, int64_t s
 		return FF_ECLOSED;
 	if (!gateway->initiator || gateway->began || heartbeat_us < 0 || silence_us < 0)
 		return FF_EINVAL;
+	/* Who is to be heard within a time has to speak within it. */
+	if (silence_us > 0 && heartbeat_us > silence_us / HEARTBEATS_IN_SILENCE)
+		heartbeat_us = silence_us / HEARTBEATS_IN_SILENCE + 1;
 	gateway->heartbeat_us = heartbeat_us;
 	gateway->silence_us = silence_us;
 	gateway->now_us = gateway->received_us = now_us;

@@ -15,7 +15,7 @@ struct ff_open_opts {
 	 * as long as this process lives. */
 	int64_t silence_us;
 	uint32_t window_bytes; /* 0: FF_CHANNEL_WINDOW */
-	uint32_t item_max;     /* 0: FF_CHANNEL_ITEM_MAX; see ff_channel_set_item_max */
+	uint32_t item_max;     /* 0: the window and 1 MiB; see ff_channel_set_item_max */
 	/* The gateway is open and configured (err NULL), or could not be opened: err says which
 	 * xspec, what was run, its exit status or signal, its last stderr lines. Once. After a
 	 * failure the gateway is closed, still in the group, and released by ff_group_terminate or

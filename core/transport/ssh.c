@@ -144,6 +144,7 @@ static void finish(struct ff_ssh *ssh, const struct ff_err *err)
 		ssh->hand_over = true;
 		break;
 	case FF_EUNREACH:
+	case FF_ELOST:
 	case FF_EAUTH:
 	case FF_EHOSTKEY:
 	case FF_ECONFIG:

@@ -194,7 +194,7 @@ int ff_ssh_step_auth_none(struct ff_ssh *ssh, struct ff_err *err)
 		return 0;
 	if (libssh2_session_last_errno(ssh->session) == LIBSSH2_ERROR_EAGAIN)
 		return FF_EAGAIN;
-	return ff_err_set(err, ssh->socket_errno ? FF_EUNREACH : FF_EAUTH,
+	return ff_err_set(err, ssh->socket_errno ? FF_ELOST : FF_EAUTH,
 			  "%s: no authentication: %s", ff_ssh_host_text(ssh, host),
 			  ff_ssh_loss_text(ssh));
 }

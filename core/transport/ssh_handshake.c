@@ -220,7 +220,8 @@ int ff_ssh_step_handshake(struct ff_ssh *ssh, struct ff_err *err)
 			return ff_err_set(err, FF_EUNSUPPORTED, "key exchange");
 		break;
 	}
-	return ff_err_set(err, FF_EUNREACH, "%s: no ssh handshake: %s", ff_ssh_host_text(ssh, host),
+	/* It was there, and may be again: not the same as not reached. */
+	return ff_err_set(err, FF_ELOST, "%s: no ssh handshake: %s", ff_ssh_host_text(ssh, host),
 			  ff_ssh_loss_text(ssh));
 }
 

@@ -205,6 +205,8 @@ static bool big_items(struct rig *rig)
 	CHECK(echo_bytes(channel, 1));
 	CHECK(echo_bytes(channel, 65536));
 	CHECK(echo_bytes(channel, 1 << 20));
+	/* Larger than the window: whoever wants that says so. */
+	ff_channel_set_item_max(channel, 64 << 20);
 	return echo_bytes(channel, 20 << 20);
 }
 
@@ -217,6 +219,7 @@ static bool big_beside_small(struct rig *rig)
 	struct ff_err err;
 
 	CHECK(big && small);
+	ff_channel_set_item_max(big, 64 << 20);
 	for (int i = 0; i < MANY; i++)
 		EXPECT(small, ff_int(i));
 	CHECK_RC(ff_channel_receive(big, WAIT_MS, &item, &err), 0, &err);

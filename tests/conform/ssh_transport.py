@@ -460,7 +460,7 @@ def test_who_answers_is_no_sshd():
         peer.sendall(b"220 mail.example ESMTP\r\n")
         peer.close()
         out, err = process.communicate(timeout=SECONDS)
-    assert b"FF_EUNREACH ssh=127.0.0.1: 127.0.0.1:%d: no ssh handshake" % port in err
+    assert b"FF_ELOST ssh=127.0.0.1: 127.0.0.1:%d: no ssh handshake" % port in err
 
 
 def test_no_answer():

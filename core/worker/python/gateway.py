@@ -530,8 +530,11 @@ class Gateway:
             self._end(state, False, True)
         self._await_executions()
         if self._sock is None:  # the interpreter ends now; a thread left behind must not keep it
+            begun = allocate_lock()
+            begun.acquire()
             try:
-                start_new_thread(exit_late, ())
+                start_new_thread(exit_late, (begun,))
+                begun.acquire()  # a thread that begins while the interpreter ends may crash it
             except RuntimeError:
                 pass
         self._tasks.put(None)
@@ -557,9 +560,10 @@ class Gateway:
             self._sock.close()
 
 
-def exit_late():
+def exit_late(begun):
     from time import sleep
 
+    begun.release()
     sleep(10)
     os._exit(1)
 

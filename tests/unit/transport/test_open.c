@@ -166,6 +166,7 @@ static struct ff_channel *run(struct ff_gateway *gateway, const char *source, co
 
 	if (!channel)
 		fail_msg("%s", err.text);
+	ff_channel_set_item_max(channel, 64 << 20);
 	return channel;
 }
 

@@ -279,7 +279,7 @@ static void test_peer_hangs_up(void **state)
 	fd = wait_handshake(f);
 	close(fd);
 	wait_closed(f, &line);
-	assert_int_equal(line.err.code, FF_EUNREACH);
+	assert_int_equal(line.err.code, FF_ELOST);
 	assert_non_null(strstr(line.err.text, "no ssh handshake"));
 	release(f, &line);
 }
