@@ -1,16 +1,19 @@
 /* Payloads: what a job runs on a worker. A payload is a codec: it writes the tasks and items that
  * go out, and turns the items that come back into calls of a sink. It has no I/O and keeps no run
- * state. */
+ * state. The runner knows nothing of what is run: pytest, commands and whatever comes are told
+ * apart by the parts of the vtable that they fill in. */
 #ifndef FF_PLUGINS_PAYLOAD_H
 #define FF_PLUGINS_PAYLOAD_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "event/event.h"
 #include "wire/serialize.h"
 #include "wire/task.h"
+#include "wire/xspec.h"
 
 /* What the job says, resolved; all borrowed. */
 struct ff_payload_job {
@@ -22,8 +25,9 @@ struct ff_payload_job {
 	const char *stdin_text; /* NULL: /dev/null */
 	int64_t timeout_us;	/* per unit; 0: none */
 	int64_t grace_us;	/* between TERM and KILL */
+	int64_t output_cap;	/* bytes of output that are kept of a unit; 0: no limit */
 	const char *dist;	/* policy name */
-	const char *basetemp;	/* pytest: --basetemp; NULL: its own */
+	const char *unit;	/* of a payload that discovers: the one to run; else NULL */
 };
 
 /* The worker it runs on. */
@@ -32,21 +36,24 @@ struct ff_payload_worker {
 	uint32_t count; /* workers of the job */
 	const char *run_id;
 	const char *host;
+	bool native; /* it has built-ins; else the task must bring its own source */
 };
 
-/* What arrived, told to the runner. Everything is valid during the call. Sessions number their
- * units by index in collection order; a per-unit payload's only unit is 0. */
+/* What arrived, told to the runner. Everything is valid during the call. Sessions and discoveries
+ * number their units by index; the only unit of a `run` is 0. A member may be NULL where the
+ * payload never calls it. */
 struct ff_payload_sink {
-	/* The interpreter lacks something ("pytest"): the session ends by itself. */
-	void (*missing)(void *ctx, const char *module, const char *executable, const char *text);
-	/* The session's environment, to show once. */
-	void (*started)(void *ctx, const char *python, const char *executable, const char *pytest,
+	/* The worker lacks something that no other try will bring ("no module named pytest"): the
+	 * session ends by itself, and none is started on its host again. */
+	void (*missing)(void *ctx, const char *text);
+	/* The session's environment: in words, as facts, and lines to show once. */
+	void (*started)(void *ctx, const char *words, const struct ff_fact *facts, size_t facts_len,
 			const char *const *header);
-	/* Comes before `collected` if nothing of it will run (--collect-only). May be NULL. */
+	/* Comes before `collected` if nothing of it will run (--collect-only). */
 	void (*only_collects)(void *ctx);
 	void (*collected)(void *ctx, const char *digest, uint32_t count, uint32_t deselected,
 			  const char *rootdir);
-	/* The unit names, on request; strings with NUL. */
+	/* The unit names, on request; strings. */
 	void (*ids)(void *ctx, const struct ff_value *list);
 	void (*collect_problem)(void *ctx, const char *nodeid, const char *message,
 				const char *longrepr, bool skipped);
@@ -60,29 +67,45 @@ struct ff_payload_sink {
 	/* level: "note", "warning", "error". file/line/category may be NULL/0. */
 	void (*notice)(void *ctx, const char *level, const char *text, const char *category,
 		       const char *file, int line);
-	/* The session is over; `stop` says why it stopped early (-x), or NULL. usage: exit 2 is
-	 * due. */
-	void (*session_finished)(void *ctx, int exitstatus, const char *stop);
-	/* A usage or internal error of the payload itself. */
-	void (*session_error)(void *ctx, bool usage, const char *text);
+	/* The session has said its last; its process may take its time to end. `exitstatus` is the
+	 * payload's own, `bad` says that it is more than failed units account for (in words:
+	 * `stop`); `stop` alone says why it stopped early (-x), or NULL. */
+	void (*session_finished)(void *ctx, int exitstatus, bool bad, const char *stop);
+	/* An error of the payload itself. `why`: FF_REASON_USAGE or FF_REASON_PAYLOAD. */
+	void (*session_error)(void *ctx, enum ff_reason why, const char *text);
 };
 
-enum ff_payload_shape {
-	FF_PAYLOAD_PER_UNIT, /* one remote_exec per unit, on the host's foreman */
-	FF_PAYLOAD_SESSION,  /* one long execution per slot, on a python gateway, given units by
-				index */
+/* What has to be found out on a host before the payload can run there: which interpreter, say. */
+struct ff_payload_probe {
+	/* The command that looks; run once per host by its foreman. 1: nothing to look for on a
+	 * host with this spec; 0: *shell is what to run (static, or in arena). */
+	int (*command)(const struct ff_xspec *spec, struct ff_arena *arena, const char **shell);
+	/* Reads what it printed into facts (strings in arena; `python` is the interpreter that
+	 * sessions are started with). `note`: words worth telling, or left empty. Negative: nothing
+	 * on this host will do; `err` says what was looked for and what was found. */
+	int (*read)(const char *text, size_t len, struct ff_arena *arena, struct ff_fact **facts,
+		    size_t *facts_len, struct ff_buf *note, struct ff_err *err);
 };
 
-struct ff_payload {
-	const char *name; /* the job's key: "pytest", "run" */
-	enum ff_payload_shape shape;
-	/* Checks the job's arguments as far as that needs no host; NULL: nothing to check. */
-	int (*check)(const struct ff_payload_job *job, struct ff_err *err);
-	/* Makes the task. `native`: the worker has built-ins. *task's strings are static or live in
-	 * arena. */
+/* Units of a job, found once per job on one host before any is run. */
+struct ff_payload_discover {
 	int (*task)(const struct ff_payload_job *job, const struct ff_payload_worker *worker,
-		    bool native, struct ff_arena *arena, struct ff_task *task, struct ff_err *err);
-	/* Sessions: packs one item each (ff_pack_done included). */
+		    struct ff_arena *arena, struct ff_task *task, struct ff_err *err);
+};
+
+/* One unit, by one remote_exec on the host's foreman. */
+struct ff_payload_run {
+	int (*task)(const struct ff_payload_job *job, const struct ff_payload_worker *worker,
+		    struct ff_arena *arena, struct ff_task *task, struct ff_err *err);
+	/* Packs the item that ends the unit early (TERM, grace, KILL). */
+	int (*kill)(struct ff_pack *p);
+};
+
+/* One long execution per slot, on a python gateway, given units by index. Each packs one item,
+ * ff_pack_done included. */
+struct ff_payload_session {
+	int (*task)(const struct ff_payload_job *job, const struct ff_payload_worker *worker,
+		    struct ff_arena *arena, struct ff_task *task, struct ff_err *err);
 	int (*ask_ids)(struct ff_pack *p);
 	int (*run)(struct ff_pack *p, const uint32_t *indexes, size_t count);
 	/* Asks for units back that have not begun; `returned` says which it could do without. */
@@ -90,8 +113,17 @@ struct ff_payload {
 	int (*end)(struct ff_pack *p);	/* nothing more will come: finish what was given */
 	int (*stop)(struct ff_pack *p); /* forget what was given but has not begun; `end` follows */
 	int (*idle)(struct ff_pack *p); /* answers `wants` when there is nothing to give now */
-	/* Per-unit: packs the item that ends a unit early (TERM, grace, KILL). */
-	int (*kill)(struct ff_pack *p);
+};
+
+struct ff_payload {
+	const char *name; /* the job's key: "pytest", "run" */
+	/* Checks the job's arguments as far as that needs no host; NULL: nothing to check. */
+	int (*check)(const struct ff_payload_job *job, struct ff_err *err);
+	/* Exactly one of `run` and `session`; the others as needed. */
+	const struct ff_payload_probe *probe;
+	const struct ff_payload_discover *discover;
+	const struct ff_payload_run *run;
+	const struct ff_payload_session *session;
 	/* Turns one item into calls of `sink`. FF_EPROTO: not an item of this payload. */
 	int (*item)(const struct ff_value *item, const struct ff_payload_sink *sink, void *ctx,
 		    struct ff_err *err);

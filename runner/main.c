@@ -10,7 +10,7 @@ static const struct ff_command *const commands[] = {&ff_command_run, &ff_command
 						    &ff_command_check, &ff_command_hosts,
 						    &ff_command_socketserver};
 
-enum { COMMANDS = sizeof commands / sizeof *commands };
+enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 
 static void print_help(void)
 {
@@ -25,6 +25,8 @@ static void print_help(void)
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "--help";
+	char hint[FF_SUGGEST_TEXT_MAX];
+	struct ff_suggest suggest;
 
 	ff_std_descriptors_open();
 	ff_trace_from_env();
@@ -39,6 +41,10 @@ int main(int argc, char **argv)
 		print_help();
 		return argc > 1 ? FF_EXIT_OK : FF_EXIT_USAGE;
 	}
-	ff_complain("unknown command '%s' (see farflung --help)", word);
+	ff_suggest_init(&suggest, word);
+	for (int i = 0; i < COMMANDS; i++)
+		ff_suggest_offer(&suggest, commands[i]->name);
+	ff_complain("unknown command '%s'%s (see farflung --help)", word,
+		    ff_suggest_text(&suggest, hint));
 	return FF_EXIT_USAGE;
 }

@@ -82,7 +82,7 @@ static bool make_text(struct ff_arena *arena, const char *text, struct ff_value 
 }
 
 static int make_task(const struct ff_payload_job *job, const struct ff_payload_worker *worker,
-		     bool native, struct ff_arena *arena, struct ff_task *task, struct ff_err *err)
+		     struct ff_arena *arena, struct ff_task *task, struct ff_err *err)
 {
 	struct ff_value *kwargs = ff_arena_alloc(arena, 2 * ARGUMENTS * sizeof(*kwargs));
 	struct ff_value *at = kwargs;
@@ -106,8 +106,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	if (!ok)
 		return out_of_memory(err);
 	*task = (struct ff_task){
-		.source = native ? NULL : (const char *)ff_source_command_payload,
-		.file_name = native ? NULL : "command.py",
+		.source = worker->native ? NULL : (const char *)ff_source_command_payload,
+		.file_name = worker->native ? NULL : "command.py",
 		.call_name = "command",
 		.kwargs = ff_collection(FF_DICT, kwargs, (size_t)(at - kwargs) / 2),
 	};
@@ -255,11 +255,14 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 	return bad_item(err, "an unknown item");
 }
 
-const struct ff_payload ff_payload_command = {
-	.name = "run",
-	.shape = FF_PAYLOAD_PER_UNIT,
-	.check = check,
+static const struct ff_payload_run run = {
 	.task = make_task,
 	.kill = pack_kill,
+};
+
+const struct ff_payload ff_payload_command = {
+	.name = "run",
+	.check = check,
+	.run = &run,
 	.item = on_item,
 };

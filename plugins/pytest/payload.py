@@ -1,20 +1,24 @@
 # The pytest payload: sent to a python worker by remote_exec, runs a pytest session there item by
-# item as told, and reports. It needs a channel and pytest, and must not know the runner.
+# item as told, and reports. It needs a channel and pytest, and must not know the runner. The build
+# puts reports.py before it.
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
-#           ("collected", {digest, count, deselected, errors, collectonly, rootdir, pytest, python,
-#                          executable, plugins, header})
+#           ("collected", {digest, count, deselected, errors, collectonly, rootdir, plugins, header,
+#                          python, executable, implementation, pytest, platform, pid})
 #           ("ids", [node id, …]) · ("dropped", [index, …])                     answers
 #           ("start", index)                                                    it runs now
 #           ("next", done, index)                                               done, and start index
 #           done: ("done", index, outcome, duration, start time, phases, (setup, call, teardown),
-#                  (file, line from 0 or None), user_properties or None)
+#                  (file, line from 0 or None), user_properties or None,
+#                  (bytes of captured output, whether it was cut) or None)
 #             phases: None if plainly passed, else a list of {when, outcome, duration, longrepr,
 #             message, location, wasxfail, sections}
 #           ("want", index)      index ran; its teardown waits to hear what comes next
 #           ("collect_report", {nodeid, outcome, longrepr, message}) · ("warning", {…})
 #           ("internal_error", text) · ("usage_error", text)
-#           ("finished", {exitstatus, workeroutput, duration, shouldstop})      always last
+#           ("trouble", text)    the traceback of a hook that failed at the end
+#           ("finished", {exitstatus, bad, stop, workeroutput, duration})       always last
+#             bad: the status says more than the tests do; stop: why it is so, or stopped early
 # Received: ("list",) · ("run", [index, …]) · ("end",)
 #           ("drop", [index, …] or None)  None: all, and only ("end",) may follow; else the next
 #                                one stays if a teardown has already left its fixtures alone
@@ -23,135 +27,6 @@ import os
 import sys
 import time
 from collections import deque
-
-SECTION_MAX = 1 << 20  # characters of one captured section
-
-
-def clean(text):
-    """`text` as a str that can be sent."""
-    if type(text) is not str:
-        text = str(text)
-    try:
-        data = str.encode(text)
-    except UnicodeEncodeError:
-        return str.encode(text, "utf-8", "backslashreplace").decode()
-    return text if type(text) is str else data.decode()
-
-
-def plain(value, depth=40):
-    """`value` made of builtin types only."""
-    kind = type(value)
-    if value is None or kind in (bool, float, bytes):
-        return value
-    if isinstance(value, str):
-        return clean(str.__str__(value))
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
-    if depth and isinstance(value, (list, tuple, set, frozenset)):
-        base = next(b for b in (list, tuple, set, frozenset) if isinstance(value, b))
-        return base([plain(item, depth - 1) for item in value])
-    if depth and isinstance(value, dict):
-        return {plain(k, depth - 1): plain(v, depth - 1) for k, v in value.items()}
-    for convert in ("__index__", "__float__", "__fspath__"):
-        try:
-            return plain(getattr(kind, convert)(value), 0)
-        except Exception:
-            pass
-    return clean(repr(value))
-
-
-def render(report):
-    """The failure as the terminal shows it, without colours."""
-    from io import StringIO
-
-    from _pytest._io import TerminalWriter
-
-    if not report.longrepr:
-        return None
-    out = StringIO()
-    writer = TerminalWriter(out)
-    writer.hasmarkup = False
-    writer.fullwidth = 80
-    report.toterminal(writer)
-    return clean(out.getvalue())
-
-
-def crash_of(report):
-    """(one line that says what happened, [file, line] or None)"""
-    longrepr = report.longrepr
-    if isinstance(longrepr, tuple):  # a skip
-        path, line, reason = longrepr
-        reason = clean(reason)
-        if reason.startswith("Skipped: "):
-            reason = reason[len("Skipped: ") :]
-        return reason, [clean(path), line]
-    crash = getattr(longrepr, "reprcrash", None)
-    if crash is not None:
-        return clean(crash.message).split("\n")[0], [clean(crash.path), crash.lineno]
-    lines = [line for line in clean(longrepr or "").split("\n") if line.strip()]
-    if not lines:
-        return None, None
-    last = lines[-1].strip() if lines[-1].startswith("E  ") else lines[0].strip()
-    return (last[1:].strip() if lines[-1].startswith("E  ") else last), None
-
-
-def status_of(report):
-    if hasattr(report, "wasxfail"):
-        if report.outcome == "skipped":
-            return "xfailed"
-        if report.outcome == "passed":
-            return "xpassed"
-    if report.outcome == "failed" and report.when != "call":
-        return "error"
-    return report.outcome
-
-
-def outcome_of(reports):
-    """A test's outcome from its reports; those before the last rerun don't count."""
-    calls, others = [], []
-    for report in reports:
-        status = status_of(report)
-        if status == "rerun":
-            del calls[:], others[:]
-        else:
-            (calls if report.when == "call" else others).append(status)
-    for status in ("failed", "error"):
-        if status in calls or status in others:
-            return status
-    for status in calls[::-1] + others:
-        if status in ("skipped", "xfailed", "xpassed"):
-            return status
-    return "passed" if reports else "skipped"
-
-
-def phase_of(report, seen):
-    status = status_of(report)
-    message = location = longrepr = None
-    if report.longrepr:
-        message, location = crash_of(report)
-    if report.outcome == "failed" or status not in ("passed", "skipped", "xfailed", "xpassed"):
-        longrepr = render(report)
-    sections = []
-    for title, text in report.sections[seen:]:
-        text = clean(text)
-        if len(text) > SECTION_MAX:
-            left_out = len(text) - SECTION_MAX
-            text = text[:SECTION_MAX] + "\n[%d more characters left out]\n" % left_out
-        sections.append([clean(title), text])
-    wasxfail = getattr(report, "wasxfail", None)
-    return {
-        "when": clean(report.when),
-        "outcome": clean(status),
-        "duration": float(report.duration),
-        "longrepr": longrepr,
-        "message": message,
-        "location": location,
-        "wasxfail": None if wasxfail is None else clean(wasxfail),
-        "sections": sections,
-    }
-
 
 class NextItem:
     """Stands for the item that runs next, which is asked for when something wants to know."""
@@ -183,13 +58,15 @@ class NextItem:
 class Worker:
     """Our plugin in pytest, and the conversation with the controller."""
 
-    def __init__(self, channel, config, loadgroup):
+    def __init__(self, channel, config, loadgroup, output_cap):
         import queue
         import threading
 
         self.channel = channel
         self.config = config
         self.loadgroup = loadgroup
+        self.output_cap = output_cap
+        self.pid = os.getpid()  # a test may fork
         self.orders = queue.Queue()
         self.lock = threading.Lock()  # of pending and promised
         self.pending = deque()
@@ -198,7 +75,8 @@ class Worker:
         self.session = None
         self.reports = []
         self.deselected = 0
-        self.stopped = ""
+        self.failed = False  # a test, or a collection
+        self.stopped = ""  # why it ends, in words
 
     def send(self, *item):
         self.channel.send(item)
@@ -282,35 +160,38 @@ class Worker:
         self.promised = None
         self.reports = []
         began = time.time()
-        self.config.hook.pytest_runtest_protocol(item=item, nextitem=self.next_item(index))
+        try:
+            self.config.hook.pytest_runtest_protocol(item=item, nextitem=self.next_item(index))
+        except BaseException as exc:  # pytest.exit, Ctrl-C, an error of a plugin: the session ends
+            if os.getpid() == self.pid:
+                try:
+                    self.deliver(self.done(index, item, began, exc))
+                except OSError:
+                    pass
+            raise
+        return self.done(index, item, began)
+
+    def done(self, index, item, began, escaped=None):
         reports, self.reports = self.reports, []
-        times = {"setup": 0.0, "call": 0.0, "teardown": 0.0}
-        noteworthy = False
-        for report in reports:
-            if report.when in times:
-                times[report.when] += report.duration
-            if report.outcome != "passed" or report.sections or hasattr(report, "wasxfail"):
-                noteworthy = True
-        phases = None
-        outcome = "passed"
-        if noteworthy or not reports:
-            outcome = outcome_of(reports)
-            phases = []
-            seen = 0
-            for report in reports:
-                if seen > len(report.sections):
-                    seen = 0
-                phases.append(phase_of(report, seen))
-                seen = len(report.sections)
-        properties = None
-        if reports and getattr(reports[-1], "user_properties", None):
-            properties = [[clean(k), plain(v)] for k, v in reports[-1].user_properties]
-        path, line = (reports[-1].location if reports else item.location)[:2]
-        durations = (times["setup"], times["call"], times["teardown"])
-        place = (clean(path), line)
-        return (
-            "done", index, outcome, sum(durations), began, phases, durations, place, properties,
-        )  # fmt: skip
+        try:
+            done = done_item(index, item, reports, began, self.output_cap, escaped)
+        except Exception as exc:
+            done = bare_item(index, began, "the test's reports can't be read: %s" % words_of(exc))
+        if done[2] in ("failed", "error"):
+            self.failed = True
+        return done
+
+    def deliver(self, done, index=None):
+        """Sends ("done", …), alone or with the start of `index`."""
+        try:
+            self.channel.send(done if index is None else ("next", done, index))
+        except OSError:
+            raise
+        except Exception as exc:
+            self.failed = True
+            text = "the test's reports can't be sent: %s" % words_of(exc)
+            done = bare_item(done[1], done[4], text)
+            self.channel.send(done if index is None else ("next", done, index))
 
     def pytest_runtestloop(self, session):
         option = self.config.option
@@ -327,7 +208,7 @@ class Worker:
                 index = self.pending.popleft() if self.pending else None
             if index is None:
                 if done:
-                    self.channel.send(done)
+                    self.deliver(done)
                     done = None
                 if self.ended:
                     return True
@@ -336,43 +217,26 @@ class Worker:
             if option.collectonly:
                 continue
             if done:
-                self.send("next", done, index)
+                self.deliver(done, index)
             else:
                 self.send("start", index)
             done = self.run_one(index)
             if self.stopping():
-                self.channel.send(done)
+                self.deliver(done)
                 if session.shouldfail:
                     raise session.Failed(session.shouldfail)
                 raise session.Interrupted(session.shouldstop)
 
     def collected(self, session):
         import hashlib
+        import platform
 
         import pytest
 
         digest = hashlib.sha256()
         for item in session.items:
-            digest.update(item.nodeid.encode("utf-8", "backslashreplace") + b"\0")
+            digest.update(raw(item.nodeid).encode() + b"\0")
         config = self.config
-        header = []
-        hook = config.hook.pytest_report_header
-        try:
-            header = hook(config=config, start_path=config.invocation_params.dir)
-        except Exception:
-            try:
-                header = hook(config=config, startdir=str(config.invocation_params.dir))
-            except Exception as exc:
-                header = ["pytest_report_header failed: %s" % exc]
-        lines = []
-        for part in reversed(header):
-            lines.extend([part] if isinstance(part, str) else part or ())
-        plugins = []
-        for _, dist in config.pluginmanager.list_plugin_distinfo():
-            name = "%s-%s" % (dist.project_name, dist.version)
-            name = name[7:] if name.startswith("pytest-") else name
-            if name not in plugins:
-                plugins.append(name)
         return {
             "digest": digest.hexdigest(),
             "count": len(session.items),
@@ -380,12 +244,40 @@ class Worker:
             "errors": int(session.testsfailed),
             "collectonly": bool(config.option.collectonly),
             "rootdir": clean(getattr(config, "rootpath", None) or config.rootdir),
-            "pytest": pytest.__version__,
+            "pytest": clean(pytest.__version__),
             "python": sys.version.split()[0],
-            "executable": sys.executable,
-            "plugins": plugins,
-            "header": [clean(line) for line in lines],
+            "implementation": "Python" if platform.python_implementation() == "CPython"
+            else platform.python_implementation(),
+            "executable": clean(sys.executable),
+            "platform": clean(sys.platform),
+            "pid": str(os.getpid()),
+            "plugins": self.plugins(),
+            "header": self.header(),
         }
+
+    def header(self):
+        config = self.config
+        hook = config.hook.pytest_report_header
+        try:
+            header = hook(config=config, start_path=config.invocation_params.dir)
+        except Exception:
+            try:
+                header = hook(config=config, startdir=str(config.invocation_params.dir))
+            except Exception as exc:
+                header = ["pytest_report_header failed: %s" % words_of(exc)]
+        lines = []
+        for part in reversed(header):
+            lines.extend([part] if isinstance(part, str) else part or ())
+        return [clean(line) for line in lines]
+
+    def plugins(self):
+        plugins = []
+        for _, dist in self.config.pluginmanager.list_plugin_distinfo():
+            name = clean("%s-%s" % (dist.project_name, dist.version))
+            name = name[7:] if name.startswith("pytest-") else name
+            if name not in plugins:
+                plugins.append(name)
+        return plugins
 
     # what pytest tells us
 
@@ -406,14 +298,15 @@ class Worker:
     def pytest_collectreport(self, report):
         if report.outcome == "passed":
             return
-        message, _ = crash_of(report)
+        self.failed = self.failed or report.outcome == "failed"
+        phase = phase_of(report, 0)
         self.send(
             "collect_report",
             {
                 "nodeid": clean(report.nodeid),
                 "outcome": clean(report.outcome),
-                "longrepr": render(report) if report.outcome == "failed" else None,
-                "message": message,
+                "longrepr": phase["longrepr"],
+                "message": phase["message"],
             },
         )
 
@@ -421,29 +314,59 @@ class Worker:
         self.reports.append(report)
 
     def pytest_warning_recorded(self, warning_message, when, nodeid):
-        import warnings
-
-        text = clean(warning_message.message)
         kind, path, line = warning_message.category, warning_message.filename, warning_message.lineno
         self.send(
             "warning",
             {
-                "message": text,
+                "message": clean(warning_message.message),
                 "category": clean(getattr(kind, "__name__", kind)),
                 "filename": clean(path),
-                "lineno": int(line),
+                "lineno": line if type(line) is int and 0 <= line < 1 << 31 else 0,
                 "nodeid": clean(nodeid),
                 "when": clean(when),
-                "text": clean(warnings.formatwarning(text, kind, path, line, warning_message.line)),
+                "text": warning_text(warning_message),
             },
         )
 
     def pytest_internalerror(self, excrepr):
-        self.send("internal_error", clean(excrepr))
+        text = clean(excrepr)
+        crash = getattr(excrepr, "reprcrash", None)
+        lines = clean(crash.message if crash else text).split("\n")
+        self.stopped = self.stopped or "internal error: %s" % (lines[0] if crash else lines[-1])
+        self.send("internal_error", text)
         return True
 
     def pytest_keyboard_interrupt(self, excinfo):
-        self.stopped = clean(excinfo.value) or excinfo.typename
+        own = isinstance(excinfo.value, self.interrupted)
+        self.stopped = clean(excinfo.value) if own else words_of(excinfo.value)
+
+    def pytest_sessionfinish(self, session):
+        """Around all others."""
+        before = session.exitstatus
+        result = yield
+        if result.excinfo:
+            exc = result.excinfo[1]
+            if isinstance(exc, self.exit):  # pytest itself tells what any other one is
+                self.stopped = self.stopped or words_of(exc)
+        elif session.exitstatus != before:
+            self.stopped = self.stopped or "a hook set the exit status to %s" % clean(
+                plain(session.exitstatus)
+            )
+
+    # the end
+
+    def why(self):
+        """Why the session stopped, in words."""
+        session = self.session
+        if not self.stopped and session:
+            return clean(session.shouldfail or session.shouldstop or "")
+        return self.stopped
+
+    def accounts_for(self, status):
+        """Whether what was reported of tests says the same as the exit status."""
+        if status == 1:
+            return self.failed
+        return status == 0 or status == 5 and not getattr(self.session, "testscollected", 0)
 
 
 def adapt(config, kw):
@@ -455,7 +378,7 @@ def adapt(config, kw):
     option.dist = "no"
     option.numprocesses = option.maxprocesses = None
     option.tx, option.px = [], []
-    base = kw["basetemp"] or getattr(option, "basetemp", None)
+    base = getattr(option, "basetemp", None)
     if base:
         option.basetemp = os.path.join(os.path.abspath(str(base)), "popen-" + kw["workerid"])
         os.makedirs(os.path.dirname(option.basetemp), exist_ok=True)
@@ -503,27 +426,79 @@ def stand_in(workerinput):
     return Fixtures()
 
 
-def conftest_error(exc):
-    """The text that pytest prints for a conftest.py that can't be imported."""
+def make_worker(channel, config, kw):
     import pytest
-    from _pytest.config import filter_traceback_for_conftest_import_failure as keep
 
-    cause = getattr(exc, "cause", None)
-    if cause is None:
-        info = pytest.ExceptionInfo.from_exc_info(exc.excinfo)
-    else:
-        info = pytest.ExceptionInfo.from_exception(cause)
-    info.traceback = info.traceback.filter(keep)
-    text = info.getrepr(style="short", chain=False) if info.traceback else info.exconly()
-    return "ImportError while loading conftest '%s'.\n%s" % (exc.path, text)
+    hook = pytest.hookimpl
+    for name, how in (
+        ("pytest_collection_modifyitems", hook(trylast=True)),
+        ("pytest_runtestloop", hook(tryfirst=True)),
+        ("pytest_sessionfinish", hook(hookwrapper=True, tryfirst=True)),
+    ):
+        setattr(Worker, name, how(getattr(Worker, name)))
+    Worker.exit = pytest.exit.Exception
+    Worker.interrupted = pytest.Session.Interrupted
+    worker = Worker(channel, config, kw["dist"] == "loadgroup", kw["output_cap"])
+    config.pluginmanager.register(worker, "farflung-worker")
+    channel.setcallback(worker.take, endmarker=None)
+    return worker
+
+
+class Ending:
+    """How a session ended: the exit status that pytest itself would have, and why."""
+
+    def __init__(self, channel):
+        self.channel = channel
+        self.pid = os.getpid()
+        self.status = 0
+        self.words = ""
+        self.bad = False
+
+    def send(self, *item):
+        try:
+            self.channel.send(item)
+        except OSError:
+            pass  # nobody is left to hear it, but the end goes on
+
+    def set_status(self, status):
+        try:
+            status = int(status or 0)
+        except Exception:
+            self.words = self.words or "the exit status %s is no number" % shown(status)
+            status = 1
+        self.status = status if 0 <= status <= 255 else status & 255 or 1
+
+    def usage(self, text):
+        text = clean(text)
+        lines = [line.strip() for line in text.split("\n") if line.strip()]
+        lines = [line for line in lines if ": error: " in line] or lines or ["usage error"]
+        self.status = 4
+        self.words = lines[0]
+        self.send("usage_error", text)
+
+    def exit(self, exc):
+        self.set_status(2 if exc.returncode is None else exc.returncode)
+        self.words = self.words or words_of(exc)
+
+    def trouble(self, exc):
+        """A hook failed where pytest itself would end with a traceback."""
+        if os.getpid() != self.pid:
+            raise exc
+        text, hook = trace_of(exc)
+        words = words_of(exc) + (" (in %s)" % hook if hook else "")
+        self.status = self.status or 1
+        self.bad = True
+        self.words = self.words or words
+        self.send("trouble", text if hook is None else "in %s:\n%s" % (hook, text))
 
 
 def session(channel, kw):
-    """Run one pytest session; gives its exit status, worker and error text."""
+    """Run one pytest session; gives (its worker or None, its ending)."""
     import pytest
     from _pytest.config import ConftestImportFailure, _prepareconfig
 
     config = worker = None
+    ending = Ending(channel)
     try:
         config = _prepareconfig(kw["args"], None)
         if config.option.capture != "fd":
@@ -531,30 +506,40 @@ def session(channel, kw):
         adapt(config, kw)
         if kw["mainargv"]:
             config._parser.prog = os.path.basename(kw["mainargv"][0])
-        hook = pytest.hookimpl(trylast=True)
-        Worker.pytest_collection_modifyitems = hook(Worker.pytest_collection_modifyitems)
-        Worker.pytest_runtestloop = pytest.hookimpl(tryfirst=True)(Worker.pytest_runtestloop)
-        worker = Worker(channel, config, kw["dist"] == "loadgroup")
-        config.pluginmanager.register(worker, "farflung-worker")
-        channel.setcallback(worker.take, endmarker=None)
-        return int(config.hook.pytest_cmdline_main(config=config)), worker, None
+        worker = make_worker(channel, config, kw)
+        ending.set_status(config.hook.pytest_cmdline_main(config=config))
     except ConftestImportFailure as exc:
-        return 4, worker, conftest_error(exc)
+        ending.usage(conftest_error(exc))
     except pytest.UsageError as exc:
-        return 4, worker, "\n".join(str(arg) for arg in exc.args)
+        ending.usage("\n".join(str(arg) for arg in exc.args))
     except pytest.exit.Exception as exc:
-        if worker is None:
-            return exc.returncode or 2, None, str(exc.msg)
-        worker.stopped = clean(exc.msg)
-        return exc.returncode or 2, worker, None
-    finally:
-        if config is not None:
+        ending.exit(exc)
+    except BaseException as exc:
+        ending.trouble(exc)
+    for _ in range(2 if config is not None else 0):  # once more for what follows one that failed
+        try:
             config._ensure_unconfigure()
+        except pytest.exit.Exception as exc:
+            ending.exit(exc)
+        except BaseException as exc:
+            ending.trouble(exc)
+    return worker, ending
+
+
+def keep(*values):
+    """Never free `values`: the objects of 20,000 tests take seconds, behind a run that is over. What
+    has to happen at exit is in atexit's hands, or in modules, which are cleared all the same."""
+    import gc
+
+    if hasattr(gc, "freeze"):
+        cycle = list(values)
+        cycle.append(cycle)
+        gc.freeze()
 
 
 def main(
-    channel, args, workerid, workercount, testrunuid, mainargv, dist="load", basetemp=None,
-    pythonpath=None,
+    channel, args, workerid, workercount, testrunuid, mainargv, dist="load",
+    pythonpath=None, output_cap=0,
 ):  # fmt: skip
     began = time.time()
     here = os.getcwd()
@@ -585,17 +570,24 @@ def main(
         "testrunuid": testrunuid,
         "mainargv": list(mainargv or ()),
         "dist": dist,
-        "basetemp": basetemp,
+        "output_cap": output_cap,
     }
-    status, worker, error = session(channel, kw)
-    if error is not None:
-        channel.send(("usage_error", clean(error)))
-    ended = worker and worker.session
-    stopped = ended and (ended.shouldfail or ended.shouldstop) or worker and worker.stopped or ""
+    worker, ending = session(channel, kw)
+    told = worker.accounts_for(ending.status) if worker else not ending.status
+    stop = ending.words or (worker.why() if worker else "")
+    if not told and not stop:
+        stop = "the exit status is %d, but no test failed" % ending.status
     finished = {
-        "exitstatus": status,
+        "exitstatus": ending.status,
+        "bad": ending.bad or not told,
+        "stop": stop,
         "workeroutput": plain(getattr(worker and worker.config, "workeroutput", {})),
         "duration": time.time() - began,
-        "shouldstop": clean(stopped),
     }
-    channel.send(("finished", finished))
+    try:
+        channel.send(("finished", finished))
+    except OSError:
+        raise
+    except Exception:
+        channel.send(("finished", dict(finished, workeroutput=None)))
+    keep(worker)

@@ -1,15 +1,18 @@
 /* The payload `pytest`: the conversation with payload.py, whose head describes it. A worker may be
  * hostile: every field is checked. */
 #include "pytest/pytest.h"
-#include "base/alloc.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
+#include "pytest/probe.h"
 #include "pytest/result.h"
 
 enum {
 	ARGUMENTS = 7,	      /* entries of kwargs */
+	FACTS = 6,	      /* that a session tells of itself */
 	HEADER_MAX = 200,     /* lines of a session's header */
 	UNITS_MAX = 10000000, /* tests of a session */
 };
@@ -54,13 +57,13 @@ static bool make_list(struct ff_arena *arena, const char *first, char *const *te
 }
 
 static int make_task(const struct ff_payload_job *job, const struct ff_payload_worker *worker,
-		     bool native, struct ff_arena *arena, struct ff_task *task, struct ff_err *err)
+		     struct ff_arena *arena, struct ff_task *task, struct ff_err *err)
 {
 	struct ff_value *kwargs = ff_arena_alloc(arena, 2 * ARGUMENTS * sizeof(*kwargs));
 	struct ff_value *at = kwargs;
 	bool ok = kwargs != NULL;
 
-	if (native)
+	if (worker->native)
 		return ff_err_set(err, FF_EUNSUPPORTED, "pytest needs a python worker");
 	if (!ok)
 		return out_of_memory(err);
@@ -76,8 +79,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	ok = ok && make_list(arena, "pytest", job->args, at++);
 	*at++ = ff_str("dist");
 	ok = ok && make_text(arena, job->dist ? job->dist : "load", at++);
-	*at++ = ff_str("basetemp");
-	ok = ok && make_text(arena, job->basetemp, at++);
+	*at++ = ff_str("output_cap");
+	*at++ = ff_int(job->output_cap);
 	if (!ok)
 		return out_of_memory(err);
 	*task = (struct ff_task){
@@ -180,11 +183,14 @@ static bool get_number(const struct ff_value *dict, const char *key, int64_t max
 static int on_missing(const struct incoming *in)
 {
 	const struct ff_value *dict = dict_of(in);
+	char *text;
 
 	if (!dict)
 		return bad_item(in, "missing without a dict");
-	in->sink->missing(in->ctx, ff_dict_str(dict, "module", "?"),
-			  ff_dict_str(dict, "executable", "?"), ff_dict_str(dict, "error", "?"));
+	text = ff_xasprintf("%s cannot import %s: %s", ff_dict_str(dict, "executable", "?"),
+			    ff_dict_str(dict, "module", "?"), ff_dict_str(dict, "error", "?"));
+	in->sink->missing(in->ctx, text);
+	ff_free(text);
 	return 0;
 }
 
@@ -203,12 +209,32 @@ static char *plugins_line(struct ff_arena *arena, const struct ff_value *plugins
 	return copy;
 }
 
+/* The facts that payload.py knows, in its order; gives their number. */
+static size_t read_facts(const struct ff_value *dict, struct ff_fact facts[FACTS])
+{
+	static const char *const keys[FACTS] = {"python", "executable", "implementation",
+						"pytest", "platform",	"pid"};
+	size_t len = 0;
+
+	for (size_t i = 0; i < FACTS; i++) {
+		const char *value = ff_dict_str(dict, keys[i], NULL);
+
+		if (value)
+			facts[len++] = (struct ff_fact){keys[i], value};
+	}
+	return len;
+}
+
 static void tell_started(const struct incoming *in, const struct ff_value *dict)
 {
 	const struct ff_value *header = ff_dict_get(dict, "header");
 	struct ff_arena arena = FF_ARENA_INIT;
 	const char *lines[HEADER_MAX + 2];
 	char *plugins = plugins_line(&arena, ff_dict_get(dict, "plugins"));
+	char *words =
+		ff_xasprintf("%s %s, pytest %s", ff_dict_str(dict, "implementation", "Python"),
+			     ff_dict_str(dict, "python", "?"), ff_dict_str(dict, "pytest", "?"));
+	struct ff_fact facts[FACTS];
 	size_t len = 0;
 
 	for (size_t i = 0; header && header->kind == FF_LIST && i < header->len; i++)
@@ -217,9 +243,8 @@ static void tell_started(const struct incoming *in, const struct ff_value *dict)
 	if (plugins)
 		lines[len++] = plugins;
 	lines[len] = NULL;
-	in->sink->started(in->ctx, ff_dict_str(dict, "python", "?"),
-			  ff_dict_str(dict, "executable", "?"), ff_dict_str(dict, "pytest", "?"),
-			  lines);
+	in->sink->started(in->ctx, words, facts, read_facts(dict, facts), lines);
+	ff_free(words);
 	ff_arena_release(&arena);
 }
 
@@ -365,19 +390,48 @@ static int on_error(const struct incoming *in)
 
 	if (!text || text->kind != FF_STR)
 		return bad_item(in, "an error without a text");
-	in->sink->session_error(in->ctx, ff_is_str(ff_at(in->item, 0), "usage_error"), text->text);
+	in->sink->session_error(in->ctx,
+				ff_is_str(ff_at(in->item, 0), "usage_error") ? FF_REASON_USAGE
+									     : FF_REASON_PAYLOAD,
+				text->text);
 	return 0;
+}
+
+/* A text of the session, such as the traceback of a hook. */
+static int on_trouble(const struct incoming *in)
+{
+	const struct ff_value *text = ff_at(in->item, 1);
+
+	if (!text || text->kind != FF_STR)
+		return bad_item(in, "trouble without a text");
+	in->sink->notice(in->ctx, "error", text->text, NULL, NULL, 0);
+	return 0;
+}
+
+/* Whether pytest's exit status is one that units, or their number, account for. */
+static bool is_plain_status(int64_t status)
+{
+	enum { ALL_PASSED = 0, TESTS_FAILED = 1, NO_TESTS_COLLECTED = 5 };
+
+	return status == ALL_PASSED || status == TESTS_FAILED || status == NO_TESTS_COLLECTED;
 }
 
 static int on_finished(const struct incoming *in)
 {
 	const struct ff_value *dict = dict_of(in);
-	const char *stop = ff_dict_str(dict, "shouldstop", "");
+	const char *stop = ff_dict_str(dict, "stop", "");
+	char words[64];
 	int64_t status;
+	bool bad;
 
 	if (!dict || !get_number(dict, "exitstatus", INT_MAX, &status))
 		return bad_item(in, "finished without an exit status");
-	in->sink->session_finished(in->ctx, (int)status, *stop ? stop : NULL);
+	bad = ff_dict_bool(dict, "bad", false) || !is_plain_status(status);
+	if (bad && !*stop) {
+		snprintf(words, sizeof(words), "pytest's exit status is %d", (int)status);
+		stop = words;
+	}
+	in->sink->session_finished(in->ctx, (int)status, bad, *stop ? stop : NULL);
 	return 0;
 }
 
@@ -400,6 +454,7 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		{"warning", on_warning},
 		{"internal_error", on_error},
 		{"usage_error", on_error},
+		{"trouble", on_trouble},
 		{"finished", on_finished},
 	};
 	const struct incoming in = {.item = item, .sink = sink, .ctx = ctx, .err = err};
@@ -411,9 +466,7 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 	return bad_item(&in, "an unknown item");
 }
 
-const struct ff_payload ff_payload_pytest = {
-	.name = "pytest",
-	.shape = FF_PAYLOAD_SESSION,
+static const struct ff_payload_session session = {
 	.task = make_task,
 	.ask_ids = pack_list,
 	.run = pack_run,
@@ -421,5 +474,11 @@ const struct ff_payload ff_payload_pytest = {
 	.end = pack_end,
 	.stop = pack_stop,
 	.idle = pack_idle,
+};
+
+const struct ff_payload ff_payload_pytest = {
+	.name = "pytest",
+	.probe = &ff_pytest_probe,
+	.session = &session,
 	.item = on_item,
 };

@@ -19,6 +19,7 @@ enum done_field {
 	DONE_TIMES,
 	DONE_PLACE,
 	DONE_PROPERTIES,
+	DONE_OUTPUT,
 	DONE_FIELDS
 };
 
@@ -245,6 +246,22 @@ static void read_properties(struct reading *r, const struct ff_value *list)
 	r->result->properties_len = r->complaint ? 0 : list->len;
 }
 
+/* (bytes of all captured output, whether some of it was cut), or None: there was none. */
+static void read_output(struct reading *r, const struct ff_value *output)
+{
+	const struct ff_value *bytes = ff_at(output, 0), *cut = ff_at(output, 1);
+
+	if (output->kind == FF_NONE)
+		return;
+	if (!is_list(output) || output->len != 2 || bytes->kind != FF_INT || bytes->integer < 0 ||
+	    cut->kind != FF_BOOL) {
+		r->complaint = "an output that is no size and flag";
+		return;
+	}
+	r->result->output_bytes = (uint64_t)bytes->integer;
+	r->result->output_cut = cut->boolean;
+}
+
 static void read_outcome(struct reading *r, const struct ff_value *word)
 {
 	int outcome = word->kind == FF_STR ? ff_outcome_from_word(word->text) : -1;
@@ -276,6 +293,8 @@ int ff_pytest_result(struct ff_result *result, uint32_t *index, const struct ff_
 		read_place(&r, &done->items[DONE_PLACE]);
 	if (!r.complaint)
 		read_properties(&r, &done->items[DONE_PROPERTIES]);
+	if (!r.complaint)
+		read_output(&r, &done->items[DONE_OUTPUT]);
 	if (r.complaint)
 		return ff_err_set(err, FF_EPROTO, "pytest: %s", r.complaint);
 	*result = read;

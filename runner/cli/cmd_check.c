@@ -6,7 +6,7 @@
 #include "dispatch/dispatch.h"
 
 static const struct ff_option options[] = {
-	{NULL, 0, FF_OPTION_FLAG, NULL, NULL, 0},
+	FF_OPTIONS_END,
 };
 
 static void print_plan(const char *path, const struct ff_inventory *inventory,
@@ -23,9 +23,8 @@ static void print_plan(const char *path, const struct ff_inventory *inventory,
 		const struct ff_plan_job *job = &plan->jobs[i];
 
 		printf("  job %s (%s", job->config->name, job->payload->name);
-		if (job->payload->shape == FF_PAYLOAD_PER_UNIT)
-			printf(", %zu unit%s", job->instances_len,
-			       job->instances_len == 1 ? "" : "s");
+		if (job->units_len)
+			printf(", %u unit%s", job->units_len, job->units_len == 1 ? "" : "s");
 		for (size_t j = 0; j < job->needs_len; j++)
 			printf("%s%s", j ? ", " : "; needs ",
 			       plan->jobs[job->needs[j]].config->name);
@@ -38,6 +37,7 @@ static int check_file(const char *path, void *values)
 	struct ff_config config;
 	struct ff_inventory inventory = {0};
 	struct ff_plan plan = {0};
+	struct ff_report_wishes reports = {0};
 	struct ff_err err = {0};
 	int code = FF_EXIT_USAGE;
 
@@ -46,12 +46,16 @@ static int check_file(const char *path, void *values)
 		return FF_EXIT_USAGE;
 	}
 	if (ff_inventory_build(&inventory, &config, &err) < 0 ||
-	    ff_plan_build(&plan, &config, &inventory, NULL, &err) < 0) {
+	    ff_plan_build(&plan, &config, &inventory, NULL, &err) < 0 ||
+	    ff_reports_choose(&reports, &config, NULL, &err) < 0) {
 		ff_complain_lines(err.text);
 	} else {
-		print_plan(path, &inventory, &plan);
+		if (plan.hints)
+			ff_complain_lines(plan.hints);
+		print_plan(config.path, &inventory, &plan);
 		code = FF_EXIT_OK;
 	}
+	ff_reports_release(&reports);
 	ff_plan_release(&plan);
 	ff_inventory_release(&inventory);
 	ff_config_release(&config);

@@ -1,6 +1,4 @@
 /* farflung pytest: a pytest run without a YAML file, with pytest-xdist's options. */
-#include <errno.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,38 +11,35 @@
 #include "dispatch/dispatch.h"
 
 struct options {
-	const char *numprocesses, *dist, *junit, *jsonl, *color, *python, *timeout;
-	struct ff_strv tx;
-	int64_t maxfail, retries, restarts, maxprocesses;
+	const char *numprocesses, *dist, *color, *python, *timeout, *maxfail, *retries, *restarts;
+	struct ff_strv tx, reports;
+	int64_t maxprocesses;
 	bool exitfirst, quiet;
 	int verbose;
 };
 
-#define OPTION(name, letter, kind, arg, help, member)                                              \
-	{                                                                                          \
-		name, letter, FF_OPTION_##kind, arg, help, offsetof(struct options, member)        \
-	}
-
 static const struct ff_option options[] = {
-	OPTION("numprocesses", 'n', TEXT, "N",
-	       "local workers: a number, auto or logical (default: auto)", numprocesses),
-	OPTION("maxprocesses", 0, NUMBER, "N", "at most so many of them", maxprocesses),
-	OPTION("tx", 0, LIST, "XSPEC", "workers at an xspec, [N*]popen, ssh=HOST, … (repeatable)",
-	       tx),
-	OPTION("dist", 0, TEXT, "MODE", "how tests are given out (default: load)", dist),
-	OPTION("python", 0, TEXT, "PROG", "interpreter of the local workers", python),
-	OPTION("junit", 0, TEXT, "FILE", "write JUnit XML", junit),
-	OPTION("jsonl", 0, TEXT, "FILE", "write all events as JSON lines; - is stdout", jsonl),
-	OPTION("maxfail", 0, NUMBER, "N", "stop after N bad tests", maxfail),
-	OPTION("exitfirst", 'x', FLAG, NULL, "stop after the first bad test", exitfirst),
-	OPTION("retries", 0, NUMBER, "N", "run a failing test up to N times more", retries),
-	OPTION("timeout", 0, TEXT, "TIME", "kill a test that takes longer: 90s, 10m", timeout),
-	OPTION("max-worker-restart", 0, NUMBER, "N", "give up after N crashed workers", restarts),
-	OPTION("verbose", 'v', COUNT, NULL, "a line per test", verbose),
-	OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
-	OPTION("color", 0, TEXT, "WHEN", "auto, always or never", color),
-	{NULL, 0, FF_OPTION_FLAG, NULL, NULL, 0},
+	FF_OPTION("numprocesses", 'n', TEXT, "N",
+		  "local workers: a number, auto or logical (default: auto)", numprocesses),
+	FF_OPTION("maxprocesses", 0, NUMBER, "N", "at most so many of them; 0: no limit",
+		  maxprocesses),
+	FF_OPTION("tx", 0, LIST, "XSPEC",
+		  "workers at an xspec, [N*]popen, ssh=HOST, ... (repeatable)", tx),
+	FF_OPTION_OF("dist", JOB, "dist", dist, "MODE"),
+	FF_OPTION("python", 0, TEXT, "PROG", "interpreter of the local workers", python),
+	FF_OPTION_REPORT_FILES(reports),
+	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
+	FF_OPTION("exitfirst", 'x', FLAG, NULL, "stop after the first bad test", exitfirst),
+	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
+	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),
+	FF_OPTION_OF("max-worker-restart", SETTINGS, "max_worker_restart", restarts, NULL),
+	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per test", verbose),
+	FF_OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
+	FF_OPTION_COLOR(color),
+	FF_OPTIONS_END,
 };
+
+enum { WORKERS_MAX = 10000 };
 
 /* Cores among the CPUs this process may run on: siblings of one core count once. */
 static long physical_cpus(const cpu_set_t *may, long logical)
@@ -57,14 +52,14 @@ static long physical_cpus(const cpu_set_t *may, long logical)
 
 		if (!CPU_ISSET((size_t)cpu, may))
 			continue;
-		snprintf(path, sizeof path,
+		snprintf(path, sizeof(path),
 			 "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
 		file = fopen(path, "re");
 		if (!file)
 			return logical;
 		/* The list begins with the smallest: only that one stands for the core, unless it
 		 * is out of bounds for us. */
-		if (fgets(first, sizeof first, file)) {
+		if (fgets(first, sizeof(first), file)) {
 			long sibling = strtol(first, NULL, 10);
 
 			cores += sibling == cpu || !CPU_ISSET((size_t)sibling, may);
@@ -74,61 +69,67 @@ static long physical_cpus(const cpu_set_t *may, long logical)
 	return cores > 0 ? cores : logical;
 }
 
-/* What -n says, or -1 with a complaint. */
-static long worker_count(const char *text)
+/* What -n says, or -1 with a complaint. As with pytest-xdist 0 means that nothing is spread: one.
+ */
+static int64_t worker_count(const char *text)
 {
 	const char *wish = getenv("PYTEST_XDIST_AUTO_NUM_WORKERS");
 	bool automatic = !text || strcmp(text, "auto") == 0;
 	cpu_set_t may;
-	char *end;
-	long n;
+	int64_t n;
 
 	if (!automatic && strcmp(text, "logical") != 0) {
-		errno = 0;
-		n = strtol(text, &end, 10);
-		if (errno == 0 && *text && !*end && n >= 1 && n <= 10000)
+		if (!ff_config_number(text, 1, WORKERS_MAX, &n))
 			return n;
-		ff_complain("pytest: -n wants a number from 1 to 10000, auto or logical, got '%s'",
-			    text);
+		ff_complain("pytest: -n wants a number from 1 to %d, auto or logical, got '%s'",
+			    WORKERS_MAX, text);
 		return -1;
 	}
 	if (wish && *wish) {
-		n = strtol(wish, &end, 10);
-		if (!*end && n >= 1 && n <= 10000)
+		if (!ff_config_number(wish, 1, WORKERS_MAX, &n))
 			return n;
-		ff_complain("PYTEST_XDIST_AUTO_NUM_WORKERS is no number: '%s'; ignored", wish);
+		ff_complain("PYTEST_XDIST_AUTO_NUM_WORKERS wants a number from 1 to %d, got '%s'; "
+			    "ignored",
+			    WORKERS_MAX, wish);
 	}
-	if (sched_getaffinity(0, sizeof may, &may) < 0)
+	if (sched_getaffinity(0, sizeof(may), &may) < 0)
 		return 1;
 	n = CPU_COUNT(&may);
-	return automatic ? physical_cpus(&may, n) : n;
+	return automatic ? physical_cpus(&may, (long)n) : n;
 }
 
-/* pytest's own options that mean the whole run are taken over; the rest is for the workers. */
-static void take_args(struct options *o, const struct ff_strv *args, struct ff_config_job *job)
+/* Where the value of `--name=value` begins; "" for `--name`, NULL for any other word. */
+static const char *value_in(const char *word, const char *name)
 {
-	static const char *const junit_names[] = {"--junitxml", "--junit-xml"};
+	size_t len = strlen(name);
 
+	if (strncmp(word, name, len) != 0 || (word[len] && word[len] != '='))
+		return NULL;
+	return word + len + (word[len] == '=');
+}
+
+/* pytest's own options that mean the whole run are taken over; the rest is for the workers. 0, or
+ * -1 with a complaint. */
+static int take_args(struct options *o, const struct ff_strv *args, struct ff_config_job *job)
+{
 	for (size_t i = 0; i < args->len; i++) {
-		const char *arg = args->v[i];
-		bool taken = false;
+		const char *word = args->v[i], *value = value_in(word, "--junitxml");
 
-		for (int j = 0; j < 2 && !taken; j++) {
-			size_t len = strlen(junit_names[j]);
-
-			if (strncmp(arg, junit_names[j], len) != 0)
-				continue;
-			if (arg[len] == '=') {
-				o->junit = arg + len + 1;
-				taken = true;
-			} else if (!arg[len] && i + 1 < args->len) {
-				o->junit = args->v[++i];
-				taken = true;
-			}
+		value = value ? value : value_in(word, "--junit-xml");
+		if (!value) {
+			ff_strv_add(&job->args, word);
+			continue;
 		}
-		if (!taken)
-			ff_strv_add(&job->args, arg);
+		if (!*value && !strchr(word, '=') && i + 1 < args->len)
+			value = args->v[++i];
+		if (!*value) {
+			ff_complain("pytest: %.*s wants a path", (int)strcspn(word, "="), word);
+			return -1;
+		}
+		ff_strv_add(&o->reports, "junit");
+		ff_strv_add(&o->reports, value);
 	}
+	return 0;
 }
 
 static int add_hosts(struct ff_config *config, const struct options *o)
@@ -137,14 +138,14 @@ static int add_hosts(struct ff_config *config, const struct options *o)
 		ff_config_add_host(config, o->tx.v[i]);
 	if (o->tx.len == 0 || o->numprocesses) {
 		struct ff_config_host *host;
-		long n = worker_count(o->numprocesses);
+		int64_t n = worker_count(o->numprocesses);
 		char spec[32];
 
 		if (n < 0)
 			return -1;
 		if (o->maxprocesses > 0 && n > o->maxprocesses)
-			n = (long)o->maxprocesses;
-		snprintf(spec, sizeof spec, "%ld*popen", n);
+			n = o->maxprocesses;
+		snprintf(spec, sizeof(spec), "%lld*popen", (long long)n);
 		host = ff_config_add_host(config, spec);
 		if (o->python)
 			host->python = ff_arena_strdup(&config->arena, o->python);
@@ -152,9 +153,18 @@ static int add_hosts(struct ff_config *config, const struct options *o)
 	return 0;
 }
 
+/* What the command line says in place of a file; the values were checked when they were parsed. */
+static void set(struct ff_config *config, struct ff_config_job *job, enum ff_config_section section,
+		const char *key, const char *text)
+{
+	if (text)
+		ff_config_set(config, job, ff_config_option_find(section, key), text, NULL);
+}
+
 static int run_pytest(struct options *o, const struct ff_strv *args, int argc, char **argv)
 {
-	struct ff_execute_opts execute = {.verbosity = o->verbose,
+	struct ff_execute_opts execute = {.reports = &o->reports,
+					  .verbosity = o->verbose,
 					  .quiet = o->quiet,
 					  .color = o->color,
 					  .command = "pytest",
@@ -166,20 +176,12 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 
 	ff_config_init(&config);
 	job = ff_config_add_job(&config, "pytest", "pytest");
-	take_args(o, args, job);
-	if (o->dist)
-		job->dist = ff_arena_strdup(&config.arena, o->dist);
-	job->retries = o->retries;
-	config.settings.maxfail = o->exitfirst ? 1 : o->maxfail;
-	config.settings.max_worker_restart = o->restarts;
-	execute.junit = o->junit;
-	execute.jsonl = o->jsonl;
-	if (o->timeout)
-		job->timeout_us = ff_config_duration_us(o->timeout);
-	if (job->timeout_us < 0)
-		ff_complain("pytest: --timeout wants a time such as 90s or 10m, got '%s'",
-			    o->timeout);
-	else if (add_hosts(&config, o) == 0)
+	set(&config, job, FF_SECTION_JOB, "dist", o->dist);
+	set(&config, job, FF_SECTION_JOB, "retries", o->retries);
+	set(&config, job, FF_SECTION_JOB, "timeout", o->timeout);
+	set(&config, NULL, FF_SECTION_SETTINGS, "maxfail", o->exitfirst ? "1" : o->maxfail);
+	set(&config, NULL, FF_SECTION_SETTINGS, "max_worker_restart", o->restarts);
+	if (!take_args(o, args, job) && !add_hosts(&config, o))
 		code = ff_execute(&config, &execute);
 	ff_config_release(&config);
 	return code;
@@ -187,7 +189,7 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 
 static int run(const struct ff_command *command, int argc, char **argv)
 {
-	struct options o = {.restarts = -1};
+	struct options o = {0};
 	struct ff_strv args = FF_STRV_INIT;
 	int rc = ff_options_parse(command, argc, argv, &o, &args, NULL);
 	int code = rc < 0 ? FF_EXIT_USAGE : FF_EXIT_OK;
@@ -196,16 +198,21 @@ static int run(const struct ff_command *command, int argc, char **argv)
 		code = run_pytest(&o, &args, argc, argv);
 	ff_strv_release(&args);
 	ff_strv_release(&o.tx);
+	ff_strv_release(&o.reports);
 	return code;
 }
 
 const struct ff_command ff_command_pytest = {
 	.name = "pytest",
 	.summary = "Spread a pytest run over local and remote workers.",
-	.synopsis = "[OPTIONS] [-- PYTEST_ARGS…]",
+	.synopsis = "[OPTIONS] [PYTEST_OPTIONS] [FILE_OR_DIR...] [-- PYTEST_ARGS...]",
 	.details = "Names and meanings are pytest-xdist's. The workers need pytest, nothing else. "
-		   "Words that\n"
-		   "are no option, and all after --, go to pytest.\n",
+		   "pytest's own\n"
+		   "options (-k, -m, -s, --lf, --tb=short, ...) and words that are no option go to "
+		   "pytest, and so does\n"
+		   "all after --, where those of other plugins belong.\n",
 	.options = options,
+	.foreign = ff_pytest_options,
+	.foreign_program = "pytest",
 	.run = run,
 };

@@ -1,55 +1,68 @@
 /* farflung run [FILE] */
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "base/alloc.h"
+#include "base/buf.h"
 #include "cli/command.h"
 #include "cli/execute.h"
 #include "dispatch/dispatch.h"
 
 struct options {
-	struct ff_strv jobs;
-	const char *on, *junit, *jsonl, *color;
-	int64_t maxfail;
+	struct ff_strv jobs, reports;
+	const char *on, *color, *maxfail, *required;
 	bool quiet, help_config;
 	int verbose;
 	int argc; /* as given, for the journal */
 	char **argv;
 };
 
-#define OPTION(name, letter, kind, arg, help, member)                                              \
-	{                                                                                          \
-		name, letter, FF_OPTION_##kind, arg, help, offsetof(struct options, member)        \
-	}
-
 static const struct ff_option options[] = {
-	OPTION("job", 'j', LIST, "NAME", "run only this job and what it needs (repeatable)", jobs),
-	OPTION("on", 0, TEXT, "PATTERN", "use only hosts that match: names, tags, !not, &and", on),
-	OPTION("junit", 0, TEXT, "FILE", "write JUnit XML (over the file's report: junit)", junit),
-	OPTION("jsonl", 0, TEXT, "FILE", "write all events as JSON lines; - is stdout", jsonl),
-	OPTION("maxfail", 0, NUMBER, "N", "stop after N bad units", maxfail),
-	OPTION("verbose", 'v', COUNT, NULL, "a line per unit; twice: output too", verbose),
-	OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
-	OPTION("color", 0, TEXT, "WHEN", "auto, always or never", color),
-	OPTION("help-config", 0, FLAG, NULL, "describe every key of the file and exit",
-	       help_config),
-	{NULL, 0, FF_OPTION_FLAG, NULL, NULL, 0},
+	FF_OPTION("job", 'j', LIST, "NAME", "run only this job and what it needs (repeatable)",
+		  jobs),
+	FF_OPTION("on", 0, TEXT, "PATTERN",
+		  "use only hosts that match: names, tags, n[1-9], !not, &and", on),
+	FF_OPTION_REPORT_FILES(reports),
+	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
+	FF_OPTION_OF("require-hosts", SETTINGS, "require_hosts", required, NULL),
+	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per unit; twice: output too", verbose),
+	FF_OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
+	FF_OPTION_COLOR(color),
+	FF_OPTION("help-config", 0, FLAG, NULL, "describe every key of the file and exit",
+		  help_config),
+	FF_OPTIONS_END,
 };
 
 static int print_reference(void)
 {
+	struct ff_config_note *reports;
 	struct ff_buf text = FF_BUF_INIT;
+	size_t len = 0;
 
-	ff_config_reference(&text);
+	while (ff_reporter_kinds[len])
+		len++;
+	reports = ff_xcalloc(len + 1, sizeof(*reports));
+	for (size_t i = 0; i < len; i++)
+		reports[i] = (struct ff_config_note){.key = ff_reporter_kinds[i]->name,
+						     .help = ff_reporter_kinds[i]->help};
+	ff_config_reference(&text, reports);
 	fputs(ff_buf_str(&text), stdout);
 	ff_buf_release(&text);
+	ff_free(reports);
 	return FF_EXIT_OK;
+}
+
+/* The values were checked when they were parsed. */
+static void override(struct ff_config *config, const char *key, const char *text)
+{
+	if (text)
+		ff_config_set(config, NULL, ff_config_option_find(FF_SECTION_SETTINGS, key), text,
+			      NULL);
 }
 
 static int run_file(const char *path, void *values)
 {
 	const struct options *o = values;
-	struct ff_execute_opts execute = {.junit = o->junit,
-					  .jsonl = o->jsonl,
+	struct ff_execute_opts execute = {.reports = &o->reports,
 					  .on = o->on,
 					  .only = o->jobs.v,
 					  .verbosity = o->verbose,
@@ -66,11 +79,11 @@ static int run_file(const char *path, void *values)
 		return print_reference();
 	if (ff_config_load(&config, path, &err) < 0) {
 		ff_complain_lines(err.text);
-		ff_complain("nothing was started (exit %d)", FF_EXIT_USAGE);
+		ff_complain_last("nothing was started", FF_EXIT_USAGE);
 		return FF_EXIT_USAGE;
 	}
-	if (o->maxfail > 0)
-		config.settings.maxfail = o->maxfail;
+	override(&config, "maxfail", o->maxfail);
+	override(&config, "require_hosts", o->required);
 	code = ff_execute(&config, &execute);
 	ff_config_release(&config);
 	return code;
@@ -82,6 +95,7 @@ static int run(const struct ff_command *command, int argc, char **argv)
 	int code = ff_command_on_file(command, argc, argv, &o, run_file);
 
 	ff_strv_release(&o.jobs);
+	ff_strv_release(&o.reports);
 	return code;
 }
 
@@ -90,7 +104,8 @@ const struct ff_command ff_command_run = {
 	.summary = "Run the jobs of a YAML file on its inventory.",
 	.synopsis = "[OPTIONS] [FILE]",
 	.details =
-		"FILE defaults to farflung.yaml. Exit codes: 0 all passed, 1 something failed, 2 "
+		"FILE defaults to farflung.yaml; - is standard input. Exit codes: 0 all passed, 1 "
+		"something failed, 2 "
 		"usage or\n"
 		"configuration, 3 the infrastructure failed, 130 interrupted. Ctrl-C once lets "
 		"running\n"

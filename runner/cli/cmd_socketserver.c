@@ -17,22 +17,19 @@ struct options {
 };
 
 static const struct ff_option options[] = {
-	{"listen", 0, FF_OPTION_TEXT, "HOST:PORT",
-	 "where; no HOST: all addresses, port 0: any free one (" DEFAULT_LISTEN ")",
-	 offsetof(struct options, listen)},
-	{"token-file", 0, FF_OPTION_TEXT, "FILE",
-	 "the secret that clients must know (token_file= in their xspec); mode 0600",
-	 offsetof(struct options, token_file)},
-	{"make-token", 0, FF_OPTION_FLAG, NULL, "make FILE, with a new secret, if it is missing",
-	 offsetof(struct options, make_token)},
-	{"once", 0, FF_OPTION_FLAG, NULL, "serve one client, then end",
-	 offsetof(struct options, once)},
-	{"python", 0, FF_OPTION_TEXT, "PROGRAM", "for python workers (python3)",
-	 offsetof(struct options, python)},
-	{"insecure-allow-anyone-to-execute-code", 0, FF_OPTION_FLAG, NULL,
-	 "without a token, listen also where other machines can connect",
-	 offsetof(struct options, anyone)},
-	{NULL, 0, FF_OPTION_FLAG, NULL, NULL, 0},
+	FF_OPTION("listen", 0, TEXT, "HOST:PORT",
+		  "where; no HOST: all addresses, port 0: any free one (" DEFAULT_LISTEN ")",
+		  listen),
+	FF_OPTION("token-file", 0, TEXT, "FILE",
+		  "the secret that clients must know (token_file= in their xspec); mode 0600",
+		  token_file),
+	FF_OPTION("make-token", 0, FLAG, NULL, "make FILE, with a new secret, if it is missing",
+		  make_token),
+	FF_OPTION("once", 0, FLAG, NULL, "serve one client, then end", once),
+	FF_OPTION("python", 0, TEXT, "PROGRAM", "for python workers (python3)", python),
+	FF_OPTION("insecure-allow-anyone-to-execute-code", 0, FLAG, NULL,
+		  "without a token, listen also where other machines can connect", anyone),
+	FF_OPTIONS_END,
 };
 
 static void on_listening(void *ctx, const char *address)

@@ -1,45 +1,94 @@
 /* Subcommands: one file and one `const struct ff_command` each; options are a table from which
- * parsing and --help come. */
+ * parsing and --help come. What stands in a configuration file, too, names its key there, and has
+ * type, range and help from the table of options. */
 #ifndef FF_CLI_COMMAND_H
 #define FF_CLI_COMMAND_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/strv.h"
+#include "config/options.h"
 
 /* How an option's value is kept. */
 enum ff_option_kind {
-	FF_OPTION_FLAG,	  /* bool */
-	FF_OPTION_COUNT,  /* int, one more each time */
-	FF_OPTION_TEXT,	  /* const char *, the last one wins */
-	FF_OPTION_NUMBER, /* int64_t, not negative */
-	FF_OPTION_LIST,	  /* struct ff_strv, in order */
+	FF_OPTION_FLAG,	   /* bool */
+	FF_OPTION_COUNT,   /* int, one more each time */
+	FF_OPTION_TEXT,	   /* const char *, the last one wins; never empty */
+	FF_OPTION_CHOICE,  /* the same, one of `choices` */
+	FF_OPTION_CONFIG,  /* the same, and right for `section` and `key`: see ff_config_set */
+	FF_OPTION_NUMBER,  /* int64_t from 0 to INT32_MAX */
+	FF_OPTION_LIST,	   /* struct ff_strv, in order */
+	FF_OPTION_REPORTS, /* struct ff_strv of names and values in turn: all of ff_reporter_kinds
+			    */
 };
 
 struct ff_option {
-	const char *name; /* long, without dashes */
+	const char *name; /* long, without dashes; REPORTS: "" */
 	char letter;	  /* 0: none */
 	enum ff_option_kind kind;
-	const char *arg; /* its word in --help; NULL for flags */
-	const char *help;
-	size_t offset; /* into the command's options struct */
+	const char *arg;  /* its word in --help; NULL for flags, and for what the table says */
+	const char *help; /* NULL: as the table says */
+	size_t offset;	  /* into the command's options struct */
+	const char *choices;
+	enum ff_config_section section;
+	const char *key;
+};
+
+/* Entries of `struct options`, as each command calls its own. */
+#define FF_OPTION(option, short_, type, word, text, member)                                        \
+	{                                                                                          \
+		.name = (option), .letter = (short_), .kind = FF_OPTION_##type, .arg = (word),     \
+		.help = (text), .offset = offsetof(struct options, member)                         \
+	}
+/* `word`: NULL for the type's own. */
+#define FF_OPTION_OF(option, in, name_there, member, word)                                         \
+	{                                                                                          \
+		.name = (option), .kind = FF_OPTION_CONFIG, .section = FF_SECTION_##in,            \
+		.key = (name_there), .arg = (word), .offset = offsetof(struct options, member)     \
+	}
+#define FF_OPTION_COLOR(member)                                                                    \
+	{                                                                                          \
+		.name = "color", .kind = FF_OPTION_CHOICE, .arg = "WHEN",                          \
+		.choices = "auto, always or never", .help = "auto, always or never",               \
+		.offset = offsetof(struct options, member)                                         \
+	}
+#define FF_OPTION_REPORT_FILES(member)                                                             \
+	{                                                                                          \
+		.name = "", .kind = FF_OPTION_REPORTS, .offset = offsetof(struct options, member)  \
+	}
+#define FF_OPTIONS_END                                                                             \
+	{                                                                                          \
+		.name = NULL                                                                       \
+	}
+
+/* Options of the program that a command starts: they are passed on as they are. */
+struct ff_foreign {
+	const char *name; /* long, without dashes; NULL: it has just the letter */
+	char letter;	  /* 0: none */
+	bool valued;	  /* a value follows, in the next word if not in this */
 };
 
 struct ff_command {
 	const char *name;
-	const char *summary;		 /* one line, in `farflung --help` */
-	const char *synopsis;		 /* "[OPTIONS] [FILE]" */
-	const char *details;		 /* paragraphs behind the options; may be NULL */
-	const struct ff_option *options; /* ends with name NULL */
+	const char *summary;		  /* one line, in `farflung --help` */
+	const char *synopsis;		  /* "[OPTIONS] [FILE]" */
+	const char *details;		  /* paragraphs behind the options; may be NULL */
+	const struct ff_option *options;  /* ends with name NULL */
+	const struct ff_foreign *foreign; /* ends with neither; NULL: none */
+	const char *foreign_program;	  /* whose they are: "pytest" */
 	/* argv: what follows the subcommand's name. Returns the exit code. */
 	int (*run)(const struct ff_command *command, int argc, char **argv);
 };
 
 extern const struct ff_command ff_command_run, ff_command_check, ff_command_hosts,
 	ff_command_pytest, ff_command_socketserver;
+/* pytest's own, and those of plugins that many have. */
+extern const struct ff_foreign ff_pytest_options[];
 
-/* Parses argv into `values`; words that are no option go to `rest`, all after "--" to `after`.
- * --help prints and gives 1; an error is told on stderr and gives -1 (exit 2); else 0. */
+/* Parses argv into `values`; words that are no option, and foreign options, go to `rest` in order,
+ * all after "--" to `after` (NULL: to `rest`). --help prints and gives 1; an error is told on
+ * stderr and gives -1 (exit 2); else 0. */
 int ff_options_parse(const struct ff_command *command, int argc, char **argv, void *values,
 		     struct ff_strv *rest, struct ff_strv *after);
 /* What commands on a YAML file share: parses into `values`, then runs `with` on the one FILE that
@@ -47,7 +96,15 @@ int ff_options_parse(const struct ff_command *command, int argc, char **argv, vo
 int ff_command_on_file(const struct ff_command *command, int argc, char **argv, void *values,
 		       int (*with)(const char *path, void *values));
 void ff_options_help(const struct ff_command *command);
-/* "farflung: …" on stderr. */
+/* The word that --help has for the option's value. */
+const char *ff_option_arg(const struct ff_option *option);
+
+/* "farflung: …" on stderr; may be several lines. What could drive a terminal is escaped, here and
+ * below. */
 void ff_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The lines as they are (they begin with file:line:column or name a file). */
+void ff_complain_lines(const char *text);
+/* The last words of a run: one line, whatever `text` holds, with the exit code. */
+void ff_complain_last(const char *text, int exit_code);
 
 #endif

@@ -1,15 +1,12 @@
 /* From a configuration to an exit code: inventory, plan, reporters, journal, dispatch. */
-#include <stdio.h>
-#include <stdlib.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "cli/command.h"
 #include "cli/execute.h"
 #include "dispatch/dispatch.h"
-
-enum { REPORTERS_MAX = 4 };
 
 /* Keeps the run's last word, to be said after all reports. */
 struct last_word {
@@ -22,108 +19,187 @@ static void last_word_event(struct ff_reporter *reporter, const struct ff_event 
 	struct last_word *word = (struct last_word *)reporter;
 
 	if (event->kind == FF_EVENT_RUN_FINISHED) {
-		free(word->reason);
+		ff_free(word->reason);
 		word->reason = ff_xstrdup(event->u.run_finished.reason);
 	}
+}
+
+static int last_word_finish(struct ff_reporter *reporter, struct ff_err *err)
+{
+	return 0;
+}
+
+static void last_word_free(struct ff_reporter *reporter)
+{
+	struct last_word *word = (struct last_word *)reporter;
+
+	ff_free(word->reason);
+	ff_free(word);
 }
 
 static const struct ff_reporter_class last_word_class = {
 	.name = "last word",
 	.event = last_word_event,
+	.finish = last_word_finish,
+	.free = last_word_free,
 };
 
-void ff_complain_lines(const char *text)
+/* One run, from its reporters to its end. */
+struct execution {
+	struct ff_run_opts run;
+	struct ff_reporters reporters;
+	struct last_word *word; /* in reporters */
+	_Atomic(struct ff_run *) running; /* whom reporters wake */
+};
+
+static void wake_run(void *ctx)
 {
-	fflush(stdout);
-	fprintf(stderr, "%s\n", text);
+	struct execution *x = ctx;
+	struct ff_run *run = atomic_load(&x->running);
+
+	if (run)
+		ff_run_wake(run);
 }
 
-static bool want_colour(const char *when, bool tty)
+/* Opens what was asked for; a path that can't be written is told before anything runs. */
+static int open_reporters(struct execution *x, const struct ff_execute_opts *opts,
+			  const struct ff_report_wishes *wishes, struct ff_err *err)
 {
-	const char *no = getenv("NO_COLOR"), *force = getenv("FORCE_COLOR");
-
-	if (when && strcmp(when, "always") == 0)
-		return true;
-	if (when && strcmp(when, "never") == 0)
-		return false;
-	return (force && *force) || (tty && !(no && *no));
-}
-
-/* Opens the reports that were asked for; a path that can't be written is told before anything runs.
- */
-static int open_reporters(const struct ff_config *config, const struct ff_execute_opts *opts,
-			  struct ff_reporter **reporters, size_t *len, struct ff_err *err)
-{
-	const char *term = getenv("TERM");
-	const char *junit = opts->junit ? opts->junit : config->report.junit;
-	const char *jsonl = opts->jsonl ? opts->jsonl : config->report.jsonl;
-	int fd = jsonl && strcmp(jsonl, "-") == 0 ? STDERR_FILENO : STDOUT_FILENO;
-	bool tty = isatty(fd) && !(term && strcmp(term, "dumb") == 0);
-	struct ff_terminal_opts terminal = {
-		.fd = fd,
-		.tty = tty,
-		.colour = want_colour(opts->color, tty),
+	const struct ff_reporter_opts how = {
 		.verbosity = opts->quiet ? -1 : opts->verbosity,
-		.show_output = opts->verbosity > 1,
+		.color = opts->color,
+		.stdout_taken = wishes->stdout_taken,
+		.wake = wake_run,
+		.ctx = x,
 	};
 
-	reporters[(*len)++] = ff_report_terminal(&terminal);
-	if (junit && !(reporters[(*len)++] = ff_report_junit(junit, err)))
-		return err->code;
-	if (jsonl && !(reporters[(*len)++] = ff_report_jsonl(jsonl, err)))
-		return err->code;
+	ff_reporters_add(&x->reporters, ff_report_terminal(&how));
+	for (size_t i = 0; i < wishes->len; i++) {
+		struct ff_reporter *reporter =
+			wishes->v[i].kind->open(&how, wishes->v[i].value, err);
+
+		if (!reporter)
+			return err->code;
+		ff_reporters_add(&x->reporters, reporter);
+	}
+	x->word = ff_xcalloc(1, sizeof(*x->word));
+	x->word->base.class = &last_word_class;
+	ff_reporters_add(&x->reporters, &x->word->base);
 	return 0;
 }
 
-static int finish_reporters(struct ff_reporter **reporters, size_t len, int code)
-{
-	for (size_t i = 0; i < len; i++) {
-		struct ff_err err = {0};
+/* --- the end of the reports: their readers may take their time, unless the user has no more --- */
 
-		if (!reporters[i])
-			continue;
-		if (reporters[i]->class->finish &&
-		    reporters[i]->class->finish(reporters[i], &err) < 0) {
-			ff_complain("%s", err.text);
-			code = code == FF_EXIT_OK ? FF_EXIT_INFRA : code;
-		}
-		if (reporters[i]->class->free)
-			reporters[i]->class->free(reporters[i]);
+static struct ff_reporters *finishing; /* for the signal handler */
+
+static void abandon_reports(int number)
+{
+	ff_reporters_abandon(finishing);
+}
+
+static void complain(const char *text)
+{
+	ff_complain("%s", text);
+}
+
+static int finish_reporters(struct execution *x, int code)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction before[sizeof(signals) / sizeof(*signals)];
+	struct sigaction abandon = {.sa_handler = abandon_reports, .sa_flags = SA_RESTART};
+	int rc;
+
+	finishing = &x->reporters;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaction(signals[i], &abandon, &before[i]);
+	rc = ff_reporters_finish(&x->reporters, complain);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaction(signals[i], &before[i], NULL);
+	return rc && code == FF_EXIT_OK ? FF_EXIT_INFRA : code;
+}
+
+static void prune_journals(const struct ff_config *config)
+{
+	struct ff_err err;
+
+	if (ff_journal_prune(config->directory, config->settings.keep_runs,
+			     config->settings.keep_days, &err))
+		ff_complain("journals of earlier runs were not removed: %s", err.text);
+}
+
+static void say_last_word(const struct execution *x, int code)
+{
+	const char *reason = x->word->reason ? x->word->reason : "the run did not come to its end";
+	bool closed = ff_reporters_deserted(&x->reporters);
+	char *text = ff_xasprintf("%s%s", reason, closed ? "; stdout was closed" : "");
+
+	ff_complain_last(text, code);
+	ff_free(text);
+}
+
+/* Runs, reports, and says the last word; what workers do at their exit comes behind it. */
+static int run_all(struct execution *x)
+{
+	struct ff_err err = {0};
+	struct ff_run *run;
+	int code;
+
+	x->run.journal = ff_journal_new(x->run.config->directory, &err);
+	if (!x->run.journal)
+		ff_complain("no journal will be kept: %s", err.text);
+	run = ff_run_start(&x->run, &err);
+	if (!run) {
+		ff_complain("%s", err.text);
+		ff_journal_free(x->run.journal);
+		ff_complain_last("nothing was started", FF_EXIT_INFRA);
+		return FF_EXIT_INFRA;
 	}
+	atomic_store(&x->running, run);
+	code = finish_reporters(x, ff_run_wait(run));
+	if (x->run.journal)
+		prune_journals(x->run.config);
+	say_last_word(x, code);
+	/* Their threads may wake the run: it goes last. */
+	ff_reporters_release(&x->reporters);
+	atomic_store(&x->running, NULL);
+	ff_run_end(run);
+	ff_journal_free(x->run.journal);
 	return code;
 }
 
-static int run_with(struct ff_run_opts *run, struct last_word *word,
-		    const struct ff_execute_opts *opts)
+static int refuse(const char *text)
 {
-	struct ff_reporter *reporters[REPORTERS_MAX] = {NULL};
+	ff_complain_lines(text);
+	ff_complain_last("nothing was started", FF_EXIT_USAGE);
+	return FF_EXIT_USAGE;
+}
+
+static int run_with(struct execution *x, const struct ff_execute_opts *opts)
+{
+	struct ff_report_wishes wishes = {0};
 	struct ff_buf command_line = FF_BUF_INIT;
 	struct ff_err err = {0};
-	size_t len = 0;
 	int code;
 
-	if (open_reporters(run->config, opts, reporters, &len, &err) < 0) {
-		ff_complain("%s", err.text);
-		while (len > 0)
-			if (reporters[--len])
-				reporters[len]->class->free(reporters[len]);
-		return FF_EXIT_USAGE;
-	}
+	if (ff_reports_choose(&wishes, x->run.config, opts->reports, &err))
+		return refuse(err.text);
+	x->run.reporters = &x->reporters;
+	x->run.reports = opts->reports;
 	ff_buf_addstr(&command_line, opts->command);
 	for (int i = 0; i < opts->argc; i++) {
 		ff_buf_addstr(&command_line, " ");
 		ff_shell_quote(&command_line, opts->argv[i]);
 	}
-	run->command_line = ff_buf_str(&command_line);
-	run->journal = ff_journal_new(run->config->directory, &err);
-	if (!run->journal)
-		ff_complain("no journal will be kept: %s", err.text);
-	reporters[len++] = &word->base;
-	run->reporters = reporters;
-	run->reporters_len = len;
-	code = ff_dispatch_run(run);
-	code = finish_reporters(reporters, len, code);
-	ff_journal_free(run->journal);
+	x->run.command_line = ff_buf_str(&command_line);
+	if (open_reporters(x, opts, &wishes, &err)) {
+		ff_complain("%s", err.text);
+		ff_complain_last("nothing was started", FF_EXIT_USAGE);
+		code = FF_EXIT_USAGE;
+	} else {
+		code = run_all(x);
+	}
+	ff_reporters_release(&x->reporters);
+	ff_reports_release(&wishes);
 	ff_buf_release(&command_line);
 	return code;
 }
@@ -132,23 +208,27 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 {
 	struct ff_inventory inventory = {0};
 	struct ff_plan plan = {0};
-	struct last_word word = {.base.class = &last_word_class};
-	struct ff_run_opts run = {
-		.config = config, .inventory = &inventory, .plan = &plan, .only_hosts = opts->on};
+	struct execution x = {.run = {.config = config,
+				      .inventory = &inventory,
+				      .plan = &plan,
+				      .only_hosts = opts->on}};
+	char hint[FF_SUGGEST_TEXT_MAX] = "";
 	struct ff_err err = {0};
-	int code = FF_EXIT_USAGE;
+	int code;
 
-	if (ff_inventory_build(&inventory, config, &err) < 0 ||
-	    (opts->on && ff_inventory_check(&inventory, opts->on, &err) < 0) ||
-	    ff_plan_build(&plan, config, &inventory, opts->only, &err) < 0)
-		ff_complain_lines(err.text);
-	else
-		code = run_with(&run, &word, opts);
-	if (word.reason)
-		ff_complain("%s (exit %d)", word.reason, code);
-	else if (code == FF_EXIT_USAGE)
-		ff_complain("nothing was started (exit %d)", code);
-	free(word.reason);
+	if (ff_inventory_build(&inventory, config, &err)) {
+		code = refuse(err.text);
+	} else if (opts->on && ff_inventory_check(&inventory, opts->on, &err)) {
+		ff_inventory_suggest(&inventory, opts->on, hint);
+		ff_err_set(&err, err.code, "%s%s", err.text, hint);
+		code = refuse(err.text);
+	} else if (ff_plan_build(&plan, config, &inventory, opts->only, &err)) {
+		code = refuse(err.text);
+	} else {
+		if (plan.hints)
+			ff_complain_lines(plan.hints);
+		code = run_with(&x, opts);
+	}
 	ff_plan_release(&plan);
 	ff_inventory_release(&inventory);
 	return code;

@@ -1,13 +1,13 @@
-/* What `run` and `pytest` share: from a configuration to an exit code. */
+/* What `run`, `pytest` and `check` share: from a configuration to an exit code. */
 #ifndef FF_CLI_EXECUTE_H
 #define FF_CLI_EXECUTE_H
 
 #include "config/config.h"
 
 struct ff_execute_opts {
-	const char *junit, *jsonl; /* over the configuration's; NULL: as there */
-	const char *on;		   /* host pattern; NULL: all */
-	char *const *only;	   /* job names; NULL: all */
+	const struct ff_strv *reports; /* names and values in turn, over the configuration's */
+	const char *on;		       /* host pattern; NULL: all */
+	char *const *only;	       /* job names; NULL: all */
 	int verbosity;
 	bool quiet;
 	const char *color;   /* auto, always, never; NULL: auto */
@@ -19,7 +19,22 @@ struct ff_execute_opts {
 /* Builds inventory and plan, runs, reports. Errors of the configuration are told: exit 2. */
 int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts);
 
-/* Prints each line of err, as it is (they begin with file:line:column or name a file). */
-void ff_complain_lines(const char *text);
+/* The reports of a run: the configuration's, and those of a command line in their place. */
+struct ff_reporter_kind;
+struct ff_report_wish {
+	const struct ff_reporter_kind *kind;
+	const char *value; /* of the file: absolute; of the command line: as given */
+};
+struct ff_report_wishes {
+	struct ff_report_wish *v; /* values are borrowed */
+	size_t len;
+	bool stdout_taken;
+};
+
+/* FF_ECONFIG: err has lines: an unknown report, one that can't go to stdout, two on stdout. `given`
+ * may be NULL. */
+int ff_reports_choose(struct ff_report_wishes *wishes, const struct ff_config *config,
+		      const struct ff_strv *given, struct ff_err *err);
+void ff_reports_release(struct ff_report_wishes *wishes);
 
 #endif

@@ -1,133 +1,240 @@
-/* Command line parsing from a command's option table, and the --help made of it. */
-#include <errno.h>
-#include <stdarg.h>
-#include <stdint.h>
+/* Command line parsing from a command's option table. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
+#include "config/config.h"
 #include "dispatch/dispatch.h"
+#include "report/reporter.h"
 
-void ff_complain(const char *fmt, ...)
+/* One word that begins with a dash, or one letter of it. */
+struct found {
+	const struct ff_option *own;
+	const struct ff_reporter_kind *report; /* own is the REPORTS entry */
+	const struct ff_foreign *foreign;
+};
+
+struct parse {
+	const struct ff_command *command;
+	void *values;
+	struct ff_strv *rest;
+};
+
+static struct found find_long(const struct ff_command *command, const char *name, size_t len)
 {
-	va_list args;
+	struct found found = {NULL};
 
-	fflush(stdout);
-	fputs("farflung: ", stderr);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
+	for (const struct ff_option *o = command->options; o->name; o++) {
+		if (o->kind == FF_OPTION_REPORTS) {
+			for (const struct ff_reporter_kind *const *kind = ff_reporter_kinds; *kind;
+			     kind++)
+				if (strlen((*kind)->name) == len &&
+				    !strncmp((*kind)->name, name, len))
+					return (struct found){.own = o, .report = *kind};
+		} else if (strlen(o->name) == len && !strncmp(o->name, name, len)) {
+			return (struct found){.own = o};
+		}
+	}
+	for (const struct ff_foreign *f = command->foreign; f && (f->name || f->letter); f++)
+		if (f->name && strlen(f->name) == len && !strncmp(f->name, name, len))
+			found.foreign = f;
+	return found;
 }
 
-static const struct ff_option *find_option(const struct ff_command *command, const char *name,
-					   size_t len, char letter)
+static struct found find_letter(const struct ff_command *command, char letter)
 {
+	struct found found = {NULL};
+
 	for (const struct ff_option *o = command->options; o->name; o++)
-		if (letter ? o->letter == letter
-			   : strlen(o->name) == len && strncmp(o->name, name, len) == 0)
-			return o;
-	return NULL;
+		if (o->letter == letter)
+			return (struct found){.own = o};
+	for (const struct ff_foreign *f = command->foreign; f && (f->name || f->letter); f++)
+		if (f->letter == letter)
+			found.foreign = f;
+	return found;
 }
 
-static int store(const struct ff_command *command, const struct ff_option *option, void *values,
-		 const char *arg)
+static bool takes_value(const struct ff_option *option)
 {
-	char *at = (char *)values + option->offset;
-	char *end;
+	return option->kind != FF_OPTION_FLAG && option->kind != FF_OPTION_COUNT;
+}
 
+static int complain_unknown(const struct ff_command *command, const char *word, size_t len)
+{
+	char hint[FF_SUGGEST_TEXT_MAX], name[FF_SUGGEST_TEXT_MAX / 2];
+	const struct ff_option *o = command->options;
+	struct ff_suggest suggest;
+
+	snprintf(name, sizeof(name), "%.*s", (int)(len - 2), len > 2 ? word + 2 : "");
+	ff_suggest_init(&suggest, name);
+	for (; len > 2 && o->name; o++) {
+		if (o->kind != FF_OPTION_REPORTS)
+			ff_suggest_offer(&suggest, o->name);
+		for (size_t i = 0; o->kind == FF_OPTION_REPORTS && ff_reporter_kinds[i]; i++)
+			ff_suggest_offer(&suggest, ff_reporter_kinds[i]->name);
+	}
+	for (const struct ff_foreign *f = command->foreign; f && (f->name || f->letter); f++)
+		if (len > 2 && f->name)
+			ff_suggest_offer(&suggest, f->name);
+	*hint = '\0';
+	if (suggest.best)
+		snprintf(hint, sizeof(hint), "; did you mean '--%s'?", suggest.best);
+	if (command->foreign)
+		ff_complain("%s: unknown option '%.*s'%s (see farflung %s --help; other options of "
+			    "%s go behind --)",
+			    command->name, (int)len, word, hint, command->name,
+			    command->foreign_program);
+	else
+		ff_complain("%s: unknown option '%.*s'%s (see farflung %s --help)", command->name,
+			    (int)len, word, hint, command->name);
+	return -1;
+}
+
+/* What is wrong with a value, in the words of the table of the configuration; 0 if nothing is. */
+static int check_value(const struct ff_option *option, const char *value, struct ff_err *err)
+{
+	static const struct ff_config_option text = {.type = FF_TYPE_TEXT};
+	static const struct ff_config_option number = {
+		.type = FF_TYPE_NUMBER, .min = 0, .max = INT32_MAX, .range = "0 to 2147483647"};
+	const struct ff_config_option choice = {.type = FF_TYPE_CHOICE, .choices = option->choices};
+	const struct ff_config_option *like = &text;
+
+	if (option->kind == FF_OPTION_CONFIG)
+		like = ff_config_option_find(option->section, option->key);
+	else if (option->kind == FF_OPTION_CHOICE)
+		like = &choice;
+	else if (option->kind == FF_OPTION_NUMBER)
+		like = &number;
+	return ff_config_set(NULL, NULL, like, value, err);
+}
+
+static int store(const struct parse *p, const struct found *found, const char *value)
+{
+	const struct ff_option *option = found->own;
+	const char *name = found->report ? found->report->name : option->name;
+	void *at = (char *)p->values + option->offset;
+	struct ff_err err;
+
+	if (takes_value(option) && check_value(option, value, &err)) {
+		ff_complain("%s: --%s %s", p->command->name, name, err.text);
+		return -1;
+	}
 	switch (option->kind) {
 	case FF_OPTION_FLAG:
 		*(bool *)at = true;
 		return 0;
 	case FF_OPTION_COUNT:
-		++*(int *)(void *)at;
+		++*(int *)at;
 		return 0;
 	case FF_OPTION_TEXT:
-		*(const char **)(void *)at = arg;
+	case FF_OPTION_CHOICE:
+	case FF_OPTION_CONFIG:
+		*(const char **)at = value;
 		return 0;
-	case FF_OPTION_LIST:
-		return ff_strv_add((struct ff_strv *)(void *)at, arg);
 	case FF_OPTION_NUMBER:
-		errno = 0;
-		*(int64_t *)(void *)at = strtoll(arg, &end, 10);
-		if (errno == 0 && *arg && !*end && *(int64_t *)(void *)at >= 0)
-			return 0;
-		ff_complain("%s: --%s wants a number, got '%s'", command->name, option->name, arg);
-		return -1;
+		return ff_config_number(value, 0, INT32_MAX, at);
+	case FF_OPTION_REPORTS:
+		if (ff_strv_add(at, name))
+			return -1;
+		return ff_strv_add(at, value);
+	case FF_OPTION_LIST:
+		return ff_strv_add(at, value);
 	}
 	return -1;
 }
 
-static bool takes_arg(const struct ff_option *option)
+static int complain_missing(const struct parse *p, const char *word, size_t len, const char *arg)
 {
-	return option->kind != FF_OPTION_FLAG && option->kind != FF_OPTION_COUNT;
+	ff_complain("%s: %.*s wants %s", p->command->name, (int)len, word, arg);
+	return -1;
 }
 
-/* One word that begins with a dash; *used says whether the next word was its value. */
-static int parse_word(const struct ff_command *command, const char *word, const char *next,
-		      void *values, bool *used)
+/* "--name", "--name=value", "--name value"; *used says whether the next word was its value. */
+static int parse_long(const struct parse *p, const char *word, const char *next, bool *used)
 {
-	const char *equals = strchr(word, '=');
-	bool is_long = word[1] == '-';
-	const char *name = word + 2;
-	size_t len = equals ? (size_t)(equals - name) : strlen(name);
-	const struct ff_option *option = is_long ? find_option(command, name, len, 0)
-						 : find_option(command, NULL, 0, word[1]);
-	const char *arg = NULL;
+	size_t len = strcspn(word, "=");
+	const char *value = word[len] ? word + len + 1 : NULL;
+	struct found found = find_long(p->command, word + 2, len - 2);
 
-	*used = false;
-	if (!option) {
-		ff_complain("%s: unknown option '%s' (see farflung %s --help)", command->name, word,
-			    command->name);
+	if (!found.own && !found.foreign)
+		return complain_unknown(p->command, word, len);
+	if (found.foreign) {
+		*used = found.foreign->valued && !value;
+		if (*used && !next)
+			return complain_missing(p, word, len, "a value");
+		if (ff_strv_add(p->rest, word))
+			return -1;
+		return *used ? ff_strv_add(p->rest, next) : 0;
+	}
+	if (!takes_value(found.own)) {
+		if (!value)
+			return store(p, &found, NULL);
+		ff_complain("%s: %.*s takes no value", p->command->name, (int)len, word);
 		return -1;
 	}
-	if (!takes_arg(option)) {
-		if (is_long ? equals != NULL : word[2] != '\0' && word[2] != word[1]) {
-			ff_complain("%s: --%s takes no value", command->name, option->name);
-			return -1;
+	/* What begins like an option is none's value, unless it is written behind "=". */
+	*used = !value;
+	if (*used && (!next || !strncmp(next, "--", 2)))
+		return complain_missing(
+			p, word, len, found.report ? found.report->arg : ff_option_arg(found.own));
+	return store(p, &found, value ? value : next);
+}
+
+/* "-v", "-vv", "-xk expression", "-n4": letters up to the first that has a value. */
+static int parse_short(const struct parse *p, const char *word, const char *next, bool *used)
+{
+	for (const char *letter = word + 1; *letter; letter++) {
+		struct found found = find_letter(p->command, *letter);
+		const char *value = letter[1] ? letter + 1 : NULL;
+		char name[] = {'-', *letter, '\0'};
+		int rc;
+
+		if (!found.own && !found.foreign)
+			return complain_unknown(p->command, name, 2);
+		if (found.own ? !takes_value(found.own) : !found.foreign->valued) {
+			rc = found.own ? store(p, &found, NULL) : ff_strv_add(p->rest, name);
+			if (rc)
+				return -1;
+			continue;
 		}
-		for (const char *c = is_long ? "x" : word + 1; *c; c++)
-			store(command, option, values, NULL);
-		return 0;
+		*used = !value;
+		if (*used && !next)
+			return complain_missing(p, name, 2,
+						found.own ? ff_option_arg(found.own) : "a value");
+		if (found.own)
+			return store(p, &found, value ? value : next);
+		rc = ff_strv_addf(p->rest, "%s%s", name, value ? value : "");
+		return rc || value ? rc : ff_strv_add(p->rest, next);
 	}
-	if (is_long)
-		arg = equals ? equals + 1 : NULL;
-	else if (word[2])
-		arg = word + 2;
-	if (!arg) {
-		if (!next) {
-			ff_complain("%s: --%s wants %s", command->name, option->name, option->arg);
-			return -1;
-		}
-		arg = next;
-		*used = true;
-	}
-	return store(command, option, values, arg);
+	return 0;
 }
 
 int ff_options_parse(const struct ff_command *command, int argc, char **argv, void *values,
 		     struct ff_strv *rest, struct ff_strv *after)
 {
-	for (int i = 0; i < argc; i++) {
-		bool used;
+	const struct parse p = {.command = command, .values = values, .rest = rest};
 
-		if (strcmp(argv[i], "--") == 0) {
+	for (int i = 0; i < argc; i++) {
+		const char *word = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
+		bool used = false;
+		int rc;
+
+		if (strcmp(word, "--") == 0) {
 			for (i++; i < argc; i++)
 				ff_strv_add(after ? after : rest, argv[i]);
 			return 0;
 		}
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+		if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
 			ff_options_help(command);
 			return 1;
 		}
-		if (argv[i][0] != '-' || argv[i][1] == '\0') {
-			ff_strv_add(rest, argv[i]);
-			continue;
-		}
-		if (parse_word(command, argv[i], i + 1 < argc ? argv[i + 1] : NULL, values, &used) <
-		    0)
+		if (word[0] != '-' || word[1] == '\0')
+			rc = ff_strv_add(rest, word);
+		else if (word[1] == '-')
+			rc = parse_long(&p, word, next, &used);
+		else
+			rc = parse_short(&p, word, next, &used);
+		if (rc)
 			return -1;
 		i += used;
 	}
@@ -150,24 +257,4 @@ int ff_command_on_file(const struct ff_command *command, int argc, char **argv, 
 		code = with(rest.len ? rest.v[0] : "farflung.yaml", values);
 	ff_strv_release(&rest);
 	return code;
-}
-
-void ff_options_help(const struct ff_command *command)
-{
-	printf("usage: farflung %s %s\n\n%s\n\noptions:\n", command->name, command->synopsis,
-	       command->summary);
-	for (const struct ff_option *o = command->options; o->name; o++) {
-		char left[64];
-
-		if (o->letter)
-			snprintf(left, sizeof left, "-%c, --%s%s%s", o->letter, o->name,
-				 o->arg ? " " : "", o->arg ? o->arg : "");
-		else
-			snprintf(left, sizeof left, "    --%s%s%s", o->name, o->arg ? " " : "",
-				 o->arg ? o->arg : "");
-		printf("  %-28s %s\n", left, o->help);
-	}
-	printf("  %-28s %s\n", "-h, --help", "show this and exit");
-	if (command->details)
-		printf("\n%s", command->details);
 }

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/map.h"
 #include "config/private.h"
 #include "config/read.h"
 
@@ -44,12 +44,34 @@ void ff_config_add_text(struct ff_strv *strv, const char *text)
 		give_up();
 }
 
+void ff_config_merge(struct ff_strv *to, const struct ff_strv *from, char separator)
+{
+	const struct ff_strv *lists[] = {to, from};
+	struct ff_map seen = FF_MAP_INIT;
+	size_t own = to->len;
+
+	for (size_t list = 0; from->len && list < 2; list++) {
+		for (size_t i = 0; i < (list ? from->len : own); i++) {
+			const char *text = lists[list]->v[i], *end = strchr(text, separator);
+			char *key = ff_xstrndup(text, end ? (size_t)(end - text) : strlen(text));
+
+			if (list && !ff_map_get(&seen, key))
+				ff_config_add_text(to, text);
+			if (ff_map_set(&seen, key, to))
+				give_up();
+			ff_free(key);
+		}
+	}
+	ff_map_release(&seen);
+}
+
 void ff_config_init(struct ff_config *config)
 {
 	char here[PATH_MAX];
 
 	*config = (struct ff_config){0};
 	ff_read_defaults(FF_SECTION_SETTINGS, config);
+	ff_read_defaults(FF_SECTION_KEEP, config);
 	config->path = ff_config_keep(config, "");
 	config->directory = ff_config_keep(config, getcwd(here, sizeof(here)) ? here : ".");
 }
@@ -80,11 +102,16 @@ void ff_config_release(struct ff_config *config)
 	*config = (struct ff_config){0};
 }
 
-/* A longer copy of an array in the arena; the old one stays there unused. */
-static void *grow(struct ff_config *config, const void *array, size_t len, size_t size)
+/* Room for one more element of an array in the arena; when it is full, it is replaced by a longer
+ * copy, and the old one stays there unused. */
+static void *grow(struct ff_config *config, void *array, size_t len, size_t *cap, size_t size)
 {
-	void *longer = ff_config_take(config, (len + 1) * size);
+	void *longer;
 
+	if (len < *cap)
+		return array;
+	*cap = len ? len * 2 : 1;
+	longer = ff_config_take(config, *cap * size);
 	if (len)
 		memcpy(longer, array, len * size);
 	return longer;
@@ -94,7 +121,8 @@ struct ff_config_host *ff_config_add_host(struct ff_config *config, const char *
 {
 	struct ff_config_host *host;
 
-	config->hosts = grow(config, config->hosts, config->hosts_len, sizeof(*host));
+	config->hosts =
+		grow(config, config->hosts, config->hosts_len, &config->hosts_cap, sizeof(*host));
 	host = &config->hosts[config->hosts_len++];
 	host->spec = ff_config_keep(config, spec);
 	return host;
@@ -105,7 +133,8 @@ struct ff_config_job *ff_config_add_job(struct ff_config *config, const char *na
 {
 	struct ff_config_job *job;
 
-	config->jobs = grow(config, config->jobs, config->jobs_len, sizeof(*job));
+	config->jobs =
+		grow(config, config->jobs, config->jobs_len, &config->jobs_cap, sizeof(*job));
 	job = &config->jobs[config->jobs_len++];
 	ff_read_defaults(FF_SECTION_JOB, job);
 	job->grace_us = config->settings.grace_us;
@@ -114,18 +143,21 @@ struct ff_config_job *ff_config_add_job(struct ff_config *config, const char *na
 	return job;
 }
 
-/* The absolute folder of `path`. */
+/* The absolute folder of `path`. What is no file in a folder (standard input, a pipe of the
+ * shell's) means the working directory. */
 static char *directory_of(struct ff_config *config, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *folder, *resolved;
 
-	if (!slash)
+	if (!slash || !strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6))
 		return config->directory;
 	folder = ff_xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
 	resolved = realpath(folder, NULL);
-	if (resolved)
-		folder = (ff_free(folder), resolved);
+	if (resolved) {
+		ff_free(folder);
+		folder = resolved;
+	}
 	resolved = ff_config_keep(config, folder);
 	ff_free(folder);
 	return resolved;
@@ -134,7 +166,7 @@ static char *directory_of(struct ff_config *config, const char *path)
 int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
 		    struct ff_err *err)
 {
-	struct ff_problems problems;
+	struct ff_mistakes problems;
 	struct ff_config parsed;
 	struct ff_reader r = {.config = &parsed, .problems = &problems};
 	struct ff_arena nodes = FF_ARENA_INIT;
@@ -144,12 +176,12 @@ int ff_config_parse(struct ff_config *config, const char *path, const char *text
 	ff_config_init(&parsed);
 	parsed.path = ff_config_keep(&parsed, path);
 	parsed.directory = directory_of(&parsed, path);
-	ff_problems_init(&problems, path);
+	ff_mistakes_init(&problems, path);
 	root = ff_yaml_parse(&nodes, text, len, &problems);
 	if (!problems.total)
 		ff_read_file(&r, root);
 	ff_arena_release(&nodes);
-	rc = ff_problems_finish(&problems, err);
+	rc = ff_mistakes_finish(&problems, err);
 	if (rc)
 		ff_config_release(&parsed);
 	else
@@ -157,43 +189,41 @@ int ff_config_parse(struct ff_config *config, const char *path, const char *text
 	return rc;
 }
 
-static int read_all(struct ff_buf *text, const char *path, struct ff_err *err)
+static int read_all(struct ff_buf *text, int fd, const char *path, struct ff_err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
 	ssize_t got = 1;
-	struct stat st;
 
-	if (fd < 0)
-		return ff_err_sys(err, errno, "%s", path);
-	if (!fstat(fd, &st) && S_ISDIR(st.st_mode))
-		rc = ff_err_sys(err, EISDIR, "%s", path);
-	while (!rc && got > 0) {
+	while (got > 0) {
 		uint8_t *room = ff_buf_reserve(text, 1 << 16);
 
-		if (!room) {
-			rc = ff_err_set(err, FF_ENOMEM, "%s: %s", path, ff_err_text(FF_ENOMEM));
-			break;
-		}
+		if (!room)
+			return ff_err_set(err, FF_ENOMEM, "%s: %s", path, ff_err_text(FF_ENOMEM));
 		do {
 			got = read(fd, room, 1 << 16);
 		} while (got < 0 && errno == EINTR);
 		if (got < 0)
-			rc = ff_err_sys(err, errno, "%s", path);
-		else
-			ff_buf_added(text, (size_t)got);
-		if (!rc && text->len > FF_CONFIG_FILE_MAX)
-			rc = ff_err_set(err, FF_ECONFIG, "%s: larger than %d MiB", path,
-					FF_CONFIG_FILE_MAX >> 20);
+			return ff_err_sys(err, errno, "%s", path);
+		ff_buf_added(text, (size_t)got);
+		if (text->len > FF_CONFIG_FILE_MAX)
+			return ff_err_set(err, FF_ECONFIG, "%s: larger than %d MiB", path,
+					  FF_CONFIG_FILE_MAX >> 20);
 	}
-	close(fd);
-	return rc;
+	return 0;
 }
 
 int ff_config_load(struct ff_config *config, const char *path, struct ff_err *err)
 {
+	bool is_stdin = !strcmp(path, "-") || !strcmp(path, "/dev/stdin");
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), rc;
 	struct ff_buf text = FF_BUF_INIT;
-	int rc = read_all(&text, path, err);
 
+	if (fd < 0)
+		return ff_err_sys(err, errno, "%s", path);
+	if (!strcmp(path, "-"))
+		path = "<stdin>";
+	rc = read_all(&text, fd, path, err);
+	if (!is_stdin)
+		close(fd);
 	if (!rc)
 		rc = ff_config_parse(config, path, ff_buf_str(&text), text.len, err);
 	ff_buf_release(&text);

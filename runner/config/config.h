@@ -35,6 +35,30 @@ struct ff_config_axis {
 	struct ff_strv values;
 };
 
+/* pools: a name and how many units may hold one of it at a time. */
+struct ff_config_pool {
+	char *name;
+	int64_t size;
+	struct ff_place place;
+};
+
+/* uses: how much of a pool each unit of a job takes. */
+struct ff_config_use {
+	size_t pool; /* index into config->pools */
+	int64_t amount;
+	char *name; /* of the pool, as written */
+	struct ff_place place;
+};
+
+/* report: which report goes to which file. */
+struct ff_config_report {
+	char *name;
+	char *path; /* absolute, or "-" */
+	struct ff_place place;
+};
+
+enum { FF_CONFIG_AXES_MAX = 32 }; /* of one job */
+
 struct ff_config_job {
 	struct ff_place place;
 	char *name;
@@ -46,12 +70,15 @@ struct ff_config_job {
 	char *stdin_text;
 	char *dist; /* "load" */
 	char *on;   /* host pattern; NULL: all */
-	struct ff_place dist_place, on_place;
+	struct ff_place dist_place, on_place, run_place, weight_place;
 	struct ff_strv needs;
 	struct ff_place *needs_places; /* of each of `needs`; NULL for jobs added by hand */
 	int64_t timeout_us, grace_us;
 	int64_t retries;
-	int64_t count;		     /* run: how many instances */
+	int64_t weight;		    /* slots that one unit takes, at least 1 */
+	struct ff_config_use *uses; /* of pools, each of them once */
+	size_t uses_len;
+	int64_t count;		     /* run: how many instances; 0: not given, one */
 	struct ff_config_axis *axes; /* run: in file order; instances are the product */
 	size_t axes_len;
 };
@@ -61,7 +88,7 @@ struct ff_config {
 	char *path;	       /* of the file; messages name it */
 	char *directory;       /* the file's, absolute: relative paths are meant from here */
 	struct ff_config_host *hosts;
-	size_t hosts_len;
+	size_t hosts_len, hosts_cap;
 	struct ff_place hosts_place; /* of the inventory; line 0: it is not in the file */
 	struct {
 		bool given;
@@ -72,22 +99,29 @@ struct ff_config {
 		bool remove; /* delete: */
 	} tree;
 	struct ff_config_job *jobs;
-	size_t jobs_len;
+	size_t jobs_len, jobs_cap;
 	struct ff_place jobs_place;
-	struct {
-		char *junit, *jsonl; /* absolute; NULL: none */
-	} report;
+	struct ff_config_pool *pools;
+	size_t pools_len;
+	struct ff_config_report *reports; /* names are not checked here: see report/reporter.h */
+	size_t reports_len;
 	struct {
 		int64_t connect_timeout_us, heartbeat_us, silence_us, grace_us;
 		int64_t output_cap_bytes;   /* kept per unit */
 		int64_t maxfail;	    /* stop after so many bad units; 0: never */
 		int64_t max_worker_restart; /* -1: 4 times the number of workers, as pytest-xdist */
+		int64_t require_hosts;	    /* so many must be there; 0: one will do; -1: all */
+		struct ff_place require_hosts_place;
+		int64_t reconnect_us; /* how long a lost host is waited for when nothing else runs
+				       */
+		int64_t keep_runs, keep_days; /* journals that stay; 0: no limit */
 	} settings;
 };
 
 /* Reads and checks a file: YAML 1.1 by libyaml, UTF-8, at most FF_CONFIG_FILE_MAX bytes.
  * FF_ECONFIG, err: one or more lines as above; FF_ESYS: "FILE: No such file or directory". `config`
- * is overwritten. */
+ * is overwritten. "-" is standard input, which messages call <stdin>; relative paths are then meant
+ * from the working directory. */
 enum { FF_CONFIG_FILE_MAX = 16 << 20 };
 int ff_config_load(struct ff_config *config, const char *path, struct ff_err *err);
 /* The same from memory; `path` is for messages and relative paths. */
@@ -102,13 +136,30 @@ struct ff_config_host *ff_config_add_host(struct ff_config *config, const char *
 struct ff_config_job *ff_config_add_job(struct ff_config *config, const char *name,
 					const char *payload);
 
+/* Appends copies of those texts of `from` that `to` has not: texts are the same if they are alike
+ * up to the first `separator`; '\0': as a whole. Or gives up. */
+void ff_config_merge(struct ff_strv *to, const struct ff_strv *from, char separator);
+
+/* Sets what a key stands for from outside the file, with the checks that the file's values get: the
+ * job's if `job` is given, else the configuration's. `config` NULL: only checks. FF_EINVAL, err:
+ * "wants a number from 0 to 100, got 'x'". */
+struct ff_config_option;
+int ff_config_set(struct ff_config *config, struct ff_config_job *job,
+		  const struct ff_config_option *option, const char *text, struct ff_err *err);
+
+/* Decimal digits, with or without a sign, and nothing else: 0, or FF_EINVAL if it is none or out of
+ * range. */
+int ff_config_number(const char *text, int64_t min, int64_t max, int64_t *number);
 /* "1.5h", "10m", "90s", "250ms", "90" (seconds) → microseconds. Negative: not a duration. */
 int64_t ff_config_duration_us(const char *text);
 /* "64MiB", "10k", "1GB", "4096" → bytes; negative: not a size. */
 int64_t ff_config_size_bytes(const char *text);
 /* Writes the reference of all keys (type, default, range, help), for `farflung run --help-config`.
- */
+ * `reports`: what may stand below `report:`; ends with a NULL key. */
 struct ff_buf;
-int ff_config_reference(struct ff_buf *out);
+struct ff_config_note {
+	const char *key, *help;
+};
+int ff_config_reference(struct ff_buf *out, const struct ff_config_note *reports);
 
 #endif

@@ -52,8 +52,10 @@ const struct ff_config_option ff_config_options[] = {
 	{.section = FF_SECTION_TOP, .key = "jobs", .type = FF_TYPE_JOBS, .child = FF_SECTION_JOB,
 	 .placed = true, .place = offsetof(struct ff_config, jobs_place),
 	 .help = "what to run"},
-	{.section = FF_SECTION_TOP, .key = "report", .type = FF_TYPE_SECTION,
-	 .child = FF_SECTION_REPORT,
+	{.section = FF_SECTION_TOP, .key = "pools", .type = FF_TYPE_POOLS,
+	 .min = 1, .max = 1000000, .range = "1 to 1000000",
+	 .help = "what there is a number of (licences, ports), so that jobs share it: see 'uses'"},
+	{.section = FF_SECTION_TOP, .key = "report", .type = FF_TYPE_REPORTS,
 	 .help = "files to write"},
 	{.section = FF_SECTION_TOP, .key = "settings", .type = FF_TYPE_SECTION,
 	 .child = FF_SECTION_SETTINGS,
@@ -89,13 +91,14 @@ const struct ff_config_option ff_config_options[] = {
 	 .payload = true,
 	 .help = "run tests with pytest; its arguments"},
 	{.section = FF_SECTION_JOB, .key = "run", .type = FF_TYPE_COMMAND, .payload = true,
+	 JOB_PLACE(run_place),
 	 .help = "run a command; a text for /bin/sh, or a list of program and arguments"},
 	{.section = FF_SECTION_JOB, .key = "dist", .type = FF_TYPE_TEXT, JOB(dist),
 	 .fallback = "load", .only = "pytest", JOB_PLACE(dist_place),
 	 .help = "how tests are spread over workers"},
 	{.section = FF_SECTION_JOB, .key = "on", .type = FF_TYPE_TEXT, JOB(on),
 	 JOB_PLACE(on_place),
-	 .help = "hosts, by names and tags as shell patterns: 'linux,!small'; by default all"},
+	 .help = "hosts, by names and tags: 'linux,!small', 'n[1-12]', '*'; by default all"},
 	{.section = FF_SECTION_JOB, .key = "needs", .type = FF_TYPE_TEXTS, JOB(needs),
 	 JOB_PLACE(needs_places),
 	 .help = "jobs that must have passed before"},
@@ -110,21 +113,22 @@ const struct ff_config_option ff_config_options[] = {
 	{.section = FF_SECTION_JOB, .key = "retries", .type = FF_TYPE_NUMBER, JOB(retries),
 	 .min = 0, .max = 100, .range = "0 to 100", .fallback = "0",
 	 .help = "how often what failed is tried again"},
+	{.section = FF_SECTION_JOB, .key = "weight", .type = FF_TYPE_NUMBER, JOB(weight),
+	 .min = 1, .max = 100000, .range = "1 to 100000", .fallback = "1", JOB_PLACE(weight_place),
+	 .help = "slots of a host that one test or command takes"},
+	{.section = FF_SECTION_JOB, .key = "uses", .type = FF_TYPE_USES,
+	 .min = 1, .max = 1000000, .range = "1 to 1000000",
+	 .help = "how much of each pool one test or command holds while it runs"},
 	{.section = FF_SECTION_JOB, .key = "cwd", .type = FF_TYPE_TEXT, JOB(cwd), .only = "run",
 	 .help = "where it runs, from the host's working directory"},
 	{.section = FF_SECTION_JOB, .key = "stdin", .type = FF_TYPE_TEXT, JOB(stdin_text),
 	 .only = "run", .may_be_empty = true,
 	 .help = "text that the command reads; by default nothing"},
 	{.section = FF_SECTION_JOB, .key = "count", .type = FF_TYPE_NUMBER, JOB(count),
-	 .min = 1, .max = 1000000, .range = "1 to 1000000", .fallback = "1", .only = "run",
-	 .help = "how many times it runs; {index} is replaced by 1, 2, ..."},
+	 .min = 1, .max = 1000000000, .range = "1 to 1000000000", .only = "run",
+	 .help = "how many times it runs; {index} is replaced by 1, 2, ...; by default once"},
 	{.section = FF_SECTION_JOB, .key = "matrix", .type = FF_TYPE_MATRIX, .only = "run",
-	 .help = "runs it once for each combination of values; {name} is replaced by the value"},
-
-	{.section = FF_SECTION_REPORT, .key = "junit", .type = FF_TYPE_PATH, CONFIG(report.junit),
-	 .help = "JUnit XML"},
-	{.section = FF_SECTION_REPORT, .key = "jsonl", .type = FF_TYPE_PATH, CONFIG(report.jsonl),
-	 .help = "all events, a JSON object a line"},
+	 .help = "runs it once for each combination of values: see placeholders"},
 
 	{.section = FF_SECTION_SETTINGS, .key = "connect_timeout", .type = FF_TYPE_DURATION,
 	 CONFIG(settings.connect_timeout_us), .min = MS, .max = DAY, .range = "1ms to 1d",
@@ -154,14 +158,46 @@ const struct ff_config_option ff_config_options[] = {
 	 CONFIG(settings.max_worker_restart), .min = -1, .max = 1000000, .range = "-1 to 1000000",
 	 .fallback = "-1",
 	 .help = "how many crashed workers are replaced; -1: 4 times their number"},
+	{.section = FF_SECTION_SETTINGS, .key = "require_hosts", .type = FF_TYPE_NUMBER_OR_ALL,
+	 CONFIG(settings.require_hosts), .min = 1, .max = 100000, .range = "1 to 100000",
+	 .placed = true, .place = offsetof(struct ff_config, settings.require_hosts_place),
+	 .help = "hosts that must be there, else the run fails; by default one"},
+	{.section = FF_SECTION_SETTINGS, .key = "reconnect", .type = FF_TYPE_DURATION,
+	 CONFIG(settings.reconnect_us), .min = 0, .max = DAY, .range = "0 to 1d",
+	 .fallback = "60s", .unit = "s",
+	 .help = "how long lost hosts are waited for when nothing else can run"},
+	{.section = FF_SECTION_SETTINGS, .key = "keep", .type = FF_TYPE_SECTION,
+	 .child = FF_SECTION_KEEP,
+	 .help = "which journals of earlier runs stay in .farflung"},
+
+	{.section = FF_SECTION_KEEP, .key = "runs", .type = FF_TYPE_NUMBER,
+	 CONFIG(settings.keep_runs), .min = 0, .max = 1000000, .range = "0 to 1000000",
+	 .fallback = "100",
+	 .help = "the newest so many; 0: all"},
+	{.section = FF_SECTION_KEEP, .key = "days", .type = FF_TYPE_NUMBER,
+	 CONFIG(settings.keep_days), .min = 0, .max = 36500, .range = "0 to 36500",
+	 .fallback = "0", .unit = "days",
+	 .help = "those that are not older; 0: of any age"},
 	{0},
 };
 /* clang-format on */
 
-const struct ff_config_option *ff_config_option_find(enum ff_section section, const char *key)
+const struct ff_config_option *ff_config_option_find(enum ff_config_section section,
+						     const char *key)
 {
 	for (const struct ff_config_option *option = ff_config_options; option->key; option++)
 		if (option->section == section && !strcmp(option->key, key))
 			return option;
 	return NULL;
+}
+
+const char *ff_section_where(enum ff_config_section section)
+{
+	static const char *const where[] = {
+#define X(name, words, what) [FF_SECTION_##name] = words,
+		FF_SECTION_MAP(X)
+#undef X
+	};
+
+	return where[section];
 }

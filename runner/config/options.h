@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/mistakes.h"
+
 /* The mappings that keys stand in. X(name, where, what): `where` as the reference shows it. */
 #define FF_SECTION_MAP(X)                                                                          \
 	X(TOP, "", "The file")                                                                     \
@@ -15,10 +17,10 @@
 	X(DEFAULTS, "inventory.defaults", "What holds for each host that does not say otherwise")  \
 	X(TREE, "tree", "What is brought to each host; a text stands for {source: ...}")           \
 	X(JOB, "jobs.NAME", "A job; it has either 'pytest' or 'run'")                              \
-	X(REPORT, "report", "Files to write")                                                      \
-	X(SETTINGS, "settings", "How a run behaves")
+	X(SETTINGS, "settings", "How a run behaves")                                               \
+	X(KEEP, "settings.keep", "Which journals of earlier runs stay")
 
-enum ff_section {
+enum ff_config_section {
 #define X(name, where, what) FF_SECTION_##name,
 	FF_SECTION_MAP(X)
 #undef X
@@ -30,7 +32,8 @@ enum ff_section {
 #define FF_CONFIG_TYPE_MAP(X)                                                                      \
 	X(TEXT, "text", "text")                                                                    \
 	X(NUMBER, "number", "a number from %s")                                                    \
-	X(NUMBER_TEXT, "number", "a number from %s") /* kept as text */                            \
+	X(NUMBER_OR_ALL, "number", "a number from %s, or all") /* all: -1 */                       \
+	X(NUMBER_TEXT, "number", "a number from %s")	       /* kept as text */                  \
 	X(BOOLEAN, "boolean", "true or false")                                                     \
 	X(DURATION, "duration", "a duration such as 90s, 10m or 1.5h, from %s")                    \
 	X(SIZE, "size", "a size such as 64KiB or 1MiB, from %s")                                   \
@@ -42,6 +45,9 @@ enum ff_section {
 	X(WORDS, "words", "a list of texts, or a text that is split as a shell does") /* pytest */ \
 	X(COMMAND, "command", "text for the shell or a list of texts")                             \
 	X(MATRIX, "mapping", "a mapping of names to lists of texts")                               \
+	X(POOLS, "mapping", "a mapping of names to numbers from %s")                               \
+	X(USES, "mapping", "a mapping of pools to numbers from %s")                                \
+	X(REPORTS, "mapping", "a mapping")                                                         \
 	X(HOSTS, "list", "a list of hosts")                                                        \
 	X(JOBS, "mapping", "a mapping of names to jobs")                                           \
 	X(SECTION, "mapping", "a mapping")
@@ -54,7 +60,7 @@ enum ff_config_type {
 };
 
 struct ff_config_option {
-	enum ff_section section;
+	enum ff_config_section section;
 	const char *key;
 	enum ff_config_type type;
 	int64_t min, max;     /* NUMBER…, DURATION (us), SIZE (bytes) */
@@ -65,9 +71,9 @@ struct ff_config_option {
 	const char *only;     /* JOB: just for this payload; NULL: for all */
 	bool payload;	      /* JOB: its presence chooses the payload of the same name */
 	bool required;
-	bool may_be_empty;     /* TEXT */
-	enum ff_section child; /* SECTION */
-	bool stored;	       /* at `offset` in the section's struct */
+	bool may_be_empty;	      /* TEXT */
+	enum ff_config_section child; /* SECTION */
+	bool stored;		      /* at `offset` in the section's struct */
 	size_t offset;
 	bool placed; /* where it stands is kept at `place` */
 	size_t place;
@@ -78,6 +84,22 @@ struct ff_config_option {
 extern const struct ff_config_option ff_config_options[];
 
 /* NULL: no such key there. */
-const struct ff_config_option *ff_config_option_find(enum ff_section section, const char *key);
+const struct ff_config_option *ff_config_option_find(enum ff_config_section section,
+						     const char *key);
+
+/* The section as the reference shows it: "inventory.hosts[]". */
+const char *ff_section_where(enum ff_config_section section);
+
+/* What messages say that the option wants; `text` is room for it. */
+enum { FF_OPTION_WANTS_MAX = 128 };
+const char *ff_option_wants(const struct ff_config_option *option, char text[FF_OPTION_WANTS_MAX]);
+/* Whether it is one of the option's choices. */
+bool ff_option_is_choice(const struct ff_config_option *option, const char *text);
+/* "; did you mean 'native'?" or "": the nearest of the words that the option takes. */
+const char *ff_option_suggest(const struct ff_config_option *option, const char *text,
+			      char hint[FF_SUGGEST_TEXT_MAX]);
+/* Reads `text` as the option's type, if that is one of number, duration, size (then *value is an
+ * int64_t) and boolean (a bool). 0 or FF_EINVAL: it is none, or out of range. */
+int ff_option_parse(const struct ff_config_option *option, const char *text, void *value);
 
 #endif

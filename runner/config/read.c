@@ -4,23 +4,33 @@
 
 #include <string.h>
 
+#include "base/map.h"
 #include "config/private.h"
 
 enum { JOB_NAME_MAX = 100 };
 
-static void complain_unknown(struct ff_reader *r, enum ff_section section,
+static void complain_unknown(struct ff_reader *r, enum ff_config_section section,
 			     const struct ff_yaml_node *key)
 {
 	struct ff_place place = ff_read_place(r, key);
+	const struct ff_config_option *elsewhere = NULL;
 	char hint[FF_SUGGEST_TEXT_MAX];
 	struct ff_suggest suggest;
 
 	ff_suggest_init(&suggest, key->text);
-	for (const struct ff_config_option *option = ff_config_options; option->key; option++)
+	for (const struct ff_config_option *option = ff_config_options; option->key; option++) {
 		if (option->section == section)
 			ff_suggest_offer(&suggest, option->key);
-	ff_problems_add(r->problems, &place, "unknown key '%s'%s", key->text,
-			ff_suggest_text(&suggest, hint));
+		else if (!elsewhere && *ff_section_where(option->section) &&
+			 !strcmp(option->key, key->text))
+			elsewhere = option;
+	}
+	if (elsewhere && !suggest.best)
+		ff_mistakes_add(r->problems, &place, "unknown key '%s'; it belongs to '%s'",
+				key->text, ff_section_where(elsewhere->section));
+	else
+		ff_mistakes_add(r->problems, &place, "unknown key '%s'%s", key->text,
+				ff_suggest_text(&suggest, hint));
 }
 
 static const struct ff_yaml_pair *find_pair(const struct ff_yaml_node *node, const char *key)
@@ -81,8 +91,8 @@ static void read_option(struct ff_reader *r, const struct ff_config_option *opti
 		read_child(r, option, pair->value, target);
 }
 
-void ff_read_section(struct ff_reader *r, enum ff_section section, const struct ff_yaml_node *node,
-		     void *target)
+void ff_read_section(struct ff_reader *r, enum ff_config_section section,
+		     const struct ff_yaml_node *node, void *target)
 {
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_pair *pair = &node->pairs[i];
@@ -98,7 +108,7 @@ void ff_read_section(struct ff_reader *r, enum ff_section section, const struct 
 		struct ff_place place = ff_read_place(r, node);
 
 		if (option->section == section && option->required && !find_pair(node, option->key))
-			ff_problems_add(r->problems, &place, "'%s' is missing", option->key);
+			ff_mistakes_add(r->problems, &place, "'%s' is missing", option->key);
 	}
 }
 
@@ -117,6 +127,7 @@ static void read_hosts(struct ff_reader *r, const struct ff_config_option *optio
 		return;
 	}
 	r->config->hosts = ff_config_take(r->config, node->len * sizeof(*r->config->hosts));
+	r->config->hosts_cap = node->len;
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_node *item = node->items[i];
 		struct ff_config_host *host = &r->config->hosts[r->config->hosts_len++];
@@ -125,21 +136,11 @@ static void read_hosts(struct ff_reader *r, const struct ff_config_option *optio
 		if (item->kind == FF_YAML_MAPPING && find_pair(item, "spec"))
 			host->place = ff_read_place(r, find_pair(item, "spec")->value);
 		if (item->kind == FF_YAML_LIST || ff_yaml_is_null(item))
-			ff_problems_add(r->problems, &host->place,
+			ff_mistakes_add(r->problems, &host->place,
 					"a host is an xspec or a mapping with 'spec'");
 		else
 			read_child(r, &entry, item, host);
 	}
-}
-
-static bool has_variable(const struct ff_strv *env, const char *entry)
-{
-	size_t len = strcspn(entry, "=") + 1;
-
-	for (size_t i = 0; i < env->len; i++)
-		if (!strncmp(env->v[i], entry, len))
-			return true;
-	return false;
 }
 
 /* "4*popen" says its number of slots itself, and so does "popen//slots=4". */
@@ -160,12 +161,8 @@ static void merge_defaults(const struct ff_config_host *from, struct ff_config_h
 		host->worker = from->worker;
 	if (!host->slots && host->spec && !says_slots(host->spec))
 		host->slots = from->slots;
-	for (size_t i = 0; i < from->tags.len; i++)
-		if (!ff_strv_contains(&host->tags, from->tags.v[i]))
-			ff_config_add_text(&host->tags, from->tags.v[i]);
-	for (size_t i = 0; i < from->env.len; i++)
-		if (!has_variable(&host->env, from->env.v[i]))
-			ff_config_add_text(&host->env, from->env.v[i]);
+	ff_config_merge(&host->tags, &from->tags, '\0');
+	ff_config_merge(&host->env, &from->env, '=');
 }
 
 /* --- jobs --- */
@@ -197,14 +194,14 @@ static void settle_payload(struct ff_reader *r, struct ff_config_job *job,
 		if (!option || !option->payload)
 			continue;
 		if (job->payload)
-			ff_problems_add(r->problems, &place,
+			ff_mistakes_add(r->problems, &place,
 					"job '%s' has both '%s' and '%s'; it can have one",
 					job->name, job->payload, key->text);
 		else
 			job->payload = ff_config_keep(r->config, key->text);
 	}
 	if (!job->payload) {
-		ff_problems_add(r->problems, &job->place, "job '%s' has neither 'pytest' nor 'run'",
+		ff_mistakes_add(r->problems, &job->place, "job '%s' has neither 'pytest' nor 'run'",
 				job->name);
 		return;
 	}
@@ -215,7 +212,7 @@ static void settle_payload(struct ff_reader *r, struct ff_config_job *job,
 		struct ff_place place = ff_read_place(r, key);
 
 		if (option && option->only && strcmp(option->only, job->payload))
-			ff_problems_add(r->problems, &place, "'%s' is for '%s' jobs, not for '%s'",
+			ff_mistakes_add(r->problems, &place, "'%s' is for '%s' jobs, not for '%s'",
 					option->key, option->only, job->payload);
 	}
 }
@@ -228,6 +225,7 @@ static void read_jobs(struct ff_reader *r, const struct ff_config_option *option
 		return;
 	}
 	r->config->jobs = ff_config_take(r->config, node->len * sizeof(*r->config->jobs));
+	r->config->jobs_cap = node->len;
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_node *key = node->pairs[i].key, *value = node->pairs[i].value;
 		struct ff_config_job *job = &r->config->jobs[r->config->jobs_len++];
@@ -238,11 +236,11 @@ static void read_jobs(struct ff_reader *r, const struct ff_config_option *option
 		job->grace_us = -1;
 		ff_read_defaults(FF_SECTION_JOB, job);
 		if (!is_job_name(key->text))
-			ff_problems_add(r->problems, &job->place,
+			ff_mistakes_add(r->problems, &job->place,
 					"'%s' can't name a job: letters, digits, '_', '-' and '.'",
 					key->text);
 		if (value->kind != FF_YAML_MAPPING) {
-			ff_problems_add(r->problems, &place,
+			ff_mistakes_add(r->problems, &place,
 					"job '%s' wants a mapping with 'pytest' or 'run'",
 					key->text);
 			continue;
@@ -250,6 +248,54 @@ static void read_jobs(struct ff_reader *r, const struct ff_config_option *option
 		ff_read_section(r, FF_SECTION_JOB, value, job);
 		settle_payload(r, job, value);
 	}
+}
+
+/* --- pools --- */
+
+static void complain_pool(struct ff_reader *r, const struct ff_config_job *job,
+			  const struct ff_config_use *use)
+{
+	const struct ff_config *config = r->config;
+	char hint[FF_SUGGEST_TEXT_MAX];
+	struct ff_suggest suggest;
+
+	ff_suggest_init(&suggest, use->name);
+	for (size_t i = 0; i < config->pools_len && !ff_mistakes_full(r->problems); i++)
+		ff_suggest_offer(&suggest, config->pools[i].name);
+	ff_mistakes_add(r->problems, &use->place, "job '%s' uses '%s', which is no pool%s",
+			job->name, use->name, ff_suggest_text(&suggest, hint));
+}
+
+static void settle_uses(struct ff_reader *r, struct ff_config_job *job, const struct ff_map *pools)
+{
+	for (size_t i = 0; i < job->uses_len; i++) {
+		struct ff_config_use *use = &job->uses[i];
+		const struct ff_config_pool *pool = ff_map_get(pools, use->name);
+
+		if (!pool) {
+			complain_pool(r, job, use);
+			continue;
+		}
+		use->pool = (size_t)(pool - r->config->pools);
+		if (use->amount > pool->size)
+			ff_mistakes_add(r->problems, &use->place,
+					"job '%s' uses %lld of '%s', of which there %s %lld",
+					job->name, (long long)use->amount, use->name,
+					pool->size == 1 ? "is" : "are", (long long)pool->size);
+	}
+}
+
+static void settle_pools(struct ff_reader *r)
+{
+	struct ff_config *config = r->config;
+	struct ff_map pools = FF_MAP_INIT;
+
+	for (size_t i = 0; i < config->pools_len; i++)
+		if (ff_map_set(&pools, config->pools[i].name, &config->pools[i]))
+			ff_mistakes_add(r->problems, NULL, "%s", ff_err_text(FF_ENOMEM));
+	for (size_t i = 0; i < config->jobs_len; i++)
+		settle_uses(r, &config->jobs[i], &pools);
+	ff_map_release(&pools);
 }
 
 void ff_read_file(struct ff_reader *r, const struct ff_yaml_node *root)
@@ -261,13 +307,14 @@ void ff_read_file(struct ff_reader *r, const struct ff_yaml_node *root)
 	} else if (root && !ff_yaml_is_null(root)) {
 		struct ff_place place = ff_read_place(r, root);
 
-		ff_problems_add(r->problems, &place, "the file wants a mapping of keys to values");
+		ff_mistakes_add(r->problems, &place, "the file wants a mapping of keys to values");
 	}
 	for (size_t i = 0; i < config->hosts_len; i++)
 		merge_defaults(&r->defaults, &config->hosts[i]);
 	for (size_t i = 0; i < config->jobs_len; i++)
 		if (config->jobs[i].grace_us < 0)
 			config->jobs[i].grace_us = config->settings.grace_us;
+	settle_pools(r);
 	config->tree.given = config->tree.source != NULL;
 	ff_config_host_release(&r->defaults);
 }

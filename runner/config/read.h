@@ -7,7 +7,7 @@
 
 struct ff_reader {
 	struct ff_config *config;
-	struct ff_problems *problems;
+	struct ff_mistakes *problems;
 	struct ff_place at;		/* of the problem that is being noted */
 	struct ff_config_host defaults; /* inventory.defaults; merged into the hosts at the end */
 };
@@ -22,10 +22,10 @@ void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
 void ff_read_complain(struct ff_reader *r, const struct ff_config_option *option,
 		      const struct ff_yaml_node *node);
 /* Sets the members of `target` that have a default. */
-void ff_read_defaults(enum ff_section section, void *target);
+void ff_read_defaults(enum ff_config_section section, void *target);
 /* Reads a mapping key by key. */
-void ff_read_section(struct ff_reader *r, enum ff_section section, const struct ff_yaml_node *node,
-		     void *target);
+void ff_read_section(struct ff_reader *r, enum ff_config_section section,
+		     const struct ff_yaml_node *node, void *target);
 /* The whole file; `root` may be NULL. */
 void ff_read_file(struct ff_reader *r, const struct ff_yaml_node *root);
 

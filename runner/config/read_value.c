@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/alloc.h"
@@ -17,23 +16,6 @@ struct ff_place ff_read_place(const struct ff_reader *r, const struct ff_yaml_no
 {
 	return (struct ff_place){
 		.file = r->config->path, .line = node->line, .column = node->column};
-}
-
-static const char *wants(const struct ff_config_option *option, char *text, size_t size)
-{
-	static const char *const formats[] = {
-#define X(name, word, what) [FF_TYPE_##name] = what,
-		FF_CONFIG_TYPE_MAP(X)
-#undef X
-	};
-	const char *hole = strstr(formats[option->type], "%s");
-	const char *filling = option->choices ? option->choices : option->range;
-
-	if (!hole)
-		return formats[option->type];
-	snprintf(text, size, "%.*s%s%s", (int)(hole - formats[option->type]), formats[option->type],
-		 filling ? filling : "", hole + 2);
-	return text;
 }
 
 static const char *got(const struct ff_yaml_node *node, char *text, size_t size)
@@ -65,10 +47,12 @@ static const struct ff_place *at(struct ff_reader *r, const struct ff_yaml_node 
 void ff_read_complain(struct ff_reader *r, const struct ff_config_option *option,
 		      const struct ff_yaml_node *node)
 {
-	char want[128], have[GOT_MAX + 8];
+	char want[FF_OPTION_WANTS_MAX], have[GOT_MAX + 8], hint[FF_SUGGEST_TEXT_MAX] = "";
 
-	ff_problems_add(r->problems, at(r, node), "'%s' wants %s, got %s", option->key,
-			wants(option, want, sizeof(want)), got(node, have, sizeof(have)));
+	if (node->kind == FF_YAML_SCALAR)
+		ff_option_suggest(option, node->text, hint);
+	ff_mistakes_add(r->problems, at(r, node), "'%s' wants %s, got %s%s", option->key,
+			ff_option_wants(option, want), got(node, have, sizeof(have)), hint);
 }
 
 static bool is_text(const struct ff_yaml_node *node)
@@ -85,25 +69,11 @@ static bool read_text(struct ff_reader *r, const struct ff_config_option *option
 	return true;
 }
 
-static bool parse_number(const struct ff_config_option *option, const char *text, int64_t *number)
-{
-	const char *digits = text + (*text == '-' || *text == '+');
-	int64_t parsed;
-
-	if (!*digits || digits[strspn(digits, "0123456789")])
-		return false;
-	errno = 0;
-	parsed = strtoll(text, NULL, 10);
-	if (errno || parsed < option->min || parsed > option->max)
-		return false;
-	*number = parsed;
-	return true;
-}
-
-static bool read_number(struct ff_reader *r, const struct ff_config_option *option,
+/* Numbers of all kinds, and booleans. */
+static bool read_parsed(struct ff_reader *r, const struct ff_config_option *option,
 			const struct ff_yaml_node *node, void *member)
 {
-	return node->kind == FF_YAML_SCALAR && parse_number(option, node->text, member);
+	return is_text(node) && !ff_option_parse(option, node->text, member);
 }
 
 static bool read_number_text(struct ff_reader *r, const struct ff_config_option *option,
@@ -112,79 +82,17 @@ static bool read_number_text(struct ff_reader *r, const struct ff_config_option 
 	char text[24];
 	int64_t number;
 
-	if (node->kind != FF_YAML_SCALAR || !parse_number(option, node->text, &number))
+	if (!is_text(node) || ff_option_parse(option, node->text, &number))
 		return false;
 	snprintf(text, sizeof(text), "%lld", (long long)number);
 	*(char **)member = ff_config_keep(r->config, text);
 	return true;
 }
 
-static bool parse_boolean(const char *text, bool *boolean)
-{
-	static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {"false", "no",
-									       "off"};
-
-	for (size_t i = 0; i < sizeof(yes) / sizeof(*yes); i++) {
-		if (!strcasecmp(text, yes[i]) || !strcasecmp(text, no[i])) {
-			*boolean = !strcasecmp(text, yes[i]);
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool read_boolean(struct ff_reader *r, const struct ff_config_option *option,
-			 const struct ff_yaml_node *node, void *member)
-{
-	return node->kind == FF_YAML_SCALAR && parse_boolean(node->text, member);
-}
-
-static bool in_range(const struct ff_config_option *option, int64_t number, int64_t *member)
-{
-	if (number < option->min || number > option->max)
-		return false;
-	*member = number;
-	return true;
-}
-
-static bool read_duration(struct ff_reader *r, const struct ff_config_option *option,
-			  const struct ff_yaml_node *node, void *member)
-{
-	int64_t number = is_text(node) ? ff_config_duration_us(node->text) : -1;
-
-	return number >= 0 && in_range(option, number, member);
-}
-
-static bool read_size(struct ff_reader *r, const struct ff_config_option *option,
-		      const struct ff_yaml_node *node, void *member)
-{
-	int64_t number = is_text(node) ? ff_config_size_bytes(node->text) : -1;
-
-	return number >= 0 && in_range(option, number, member);
-}
-
-/* `choices` reads "a, b or c". */
-static bool is_choice(const char *choices, const char *text)
-{
-	size_t len = strlen(text);
-
-	while (*choices) {
-		size_t word = strcspn(choices, ", ");
-
-		if (word == len && !strncmp(choices, text, len))
-			return true;
-		choices += word;
-		choices += strspn(choices, ", ");
-		if (!strncmp(choices, "or ", 3))
-			choices += 3;
-	}
-	return false;
-}
-
 static bool read_choice(struct ff_reader *r, const struct ff_config_option *option,
 			const struct ff_yaml_node *node, void *member)
 {
-	if (!is_text(node) || !is_choice(option->choices, node->text))
+	if (!is_text(node) || !ff_option_is_choice(option, node->text))
 		return false;
 	if (option->stored)
 		*(char **)member = ff_config_keep(r->config, node->text);
@@ -227,10 +135,10 @@ static bool read_folder(struct ff_reader *r, const struct ff_config_option *opti
 		return false;
 	path = make_path(r, node->text);
 	if (stat(path, &st))
-		ff_problems_add(r->problems, at(r, node), "'%s' wants a folder, got '%s': %s",
+		ff_mistakes_add(r->problems, at(r, node), "'%s' wants a folder, got '%s': %s",
 				option->key, node->text, strerror(errno));
 	else if (!S_ISDIR(st.st_mode))
-		ff_problems_add(r->problems, at(r, node), "'%s' wants a folder, got '%s': %s",
+		ff_mistakes_add(r->problems, at(r, node), "'%s' wants a folder, got '%s': %s",
 				option->key, node->text, strerror(ENOTDIR));
 	*(char **)member = path;
 	return true;
@@ -261,7 +169,7 @@ static bool read_list(struct ff_reader *r, const struct ff_config_option *option
 		if (is_text(node->items[i]))
 			ff_config_add_text(strv, node->items[i]->text);
 		else
-			ff_problems_add(r->problems, at(r, node->items[i]),
+			ff_mistakes_add(r->problems, at(r, node->items[i]),
 					"'%s' wants text in its list, got %s", option->key,
 					got(node->items[i], have, sizeof(have)));
 	}
@@ -303,13 +211,13 @@ static bool read_env(struct ff_reader *r, const struct ff_config_option *option,
 		char have[GOT_MAX + 8], *entry;
 
 		if (!name->len || strchr(name->text, '=')) {
-			ff_problems_add(r->problems, at(r, name),
+			ff_mistakes_add(r->problems, at(r, name),
 					"'%s' has '%s', which can't name a variable", option->key,
 					name->text);
 			continue;
 		}
 		if (value->kind != FF_YAML_SCALAR) {
-			ff_problems_add(r->problems, at(r, value),
+			ff_mistakes_add(r->problems, at(r, value),
 					"environment variable '%s' wants text, got %s", name->text,
 					got(value, have, sizeof(have)));
 			continue;
@@ -333,7 +241,7 @@ static bool read_words(struct ff_reader *r, const struct ff_config_option *optio
 	if (node->kind != FF_YAML_SCALAR)
 		return read_list(r, option, node, strv);
 	if (ff_strv_split(strv, node->text, &err))
-		ff_problems_add(r->problems, at(r, node), "'%s': %s", option->key, err.text);
+		ff_mistakes_add(r->problems, at(r, node), "'%s': %s", option->key, err.text);
 	return true;
 }
 
@@ -350,6 +258,104 @@ static bool read_command(struct ff_reader *r, const struct ff_config_option *opt
 	return true;
 }
 
+/* Letters, digits and what file names have beside them. */
+static bool is_plain_name(const struct ff_yaml_node *node)
+{
+	return node->len && !strchr("-.", *node->text) &&
+	       !node->text[strspn(node->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+					      "0123456789_.-")];
+}
+
+/* One number of `pools` or `uses`; false: it is told what is wrong with it. */
+static bool read_amount(struct ff_reader *r, const struct ff_config_option *option,
+			const struct ff_yaml_pair *pair, int64_t *amount)
+{
+	char want[FF_OPTION_WANTS_MAX], have[GOT_MAX + 8];
+	struct ff_config_option number = *option;
+
+	number.type = FF_TYPE_NUMBER;
+	if (!is_plain_name(pair->key))
+		ff_mistakes_add(r->problems, at(r, pair->key),
+				"'%s' can't name a pool: letters, digits, '_', '-' and '.'",
+				pair->key->text);
+	else if (!is_text(pair->value) || ff_option_parse(&number, pair->value->text, amount))
+		ff_mistakes_add(r->problems, at(r, pair->value), "pool '%s' wants %s, got %s",
+				pair->key->text, ff_option_wants(&number, want),
+				got(pair->value, have, sizeof(have)));
+	else
+		return true;
+	return false;
+}
+
+static bool read_pools(struct ff_reader *r, const struct ff_config_option *option,
+		       const struct ff_yaml_node *node, void *member)
+{
+	struct ff_config *config = r->config;
+
+	if (node->kind != FF_YAML_MAPPING)
+		return false;
+	config->pools = ff_config_take(config, node->len * sizeof(*config->pools));
+	for (size_t i = 0; i < node->len; i++) {
+		const struct ff_yaml_node *key = node->pairs[i].key;
+		struct ff_config_pool pool = {.place = ff_read_place(r, key)};
+
+		pool.name = ff_config_keep(config, key->text);
+		/* A pool with a wrong size is kept, so that its uses are not called wrong, too. */
+		if (!read_amount(r, option, &node->pairs[i], &pool.size))
+			pool.size = INT64_MAX;
+		config->pools[config->pools_len++] = pool;
+	}
+	return true;
+}
+
+/* The pools may come further down the file: they are looked up at its end. */
+static bool read_uses(struct ff_reader *r, const struct ff_config_option *option,
+		      const struct ff_yaml_node *node, void *member)
+{
+	struct ff_config_job *job = member;
+
+	if (node->kind != FF_YAML_MAPPING)
+		return false;
+	job->uses = ff_config_take(r->config, node->len * sizeof(*job->uses));
+	for (size_t i = 0; i < node->len; i++) {
+		const struct ff_yaml_node *key = node->pairs[i].key;
+		struct ff_config_use use = {.place = ff_read_place(r, key)};
+
+		if (!read_amount(r, option, &node->pairs[i], &use.amount))
+			continue;
+		use.name = ff_config_keep(r->config, key->text);
+		job->uses[job->uses_len++] = use;
+	}
+	return true;
+}
+
+static bool read_reports(struct ff_reader *r, const struct ff_config_option *option,
+			 const struct ff_yaml_node *node, void *member)
+{
+	struct ff_config *config = r->config;
+
+	if (node->kind != FF_YAML_MAPPING)
+		return false;
+	config->reports = ff_config_take(config, node->len * sizeof(*config->reports));
+	for (size_t i = 0; i < node->len; i++) {
+		const struct ff_yaml_node *key = node->pairs[i].key;
+		const struct ff_yaml_node *value = node->pairs[i].value;
+		struct ff_config_report *report = &config->reports[config->reports_len];
+		char have[GOT_MAX + 8];
+
+		if (!is_text(value) || !value->len) {
+			ff_mistakes_add(r->problems, at(r, value), "'%s' wants a path, got %s",
+					key->text, got(value, have, sizeof(have)));
+			continue;
+		}
+		report->place = ff_read_place(r, key);
+		report->name = ff_config_keep(config, key->text);
+		report->path = make_path(r, value->text);
+		config->reports_len++;
+	}
+	return true;
+}
+
 static bool is_axis_name(const char *name)
 {
 	return *name && (*name < '0' || *name > '9') &&
@@ -363,10 +369,10 @@ static void check_axis(struct ff_reader *r, const struct ff_yaml_node *name,
 	struct ff_map seen = FF_MAP_INIT;
 
 	if (!values->len)
-		ff_problems_add(r->problems, at(r, values), "axis '%s' has no values", name->text);
+		ff_mistakes_add(r->problems, at(r, values), "axis '%s' has no values", name->text);
 	for (size_t i = 0; i < axis->values.len; i++) {
 		if (ff_map_get(&seen, axis->values.v[i])) {
-			ff_problems_add(r->problems, at(r, values), "axis '%s' has '%s' twice",
+			ff_mistakes_add(r->problems, at(r, values), "axis '%s' has '%s' twice",
 					name->text, axis->values.v[i]);
 			break;
 		}
@@ -383,6 +389,11 @@ static bool read_matrix(struct ff_reader *r, const struct ff_config_option *opti
 
 	if (node->kind != FF_YAML_MAPPING)
 		return false;
+	if (node->len > FF_CONFIG_AXES_MAX) {
+		ff_mistakes_add(r->problems, at(r, node), "'%s' has more than %d axes", option->key,
+				FF_CONFIG_AXES_MAX);
+		return true;
+	}
 	job->axes = ff_config_take(r->config, node->len * sizeof(*job->axes));
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_node *name = node->pairs[i].key;
@@ -392,10 +403,10 @@ static bool read_matrix(struct ff_reader *r, const struct ff_config_option *opti
 
 		axis->name = ff_config_keep(r->config, name->text);
 		if (!is_axis_name(name->text) || !strcmp(name->text, "index"))
-			ff_problems_add(r->problems, at(r, name), "'%s' can't have an axis '%s'",
+			ff_mistakes_add(r->problems, at(r, name), "'%s' can't have an axis '%s'",
 					option->key, name->text);
 		if (!read_list(r, option, values, &axis->values))
-			ff_problems_add(r->problems, at(r, values),
+			ff_mistakes_add(r->problems, at(r, values),
 					"axis '%s' wants a list of texts, got %s", name->text,
 					got(values, have, sizeof(have)));
 		else
@@ -409,11 +420,12 @@ typedef bool read_fn(struct ff_reader *r, const struct ff_config_option *option,
 
 static read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_TEXT] = read_text,
-	[FF_TYPE_NUMBER] = read_number,
+	[FF_TYPE_NUMBER] = read_parsed,
+	[FF_TYPE_NUMBER_OR_ALL] = read_parsed,
 	[FF_TYPE_NUMBER_TEXT] = read_number_text,
-	[FF_TYPE_BOOLEAN] = read_boolean,
-	[FF_TYPE_DURATION] = read_duration,
-	[FF_TYPE_SIZE] = read_size,
+	[FF_TYPE_BOOLEAN] = read_parsed,
+	[FF_TYPE_DURATION] = read_parsed,
+	[FF_TYPE_SIZE] = read_parsed,
 	[FF_TYPE_CHOICE] = read_choice,
 	[FF_TYPE_PATH] = read_path,
 	[FF_TYPE_FOLDER] = read_folder,
@@ -422,6 +434,9 @@ static read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_WORDS] = read_words,
 	[FF_TYPE_COMMAND] = read_command,
 	[FF_TYPE_MATRIX] = read_matrix,
+	[FF_TYPE_POOLS] = read_pools,
+	[FF_TYPE_USES] = read_uses,
+	[FF_TYPE_REPORTS] = read_reports,
 };
 
 void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
@@ -435,24 +450,4 @@ void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
 	else if (option->placed && option->type != FF_TYPE_TEXTS)
 		*(struct ff_place *)(void *)((char *)target + option->place) =
 			ff_read_place(r, node);
-}
-
-void ff_read_defaults(enum ff_section section, void *target)
-{
-	for (const struct ff_config_option *option = ff_config_options; option->key; option++) {
-		void *member = (char *)target + option->offset;
-
-		if (option->section != section || !option->stored || !option->fallback)
-			continue;
-		if (option->type == FF_TYPE_NUMBER)
-			parse_number(option, option->fallback, member);
-		else if (option->type == FF_TYPE_DURATION)
-			in_range(option, ff_config_duration_us(option->fallback), member);
-		else if (option->type == FF_TYPE_SIZE)
-			in_range(option, ff_config_size_bytes(option->fallback), member);
-		else if (option->type == FF_TYPE_BOOLEAN)
-			parse_boolean(option->fallback, member);
-		else if (option->type == FF_TYPE_TEXT)
-			*(const char **)member = option->fallback;
-	}
 }

@@ -5,6 +5,27 @@
 #include "config/config.h"
 #include "config/options.h"
 
+static const char placeholders[] =
+	"\n"
+	"Placeholders, in 'run', 'cwd', 'env' and 'stdin' of a job with 'matrix' or 'count':\n"
+	"  {name}        the value of the axis; {index} the number of the instance\n"
+	"                Where 'run' is a text, the value is quoted for the shell, as it is "
+	"needed\n"
+	"                where it stands: '{name}', \"{name}\" and {name} are all the value, "
+	"whatever is\n"
+	"                in it. In $((...)), ${...} and `...` nothing can be quoted: values with "
+	"blanks\n"
+	"                or signs of the shell's are refused there.\n"
+	"  {name:raw}    the value as it is, for the shell to read\n"
+	"  {{name}}      the text {name}\n"
+	"  Other braces stay as they are: ${name}, {a,b}, { list; }, awk's {print}, JSON. A word "
+	"in\n"
+	"  braces that is nearly the name of an axis is refused.\n"
+	"\n"
+	"Ranges, in hosts and in 'on': n[1-12] is n1 to n12, n[01-12] is n01 to n12, n[a,b,7] is "
+	"na, nb\n"
+	"and n7. In 'on', '*' and '?' are the shell's.\n";
+
 static void add_option(struct ff_buf *out, const struct ff_config_option *option)
 {
 	static const char *const words[] = {
@@ -29,7 +50,7 @@ static void add_option(struct ff_buf *out, const struct ff_config_option *option
 	ff_buf_addf(out, "\n  %-16s   %s\n", "", option->help);
 }
 
-int ff_config_reference(struct ff_buf *out)
+int ff_config_reference(struct ff_buf *out, const struct ff_config_note *reports)
 {
 	static const struct {
 		const char *where, *what;
@@ -43,8 +64,12 @@ int ff_config_reference(struct ff_buf *out)
 			    *sections[section].where ? "  -  " : "", sections[section].what);
 		for (const struct ff_config_option *option = ff_config_options; option->key;
 		     option++)
-			if (option->section == (enum ff_section)section)
+			if (option->section == (enum ff_config_section)section)
 				add_option(out, option);
 	}
+	ff_buf_addstr(out, "\nreport  -  Files to write:\n");
+	for (; reports && reports->key; reports++)
+		ff_buf_addf(out, "  %-16s path\n  %-16s   %s\n", reports->key, "", reports->help);
+	ff_buf_addstr(out, placeholders);
 	return ff_buf_addch(out, '\n');
 }

@@ -7,6 +7,8 @@
 #include "base/alloc.h"
 #include "base/map.h"
 
+#define YAML_TAGS "tag:yaml.org,2002:"
+
 enum { TEXT_PER_NODE = 16 }; /* bytes of text that weigh as much as a node */
 
 /* A list or mapping that is being read. */
@@ -19,7 +21,7 @@ struct level {
 
 struct build {
 	struct ff_arena *arena;
-	struct ff_problems *problems;
+	struct ff_mistakes *problems;
 	struct ff_map anchors; /* name -> finished node */
 	struct ff_yaml_node *root;
 	struct level levels[FF_YAML_DEPTH_MAX];
@@ -33,7 +35,7 @@ static void fail(struct build *b, yaml_mark_t mark, const char *text)
 	struct ff_place place = {.line = (int)mark.line + 1, .column = (int)mark.column + 1};
 
 	b->failed = true;
-	ff_problems_add(b->problems, &place, "%s", text);
+	ff_mistakes_add(b->problems, &place, "%s", text);
 }
 
 static void complain(struct build *b, const struct ff_yaml_node *node, const char *what,
@@ -41,7 +43,7 @@ static void complain(struct build *b, const struct ff_yaml_node *node, const cha
 {
 	struct ff_place place = {.line = node->line, .column = node->column};
 
-	ff_problems_add(b->problems, &place, what, text);
+	ff_mistakes_add(b->problems, &place, what, text);
 }
 
 static void *take(struct build *b, size_t size)
@@ -88,6 +90,23 @@ static void place_node(struct build *b, struct ff_yaml_node *node)
 	level->children[level->len++] = node;
 }
 
+/* Tags that say no more than what a node is anyway are taken; others would change what it means, so
+ * they are refused rather than ignored. */
+static void check_tag(struct build *b, const yaml_char_t *tag, const char *own, yaml_mark_t mark)
+{
+	struct ff_place place = {.line = (int)mark.line + 1, .column = (int)mark.column + 1};
+	const char *text = (const char *)tag;
+	size_t prefix = strlen(YAML_TAGS);
+
+	if (!tag || !strcmp(text, "!") || !strcmp(text, own))
+		return;
+	if (strncmp(text, YAML_TAGS, prefix))
+		ff_mistakes_add(b->problems, &place, "tags are not supported: '%s'", text);
+	else
+		ff_mistakes_add(b->problems, &place, "tags are not supported: '!!%s'",
+				text + prefix);
+}
+
 static void remember_anchor(struct build *b, const char *anchor, struct ff_yaml_node *node)
 {
 	if (anchor && ff_map_set(&b->anchors, anchor, node))
@@ -101,7 +120,9 @@ static void on_scalar(struct build *b, const yaml_event_t *event)
 
 	if (!node)
 		return;
-	node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	check_tag(b, event->data.scalar.tag, YAML_STR_TAG, event->start_mark);
+	node->plain =
+		event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !event->data.scalar.tag;
 	node->len = event->data.scalar.length;
 	node->text = ff_arena_copy(b->arena, text, node->len);
 	if (!node->text) {
@@ -124,7 +145,7 @@ static void on_alias(struct build *b, const yaml_event_t *event)
 		struct ff_place place = {.line = (int)event->start_mark.line + 1,
 					 .column = (int)event->start_mark.column + 1};
 
-		ff_problems_add(b->problems, &place, "unknown anchor '%s'", name);
+		ff_mistakes_add(b->problems, &place, "unknown anchor '%s'", name);
 		b->failed = true;
 		return;
 	}
@@ -190,7 +211,7 @@ static void add_own_pairs(struct build *b, struct level *level, struct ff_map *s
 		if (first) {
 			struct ff_place place = {.line = key->line, .column = key->column};
 
-			ff_problems_add(b->problems, &place, "duplicate key '%s' (first at %d:%d)",
+			ff_mistakes_add(b->problems, &place, "duplicate key '%s' (first at %d:%d)",
 					key->text, first->line, first->column);
 			continue;
 		}
@@ -302,9 +323,11 @@ static void on_event(struct build *b, const yaml_event_t *event)
 		on_alias(b, event);
 		break;
 	case YAML_SEQUENCE_START_EVENT:
+		check_tag(b, event->data.sequence_start.tag, YAML_SEQ_TAG, event->start_mark);
 		on_open(b, FF_YAML_LIST, event->data.sequence_start.anchor, event->start_mark);
 		break;
 	case YAML_MAPPING_START_EVENT:
+		check_tag(b, event->data.mapping_start.tag, YAML_MAP_TAG, event->start_mark);
 		on_open(b, FF_YAML_MAPPING, event->data.mapping_start.anchor, event->start_mark);
 		break;
 	case YAML_SEQUENCE_END_EVENT:
@@ -332,14 +355,42 @@ static yaml_mark_t mark_at(const char *text, size_t len, size_t offset)
 	return mark;
 }
 
+/* Where in the line of `mark` a tab stands that libyaml stumbled over: there, or in the line's
+ * indentation. NULL: none. */
+static const char *find_tab(const char *text, size_t len, yaml_mark_t *mark)
+{
+	const char *end = text + len, *line = text, *at;
+	size_t column = 0;
+
+	for (size_t i = 0; i < mark->line && line; i++) {
+		line = memchr(line, '\n', (size_t)(end - line));
+		line = line ? line + 1 : NULL;
+	}
+	for (at = line; at && at < end && *at != '\n'; at++, column++) {
+		/* Columns are characters. */
+		while (at + 1 < end && ((unsigned char)at[1] & 0xc0) == 0x80)
+			at++;
+		if (*at == '\t' && (column == mark->column || strspn(line, " ") == column)) {
+			mark->column = column;
+			return at;
+		}
+	}
+	return NULL;
+}
+
 static void on_syntax_error(struct build *b, const yaml_parser_t *parser, const char *text,
 			    size_t len)
 {
 	const char *problem = parser->problem ? parser->problem : "cannot be read";
+	yaml_mark_t mark = parser->problem_mark;
 	char *words;
 
 	if (parser->error == YAML_READER_ERROR) {
 		fail(b, mark_at(text, len, parser->problem_offset), problem);
+		return;
+	}
+	if (find_tab(text, len, &mark)) {
+		fail(b, mark, "a tab, where YAML wants spaces: indent with spaces only");
 		return;
 	}
 	if (parser->error == YAML_MEMORY_ERROR)
@@ -351,7 +402,7 @@ static void on_syntax_error(struct build *b, const yaml_parser_t *parser, const 
 }
 
 struct ff_yaml_node *ff_yaml_parse(struct ff_arena *arena, const char *text, size_t len,
-				   struct ff_problems *problems)
+				   struct ff_mistakes *problems)
 {
 	struct build b = {.arena = arena, .problems = problems, .anchors = FF_MAP_INIT};
 	size_t before = problems->total;
@@ -364,7 +415,7 @@ struct ff_yaml_node *ff_yaml_parse(struct ff_arena *arena, const char *text, siz
 		len -= 3;
 	}
 	if (!yaml_parser_initialize(&parser)) {
-		ff_problems_add(problems, NULL, "%s", ff_err_text(FF_ENOMEM));
+		ff_mistakes_add(problems, NULL, "%s", ff_err_text(FF_ENOMEM));
 		return NULL;
 	}
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
@@ -379,7 +430,7 @@ struct ff_yaml_node *ff_yaml_parse(struct ff_arena *arena, const char *text, siz
 		yaml_event_delete(&event);
 	}
 	if (b.failed && problems->total == before)
-		ff_problems_add(problems, NULL, "%s", ff_err_text(FF_ENOMEM));
+		ff_mistakes_add(problems, NULL, "%s", ff_err_text(FF_ENOMEM));
 	while (b.depth)
 		release_level(&b.levels[--b.depth]);
 	ff_map_release(&b.anchors);

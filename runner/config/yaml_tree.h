@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "base/arena.h"
-#include "config/problems.h"
+#include "config/mistakes.h"
 
 enum ff_yaml_kind {
 	FF_YAML_SCALAR,
@@ -44,7 +44,7 @@ enum {
  * `problems` (and then the result means nothing): syntax, duplicate keys, keys that are no scalars,
  * unknown anchors, a second document, limits. Merge keys ("<<") are resolved. */
 struct ff_yaml_node *ff_yaml_parse(struct ff_arena *arena, const char *text, size_t len,
-				   struct ff_problems *problems);
+				   struct ff_mistakes *problems);
 
 /* null, ~ or nothing. */
 bool ff_yaml_is_null(const struct ff_yaml_node *node);

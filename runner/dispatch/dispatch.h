@@ -1,13 +1,17 @@
-/* Dispatch: the main loop of a run, and the sole mutator of its state. It opens the hosts, syncs
- * the tree, gives units to slots as the scheduler says, and tells everything as events. */
+/* Dispatch: one run, from a plan to its last event. Inputs from outside are decided on, what was
+ * decided is written to the journal, told to reporters and subscribers, and then done. */
 #ifndef FF_DISPATCH_DISPATCH_H
 #define FF_DISPATCH_DISPATCH_H
 
 #include "config/config.h"
+#include "event/bus.h"
 #include "event/journal.h"
 #include "inventory/inventory.h"
 #include "plan/plan.h"
 #include "report/reporter.h"
+
+struct ff_loop;
+struct ff_run;
 
 struct ff_run_opts {
 	const struct ff_config *config;
@@ -15,11 +19,17 @@ struct ff_run_opts {
 	const struct ff_plan *plan;
 	const char *only_hosts;	  /* host pattern on top of each job's own; NULL: all */
 	const char *command_line; /* for the journal */
-	const char *python_hint;  /* where the user said nothing: tried first; NULL */
-	struct ff_reporter *
-		*reporters; /* borrowed; they get every event, then the caller finishes them */
-	size_t reporters_len;
-	struct ff_journal *journal; /* borrowed; NULL: none */
+	/* They get every event; the caller finishes them. Their options' `wake` may be ff_run_wake,
+	 * once there is a run. */
+	struct ff_reporters *reporters;
+	struct ff_journal *journal; /* NULL: none */
+	/* Reports of the command line, names and paths in turn: like the configuration's they are
+	 * not brought along with a tree. NULL: none. */
+	const struct ff_strv *reports;
+	/* The loop to run on, which others may use too: they drive it, and ff_run_over tells when
+	 * all is done. NULL: a loop of its own, which ff_run_wait drives, with SIGINT, SIGTERM and
+	 * SIGHUP handled (once: finish what runs; twice: kill). */
+	struct ff_loop *loop;
 };
 
 enum {
@@ -30,22 +40,34 @@ enum {
 	FF_EXIT_INTERRUPTED = 130,
 };
 
-/* Runs it all; blocks until every job is finished and every worker gone. SIGINT and SIGTERM are
- * handled meanwhile (once: finish what runs; twice: kill). Returns an exit code of the above; the
- * last event is RUN_FINISHED with the same code and the reason. Not re-entrant. */
-int ff_dispatch_run(const struct ff_run_opts *opts);
+/* Starts it; everything in opts is borrowed until ff_run_end. NULL: FF_ENOMEM or FF_ESYS. */
+struct ff_run *ff_run_start(const struct ff_run_opts *opts, struct ff_err *err);
+/* Blocks until the last event, RUN_FINISHED, has been told; its exit code. On a loop of its own. */
+int ff_run_wait(struct ff_run *run);
+/* RUN_FINISHED has been told; with its exit code. */
+bool ff_run_over(const struct ff_run *run, int *exit_code);
+/* As if a signal had come. */
+void ff_run_interrupt(struct ff_run *run);
+/* Something that was full can take more: any thread may say so. `run` is a struct ff_run. */
+void ff_run_wake(void *run);
+/* Subscribers to its events: event/bus.h. */
+struct ff_bus *ff_run_bus(struct ff_run *run);
+/* Lets workers end what they do at their exit (up to settings.grace), and frees the run. What they
+ * still say goes to the journal. NULL is fine. */
+void ff_run_end(struct ff_run *run);
 
 struct ff_host_report {
 	const struct ff_host *host;
 	const struct ff_err *error; /* code 0: it is there */
 	bool native;
 	const struct ff_value *info; /* the worker's answer to `info`, or None */
-	const char *python; /* "/usr/bin/python3 3.11.2, pytest 7.2.1", or what was tried */
+	const char *python;	     /* what sessions would be started with; NULL */
+	const char *unfit;	     /* why none can be; NULL: they can, or nobody looked */
 	int64_t open_us, latency_us;
 };
 
-/* Opens every host, asks it about itself, calls `each` as they answer, closes them. Returns an exit
- * code: FF_EXIT_OK if all are there, FF_EXIT_INFRA if not. */
+/* Opens every host, asks it about itself, calls `each` for them in order, closes them. Returns an
+ * exit code: FF_EXIT_OK if all are there, FF_EXIT_INFRA if not. */
 int ff_dispatch_hosts(const struct ff_run_opts *opts,
 		      void (*each)(void *ctx, const struct ff_host_report *report), void *ctx);
 

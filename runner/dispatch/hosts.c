@@ -1,7 +1,11 @@
 /* `farflung hosts`: every host is opened, asked about itself, and closed. */
+#include <stdio.h>
+
 #include "base/clock.h"
-#include "dispatch/private.h"
-#include "worker/bootstrap.h"
+#include "dispatch/run.h"
+#include "transport/open.h"
+
+enum { ANSWER_MS = 15000 };
 
 static const char info_source[] =
 	"def info(channel):\n"
@@ -13,84 +17,105 @@ static const char info_source[] =
 	"0,\n"
 	"                  'load1': os.getloadavg()[0], 'pid': os.getpid(), 'cwd': os.getcwd()})\n";
 
-static int ask_info(struct run_host *host, struct ff_item *info, struct ff_err *err)
+static int ask_info(struct ff_gateway *foreman, struct ff_item *info, struct ff_err *err)
 {
 	struct ff_task task = {.call_name = "info"};
 	struct ff_channel *channel;
 	int rc;
 
-	if (!ff_gateway_is_native(host->foreman))
+	if (!ff_gateway_is_native(foreman))
 		task.source = info_source;
-	channel = ff_gateway_remote_exec(host->foreman, &task, err);
+	channel = ff_gateway_remote_exec(foreman, &task, err);
 	if (!channel)
 		return err->code;
-	rc = ff_channel_receive(channel, 15000, info, err);
+	rc = ff_channel_receive(channel, ANSWER_MS, info, err);
 	ff_channel_unref(channel);
 	return rc;
 }
 
-static void report_host(struct run_host *host,
-			void (*each)(void *ctx, const struct ff_host_report *report), void *ctx)
+static void ask(struct ff_gateway *foreman, struct ff_host_report *report, struct ff_item *info,
+		struct ff_err *err)
 {
-	struct ff_host_report report = {.host = host->host, .error = &host->error};
-	struct ff_item info = FF_ITEM_INIT, again = FF_ITEM_INIT;
+	struct ff_item again = FF_ITEM_INIT;
+	int64_t start;
 
-	if (host->state == HOST_READY) {
-		int64_t start;
-
-		report.open_us = host->open_us;
-		report.native = ff_gateway_is_native(host->foreman);
-		report.python = host->python_seen	  ? host->python_seen
-				: host->python_problem	  ? host->python_problem
-				: host->host->spec.python ? host->host->spec.python
-							  : NULL;
-		if (ask_info(host, &info, &host->error) == 0) {
-			report.info = &info.value;
-			start = ff_clock_us();
-			if (ask_info(host, &again, &host->error) == 0)
-				report.latency_us = ff_clock_us() - start;
-		}
-	}
-	each(ctx, &report);
-	ff_item_release(&info);
+	report->native = ff_gateway_is_native(foreman);
+	if (ask_info(foreman, info, err) < 0)
+		return;
+	report->info = &info->value;
+	start = ff_clock_us();
+	if (ask_info(foreman, &again, err) == 0)
+		report->latency_us = ff_clock_us() - start;
 	ff_item_release(&again);
 }
 
-static bool settled(const struct run *run)
+/* Whether something that is to run there needs what was found out to be missing: the host names an
+ * interpreter, or the file has a job for it that looks for one. */
+static bool must_be_fit(const struct ff_run *run, const struct ff_host *host)
 {
-	for (size_t i = 0; i < run->opts->inventory->len; i++) {
-		enum host_state state = run->hosts[i].state;
+	const struct ff_config *config = run->opts.config;
 
-		if (state != HOST_UNUSED && state != HOST_READY && state != HOST_DOWN)
-			return false;
+	for (size_t i = 0; i < config->jobs_len; i++) {
+		const struct ff_payload *payload = ff_payload_find(config->jobs[i].payload);
+
+		if (payload && payload->probe && ff_host_matches(host, config->jobs[i].on))
+			return true;
 	}
-	return true;
+	return host->spec.python != NULL;
+}
+
+/* "/usr/bin/python3 (3.11.2)"; NULL: none. */
+static const char *interpreter(const struct ff_run *run, uint32_t host, char *text, size_t size)
+{
+	const char *python = ff_act_fact(run->act, host, "python");
+	const char *version = ff_act_fact(run->act, host, "version");
+
+	if (!python)
+		return NULL;
+	snprintf(text, size, "%s%s%s%s", python, version ? " (" : "", version ? version : "",
+		 version ? ")" : "");
+	return text;
+}
+
+/* Returns whether the host is there, and fit for what it is to run. */
+static bool report_host(struct ff_run *run, uint32_t number,
+			void (*each)(void *ctx, const struct ff_host_report *report), void *ctx)
+{
+	const struct ff_host_record *record = &run->state.hosts[number];
+	struct ff_gateway *foreman = ff_act_foreman(run->act, number);
+	struct ff_err err = {0};
+	struct ff_host_report report = {.host = &run->opts.inventory->hosts[number], .error = &err};
+	struct ff_item info = FF_ITEM_INIT;
+	char text[512];
+
+	if (record->state == FF_HOST_READY && foreman) {
+		report.python = interpreter(run, number, text, sizeof(text));
+		report.unfit = record->unfit;
+		report.open_us = ff_act_open_us(run->act, number);
+		ask(foreman, &report, &info, &err);
+	} else {
+		ff_err_set(&err, FF_EUNREACH, "%s", record->error ? record->error : "not there");
+	}
+	each(ctx, &report);
+	ff_item_release(&info);
+	return err.code == 0 && !(report.unfit && must_be_fit(run, report.host));
 }
 
 int ff_dispatch_hosts(const struct ff_run_opts *opts,
 		      void (*each)(void *ctx, const struct ff_host_report *report), void *ctx)
 {
-	struct run run;
 	struct ff_err err = {0};
+	struct ff_run *run = ff_run_make(opts, true, &err);
 	int code = FF_EXIT_OK;
 
-	if (run_init(&run, opts, &err) < 0)
+	if (!run)
 		return FF_EXIT_INFRA;
-	run.hosts_only = true;
-	host_open_all(&run);
-	while (!settled(&run) && run.interrupts < 1)
-		ff_loop_run_once(&run.loop, FF_NEVER_US);
-	for (size_t i = 0; i < opts->inventory->len && run.interrupts < 1; i++) {
-		if (run.hosts[i].state == HOST_UNUSED)
-			continue;
-		report_host(&run.hosts[i], each, ctx);
-		if (run.hosts[i].error.code != 0)
+	ff_run_wait(run);
+	for (uint32_t i = 0; i < run->state.hosts_len && run->state.run.interrupts == 0; i++)
+		if (run->state.hosts[i].state != FF_HOST_UNUSED && !report_host(run, i, each, ctx))
 			code = FF_EXIT_INFRA;
-	}
-	run.stopping = true;
-	ff_group_terminate(run.group, 5000);
-	if (run.interrupts > 0)
+	if (run->state.run.interrupts > 0)
 		code = FF_EXIT_INTERRUPTED;
-	run_release(&run);
+	ff_run_end(run);
 	return code;
 }

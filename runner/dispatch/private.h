@@ -1,238 +1,227 @@
-/* What the files of dispatch share: the state of one run. Nobody else includes this. */
+/* What the files of decide share: the engine's memory. act.c and its files do not include this. */
 #ifndef FF_DISPATCH_PRIVATE_H
 #define FF_DISPATCH_PRIVATE_H
 
 #include "base/list.h"
 #include "base/map.h"
-#include "dispatch/dispatch.h"
-#include "gateway/group.h"
-#include "io/loop.h"
-#include "rsync/send.h"
+#include "dispatch/deadlines.h"
+#include "dispatch/engine.h"
 #include "sched/sched.h"
-#include "transport/open.h"
 
 enum {
-	HOST_OPENS_MAX = 3, /* a host whose connection dies is opened again so often, in all */
-	UNIT_LOST_MAX = 2, /* a unit that was running on so many hosts when they died is given up */
-	WANT_US = 1000000, /* a test whose end depends on the next one waits so long for it */
-	OUTPUT_TAIL = 64 << 10 /* of output over the cap, the end is kept too */
+	UNIT_ALONE_MAX = 2, /* a unit that took so many hosts down, alone on them, is set aside */
+	HOST_VAIN_MAX = 8,  /* a host that went away so often in a row without a unit finished */
+	HOST_CUT_TRIES = 4, /* a connection that is cut while it opens is tried so often */
+	NOT_RUN_NAMED = 10000, /* of a job's units that did not run, so many are named one by one */
 };
 
-struct run;
-struct run_job;
+#define WANT_US                                                                                    \
+	INT64_C(1000000) /* a test whose end depends on the next one waits so long for it          \
+			  */
+#define GRACE_US                                                                                   \
+	INT64_C(5000000) /* after we stood still: what is on its way gets so long to arrive */
 
-/* Output kept within a cap: the head as it came, then a ring with the tail. */
-struct run_output {
-	struct ff_buf head, tail;
-	uint64_t total;
-	size_t cap;
+enum due { DUE_HOST, DUE_SESSION, DUE_WANT, DUE_KILL };
+
+/* A deadline and what it is for. */
+struct due_at {
+	struct ff_deadline deadline;
+	enum due kind;
+	void *owner;
 };
 
-enum host_state {
-	HOST_UNUSED,
-	HOST_RETRYING, /* its connection died: to be opened again */
-	HOST_OPENING,
-	HOST_SYNCING,
-	HOST_PROBING, /* which python? */
-	HOST_READY,
-	HOST_DOWN,
+/* One execution of a unit on a slot, by the host's foreman; or of a discovery. */
+struct execution {
+	struct ff_list in_host, in_job;
+	uint32_t number, attempt;
+	struct ff_placement placement; /* unit NOBODY: a discovery */
+	int64_t started_us;
+	char *name; /* of its unit; NULL: a discovery */
 };
 
-struct run_host {
-	struct run *run;
-	const struct ff_host *host;
-	enum host_state state;
-	struct ff_gateway *foreman; /* NULL unless open or opening */
-	struct ff_channel *channel; /* of the probe under way */
-	struct run_output probe_output;
-	char *workdir;	      /* absolute; where payloads run */
-	char *python;	      /* chosen interpreter; NULL: as the spec says */
-	char *python_problem; /* why no session can run here; NULL: can */
-	char *python_seen;    /* what the probe printed */
-	struct ff_err error;
-	int64_t opened_at, open_us;
-	unsigned opens;
-	uint32_t used; /* slots taken */
-	bool needed, announced;
+/* A session: a record's number, and what is going on in it. */
+struct session {
+	struct ff_list in_host, in_job, idle;
+	uint32_t record; /* of the worker */
+	uint32_t number; /* with the job's queues */
+	struct ff_placement placement;
+	int64_t started_us; /* its running unit */
+	struct due_at timeout, want;
+	const char *digest;
+	bool up;	/* known to the queues */
+	bool told_end;	/* nothing more comes */
+	bool wants;	/* waits for an answer */
+	bool finished;	/* has said its last */
+	bool timed_out; /* killed because its unit took too long */
 };
 
-enum unit_state { UNIT_WAITING, UNIT_RUNNING, UNIT_DONE };
-
-struct run_unit {
-	const char *name;
-	uint32_t attempts;
-	uint8_t state; /* enum unit_state */
-	uint8_t lost;  /* how often its host died under it */
-	uint8_t outcome;
+/* The hosts that a pattern means, and for how many jobs that still matters. */
+struct host_set {
+	uint64_t *bits;
+	uint32_t jobs_left;
 };
 
-enum session_state {
-	SESSION_OPENING,
-	SESSION_COLLECTING,
-	SESSION_WAITING,
-	SESSION_RUNNING,
-	SESSION_OVER
+struct engine_host {
+	uint32_t parent;    /* it goes via that one; FF_NOBODY */
+	bool is_parent;	    /* others go via it */
+	uint32_t sets_left; /* that it is in, and that jobs still need */
+	bool wanted;
+	struct ff_list executions, sessions;
+	struct due_at retry;
+	uint32_t probed;   /* bits: payloads that were looked for, by their number */
+	uint32_t unfit;	   /* bits: and can't run there */
+	char *platform, *cwd; /* what the latest connection told; cwd: after the sync */
+	bool native;
+	int64_t opened_us; /* latest try */
+	int64_t first_opened_us;
+	int64_t away_us; /* since when it is away; 0 */
+	int64_t synced_us;
 };
 
-/* A pytest session on a slot: a python gateway and the payload's channel. */
-struct run_session {
-	struct ff_list node; /* in job->sessions */
-	struct run_job *job;
-	struct run_host *host;
-	struct ff_gateway *gateway;
-	struct ff_channel *channel;
-	enum session_state state;
-	char id[32];
-	char digest[80];
-	uint32_t worker;  /* its number with the scheduler */
-	uint32_t running; /* UINT32_MAX: none */
-	int64_t started_at, wants_since;
-	bool hungry;	     /* may want units */
-	bool wants;	     /* and waits for the answer, since wants_since */
-	bool idle;	     /* got neither units nor the end: others may give some back */
-	bool ended;	     /* was told that nothing more will come */
-	bool finished;	     /* said so itself */
-	bool up;	     /* known to the scheduler */
-	bool timed_out;	     /* killed because its unit took too long */
-	unsigned host_opens; /* of the host when it started: another number now means another
-				connection */
-};
-
-/* One attempt of a command on a slot. */
-struct run_attempt {
-	struct ff_list node; /* in job->attempts */
-	struct run_job *job;
-	struct run_host *host;
-	struct ff_channel *channel;
-	uint32_t unit;
-	int64_t started_at;
-	struct run_output out, err;
-	bool over;  /* its slot is free, its unit reported */
-	bool ended; /* its channel has said its last */
-	bool killed;
-};
-
-enum job_state { JOB_WAITING, JOB_RUNNING, JOB_FINISHED };
-
-struct run_job {
-	struct run *run;
-	const struct ff_plan_job *plan;
-	const char *name;
-	enum job_state state;
-	bool ok; /* finished, and others may need it */
-	struct run_unit *units;
-	uint32_t units_len, units_done;
-	struct ff_arena names;
+struct engine_job {
+	struct ff_list dirty; /* in engine->dirty: to be looked at */
+	uint32_t *dependents;
+	uint32_t dependents_len, needs_left;
+	struct host_set *hosts; /* shared by jobs with one pattern */
+	uint32_t payload;	/* its number */
+	struct ff_list executions, sessions, idle;
+	uint64_t *done_before;	 /* bitset of units; NULL: none */
+	const char **unit_names; /* of collected units; NULL: the plan knows */
+	struct ff_arena arena;
 	struct ff_map seen; /* problems and warnings that were told already */
-	char *last_reason;  /* why the first session died before it had collected */
-	/* sessions */
-	struct ff_list sessions;
-	struct ff_sched *sched;
-	const char **unit_names;
-	char digest[80];
-	struct run_session *ids_from; /* who was asked for the names */
-	uint32_t workers;	      /* slots it may use, when it started */
-	uint32_t next_worker, live, crashes, problems;
-	bool collected, stopped, skipped;
-	bool collect_only;
-	bool moved;    /* units came to an end or back: idle sessions ask again */
+	uint32_t workers;   /* slots that it may use, when it started */
+	uint32_t next_number;
+	uint32_t live;	   /* executions and sessions that take slots */
+	uint32_t ids_from; /* the worker that was asked for the names; FF_NOBODY */
+	int64_t started_us;
+	bool stopped;  /* nothing of it is begun any more */
 	bool given_up; /* no session is started any more */
-	/* commands */
-	struct ff_list attempts;
-	uint32_t next_unit;
-	uint32_t *retry; /* units to run again */
-	size_t retry_len, retry_cap;
-	/* result */
-	struct ff_counts counts;
-	char *error; /* why the job as a whole failed; NULL */
-	bool infra, usage;
-	int64_t started_at;
+	bool collect_only;
+	enum ff_reason why;	 /* not NONE: the job as a whole failed, or ended early */
+	const char *error;	 /* in words */
+	const char *last_reason; /* why the first session died before it had collected */
 };
 
-struct run {
-	const struct ff_run_opts *opts;
-	struct ff_loop loop;
-	struct ff_group *group;
-	struct run_host *hosts;
-	struct run_job *jobs;
-	struct ff_rsync *rsync;
-	uv_signal_t sigint, sigterm, sighup;
-	struct ff_timer tick, kill_timer;
-	int interrupts;
-	bool stopping; /* nothing new is started */
-	bool killed;
-	uint64_t seq;
-	int64_t started_at;
-	uint32_t next_gw;
-	struct ff_counts counts;
-	uint32_t skipped_modules; /* as a whole, while they were collected */
-	bool journal_failed;
-	bool hosts_only; /* `farflung hosts`: no jobs, no sync, but look for a Python */
+struct ff_engine {
+	struct ff_engine_opts opts;
+	struct ff_state *state;
+	struct ff_sched *sched;
+	struct ff_deadlines deadlines;
+	struct engine_host *hosts;
+	struct engine_job *jobs;
+	struct ff_map executions; /* by number */
+	struct ff_map sessions;	  /* by their record's number */
+	struct ff_map patterns;	  /* of hosts -> host_set */
+	struct ff_arena arena;
+	struct ff_list dirty;
+	uint32_t next_execution, next_worker;
+	uint32_t hosts_asked; /* that are needed by some job */
+	struct due_at kill;   /* the end of the first interrupt's grace */
+	int64_t started_us;
+	bool full;	   /* reporters are */
+	bool required_met; /* hosts that must be there were */
+	bool over;
+	unsigned faults;
+	/* of the decision under way */
+	struct ff_now now;
+	struct ff_decision *decision;
 };
 
-/* emit.c */
-void run_emit(struct run *run, struct ff_event *event);
-void run_notice(struct run *run, const char *host, const char *level, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+/* --- decide.c --- */
+void ff_engine_emit(struct ff_engine *e, struct ff_event *event);
+void ff_engine_order(struct ff_engine *e, const struct ff_order *order);
+void ff_engine_notice(struct ff_engine *e, const char *host, const char *level, const char *text);
+#define ff_engine_text(e, ...) ff_decision_text((e)->decision, __VA_ARGS__)
+void ff_engine_due(struct ff_engine *e, struct due_at *due, int64_t at_us);
+void ff_engine_not_due(struct ff_engine *e, struct due_at *due);
+/* Text that lives as long as the job. */
+const char *ff_engine_keep(struct engine_job *job, const char *text);
+/* Whether this key of the job's is new. */
+bool ff_engine_first(struct engine_job *job, const char *key);
+const struct ff_payload *ff_engine_payload(const struct ff_engine *e, uint32_t job);
+const char *ff_engine_unit_name(struct ff_engine *e, uint32_t job, uint32_t unit);
+bool ff_engine_stopping(const struct ff_engine *e);
+bool ff_engine_killing(const struct ff_engine *e);
+/* Everything stops: nothing is begun any more. `text` in words. */
+void ff_engine_stop(struct ff_engine *e, enum ff_reason why, const char *text);
 
-/* output.c */
-void output_init(struct run_output *output, size_t cap);
-void output_add(struct run_output *output, const void *bytes, size_t len);
-/* How many of `len` bytes just added still belong to the head (the part that is streamed). */
-size_t output_in_head(const struct run_output *output, size_t len);
-/* Head, a line that says what was cut, and tail, in one buffer. */
-void output_text(struct run_output *output, struct ff_buf *text);
-bool output_cut(const struct run_output *output);
-void output_release(struct run_output *output);
+/* --- decide_host.c --- */
+void ff_host_open_all(struct ff_engine *e);
+void ff_host_opened(struct ff_engine *e, const struct ff_input *input);
+void ff_host_synced(struct ff_engine *e, const struct ff_input *input);
+void ff_host_probed(struct ff_engine *e, const struct ff_input *input);
+void ff_host_ended(struct ff_engine *e, const struct ff_input *input);
+void ff_host_said(struct ff_engine *e, const struct ff_input *input);
+void ff_host_retry(struct ff_engine *e, struct engine_host *host);
+void ff_host_unfit(struct ff_engine *e, uint32_t host, uint32_t payload, const char *error);
+bool ff_host_in_job(const struct ff_engine *e, uint32_t job, uint32_t host);
+/* No job needs it any more: it is let go, once what is ending there has ended. */
+void ff_host_drain(struct ff_engine *e, uint32_t host);
+void ff_host_leave_if_idle(struct ff_engine *e, uint32_t host);
+/* Ready, or may become so. */
+bool ff_host_hopeful(const struct ff_engine *e, uint32_t host);
+bool ff_host_all_settled(const struct ff_engine *e);
 
-/* host.c, probe.c */
-void host_open_all(struct run *run);
-void host_pump(struct run *run);		   /* opens again what died */
-bool host_usable(const struct run_host *host);	   /* ready, or may become so */
-bool host_takes_work(const struct run_host *host); /* ready, and its connection not just lost */
-void host_probe(struct run_host *host);
-void host_probed(struct run_host *host);
-void host_release(struct run_host *host);
-bool job_wants_host(const struct run_job *job, const struct run_host *host);
+/* --- decide_job.c --- */
+void ff_job_init(struct ff_engine *e, uint32_t job);
+void ff_job_touch(struct ff_engine *e, uint32_t job);
+/* Looks at all that were touched, and starts what can be started. */
+void ff_job_pump(struct ff_engine *e);
+void ff_job_error(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
+void ff_job_stop(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
+/* The job's units have just become known: those that were done before are told. */
+void ff_job_tell_done_before(struct ff_engine *e, uint32_t job);
+/* And what they are called: the scheduler gets them. */
+void ff_job_know_units(struct ff_engine *e, uint32_t job, uint32_t units);
+struct host_set *ff_job_host_set(struct ff_engine *e, const char *on);
+/* Why no host can do it, in words. */
+const char *ff_job_no_host(struct ff_engine *e, uint32_t job);
 
-/* job.c */
-void job_start(struct run_job *job);
-void job_finish(struct run_job *job);
-void job_error(struct run_job *job, bool infra, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-/* A unit's attempt came to an end; says whether it is to be run again. */
-bool job_unit_finished(struct run_job *job, uint32_t unit, struct run_host *host,
-		       const char *worker, const struct ff_result *result);
-void job_unit_started(struct run_job *job, uint32_t unit, struct run_host *host,
-		      const char *worker);
-/* Its host died under it: true: to be run again; false: given up, and reported as lost. */
-bool job_unit_lost(struct run_job *job, uint32_t unit, struct run_host *host, const char *worker,
-		   const char *reason);
-void job_release(struct run_job *job);
+/* --- decide_unit.c --- */
+struct unit_at {
+	uint32_t job, unit, host;
+	uint32_t worker;  /* a record's number; FF_NOBODY */
+	const char *name; /* of the unit, for as long as the decision; NULL: it is to be made */
+};
+void ff_unit_started(struct ff_engine *e, const struct unit_at *at);
+/* An attempt came to an end; it is run again if it may be. */
+void ff_unit_finished(struct ff_engine *e, const struct unit_at *at,
+		      const struct ff_result *result);
+/* Its host went away under it. */
+void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, const char *reason,
+		  int64_t duration_us);
+void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement);
+struct execution *ff_execution_of(const struct ff_engine *e, uint32_t number);
+void ff_execution_output(struct ff_engine *e, const struct ff_input *input);
+void ff_execution_finished(struct ff_engine *e, const struct ff_input *input);
+void ff_execution_ended(struct ff_engine *e, const struct ff_input *input);
+void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool alone,
+		       const char *reason);
+/* Its slots are free. */
+void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost);
+void ff_execution_kill(struct ff_engine *e, struct execution *execution);
 
-/* session.c */
-void session_start(struct run_job *job, struct run_host *host);
-void session_feed(struct run_session *session); /* give it units, or tell it to end */
-void session_stop(struct run_session *session);
-void session_answer_want(struct run_session *session);
-void session_kill(struct run_session *session);
-void session_free(struct run_session *session);
-void session_tell(struct run_session *session, int (*what)(struct ff_pack *p));
-
-/* session_sink.c */
-extern const struct ff_payload_sink session_sink;
-
-/* session_job.c */
-void session_job_pump(struct run_job *job);
-
-/* attempt.c */
-void attempt_job_pump(struct run_job *job);
-void attempt_kill(struct run_attempt *attempt, bool at_once);
-void attempt_free(struct run_attempt *attempt);
-
-/* run.c */
-int run_init(struct run *run, const struct ff_run_opts *opts, struct ff_err *err);
-void run_release(struct run *run);
-void run_stop(struct run *run, const char *why);
+/* --- decide_session.c --- */
+void ff_run_session_start(struct ff_engine *e, const struct ff_placement *placement);
+struct session *ff_run_session_of(const struct ff_engine *e, uint32_t record);
+void ff_run_session_input(struct ff_engine *e, const struct ff_input *input);
+void ff_run_session_due(struct ff_engine *e, struct session *session, enum due kind);
+void ff_run_session_stop(struct ff_engine *e, struct session *session);
+void ff_run_session_kill(struct ff_engine *e, struct session *session);
+void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job);
+bool ff_run_session_runs(const struct ff_engine *e, const struct session *session);
+void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alone,
+			 const char *reason);
+void ff_run_session_free(struct ff_engine *e, struct session *session);
+/* --- decide_collect.c --- */
+void ff_run_session_up(struct ff_engine *e, struct session *session);
+void ff_collect_started(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_collect_digest(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_collect_ids(struct ff_engine *e, struct session *session, const struct ff_input *input);
+/* The session that was asked for the names is no more. */
+void ff_collect_ask_another(struct ff_engine *e, struct session *session);
+void ff_collect_problem(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_collect_discovered(struct ff_engine *e, struct execution *execution,
+			   const struct ff_input *input);
 
 #endif

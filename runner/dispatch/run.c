@@ -1,306 +1,313 @@
-/* The main loop: callbacks change what they are about, the pump draws the conclusions. */
+/* The shell around decide: a queue of inputs, taken in turn; events to journal, reporters and
+ * subscribers; orders to act. */
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "dispatch/private.h"
+#include "dispatch/act.h"
+#include "dispatch/run.h"
 
-enum { TICK_US = 100000 };
+enum {
+	TICK_US = 100000,
+	GAP_US = 2000000, /* a tick that comes so late: we stood still */
+	BATCH = 256,	  /* inputs that are decided on before their events are written */
+};
 
-/* --- stopping --- */
-
-void run_stop(struct run *run, const char *why)
+static void put(void *ctx, struct ff_input *input)
 {
-	for (size_t i = 0; i < run->opts->plan->len; i++) {
-		struct run_job *job = &run->jobs[i];
-		struct ff_list *pos;
+	struct ff_run *run = ctx;
 
-		if (job->state == JOB_FINISHED || job->stopped)
-			continue;
-		job->stopped = true;
-		if (job->sched)
-			job->sched->class->stop(job->sched);
-		ff_list_for_each(pos, &job->sessions)
-			session_stop(ff_container_of(pos, struct run_session, node));
-	}
-	if (why)
-		run_notice(run, NULL, "note", "stopping: %s", why);
+	ff_inputs_put(&run->inputs, input);
+	ff_loop_defer(run->loop, &run->deferred);
 }
 
-static void run_kill(struct run *run)
+static void put_kind(struct ff_run *run, enum ff_input_kind kind)
 {
-	run->killed = true;
-	for (size_t i = 0; i < run->opts->plan->len; i++) {
-		struct ff_list *pos;
+	put(run, ff_input_new(kind));
+}
 
-		ff_list_for_each(pos, &run->jobs[i].sessions)
-			session_kill(ff_container_of(pos, struct run_session, node));
-		ff_list_for_each(pos, &run->jobs[i].attempts)
-			attempt_kill(ff_container_of(pos, struct run_attempt, node), true);
+/* --- from inputs to deeds --- */
+
+static void decide_batch(struct ff_run *run, struct ff_inputs *done)
+{
+	struct ff_input *input;
+
+	for (int i = 0; i < BATCH && (input = ff_inputs_take(&run->inputs)); i++) {
+		struct ff_now now = {ff_clock_us(), ff_clock_wall_us()};
+
+		ff_engine_decide(run->engine, input, now, &run->decision);
+		ff_inputs_put(done, input); /* events may borrow from it */
 	}
 }
 
-static void on_kill_timer(struct ff_timer *timer)
+static void write_journal(struct ff_run *run)
 {
-	run_kill(timer->ctx);
+	struct ff_journal *journal = run->opts.journal;
+	struct ff_err err = {0};
+	struct ff_input *input;
+
+	for (size_t i = 0; journal && i < run->decision.events_len; i++)
+		ff_journal_append(journal, &run->decision.events[i]);
+	if (!journal || ff_journal_flush(journal, &err) == 0)
+		return;
+	input = ff_input_new(FF_INPUT_DISK);
+	ff_err_prefix(&err, "the journal is incomplete from here on: ");
+	input->u.said.text = ff_input_text(input, err.text);
+	put(run, input);
 }
 
-static void on_signal(uv_signal_t *handle, int signum)
+static void tell(struct ff_run *run)
 {
-	struct run *run = handle->data;
-	struct ff_event event = {.kind = FF_EVENT_INTERRUPTED};
+	for (size_t i = 0; i < run->decision.events_len; i++) {
+		const struct ff_event *event = &run->decision.events[i];
 
-	(void)signum;
-	event.u.interrupted.times = ++run->interrupts;
-	run_emit(run, &event);
-	if (run->interrupts == 1) {
-		run->stopping = true;
-		run_stop(run, NULL);
-		ff_timer_set(&run->kill_timer,
-			     ff_clock_us() + run->opts->config->settings.grace_us);
-	} else {
-		run_kill(run);
+		if (run->opts.reporters && !run->told_over)
+			ff_reporters_event(run->opts.reporters, event);
+		ff_bus_publish(run->bus, event);
+		run->told_over |= event->kind == FF_EVENT_RUN_FINISHED;
 	}
+}
+
+/* Reporters that hold too much stall the workers, by credit; never the loop. */
+static void look_at_reporters(struct ff_run *run)
+{
+	bool full = run->opts.reporters && ff_reporters_full(run->opts.reporters);
+
+	if (full == run->full)
+		return;
+	run->full = full;
+	put_kind(run, full ? FF_INPUT_FULL : FF_INPUT_DRAINED);
+}
+
+static void drain(struct ff_run *run)
+{
+	while (run->inputs.first) {
+		struct ff_inputs done = {0};
+
+		decide_batch(run, &done);
+		write_journal(run);
+		tell(run);
+		for (size_t i = 0; i < run->decision.orders_len; i++)
+			ff_act_order(run->act, &run->decision.orders[i]);
+		ff_decision_clear(&run->decision);
+		ff_inputs_release(&done);
+		look_at_reporters(run);
+	}
+	ff_timer_set(&run->due, ff_engine_deadline(run->engine));
+}
+
+static void on_deferred(struct ff_deferred *deferred)
+{
+	drain(ff_container_of(deferred, struct ff_run, deferred));
+}
+
+/* --- time, signals, threads --- */
+
+/* After a stop (Ctrl-Z, a laptop's sleep) nothing that is due may be held against anybody. */
+static void note_gap(struct ff_run *run)
+{
+	int64_t now = ff_clock_us();
+
+	if (run->ticked_us > 0 && now - run->ticked_us > TICK_US + GAP_US)
+		put_kind(run, FF_INPUT_GAP);
+	run->ticked_us = now;
+}
+
+static void on_due(struct ff_timer *timer)
+{
+	struct ff_run *run = timer->ctx;
+
+	note_gap(run);
+	put_kind(run, FF_INPUT_TICK);
 }
 
 static void on_tick(struct ff_timer *timer)
 {
-	struct run *run = timer->ctx;
-	int64_t now = ff_clock_us();
+	struct ff_run *run = timer->ctx;
 
-	for (size_t i = 0; i < run->opts->reporters_len; i++)
-		if (run->opts->reporters[i]->class->tick)
-			run->opts->reporters[i]->class->tick(run->opts->reporters[i], now);
-	ff_timer_set(timer, now + TICK_US);
+	note_gap(run);
+	if (run->opts.reporters && !run->told_over)
+		ff_reporters_tick(run->opts.reporters, run->ticked_us);
+	look_at_reporters(run);
+	ff_bus_pump(run->bus);
+	ff_timer_set(timer, run->ticked_us + TICK_US);
 }
 
-/* --- jobs --- */
-
-static bool job_needs_met(struct run_job *job)
+static void on_signal(uv_signal_t *handle, int signum)
 {
-	for (size_t i = 0; i < job->plan->needs_len; i++) {
-		struct run_job *need = &job->run->jobs[job->plan->needs[i]];
-
-		if (need->state != JOB_FINISHED)
-			return false;
-		if (!need->ok && !job->error)
-			job->error = ff_xasprintf("it needs '%s', which did not pass", need->name);
-	}
-	return true;
+	(void)signum;
+	put_kind(handle->data, FF_INPUT_SIGNAL);
 }
 
-static void job_pump(struct run_job *job)
+static void on_wake(uv_async_t *handle)
 {
-	if (job->state == JOB_WAITING) {
-		if (job->run->stopping || job->stopped) {
-			job_finish(job);
-			return;
-		}
-		if (!job_needs_met(job))
-			return;
-		if (job->error) {
-			job->skipped = true;
-			job_finish(job);
-			return;
-		}
-		job_start(job);
-	}
-	if (job->state != JOB_RUNNING)
-		return;
-	if (job->plan->payload->shape == FF_PAYLOAD_SESSION)
-		session_job_pump(job);
-	else
-		attempt_job_pump(job);
+	look_at_reporters(handle->data);
 }
 
-static bool run_pump(struct run *run)
+void ff_run_wake(void *ctx)
 {
-	bool all_finished = true;
+	struct ff_run *run = ctx;
 
-	host_pump(run);
-	for (size_t i = 0; i < run->opts->plan->len; i++) {
-		job_pump(&run->jobs[i]);
-		all_finished &= run->jobs[i].state == JOB_FINISHED;
-	}
-	return all_finished;
+	uv_async_send(&run->wake);
 }
 
-/* --- beginning and end --- */
-
-int run_init(struct run *run, const struct ff_run_opts *opts, struct ff_err *err)
+void ff_run_interrupt(struct ff_run *run)
 {
-	int rc;
+	put_kind(run, FF_INPUT_SIGNAL);
+}
 
-	*run = (struct run){.opts = opts, .started_at = ff_clock_us()};
-	rc = ff_loop_init(&run->loop, err);
-	if (rc < 0)
-		return rc;
-	run->group = ff_open_group(&run->loop, err);
-	if (!run->group)
-		return err->code;
-	run->hosts = ff_xcalloc(opts->inventory->len + 1, sizeof *run->hosts);
-	for (size_t i = 0; i < opts->inventory->len; i++)
-		run->hosts[i] = (struct run_host){.run = run, .host = &opts->inventory->hosts[i]};
-	run->jobs = ff_xcalloc(opts->plan->len + 1, sizeof *run->jobs);
-	for (size_t i = 0; i < opts->plan->len; i++) {
-		run->jobs[i] = (struct run_job){.run = run,
-						.plan = &opts->plan->jobs[i],
-						.name = opts->plan->jobs[i].config->name};
-		ff_list_init(&run->jobs[i].sessions);
-		ff_list_init(&run->jobs[i].attempts);
-	}
-	ff_timer_init(&run->tick, &run->loop, on_tick, run);
-	ff_timer_init(&run->kill_timer, &run->loop, on_kill_timer, run);
-	ff_timer_set(&run->tick, ff_clock_us() + TICK_US);
-	uv_signal_t *signals[] = {&run->sigint, &run->sigterm, &run->sighup};
-	const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+static void catch_signals(struct ff_run *run)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < RUN_SIGNALS; i++) {
 		struct sigaction before;
 
-		uv_signal_init(&run->loop.uv, signals[i]);
-		signals[i]->data = run;
+		uv_signal_init(&run->loop->uv, &run->signals[i]);
+		run->signals[i].data = run;
 		/* nohup and shells ignore some for us: that is to stay so. */
 		if (sigaction(numbers[i], NULL, &before) != 0 || before.sa_handler != SIG_IGN)
-			uv_signal_start(signals[i], on_signal, numbers[i]);
+			uv_signal_start(&run->signals[i], on_signal, numbers[i]);
 	}
+}
+
+/* --- life --- */
+
+static void make_engine(struct ff_run *run)
+{
+	struct ff_engine_opts opts = {
+		.config = run->opts.config,
+		.inventory = run->opts.inventory,
+		.plan = run->opts.plan,
+		.only_hosts = run->opts.only_hosts,
+		.command_line = run->opts.command_line,
+		.run_id = run->opts.journal ? ff_journal_run_id(run->opts.journal) : NULL,
+		.wants_sync = ff_act_wants_sync,
+		.ctx = run->act,
+		.hosts_only = run->hosts_only,
+	};
+
+	ff_state_init(&run->state);
+	run->engine = ff_engine_new(&opts, &run->state);
+}
+
+static int make_handles(struct ff_run *run, struct ff_err *err)
+{
+	struct ff_act_opts opts = {.run = &run->opts, .put = put, .ctx = run};
+	int rc;
+
+	run->loop = run->opts.loop ? run->opts.loop : &run->own_loop;
+	if (!run->opts.loop) {
+		rc = ff_loop_init(&run->own_loop, err);
+		if (rc < 0)
+			return rc;
+	}
+	opts.loop = run->loop;
+	run->act = ff_act_new(&opts, err);
+	if (!run->act) {
+		if (!run->opts.loop)
+			ff_loop_release(&run->own_loop);
+		return err ? err->code : FF_ENOMEM;
+	}
+	ff_deferred_init(&run->deferred, on_deferred);
+	ff_timer_init(&run->tick, run->loop, on_tick, run);
+	ff_timer_init(&run->due, run->loop, on_due, run);
+	uv_async_init(&run->loop->uv, &run->wake, on_wake);
+	run->wake.data = run;
+	if (!run->opts.loop)
+		catch_signals(run);
+	ff_timer_set(&run->tick, ff_clock_us() + TICK_US);
 	return 0;
 }
 
-static void emit_run_started(struct run *run)
+struct ff_run *ff_run_make(const struct ff_run_opts *opts, bool hosts_only, struct ff_err *err)
 {
-	struct ff_event event = {.kind = FF_EVENT_RUN_STARTED};
-	uint32_t slots = 0;
+	struct ff_run *run = ff_xcalloc(1, sizeof(*run));
 
-	for (size_t i = 0; i < run->opts->inventory->len; i++)
-		slots += run->opts->inventory->hosts[i].slots;
-	event.u.run_started.run_id =
-		run->opts->journal ? ff_journal_run_id(run->opts->journal) : "none";
-	event.u.run_started.version = FARFLUNG_VERSION;
-	event.u.run_started.config_file = run->opts->config->path;
-	event.u.run_started.command_line = run->opts->command_line;
-	event.u.run_started.directory = run->opts->config->directory;
-	event.u.run_started.hosts = (uint32_t)run->opts->inventory->len;
-	event.u.run_started.slots = slots;
-	event.u.run_started.jobs = (uint32_t)run->opts->plan->len;
-	run_emit(run, &event);
-}
-
-/* "2 failed, 98 passed" in the order that matters; "nothing ran" without any. */
-static void counts_text(const struct run *run, struct ff_buf *text)
-{
-	const struct ff_counts *counts = &run->counts;
-	static const enum ff_outcome order[] = {
-		FF_OUTCOME_FAILED,  FF_OUTCOME_ERROR,	FF_OUTCOME_CRASHED,
-		FF_OUTCOME_TIMEOUT, FF_OUTCOME_LOST,	FF_OUTCOME_PASSED,
-		FF_OUTCOME_SKIPPED, FF_OUTCOME_XFAILED, FF_OUTCOME_XPASSED};
-
-	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-		uint32_t n = counts->by_outcome[order[i]];
-
-		if (order[i] == FF_OUTCOME_SKIPPED)
-			n += run->skipped_modules;
-		if (n > 0)
-			ff_buf_addf(text, "%s%u %s", text->len ? ", " : "", n,
-				    ff_outcome_word(order[i]));
+	run->opts = *opts;
+	run->hosts_only = hosts_only;
+	if (make_handles(run, err) < 0) {
+		ff_free(run);
+		return NULL;
 	}
-	if (counts->retried > 0)
-		ff_buf_addf(text, ", %u retried", counts->retried);
-	if (text->len == 0)
-		ff_buf_addstr(text, "nothing ran");
+	run->bus = ff_bus_new(opts->journal);
+	make_engine(run);
+	put_kind(run, FF_INPUT_START);
+	return run;
 }
 
-/* The worst that happened decides: interrupted, usage, infrastructure, failures. */
-static int exit_code(const struct run *run, struct ff_buf *reason)
+struct ff_run *ff_run_start(const struct ff_run_opts *opts, struct ff_err *err)
+{
+	return ff_run_make(opts, false, err);
+}
+
+int ff_run_wait(struct ff_run *run)
 {
 	int code = FF_EXIT_OK;
-	uint32_t problems = 0;
-	const char *error = NULL;
 
-	counts_text(run, reason);
-	for (size_t i = 0; i < run->opts->plan->len; i++) {
-		const struct run_job *job = &run->jobs[i];
-		int job_code = job->skipped	   ? FF_EXIT_OK
-			       : job->usage	   ? FF_EXIT_USAGE
-			       : job->error	   ? (job->infra ? FF_EXIT_INFRA : FF_EXIT_FAILED)
-			       : job->problems > 0 ? FF_EXIT_FAILED
-						   : FF_EXIT_OK;
-
-		problems += job->problems;
-		if (job_code > 0 && job->error && (!error || job_code == FF_EXIT_USAGE))
-			error = job->error;
-		if (job_code == FF_EXIT_USAGE || (code != FF_EXIT_USAGE && job_code > code))
-			code = job_code;
-	}
-	if (problems > 0)
-		ff_buf_addf(reason, ", %u not collected", problems);
-	if (error)
-		ff_buf_addf(reason, "; %s", error);
-	for (int i = 0; i < FF_OUTCOMES && code == FF_EXIT_OK; i++)
-		if (ff_outcome_bad((enum ff_outcome)i) && run->counts.by_outcome[i] > 0)
-			code = FF_EXIT_FAILED;
-	if (run->interrupts > 0) {
-		ff_buf_addstr(reason, "; interrupted");
-		code = FF_EXIT_INTERRUPTED;
-	}
+	while (!ff_run_over(run, &code))
+		ff_loop_run_once(run->loop, FF_NEVER_US);
 	return code;
 }
 
-static int emit_run_finished(struct run *run)
+bool ff_run_over(const struct ff_run *run, int *exit_code)
 {
-	struct ff_event event = {.kind = FF_EVENT_RUN_FINISHED};
-	struct ff_buf reason = FF_BUF_INIT;
-	int code = exit_code(run, &reason);
-
-	event.u.run_finished.exit_code = code;
-	event.u.run_finished.reason = ff_buf_str(&reason);
-	event.u.run_finished.counts = run->counts;
-	event.u.run_finished.took_us = ff_clock_us() - run->started_at;
-	run_emit(run, &event);
-	ff_buf_release(&reason);
-	return code;
+	if (!ff_engine_over(run->engine) || run->inputs.first)
+		return false;
+	*exit_code = run->state.run.exit_code;
+	return true;
 }
 
-void run_release(struct run *run)
+struct ff_bus *ff_run_bus(struct ff_run *run)
 {
-	for (size_t i = 0; i < run->opts->plan->len; i++)
-		job_release(&run->jobs[i]);
-	for (size_t i = 0; i < run->opts->inventory->len; i++)
-		host_release(&run->hosts[i]);
-	ff_group_free(run->group);
-	uv_close((uv_handle_t *)&run->sigint, NULL);
-	uv_close((uv_handle_t *)&run->sigterm, NULL);
-	uv_close((uv_handle_t *)&run->sighup, NULL);
-	ff_timer_close(&run->tick, NULL);
-	ff_timer_close(&run->kill_timer, NULL);
-	ff_loop_release(&run->loop);
-	free(run->hosts);
-	free(run->jobs);
+	return run->bus;
 }
 
-int ff_dispatch_run(const struct ff_run_opts *opts)
+static void count_closed(uv_handle_t *handle)
 {
-	struct run run;
-	struct ff_err err = {0};
-	int code;
+	struct ff_run *run = handle->data;
 
-	if (run_init(&run, opts, &err) < 0) {
-		run.opts = opts;
-		run_notice(&run, NULL, "error", "%s", err.text);
-		return FF_EXIT_INFRA;
-	}
-	emit_run_started(&run);
-	host_open_all(&run);
-	while (!run_pump(&run))
-		ff_loop_run_once(&run.loop, FF_NEVER_US);
-	/* Workers end before the last word is spoken, so that nothing follows it. */
-	ff_rsync_free(run.rsync);
-	run.rsync = NULL;
-	run.stopping = true;
-	ff_group_terminate(run.group, run.killed ? 0 : 5000);
-	code = emit_run_finished(&run);
-	run_release(&run);
-	return code;
+	run->closing--;
+}
+
+static void timer_closed(struct ff_timer *timer)
+{
+	struct ff_run *run = timer->ctx;
+
+	run->closing--;
+}
+
+static void close_handles(struct ff_run *run)
+{
+	run->closing = 3;
+	ff_deferred_cancel(&run->deferred);
+	ff_timer_close(&run->tick, timer_closed);
+	ff_timer_close(&run->due, timer_closed);
+	uv_close((uv_handle_t *)&run->wake, count_closed);
+	for (int i = 0; i < RUN_SIGNALS && !run->opts.loop; i++, run->closing++)
+		uv_close((uv_handle_t *)&run->signals[i], count_closed);
+	while (run->closing > 0)
+		ff_loop_run_once(run->loop, FF_NEVER_US);
+}
+
+void ff_run_end(struct ff_run *run)
+{
+	bool killed;
+
+	if (!run)
+		return;
+	killed = run->state.run.state == FF_RUN_KILLING || run->state.run.interrupts > 1;
+	ff_act_terminate(run->act, killed ? 0 : run->opts.config->settings.grace_us);
+	drain(run);
+	ff_act_free(run->act);
+	ff_inputs_release(&run->inputs);
+	close_handles(run);
+	ff_bus_free(run->bus);
+	ff_engine_free(run->engine);
+	ff_state_release(&run->state);
+	ff_decision_release(&run->decision);
+	if (!run->opts.loop)
+		ff_loop_release(&run->own_loop);
+	ff_free(run);
 }

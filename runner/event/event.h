@@ -10,11 +10,20 @@
 /* X(name, word): the words of the journal and of --jsonl. */
 #define FF_EVENT_MAP(X)                                                                            \
 	X(RUN_STARTED, "run-started")                                                              \
-	X(HOST_READY, "host-ready")                                                                \
-	X(HOST_FAILED, "host-failed") /* never came up */                                          \
-	X(HOST_LOST, "host-lost")     /* died on the way */                                        \
+	X(HOST_ADDED, "host-added")                                                                \
+	X(JOB_ADDED, "job-added")                                                                  \
+	X(HOST_JOINING, "host-joining") /* its connection is being opened */                       \
+	X(HOST_OPENED, "host-opened")	/* and is there: tree and interpreter come next */         \
 	X(SYNC_FINISHED, "sync-finished")                                                          \
+	X(HOST_READY, "host-ready")                                                                \
+	X(HOST_UNFIT, "host-unfit")   /* a payload can't run there */                              \
+	X(HOST_AWAY, "host-away")     /* not reached or lost; it is tried again */                 \
+	X(HOST_FAILED, "host-failed") /* never came up, and is not tried again */                  \
+	X(HOST_LOST, "host-lost")     /* died on the way, and is not tried again */                \
+	X(HOST_DRAINING, "host-draining")                                                          \
+	X(HOST_LEFT, "host-left") /* in order: nothing more is for it to do */                     \
 	X(JOB_STARTED, "job-started")                                                              \
+	X(WORKER_OPENING, "worker-opening")                                                        \
 	X(WORKER_STARTED, "worker-started")                                                        \
 	X(WORKER_ENDED, "worker-ended")                                                            \
 	X(COLLECTED, "collected")                                                                  \
@@ -22,8 +31,12 @@
 	X(UNIT_STARTED, "unit-started")                                                            \
 	X(UNIT_OUTPUT, "unit-output")                                                              \
 	X(UNIT_FINISHED, "unit-finished") /* one attempt */                                        \
+	X(UNIT_LOST, "unit-lost")	  /* an attempt whose host went away under it */           \
+	X(UNITS_BEFORE, "units-before")	  /* an earlier run, gone on with, had done them */        \
+	X(UNITS_NOT_RUN, "units-not-run") /* the job ended before they could */                    \
 	X(NOTICE, "notice")                                                                        \
 	X(JOB_FINISHED, "job-finished")                                                            \
+	X(STOPPING, "stopping")                                                                    \
 	X(INTERRUPTED, "interrupted")                                                              \
 	X(RUN_FINISHED, "run-finished")
 
@@ -53,16 +66,65 @@ enum ff_outcome {
 		FF_OUTCOMES
 };
 
+/* X(name, word, exit code): why a job, or the run, is not plainly over. Words beside it are for
+ * people, the code is for programs; the largest exit code of all jobs is the run's, save that 2
+ * comes before 3. */
+#define FF_REASON_MAP(X)                                                                           \
+	X(NONE, "", 0)                                                                             \
+	X(NEEDS, "needs", 0)	 /* a job that it needs did not pass */                            \
+	X(MAXFAIL, "maxfail", 1) /* so many bad units end the run */                               \
+	X(INTERRUPTED, "interrupted", 130)                                                         \
+	X(SESSION, "session", 1) /* a session of its payload ended it: pytest.exit, -x */          \
+	X(NOTHING, "nothing-collected", 1)                                                         \
+	X(DIFFER, "collections-differ", 1)                                                         \
+	X(PAYLOAD, "payload", 1) /* an internal error of the payload */                            \
+	X(USAGE, "usage", 2)	 /* the payload refuses its arguments */                           \
+	X(NO_HOST, "no-host", 3)                                                                   \
+	X(NO_WORKER, "no-worker", 3)                                                               \
+	X(RESTARTS, "restarts", 3) /* too many workers crashed */                                  \
+	X(REQUIRED_HOSTS, "required-hosts", 3)                                                     \
+	X(DISK, "disk", 3) /* the journal can't be written */
+
+enum ff_reason {
+#define X(name, word, code) FF_REASON_##name,
+	FF_REASON_MAP(X)
+#undef X
+		FF_REASONS
+};
+
+/* X(name, word): what became of a job. */
+#define FF_JOB_RESULT_MAP(X)                                                                       \
+	X(PASSED, "passed")                                                                        \
+	X(FAILED, "failed")   /* units of it did */                                                \
+	X(ERROR, "error")     /* the job as a whole did: `why` says how */                         \
+	X(SKIPPED, "skipped") /* what it needs did not pass, or nothing in it was to run */        \
+	X(STOPPED, "stopped") /* an interrupt or maxfail came before its end */
+
+enum ff_job_result {
+#define X(name, word) FF_JOB_##name,
+	FF_JOB_RESULT_MAP(X)
+#undef X
+		FF_JOB_RESULTS
+};
+
 const char *ff_outcome_word(enum ff_outcome outcome);
 bool ff_outcome_bad(enum ff_outcome outcome);
 /* Negative if `word` is none. */
 int ff_outcome_from_word(const char *word);
+const char *ff_reason_word(enum ff_reason reason);
+int ff_reason_from_word(const char *word);
+int ff_reason_exit_code(enum ff_reason reason);
+const char *ff_job_result_word(enum ff_job_result result);
+int ff_job_result_from_word(const char *word);
 
 /* Captured text with pytest's title ("Captured stdout call"), or "stdout"/"stderr" of a command. */
 struct ff_section {
 	const char *title;
-	const char *text;
+	const char *text; /* may hold NULs */
 	size_t len;
+	/* By UNIT_OUTPUT events of this attempt (titles "stdout" and "stderr" only): neither the
+	 * journal nor --jsonl repeats it. */
+	bool told;
 };
 
 /* One phase of a test as pytest reports it: setup, call, teardown. */
@@ -101,11 +163,25 @@ struct ff_result {
 	bool leaked;	       /* something kept its output open after the end */
 };
 
+/* What a worker says of itself, as key and value: "python" "3.11.2", "pytest" "7.2.1". */
+struct ff_fact {
+	const char *key, *value;
+};
+
 struct ff_counts {
 	uint32_t by_outcome[FF_OUTCOMES]; /* final outcomes of units */
 	uint32_t total;			  /* units known so far */
-	uint32_t retried;		  /* attempts beyond the first */
+	uint32_t retried;		  /* attempts beyond the first that a failure brought */
+	uint32_t not_run;		  /* units that got no outcome */
 };
+
+/* How a process ended, where that is known. */
+struct ff_wait {
+	bool known;
+	int status; /* as of waitpid */
+};
+
+enum { FF_NO_ID = 0 };
 
 /* The event itself. Strings are valid during the emit call; seq starts at 1. */
 struct ff_event {
@@ -117,43 +193,78 @@ struct ff_event {
 	const char *unit;   /* node id or command instance */
 	const char *host;   /* inventory name */
 	const char *worker; /* gateway id: gw0, … */
+	/* The unit's number in its job, from 0: what tells units of one name apart. Holds where
+	 * `unit` is given, and for UNITS_BEFORE and UNITS_NOT_RUN. */
+	uint32_t index;
+	/* Numbers of the records that job, host and worker name, from 1; FF_NO_ID: look for the
+	 * name (as a replay does, where they are not in the journal). */
+	uint32_t job_id, host_id, worker_id;
 	union {
 		struct {
 			const char *run_id, *version, *config_file, *command_line, *directory;
 			uint32_t hosts, slots, jobs;
 		} run_started;
 		struct {
+			const char *spec;
+			uint32_t slots;
+		} host_added;
+		struct {
+			const char *payload;
+			uint32_t units; /* 0: not known before it was collected */
+		} job_added;
+		struct {
+			uint32_t tries; /* this one included */
+		} host_joining;
+		struct {
 			const char *peer, *platform, *cwd;
 			bool native;
-			uint32_t slots;
 			int64_t took_us;
-		} host_ready;
+		} host_opened;
 		struct {
-			const char *error;
-			int code; /* FF_E… */
-		} host_failed, host_lost;
-		struct {
-			uint64_t files, sent_files, sent_bytes, deleted;
+			uint64_t files, sent_files, sent_bytes, deleted, problems;
 			int64_t took_us;
 			const char *root;
 		} sync_finished;
 		struct {
+			const char *peer, *platform, *cwd;
+			bool native;
+			uint32_t slots;
+			int64_t took_us; /* from the first try */
+		} host_ready;
+		struct {
+			const char *payload;
+			const char *error;
+		} host_unfit;
+		struct ff_host_end {
+			const char *error;
+			int code;	     /* FF_E… */
+			struct ff_wait wait; /* of the process that carried it */
+			uint32_t units;	     /* that were running there */
+			int64_t retry_us;    /* HOST_AWAY: from now; else 0 */
+		} host_away, host_failed, host_lost;
+		struct {
 			const char *payload;
 			uint32_t workers;
+			uint32_t units; /* as in job_added */
 		} job_started;
 		struct {
-			const char *python, *executable, *pytest, *platform;
-			int pid;
+			uint32_t slots; /* that it takes of its host */
+		} worker_opening;
+		struct {
+			const char *words; /* for people: "Python 3.11.2, pytest 7.2.1" */
+			const struct ff_fact *facts;
+			size_t facts_len;
 			const char *const *header; /* NULL-terminated lines, or NULL */
 		} worker_started;
 		struct {
 			bool crashed;
-			int status;	    /* wait status, -1 unknown */
-			const char *reason; /* words; NULL when in order */
+			struct ff_wait wait; /* of its process */
+			const char *reason;  /* words; NULL when in order */
 		} worker_ended;
 		struct {
 			uint32_t count, deselected;
-			const char *rootdir;
+			const char *digest, *rootdir;
+			bool again; /* a further worker's; the first one's told the units */
 		} collected;
 		struct {
 			const char *nodeid, *message, *longrepr;
@@ -166,12 +277,28 @@ struct ff_event {
 			int stream; /* 1 stdout, 2 stderr */
 			const char *bytes;
 			size_t len;
+			bool tail;    /* what follows a cut: the end of what was over the cap */
+			uint64_t cut; /* first of a tail: bytes dropped before it */
 		} unit_output;
 		struct {
 			uint32_t attempt;
 			bool final; /* no further attempt follows */
 			const struct ff_result *result;
 		} unit_finished;
+		struct {
+			uint32_t attempt;
+			bool alone; /* nothing else ran on the host */
+			const char *reason;
+			int64_t duration_us;
+		} unit_lost;
+		struct {
+			uint32_t count; /* from `index` on */
+			enum ff_outcome outcome;
+		} units_before;
+		struct {
+			uint32_t count; /* from `index` on; `unit` is given if it is 1 */
+			enum ff_reason why;
+		} units_not_run;
 		struct {
 			/* "note", "warning", "error", "stderr" (a worker's line), "list" (a test,
 			 * with --collect-only) */
@@ -181,17 +308,25 @@ struct ff_event {
 			int line;
 		} notice;
 		struct {
-			const char *state;  /* "passed", "failed", "error", "skipped" */
-			const char *reason; /* NULL, or why: "needs 'build', which failed" */
+			enum ff_job_result result;
+			enum ff_reason why;
+			const char *reason; /* NULL, or why in words: "it needs 'build', …" */
 			struct ff_counts counts;
-			int64_t took_us;
+			uint32_t problems; /* errors of collection */
+			int64_t took_us;   /* 0: it did not start */
 		} job_finished;
+		struct {
+			enum ff_reason why;
+			const char *reason;
+			bool kill; /* what runs is ended, too */
+		} stopping;
 		struct {
 			int times; /* 1: finish what runs, 2: kill */
 		} interrupted;
 		struct {
 			int exit_code;
-			const char *reason; /* the last line on stderr */
+			enum ff_reason why;
+			const char *reason; /* the last line on stderr: always one line */
 			struct ff_counts counts;
 			int64_t took_us;
 		} run_finished;
@@ -200,5 +335,7 @@ struct ff_event {
 
 const char *ff_event_word(enum ff_event_kind kind);
 int ff_event_from_word(const char *word);
+/* Whether `index` holds. */
+bool ff_event_has_index(enum ff_event_kind kind);
 
 #endif

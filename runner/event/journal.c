@@ -1,114 +1,47 @@
-/* The journal's file and folder: appended line by line, read back in order. */
+/* Writing a journal: events gather in memory, a flush brings them to the files. */
 #include "event/journal.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "event/codec.h"
+#include "event/folder.h"
+#include "event/reader.h"
 
-enum { JOURNAL_BUFFER = 64 << 10 };
+enum { GATHER_MAX = 1 << 20 }; /* of output or lines: more is written without waiting for a flush */
 
-struct ff_journal {
+/* A file of which `size` bytes are whole. */
+struct target {
+	char *path;
 	int fd;
-	char run_id[40];
-	char path[PATH_MAX];
+	uint64_t size;
 	struct ff_buf pending;
-	bool failed;
 };
 
-static int make_dir(const char *path, struct ff_err *err)
-{
-	if (mkdir(path, 0777) == 0 || errno == EEXIST)
-		return 0;
-	return ff_err_sys(err, errno, "%s", path);
-}
-
-/* The folder tells version control to leave it alone, as .pytest_cache does. */
-static void write_gitignore(const char *directory)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof path, "%s/.farflung/.gitignore", directory);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return;
-	if (write(fd, "*\n", 2) != 2)
-		unlink(path);
-	close(fd);
-}
-
-static void point_last_here(const char *runs, const char *id)
-{
-	char link[PATH_MAX], temporary[PATH_MAX];
-
-	snprintf(link, sizeof link, "%s/last", runs);
-	snprintf(temporary, sizeof temporary, "%s/.last-%s", runs, id);
-	if (symlink(id, temporary) == 0 && rename(temporary, link) < 0)
-		unlink(temporary);
-}
-
-static int make_run_dir(struct ff_journal *journal, const char *directory, struct ff_err *err)
-{
-	char runs[PATH_MAX - 64], stamp[32];
-	time_t now = time(NULL);
-	struct tm tm;
-	int rc;
-
-	if (snprintf(runs, sizeof runs, "%s/.farflung", directory) >= (int)sizeof runs - 8)
-		return ff_err_set(err, FF_ETOOBIG, "%s: path too long", directory);
-	rc = make_dir(runs, err);
-	if (rc == 0) {
-		write_gitignore(directory);
-		snprintf(runs, sizeof runs, "%s/.farflung/runs", directory);
-		rc = make_dir(runs, err);
-	}
-	if (rc < 0)
-		return rc;
-	localtime_r(&now, &tm);
-	strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &tm);
-	for (int tries = 0; tries < 100; tries++) {
-		uint16_t salt = 0;
-
-		if (getrandom(&salt, sizeof salt, 0) < 0)
-			salt = (uint16_t)(getpid() + tries);
-		snprintf(journal->run_id, sizeof journal->run_id, "%s-%04x", stamp, salt);
-		snprintf(journal->path, sizeof journal->path, "%s/%s", runs, journal->run_id);
-		if (mkdir(journal->path, 0777) == 0) {
-			point_last_here(runs, journal->run_id);
-			return 0;
-		}
-		if (errno != EEXIST)
-			break;
-	}
-	return ff_err_sys(err, errno, "%s", journal->path);
-}
+struct ff_journal {
+	struct target lines, output;
+	char *run_id;
+	bool failed, told;
+	struct ff_err err; /* why, until it is told */
+};
 
 struct ff_journal *ff_journal_new(const char *directory, struct ff_err *err)
 {
-	struct ff_journal *journal = ff_xcalloc(1, sizeof *journal);
+	struct ff_journal *journal;
+	struct ff_run_folder folder;
 
-	journal->fd = -1;
-	if (make_run_dir(journal, directory, err) < 0)
-		goto fail;
-	strncat(journal->path, "/journal.jsonl", sizeof journal->path - strlen(journal->path) - 1);
-	journal->fd = open(journal->path, O_WRONLY | O_CREAT | O_APPEND | O_EXCL | O_CLOEXEC, 0666);
-	if (journal->fd < 0) {
-		ff_err_sys(err, errno, "%s", journal->path);
-		goto fail;
-	}
+	if (ff_run_folder_make(&folder, directory, err) < 0)
+		return NULL;
+	journal = ff_xcalloc(1, sizeof(*journal));
+	journal->run_id = folder.run_id;
+	journal->lines = (struct target){.path = ff_xasprintf("%s/" FF_JOURNAL_NAME, folder.path),
+					 .fd = folder.journal_fd};
+	journal->output = (struct target){.path = ff_xasprintf("%s/" FF_OUTPUT_NAME, folder.path),
+					  .fd = folder.output_fd};
+	ff_free(folder.path);
 	return journal;
-fail:
-	ff_journal_free(journal);
-	return NULL;
 }
 
 const char *ff_journal_run_id(const struct ff_journal *journal)
@@ -118,83 +51,126 @@ const char *ff_journal_run_id(const struct ff_journal *journal)
 
 const char *ff_journal_path(const struct ff_journal *journal)
 {
-	return journal->path;
+	return journal->lines.path;
 }
 
-static int flush(struct ff_journal *journal, struct ff_err *err)
+bool ff_journal_failed(const struct ff_journal *journal)
 {
-	while (journal->pending.len > 0) {
-		ssize_t n =
-			write(journal->fd, ff_buf_data(&journal->pending), journal->pending.len);
+	return journal->failed;
+}
 
-		if (n < 0 && errno == EINTR)
+/* How many of the `len` bytes end in a whole line. */
+static size_t whole_lines(const uint8_t *data, size_t len)
+{
+	while (len > 0 && data[len - 1] != '\n')
+		len--;
+	return len;
+}
+
+/* Writes what is pending. On failure the file is cut back to what is whole: to a whole line if
+ * `lines`, else to what it was before. */
+static int write_target(struct target *target, bool lines, struct ff_err *err)
+{
+	const uint8_t *data = ff_buf_data(&target->pending);
+	size_t len = target->pending.len, done = 0;
+
+	while (done < len) {
+		ssize_t n = write(target->fd, data + done, len - done);
+		int errnum = errno;
+
+		if (n < 0 && errnum == EINTR)
 			continue;
 		if (n < 0) {
-			journal->failed = true;
-			return ff_err_sys(err, errno, "%s", journal->path);
+			target->size += lines ? whole_lines(data, done) : 0;
+			/* If this fails as well, a reader still finds the end torn. */
+			if (done > 0 && ftruncate(target->fd, (off_t)target->size) < 0)
+				errno = 0;
+			return ff_err_sys(err, errnum, "%s", target->path);
 		}
-		ff_buf_consume(&journal->pending, (size_t)n);
+		done += (size_t)n;
 	}
+	target->size += len;
+	ff_buf_clear(&target->pending);
 	return 0;
 }
 
-int ff_journal_append(struct ff_journal *journal, const struct ff_event *event, struct ff_err *err)
+void ff_journal_write(struct ff_journal *journal)
 {
+	if (journal->failed)
+		return;
+	/* Output first: no line may speak of what is not there. */
+	if (write_target(&journal->output, false, &journal->err) < 0 ||
+	    write_target(&journal->lines, true, &journal->err) < 0) {
+		journal->failed = true;
+		ff_buf_release(&journal->output.pending);
+		ff_buf_release(&journal->lines.pending);
+	}
+}
+
+void ff_journal_append(struct ff_journal *journal, const struct ff_event *event)
+{
+	struct ff_output_sink sink = {.bytes = &journal->output.pending,
+				      .base = journal->output.size};
 	int rc;
 
 	if (journal->failed)
+		return;
+	rc = ff_event_encode(&journal->lines.pending, event, &sink);
+	if (rc == 0 && journal->lines.pending.len < GATHER_MAX &&
+	    journal->output.pending.len < GATHER_MAX)
+		return;
+	ff_journal_write(journal);
+	if (rc < 0 && !journal->failed) {
+		journal->failed = true;
+		ff_err_set(&journal->err, rc, "%s: event %llu: %s", journal->lines.path,
+			   (unsigned long long)event->seq, ff_err_text(rc));
+	}
+}
+
+int ff_journal_flush(struct ff_journal *journal, struct ff_err *err)
+{
+	ff_journal_write(journal);
+	if (!journal->failed || journal->told)
 		return 0;
-	rc = ff_event_json(&journal->pending, event);
-	if (rc < 0)
-		return ff_err_set(err, rc, "%s: %s", journal->path, ff_err_text(rc));
-	if (event->kind == FF_EVENT_UNIT_OUTPUT && journal->pending.len < JOURNAL_BUFFER)
-		return 0;
-	return flush(journal, err);
+	journal->told = true;
+	if (err)
+		*err = journal->err;
+	return journal->err.code;
 }
 
 int ff_journal_free(struct ff_journal *journal)
 {
-	int rc = 0;
+	int rc;
 
 	if (!journal)
 		return 0;
-	if (journal->fd >= 0) {
-		rc = journal->failed ? FF_ESYS : flush(journal, NULL);
-		close(journal->fd);
-	}
-	ff_buf_release(&journal->pending);
-	free(journal);
+	ff_journal_write(journal);
+	rc = journal->failed ? journal->err.code : 0;
+	close(journal->lines.fd);
+	close(journal->output.fd);
+	ff_buf_release(&journal->lines.pending);
+	ff_buf_release(&journal->output.pending);
+	ff_free(journal->lines.path);
+	ff_free(journal->output.path);
+	ff_free(journal->run_id);
+	ff_free(journal);
 	return rc;
 }
 
 int ff_journal_replay(const char *path, int (*each)(const struct ff_event *event, void *ctx),
 		      void *ctx, struct ff_err *err)
 {
-	FILE *file = fopen(path, "re");
-	struct ff_arena arena = FF_ARENA_INIT;
-	char *line = NULL;
-	size_t cap = 0;
-	int rc = 0, number = 0;
-	ssize_t len;
+	struct ff_reader *reader = ff_reader_new(path, err);
+	const struct ff_event *event;
+	int rc;
 
-	if (!file)
-		return ff_err_sys(err, errno, "%s", path);
-	while (rc >= 0 && (len = getline(&line, &cap, file)) > 0) {
-		struct ff_event event;
-
-		number++;
-		if (line[len - 1] != '\n')
-			break; /* torn by a crash: never completed, never acted upon */
-		rc = ff_event_parse(&event, &arena, line, (size_t)len, err);
+	if (!reader)
+		return FF_ESYS;
+	while ((rc = ff_reader_next(reader, &event, err)) > 0) {
+		rc = each(event, ctx);
 		if (rc < 0)
-			ff_err_prefix(err, "%s:%d: ", path, number);
-		else
-			rc = each(&event, ctx);
-		ff_arena_release(&arena);
+			break;
 	}
-	if (rc >= 0 && ferror(file))
-		rc = ff_err_sys(err, errno, "%s", path);
-	free(line);
-	fclose(file);
-	return rc < 0 ? rc : 0;
+	ff_reader_free(reader);
+	return rc;
 }

@@ -7,8 +7,6 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "base/map.h"
-#include "config/problems.h"
 
 enum { SLOTS_MAX = 100000 };
 
@@ -27,8 +25,7 @@ enum { SLOTS_MAX = 100000 };
 struct builder {
 	struct ff_inventory *inventory;
 	size_t cap;
-	struct ff_problems problems;
-	struct ff_map names; /* name -> index + 1, as a pointer-sized number */
+	struct ff_mistakes problems;
 	bool full;
 };
 
@@ -59,15 +56,15 @@ static bool check_transport(struct builder *b, const struct ff_place *place,
 	TRANSPORT_MAP(X)
 #undef X
 	if (!first)
-		ff_problems_add(&b->problems, place,
+		ff_mistakes_add(&b->problems, place,
 				"xspec '%s': no transport key: one of %.*s is needed", spec->text,
 				(int)sizeof(names) - 3, names);
 	else if (second)
-		ff_problems_add(&b->problems, place,
+		ff_mistakes_add(&b->problems, place,
 				"xspec '%s': two transport keys, %.*s and %.*s", spec->text,
 				(int)strcspn(first, "="), first, (int)strcspn(second, "="), second);
 	else if (empty && !(spec->socket && spec->installvia))
-		ff_problems_add(&b->problems, place, "xspec '%s': '%.*s' names no host", spec->text,
+		ff_mistakes_add(&b->problems, place, "xspec '%s': '%.*s' names no host", spec->text,
 				(int)strcspn(empty, "="), empty);
 	else
 		return true;
@@ -88,7 +85,7 @@ static bool check_socket(struct builder *b, const struct ff_place *place,
 		       : 0;
 	if (port >= 1 && port <= 65535 && colon > spec->socket)
 		return true;
-	ff_problems_add(&b->problems, place, "xspec '%s': 'socket' wants HOST:PORT, got '%s'",
+	ff_mistakes_add(&b->problems, place, "xspec '%s': 'socket' wants HOST:PORT, got '%s'",
 			spec->text, spec->socket);
 	return false;
 }
@@ -108,7 +105,7 @@ static bool check_unknown(struct builder *b, const struct ff_place *place,
 		FF_XSPEC_KEYS(X)
 #undef X
 		if (suggest.best)
-			ff_problems_add(&b->problems, place, "xspec '%s': unknown key '%s'%s",
+			ff_mistakes_add(&b->problems, place, "xspec '%s': unknown key '%s'%s",
 					spec->text, key, ff_suggest_text(&suggest, hint));
 		ff_free(key);
 		if (suggest.best)
@@ -122,28 +119,66 @@ static bool is_word(const char *text)
 	return *text && !text[strcspn(text, ", \t\r\n!&")];
 }
 
-static bool add_tag(struct builder *b, struct ff_host *host, const char *tag)
+/* "ssh=-p 22 jo@build1" is build1, "socket=h:8888" is h:8888, "popen" is popen. */
+static char *host_of(const struct ff_xspec *spec)
 {
-	if (!is_word(tag)) {
-		ff_problems_add(&b->problems, &host->place,
-				"'%s' can't be a tag: no blanks, commas, '!' or '&'", tag);
-		return false;
-	}
-	if (!ff_strv_contains(&host->tags, tag))
-		give_up_on(ff_strv_add(&host->tags, tag));
-	return true;
+	struct ff_buf label = FF_BUF_INIT;
+	const char *text, *equals, *at;
+	char *host;
+
+	give_up_on(ff_xspec_label(&label, spec));
+	text = ff_buf_str(&label);
+	equals = strchr(text, '=');
+	if (equals && equals[1])
+		text = equals + 1;
+	at = strrchr(text, '@');
+	if (at && at[1])
+		text = at + 1;
+	host = ff_xstrdup(text);
+	ff_buf_release(&label);
+	return host;
+}
+
+/* What is left of a host in an xspec once ranges are expanded must be able to be one. */
+static bool check_name(struct builder *b, const struct ff_place *place, const struct ff_xspec *spec)
+{
+	char *name = spec->popen || spec->srun ? ff_xstrdup("") : host_of(spec);
+	size_t len = strcspn(name, ",!^*?{}|;&<>()$`'\"\\");
+	const char *hint = "";
+
+	if (name[len] == ',')
+		hint = "; a comma separates numbers inside [...] only: list each host by itself";
+	else if (name[len] == '!' || name[len] == '^' || name[len] == '&')
+		hint = "; nothing can be taken out of a range: write the ones that are meant, "
+		       "[1-2,4-5]";
+	else if (name[len])
+		hint = "; only [...] stands for several hosts";
+	if (name[len])
+		ff_mistakes_add(&b->problems, place, "xspec '%s': '%s' can't be a host%s",
+				spec->text, name, hint);
+	ff_free(name);
+	return !*hint;
 }
 
 static bool add_tags(struct builder *b, struct ff_host *host, const struct ff_config_host *config)
 {
-	char *copy, *rest, *tag;
+	char *copy = host->spec.tags ? ff_xstrdup(host->spec.tags) : NULL, *rest = copy, *tag;
+	struct ff_strv tags = FF_STRV_INIT;
 	bool ok = true;
 
-	for (size_t i = 0; i < config->tags.len && ok; i++)
-		ok = add_tag(b, host, config->tags.v[i]);
-	copy = rest = host->spec.tags ? ff_xstrdup(host->spec.tags) : NULL;
-	while (ok && (tag = strsep(&rest, ",")))
-		ok = add_tag(b, host, tag);
+	if (config->tags.len)
+		give_up_on(ff_strv_add_all(&tags, config->tags.v));
+	while ((tag = strsep(&rest, ",")))
+		give_up_on(ff_strv_add(&tags, tag));
+	for (size_t i = 0; i < tags.len && ok; i++) {
+		ok = is_word(tags.v[i]);
+		if (!ok)
+			ff_mistakes_add(&b->problems, &host->place,
+					"'%s' can't be a tag: no blanks, commas, '!' or '&'",
+					tags.v[i]);
+	}
+	ff_config_merge(&host->tags, &tags, '\0');
+	ff_strv_release(&tags);
 	ff_free(copy);
 	return ok;
 }
@@ -163,15 +198,7 @@ static void merge(struct ff_host *host, const struct ff_config_host *config)
 	fill_in(spec, "chdir", spec->chdir, config->chdir);
 	fill_in(spec, "nice", spec->nice, config->nice);
 	fill_in(spec, "worker", spec->worker, config->worker);
-	for (size_t i = 0; i < config->env.len; i++) {
-		size_t len = strcspn(config->env.v[i], "=") + 1;
-		bool own = false;
-
-		for (size_t j = 0; j < spec->env.len && !own; j++)
-			own = !strncmp(spec->env.v[j], config->env.v[i], len);
-		if (!own)
-			give_up_on(ff_strv_add(&spec->env, config->env.v[i]));
-	}
+	ff_config_merge(&spec->env, &config->env, '=');
 }
 
 static bool set_slots(struct builder *b, struct ff_host *host, const struct ff_config_host *config,
@@ -181,7 +208,7 @@ static bool set_slots(struct builder *b, struct ff_host *host, const struct ff_c
 
 	each = (each ? each : 1) * times;
 	if (each > SLOTS_MAX) {
-		ff_problems_add(&b->problems, &host->place, "xspec '%s': more than %d slots",
+		ff_mistakes_add(&b->problems, &host->place, "xspec '%s': more than %d slots",
 				config->spec, SLOTS_MAX);
 		return false;
 	}
@@ -206,14 +233,21 @@ static bool add_host(struct builder *b, const struct ff_config_host *config, con
 	int rc = ff_xspec_parse(&host.spec, spec, &err);
 
 	if (rc) {
-		ff_problems_add(&b->problems, &host.place, "%s", err.text);
+		ff_mistakes_add(&b->problems, &host.place, "%s", err.text);
 		return false;
 	}
 	merge(&host, config);
 	if (!check_unknown(b, &host.place, &host.spec) ||
 	    !check_transport(b, &host.place, &host.spec) ||
-	    !check_socket(b, &host.place, &host.spec) || !add_tags(b, &host, config) ||
-	    !set_slots(b, &host, config, times)) {
+	    !check_socket(b, &host.place, &host.spec) || !check_name(b, &host.place, &host.spec) ||
+	    !add_tags(b, &host, config) || !set_slots(b, &host, config, times)) {
+		host_release(&host);
+		return false;
+	}
+	if (!name && host.spec.id && *host.spec.id && !is_word(host.spec.id)) {
+		ff_mistakes_add(&b->problems, &host.place,
+				"'%s' can't name a host: no blanks, commas, '!' or '&'",
+				host.spec.id);
 		host_release(&host);
 		return false;
 	}
@@ -269,6 +303,7 @@ static int expand_spec(struct ff_strv *out, const char *spec, struct ff_err *err
 static int expand_entry(const struct ff_config_host *config, const char *spec,
 			struct ff_strv *specs, struct ff_strv *names, struct ff_err *err)
 {
+	struct ff_strv same = FF_STRV_INIT;
 	int rc = expand_spec(specs, spec, err);
 
 	if (rc || !config->name)
@@ -281,6 +316,12 @@ static int expand_entry(const struct ff_config_host *config, const char *spec,
 			return ff_err_set(err, FF_EINVAL,
 					  "'%s' can't name a host: no blanks, commas, '!' or '&'",
 					  names->v[i]);
+	/* Several hosts of the same kind: "popen" named "m[01-20]". */
+	for (size_t i = 1; specs->len == 1 && i < names->len; i++)
+		give_up_on(ff_strv_add(&same, specs->v[0]));
+	if (same.len)
+		give_up_on(ff_strv_add_all(specs, same.v));
+	ff_strv_release(&same);
 	if (names->len != specs->len)
 		return ff_err_set(err, FF_EINVAL, "name '%s' gives %zu name%s for %zu host%s",
 				  config->name, names->len, names->len == 1 ? "" : "s", specs->len,
@@ -301,17 +342,17 @@ static void add_entry(struct builder *b, const struct ff_config_host *config)
 		times = digits <= 6 ? strtoll(spec, NULL, 10) : 0;
 		spec += digits + 1;
 		if (times < 1 || times > SLOTS_MAX) {
-			ff_problems_add(&b->problems, &config->place,
+			ff_mistakes_add(&b->problems, &config->place,
 					"xspec '%s': N* wants a number from 1 to %d", config->spec,
 					SLOTS_MAX);
 			return;
 		}
 	}
 	if (expand_entry(config, spec, &specs, &names, &err)) {
-		ff_problems_add(&b->problems, &config->place, "%s", err.text);
+		ff_mistakes_add(&b->problems, &config->place, "%s", err.text);
 	} else if (specs.len > FF_INVENTORY_MAX - b->inventory->len) {
 		if (!b->full)
-			ff_problems_add(&b->problems, &config->place, "more than %d hosts",
+			ff_mistakes_add(&b->problems, &config->place, "more than %d hosts",
 					FF_INVENTORY_MAX);
 		b->full = true;
 	} else {
@@ -324,23 +365,10 @@ static void add_entry(struct builder *b, const struct ff_config_host *config)
 
 /* --- all of them --- */
 
-/* "ssh=-p 22 jo@build1" is build1, "socket=h:8888" is h:8888, "popen" is popen. */
 static char *name_from_spec(const struct ff_xspec *spec)
 {
-	struct ff_buf label = FF_BUF_INIT;
-	const char *text, *equals, *at;
-	char *name;
+	char *name = host_of(spec);
 
-	give_up_on(ff_xspec_label(&label, spec));
-	text = ff_buf_str(&label);
-	equals = strchr(text, '=');
-	if (equals && equals[1])
-		text = equals + 1;
-	at = strrchr(text, '@');
-	if (at && at[1])
-		text = at + 1;
-	name = ff_xstrdup(text);
-	ff_buf_release(&label);
 	for (char *p = name; *p; p++)
 		if (strchr(", \t\r\n!&", *p))
 			*p = '_';
@@ -354,21 +382,21 @@ static void *number_of(const struct ff_host *host)
 
 static void name_given(struct builder *b, struct ff_host *host)
 {
-	uintptr_t taken = (uintptr_t)ff_map_get(&b->names, host->name);
+	uintptr_t taken = (uintptr_t)ff_map_get(&b->inventory->names, host->name);
 
 	if (taken) {
 		const struct ff_place *first = &b->inventory->hosts[taken - 1].place;
 
 		if (first->line)
-			ff_problems_add(&b->problems, &host->place,
+			ff_mistakes_add(&b->problems, &host->place,
 					"duplicate host name '%s' (first at %s:%d:%d)", host->name,
 					first->file, first->line, first->column);
 		else
-			ff_problems_add(&b->problems, &host->place, "duplicate host name '%s'",
+			ff_mistakes_add(&b->problems, &host->place, "duplicate host name '%s'",
 					host->name);
 		return;
 	}
-	give_up_on(ff_map_set(&b->names, host->name, number_of(host)));
+	give_up_on(ff_map_set(&b->inventory->names, host->name, number_of(host)));
 }
 
 /* `repeats` remembers for each name the last suffix that was given. */
@@ -379,12 +407,12 @@ static void name_unnamed(struct builder *b, struct ff_host *host, struct ff_map 
 
 	if (!n)
 		n = 1;
-	while (ff_map_get(&b->names, name)) {
+	while (ff_map_get(&b->inventory->names, name)) {
 		ff_free(name);
 		name = ff_xasprintf("%s-%zu", base, (size_t)++n);
 	}
 	give_up_on(ff_map_set(repeats, base, (void *)n));
-	give_up_on(ff_map_set(&b->names, name, number_of(host)));
+	give_up_on(ff_map_set(&b->inventory->names, name, number_of(host)));
 	ff_free(base);
 	host->name = name;
 }
@@ -401,75 +429,105 @@ static void name_hosts(struct builder *b)
 		if (!inventory->hosts[i].name)
 			name_unnamed(b, &inventory->hosts[i], &repeats);
 	ff_map_release(&repeats);
+	for (size_t i = 0; i < inventory->len; i++) {
+		const struct ff_host *host = &inventory->hosts[i];
+
+		for (size_t j = 0; j < host->tags.len; j++)
+			if (!ff_map_get(&inventory->tags, host->tags.v[j]))
+				give_up_on(ff_map_set(&inventory->tags, host->tags.v[j],
+						      number_of(host)));
+	}
 }
 
 static const struct ff_host *host_named(const struct builder *b, const char *name)
 {
-	uintptr_t number = (uintptr_t)ff_map_get(&b->names, name);
+	uintptr_t number = (uintptr_t)ff_map_get(&b->inventory->names, name);
 
 	return number ? &b->inventory->hosts[number - 1] : NULL;
 }
 
-/* True: something was wrong. */
-static bool check_via(struct builder *b, const struct ff_host *host)
+static void complain_via(struct builder *b, const struct ff_host *host, const char *key,
+			 const char *via)
+{
+	char hint[FF_SUGGEST_TEXT_MAX];
+	struct ff_suggest suggest;
+
+	ff_suggest_init(&suggest, via);
+	for (size_t i = 0; i < b->inventory->len && !ff_mistakes_full(&b->problems); i++)
+		ff_suggest_offer(&suggest, b->inventory->hosts[i].name);
+	ff_mistakes_add(&b->problems, &host->place, "xspec '%s': %s names '%s', which is no host%s",
+			host->spec.text, key, via, ff_suggest_text(&suggest, hint));
+}
+
+/* What is known of the way to a host over others. */
+enum way { UNKNOWN, ON_IT, KNOWN };
+
+/* Follows the way of one host until it ends or meets one that is known. True: something was wrong
+ * with this host. */
+static bool check_via(struct builder *b, const struct ff_host *host, unsigned char *ways)
 {
 	const char *key = host->spec.via ? "via" : "installvia";
 	const char *via = host->spec.via ? host->spec.via : host->spec.installvia;
-	size_t steps = 0;
+	const struct ff_host *at = via ? host_named(b, via) : NULL;
+	bool wrong = via && !at, circle;
 
-	if (via && !host_named(b, via)) {
-		char hint[FF_SUGGEST_TEXT_MAX];
-		struct ff_suggest suggest;
+	if (wrong)
+		complain_via(b, host, key, via);
+	ways[host->index] = ways[host->index] == KNOWN ? KNOWN : ON_IT;
+	while (at && ways[at->index] == UNKNOWN) {
+		ways[at->index] = ON_IT;
+		at = at->spec.via ? host_named(b, at->spec.via) : NULL;
+	}
+	circle = at && ways[at->index] == ON_IT;
+	if (circle)
+		ff_mistakes_add(&b->problems, &host->place, "xspec '%s': %s leads back to itself",
+				host->spec.text, key);
+	/* All that was passed need not be passed again. */
+	for (at = host; at && ways[at->index] == ON_IT;) {
+		ways[at->index] = KNOWN;
+		via = at == host && !at->spec.via ? at->spec.installvia : at->spec.via;
+		at = via ? host_named(b, via) : NULL;
+	}
+	return wrong || circle;
+}
 
-		ff_suggest_init(&suggest, via);
-		for (size_t i = 0; i < b->inventory->len; i++)
-			ff_suggest_offer(&suggest, b->inventory->hosts[i].name);
-		ff_problems_add(&b->problems, &host->place,
-				"xspec '%s': %s names '%s', which is no host%s", host->spec.text,
-				key, via, ff_suggest_text(&suggest, hint));
-		return true;
+/* With hosts missing, references to them would be complained about, too; and the hosts of one entry
+ * have the same fault. */
+static void check_vias(struct builder *b)
+{
+	const struct ff_inventory *inventory = b->inventory;
+	const struct ff_place *told = NULL;
+	unsigned char *ways;
+
+	if (b->problems.total)
+		return;
+	ways = ff_xcalloc(inventory->len + 1, sizeof(*ways));
+	for (size_t i = 0; i < inventory->len; i++) {
+		const struct ff_place *place = &inventory->hosts[i].place;
+
+		if (told && told->line == place->line && told->column == place->column)
+			continue;
+		if (check_via(b, &inventory->hosts[i], ways))
+			told = place;
 	}
-	for (const struct ff_host *at = host; via; via = at->spec.via) {
-		at = host_named(b, via);
-		if (!at) /* told for that host */
-			return false;
-		if (++steps > b->inventory->len || at == host) {
-			ff_problems_add(&b->problems, &host->place,
-					"xspec '%s': %s leads back to itself", host->spec.text,
-					key);
-			return true;
-		}
-	}
-	return false;
+	ff_free(ways);
 }
 
 int ff_inventory_build(struct ff_inventory *inventory, const struct ff_config *config,
 		       struct ff_err *err)
 {
 	struct ff_inventory built = {0};
-	struct builder b = {.inventory = &built, .names = FF_MAP_INIT};
-	const struct ff_place *told = NULL;
-	size_t faulty;
+	struct builder b = {.inventory = &built};
 	int rc;
 
-	ff_problems_init(&b.problems, config->path);
+	ff_mistakes_init(&b.problems, config->path);
 	for (size_t i = 0; i < config->hosts_len; i++)
 		add_entry(&b, &config->hosts[i]);
 	if (!built.len && !b.problems.total)
-		ff_problems_add(&b.problems, &config->hosts_place, "the inventory has no hosts");
+		ff_mistakes_add(&b.problems, &config->hosts_place, "the inventory has no hosts");
 	name_hosts(&b);
-	faulty = b.problems.total;
-	/* With hosts missing, references to them would be complained about, too; and the hosts of
-	 * one entry have the same fault. */
-	for (size_t i = 0; i < built.len && !faulty; i++) {
-		if (told && told->line == built.hosts[i].place.line &&
-		    told->column == built.hosts[i].place.column)
-			continue;
-		if (check_via(&b, &built.hosts[i]))
-			told = &built.hosts[i].place;
-	}
-	ff_map_release(&b.names);
-	rc = ff_problems_finish(&b.problems, err);
+	check_vias(&b);
+	rc = ff_mistakes_finish(&b.problems, err);
 	if (rc)
 		ff_inventory_release(&built);
 	else
@@ -482,5 +540,7 @@ void ff_inventory_release(struct ff_inventory *inventory)
 	for (size_t i = 0; i < inventory->len; i++)
 		host_release(&inventory->hosts[i]);
 	ff_free(inventory->hosts);
+	ff_map_release(&inventory->names);
+	ff_map_release(&inventory->tags);
 	*inventory = (struct ff_inventory){0};
 }

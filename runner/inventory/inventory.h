@@ -3,7 +3,9 @@
 #ifndef FF_INVENTORY_INVENTORY_H
 #define FF_INVENTORY_INVENTORY_H
 
+#include "base/map.h"
 #include "config/config.h"
+#include "config/mistakes.h"
 #include "wire/xspec.h"
 
 struct ff_host {
@@ -19,23 +21,30 @@ struct ff_host {
 struct ff_inventory {
 	struct ff_host *hosts;
 	size_t len;
+	/* Of each name and each tag, the (first) host that has it: its index + 1 as a pointer. */
+	struct ff_map names, tags;
 };
 
 enum { FF_INVENTORY_MAX = 100000 };
 
 /* FF_ECONFIG: `file:line:column: …` for a bad range, a bad xspec, a duplicate name, too many hosts,
  * no host at all. "N*spec" is one host with N slots (times `slots:`). "spec[01-10,12]" is many
- * hosts, zero padded. */
+ * hosts, zero padded; a range in the name alone gives as many hosts with the same spec. */
 int ff_inventory_build(struct ff_inventory *inventory, const struct ff_config *config,
 		       struct ff_err *err);
 void ff_inventory_release(struct ff_inventory *inventory);
 
-/* Whether a host is meant by a pattern: comma or blank separated terms, each a shell pattern on the
- * name or a tag; "!term" takes out, "&term" intersects; "all" and "*" mean every host; NULL matches
- * all. ff_inventory_check: FF_ECONFIG when the pattern is malformed or matches no host. */
+/* Whether a host is meant by a pattern: comma or blank separated terms, each of which stands for
+ * the hosts whose name or one of whose tags it is; "!term" takes out, "&term" intersects; "all" and
+ * "*" mean every host; NULL matches all. In a term, '*' is any text and '?' any character; brackets
+ * are ranges as in the inventory: "n[01-12]", "n[a,b]". ff_inventory_check: FF_ECONFIG when the
+ * pattern is malformed or matches no host. */
 bool ff_host_matches(const struct ff_host *host, const char *pattern);
 int ff_inventory_check(const struct ff_inventory *inventory, const char *pattern,
 		       struct ff_err *err);
+/* "; did you mean 'linux'?" or "", for a pattern that matches no host. Looks at all hosts. */
+const char *ff_inventory_suggest(const struct ff_inventory *inventory, const char *pattern,
+				 char text[FF_SUGGEST_TEXT_MAX]);
 
 /* Appends the hosts that "build[01-10]x" stands for; FF_EINVAL with words for a bad range. */
 int ff_range_expand(struct ff_strv *out, const char *text, struct ff_err *err);

@@ -4,78 +4,111 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "inventory/inventory.h"
+#include "inventory/private.h"
 
 enum { DIGITS_MAX = 9, WORD_MAX = 64 };
+
+#define DIGITS "0123456789"
+/* Of words: what may be part of a name in DNS, and the underscore. */
+#define LETTERS DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_."
 
 static int out_of_memory(struct ff_err *err)
 {
 	return ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
 }
 
-static int add(struct ff_strv *out, const char *before, size_t before_len, const char *text,
+const char *ff_range_find(const char *text, const char *end, const char **close)
+{
+	const char *open = memchr(text, '[', (size_t)(end - text));
+
+	while (open) {
+		*close = memchr(open, ']', (size_t)(end - open));
+		if (!*close) {
+			*close = open;
+			return NULL;
+		}
+		/* "[::1]:8888" is an address. */
+		if (!memchr(open, ':', (size_t)(*close - open)))
+			return open;
+		open = memchr(*close, '[', (size_t)(end - *close));
+	}
+	*close = NULL;
+	return NULL;
+}
+
+/* How many of `len` bytes are of `set`. */
+static size_t span(const char *text, size_t len, const char *set)
+{
+	size_t n = 0;
+
+	while (n < len && text[n] && strchr(set, text[n]))
+		n++;
+	return n;
+}
+
+int ff_range_next(const char **at, const char *end, struct ff_range *range, const char *whole,
+		  size_t whole_len, struct ff_err *err)
+{
+	const char *text = *at, *comma = memchr(text, ',', (size_t)(end - text));
+	size_t len = (size_t)((comma ? comma : end) - text), first = span(text, len, DIGITS);
+	const char *last = text + first + 1;
+	size_t last_len = len > first ? len - first - 1 : 0;
+
+	if (!len)
+		return ff_err_set(err, FF_EINVAL, "empty range in '%.*s'", (int)whole_len, whole);
+	*at = comma ? comma + 1 : NULL;
+	*range = (struct ff_range){.word = text, .len = len};
+	if (len <= WORD_MAX && span(text, len, LETTERS) == len)
+		return 0;
+	if (!first || first > DIGITS_MAX || first == len || text[first] != '-' || !last_len ||
+	    last_len > DIGITS_MAX || span(last, last_len, DIGITS) != last_len)
+		return ff_err_set(err, FF_EINVAL, "bad range '%.*s' in '%.*s'", (int)len, text,
+				  (int)whole_len, whole);
+	range->word = NULL;
+	range->from = strtol(text, NULL, 10);
+	range->to = strtol(last, NULL, 10);
+	range->width = *text == '0' && first > 1 ? (int)first : 1;
+	if (range->from > range->to)
+		return ff_err_set(err, FF_EINVAL, "range '%.*s' in '%.*s' runs backwards", (int)len,
+				  text, (int)whole_len, whole);
+	return 0;
+}
+
+int ff_range_number(char *text, size_t size, const struct ff_range *range, long number)
+{
+	return snprintf(text, size, "%0*ld", range->width, number);
+}
+
+/* `before` and the bytes of one element. */
+static int add(struct ff_strv *out, const char *before, const char *text, size_t len,
 	       struct ff_err *err)
 {
 	if (out->len >= FF_INVENTORY_MAX)
 		return ff_err_set(err, FF_EINVAL, "more than %d hosts", FF_INVENTORY_MAX);
-	return ff_strv_addf(out, "%.*s%s", (int)before_len, before, text) ? out_of_memory(err) : 0;
+	return ff_strv_addf(out, "%s%.*s", before, (int)len, text) ? out_of_memory(err) : 0;
 }
 
-/* One element between commas: "7", "01-10" or a word; each value with `before` in front of it. */
-static int expand_element(struct ff_strv *out, const char *before, const char *element,
-			  const char *whole, struct ff_err *err)
-{
-	size_t before_len = strlen(before), first = strspn(element, "0123456789");
-	const char *last = element + first + 1;
-	bool padded = *element == '0' && first > 1;
-	long from, to;
-	char number[16];
-
-	if (!*element)
-		return ff_err_set(err, FF_EINVAL, "empty range in '%s'", whole);
-	if (!strchr(element, '-') && strlen(element) <= WORD_MAX)
-		return add(out, before, before_len, element, err);
-	if (!first || first > DIGITS_MAX || element[first] != '-' || !*last ||
-	    last[strspn(last, "0123456789")] || strlen(last) > DIGITS_MAX)
-		return ff_err_set(err, FF_EINVAL, "bad range '%s' in '%s'", element, whole);
-	from = strtol(element, NULL, 10);
-	to = strtol(last, NULL, 10);
-	if (from > to)
-		return ff_err_set(err, FF_EINVAL, "range '%s' in '%s' runs backwards", element,
-				  whole);
-	for (long i = from; i <= to; i++) {
-		int rc;
-
-		snprintf(number, sizeof(number), "%0*ld", padded ? (int)first : 1, i);
-		rc = add(out, before, before_len, number, err);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int expand_elements(struct ff_strv *out, const char *before, const char *list, size_t len,
+/* The elements between `at` and `end`, each value with `before` in front of it. */
+static int expand_elements(struct ff_strv *out, const char *before, const char *at, const char *end,
 			   const char *whole, struct ff_err *err)
 {
-	char *copy = ff_strndup(list, len), *element = copy;
-	int rc = copy ? 0 : out_of_memory(err);
+	struct ff_range range;
+	int rc = 0;
 
-	while (!rc && element) {
-		char *comma = strchr(element, ',');
+	while (at && !rc) {
+		rc = ff_range_next(&at, end, &range, whole, strlen(whole), err);
+		if (!rc && range.word) {
+			rc = add(out, before, range.word, range.len, err);
+			continue;
+		}
+		for (long i = range.from; !rc && i <= range.to; i++) {
+			char number[16];
+			int len = ff_range_number(number, sizeof(number), &range, i);
 
-		if (comma)
-			*comma++ = '\0';
-		rc = expand_element(out, before, element, whole, err);
-		element = comma;
+			rc = add(out, before, number, (size_t)len, err);
+		}
 	}
-	ff_free(copy);
 	return rc;
-}
-
-/* "[::1]:8888" is an address, no range. */
-static bool is_address(const char *list, size_t len)
-{
-	return memchr(list, ':', len) != NULL;
 }
 
 /* Appends `text` up to the end of its first range to each of `parts`, giving `longer`; moves *at.
@@ -83,26 +116,21 @@ static bool is_address(const char *list, size_t len)
 static int expand_next(struct ff_strv *longer, const struct ff_strv *parts, const char **at,
 		       const char *whole, struct ff_err *err)
 {
-	const char *text = *at, *open = strchr(text, '['), *close;
-	size_t before_len;
+	const char *text = *at, *end = text + strlen(text), *close;
+	const char *open = ff_range_find(text, end, &close);
+	size_t before_len = (size_t)((open ? open : end) - text);
 	int rc = 0;
 
-	while (open && (close = strchr(open, ']')) &&
-	       is_address(open + 1, (size_t)(close - open - 1)))
-		open = strchr(close, '[');
-	if (open && !strchr(open, ']'))
+	if (!open && close)
 		return ff_err_set(err, FF_EINVAL, "'[' without ']' in '%s'", whole);
-	before_len = open ? (size_t)(open - text) : strlen(text);
-	close = open ? strchr(open, ']') : NULL;
-	*at = open ? close + 1 : text + before_len;
+	*at = open ? close + 1 : end;
 	for (size_t i = 0; i < parts->len && !rc; i++) {
 		char *before = ff_asprintf("%s%.*s", parts->v[i], (int)before_len, text);
 
 		if (!before)
 			return out_of_memory(err);
-		rc = open ? expand_elements(longer, before, open + 1, (size_t)(close - open - 1),
-					    whole, err)
-			  : add(longer, "", 0, before, err);
+		rc = open ? expand_elements(longer, before, open + 1, close, whole, err)
+			  : add(longer, before, "", 0, err);
 		ff_free(before);
 	}
 	return rc;

@@ -1,17 +1,14 @@
 /* `needs`: references resolved, cycles found, jobs put in order. */
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "base/map.h"
 #include "plan/private.h"
 
 enum colour { WHITE, GREY, BLACK }; /* not seen, on the way to it, put in order */
 
 struct walk {
 	const struct ff_config *config;
-	struct ff_problems *problems;
-	struct ff_map index; /* name -> index + 1 */
+	struct ff_mistakes *problems;
+	const struct ff_map *names;
 	unsigned char *colours;
 	struct step {
 		size_t job, next; /* next need to look at */
@@ -21,15 +18,6 @@ struct walk {
 	size_t ordered;
 };
 
-size_t ff_plan_find(const struct ff_config *config, const char *name)
-{
-	size_t i = 0;
-
-	while (i < config->jobs_len && strcmp(config->jobs[i].name, name) != 0)
-		i++;
-	return i;
-}
-
 static void complain_unknown(struct walk *w, const struct ff_config_job *job, size_t need)
 {
 	const struct ff_place *place = job->needs_places ? &job->needs_places[need] : &job->place;
@@ -37,9 +25,10 @@ static void complain_unknown(struct walk *w, const struct ff_config_job *job, si
 	struct ff_suggest suggest;
 
 	ff_suggest_init(&suggest, job->needs.v[need]);
-	for (size_t i = 0; i < w->config->jobs_len; i++)
+	/* Looking at all names is dear, and beyond the limit nobody reads what comes of it. */
+	for (size_t i = 0; i < w->config->jobs_len && !ff_mistakes_full(w->problems); i++)
 		ff_suggest_offer(&suggest, w->config->jobs[i].name);
-	ff_problems_add(w->problems, place, "job '%s' needs '%s', which is no job%s", job->name,
+	ff_mistakes_add(w->problems, place, "job '%s' needs '%s', which is no job%s", job->name,
 			job->needs.v[need], ff_suggest_text(&suggest, hint));
 }
 
@@ -50,11 +39,15 @@ static void complain_cycle(struct walk *w, size_t job)
 	struct ff_buf text = FF_BUF_INIT;
 	size_t start = w->depth;
 
+	if (ff_mistakes_full(w->problems)) { /* a path may be as long as the file */
+		ff_mistakes_add(w->problems, &jobs[job].place, "jobs need each other");
+		return;
+	}
 	while (start && w->path[start - 1].job != job)
 		start--;
 	for (size_t i = start ? start - 1 : 0; i < w->depth; i++)
 		ff_buf_addf(&text, "%s -> ", jobs[w->path[i].job].name);
-	ff_problems_add(w->problems, &jobs[job].place, "jobs need each other: %s%s",
+	ff_mistakes_add(w->problems, &jobs[job].place, "jobs need each other: %s%s",
 			ff_buf_str(&text), jobs[job].name);
 	ff_buf_release(&text);
 }
@@ -80,7 +73,7 @@ static void walk_from(struct walk *w, size_t start)
 			w->depth--;
 			continue;
 		}
-		found = (uintptr_t)ff_map_get(&w->index, job->needs.v[step->next]);
+		found = (uintptr_t)ff_map_get(w->names, job->needs.v[step->next]);
 		if (!found)
 			complain_unknown(w, job, step->next);
 		else if (w->colours[found - 1] == GREY)
@@ -91,25 +84,31 @@ static void walk_from(struct walk *w, size_t start)
 	}
 }
 
-size_t *ff_plan_order(const struct ff_config *config, struct ff_problems *problems)
+void ff_plan_names(struct ff_map *names, const struct ff_config *config,
+		   struct ff_mistakes *problems)
+{
+	for (size_t i = 0; i < config->jobs_len; i++) {
+		const struct ff_config_job *job = &config->jobs[i];
+
+		if (ff_map_get(names, job->name))
+			ff_mistakes_add(problems, &job->place, "duplicate job '%s'", job->name);
+		else if (ff_map_set(names, job->name, ff_plan_number(i)))
+			ff_mistakes_add(problems, NULL, "%s", ff_err_text(FF_ENOMEM));
+	}
+}
+
+size_t *ff_plan_order(const struct ff_config *config, const struct ff_map *names,
+		      struct ff_mistakes *problems)
 {
 	size_t len = config->jobs_len, before = problems->total;
-	struct walk w = {.config = config, .problems = problems, .index = FF_MAP_INIT};
+	struct walk w = {.config = config, .problems = problems, .names = names};
 
 	w.colours = ff_xcalloc(len + 1, 1);
 	w.path = ff_xcalloc(len + 1, sizeof(*w.path));
 	w.order = ff_xcalloc(len + 1, sizeof(*w.order));
-	for (size_t i = 0; i < len; i++) {
-		if (ff_map_get(&w.index, config->jobs[i].name))
-			ff_problems_add(problems, &config->jobs[i].place, "duplicate job '%s'",
-					config->jobs[i].name);
-		else if (ff_map_set(&w.index, config->jobs[i].name, (void *)((uintptr_t)i + 1)))
-			ff_problems_add(problems, NULL, "%s", ff_err_text(FF_ENOMEM));
-	}
 	for (size_t i = 0; i < len; i++)
 		if (w.colours[i] == WHITE)
 			walk_from(&w, i);
-	ff_map_release(&w.index);
 	ff_free(w.colours);
 	ff_free(w.path);
 	if (problems->total > before) {

@@ -7,19 +7,12 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "plan/private.h"
-#include "sched/sched.h"
-
-enum { PLAN_MEMORY_MAX = 1 << 30 };
+#include "sched/policy.h"
 
 static void *take(struct ff_plan *plan, size_t size)
 {
-	size_t max = plan->arena.max;
-	void *memory;
+	void *memory = ff_arena_alloc(&plan->arena, size ? size : 1);
 
-	/* The limit is for instances: when they are too many, there is still a message to make. */
-	plan->arena.max = 0;
-	memory = ff_arena_alloc(&plan->arena, size ? size : 1);
-	plan->arena.max = max;
 	if (!memory)
 		abort();
 	return memset(memory, 0, size);
@@ -30,130 +23,245 @@ static const struct ff_place *or_job(const struct ff_place *place, const struct 
 	return place->line ? place : &job->place;
 }
 
-static void check_dist(const struct ff_config_job *job, struct ff_problems *problems)
+static void check_dist(const struct ff_config_job *job, struct ff_mistakes *problems)
 {
 	struct ff_buf known = FF_BUF_INIT;
 	char hint[FF_SUGGEST_TEXT_MAX];
 	struct ff_suggest suggest;
 
-	if (!job->dist || ff_sched_find(job->dist))
+	if (!job->dist || ff_policy_find(job->dist))
 		return;
 	ff_suggest_init(&suggest, job->dist);
-	for (const struct ff_sched_class *const *class = ff_scheds; *class; class ++) {
-		ff_suggest_offer(&suggest, (*class)->name);
-		ff_buf_addf(&known, "%s%s", known.len ? ", " : "", (*class)->name);
+	for (const struct ff_policy *const *policy = ff_policies; *policy; policy++) {
+		ff_suggest_offer(&suggest, (*policy)->name);
+		ff_buf_addf(&known, "%s%s", known.len ? ", " : "", (*policy)->name);
 	}
-	ff_problems_add(problems, or_job(&job->dist_place, job),
+	ff_mistakes_add(problems, or_job(&job->dist_place, job),
 			"job '%s': no 'dist' is called '%s'; there is: %s%s", job->name, job->dist,
 			ff_buf_str(&known), ff_suggest_text(&suggest, hint));
 	ff_buf_release(&known);
 }
 
-static void plan_job(struct ff_plan *plan, struct ff_plan_job *job,
-		     const struct ff_inventory *inventory, struct ff_problems *problems)
+/* Everything that the inventory and other jobs have to say, by pattern: many jobs share one. */
+struct build {
+	struct ff_plan *plan;
+	const struct ff_config *config;
+	const struct ff_inventory *inventory; /* NULL: hosts are not looked at */
+	struct ff_mistakes *problems, hints;
+	struct ff_map names;	/* of config's jobs -> ff_plan_number */
+	struct ff_map patterns; /* of hosts, that were found right */
+	struct ff_map widest;	/* of patterns: the most slots that one of its hosts has */
+	const size_t *order;	/* of config's jobs */
+	bool *wanted;		/* of config's jobs */
+	size_t *planned;	/* of config's jobs: where in the plan */
+	size_t *linked;		/* of config's jobs: the last that needs it, + 1 */
+};
+
+static void check_on(struct build *b, const struct ff_config_job *job)
+{
+	char hint[FF_SUGGEST_TEXT_MAX] = "";
+	struct ff_err err;
+
+	if (!b->inventory || !job->on || ff_map_get(&b->patterns, job->on))
+		return;
+	if (ff_inventory_check(b->inventory, job->on, &err)) {
+		if (!ff_mistakes_full(b->problems))
+			ff_inventory_suggest(b->inventory, job->on, hint);
+		ff_mistakes_add(b->problems, or_job(&job->on_place, job), "job '%s': %s%s",
+				job->name, err.text, hint);
+	} else if (ff_map_set(&b->patterns, job->on, b)) {
+		abort();
+	}
+}
+
+static uint32_t widest_host(struct build *b, const char *on)
+{
+	const char *key = on ? on : "";
+	uintptr_t known = (uintptr_t)ff_map_get(&b->widest, key);
+	uint32_t widest = 0;
+
+	for (size_t i = 0; !known && i < b->inventory->len; i++)
+		if (b->inventory->hosts[i].slots > widest &&
+		    ff_host_matches(&b->inventory->hosts[i], on))
+			widest = b->inventory->hosts[i].slots;
+	if (!known && ff_map_set(&b->widest, key, ff_plan_number(widest)))
+		abort();
+	return known ? (uint32_t)(known - 1) : widest;
+}
+
+/* What is heavier than any host can never run. */
+static void check_weight(struct build *b, const struct ff_config_job *job)
+{
+	uint32_t widest;
+
+	if (!b->inventory || job->weight <= 1)
+		return;
+	widest = widest_host(b, job->on);
+	if (widest && job->weight > widest)
+		ff_mistakes_add(b->problems, or_job(&job->weight_place, job),
+				"job '%s' has weight %lld, but no host that it may run on has more "
+				"than %u slot%s",
+				job->name, (long long)job->weight, widest, widest == 1 ? "" : "s");
+}
+
+static void check_required(struct build *b)
+{
+	int64_t wanted = b->config->settings.require_hosts;
+	size_t len = b->inventory ? b->inventory->len : 0;
+
+	if (len && wanted > 0 && (uint64_t)wanted > len)
+		ff_mistakes_add(b->problems, &b->config->settings.require_hosts_place,
+				"'require_hosts' wants %lld, but the inventory has %zu host%s",
+				(long long)wanted, len, len == 1 ? "" : "s");
+}
+
+/* By its first unit: what a payload checks is the same for all. */
+static void check_payload(struct build *b, const struct ff_plan_job *job)
+{
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct ff_plan_instance instance;
+	struct ff_err err;
+
+	if (!job->payload->check)
+		return;
+	if (ff_plan_instance(job, 0, &arena, &instance))
+		abort();
+	if (job->payload->check(&instance.job, &err))
+		ff_mistakes_add(b->problems, &job->config->place, "job '%s': %s", job->config->name,
+				err.text);
+	ff_arena_release(&arena);
+}
+
+static void plan_job(struct build *b, struct ff_plan_job *job)
 {
 	const struct ff_config_job *config = job->config;
-	struct ff_err err;
 
 	job->payload = ff_payload_find(config->payload);
 	if (!job->payload) {
-		ff_problems_add(problems, &config->place, "job '%s': no payload is called '%s'",
+		ff_mistakes_add(b->problems, &config->place, "job '%s': no payload is called '%s'",
 				config->name, config->payload);
 		return;
 	}
-	check_dist(config, problems);
-	if (inventory && ff_inventory_check(inventory, config->on, &err))
-		ff_problems_add(problems, or_job(&config->on_place, config), "job '%s': %s",
-				config->name, err.text);
-	ff_plan_instances(plan, job, problems);
-	if (job->instances_len && job->payload->check &&
-	    job->payload->check(&job->instances[0].job, &err))
-		ff_problems_add(problems, &config->place, "job '%s': %s", config->name, err.text);
+	check_dist(config, b->problems);
+	check_on(b, config);
+	check_weight(b, config);
+	ff_plan_count(job, b->problems);
+	check_payload(b, job);
+	if (job->payload->run)
+		ff_plan_check_texts(config, b->problems, &b->hints);
 }
 
-/* Marks `only` and all that they need; everything for NULL. `order` has needs first. */
-static void choose(const struct ff_config *config, const size_t *order, char *const *only,
-		   bool *wanted, struct ff_problems *problems)
+/* Marks `only` and all that they need; everything for NULL. The order has needs first. */
+static void choose(struct build *b, char *const *only)
 {
-	memset(wanted, !only, config->jobs_len);
+	const struct ff_config *config = b->config;
+
+	memset(b->wanted, !only, config->jobs_len);
 	for (; only && *only; only++) {
-		size_t found = ff_plan_find(config, *only);
+		uintptr_t found = (uintptr_t)ff_map_get(&b->names, *only);
 		char hint[FF_SUGGEST_TEXT_MAX];
 		struct ff_suggest suggest;
 
-		if (found < config->jobs_len) {
-			wanted[found] = true;
+		if (found) {
+			b->wanted[found - 1] = true;
 			continue;
 		}
 		ff_suggest_init(&suggest, *only);
-		for (size_t i = 0; i < config->jobs_len; i++)
+		for (size_t i = 0; i < config->jobs_len && !ff_mistakes_full(b->problems); i++)
 			ff_suggest_offer(&suggest, config->jobs[i].name);
-		ff_problems_add(problems, NULL, "no job is called '%s'%s", *only,
+		ff_mistakes_add(b->problems, NULL, "no job is called '%s'%s", *only,
 				ff_suggest_text(&suggest, hint));
 	}
 	for (size_t i = config->jobs_len; i-- > 0;) {
-		const struct ff_config_job *job = &config->jobs[order[i]];
+		const struct ff_config_job *job = &config->jobs[b->order[i]];
 
-		for (size_t j = 0; wanted[order[i]] && j < job->needs.len; j++)
-			wanted[ff_plan_find(config, job->needs.v[j])] = true;
+		for (size_t j = 0; b->wanted[b->order[i]] && j < job->needs.len; j++)
+			b->wanted[(uintptr_t)ff_map_get(&b->names, job->needs.v[j]) - 1] = true;
 	}
 }
 
-static void link_needs(struct ff_plan *plan, struct ff_plan_job *job)
+/* `self`: the job's own index in config. A need that is named twice is linked once. */
+static void link_needs(struct build *b, struct ff_plan_job *job, size_t self)
 {
 	const struct ff_strv *needs = &job->config->needs;
 
-	job->needs = take(plan, needs->len * sizeof(*job->needs));
+	job->needs = take(b->plan, needs->len * sizeof(*job->needs));
 	for (size_t i = 0; i < needs->len; i++) {
-		size_t at = 0;
+		size_t need = (uintptr_t)ff_map_get(&b->names, needs->v[i]) - 1;
 
-		while (strcmp(plan->jobs[at].config->name, needs->v[i]) != 0)
-			at++;
-		for (size_t j = 0; j < job->needs_len && at < plan->len; j++)
-			at = job->needs[j] == at ? plan->len : at;
-		if (at < plan->len)
-			job->needs[job->needs_len++] = at;
+		if (b->linked[need] == self + 1)
+			continue;
+		b->linked[need] = self + 1;
+		job->needs[job->needs_len++] = b->planned[need];
 	}
 }
 
-static void fill(struct ff_plan *plan, const struct ff_config *config,
-		 const struct ff_inventory *inventory, const size_t *order, char *const *only,
-		 struct ff_problems *problems)
+/* The hints as lines in the plan. */
+static void keep_hints(struct build *b)
 {
-	bool *wanted = ff_xcalloc(config->jobs_len, sizeof(*wanted));
+	struct ff_err lines;
 
-	choose(config, order, only, wanted, problems);
+	if (!ff_mistakes_finish(&b->hints, &lines))
+		return;
+	b->plan->hints = take(b->plan, strlen(lines.text) + 1);
+	strcpy(b->plan->hints, lines.text);
+}
+
+static void fill(struct build *b, char *const *only)
+{
+	const struct ff_config *config = b->config;
+	struct ff_plan *plan = b->plan;
+
+	b->wanted = ff_xcalloc(config->jobs_len, sizeof(*b->wanted));
+	b->planned = ff_xcalloc(config->jobs_len, sizeof(*b->planned));
+	b->linked = ff_xcalloc(config->jobs_len, sizeof(*b->linked));
+	choose(b, only);
 	plan->jobs = take(plan, config->jobs_len * sizeof(*plan->jobs));
 	/* All are checked, also those that are not run. */
 	for (size_t i = 0; i < config->jobs_len; i++) {
-		struct ff_plan_job job = {.config = &config->jobs[order[i]]};
+		size_t at = b->order[i];
+		struct ff_plan_job job = {.config = &config->jobs[at],
+					  .output_cap = config->settings.output_cap_bytes};
 
-		plan_job(plan, &job, inventory, problems);
-		if (!wanted[order[i]])
+		plan_job(b, &job);
+		if (!b->wanted[at])
 			continue;
-		link_needs(plan, &job);
+		link_needs(b, &job, at);
+		b->planned[at] = plan->len;
 		plan->jobs[plan->len++] = job;
 	}
-	ff_free(wanted);
+	ff_free(b->wanted);
+	ff_free(b->planned);
+	ff_free(b->linked);
 }
 
 int ff_plan_build(struct ff_plan *plan, const struct ff_config *config,
 		  const struct ff_inventory *inventory, char *const *only, struct ff_err *err)
 {
-	struct ff_plan built = {.arena = {.max = PLAN_MEMORY_MAX}};
-	struct ff_problems problems;
+	struct ff_plan built = {.arena = FF_ARENA_INIT};
+	struct ff_mistakes problems;
+	struct build b = {
+		.plan = &built, .config = config, .inventory = inventory, .problems = &problems};
 	size_t *order = NULL;
 	int rc;
 
-	ff_problems_init(&problems, config->path);
-	if (config->jobs_len)
-		order = ff_plan_order(config, &problems);
-	else
-		ff_problems_add(&problems, &config->jobs_place, "there are no jobs");
+	ff_mistakes_init(&problems, config->path);
+	ff_mistakes_init(&b.hints, config->path);
+	ff_plan_names(&b.names, config, &problems);
+	if (!config->jobs_len)
+		ff_mistakes_add(&problems, &config->jobs_place, "there are no jobs");
+	else if (!problems.total)
+		order = ff_plan_order(config, &b.names, &problems);
+	b.order = order;
+	check_required(&b);
 	if (order)
-		fill(&built, config, inventory, order, only, &problems);
+		fill(&b, only);
+	keep_hints(&b);
 	ff_free(order);
-	rc = ff_problems_finish(&problems, err);
+	ff_map_release(&b.names);
+	ff_map_release(&b.patterns);
+	ff_map_release(&b.widest);
+	rc = ff_mistakes_finish(&problems, err);
 	if (rc)
 		ff_plan_release(&built);
 	else

@@ -1,4 +1,5 @@
-/* The plan: jobs in an order that `needs` allows, with their instances (matrix, count). */
+/* The plan: jobs in an order that `needs` allows, and their units by number (matrix, count): a unit
+ * is made when it is asked for, so that a million of them take no memory. */
 #ifndef FF_PLAN_PLAN_H
 #define FF_PLAN_PLAN_H
 
@@ -6,11 +7,10 @@
 #include "inventory/inventory.h"
 #include "payload.h"
 
-/* One command instance; sessions' units come from collection instead. */
+/* One unit of a per-unit payload, or a session's job. */
 struct ff_plan_instance {
 	char *name; /* unit id: "bench[size=10]", "bench[2]" or just the job's name */
-	struct ff_payload_job
-		job; /* resolved: {axis} and {index} replaced; borrowed from the plan */
+	struct ff_payload_job job; /* resolved: {axis} and {index} replaced, quoted in shell text */
 };
 
 struct ff_plan_job {
@@ -18,25 +18,38 @@ struct ff_plan_job {
 	const struct ff_payload *payload;
 	size_t *needs; /* indexes into plan->jobs, all smaller than this job's own */
 	size_t needs_len;
-	struct ff_plan_instance
-		*instances; /* per-unit payloads: at least one; sessions: exactly one */
-	size_t instances_len;
+	/* Per-unit payloads: the product of matrix and count, at least 1. Sessions, and payloads
+	 * that discover their units: 0. */
+	uint32_t units_len;
+	int64_t output_cap; /* bytes kept of a unit's output */
 };
 
 struct ff_plan {
 	struct ff_arena arena;
 	struct ff_plan_job *jobs; /* file order, stably sorted so that needs come first */
 	size_t len;
+	/* What is allowed, but probably not what was meant: lines as those of errors. NULL:
+	 * nothing. */
+	char *hints;
 };
 
-enum { FF_PLAN_INSTANCES_MAX = 1000000 };
+enum { FF_PLAN_INSTANCES_MAX = INT32_MAX - 1 };
 
 /* `only`: NULL, or the names to run (with what they need). FF_ECONFIG as file:line:column for an
  * unknown name in needs (nearest suggested), a cycle ("jobs need each other: a -> b -> a"), an
- * unknown payload or dist, an `on` pattern that matches no host, an unknown {name}, too many
- * instances; for a name in `only` that is no job. */
+ * unknown payload or dist, an `on` pattern that matches no host, too many instances, a
+ * placeholder that is none or whose value can't be quoted, more weight than any host has slots,
+ * more required hosts than there are; for a name in `only` that is no job. The plan borrows from
+ * `config`. */
 int ff_plan_build(struct ff_plan *plan, const struct ff_config *config,
 		  const struct ff_inventory *inventory, char *const *only, struct ff_err *err);
 void ff_plan_release(struct ff_plan *plan);
+
+/* Makes unit `index` (below units_len; of sessions 0, the job itself). All of it is in `arena` or
+ * the configuration's. 0 or FF_ENOMEM. */
+int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_arena *arena,
+		     struct ff_plan_instance *instance);
+/* Appends its name. 0 or FF_ENOMEM. */
+int ff_plan_unit_name(const struct ff_plan_job *job, uint32_t index, struct ff_buf *name);
 
 #endif

@@ -17,7 +17,7 @@ int ff_report_prepare(const char *path, struct ff_err *err)
 	struct stat st;
 	char *slash;
 
-	if (strlen(path) >= sizeof dir - 16)
+	if (strlen(path) >= sizeof(dir) - 16)
 		return ff_err_set(err, FF_ETOOBIG, "cannot write '%s': path too long", path);
 	if (*path == '\0')
 		return ff_err_set(err, FF_EINVAL, "cannot write a report to a file without a name");
@@ -42,29 +42,70 @@ int ff_report_prepare(const char *path, struct ff_err *err)
 	return 0;
 }
 
-int ff_report_write(const char *path, const struct ff_buf *content, struct ff_err *err)
+static bool is_device(const char *path)
 {
-	char temporary[PATH_MAX];
 	struct stat st;
-	/* A device or a pipe is written to, not replaced. */
-	bool replace = stat(path, &st) < 0 || S_ISREG(st.st_mode);
-	FILE *file;
-	int errnum = 0;
 
-	snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid());
-	file = fopen(replace ? temporary : path, "we");
-	if (!file)
-		return ff_err_sys(err, errno, "cannot write '%s'", path);
-	if (fwrite(ff_buf_data(content), 1, content->len, file) != content->len ||
-	    fflush(file) != 0)
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+int ff_report_begin(struct ff_report_file *file, const char *path, struct ff_err *err)
+{
+	int n;
+
+	*file = (struct ff_report_file){.path = path, .replaces = !is_device(path)};
+	n = snprintf(file->temporary, sizeof(file->temporary), "%s.%ld.tmp", path, (long)getpid());
+	if (n >= (int)sizeof(file->temporary))
+		return ff_err_sys(err, ENAMETOOLONG, "cannot write '%s'", path);
+	file->stream = fopen(file->replaces ? file->temporary : path, "we");
+	return file->stream ? 0 : ff_err_sys(err, errno, "cannot write '%s'", path);
+}
+
+int ff_report_commit(struct ff_report_file *file, int errnum, struct ff_err *err)
+{
+	errno = EIO; /* of a write before, should fflush not know it any more */
+	if ((fflush(file->stream) != 0 || ferror(file->stream)) && errnum == 0)
 		errnum = errno;
-	if (fclose(file) != 0 && errnum == 0)
+	if (fclose(file->stream) != 0 && errnum == 0)
 		errnum = errno;
-	if (errnum == 0 && replace && rename(temporary, path) < 0)
+	if (errnum == 0 && file->replaces && rename(file->temporary, file->path) < 0)
 		errnum = errno;
 	if (errnum == 0)
 		return 0;
-	if (replace)
-		unlink(temporary);
-	return ff_err_sys(err, errnum, "cannot write '%s'", path);
+	if (file->replaces)
+		unlink(file->temporary);
+	return ff_err_sys(err, errnum, "cannot write '%s'", file->path);
+}
+
+/* Not every file system has nameless files. */
+static int make_scratch(const char *dir)
+{
+	char name[PATH_MAX];
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		return fd;
+	if (snprintf(name, sizeof(name), "%s/.report-XXXXXX", dir) >= (int)sizeof(name)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = mkostemp(name, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(name);
+	return fd;
+}
+
+int ff_report_scratch(const char *path, struct ff_err *err)
+{
+	const char *temporary = getenv("TMPDIR"), *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+	int fd;
+
+	if (is_device(path))
+		snprintf(dir, sizeof(dir), "%s", temporary && *temporary ? temporary : "/tmp");
+	else
+		snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + 1 : 1,
+			 slash ? path : ".");
+	fd = make_scratch(dir);
+	return fd >= 0 ? fd : ff_err_sys(err, errno, "cannot write '%s'", path);
 }

@@ -1,5 +1,7 @@
 /* JUnit XML in the form pytest writes ("xunit2"): a suite per job, classname and name from the node
- * id; attempts before the last as flakyFailure or rerunFailure, as Maven Surefire has them. */
+ * id; attempts before the last as flakyFailure or rerunFailure, as Maven Surefire has them. Test
+ * cases go to a spool as units finish; at the end they are put together suite by suite, behind
+ * totals that are known only then. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,128 +11,176 @@
 #include "base/map.h"
 #include "report/file.h"
 #include "report/reporter.h"
-#include "report/text.h"
+#include "report/spool.h"
+#include "report/xml.h"
+
+enum { TEXT_PIECE = 4 << 10 }; /* of a long text, escaped at once */
+
+/* An attempt that was not the last, without its element's name: whether the unit is flaky or
+ * failing shows at its last attempt. */
+struct attempt {
+	struct attempt *next;
+	struct ff_spool_piece body;
+};
 
 struct suite {
 	struct suite *next;
 	char *name;
-	struct ff_buf cases;
-	struct ff_map attempts; /* unit -> struct ff_buf: attempts that were not the last */
+	struct ff_spool_piece *pieces; /* adjoining test cases are one */
+	size_t pieces_len, pieces_cap;
+	struct ff_map attempts; /* index of a unit -> struct attempt, the first of a list */
 	uint32_t tests, failures, errors, skipped;
+	bool namesake; /* a bad unit has the job's name: nothing more is to be said under it */
 	int64_t started_us, took_us;
 };
 
 struct junit {
 	struct ff_reporter base;
 	char *path;
-	struct suite *suites;
+	struct ff_spool spool;
+	struct suite *suites, *last;
+	struct ff_map by_name;
+	uint64_t from; /* where the piece that is being written began */
 };
-
-/* What XML 1.0 cannot hold in any form is written as pytest does: "#x1B". */
-static void xml_text(struct ff_buf *out, const char *text, size_t len, bool attribute)
-{
-	size_t n;
-
-	for (size_t i = 0; i < len; i += n) {
-		int32_t c = ff_text_decode(text + i, len - i, &n);
-
-		if (c == '&')
-			ff_buf_addstr(out, "&amp;");
-		else if (c == '<')
-			ff_buf_addstr(out, "&lt;");
-		else if (c == '>')
-			ff_buf_addstr(out, "&gt;");
-		else if (c == '"' && attribute)
-			ff_buf_addstr(out, "&quot;");
-		else if (c == '\r' || (attribute && (c == '\n' || c == '\t')))
-			ff_buf_addf(out, "&#%d;", (int)c);
-		else if (c < 0)
-			ff_buf_addstr(out, "\xef\xbf\xbd");
-		else if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || c == 0xfffe ||
-			 c == 0xffff)
-			ff_buf_addf(out, "#x%02X", (unsigned)c);
-		else
-			ff_buf_add(out, text + i, n);
-	}
-}
-
-static void xml_attribute(struct ff_buf *out, const char *name, const char *value)
-{
-	ff_buf_addf(out, " %s=\"", name);
-	xml_text(out, value, strlen(value), true);
-	ff_buf_addch(out, '"');
-}
 
 static struct suite *suite_of(struct junit *junit, const char *job)
 {
-	struct suite **at = &junit->suites;
+	struct suite *suite;
 
-	while (*at && strcmp((*at)->name, job) != 0)
-		at = &(*at)->next;
-	if (!*at) {
-		*at = ff_xcalloc(1, sizeof **at);
-		(*at)->name = ff_xstrdup(job);
-	}
-	return *at;
+	job = job ? job : "";
+	suite = ff_map_get(&junit->by_name, job);
+	if (suite)
+		return suite;
+	suite = ff_xcalloc(1, sizeof(*suite));
+	suite->name = ff_xstrdup(job);
+	if (junit->last)
+		junit->last->next = suite;
+	else
+		junit->suites = suite;
+	junit->last = suite;
+	ff_map_set(&junit->by_name, job, suite);
+	return suite;
 }
 
-/* As pytest mangles a node id: "a/b/test_x.py::TestC::test_m[p]" has classname "a.b.test_x.TestC"
- * and name "test_m[p]"; parameters stay as they are. */
-static void xml_names(struct ff_buf *out, const char *unit)
+/* --- pieces --- */
+
+static void suite_add(struct suite *suite, const struct ff_spool_piece *piece)
 {
-	const char *params = unit + strcspn(unit, "["), *from = unit;
-	struct ff_buf class = FF_BUF_INIT, name = FF_BUF_INIT;
-	bool first = true;
+	struct ff_spool_piece *last =
+		suite->pieces_len ? &suite->pieces[suite->pieces_len - 1] : NULL;
 
-	for (;; first = false) {
-		const char *colons = strstr(from, "::");
-		const char *end = colons && colons < params ? colons : params;
-		const char *stop = end;
-
-		if (first && stop - from >= 3 && memcmp(stop - 3, ".py", 3) == 0)
-			stop -= 3;
-		ff_buf_clear(&name);
-		for (const char *p = from; p < stop; p++)
-			ff_buf_addch(&name, first && *p == '/' ? '.' : *p);
-		if (end == params)
-			break;
-		ff_buf_addstr(&class, first ? "" : ".");
-		ff_buf_add(&class, ff_buf_data(&name), name.len);
-		from = end + 2;
+	if (piece->len == 0)
+		return;
+	if (last && last->offset + last->len == piece->offset) {
+		last->len += piece->len;
+		return;
 	}
-	ff_buf_addstr(&name, params);
-	xml_attribute(out, "classname", ff_buf_str(&class));
-	xml_attribute(out, "name", ff_buf_str(&name));
-	ff_buf_release(&class);
-	ff_buf_release(&name);
+	if (suite->pieces_len == suite->pieces_cap) {
+		suite->pieces_cap += suite->pieces_cap / 2 + 1;
+		suite->pieces =
+			ff_xrealloc(suite->pieces, suite->pieces_cap * sizeof(*suite->pieces));
+	}
+	suite->pieces[suite->pieces_len++] = *piece;
 }
 
-static void xml_problem(struct ff_buf *out, const char *element, const char *type,
-			const char *message, const char *text)
+static struct ff_spool_piece piece_end(struct junit *junit)
 {
-	ff_buf_addf(out, "<%s", element);
+	uint64_t from = junit->from;
+
+	junit->from = ff_spool_at(&junit->spool);
+	ff_spool_flush(&junit->spool);
+	return (struct ff_spool_piece){from, junit->from - from};
+}
+
+static void suite_piece_end(struct junit *junit, struct suite *suite)
+{
+	struct ff_spool_piece piece = piece_end(junit);
+
+	suite_add(suite, &piece);
+}
+
+/* A long text goes on to the spool while it is escaped. */
+static void add_text(struct junit *junit, const char *text, size_t len)
+{
+	while (len > 0) {
+		size_t n = len < TEXT_PIECE ? len : TEXT_PIECE;
+
+		/* Not within a character, which is four bytes at most. */
+		for (int i = 0; i < 3 && n < len && ((unsigned char)text[n] & 0xc0) == 0x80; i++)
+			n--;
+		ff_xml_text(&junit->spool.text, text, n, false);
+		ff_spool_flush(&junit->spool);
+		text += n;
+		len -= n;
+	}
+}
+
+/* --- test cases --- */
+
+static void case_begin(struct junit *junit, struct suite *suite, const char *unit,
+		       int64_t duration_us)
+{
+	struct ff_buf *out = &junit->spool.text;
+
+	suite->tests++;
+	ff_buf_addstr(out, "<testcase");
+	ff_xml_names(out, unit ? unit : "");
+	ff_buf_addf(out, " time=\"%.3f\">", (double)duration_us / 1e6);
+}
+
+/* For what is about a job as a whole: its name is no node id. */
+static void case_begin_job(struct junit *junit, struct suite *suite, const char *name)
+{
+	struct ff_buf *out = &junit->spool.text;
+
+	suite->tests++;
+	ff_buf_addstr(out, "<testcase classname=\"\"");
+	ff_xml_attribute(out, "name", name);
+	ff_buf_addstr(out, " time=\"0.000\">");
+}
+
+static void case_end(struct junit *junit, struct suite *suite)
+{
+	ff_buf_addstr(&junit->spool.text, "</testcase>");
+	suite_piece_end(junit, suite);
+}
+
+/* What follows the element's name up to the name in its end tag. */
+static void add_problem_body(struct junit *junit, const char *type, const char *message,
+			     const char *text)
+{
+	struct ff_buf *out = &junit->spool.text;
+
 	if (type)
-		xml_attribute(out, "type", type);
-	xml_attribute(out, "message", message ? message : "");
+		ff_xml_attribute(out, "type", type);
+	ff_xml_attribute(out, "message", message);
 	ff_buf_addch(out, '>');
 	if (text)
-		xml_text(out, text, strlen(text), false);
-	ff_buf_addf(out, "</%s>", element);
+		add_text(junit, text, strlen(text));
+	ff_buf_addstr(out, "</");
 }
 
-static void xml_outcome(struct suite *suite, struct ff_buf *out, const struct ff_result *result)
+static void add_problem(struct junit *junit, const char *element, const char *type,
+			const char *message, const char *text)
+{
+	ff_buf_addf(&junit->spool.text, "<%s", element);
+	add_problem_body(junit, type, message, text);
+	ff_buf_addf(&junit->spool.text, "%s>", element);
+}
+
+static void add_outcome(struct junit *junit, struct suite *suite, const struct ff_result *result)
 {
 	switch (result->outcome) {
 	case FF_OUTCOME_FAILED:
 		suite->failures++;
-		xml_problem(out, "failure", NULL, result->message, result->longrepr);
+		add_problem(junit, "failure", NULL, result->message, result->longrepr);
 		break;
 	case FF_OUTCOME_ERROR:
 	case FF_OUTCOME_CRASHED:
 	case FF_OUTCOME_TIMEOUT:
 	case FF_OUTCOME_LOST:
 		suite->errors++;
-		xml_problem(out, "error",
+		add_problem(junit, "error",
 			    result->outcome == FF_OUTCOME_ERROR ? NULL
 								: ff_outcome_word(result->outcome),
 			    result->message, result->longrepr);
@@ -138,7 +188,7 @@ static void xml_outcome(struct suite *suite, struct ff_buf *out, const struct ff
 	case FF_OUTCOME_SKIPPED:
 	case FF_OUTCOME_XFAILED:
 		suite->skipped++;
-		xml_problem(out, "skipped",
+		add_problem(junit, "skipped",
 			    result->outcome == FF_OUTCOME_SKIPPED ? "pytest.skip" : "pytest.xfail",
 			    result->message, result->longrepr);
 		break;
@@ -147,132 +197,211 @@ static void xml_outcome(struct suite *suite, struct ff_buf *out, const struct ff
 	}
 }
 
-/* Captured text goes to system-out or system-err, as its title says. */
-static void xml_captured(struct ff_buf *out, const struct ff_result *result)
+static bool is_stderr(const struct ff_section *section)
 {
-	static const char *const elements[] = {"system-out", "system-err"};
-
-	for (int e = 0; e < 2; e++) {
-		bool any = false;
-
-		for (size_t i = 0; i < result->sections_len; i++) {
-			const struct ff_section *section = &result->sections[i];
-			const char *title = section->title ? section->title : "output";
-
-			if ((strstr(title, "stderr") != NULL) != (e == 1))
-				continue;
-			if (!any)
-				ff_buf_addf(out, "<%s>", elements[e]);
-			else if (ff_buf_data(out)[out->len - 1] != '\n')
-				ff_buf_addch(out, '\n');
-			any = true;
-			if (strchr(title, ' ')) {
-				ff_buf_addstr(out, "--- ");
-				xml_text(out, title, strlen(title), false);
-				ff_buf_addstr(out, " ---\n");
-			}
-			xml_text(out, section->text, section->len, false);
-		}
-		if (any)
-			ff_buf_addf(out, "</%s>", elements[e]);
-	}
+	return section->title && strstr(section->title, "stderr");
 }
 
-static void xml_properties(struct ff_buf *out, const struct ff_event *event)
+/* Captured text goes to system-out or system-err, as its title says. */
+static void add_captured(struct junit *junit, const struct ff_result *result, bool err)
+{
+	const char *element = err ? "system-err" : "system-out";
+	struct ff_buf *out = &junit->spool.text;
+	bool any = false, line_ended = true;
+
+	for (size_t i = 0; i < result->sections_len; i++) {
+		const struct ff_section *section = &result->sections[i];
+		const char *title = section->title ? section->title : "output";
+
+		if (is_stderr(section) != err || !section->text)
+			continue;
+		if (!any)
+			ff_buf_addf(out, "<%s>", element);
+		else if (!line_ended)
+			ff_buf_addch(out, '\n');
+		any = true;
+		if (strchr(title, ' ')) {
+			ff_buf_addstr(out, "--- ");
+			ff_xml_text(out, title, strlen(title), false);
+			ff_buf_addstr(out, " ---\n");
+		}
+		add_text(junit, section->text, section->len);
+		line_ended = section->len > 0 && section->text[section->len - 1] == '\n';
+	}
+	if (any)
+		ff_buf_addf(out, "</%s>", element);
+}
+
+static void add_property(struct ff_buf *out, const char *name, const char *value)
+{
+	ff_buf_addstr(out, "<property");
+	ff_xml_attribute(out, "name", name);
+	ff_xml_attribute(out, "value", value);
+	ff_buf_addstr(out, "/>");
+}
+
+static void add_properties(struct junit *junit, const struct ff_event *event)
 {
 	const struct ff_result *result = event->u.unit_finished.result;
+	struct ff_buf *out = &junit->spool.text;
 
-	if (!event->host && result->properties_len == 0)
+	if (!event->host && !event->worker && result->properties_len == 0)
 		return;
 	ff_buf_addstr(out, "<properties>");
-	for (size_t i = 0; i < result->properties_len; i++) {
-		ff_buf_addstr(out, "<property");
-		xml_attribute(out, "name", result->properties[i].name);
-		xml_attribute(out, "value", result->properties[i].value);
-		ff_buf_addstr(out, "/>");
-	}
-	if (event->host) {
-		ff_buf_addstr(out, "<property name=\"farflung.host\"");
-		xml_attribute(out, "value", event->host);
-		ff_buf_addstr(out, "/>");
-	}
-	if (event->worker) {
-		ff_buf_addstr(out, "<property name=\"farflung.worker\"");
-		xml_attribute(out, "value", event->worker);
-		ff_buf_addstr(out, "/>");
-	}
+	for (size_t i = 0; i < result->properties_len; i++)
+		add_property(out, result->properties[i].name, result->properties[i].value);
+	if (event->host)
+		add_property(out, "farflung.host", event->host);
+	if (event->worker)
+		add_property(out, "farflung.worker", event->worker);
 	ff_buf_addstr(out, "</properties>");
 }
 
-static void junit_attempt(struct suite *suite, const struct ff_event *event)
+/* --- attempts --- */
+
+static void keep_attempt(struct junit *junit, struct suite *suite, const struct ff_event *event)
 {
 	const struct ff_result *result = event->u.unit_finished.result;
-	struct ff_buf *attempts = ff_map_get(&suite->attempts, event->unit);
+	struct attempt *attempt = ff_xcalloc(1, sizeof(*attempt));
+	struct attempt *last = ff_map_get_u32(&suite->attempts, event->index);
 
-	if (!attempts) {
-		attempts = ff_xcalloc(1, sizeof *attempts);
-		ff_map_set(&suite->attempts, event->unit, attempts);
-	}
-	/* Whether the unit was flaky or failing shows at its last attempt: a mark stands for the
-	 * name. */
-	xml_problem(attempts, "\001", ff_outcome_word(result->outcome), result->message,
-		    result->longrepr);
+	add_problem_body(junit, ff_outcome_word(result->outcome), result->message,
+			 result->longrepr);
+	attempt->body = piece_end(junit);
+	while (last && last->next)
+		last = last->next;
+	if (last)
+		last->next = attempt;
+	else
+		ff_map_set_u32(&suite->attempts, event->index, attempt);
 }
 
-static void junit_attempts(struct suite *suite, const struct ff_event *event)
+static void add_attempts(struct junit *junit, struct suite *suite, uint32_t index, bool flaky)
 {
-	struct ff_buf *attempts = ff_map_del(&suite->attempts, event->unit);
-	bool flaky = !ff_outcome_bad(event->u.unit_finished.result->outcome);
-	const char *text = attempts ? ff_buf_str(attempts) : NULL;
+	const char *element = flaky ? "flakyFailure" : "rerunFailure";
+	struct attempt *attempt = ff_map_del_u32(&suite->attempts, index);
 
-	for (; text && *text; text++) {
-		if (*text == '\001')
-			ff_buf_addstr(&suite->cases, flaky ? "flakyFailure" : "rerunFailure");
-		else
-			ff_buf_addch(&suite->cases, *text);
+	while (attempt) {
+		struct attempt *next = attempt->next;
+
+		ff_buf_addf(&junit->spool.text, "<%s", element);
+		suite_piece_end(junit, suite);
+		suite_add(suite, &attempt->body);
+		ff_buf_addf(&junit->spool.text, "%s>", element);
+		ff_free(attempt);
+		attempt = next;
 	}
-	if (attempts)
-		ff_buf_release(attempts);
-	free(attempts);
 }
 
-static void junit_unit(struct junit *junit, const struct ff_event *event)
+/* --- events --- */
+
+static bool is_namesake(const struct suite *suite, const struct ff_event *event)
+{
+	return event->unit && strcmp(event->unit, suite->name) == 0;
+}
+
+static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 {
 	struct suite *suite = suite_of(junit, event->job);
 	const struct ff_result *result = event->u.unit_finished.result;
-	struct ff_buf *out = &suite->cases;
 
+	if (!result)
+		return;
 	if (!event->u.unit_finished.final) {
-		junit_attempt(suite, event);
+		keep_attempt(junit, suite, event);
 		return;
 	}
-	suite->tests++;
-	ff_buf_addstr(out, "<testcase");
-	xml_names(out, event->unit);
-	ff_buf_addf(out, " time=\"%.3f\">", (double)result->duration_us / 1e6);
-	xml_properties(out, event);
-	xml_outcome(suite, out, result);
-	junit_attempts(suite, event);
-	xml_captured(out, result);
-	ff_buf_addstr(out, "</testcase>");
+	suite->namesake |= ff_outcome_bad(result->outcome) && is_namesake(suite, event);
+	case_begin(junit, suite, event->unit, result->duration_us);
+	add_properties(junit, event);
+	add_outcome(junit, suite, result);
+	add_attempts(junit, suite, event->index, !ff_outcome_bad(result->outcome));
+	add_captured(junit, result, false);
+	add_captured(junit, result, true);
+	case_end(junit, suite);
 }
 
-static void junit_collect_problem(struct junit *junit, const struct ff_event *event)
+static void on_collect_problem(struct junit *junit, const struct ff_event *event)
 {
 	struct suite *suite = suite_of(junit, event->job);
+	const char *longrepr = event->u.collect_problem.longrepr;
 	bool skipped = event->u.collect_problem.skipped;
 
-	suite->tests++;
 	suite->errors += !skipped;
 	suite->skipped += skipped;
-	ff_buf_addstr(&suite->cases, "<testcase");
-	xml_names(&suite->cases, event->u.collect_problem.nodeid);
-	ff_buf_addstr(&suite->cases, " time=\"0.000\">");
-	xml_problem(&suite->cases, skipped ? "skipped" : "error", NULL,
+	case_begin(junit, suite, event->u.collect_problem.nodeid, 0);
+	add_problem(junit, skipped ? "skipped" : "error", NULL,
 		    skipped ? "collection skipped" : "collection failure",
-		    event->u.collect_problem.longrepr ? event->u.collect_problem.longrepr
-						      : event->u.collect_problem.message);
-	ff_buf_addstr(&suite->cases, "</testcase>");
+		    longrepr ? longrepr : event->u.collect_problem.message);
+	case_end(junit, suite);
+}
+
+/* Whoever asked for an end after so many failures has been told of these; all else that keeps a
+ * unit from being run is an error. */
+static void on_not_run(struct junit *junit, const struct ff_event *event)
+{
+	struct suite *suite = suite_of(junit, event->job);
+	const char *why = ff_reason_word(event->u.units_not_run.why);
+	bool skipped = event->u.units_not_run.why == FF_REASON_MAXFAIL;
+	uint32_t count = event->u.units_not_run.count;
+	char text[80];
+
+	/* The job's end tells what it lacked. */
+	if (count == 0 || event->u.units_not_run.why == FF_REASON_NEEDS)
+		return;
+	suite->skipped += skipped;
+	suite->errors += !skipped;
+	suite->namesake |= !skipped && is_namesake(suite, event);
+	if (count == 1 && event->unit) {
+		case_begin(junit, suite, event->unit, 0);
+	} else {
+		snprintf(text, sizeof(text), "%u unit%s not run", count, count == 1 ? "" : "s");
+		case_begin_job(junit, suite, text);
+	}
+	snprintf(text, sizeof(text), "not run%s%s", *why ? ": " : "", why);
+	add_problem(junit, skipped ? "skipped" : "error", skipped ? NULL : "not-run", text, NULL);
+	for (uint32_t i = 0; i < count && suite->attempts.len > 0; i++)
+		add_attempts(junit, suite, event->index + i, false);
+	case_end(junit, suite);
+}
+
+/* Whether the job's end says more than its units do. */
+static bool ends_badly(const struct suite *suite, const struct ff_event *event)
+{
+	switch (event->u.job_finished.result) {
+	case FF_JOB_ERROR:
+		return !suite->namesake;
+	case FF_JOB_STOPPED:
+		return suite->failures + suite->errors == 0;
+	case FF_JOB_FAILED:
+		return event->u.job_finished.why != FF_REASON_NONE ||
+		       suite->failures + suite->errors == 0;
+	default:
+		return false;
+	}
+}
+
+static void on_job_finished(struct junit *junit, const struct ff_event *event)
+{
+	struct suite *suite = suite_of(junit, event->job);
+	const char *reason = event->u.job_finished.reason;
+	const char *why = ff_reason_word(event->u.job_finished.why);
+	bool skipped = event->u.job_finished.result == FF_JOB_SKIPPED;
+	char *line;
+
+	suite->took_us = event->u.job_finished.took_us;
+	if (!ends_badly(suite, event) && !(skipped && (suite->tests == 0 || *why)))
+		return;
+	suite->errors += !skipped;
+	suite->skipped += skipped;
+	if (!reason || !*reason)
+		reason = *why ? why : ff_job_result_word(event->u.job_finished.result);
+	line = ff_xstrndup(reason, strcspn(reason, "\n"));
+	case_begin_job(junit, suite, suite->name);
+	add_problem(junit, skipped ? "skipped" : "error", *why ? why : NULL, line,
+		    strchr(reason, '\n') || !skipped ? reason : NULL);
+	case_end(junit, suite);
+	ff_free(line);
 }
 
 static void junit_event(struct ff_reporter *reporter, const struct ff_event *event)
@@ -280,57 +409,104 @@ static void junit_event(struct ff_reporter *reporter, const struct ff_event *eve
 	struct junit *junit = (struct junit *)reporter;
 
 	switch (event->kind) {
+	case FF_EVENT_JOB_ADDED:
+		suite_of(junit, event->job);
+		break;
 	case FF_EVENT_JOB_STARTED:
 		suite_of(junit, event->job)->started_us = event->time_us;
 		break;
 	case FF_EVENT_UNIT_FINISHED:
-		junit_unit(junit, event);
+		on_unit_finished(junit, event);
+		break;
+	case FF_EVENT_UNITS_NOT_RUN:
+		on_not_run(junit, event);
 		break;
 	case FF_EVENT_COLLECT_PROBLEM:
-		junit_collect_problem(junit, event);
+		on_collect_problem(junit, event);
 		break;
 	case FF_EVENT_JOB_FINISHED:
-		suite_of(junit, event->job)->took_us = event->u.job_finished.took_us;
+		on_job_finished(junit, event);
 		break;
 	default:
 		break;
 	}
 }
 
-static void write_suite(struct ff_buf *out, const struct suite *suite)
+static bool junit_full(const struct ff_reporter *reporter)
+{
+	return ff_writer_full(((const struct junit *)reporter)->spool.writer);
+}
+
+/* --- the file --- */
+
+static void add_suite_head(struct ff_buf *out, const struct suite *suite, const char *host)
 {
 	time_t seconds = (time_t)(suite->started_us / 1000000);
-	char stamp[40], host[256] = "";
+	char stamp[40];
 	struct tm tm;
 
-	localtime_r(&seconds, &tm);
-	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
-	gethostname(host, sizeof host - 1);
 	ff_buf_addstr(out, "<testsuite");
-	xml_attribute(out, "name", suite->name);
+	ff_xml_attribute(out, "name", suite->name);
 	ff_buf_addf(out, " errors=\"%u\" failures=\"%u\" skipped=\"%u\" tests=\"%u\" time=\"%.3f\"",
 		    suite->errors, suite->failures, suite->skipped, suite->tests,
 		    (double)suite->took_us / 1e6);
-	xml_attribute(out, "timestamp", stamp);
-	xml_attribute(out, "hostname", host);
+	/* A job that did not start has none. */
+	if (suite->started_us > 0 && localtime_r(&seconds, &tm)) {
+		strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
+		ff_xml_attribute(out, "timestamp", stamp);
+	}
+	ff_xml_attribute(out, "hostname", host);
 	ff_buf_addch(out, '>');
-	ff_buf_add(out, ff_buf_data(&suite->cases), suite->cases.len);
-	ff_buf_addstr(out, "</testsuite>");
+}
+
+static int write_suites(const struct junit *junit, FILE *out)
+{
+	struct ff_buf head = FF_BUF_INIT;
+	char host[256] = "";
+	int errnum = 0;
+
+	gethostname(host, sizeof(host) - 1);
+	fputs("<?xml version=\"1.0\" encoding=\"utf-8\"?><testsuites>", out);
+	for (const struct suite *suite = junit->suites; suite && errnum == 0; suite = suite->next) {
+		ff_buf_clear(&head);
+		add_suite_head(&head, suite, host);
+		fwrite(ff_buf_data(&head), 1, head.len, out);
+		for (size_t i = 0; i < suite->pieces_len && errnum == 0; i++)
+			errnum = ff_spool_copy(&junit->spool, &suite->pieces[i], out);
+		fputs("</testsuite>", out);
+	}
+	fputs("</testsuites>\n", out);
+	ff_buf_release(&head);
+	return errnum;
 }
 
 static int junit_finish(struct ff_reporter *reporter, struct ff_err *err)
 {
 	struct junit *junit = (struct junit *)reporter;
-	struct ff_buf out = FF_BUF_INIT;
-	int rc;
+	struct ff_report_file file;
+	int errnum = ff_spool_finish(&junit->spool), rc;
 
-	ff_buf_addstr(&out, "<?xml version=\"1.0\" encoding=\"utf-8\"?><testsuites>");
-	for (const struct suite *suite = junit->suites; suite; suite = suite->next)
-		write_suite(&out, suite);
-	ff_buf_addstr(&out, "</testsuites>\n");
-	rc = ff_report_write(junit->path, &out, err);
-	ff_buf_release(&out);
-	return rc;
+	if (errnum)
+		return ff_err_sys(err, errnum, "cannot write '%s'", junit->path);
+	rc = ff_report_begin(&file, junit->path, err);
+	return rc < 0 ? rc : ff_report_commit(&file, write_suites(junit, file.stream), err);
+}
+
+static void suite_free(struct suite *suite)
+{
+	size_t cursor = 0;
+	void *value;
+
+	while (ff_map_next(&suite->attempts, &cursor, NULL, &value)) {
+		for (struct attempt *attempt = value, *next; attempt; attempt = next) {
+			next = attempt->next;
+			ff_free(attempt);
+		}
+	}
+	ff_map_release(&suite->attempts);
+	ff_free(suite->pieces);
+	ff_free(suite->name);
+	ff_free(suite);
 }
 
 static void junit_free(struct ff_reporter *reporter)
@@ -338,39 +514,46 @@ static void junit_free(struct ff_reporter *reporter)
 	struct junit *junit = (struct junit *)reporter;
 
 	while (junit->suites) {
-		struct suite *suite = junit->suites;
-		size_t cursor = 0;
-		void *attempts;
+		struct suite *next = junit->suites->next;
 
-		while (ff_map_next(&suite->attempts, &cursor, NULL, &attempts)) {
-			ff_buf_release(attempts);
-			free(attempts);
-		}
-		junit->suites = suite->next;
-		ff_map_release(&suite->attempts);
-		ff_buf_release(&suite->cases);
-		free(suite->name);
-		free(suite);
+		suite_free(junit->suites);
+		junit->suites = next;
 	}
-	free(junit->path);
-	free(junit);
+	ff_map_release(&junit->by_name);
+	ff_spool_release(&junit->spool);
+	ff_free(junit->path);
+	ff_free(junit);
 }
 
 static const struct ff_reporter_class junit_class = {
 	.name = "junit",
 	.event = junit_event,
+	.full = junit_full,
 	.finish = junit_finish,
 	.free = junit_free,
 };
 
-struct ff_reporter *ff_report_junit(const char *path, struct ff_err *err)
+static struct ff_reporter *junit_open(const struct ff_reporter_opts *opts, const char *value,
+				      struct ff_err *err)
 {
+	struct ff_writer_opts writer = {.wake = opts->wake, .ctx = opts->ctx};
 	struct junit *junit;
 
-	if (ff_report_prepare(path, err) < 0)
+	if (ff_report_prepare(value, err) < 0)
 		return NULL;
-	junit = ff_xcalloc(1, sizeof *junit);
+	writer.fd = ff_report_scratch(value, err);
+	if (writer.fd < 0)
+		return NULL;
+	junit = ff_xcalloc(1, sizeof(*junit));
 	junit->base.class = &junit_class;
-	junit->path = ff_xstrdup(path);
+	junit->path = ff_xstrdup(value);
+	ff_spool_init(&junit->spool, &writer);
 	return &junit->base;
 }
+
+const struct ff_reporter_kind ff_report_junit = {
+	.name = "junit",
+	.arg = "FILE",
+	.help = "write a JUnit XML report to FILE",
+	.open = junit_open,
+};

@@ -21,24 +21,24 @@ static void add_clock(struct ff_buf *line, int64_t us)
 		ff_text_seconds(line, us);
 		return;
 	}
-	snprintf(text, sizeof text, "%.1fs", us > 0 ? (double)us / 1e6 : 0.0);
+	snprintf(text, sizeof(text), "%.1fs", us > 0 ? (double)us / 1e6 : 0.0);
 	ff_buf_addstr(line, text);
 }
 
-static void add_bar(const struct terminal *t, struct ff_buf *line)
+static void add_bar(const struct ff_terminal *t, struct ff_buf *line)
 {
 	unsigned filled = t->total ? (unsigned)((uint64_t)BAR_COLUMNS * t->finished / t->total) : 0;
 
 	ff_buf_addch(line, '[');
-	terminal_paint(t, line, t->failed > 0 ? TERMINAL_RED : TERMINAL_GREEN);
+	ff_terminal_paint(t, line, t->failed > 0 ? FF_TERMINAL_RED : FF_TERMINAL_GREEN);
 	for (unsigned i = 0; i < BAR_COLUMNS; i++)
 		ff_buf_addch(line, i < filled ? '=' : i == filled ? '>' : ' ');
-	terminal_unpaint(t, line);
+	ff_terminal_unpaint(t, line);
 	ff_buf_addf(line, "] %u/%u %u%%", t->finished, t->total,
 		    (unsigned)(100 * (uint64_t)t->finished / t->total));
 }
 
-static void add_eta(const struct terminal *t, struct ff_buf *line, int64_t now_us)
+static void add_eta(const struct ff_terminal *t, struct ff_buf *line, int64_t now_us)
 {
 	int64_t spent = now_us - t->first_unit_us, left;
 
@@ -52,12 +52,12 @@ static void add_eta(const struct terminal *t, struct ff_buf *line, int64_t now_u
 		ff_text_seconds(line, left);
 }
 
-static void add_progress(const struct terminal *t, struct ff_buf *line, int64_t now_us)
+static void add_progress(const struct ff_terminal *t, struct ff_buf *line, int64_t now_us)
 {
 	const char *dot = t->glyphs->dot;
 	uint32_t bad = t->failed + t->errors_len;
 
-	if (t->interrupts > 0)
+	if (t->interrupts > 0 || t->stopping)
 		ff_buf_addf(line, "stopping %s ", dot);
 	if (t->total > 0)
 		add_bar(t, line);
@@ -75,7 +75,7 @@ static void add_progress(const struct terminal *t, struct ff_buf *line, int64_t 
 	add_eta(t, line, now_us);
 }
 
-static void add_running(const struct terminal *t, const struct terminal_running *running,
+static void add_running(const struct ff_terminal *t, const struct ff_terminal_running *running,
 			struct ff_buf *line, int64_t now_us)
 {
 	struct ff_buf took = FF_BUF_INIT;
@@ -83,19 +83,19 @@ static void add_running(const struct terminal *t, const struct terminal_running 
 	add_clock(&took, now_us - running->started_us);
 	ff_buf_addf(line, "%7s ", ff_buf_str(&took));
 	ff_buf_release(&took);
-	terminal_unit(t, line, running->job, running->unit);
+	ff_terminal_unit(t, line, running->job, running->unit);
 	if (!running->host)
 		return;
 	ff_buf_addstr(line, " [");
-	terminal_name(t, line, running->host);
+	ff_terminal_name(t, line, running->host);
 	ff_buf_addstr(line, running->worker ? " " : "");
-	terminal_name(t, line, running->worker);
+	ff_terminal_name(t, line, running->worker);
 	ff_buf_addch(line, ']');
 }
 
 /* Ends the line so that the terminal cannot wrap it; the unit's tail matters less than its place.
  */
-static void add_cut(const struct terminal *t, struct ff_buf *block, const struct ff_buf *line,
+static void add_cut(const struct ff_terminal *t, struct ff_buf *block, const struct ff_buf *line,
 		    unsigned columns)
 {
 	const char *text = (const char *)ff_buf_data(line);
@@ -107,12 +107,12 @@ static void add_cut(const struct terminal *t, struct ff_buf *block, const struct
 		return;
 	}
 	ff_buf_add(block, text, ff_text_fit(text, line->len, columns > dots ? columns - dots : 0));
-	terminal_unpaint(t, block);
+	ff_terminal_unpaint(t, block);
 	if (columns > dots)
 		ff_buf_addstr(block, t->glyphs->ellipsis);
 }
 
-unsigned terminal_live(struct terminal *t, int64_t now_us, struct ff_buf *block)
+unsigned ff_terminal_live(struct ff_terminal *t, int64_t now_us, struct ff_buf *block)
 {
 	struct ff_screen_size size = ff_screen_size(&t->screen);
 	struct ff_buf line = FF_BUF_INIT;
@@ -129,7 +129,8 @@ unsigned terminal_live(struct terminal *t, int64_t now_us, struct ff_buf *block)
 		if (rows > units)
 			break;
 		ff_buf_clear(&line);
-		add_running(t, ff_container_of(pos, struct terminal_running, node), &line, now_us);
+		add_running(t, ff_container_of(pos, struct ff_terminal_running, node), &line,
+			    now_us);
 		ff_buf_addch(block, '\n');
 		add_cut(t, block, &line, size.columns);
 		rows++;

@@ -1,22 +1,34 @@
-/* Reporters read events and cannot call back. One const vtable each. */
+/* Reporters read events and cannot call back. One const vtable each, one line in reporters.c. */
 #ifndef FF_REPORT_REPORTER_H
 #define FF_REPORT_REPORTER_H
 
 #include "base/err.h"
+#include "base/strv.h"
 #include "event/event.h"
 
 struct ff_reporter; /* an instance: each reporter's own struct begins with this one */
 
 struct ff_reporter_class {
 	const char *name;
-	/* An event; never fails towards the caller: a reporter that can't write remembers it for
-	 * `finish`. */
+	/* An event; never fails towards the caller and never waits: what it writes goes through a
+	 * writer (writer.h), and a reporter that can't write remembers it for `finish`. */
 	void (*event)(struct ff_reporter *reporter, const struct ff_event *event);
 	/* Something may be redrawn (about 10 times a second while a run lasts, on a tty); may be
 	 * NULL. */
 	void (*tick)(struct ff_reporter *reporter, int64_t now_us);
-	/* After the last event: writes what is left. 0 or an error that names the file. */
+	/* Whether more waits to be written than it likes to hold: the run then stops reading from
+	 * its workers until it does not (`wake` of the options is called). NULL: never. */
+	bool (*full)(const struct ff_reporter *reporter);
+	/* After the last event: writes what is left, waiting for its reader. 0 or an error that
+	 * names the file. */
 	int (*finish)(struct ff_reporter *reporter, struct ff_err *err);
+	/* Whether the reader of what it writes to stdout went away ("| head", a closed window): the
+	 * run went on, but what it said since then was not seen. NULL: never. */
+	bool (*deserted)(const struct ff_reporter *reporter);
+	/* Nobody waits for it any more: `finish` returns soon, also one that waits now, and may
+	 * leave text unwritten. May be called from a signal handler and any thread. NULL: `finish`
+	 * never waits for a reader. */
+	void (*abandon)(struct ff_reporter *reporter);
 	void (*free)(struct ff_reporter *reporter);
 };
 
@@ -24,18 +36,54 @@ struct ff_reporter {
 	const struct ff_reporter_class *class;
 };
 
-struct ff_terminal_opts {
-	int fd;	  /* where to write: 1 */
-	bool tty; /* live block, colours */
-	bool colour;
-	int verbosity;	  /* -1 quiet, 0, 1 a line per unit, 2 with output as it comes */
-	bool show_output; /* commands' output also when they pass */
+/* What all reporters are opened with. */
+struct ff_reporter_opts {
+	int verbosity;	   /* -1 quiet, 0, 1 a line per unit, 2 with output as it comes */
+	const char *color; /* auto, always, never; NULL: auto */
+	bool stdout_taken; /* another reporter writes to stdout: people's text goes to stderr */
+	/* Called, from any thread, when a reporter that was full is so no more. NULL: nobody waits.
+	 */
+	void (*wake)(void *ctx);
+	void *ctx;
 };
-struct ff_reporter *ff_report_terminal(const struct ff_terminal_opts *opts);
-/* Writes `path` (created with its folders) at finish, as a whole: a temporary file is renamed. The
- * file's folder is checked to be writable now. */
-struct ff_reporter *ff_report_junit(const char *path, struct ff_err *err);
-/* One line per event, as the journal has them; "-" is stdout. */
-struct ff_reporter *ff_report_jsonl(const char *path, struct ff_err *err);
+
+/* A reporter that a user can ask for. */
+struct ff_reporter_kind {
+	const char *name;   /* "junit": also its key below `report:` and its option `--junit` */
+	const char *arg;    /* what the option wants: "FILE" */
+	const char *help;   /* one line, for both */
+	bool may_be_stdout; /* "-" stands for stdout */
+	/* `value` is what the user gave, a path made absolute. NULL: err names it and says why;
+	 * what can be known before the run is checked now. */
+	struct ff_reporter *(*open)(const struct ff_reporter_opts *opts, const char *value,
+				    struct ff_err *err);
+};
+
+/* All of them, ends with NULL: reporters.c. The terminal is not among them: it is always there. */
+extern const struct ff_reporter_kind *const ff_reporter_kinds[];
+/* NULL: unknown. */
+const struct ff_reporter_kind *ff_reporter_kind_find(const char *name);
+
+/* The reporters of a run, in a list of any length. */
+struct ff_reporters {
+	struct ff_reporter **v;
+	size_t len, cap;
+};
+
+void ff_reporters_add(struct ff_reporters *reporters, struct ff_reporter *reporter);
+void ff_reporters_event(const struct ff_reporters *reporters, const struct ff_event *event);
+void ff_reporters_tick(const struct ff_reporters *reporters, int64_t now_us);
+bool ff_reporters_full(const struct ff_reporters *reporters);
+/* Finishes all, tells each error to `complain`; 0 or the first error's code. That nobody reads
+ * stdout any more is none: ff_reporters_deserted. */
+int ff_reporters_finish(struct ff_reporters *reporters, void (*complain)(const char *text));
+/* Whether stdout was closed under one of them. */
+bool ff_reporters_deserted(const struct ff_reporters *reporters);
+/* After a second Ctrl-C: each one's `abandon`. */
+void ff_reporters_abandon(const struct ff_reporters *reporters);
+void ff_reporters_release(struct ff_reporters *reporters);
+
+/* On stdout, or stderr if that is taken. */
+struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts);
 
 #endif

@@ -6,27 +6,27 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "report/writer.h"
 
 struct ff_screen {
 	int fd;
-	int errnum;	    /* the first write error; nothing is written after it */
-	unsigned rows;	    /* of the block that is on the screen now */
-	struct ff_buf text; /* permanent lines that are not on the screen yet */
-	struct ff_buf out;  /* what a non-blocking fd did not take yet */
+	struct ff_writer *writer;
+	bool block;	    /* the last frame had one */
+	struct ff_buf text; /* permanent lines of the next frame */
 };
 
 struct ff_screen_size {
 	unsigned columns, rows;
 };
 
-void ff_screen_init(struct ff_screen *screen, int fd);
+/* As ff_writer_new. */
+void ff_screen_init(struct ff_screen *screen, const struct ff_writer_opts *opts);
 void ff_screen_release(struct ff_screen *screen);
 /* 80x24 if the fd does not say. */
 struct ff_screen_size ff_screen_size(const struct ff_screen *screen);
-/* One frame, one write: takes the old block away, adds the permanent text, draws `block` (lines
- * joined by newlines, none at its end; NULL: none). */
+/* One frame: takes the old block away, adds the permanent text, draws `block` (`rows` lines joined
+ * by newlines, none at its end; NULL: none). Of blocks that the terminal did not take yet only the
+ * newest is drawn. */
 void ff_screen_frame(struct ff_screen *screen, const struct ff_buf *block, unsigned rows);
-/* Waits until everything is written. */
-void ff_screen_drain(struct ff_screen *screen);
 
 #endif

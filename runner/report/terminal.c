@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "report/text.h"
@@ -14,78 +15,105 @@ enum {
 	TEXT_PENDING = 64 << 10, /* permanent text that does not wait for a tick */
 };
 
-static const struct terminal_glyphs utf8_glyphs = {"─", "═", "…", "·"};
-static const struct terminal_glyphs ascii_glyphs = {"-", "=", "...", "-"};
+static const struct ff_terminal_glyphs utf8_glyphs = {"─", "═", "…", "·"};
+static const struct ff_terminal_glyphs ascii_glyphs = {"-", "=", "...", "-"};
 
 static const struct {
 	const char *label, *style;
 } outcomes[] = {
-	[FF_OUTCOME_PASSED] = {"PASSED", TERMINAL_GREEN},
-	[FF_OUTCOME_FAILED] = {"FAILED", TERMINAL_RED},
-	[FF_OUTCOME_ERROR] = {"ERROR", TERMINAL_RED},
-	[FF_OUTCOME_SKIPPED] = {"SKIPPED", TERMINAL_YELLOW},
-	[FF_OUTCOME_XFAILED] = {"XFAIL", TERMINAL_YELLOW},
-	[FF_OUTCOME_XPASSED] = {"XPASS", TERMINAL_YELLOW},
-	[FF_OUTCOME_CRASHED] = {"CRASHED", TERMINAL_RED},
-	[FF_OUTCOME_TIMEOUT] = {"TIMEOUT", TERMINAL_RED},
-	[FF_OUTCOME_LOST] = {"LOST", TERMINAL_RED},
+	[FF_OUTCOME_PASSED] = {"PASSED", FF_TERMINAL_GREEN},
+	[FF_OUTCOME_FAILED] = {"FAILED", FF_TERMINAL_RED},
+	[FF_OUTCOME_ERROR] = {"ERROR", FF_TERMINAL_RED},
+	[FF_OUTCOME_SKIPPED] = {"SKIPPED", FF_TERMINAL_YELLOW},
+	[FF_OUTCOME_XFAILED] = {"XFAIL", FF_TERMINAL_YELLOW},
+	[FF_OUTCOME_XPASSED] = {"XPASS", FF_TERMINAL_YELLOW},
+	[FF_OUTCOME_CRASHED] = {"CRASHED", FF_TERMINAL_RED},
+	[FF_OUTCOME_TIMEOUT] = {"TIMEOUT", FF_TERMINAL_RED},
+	[FF_OUTCOME_LOST] = {"LOST", FF_TERMINAL_RED},
 };
-_Static_assert(sizeof outcomes / sizeof *outcomes == FF_OUTCOMES, "an outcome has no label");
+_Static_assert(sizeof(outcomes) / sizeof(*outcomes) == FF_OUTCOMES, "an outcome has no label");
 
-const char *terminal_outcome_label(enum ff_outcome outcome)
+const char *ff_terminal_outcome_label(enum ff_outcome outcome)
 {
 	return (unsigned)outcome < FF_OUTCOMES ? outcomes[outcome].label : "?";
 }
 
-const char *terminal_outcome_style(enum ff_outcome outcome)
+const char *ff_terminal_outcome_style(enum ff_outcome outcome)
 {
-	return (unsigned)outcome < FF_OUTCOMES ? outcomes[outcome].style : TERMINAL_RED;
+	return (unsigned)outcome < FF_OUTCOMES ? outcomes[outcome].style : FF_TERMINAL_RED;
 }
 
-void terminal_paint(const struct terminal *t, struct ff_buf *out, const char *style)
+void ff_terminal_paint(const struct ff_terminal *t, struct ff_buf *out, const char *style)
 {
-	if (t->opts.colour)
+	if (t->setup.colour)
 		ff_buf_addf(out, "\033[%sm", style);
 }
 
-void terminal_unpaint(const struct terminal *t, struct ff_buf *out)
+void ff_terminal_unpaint(const struct ff_terminal *t, struct ff_buf *out)
 {
-	if (t->opts.colour)
+	if (t->setup.colour)
 		ff_buf_addstr(out, "\033[0m");
 }
 
-void terminal_name(const struct terminal *t, struct ff_buf *out, const char *name)
+void ff_terminal_name(const struct ff_terminal *t, struct ff_buf *out, const char *name)
 {
-	ff_text_line(out, name, TERMINAL_NAME_COLUMNS, t->glyphs->ellipsis);
+	ff_text_line(out, name, FF_TERMINAL_NAME_COLUMNS, t->glyphs->ellipsis);
 }
 
-void terminal_unit(const struct terminal *t, struct ff_buf *out, const char *job, const char *unit)
+void ff_terminal_reason(struct ff_buf *out, const char *reason)
+{
+	ff_text_line(out, reason && *reason ? reason : "for no known reason", 0, "");
+}
+
+void ff_terminal_place(const struct ff_terminal *t, struct ff_buf *out,
+		       const struct ff_event *event)
+{
+	if (!event->host && !event->worker)
+		return;
+	ff_buf_addstr(out, " [");
+	ff_terminal_name(t, out, event->host);
+	if (event->worker) {
+		ff_buf_addstr(out, event->host ? " " : "");
+		ff_terminal_name(t, out, event->worker);
+	}
+	ff_buf_addch(out, ']');
+}
+
+void ff_terminal_unit(const struct ff_terminal *t, struct ff_buf *out, const char *job,
+		      const char *unit)
 {
 	size_t len = job ? strlen(job) : 0;
 	bool tells = len > 0 && unit && strncmp(unit, job, len) == 0 &&
 		     (unit[len] == '\0' || unit[len] == '[');
 
 	if (t->many_jobs && job && !tells) {
-		terminal_name(t, out, job);
+		ff_terminal_name(t, out, job);
 		ff_buf_addstr(out, ": ");
 	}
-	terminal_name(t, out, unit);
+	ff_terminal_name(t, out, unit);
 }
 
-const char *terminal_key(struct terminal *t, const char *a, const char *b, const char *c)
+const char *ff_terminal_key(struct ff_terminal *t, const char *a, const char *b, const char *c)
 {
 	ff_buf_clear(&t->scratch);
 	ff_buf_addf(&t->scratch, "%s\001%s\001%s", a ? a : "", b ? b : "", c ? c : "");
 	return ff_buf_str(&t->scratch);
 }
 
-struct terminal_job *terminal_job(struct terminal *t, const char *name)
+const char *ff_terminal_unit_key(struct ff_terminal *t, const char *job, uint32_t index, int stream)
 {
-	struct terminal_job *job = name ? ff_map_get(&t->jobs, name) : NULL;
+	ff_buf_clear(&t->scratch);
+	ff_buf_addf(&t->scratch, "%s\001%u\001%d", job ? job : "", index, stream);
+	return ff_buf_str(&t->scratch);
+}
+
+struct ff_terminal_job *ff_terminal_job(struct ff_terminal *t, const char *name)
+{
+	struct ff_terminal_job *job = name ? ff_map_get(&t->jobs, name) : NULL;
 
 	if (job || !name)
 		return job;
-	job = ff_xcalloc(1, sizeof *job);
+	job = ff_xcalloc(1, sizeof(*job));
 	job->name = ff_xstrdup(name);
 	ff_map_set(&t->jobs, name, job);
 	ff_list_add_tail(&t->job_list, &job->node);
@@ -99,38 +127,39 @@ static char *copy_of(const char *text)
 
 /* --- what runs --- */
 
-static void running_free(struct terminal_running *running)
+static void running_free(struct ff_terminal_running *running)
 {
 	ff_list_del(&running->node);
-	free(running->job);
-	free(running->unit);
-	free(running->host);
-	free(running->worker);
-	free(running);
+	ff_free(running->job);
+	ff_free(running->unit);
+	ff_free(running->host);
+	ff_free(running->worker);
+	ff_free(running);
 }
 
-static void running_ended(struct terminal *t, const char *job, const char *unit)
+static void running_ended(struct ff_terminal *t, const char *job, uint32_t index)
 {
-	struct terminal_running *running =
-		ff_map_del(&t->running, terminal_key(t, job, unit, NULL));
+	struct ff_terminal_running *running =
+		ff_map_del(&t->running, ff_terminal_unit_key(t, job, index, 0));
 
 	if (running)
 		running_free(running);
 }
 
-static void running_started(struct terminal *t, const struct ff_event *event)
+static void running_started(struct ff_terminal *t, const struct ff_event *event)
 {
-	struct terminal_running *running;
+	struct ff_terminal_running *running;
 
-	running_ended(t, event->job, event->unit);
-	running = ff_xcalloc(1, sizeof *running);
+	running_ended(t, event->job, event->index);
+	running = ff_xcalloc(1, sizeof(*running));
 	running->job = copy_of(event->job);
 	running->unit = copy_of(event->unit);
 	running->host = copy_of(event->host);
 	running->worker = copy_of(event->worker);
+	running->index = event->index;
 	running->started_us = event->time_us;
 	ff_list_add_tail(&t->running_list, &running->node);
-	ff_map_set(&t->running, terminal_key(t, event->job, event->unit, NULL), running);
+	ff_map_set(&t->running, ff_terminal_unit_key(t, event->job, event->index, 0), running);
 	if (t->first_unit_us == 0)
 		t->first_unit_us = event->time_us;
 }
@@ -141,23 +170,24 @@ static bool same(const char *wanted, const char *got)
 }
 
 /* Whatever ran there runs no more; NULL: any. */
-static void running_gone(struct terminal *t, const char *job, const char *host, const char *worker)
+static void running_gone(struct ff_terminal *t, const char *job, const char *host,
+			 const char *worker)
 {
 	struct ff_list *pos, *tmp;
 
 	ff_list_for_each_safe(pos, tmp, &t->running_list) {
-		struct terminal_running *running =
-			ff_container_of(pos, struct terminal_running, node);
+		struct ff_terminal_running *running =
+			ff_container_of(pos, struct ff_terminal_running, node);
 
 		if (same(job, running->job) && same(host, running->host) &&
 		    same(worker, running->worker))
-			running_ended(t, running->job, running->unit);
+			running_ended(t, running->job, running->index);
 	}
 }
 
 /* --- events --- */
 
-static void on_run_started(struct terminal *t, const struct ff_event *event)
+static void on_run_started(struct ff_terminal *t, const struct ff_event *event)
 {
 	const char *dot = t->glyphs->dot;
 	struct ff_buf *out = &t->screen.text;
@@ -166,89 +196,178 @@ static void on_run_started(struct terminal *t, const struct ff_event *event)
 	t->progress_us = event->time_us;
 	t->hosts = event->u.run_started.hosts;
 	t->many_jobs = event->u.run_started.jobs > 1;
-	if (t->opts.verbosity < 0)
+	if (t->setup.verbosity < 0)
 		return;
 	ff_buf_addf(out, "farflung %s %s run ", event->u.run_started.version, dot);
-	terminal_name(t, out, event->u.run_started.run_id);
+	ff_terminal_name(t, out, event->u.run_started.run_id);
 	ff_buf_addf(out, " %s %u host%s, %u slot%s, %u job%s\n", dot, t->hosts,
 		    t->hosts == 1 ? "" : "s", event->u.run_started.slots,
 		    event->u.run_started.slots == 1 ? "" : "s", event->u.run_started.jobs,
 		    event->u.run_started.jobs == 1 ? "" : "s");
 }
 
-static void on_job_started(struct terminal *t, const struct ff_event *event)
+/* How many units a job has, as far as that is known; what does not run leaves the total again. */
+static void job_has(struct ff_terminal *t, struct ff_terminal_job *job, uint32_t total)
 {
-	const char *payload = event->u.job_started.payload;
-
-	terminal_job(t, event->job)->command = payload && strcmp(payload, "pytest") != 0;
-}
-
-static void on_collected(struct terminal *t, const struct ff_event *event)
-{
-	terminal_job(t, event->job)->total += event->u.collected.count;
-	t->total += event->u.collected.count;
+	t->total += total - job->total;
+	job->total = total;
 	t->steps_told = t->total ? (uint32_t)(10 * (uint64_t)t->finished / t->total) : 0;
-	terminal_say_collected(t, event);
 }
 
-static void on_collect_problem(struct terminal *t, const struct ff_event *event)
+static void job_lacks(struct ff_terminal *t, struct ff_terminal_job *job, uint32_t not_run)
 {
-	terminal_keep_problem(t, event);
+	uint32_t more, left = t->total > t->finished ? t->total - t->finished : 0;
+
+	if (not_run <= job->not_run)
+		return;
+	more = not_run - job->not_run;
+	job->not_run = not_run;
+	t->total -= more < left ? more : left;
 }
 
-static void on_unit_started(struct terminal *t, const struct ff_event *event)
+/* JOB_ADDED and JOB_STARTED. */
+static void job_is(struct ff_terminal *t, const struct ff_event *event, const char *payload,
+		   uint32_t units)
 {
-	terminal_say_hosts(t);
+	struct ff_terminal_job *job = ff_terminal_job(t, event->job);
+
+	if (!job)
+		return;
+	if (payload)
+		job->command = strcmp(payload, "run") == 0;
+	if (units > 0)
+		job_has(t, job, units);
+}
+
+static void on_job_added(struct ff_terminal *t, const struct ff_event *event)
+{
+	job_is(t, event, event->u.job_added.payload, event->u.job_added.units);
+}
+
+static void on_job_started(struct ff_terminal *t, const struct ff_event *event)
+{
+	job_is(t, event, event->u.job_started.payload, event->u.job_started.units);
+	if (event->u.job_started.units > 0)
+		ff_terminal_say_size(t, event, 0);
+}
+
+static void on_collected(struct ff_terminal *t, const struct ff_event *event)
+{
+	struct ff_terminal_job *job = ff_terminal_job(t, event->job);
+
+	if (!job || event->u.collected.again)
+		return;
+	job_has(t, job, event->u.collected.count);
+	ff_terminal_say_size(t, event, event->u.collected.deselected);
+}
+
+static void on_unit_started(struct ff_terminal *t, const struct ff_event *event)
+{
+	ff_terminal_say_hosts(t);
+	if (event->host)
+		ff_terminal_host(t, event->host)->worked = true;
 	running_started(t, event);
 }
 
-static void on_unit_finished(struct terminal *t, const struct ff_event *event)
+static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event)
 {
-	bool bad = ff_outcome_bad(event->u.unit_finished.result->outcome);
+	bool bad;
 
-	running_ended(t, event->job, event->unit);
-	terminal_end_output(t, event);
-	terminal_say_unit(t, event);
+	running_ended(t, event->job, event->index);
+	ff_terminal_end_output(t, event);
+	if (!event->u.unit_finished.result)
+		return;
+	bad = ff_outcome_bad(event->u.unit_finished.result->outcome);
+	ff_terminal_say_unit(t, event);
 	if (!event->u.unit_finished.final) {
 		t->retries++;
-		ff_map_set(&t->retried, terminal_key(t, event->job, event->unit, NULL), t);
+		ff_map_set(&t->retried, ff_terminal_unit_key(t, event->job, event->index, 0), t);
 		return;
 	}
 	t->finished++;
 	t->failed += bad;
 	if (bad)
-		terminal_keep_failure(t, event);
-	if (ff_map_del(&t->retried, terminal_key(t, event->job, event->unit, NULL)) && !bad)
-		terminal_keep_flaky(t, event);
-	terminal_say_progress(t);
+		ff_terminal_keep_failure(t, event);
+	if (ff_map_del(&t->retried, ff_terminal_unit_key(t, event->job, event->index, 0)) && !bad)
+		ff_terminal_keep_flaky(t, event);
+	ff_terminal_say_progress(t);
 }
 
-static void on_gone(struct terminal *t, const struct ff_event *event)
+static void on_unit_lost(struct ff_terminal *t, const struct ff_event *event)
 {
-	running_gone(t, NULL, event->host, event->worker);
-	if (event->kind == FF_EVENT_WORKER_ENDED)
-		terminal_say_worker(t, event);
-	else
-		terminal_say_host(t, event);
+	running_ended(t, event->job, event->index);
+	ff_terminal_end_output(t, event);
+	ff_terminal_say_lost_unit(t, event);
 }
 
-static void on_job_finished(struct terminal *t, const struct ff_event *event)
+static void on_units_not_run(struct ff_terminal *t, const struct ff_event *event)
 {
-	struct terminal_job *job = terminal_job(t, event->job);
+	struct ff_terminal_job *job = ff_terminal_job(t, event->job);
 
+	if (job)
+		job_lacks(t, job, job->not_run + event->u.units_not_run.count);
+}
+
+static void on_host_gone(struct ff_terminal *t, const struct ff_event *event)
+{
+	if (event->host)
+		running_gone(t, NULL, event->host, NULL);
+	ff_terminal_say_host(t, event);
+}
+
+static void on_worker_ended(struct ff_terminal *t, const struct ff_event *event)
+{
+	if (event->worker)
+		running_gone(t, NULL, event->host, event->worker);
+	ff_terminal_say_worker(t, event);
+}
+
+static void on_job_finished(struct ff_terminal *t, const struct ff_event *event)
+{
+	struct ff_terminal_job *job = ff_terminal_job(t, event->job);
+
+	if (!job)
+		return;
 	running_gone(t, event->job, NULL, NULL);
-	free(job->state);
-	free(job->reason);
-	job->state = copy_of(event->u.job_finished.state);
+	job_lacks(t, job, event->u.job_finished.counts.not_run);
+	job->over = true;
+	job->result = event->u.job_finished.result;
+	job->why = event->u.job_finished.why;
+	ff_free(job->reason);
 	job->reason = copy_of(event->u.job_finished.reason);
 }
 
-static void on_interrupted(struct terminal *t, const struct ff_event *event)
+static void on_stopping(struct ff_terminal *t, const struct ff_event *event)
+{
+	enum ff_reason why = event->u.stopping.why;
+	size_t running = t->running.len;
+	struct ff_buf *out = &t->screen.text;
+
+	if (event->u.stopping.kill && running > 0) {
+		ff_terminal_paint(t, out, FF_TERMINAL_YELLOW);
+		ff_buf_addf(out, "time is up: killing %zu running unit%s", running,
+			    running == 1 ? "" : "s");
+		ff_terminal_unpaint(t, out);
+		ff_buf_addch(out, '\n');
+	}
+	/* An interrupt has its own words. */
+	if (t->stopping || t->interrupts > 0 || why == FF_REASON_INTERRUPTED)
+		return;
+	t->stopping = true;
+	ff_terminal_paint(t, out, FF_TERMINAL_YELLOW);
+	ff_buf_addstr(out, "stopping: ");
+	ff_terminal_reason(out, event->u.stopping.reason ? event->u.stopping.reason
+							 : ff_reason_word(why));
+	ff_terminal_unpaint(t, out);
+	ff_buf_addch(out, '\n');
+}
+
+static void on_interrupted(struct ff_terminal *t, const struct ff_event *event)
 {
 	size_t running = t->running.len;
 
 	t->interrupts = event->u.interrupted.times;
-	terminal_paint(t, &t->screen.text, TERMINAL_YELLOW);
+	ff_terminal_paint(t, &t->screen.text, FF_TERMINAL_YELLOW);
 	if (t->interrupts > 1)
 		ff_buf_addf(&t->screen.text, "interrupted again: killing %zu running unit%s",
 			    running, running == 1 ? "" : "s");
@@ -256,53 +375,66 @@ static void on_interrupted(struct terminal *t, const struct ff_event *event)
 		ff_buf_addf(&t->screen.text,
 			    "interrupted: waiting for %zu running unit%s (again to kill %s)",
 			    running, running == 1 ? "" : "s", running == 1 ? "it" : "them");
-	terminal_unpaint(t, &t->screen.text);
+	ff_terminal_unpaint(t, &t->screen.text);
 	ff_buf_addch(&t->screen.text, '\n');
 }
 
-static void on_run_finished(struct terminal *t, const struct ff_event *event)
+static void on_run_finished(struct ff_terminal *t, const struct ff_event *event)
 {
 	t->over = true;
-	terminal_say_hosts(t);
-	terminal_say_end(t, event);
+	ff_terminal_say_hosts(t);
+	ff_terminal_say_end(t, event);
 }
 
-static void (*const handlers[FF_EVENT_KINDS])(struct terminal *t, const struct ff_event *event) = {
+static void (*const handlers[FF_EVENT_KINDS])(struct ff_terminal *t,
+					      const struct ff_event *event) = {
 	[FF_EVENT_RUN_STARTED] = on_run_started,
-	[FF_EVENT_HOST_READY] = terminal_say_host,
-	[FF_EVENT_HOST_FAILED] = terminal_say_host,
-	[FF_EVENT_HOST_LOST] = on_gone,
-	[FF_EVENT_SYNC_FINISHED] = terminal_say_host,
+	[FF_EVENT_HOST_ADDED] = ff_terminal_say_host,
+	[FF_EVENT_JOB_ADDED] = on_job_added,
+	[FF_EVENT_HOST_JOINING] = ff_terminal_say_host,
+	[FF_EVENT_SYNC_FINISHED] = ff_terminal_say_host,
+	[FF_EVENT_HOST_READY] = ff_terminal_say_host,
+	[FF_EVENT_HOST_UNFIT] = ff_terminal_say_host,
+	[FF_EVENT_HOST_AWAY] = on_host_gone,
+	[FF_EVENT_HOST_FAILED] = on_host_gone,
+	[FF_EVENT_HOST_LOST] = on_host_gone,
+	[FF_EVENT_HOST_DRAINING] = ff_terminal_say_host,
+	[FF_EVENT_HOST_LEFT] = ff_terminal_say_host,
 	[FF_EVENT_JOB_STARTED] = on_job_started,
-	[FF_EVENT_WORKER_STARTED] = terminal_say_worker,
-	[FF_EVENT_WORKER_ENDED] = on_gone,
+	[FF_EVENT_WORKER_OPENING] = ff_terminal_say_worker,
+	[FF_EVENT_WORKER_STARTED] = ff_terminal_say_worker,
+	[FF_EVENT_WORKER_ENDED] = on_worker_ended,
 	[FF_EVENT_COLLECTED] = on_collected,
-	[FF_EVENT_COLLECT_PROBLEM] = on_collect_problem,
+	[FF_EVENT_COLLECT_PROBLEM] = ff_terminal_keep_problem,
 	[FF_EVENT_UNIT_STARTED] = on_unit_started,
-	[FF_EVENT_UNIT_OUTPUT] = terminal_say_output,
+	[FF_EVENT_UNIT_OUTPUT] = ff_terminal_say_output,
 	[FF_EVENT_UNIT_FINISHED] = on_unit_finished,
-	[FF_EVENT_NOTICE] = terminal_say_notice,
+	[FF_EVENT_UNIT_LOST] = on_unit_lost,
+	[FF_EVENT_UNITS_NOT_RUN] = on_units_not_run,
+	[FF_EVENT_NOTICE] = ff_terminal_say_notice,
 	[FF_EVENT_JOB_FINISHED] = on_job_finished,
+	[FF_EVENT_STOPPING] = on_stopping,
 	[FF_EVENT_INTERRUPTED] = on_interrupted,
 	[FF_EVENT_RUN_FINISHED] = on_run_finished,
 };
 
 static void terminal_event(struct ff_reporter *reporter, const struct ff_event *event)
 {
-	struct terminal *t = (struct terminal *)reporter;
+	struct ff_terminal *t = (struct ff_terminal *)reporter;
 
 	t->now_us = event->time_us;
-	handlers[event->kind](t, event);
-	/* While a block is drawn, lines wait for its next frame: one write, no flicker. */
-	if (t->screen.rows > 0 && !t->over && event->kind != FF_EVENT_INTERRUPTED &&
+	if ((unsigned)event->kind < FF_EVENT_KINDS && handlers[event->kind])
+		handlers[event->kind](t, event);
+	/* While a block is drawn, lines wait for its next frame: no flicker. */
+	if (t->screen.block && !t->over && event->kind != FF_EVENT_INTERRUPTED &&
 	    t->screen.text.len < TEXT_PENDING)
 		return;
-	if (t->screen.text.len > 0 || t->screen.rows > 0)
+	if (t->screen.text.len > 0 || t->screen.block)
 		ff_screen_frame(&t->screen, NULL, 0);
 }
 
 /* The wall time of a tick: what the events said last, carried on by the tick's own clock. */
-static int64_t wall_time(struct terminal *t, int64_t now_us)
+static int64_t wall_time(struct ff_terminal *t, int64_t now_us)
 {
 	int64_t wall = t->anchor_wall_us + (now_us - t->anchor_mono_us);
 
@@ -315,83 +447,128 @@ static int64_t wall_time(struct terminal *t, int64_t now_us)
 
 static void terminal_tick(struct ff_reporter *reporter, int64_t now_us)
 {
-	struct terminal *t = (struct terminal *)reporter;
+	struct ff_terminal *t = (struct ff_terminal *)reporter;
 	struct ff_buf block = FF_BUF_INIT;
 	unsigned rows;
 
-	if (!t->opts.tty || t->opts.verbosity < 0 || t->over || t->started_us == 0 ||
-	    t->screen.errnum || (t->drawn_us > 0 && now_us - t->drawn_us < DRAW_EVERY_US))
+	if (!t->setup.tty || t->setup.verbosity < 0 || t->over || t->started_us == 0 ||
+	    ff_writer_error(t->screen.writer) ||
+	    (t->drawn_us > 0 && now_us - t->drawn_us < DRAW_EVERY_US))
 		return;
 	t->drawn_us = now_us;
-	rows = terminal_live(t, wall_time(t, now_us), &block);
+	rows = ff_terminal_live(t, wall_time(t, now_us), &block);
 	ff_screen_frame(&t->screen, rows ? &block : NULL, rows);
 	ff_buf_release(&block);
 }
 
+static bool terminal_full(const struct ff_reporter *reporter)
+{
+	return ff_writer_full(((const struct ff_terminal *)reporter)->screen.writer);
+}
+
 static int terminal_finish(struct ff_reporter *reporter, struct ff_err *err)
 {
-	struct terminal *t = (struct terminal *)reporter;
+	struct ff_terminal *t = (struct ff_terminal *)reporter;
+	int errnum;
 
 	ff_screen_frame(&t->screen, NULL, 0);
-	ff_screen_drain(&t->screen);
-	/* A reader that went away ("| head", a closed window) wants no more: no failure. */
-	if (t->screen.errnum && t->screen.errnum != EPIPE && t->screen.errnum != EIO)
-		return ff_err_sys(err, t->screen.errnum, "cannot write to the terminal");
+	errnum = ff_writer_finish(t->screen.writer);
+	if (errnum && errnum != ECANCELED && !ff_writer_deserted(t->screen.writer))
+		return ff_err_sys(err, errnum, "cannot write to %s",
+				  t->setup.writer.fd == STDERR_FILENO ? "stderr" : "stdout");
 	return 0;
+}
+
+static bool terminal_deserted(const struct ff_reporter *reporter)
+{
+	return ff_writer_deserted(((const struct ff_terminal *)reporter)->screen.writer);
+}
+
+static void terminal_abandon(struct ff_reporter *reporter)
+{
+	ff_writer_abandon(((struct ff_terminal *)reporter)->screen.writer);
 }
 
 static void terminal_free(struct ff_reporter *reporter)
 {
-	struct terminal *t = (struct terminal *)reporter;
+	struct ff_terminal *t = (struct ff_terminal *)reporter;
 	struct ff_list *pos, *tmp;
 	size_t cursor = 0;
 	void *line;
 
 	running_gone(t, NULL, NULL, NULL);
+	ff_terminal_free_hosts(t);
 	ff_list_for_each_safe(pos, tmp, &t->job_list) {
-		struct terminal_job *job = ff_container_of(pos, struct terminal_job, node);
+		struct ff_terminal_job *job = ff_container_of(pos, struct ff_terminal_job, node);
 
-		free(job->name);
-		free(job->state);
-		free(job->reason);
-		free(job);
+		ff_free(job->name);
+		ff_free(job->reason);
+		ff_free(job);
 	}
 	while (ff_map_next(&t->output, &cursor, NULL, &line)) {
 		ff_buf_release(line);
-		free(line);
+		ff_free(line);
 	}
 	ff_map_release(&t->output);
 	ff_map_release(&t->jobs);
 	ff_map_release(&t->running);
 	ff_map_release(&t->retried);
-	ff_map_release(&t->pythons);
 	ff_buf_release(&t->errors);
 	ff_buf_release(&t->failures);
 	ff_buf_release(&t->warnings);
 	ff_buf_release(&t->flaky);
 	ff_buf_release(&t->scratch);
 	ff_screen_release(&t->screen);
-	free(t->slowest);
-	free(t);
+	ff_free(t);
 }
 
 static const struct ff_reporter_class terminal_class = {
 	.name = "terminal",
 	.event = terminal_event,
 	.tick = terminal_tick,
+	.full = terminal_full,
 	.finish = terminal_finish,
+	.deserted = terminal_deserted,
+	.abandon = terminal_abandon,
 	.free = terminal_free,
 };
 
-struct ff_reporter *ff_report_terminal(const struct ff_terminal_opts *opts)
+struct ff_reporter *ff_terminal_new(const struct ff_terminal_setup *setup)
 {
-	struct terminal *t = ff_xcalloc(1, sizeof *t);
+	struct ff_terminal *t = ff_xcalloc(1, sizeof(*t));
 
 	t->base.class = &terminal_class;
-	t->opts = *opts;
+	t->setup = *setup;
 	t->glyphs = ff_text_locale_is_utf8() ? &utf8_glyphs : &ascii_glyphs;
-	ff_screen_init(&t->screen, opts->fd);
+	ff_screen_init(&t->screen, &setup->writer);
+	ff_list_init(&t->host_list);
 	ff_list_init(&t->job_list);
 	ff_list_init(&t->running_list);
 	return &t->base;
+}
+
+static bool wants_colour(const char *when, bool tty)
+{
+	const char *no = getenv("NO_COLOR"), *force = getenv("FORCE_COLOR");
+
+	if (when && strcmp(when, "always") == 0)
+		return true;
+	if (when && strcmp(when, "never") == 0)
+		return false;
+	return (force && *force) || (tty && !(no && *no));
+}
+
+struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts)
+{
+	const char *term = getenv("TERM");
+	int fd = opts->stdout_taken ? STDERR_FILENO : STDOUT_FILENO;
+	bool tty = isatty(fd) && !(term && strcmp(term, "dumb") == 0);
+	struct ff_terminal_setup setup = {
+		.writer = {.fd = fd, .wake = opts->wake, .ctx = opts->ctx},
+		.tty = tty,
+		.colour = wants_colour(opts->color, tty),
+		.verbosity = opts->verbosity,
+	};
+
+	return ff_terminal_new(&setup);
 }

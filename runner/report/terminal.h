@@ -1,6 +1,6 @@
 /* The terminal reporter's own state, shared by its files: terminal.c (events), terminal_lines.c
- * (what is said at once), terminal_end.c (what is said at the end) and live.c (the block that is
- * redrawn). */
+ * (what is said at once of units), terminal_hosts.c (of hosts and workers), terminal_end.c (what is
+ * said at the end) and live.c (the block that is redrawn). */
 #ifndef FF_REPORT_TERMINAL_H
 #define FF_REPORT_TERMINAL_H
 
@@ -11,64 +11,103 @@
 #include "report/screen.h"
 
 enum {
-	TERMINAL_HOST_LINES = 20,    /* more hosts than these are summarised */
-	TERMINAL_COMMAND_LINES = 20, /* a job of up to so many commands shows those that pass */
-	TERMINAL_NAME_COLUMNS = 400, /* longer names and messages are cut */
-	TERMINAL_FAILURES_MAX = 16 << 20,    /* bytes of failures' text kept for the end */
-	TERMINAL_WARNINGS_MAX = 1 << 20,     /* the same for warnings */
-	TERMINAL_FLAKY_MAX = 1000,	     /* units listed as flaky */
-	TERMINAL_OUTPUT_LINE_MAX = 16 << 10, /* a longer line of output is shown in pieces */
+	FF_TERMINAL_HOST_LINES = 20,	/* more hosts than these are summarised */
+	FF_TERMINAL_JOB_LINES = 200,	/* jobs that the end has a line for, save failed ones */
+	FF_TERMINAL_COMMAND_LINES = 20, /* a job of up to so many commands shows those that pass */
+	FF_TERMINAL_NAME_COLUMNS = 400, /* longer names and messages are cut */
+	FF_TERMINAL_FAILURES_MAX = 16 << 20,	/* bytes of failures' text kept for the end */
+	FF_TERMINAL_WARNINGS_MAX = 1 << 20,	/* the same for warnings */
+	FF_TERMINAL_FLAKY_MAX = 1000,		/* units listed as flaky */
+	FF_TERMINAL_OUTPUT_LINE_MAX = 16 << 10, /* a longer line of output is shown in pieces */
 };
 
-#define TERMINAL_RED	"31"
-#define TERMINAL_GREEN	"32"
-#define TERMINAL_YELLOW "33"
-#define TERMINAL_BLUE	"34"
+#define FF_TERMINAL_RED	   "31"
+#define FF_TERMINAL_GREEN  "32"
+#define FF_TERMINAL_YELLOW "33"
+#define FF_TERMINAL_BLUE   "34"
 
-struct terminal_glyphs {
+struct ff_terminal_glyphs {
 	const char *thin, *thick, *ellipsis, *dot;
 };
 
-struct terminal_job {
+/* How a host stands, for the summary. */
+enum ff_terminal_host_state {
+	FF_TERMINAL_HOST_COMING,
+	FF_TERMINAL_HOST_READY,
+	FF_TERMINAL_HOST_AWAY,
+	FF_TERMINAL_HOST_FAILED,
+	FF_TERMINAL_HOST_LOST,
+	FF_TERMINAL_HOST_LEFT,
+};
+
+struct ff_terminal_host {
+	struct ff_list node;
+	char *name;
+	enum ff_terminal_host_state state;
+	char *reason;	/* of its last failure; NULL: none */
+	char *unusable; /* why no worker starts there; NULL: one does, or none was wanted */
+	char *unfit_for, *unfit; /* a payload that can't run there, and why */
+	bool was_ready;		 /* at some time */
+	bool worked;		 /* a worker of it started, or a unit */
+};
+
+struct ff_terminal_job {
 	struct ff_list node;
 	char *name;
 	bool command; /* its units are commands, not tests */
-	uint32_t total;
-	char *state, *reason; /* NULL until it is finished */
+	bool told;    /* how many units it has */
+	uint32_t total, not_run;
+	bool over;
+	enum ff_job_result result;
+	enum ff_reason why;
+	char *reason; /* NULL: none */
 };
 
-struct terminal_running {
+struct ff_terminal_running {
 	struct ff_list node; /* in the order of their start */
 	char *job, *unit, *host, *worker;
+	uint32_t index;
 	int64_t started_us;
 };
 
-struct terminal {
+/* Where it writes, and how; the options with all questions answered. */
+struct ff_terminal_setup {
+	struct ff_writer_opts writer;
+	bool tty; /* a block may be redrawn */
+	bool colour;
+	int verbosity;
+};
+
+struct ff_terminal {
 	struct ff_reporter base;
-	struct ff_terminal_opts opts;
+	struct ff_terminal_setup setup;
 	struct ff_screen screen;
-	const struct terminal_glyphs *glyphs;
+	const struct ff_terminal_glyphs *glyphs;
 	struct ff_buf scratch; /* keys */
 	int64_t started_us;    /* wall time of the first event */
 	int64_t now_us;	       /* wall time of the latest */
 	bool over;
 
-	uint32_t hosts; /* of the run */
-	uint32_t hosts_ready, hosts_native, hosts_failed;
+	uint32_t hosts;		/* of the run */
+	struct ff_map host_map; /* name -> struct ff_terminal_host */
+	struct ff_list host_list;
+	uint32_t hosts_ready, hosts_native, hosts_failed; /* each counted once */
 	uint64_t sent_files, sent_bytes;
 	int64_t slowest_us;
 	char *slowest;
 	bool hosts_told;
-	struct ff_map pythons; /* told already */
+	struct ff_map words;	/* of workers, told already */
+	struct ff_map starting; /* workers that are opening */
 
 	bool many_jobs;
-	struct ff_map jobs; /* name -> struct terminal_job */
+	struct ff_map jobs; /* name -> struct ff_terminal_job */
 	struct ff_list job_list;
-	struct ff_map running; /* key -> struct terminal_running */
+	struct ff_map running; /* key -> struct ff_terminal_running */
 	struct ff_list running_list;
 	struct ff_map output;  /* key -> struct ff_buf: a line that has not ended yet */
 	struct ff_map retried; /* units with an attempt that was not the last */
 	int interrupts;
+	bool stopping;
 
 	uint32_t total, finished, failed, retries;
 	int64_t first_unit_us;
@@ -87,41 +126,59 @@ struct terminal {
 	int64_t anchor_wall_us, anchor_mono_us; /* the wall clock, as far as events tell */
 };
 
-/* SGR on and off, when colours are wanted. */
-void terminal_paint(const struct terminal *t, struct ff_buf *out, const char *style);
-void terminal_unpaint(const struct terminal *t, struct ff_buf *out);
-void terminal_name(const struct terminal *t, struct ff_buf *out, const char *name);
-/* "unit: " if the run has several jobs and the unit's name does not tell, then the unit. */
-void terminal_unit(const struct terminal *t, struct ff_buf *out, const char *job, const char *unit);
-const char *terminal_outcome_style(enum ff_outcome outcome);
-const char *terminal_outcome_label(enum ff_outcome outcome);
-/* A key for maps, valid until the next call. */
-const char *terminal_key(struct terminal *t, const char *a, const char *b, const char *c);
-/* NULL if `name` is NULL. */
-struct terminal_job *terminal_job(struct terminal *t, const char *name);
+struct ff_reporter *ff_terminal_new(const struct ff_terminal_setup *setup);
 
-/* terminal_lines.c: each appends to the screen's text. */
-void terminal_say_host(struct terminal *t, const struct ff_event *event);
-void terminal_say_hosts(struct terminal *t);
-void terminal_say_worker(struct terminal *t, const struct ff_event *event);
-void terminal_say_collected(struct terminal *t, const struct ff_event *event);
-void terminal_say_unit(struct terminal *t, const struct ff_event *event);
-void terminal_say_notice(struct terminal *t, const struct ff_event *event);
-void terminal_say_output(struct terminal *t, const struct ff_event *event);
-/* Lines of output of a finished unit that had no end. */
-void terminal_end_output(struct terminal *t, const struct ff_event *event);
-void terminal_say_progress(struct terminal *t);
+/* SGR on and off, when colours are wanted. */
+void ff_terminal_paint(const struct ff_terminal *t, struct ff_buf *out, const char *style);
+void ff_terminal_unpaint(const struct ff_terminal *t, struct ff_buf *out);
+void ff_terminal_name(const struct ff_terminal *t, struct ff_buf *out, const char *name);
+/* A whole text of somebody else's in one line; NULL: "for no known reason". */
+void ff_terminal_reason(struct ff_buf *out, const char *reason);
+/* "unit: " if the run has several jobs and the unit's name does not tell, then the unit. */
+void ff_terminal_unit(const struct ff_terminal *t, struct ff_buf *out, const char *job,
+		      const char *unit);
+/* " [build1 gw3]" */
+void ff_terminal_place(const struct ff_terminal *t, struct ff_buf *out,
+		       const struct ff_event *event);
+const char *ff_terminal_outcome_style(enum ff_outcome outcome);
+const char *ff_terminal_outcome_label(enum ff_outcome outcome);
+/* A key for maps, valid until the next call. */
+const char *ff_terminal_key(struct ff_terminal *t, const char *a, const char *b, const char *c);
+/* The same for a unit, `stream` as the part of it (0: the unit itself). */
+const char *ff_terminal_unit_key(struct ff_terminal *t, const char *job, uint32_t index,
+				 int stream);
+/* NULL if `name` is NULL. */
+struct ff_terminal_job *ff_terminal_job(struct ff_terminal *t, const char *name);
+
+/* terminal_hosts.c: each appends to the screen's text. */
+struct ff_terminal_host *ff_terminal_host(struct ff_terminal *t, const char *name);
+/* An error that is a host's own: if no worker ever starts there, the end says why. */
+void ff_terminal_blame_host(struct ff_terminal *t, const char *name, const char *why);
+void ff_terminal_say_host(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_say_hosts(struct ff_terminal *t);
+void ff_terminal_say_worker(struct ff_terminal *t, const struct ff_event *event);
+/* The end's list of hosts that are not all right. */
+void ff_terminal_say_lost_hosts(struct ff_terminal *t);
+void ff_terminal_free_hosts(struct ff_terminal *t);
+
+/* terminal_lines.c: likewise. */
+void ff_terminal_say_size(struct ff_terminal *t, const struct ff_event *event, uint32_t deselected);
+void ff_terminal_say_unit(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_say_lost_unit(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_say_notice(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_say_output(struct ff_terminal *t, const struct ff_event *event);
+/* Lines of output of a unit that runs no more and had no end. */
+void ff_terminal_end_output(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_say_progress(struct ff_terminal *t);
 
 /* terminal_end.c */
-void terminal_keep_failure(struct terminal *t, const struct ff_event *event);
-void terminal_keep_problem(struct terminal *t, const struct ff_event *event);
-void terminal_keep_warning(struct terminal *t, const struct ff_event *event);
-void terminal_keep_flaky(struct terminal *t, const struct ff_event *event);
-void terminal_sections(struct terminal *t, const struct ff_result *result, struct ff_buf *out,
-		       const char *indent);
-void terminal_say_end(struct terminal *t, const struct ff_event *event);
+void ff_terminal_keep_failure(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_keep_problem(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_keep_warning(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event);
 
 /* live.c: the block's lines at wall time `now_us`; returns how many. */
-unsigned terminal_live(struct terminal *t, int64_t now_us, struct ff_buf *block);
+unsigned ff_terminal_live(struct ff_terminal *t, int64_t now_us, struct ff_buf *block);
 
 #endif

@@ -11,52 +11,58 @@ enum { RULE_COLUMNS_MAX = 100 };
 
 /* --- texts for the end --- */
 
-static void add_title(const struct terminal *t, struct ff_buf *out, const char *title)
+static void add_title(const struct ff_terminal *t, struct ff_buf *out, const char *title)
 {
 	ff_buf_addstr(out, "--- ");
-	terminal_name(t, out, title);
+	ff_terminal_name(t, out, title);
 	ff_buf_addstr(out, " ---\n");
 }
 
-void terminal_sections(struct terminal *t, const struct ff_result *result, struct ff_buf *out,
-		       const char *indent)
+static void add_sections(const struct ff_terminal *t, const struct ff_result *result,
+			 struct ff_buf *out)
 {
 	for (size_t i = 0; i < result->sections_len; i++) {
 		const struct ff_section *section = &result->sections[i];
 
-		if (section->len == 0)
+		if (section->len == 0 || !section->text)
 			continue;
-		ff_buf_addstr(out, indent);
 		add_title(t, out, section->title ? section->title : "output");
-		ff_text_lines(out, section->text, section->len, indent, t->opts.colour);
+		ff_text_lines(out, section->text, section->len, "", t->setup.colour);
 	}
 }
 
 /* "── unit: tests/test_x.py::test_a ── FAILED on build1 (gw3)" */
-static void add_head(const struct terminal *t, struct ff_buf *out, const struct ff_event *event,
+static void add_head(const struct ff_terminal *t, struct ff_buf *out, const struct ff_event *event,
 		     const char *unit, const char *what)
 {
 	const char *thin = t->glyphs->thin;
 
-	terminal_paint(t, out, "31;1");
+	ff_terminal_paint(t, out, "31;1");
 	ff_buf_addf(out, "%s%s ", thin, thin);
-	terminal_unit(t, out, event->job, unit);
+	ff_terminal_unit(t, out, event->job, unit);
 	ff_buf_addf(out, " %s%s %s", thin, thin, what);
 	if (event->host) {
 		ff_buf_addstr(out, " on ");
-		terminal_name(t, out, event->host);
+		ff_terminal_name(t, out, event->host);
 	}
 	if (event->worker) {
 		ff_buf_addstr(out, " (");
-		terminal_name(t, out, event->worker);
+		ff_terminal_name(t, out, event->worker);
 		ff_buf_addch(out, ')');
 	}
 }
 
-static void add_text(const struct terminal *t, struct ff_buf *out, const char *text)
+/* A unit's own text may have colours; what is said of it has none. */
+static void add_text(const struct ff_terminal *t, struct ff_buf *out, const char *text)
 {
 	if (text)
-		ff_text_lines(out, text, strlen(text), "", t->opts.colour);
+		ff_text_lines(out, text, strlen(text), "", t->setup.colour);
+}
+
+static void add_message(struct ff_buf *out, const char *text)
+{
+	if (text)
+		ff_text_lines(out, text, strlen(text), "", false);
 }
 
 static size_t size_of(const char *text)
@@ -76,12 +82,12 @@ static size_t result_size(const struct ff_result *result)
 }
 
 /* Is there room for a text of about this size? Escapes may make it somewhat longer. */
-static bool has_room(const struct terminal *t, size_t size)
+static bool has_room(const struct ff_terminal *t, size_t size)
 {
-	return t->errors.len + t->failures.len + size <= TERMINAL_FAILURES_MAX;
+	return t->errors.len + t->failures.len + size <= FF_TERMINAL_FAILURES_MAX;
 }
 
-void terminal_keep_failure(struct terminal *t, const struct ff_event *event)
+void ff_terminal_keep_failure(struct ff_terminal *t, const struct ff_event *event)
 {
 	const struct ff_result *result = event->u.unit_finished.result;
 	struct ff_buf *out = &t->failures;
@@ -90,14 +96,14 @@ void terminal_keep_failure(struct terminal *t, const struct ff_event *event)
 		t->failures_left_out++;
 		return;
 	}
-	add_head(t, out, event, event->unit, terminal_outcome_label(result->outcome));
+	add_head(t, out, event, event->unit, ff_terminal_outcome_label(result->outcome));
 	if (event->u.unit_finished.attempt > 1)
 		ff_buf_addf(out, ", attempt %u", event->u.unit_finished.attempt);
-	terminal_unpaint(t, out);
+	ff_terminal_unpaint(t, out);
 	ff_buf_addch(out, '\n');
 	if (result->message && (!result->longrepr || result->has_status) &&
 	    !(result->longrepr && strstr(result->longrepr, result->message)))
-		add_text(t, out, result->message);
+		add_message(out, result->message);
 	add_text(t, out, result->longrepr);
 	for (size_t i = 0; i < result->phases_len && !result->longrepr; i++) {
 		if (!result->phases[i].longrepr)
@@ -105,25 +111,25 @@ void terminal_keep_failure(struct terminal *t, const struct ff_event *event)
 		add_title(t, out, result->phases[i].when ? result->phases[i].when : "?");
 		add_text(t, out, result->phases[i].longrepr);
 	}
-	terminal_sections(t, result, out, "");
+	add_sections(t, result, out);
 	ff_buf_addch(out, '\n');
 }
 
-void terminal_keep_problem(struct terminal *t, const struct ff_event *event)
+void ff_terminal_keep_problem(struct ff_terminal *t, const struct ff_event *event)
 {
 	const char *message = event->u.collect_problem.message;
 	const char *longrepr = event->u.collect_problem.longrepr;
 	bool skipped = event->u.collect_problem.skipped;
 	struct ff_buf *out = &t->screen.text;
 
-	if (t->opts.verbosity > 0 || (t->opts.verbosity == 0 && !skipped)) {
-		terminal_paint(t, out, skipped ? TERMINAL_YELLOW : TERMINAL_RED);
+	if (t->setup.verbosity > 0 || (t->setup.verbosity == 0 && !skipped)) {
+		ff_terminal_paint(t, out, skipped ? FF_TERMINAL_YELLOW : FF_TERMINAL_RED);
 		ff_buf_addstr(out, skipped ? "SKIPPED" : "ERROR  ");
-		terminal_unpaint(t, out);
+		ff_terminal_unpaint(t, out);
 		ff_buf_addch(out, ' ');
-		terminal_unit(t, out, event->job, event->u.collect_problem.nodeid);
+		ff_terminal_unit(t, out, event->job, event->u.collect_problem.nodeid);
 		ff_buf_addstr(out, message ? " - " : "");
-		terminal_name(t, out, message);
+		ff_terminal_name(t, out, message);
 		ff_buf_addch(out, '\n');
 	}
 	t->modules_skipped += skipped;
@@ -136,13 +142,16 @@ void terminal_keep_problem(struct terminal *t, const struct ff_event *event)
 		return;
 	}
 	add_head(t, out, event, event->u.collect_problem.nodeid, "ERROR collecting");
-	terminal_unpaint(t, out);
+	ff_terminal_unpaint(t, out);
 	ff_buf_addch(out, '\n');
-	add_text(t, out, longrepr ? longrepr : message);
+	if (longrepr)
+		add_text(t, out, longrepr);
+	else
+		add_message(out, message);
 	ff_buf_addch(out, '\n');
 }
 
-void terminal_keep_warning(struct terminal *t, const struct ff_event *event)
+void ff_terminal_keep_warning(struct ff_terminal *t, const struct ff_event *event)
 {
 	const char *text = event->u.notice.text ? event->u.notice.text : "";
 	const char *category = event->u.notice.category;
@@ -150,52 +159,51 @@ void terminal_keep_warning(struct terminal *t, const struct ff_event *event)
 	size_t first = strcspn(text, "\n");
 
 	t->warnings_len++;
-	if (out->len + strlen(text) > TERMINAL_WARNINGS_MAX) {
+	if (out->len + strlen(text) > FF_TERMINAL_WARNINGS_MAX) {
 		t->warnings_left_out++;
 		return;
 	}
 	/* pytest's own wording begins with the place already. */
 	if (!strstr(text, category)) {
 		if (event->u.notice.file) {
-			terminal_name(t, out, event->u.notice.file);
+			ff_terminal_name(t, out, event->u.notice.file);
 			ff_buf_addf(out, ":%d: ", event->u.notice.line);
 		}
-		terminal_name(t, out, category);
+		ff_terminal_name(t, out, category);
 		ff_buf_addstr(out, ": ");
 	}
-	ff_text_lines(out, text, first, "", t->opts.colour);
+	ff_text_lines(out, text, first, "", false);
 	if (first == 0)
 		ff_buf_addch(out, '\n');
 	if (text[first])
-		ff_text_lines(out, text + first + 1, strlen(text + first + 1), "  ",
-			      t->opts.colour);
+		ff_text_lines(out, text + first + 1, strlen(text + first + 1), "  ", false);
 }
 
-void terminal_keep_flaky(struct terminal *t, const struct ff_event *event)
+void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event)
 {
 	struct ff_buf *out = &t->flaky;
 
-	if (t->flaky_len++ >= TERMINAL_FLAKY_MAX)
+	if (t->flaky_len++ >= FF_TERMINAL_FLAKY_MAX)
 		return;
-	terminal_unit(t, out, event->job, event->unit);
+	ff_terminal_unit(t, out, event->job, event->unit);
 	ff_buf_addf(out, " (attempt %u)\n", event->u.unit_finished.attempt);
 }
 
 /* --- the end --- */
 
-static void add_rule(const struct terminal *t, struct ff_buf *out, const char *style,
+static void add_rule(const struct ff_terminal *t, struct ff_buf *out, const char *style,
 		     const struct ff_buf *title)
 {
 	size_t columns = ff_screen_size(&t->screen).columns, room;
 	size_t width = ff_text_width((const char *)ff_buf_data(title), title->len) + 2;
 
-	columns = !t->opts.tty ? 80 : columns < RULE_COLUMNS_MAX ? columns : RULE_COLUMNS_MAX;
+	columns = !t->setup.tty ? 80 : columns < RULE_COLUMNS_MAX ? columns : RULE_COLUMNS_MAX;
 	room = columns > width + 2 ? columns - width : 2;
 	for (int side = 0; side < 2; side++) {
-		terminal_paint(t, out, style);
+		ff_terminal_paint(t, out, style);
 		for (size_t i = 0; i < (side ? room - room / 2 : room / 2); i++)
 			ff_buf_addstr(out, t->glyphs->thick);
-		terminal_unpaint(t, out);
+		ff_terminal_unpaint(t, out);
 		if (side)
 			break;
 		ff_buf_addch(out, ' ');
@@ -205,38 +213,38 @@ static void add_rule(const struct terminal *t, struct ff_buf *out, const char *s
 	ff_buf_addch(out, '\n');
 }
 
-static void add_section(struct terminal *t, const char *style, const char *title)
+static void add_section(struct ff_terminal *t, const char *style, const char *title)
 {
 	struct ff_buf text = FF_BUF_INIT;
 
-	terminal_paint(t, &text, style);
+	ff_terminal_paint(t, &text, style);
 	ff_buf_addstr(&text, title);
-	terminal_unpaint(t, &text);
+	ff_terminal_unpaint(t, &text);
 	add_rule(t, &t->screen.text, style, &text);
 	ff_buf_release(&text);
 }
 
-static void say_failures(struct terminal *t, const char *title, struct ff_buf *texts,
+static void say_failures(struct ff_terminal *t, const char *title, struct ff_buf *texts,
 			 uint32_t left_out)
 {
 	struct ff_buf *out = &t->screen.text;
 
 	if (texts->len == 0 && left_out == 0)
 		return;
-	add_section(t, TERMINAL_RED, title);
+	add_section(t, FF_TERMINAL_RED, title);
 	ff_buf_add(out, ff_buf_data(texts), texts->len);
 	if (left_out > 0)
 		ff_buf_addf(out, "%u more %s not shown: texts of more than %d MiB\n\n", left_out,
-			    left_out == 1 ? "is" : "are", TERMINAL_FAILURES_MAX >> 20);
+			    left_out == 1 ? "is" : "are", FF_TERMINAL_FAILURES_MAX >> 20);
 	ff_buf_release(texts);
 }
 
-static void say_lists(struct terminal *t)
+static void say_lists(struct ff_terminal *t)
 {
 	struct ff_buf *out = &t->screen.text;
 
 	if (t->warnings_len > 0) {
-		add_section(t, TERMINAL_YELLOW, "warnings summary");
+		add_section(t, FF_TERMINAL_YELLOW, "warnings summary");
 		ff_buf_add(out, ff_buf_data(&t->warnings), t->warnings.len);
 		if (t->warnings_left_out > 0)
 			ff_buf_addf(out, "%u more %s not shown\n", t->warnings_left_out,
@@ -244,60 +252,112 @@ static void say_lists(struct terminal *t)
 		ff_buf_addch(out, '\n');
 	}
 	if (t->flaky_len > 0) {
-		add_section(t, TERMINAL_YELLOW, "passed after retries");
+		add_section(t, FF_TERMINAL_YELLOW, "passed after retries");
 		ff_buf_add(out, ff_buf_data(&t->flaky), t->flaky.len);
-		if (t->flaky_len > TERMINAL_FLAKY_MAX)
-			ff_buf_addf(out, "and %u more\n", t->flaky_len - TERMINAL_FLAKY_MAX);
+		if (t->flaky_len > FF_TERMINAL_FLAKY_MAX)
+			ff_buf_addf(out, "and %u more\n", t->flaky_len - FF_TERMINAL_FLAKY_MAX);
 		ff_buf_addch(out, '\n');
 	}
 }
 
-static void say_jobs(struct terminal *t)
+/* "; 12 of 20 tests did not run" */
+static void add_not_run(struct ff_buf *out, const struct ff_terminal_job *job)
+{
+	const char *what = job->command ? "command" : "test";
+
+	if (job->not_run == 0)
+		return;
+	ff_buf_addf(out, "%u ", job->not_run);
+	if (job->total >= job->not_run)
+		ff_buf_addf(out, "of %u ", job->total);
+	ff_buf_addf(out, "%s%s did not run", what,
+		    (job->total > job->not_run ? job->total : job->not_run) == 1 ? "" : "s");
+}
+
+static void say_job(struct ff_terminal *t, const struct ff_terminal_job *job)
+{
+	const char *reason = job->reason ? job->reason : ff_reason_word(job->why);
+	size_t first = strcspn(reason, "\n");
+	bool bad = job->result == FF_JOB_ERROR || job->result == FF_JOB_FAILED;
+	struct ff_buf *out = &t->screen.text;
+
+	ff_terminal_paint(t, out, bad ? FF_TERMINAL_RED : FF_TERMINAL_YELLOW);
+	ff_buf_addstr(out, "job ");
+	ff_terminal_name(t, out, job->name);
+	ff_buf_addf(out, ": %s", job->over ? ff_job_result_word(job->result) : "not finished");
+	ff_terminal_unpaint(t, out);
+	if (first > 0) {
+		char *line = ff_xstrndup(reason, first);
+
+		ff_buf_addstr(out, ": ");
+		ff_text_line(out, line, 0, "");
+		ff_free(line);
+	}
+	ff_buf_addstr(out, job->not_run > 0 ? "; " : "");
+	add_not_run(out, job);
+	ff_buf_addch(out, '\n');
+	if (reason[first])
+		ff_text_lines(out, reason + first + 1, strlen(reason + first + 1), "", false);
+}
+
+/* Whether the units' own lines leave something to say. */
+static bool wants_line(const struct ff_terminal_job *job)
+{
+	return job->not_run > 0 ||
+	       (job->over &&
+		(job->result == FF_JOB_ERROR || job->result == FF_JOB_SKIPPED ||
+		 job->result == FF_JOB_STOPPED ||
+		 (job->result == FF_JOB_FAILED && (job->reason || job->why != FF_REASON_NONE))));
+}
+
+static void say_jobs(struct ff_terminal *t)
 {
 	struct ff_buf *out = &t->screen.text;
+	uint32_t told = 0, more = 0;
 	struct ff_list *pos;
 	bool any = false;
 
 	ff_list_for_each(pos, &t->job_list) {
-		const struct terminal_job *job = ff_container_of(pos, struct terminal_job, node);
-		bool error = job->state && strcmp(job->state, "error") == 0;
-		size_t first;
+		const struct ff_terminal_job *job =
+			ff_container_of(pos, struct ff_terminal_job, node);
 
-		if (!error && !(job->state && strcmp(job->state, "skipped") == 0))
+		if (!wants_line(job))
 			continue;
 		any = true;
-		terminal_paint(t, out, error ? TERMINAL_RED : TERMINAL_YELLOW);
-		ff_buf_addstr(out, "job ");
-		terminal_name(t, out, job->name);
-		ff_buf_addf(out, ": %s", job->state);
-		terminal_unpaint(t, out);
-		if (!job->reason || !*job->reason) {
-			ff_buf_addch(out, '\n');
-			continue;
-		}
-		first = strcspn(job->reason, "\n");
-		ff_text_lines(out, job->reason, first, ": ", t->opts.colour);
-		if (first == 0)
-			ff_buf_addch(out, '\n');
-		if (job->reason[first])
-			add_text(t, out, job->reason + first + 1);
+		if (job->result == FF_JOB_ERROR || job->result == FF_JOB_FAILED ||
+		    told++ < FF_TERMINAL_JOB_LINES)
+			say_job(t, job);
+		else
+			more++;
 	}
+	if (more > 0)
+		ff_buf_addf(out, "and %u more job%s\n", more, more == 1 ? "" : "s");
 	if (any)
 		ff_buf_addch(out, '\n');
 }
 
-static void add_count(const struct terminal *t, struct ff_buf *out, uint32_t count,
+static uint32_t count_not_run(const struct ff_terminal *t, const struct ff_counts *counts)
+{
+	uint32_t sum = 0;
+	struct ff_list *pos;
+
+	ff_list_for_each(pos, &t->job_list)
+		sum += ff_container_of(pos, struct ff_terminal_job, node)->not_run;
+	return counts->not_run > sum ? counts->not_run : sum;
+}
+
+static void add_count(const struct ff_terminal *t, struct ff_buf *out, uint32_t count,
 		      const char *style, const char *what)
 {
 	if (count == 0)
 		return;
 	ff_buf_addstr(out, out->len ? ", " : "");
-	terminal_paint(t, out, style);
+	ff_terminal_paint(t, out, style);
 	ff_buf_addf(out, "%u %s", count, what);
-	terminal_unpaint(t, out);
+	ff_terminal_unpaint(t, out);
 }
 
-static void say_last_line(struct terminal *t, const struct ff_event *event)
+static void say_last_line(struct ff_terminal *t, const struct ff_event *event)
 {
 	static const enum ff_outcome order[] = {
 		FF_OUTCOME_FAILED,  FF_OUTCOME_ERROR,	FF_OUTCOME_CRASHED,
@@ -307,36 +367,38 @@ static void say_last_line(struct terminal *t, const struct ff_event *event)
 	struct ff_buf title = FF_BUF_INIT;
 	const char *style, *in;
 
-	_Static_assert(sizeof order / sizeof *order == FF_OUTCOMES, "an outcome is not counted");
-	style = event->u.run_finished.exit_code != 0 ? TERMINAL_RED
+	_Static_assert(sizeof(order) / sizeof(*order) == FF_OUTCOMES, "an outcome is not counted");
+	style = event->u.run_finished.exit_code != 0 ? FF_TERMINAL_RED
 		: counts->by_outcome[FF_OUTCOME_PASSED] > 0 && t->warnings_len == 0
-			? TERMINAL_GREEN
-			: TERMINAL_YELLOW;
-	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+			? FF_TERMINAL_GREEN
+			: FF_TERMINAL_YELLOW;
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++)
 		add_count(t, &title,
 			  counts->by_outcome[order[i]] +
 				  (order[i] == FF_OUTCOME_SKIPPED ? t->modules_skipped : 0),
-			  terminal_outcome_style(order[i]), ff_outcome_word(order[i]));
-	add_count(t, &title, t->errors_len, TERMINAL_RED, "not collected");
-	add_count(t, &title, counts->retried, TERMINAL_YELLOW, "retried");
-	add_count(t, &title, t->warnings_len, TERMINAL_YELLOW,
+			  ff_terminal_outcome_style(order[i]), ff_outcome_word(order[i]));
+	add_count(t, &title, t->errors_len, FF_TERMINAL_RED, "not collected");
+	add_count(t, &title, count_not_run(t, counts), FF_TERMINAL_YELLOW, "not run");
+	add_count(t, &title, counts->retried, FF_TERMINAL_YELLOW, "retried");
+	add_count(t, &title, t->warnings_len, FF_TERMINAL_YELLOW,
 		  t->warnings_len == 1 ? "warning" : "warnings");
 	in = title.len > 0 ? " in " : "nothing ran in ";
-	terminal_paint(t, &title, style);
+	ff_terminal_paint(t, &title, style);
 	ff_buf_addstr(&title, in);
 	ff_text_seconds(&title, event->u.run_finished.took_us);
-	terminal_unpaint(t, &title);
+	ff_terminal_unpaint(t, &title);
 	add_rule(t, &t->screen.text, style, &title);
 	ff_buf_release(&title);
 }
 
-void terminal_say_end(struct terminal *t, const struct ff_event *event)
+void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event)
 {
 	ff_buf_addch(&t->screen.text, '\n');
 	say_failures(t, "errors", &t->errors, t->errors_left_out);
 	say_failures(t, "failures", &t->failures, t->failures_left_out);
-	if (t->opts.verbosity >= 0)
+	if (t->setup.verbosity >= 0)
 		say_lists(t);
+	ff_terminal_say_lost_hosts(t);
 	say_jobs(t);
 	say_last_line(t, event);
 }

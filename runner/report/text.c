@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { SGR_MAX = 64 };
+
 int32_t ff_text_decode(const char *text, size_t left, size_t *len)
 {
 	const unsigned char *s = (const unsigned char *)text;
@@ -53,16 +55,22 @@ static size_t columns_of(int32_t code)
 
 	if (code < 0x300)
 		return 1;
-	if (within(none, sizeof none / sizeof *none, code))
+	if (within(none, sizeof(none) / sizeof(*none), code))
 		return 0;
-	return within(two, sizeof two / sizeof *two, code) ? 2 : 1;
+	return within(two, sizeof(two) / sizeof(*two), code) ? 2 : 1;
 }
 
-/* Controls, and the invisible marks that reorder or break lines. */
+/* Controls (C0, DEL, C1), and the invisible characters that reorder, break, annotate or tag text.
+ */
 static bool drives_terminal(int32_t code)
 {
-	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x200e || code == 0x200f ||
-	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+	static const struct range marks[] = {{0x61c, 0x61c},   {0x180e, 0x180e},  {0x200e, 0x200f},
+					     {0x2028, 0x202e}, {0x2060, 0x206f},  {0xfeff, 0xfeff},
+					     {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
+
+	if (code < 0x300)
+		return code < 0x20 || (code >= 0x7f && code < 0xa0);
+	return within(marks, sizeof(marks) / sizeof(*marks), code);
 }
 
 static void add_escape(struct ff_buf *out, int32_t code, unsigned char byte)
@@ -76,10 +84,22 @@ static void add_escape(struct ff_buf *out, int32_t code, unsigned char byte)
 			return;
 		}
 	}
-	if (code > 0xff)
+	if (code > 0xffff)
+		ff_buf_addf(out, "\\U%08x", (unsigned)code);
+	else if (code > 0xff)
 		ff_buf_addf(out, "\\u%04x", (unsigned)code);
 	else
 		ff_buf_addf(out, "\\x%02x", code < 0 ? byte : (unsigned)code);
+}
+
+/* How much of the text is printable ASCII: most of it. */
+static size_t plain_len(const char *text, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && text[n] >= ' ' && text[n] < 0x7f)
+		n++;
+	return n;
 }
 
 void ff_text_line(struct ff_buf *out, const char *text, size_t columns, const char *ellipsis)
@@ -109,11 +129,12 @@ void ff_text_line(struct ff_buf *out, const char *text, size_t columns, const ch
 	ff_buf_addstr(out, ellipsis);
 }
 
-/* The length of the SGR sequence at `text`, 0 if there is none. */
+/* The length of the SGR sequence at `text`, 0 if there is none. A very long one is none. */
 static size_t sgr_len(const char *text, size_t len)
 {
 	size_t i = 2;
 
+	len = len < SGR_MAX ? len : SGR_MAX;
 	if (len < 3 || text[0] != '\033' || text[1] != '[')
 		return 0;
 	while (i < len && (strchr("0123456789;:", text[i]) && text[i]))
@@ -130,10 +151,16 @@ void ff_text_lines(struct ff_buf *out, const char *text, size_t len, const char 
 	for (size_t i = 0; i < len; i += n) {
 		int32_t code = ff_text_decode(text + i, len - i, &n);
 		size_t sgr = code == '\033' ? sgr_len(text + i, len - i) : 0;
+		size_t plain = plain_len(text + i, len - i);
 
 		if (fresh && code != '\n')
 			ff_buf_addstr(out, indent);
 		fresh = false;
+		if (plain > 0) {
+			ff_buf_add(out, text + i, plain);
+			n = plain;
+			continue;
+		}
 		if (sgr > 0) {
 			n = sgr;
 			if (colour)
@@ -234,7 +261,7 @@ void ff_text_size(struct ff_buf *out, uint64_t bytes)
 		ff_buf_addf(out, "%u byte%s", (unsigned)bytes, bytes == 1 ? "" : "s");
 		return;
 	}
-	for (; size >= 1023.95 && unit + 1 < sizeof units / sizeof *units; unit++)
+	for (; size >= 1023.95 && unit + 1 < sizeof(units) / sizeof(*units); unit++)
 		size /= 1024;
 	ff_buf_addf(out, "%.1f %s", size, units[unit]);
 }
@@ -243,7 +270,7 @@ bool ff_text_locale_is_utf8(void)
 {
 	static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		const char *value = getenv(names[i]);
 
 		if (value && *value)

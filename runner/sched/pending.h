@@ -1,4 +1,4 @@
-/* The set of units that wait, with the lowest at hand: a tree of bitmaps. */
+/* A set of numbers, with the lowest at hand: a tree of bitmaps. */
 #ifndef FF_SCHED_PENDING_H
 #define FF_SCHED_PENDING_H
 
@@ -8,18 +8,24 @@
 enum { FF_PENDING_LEVELS = 6 }; /* 64^6 > 2^32 */
 
 struct ff_pending {
-	uint64_t *levels[FF_PENDING_LEVELS]; /* [0]: a bit per unit; above: a bit per word below */
+	uint64_t
+		*levels[FF_PENDING_LEVELS]; /* [0]: a bit per number; above: a bit per word below */
 	unsigned depth;
-	uint32_t size; /* units there can be */
-	uint32_t len;  /* units in it */
+	uint32_t size; /* numbers there can be */
+	uint32_t len;  /* numbers in it */
 };
 
 /* `full`: with all of 0 ... size-1 in it. */
 void ff_pending_init(struct ff_pending *pending, uint32_t size, bool full);
 void ff_pending_release(struct ff_pending *pending);
-bool ff_pending_has(const struct ff_pending *pending, uint32_t unit);
-/* Adding what is in it, or what can't be, changes nothing. */
-void ff_pending_add(struct ff_pending *pending, uint32_t unit);
+bool ff_pending_has(const struct ff_pending *pending, uint32_t number);
+/* Adding what is in it, or what can't be, changes nothing; nor does removing what is not in it. */
+void ff_pending_add(struct ff_pending *pending, uint32_t number);
+void ff_pending_del(struct ff_pending *pending, uint32_t number);
+/* The lowest; it must not be empty. */
+uint32_t ff_pending_first(const struct ff_pending *pending);
+/* The lowest that is at least `number`; UINT32_MAX: none. */
+uint32_t ff_pending_next(const struct ff_pending *pending, uint32_t number);
 /* Takes the lowest out; it must not be empty. */
 uint32_t ff_pending_take(struct ff_pending *pending);
 

@@ -1,19 +1,561 @@
-/* The list of policies. */
+/* Placing: free slots of hosts, the jobs that want them, and pools. A job that can't go on is
+ * parked at what it waits for (a pool, a host that is kept free for it), and nobody looks at it
+ * until that has come. */
 #include "sched/sched.h"
 
 #include <string.h>
 
-#include "sched/load.h"
+#include "base/alloc.h"
+#include "sched/pending.h"
+#include "sched/sets.h"
 
-const struct ff_sched_class *const ff_scheds[] = {
-	&ff_sched_load,
-	NULL,
+#define NOBODY UINT32_MAX
+
+struct pool {
+	uint32_t free;
+	struct ff_pending waiting; /* jobs */
 };
 
-const struct ff_sched_class *ff_sched_find(const char *name)
+struct job {
+	bool started, stopped, sessions, discover;
+	bool no_sessions; /* more */
+	uint32_t weight;
+	uint32_t set;
+	struct ff_sched_uses *uses;
+	size_t uses_len;
+	struct ff_queues *queues; /* NULL before its units are known */
+	uint32_t coming;	  /* sessions that were placed and are not up yet */
+	uint32_t kept;		  /* the host that is kept free for it; NOBODY */
+};
+
+struct ff_sched {
+	struct ff_sets sets;
+	struct job *jobs;
+	uint32_t jobs_len;
+	struct pool *pools;
+	uint32_t pools_len;
+	struct ff_pending urgent; /* jobs for which a host is kept that may have room now */
+};
+
+/* --- life --- */
+
+struct ff_sched *ff_sched_new(const struct ff_sched_opts *opts)
 {
-	for (const struct ff_sched_class *const *class = ff_scheds; *class; class ++)
-		if (!strcmp((*class)->name, name))
-			return *class;
-	return NULL;
+	struct ff_sched *sched = ff_xcalloc(1, sizeof(*sched));
+
+	ff_sets_init(&sched->sets, opts->hosts, opts->jobs);
+	sched->jobs_len = opts->jobs;
+	sched->jobs = ff_xcalloc((size_t)opts->jobs + 1, sizeof(*sched->jobs));
+	ff_pending_init(&sched->urgent, opts->jobs, false);
+	sched->pools_len = opts->pools_len;
+	sched->pools = ff_xcalloc((size_t)opts->pools_len + 1, sizeof(*sched->pools));
+	for (uint32_t i = 0; i < opts->pools_len; i++) {
+		sched->pools[i].free = opts->pools[i];
+		ff_pending_init(&sched->pools[i].waiting, opts->jobs, false);
+	}
+	return sched;
+}
+
+void ff_sched_free(struct ff_sched *sched)
+{
+	if (!sched)
+		return;
+	for (uint32_t i = 0; i < sched->jobs_len; i++) {
+		ff_free(sched->jobs[i].uses);
+		ff_queues_free(sched->jobs[i].queues);
+	}
+	for (uint32_t i = 0; i < sched->pools_len; i++)
+		ff_pending_release(&sched->pools[i].waiting);
+	ff_pending_release(&sched->urgent);
+	ff_sets_release(&sched->sets);
+	ff_free(sched->jobs);
+	ff_free(sched->pools);
+	ff_free(sched);
+}
+
+/* --- who is looked at again --- */
+
+static struct ff_set *set_of(const struct ff_sched *sched, uint32_t job)
+{
+	return &sched->sets.sets[sched->jobs[job].set];
+}
+
+static void job_ready(struct ff_sched *sched, uint32_t number)
+{
+	if (!sched->jobs[number].started || sched->jobs[number].stopped)
+		return;
+	ff_pending_del(&set_of(sched, number)->starved, number);
+	ff_pending_add(&set_of(sched, number)->ready, number);
+}
+
+static void wake_starved(struct ff_sched *sched, const struct ff_set *set)
+{
+	if (set->starved.len > 0)
+		job_ready(sched, ff_pending_first(&set->starved));
+}
+
+/* The host has more room than it had. */
+static void more_room(struct ff_sched *sched, uint32_t number)
+{
+	uint32_t kept_for = sched->sets.hosts[number].kept_for;
+
+	ff_sets_show(&sched->sets, number);
+	if (kept_for != NOBODY) {
+		job_ready(sched, kept_for);
+		ff_pending_add(&sched->urgent, kept_for);
+	}
+	for (uint32_t i = 0; i < sched->sets.len; i++)
+		if (ff_set_has(&sched->sets.sets[i], number))
+			wake_starved(sched, &sched->sets.sets[i]);
+}
+
+/* The host is open to all again. */
+static void keep_no_more(struct ff_sched *sched, uint32_t number)
+{
+	uint32_t job = sched->sets.hosts[number].kept_for;
+
+	if (job == NOBODY)
+		return;
+	sched->sets.hosts[number].kept_for = NOBODY;
+	sched->jobs[job].kept = NOBODY;
+	ff_pending_del(&sched->urgent, job);
+	job_ready(sched, job);
+	more_room(sched, number);
+}
+
+/* --- wishes --- */
+
+/* What a job wants to have placed next. */
+struct wish {
+	bool any, alone;
+	uint32_t avoid; /* a host, if there is another; NOBODY */
+};
+
+static struct wish wish_of(const struct job *job)
+{
+	struct ff_queues *queues = job->queues;
+	struct wish wish = {.avoid = NOBODY};
+
+	if (job->no_sessions) {
+		wish.any = false;
+	} else if (!queues) {
+		wish.any = job->sessions || (job->discover && job->coming == 0);
+	} else if (ff_queues_waiting(queues) > (job->sessions ? job->coming : 0)) {
+		wish.any = true;
+	} else if (ff_queues_waiting(queues) == 0 &&
+		   ff_queues_alone_waiting(queues) > job->coming) {
+		wish.any = wish.alone = true;
+		/* Those before it are for sessions that are coming. */
+		ff_queues_peek_alone(queues, job->coming, &wish.avoid);
+	}
+	return wish;
+}
+
+/* --- pools --- */
+
+/* A job that can't be placed stands in line at each of its pools, in the order of the jobs. Those
+ * behind take only what the first leaves, or he would wait for ever. */
+
+static uint32_t amount_of(const struct job *job, uint32_t pool)
+{
+	for (size_t i = 0; i < job->uses_len; i++)
+		if (job->uses[i].pool == pool)
+			return job->uses[i].amount;
+	return 0;
+}
+
+/* Whether it keeps others waiting: not if it wants nothing now, or has no host. */
+static bool stands_in_line(const struct ff_sched *sched, uint32_t number)
+{
+	const struct job *job = &sched->jobs[number];
+
+	return job->started && !job->stopped && wish_of(job).any &&
+	       set_of(sched, number)->there > 0;
+}
+
+static bool lacks_pools(const struct ff_sched *sched, uint32_t number)
+{
+	const struct job *job = &sched->jobs[number];
+
+	for (size_t i = 0; i < job->uses_len; i++) {
+		const struct pool *pool = &sched->pools[job->uses[i].pool];
+		uint32_t first = ff_pending_next(&pool->waiting, 0);
+		uint64_t need = job->uses[i].amount;
+
+		if (first < number && stands_in_line(sched, first))
+			need += amount_of(&sched->jobs[first], job->uses[i].pool);
+		if (pool->free < need)
+			return true;
+	}
+	return false;
+}
+
+static void stand_in_line(struct ff_sched *sched, uint32_t number, bool stand)
+{
+	const struct job *job = &sched->jobs[number];
+
+	for (size_t i = 0; i < job->uses_len; i++) {
+		struct ff_pending *line = &sched->pools[job->uses[i].pool].waiting;
+
+		if (stand)
+			ff_pending_add(line, number);
+		else
+			ff_pending_del(line, number);
+	}
+}
+
+/* As many as what is free is enough for. */
+static void wake_pool(struct ff_sched *sched, uint32_t number)
+{
+	struct pool *pool = &sched->pools[number];
+	uint32_t left = pool->free;
+	uint32_t job = ff_pending_next(&pool->waiting, 0);
+
+	for (; left > 0 && job != NOBODY; job = ff_pending_next(&pool->waiting, job + 1)) {
+		uint32_t amount = amount_of(&sched->jobs[job], number);
+
+		job_ready(sched, job);
+		if (stands_in_line(sched, job))
+			left -= amount < left ? amount : left;
+		else
+			ff_pending_del(&pool->waiting, job);
+	}
+}
+
+static void wake_pools_of(struct ff_sched *sched, const struct job *job)
+{
+	for (size_t i = 0; i < job->uses_len; i++)
+		wake_pool(sched, job->uses[i].pool);
+}
+
+/* It wants nothing more: whatever was held for it is for others. */
+static void step_aside(struct ff_sched *sched, uint32_t number)
+{
+	const struct job *job = &sched->jobs[number];
+	struct ff_set *set = set_of(sched, number);
+
+	if (job->kept != NOBODY)
+		keep_no_more(sched, job->kept);
+	ff_pending_del(&set->ready, number);
+	ff_pending_del(&set->starved, number);
+	stand_in_line(sched, number, false);
+	wake_starved(sched, set);
+	wake_pools_of(sched, job);
+}
+
+/* --- hosts --- */
+
+void ff_sched_host_up(struct ff_sched *sched, uint32_t host, uint32_t slots)
+{
+	struct ff_set_host *h = &sched->sets.hosts[host];
+
+	keep_no_more(sched, host);
+	h->slots = h->free = slots ? slots : 1;
+	h->up = true;
+	h->draining = false;
+	more_room(sched, host);
+}
+
+/* Jobs that have no host any more leave the pools to others. */
+static void host_closed(struct ff_sched *sched, uint32_t host)
+{
+	keep_no_more(sched, host);
+	ff_sets_show(&sched->sets, host);
+	for (uint32_t i = 0; i < sched->pools_len; i++)
+		wake_pool(sched, i);
+	/* Units that waited for it, to avoid another one, may go there now. */
+	for (uint32_t i = 0; i < sched->sets.len; i++)
+		while (ff_set_has(&sched->sets.sets[i], host) &&
+		       sched->sets.sets[i].starved.len > 0)
+			wake_starved(sched, &sched->sets.sets[i]);
+}
+
+void ff_sched_host_down(struct ff_sched *sched, uint32_t host)
+{
+	sched->sets.hosts[host].up = false;
+	sched->sets.hosts[host].free = 0;
+	host_closed(sched, host);
+}
+
+void ff_sched_host_drain(struct ff_sched *sched, uint32_t host)
+{
+	sched->sets.hosts[host].draining = true;
+	host_closed(sched, host);
+}
+
+uint32_t ff_sched_host_free_slots(const struct ff_sched *sched, uint32_t host)
+{
+	return sched->sets.hosts[host].up ? sched->sets.hosts[host].free : 0;
+}
+
+/* --- jobs --- */
+
+void ff_sched_job_start(struct ff_sched *sched, uint32_t number,
+			const struct ff_sched_job_opts *opts)
+{
+	struct job *job = &sched->jobs[number];
+
+	*job = (struct job){
+		.started = true,
+		.sessions = opts->sessions,
+		.discover = opts->discover,
+		.weight = opts->weight ? opts->weight : 1,
+		.uses_len = opts->uses_len,
+		.kept = NOBODY,
+	};
+	if (opts->uses_len > 0)
+		job->uses = memcpy(ff_xmalloc(opts->uses_len * sizeof(*job->uses)), opts->uses,
+				   opts->uses_len * sizeof(*job->uses));
+	job->set = ff_sets_enter(&sched->sets, opts->hosts);
+	job_ready(sched, number);
+}
+
+void ff_sched_job_units(struct ff_sched *sched, uint32_t number, const struct ff_queues_opts *units)
+{
+	struct job *job = &sched->jobs[number];
+
+	ff_queues_free(job->queues);
+	job->queues = ff_queues_new(units);
+	if (job->stopped)
+		ff_queues_stop(job->queues);
+	job_ready(sched, number);
+}
+
+void ff_sched_job_stop(struct ff_sched *sched, uint32_t number)
+{
+	struct job *job = &sched->jobs[number];
+
+	if (!job->started || job->stopped)
+		return;
+	job->stopped = true;
+	if (job->queues)
+		ff_queues_stop(job->queues);
+	step_aside(sched, number);
+}
+
+void ff_sched_job_end(struct ff_sched *sched, uint32_t number)
+{
+	struct job *job = &sched->jobs[number];
+
+	if (!job->started)
+		return;
+	ff_sched_job_stop(sched, number);
+	ff_sets_leave(&sched->sets, job->set);
+	ff_queues_free(job->queues);
+	ff_free(job->uses);
+	*job = (struct job){.kept = NOBODY};
+}
+
+bool ff_sched_job_hosts(const struct ff_sched *sched, uint32_t job, uint32_t host)
+{
+	return sched->jobs[job].started && ff_set_has(set_of(sched, job), host);
+}
+
+void ff_sched_job_not_on(struct ff_sched *sched, uint32_t number, uint32_t host)
+{
+	struct job *job = &sched->jobs[number];
+
+	if (!ff_sched_job_hosts(sched, number, host))
+		return;
+	if (job->kept == host)
+		keep_no_more(sched, host);
+	ff_pending_del(&set_of(sched, number)->ready, number);
+	ff_pending_del(&set_of(sched, number)->starved, number);
+	job->set = ff_sets_without(&sched->sets, job->set, host);
+	job_ready(sched, number);
+	/* It may have been the last. */
+	wake_pools_of(sched, job);
+}
+
+uint32_t ff_sched_waiting(const struct ff_sched *sched, uint32_t job)
+{
+	const struct ff_queues *queues = sched->jobs[job].queues;
+
+	return queues ? ff_queues_waiting(queues) + ff_queues_alone_waiting(queues) : 0;
+}
+
+struct ff_queues *ff_sched_queues(const struct ff_sched *sched, uint32_t job)
+{
+	return sched->jobs[job].queues;
+}
+
+void ff_sched_again(struct ff_sched *sched, uint32_t number, uint32_t unit, bool alone,
+		    uint32_t avoid)
+{
+	struct job *job = &sched->jobs[number];
+
+	if (!job->queues)
+		return;
+	if (alone)
+		ff_queues_again_alone(job->queues, unit, avoid);
+	else
+		ff_queues_again(job->queues, unit);
+	job_ready(sched, number);
+}
+
+void ff_sched_no_sessions(struct ff_sched *sched, uint32_t job)
+{
+	sched->jobs[job].no_sessions = true;
+	if (sched->jobs[job].started)
+		step_aside(sched, job);
+}
+
+void ff_sched_wake(struct ff_sched *sched, uint32_t job)
+{
+	job_ready(sched, job);
+}
+
+void ff_sched_session_up(struct ff_sched *sched, uint32_t job)
+{
+	if (sched->jobs[job].coming > 0)
+		sched->jobs[job].coming--;
+	job_ready(sched, job);
+}
+
+/* --- placing --- */
+
+/* No host has room enough: the one with the most is kept free for the job from now on. Where all
+ * are full the next to have some will be it. */
+static void keep_a_host(struct ff_sched *sched, uint32_t number, uint32_t avoid)
+{
+	uint32_t best = ff_set_roomiest(set_of(sched, number), avoid);
+
+	if (best == NOBODY)
+		return;
+	sched->sets.hosts[best].kept_for = number;
+	sched->jobs[number].kept = best;
+	ff_sets_show(&sched->sets, best);
+}
+
+static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
+		     const struct ff_set_need *need, struct ff_placement *placement)
+{
+	struct job *job = &sched->jobs[number];
+
+	*placement = (struct ff_placement){
+		.job = number,
+		.host = host,
+		.unit = NOBODY,
+		.slots = ff_sets_slots(&sched->sets.hosts[host], need),
+		.alone = need->alone,
+	};
+	if (job->sessions || !job->queues)
+		job->coming++;
+	else
+		placement->unit = need->alone ? ff_queues_take_alone(job->queues)
+					      : ff_queues_take(job->queues);
+	sched->sets.hosts[host].free -= placement->slots;
+	ff_sets_show(&sched->sets, host);
+	if (job->kept != NOBODY)
+		keep_no_more(sched, job->kept);
+	for (size_t i = 0; i < job->uses_len; i++)
+		sched->pools[job->uses[i].pool].free -= job->uses[i].amount;
+	stand_in_line(sched, number, false);
+	wake_starved(sched, set_of(sched, number));
+	wake_pools_of(sched, job);
+}
+
+/* It can't be placed now, for want of pools or of room on a host. */
+static void park(struct ff_sched *sched, uint32_t number, bool pools)
+{
+	struct job *job = &sched->jobs[number];
+	struct ff_set *set = set_of(sched, number);
+
+	/* Nobody keeps a host while he waits for what another may have who waits for the host. */
+	if (pools && job->kept != NOBODY)
+		keep_no_more(sched, job->kept);
+	ff_pending_del(&set->ready, number);
+	stand_in_line(sched, number, true);
+	if (pools) {
+		ff_pending_del(&set->starved, number);
+		wake_starved(sched, set);
+	} else {
+		ff_pending_add(&set->starved, number);
+	}
+}
+
+/* One try for the job that comes first; true: it was placed. Else it is not ready any more. */
+static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placement *placement)
+{
+	struct job *job = &sched->jobs[number];
+	const struct ff_set *set = set_of(sched, number);
+	struct wish wish = wish_of(job);
+	struct ff_set_need need = {job->weight, wish.avoid, wish.alone};
+	uint32_t host;
+
+	if (!wish.any) {
+		step_aside(sched, number);
+		return false;
+	}
+	if (lacks_pools(sched, number)) {
+		park(sched, number, true);
+		return false;
+	}
+	if (need.avoid != NOBODY && !ff_sets_other_there(&sched->sets, set, need.avoid))
+		need.avoid = NOBODY;
+	if (job->kept != NOBODY && job->kept == need.avoid)
+		keep_no_more(sched, job->kept);
+	if (job->kept != NOBODY && ff_sets_fits(&sched->sets, job->kept, &need))
+		host = job->kept;
+	else
+		host = ff_sets_find(&sched->sets, set, &need);
+	if (host != NOBODY) {
+		place_on(sched, number, host, &need, placement);
+		placement->anywhere = need.avoid != wish.avoid;
+		return true;
+	}
+	if (job->kept == NOBODY)
+		keep_a_host(sched, number, need.avoid);
+	park(sched, number, false);
+	return false;
+}
+
+/* The set whose first ready job comes first, of those with something free. */
+static const struct ff_set *set_to_serve(const struct ff_sched *sched)
+{
+	const struct ff_set *best = NULL;
+
+	for (uint32_t i = 0; i < sched->sets.len; i++) {
+		const struct ff_set *set = &sched->sets.sets[i];
+
+		if (set->ready.len == 0 || ff_tournament_empty(&set->most))
+			continue;
+		if (!best || ff_pending_first(&set->ready) < ff_pending_first(&best->ready))
+			best = set;
+	}
+	return best;
+}
+
+bool ff_sched_place(struct ff_sched *sched, struct ff_placement *placement)
+{
+	const struct ff_set *set;
+
+	for (;;) {
+		uint32_t job;
+
+		if (sched->urgent.len > 0)
+			job = ff_pending_take(&sched->urgent);
+		else if ((set = set_to_serve(sched)))
+			job = ff_pending_first(&set->ready);
+		else
+			return false;
+		if (try_place(sched, job, placement))
+			return true;
+	}
+}
+
+void ff_sched_return_pools(struct ff_sched *sched, const struct ff_placement *placement)
+{
+	const struct job *job = &sched->jobs[placement->job];
+
+	for (size_t i = 0; i < job->uses_len; i++)
+		sched->pools[job->uses[i].pool].free += job->uses[i].amount;
+	wake_pools_of(sched, job);
+}
+
+void ff_sched_return(struct ff_sched *sched, const struct ff_placement *placement)
+{
+	ff_sched_return_pools(sched, placement);
+	sched->sets.hosts[placement->host].free += placement->slots;
+	more_room(sched, placement->host);
 }

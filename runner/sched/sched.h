@@ -1,5 +1,19 @@
-/* Schedulers: which unit goes to which worker. Pure: no I/O, no clock; they are told what happened
- * and say what to send. Units are indexes 0 … units-1, workers are indexes given by the caller. */
+/* The scheduler: which unit goes where. It holds what waits and what is given out, slots, weights
+ * and pools, for tests and commands alike. Pure: no I/O, no clock; it is told what happened and
+ * says what to do next. Hosts, jobs, workers and units are numbers of the caller's.
+ *
+ * Two kinds of jobs. In a job of single units each one is *placed*: it takes slots of a host, and
+ * gives them back at its end. In a job of sessions it is sessions that are placed; each takes its
+ * slots for its life, and as a worker has a queue of units which a policy fills (queues.h).
+ *
+ * Jobs come in the order of their numbers: the first that can be placed is. One that finds no host
+ * with room enough has one kept free for it; one that lacks some of a pool stands in line there,
+ * and those behind it take only what it leaves. So no later job can keep an earlier one waiting for
+ * ever.
+ *
+ * Costs: O(log hosts) a placement and a return, O(log workers) a unit given or done; nothing looks
+ * at all hosts or all workers. What comes back to a pool is offered to as many jobs as it is enough
+ * for. */
 #ifndef FF_SCHED_SCHED_H
 #define FF_SCHED_SCHED_H
 
@@ -7,66 +21,92 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
+#include "sched/policy.h"
+#include "sched/queues.h"
 
-struct ff_sched; /* an instance: each policy's own struct begins with its class */
+struct ff_sched;
 
-/* The answer: send these units, in this order, to the worker that was asked about. */
-struct ff_sched_batch {
-	const uint32_t *units; /* the scheduler's, valid until the next call */
-	size_t len;
-	bool end; /* nothing more will come for this worker: let it finish */
+struct ff_sched_opts {
+	uint32_t hosts; /* numbers 0 … hosts-1 */
+	uint32_t jobs;
+	const uint32_t *pools; /* the size of each named pool; borrowed only during the call */
+	uint32_t pools_len;
 };
 
-/* Units to be taken back from the tail of a worker's queue. */
-struct ff_sched_recall {
-	uint32_t worker;
-	const uint32_t *units; /* the scheduler's, valid until the next call */
-	size_t len;
+struct ff_sched *ff_sched_new(const struct ff_sched_opts *opts);
+void ff_sched_free(struct ff_sched *sched);
+
+/* --- hosts --- */
+
+/* It is there with so many free slots. */
+void ff_sched_host_up(struct ff_sched *sched, uint32_t host, uint32_t slots);
+/* Nothing is placed there any more. What was placed there counts as returned: no ff_sched_return
+ * for it. */
+void ff_sched_host_down(struct ff_sched *sched, uint32_t host);
+/* Nothing new is placed there; what runs goes on and is returned. */
+void ff_sched_host_drain(struct ff_sched *sched, uint32_t host);
+uint32_t ff_sched_host_free_slots(const struct ff_sched *sched, uint32_t host);
+
+/* --- jobs --- */
+
+struct ff_sched_uses {
+	uint32_t pool, amount;
 };
 
-struct ff_sched_class {
-	const char *name;
-	const char *help;
-	/* `names`: the units' ids (for policies that group by them), borrowed for the scheduler's
-	 * life. */
-	struct ff_sched *(*create)(uint32_t units, const char *const *names, uint32_t workers);
-	void (*free)(struct ff_sched *sched);
-	/* A worker is there (again) and idle. Worker numbers may exceed `workers`: replacements. */
-	void (*worker_up)(struct ff_sched *sched, uint32_t worker);
-	/* It is gone: `running` (or UINT32_MAX) is not given out again; what else it had goes back.
-	 */
-	void (*worker_down)(struct ff_sched *sched, uint32_t worker, uint32_t running);
-	/* A unit came to its end there. */
-	void (*done)(struct ff_sched *sched, uint32_t worker, uint32_t unit, int64_t duration_us);
-	/* Give a unit out again (a retry, or one that a lost worker was running). */
-	void (*again)(struct ff_sched *sched, uint32_t unit);
-	/* The worker has nothing behind what it runs and can't finish that before it knows what
-	 * comes next (pytest tears down accordingly): `next` then answers with a unit or `end`. */
-	void (*hungry)(struct ff_sched *sched, uint32_t worker);
-	/* What to send to `worker` now; to be asked after each of the above for every worker that
-	 * may have become hungry. Units may come back (a retry, a crash elsewhere) after all
-	 * workers were told `end`: when `waiting` is not 0 and no worker is left, one must be
-	 * brought up again. */
-	struct ff_sched_batch (*next)(struct ff_sched *sched, uint32_t worker);
-	/* After `next` gave nothing and no end: units to ask back from another worker, so that this
-	 * one gets some. len 0: none just now. The other keeps them until `returned`. */
-	struct ff_sched_recall (*recall)(struct ff_sched *sched, uint32_t worker);
-	/* What a worker gave back when it was asked: not all, if it had begun some. */
-	void (*returned)(struct ff_sched *sched, uint32_t worker, const uint32_t *units,
-			 size_t len);
-	/* No further unit may be given out; `next` answers `end` once. */
-	void (*stop)(struct ff_sched *sched);
-	/* Units neither given out nor done. */
-	uint32_t (*waiting)(const struct ff_sched *sched);
+struct ff_sched_job_opts {
+	const uint64_t *hosts; /* bitset of those it may use; copied, once per distinct set */
+	uint32_t weight;       /* slots that a unit (or a session) takes; at least 1 */
+	const struct ff_sched_uses *uses; /* of pools, by each unit that runs; copied */
+	size_t uses_len;
+	bool sessions;
+	bool discover; /* its units are not known: first one thing is placed that finds them */
 };
 
-struct ff_sched {
-	const struct ff_sched_class *class;
+/* From now on the job may be placed: single units as of ff_sched_units, sessions at once. */
+void ff_sched_job_start(struct ff_sched *sched, uint32_t job, const struct ff_sched_job_opts *opts);
+/* Its units are known; see queues.h for what is borrowed. */
+void ff_sched_job_units(struct ff_sched *sched, uint32_t job, const struct ff_queues_opts *units);
+/* Nothing of it is placed or given out any more; what runs goes on. */
+void ff_sched_job_stop(struct ff_sched *sched, uint32_t job);
+/* All of it is over: its memory goes. */
+void ff_sched_job_end(struct ff_sched *sched, uint32_t job);
+bool ff_sched_job_hosts(const struct ff_sched *sched, uint32_t job, uint32_t host);
+/* Units that wait: neither placed, nor given out, nor done. */
+uint32_t ff_sched_waiting(const struct ff_sched *sched, uint32_t job);
+/* The job's queues (NULL before its units are known): for jobs of sessions. */
+struct ff_queues *ff_sched_queues(const struct ff_sched *sched, uint32_t job);
+/* A host is not fit for it, as was found out: taken out of its set. */
+void ff_sched_job_not_on(struct ff_sched *sched, uint32_t job, uint32_t host);
+
+/* A session that was placed is up, and known to the queues; or will never be. */
+void ff_sched_session_up(struct ff_sched *sched, uint32_t job);
+/* No session of it is placed any more; those that are there go on. */
+void ff_sched_no_sessions(struct ff_sched *sched, uint32_t job);
+/* Something was done to its queues that may leave units waiting: look at it again. */
+void ff_sched_wake(struct ff_sched *sched, uint32_t job);
+
+/* A unit is to be placed (or given) again: a retry, or one whose host was lost. `alone`: where
+ * nothing else runs, for it may be what takes hosts down; not on `avoid` (UINT32_MAX: anywhere) if
+ * another host of the set is there. */
+void ff_sched_again(struct ff_sched *sched, uint32_t job, uint32_t unit, bool alone,
+		    uint32_t avoid);
+
+/* --- placing --- */
+
+struct ff_placement {
+	uint32_t job, host;
+	uint32_t unit;	/* UINT32_MAX: a session */
+	uint32_t slots; /* that it has taken */
+	bool alone;	/* it has the host for itself */
+	bool anywhere;	/* alone: no other host is there; for units that avoid it, too */
 };
 
-/* "load", "no", "each" …; NULL: unknown. */
-const struct ff_sched_class *ff_sched_find(const char *name);
-extern const struct ff_sched_class *const ff_scheds[];
+/* The next thing to start; false: nothing can be started now. Its slots, and a unit's pools, are
+ * taken. To be asked until it says false after each thing that happened. */
+bool ff_sched_place(struct ff_sched *sched, struct ff_placement *placement);
+/* A placed thing has ended, on a host that is still there. */
+void ff_sched_return(struct ff_sched *sched, const struct ff_placement *placement);
+/* Only its pools: its host went down. */
+void ff_sched_return_pools(struct ff_sched *sched, const struct ff_placement *placement);
 
 #endif

@@ -41,8 +41,15 @@ CASES = [
     Case("unclosed quote", 'inventory: ["popen]\n',
          ["demo.yaml:2:1: found unexpected end of stream while scanning a quoted scalar"]),
     Case("tab", "jobs:\n\tunit: 1\n",
-         ["demo.yaml:2:1: found character that cannot start any token"
-          " while scanning for the next token"]),
+         ["demo.yaml:2:1: a tab, where YAML wants spaces: indent with spaces only"]),
+    Case("tab behind spaces", "jobs:\n  a:\n    run: x\n  \tretries: 1\n",
+         ["demo.yaml:4:3: a tab, where YAML wants spaces: indent with spaces only"]),
+    Case("tab in a block text", "jobs:\n  a:\n    run: |\n\tmake\n",
+         ["demo.yaml:4:1: a tab, where YAML wants spaces: indent with spaces only"]),
+    Case("tag of a language", HOSTS + "jobs: {a: {run: !!python/object/apply:os.system [x]}}\n",
+         ["demo.yaml:2:17: tags are not supported: '!!python/object/apply:os.system'"]),
+    Case("tag of our own", "inventory: !hosts [popen]\n" + JOBS,
+         ["demo.yaml:1:12: tags are not supported: '!hosts'"]),
     Case("bad indentation", "jobs:\n  a: {run: x}\n b: {run: x}\n",
          ["demo.yaml:3:2: did not find expected key while parsing a block mapping"]),
     Case("not UTF-8", "jobs:\n  \udcff: 1\n", ["demo.yaml:2:3: invalid leading UTF-8 octet"]),
@@ -89,6 +96,27 @@ CASES = [
           "demo.yaml:4:3: job 'b' has neither 'pytest' nor 'run'",
           "demo.yaml:4:7: unknown key 'rnu'; did you mean 'run'?",
           "demo.yaml:5:10: 'version' wants 1, got '2'"]),
+
+    Case("setting in a job", job("run: x, maxfail: 3"),
+         ["demo.yaml:3:18: unknown key 'maxfail'; it belongs to 'settings'"]),
+    Case("job's key at the top", HOSTS + JOBS + "retries: 3\n",
+         ["demo.yaml:4:1: unknown key 'retries'; it belongs to 'jobs.NAME'"]),
+    Case("key in capitals", HOSTS + JOBS + "SETTINGS: {}\n",
+         ["demo.yaml:4:1: unknown key 'SETTINGS'; did you mean 'settings'?"]),
+    Case("beginning of a key", job("run: x, time: 3"),
+         ["demo.yaml:3:18: unknown key 'time'; did you mean 'timeout'?"]),
+    Case("misspelt report", HOSTS + JOBS + "report: {juint: x}\n",
+         ["demo.yaml:4:10: unknown key 'juint'; did you mean 'junit'?"]),
+    Case("JUnit on stdout", HOSTS + JOBS + "report: {junit: '-'}\n",
+         ["demo.yaml:4:10: 'junit' can't be written to stdout, it wants a file"]),
+    Case("misspelt worker", host("{spec: popen, worker: natvie}"),
+         ["demo.yaml:2:27: 'worker' wants native or python, got 'natvie'; did you mean 'native'?"]),
+    Case("misspelt boolean", HOSTS + JOBS + "tree: {source: ., delete: ture}\n",
+         ["demo.yaml:4:27: 'delete' wants true or false, got 'ture'; did you mean 'true'?"]),
+    Case("number with an exponent", job("run: x, retries: 1e1"),
+         ["demo.yaml:3:27: 'retries' wants a number from 0 to 100, got '1e1'"]),
+    Case("number with a blank", job("run: x, retries: '3 '"),
+         ["demo.yaml:3:27: 'retries' wants a number from 0 to 100, got '3 '"]),
 
     # --- types and ranges ---
     Case("version", "version: two\n" + HOSTS + JOBS,
@@ -185,6 +213,19 @@ CASES = [
     Case("empty range", host("ssh=build[1,]"),
          ["demo.yaml:2:5: empty range in 'ssh=build[1,]'"]),
     Case("too many hosts", host("ssh=build[1-100001]"), ["demo.yaml:2:5: more than 100000 hosts"]),
+    Case("hosts in the notation of others",
+         "inventory: ['ssh=n[1-3],m1', 'ssh=n[1-5]!n3', 'ssh=n[1-2,^3]', 'ssh=n[1-9/3]']\n" + JOBS,
+         ["demo.yaml:1:13: xspec 'ssh=n1,m1': 'n1,m1' can't be a host; a comma separates numbers"
+          " inside [...] only: list each host by itself",
+          "demo.yaml:1:30: xspec 'ssh=n1!n3': 'n1!n3' can't be a host; nothing can be taken out of a"
+          " range: write the ones that are meant, [1-2,4-5]",
+          "demo.yaml:1:47: bad range '^3' in 'ssh=n[1-2,^3]'",
+          "demo.yaml:1:64: bad range '1-9/3' in 'ssh=n[1-9/3]'"]),
+    Case("braces of a shell in a host", host("'ssh=n{1..3}'"),
+         ["demo.yaml:2:5: xspec 'ssh=n{1..3}': 'n{1..3}' can't be a host; only [...] stands for"
+          " several hosts"]),
+    Case("id with a comma", host("'popen//id=a,b'"),
+         ["demo.yaml:2:5: 'a,b' can't name a host: no blanks, commas, '!' or '&'"]),
     Case("duplicate host name", "inventory:\n  - {spec: popen, name: a}\n"
          "  - {spec: popen, name: a}\n" + JOBS,
          ["demo.yaml:3:12: duplicate host name 'a' (first at demo.yaml:2:12)"]),
@@ -243,8 +284,55 @@ CASES = [
          ["demo.yaml:3:30: axis 'a' has '1' twice"]),
     Case("axis called index", job("run: x, matrix: {index: [1]}"),
          ["demo.yaml:3:27: 'matrix' can't have an axis 'index'"]),
-    Case("too many instances", job("run: x, count: 1000000, matrix: {a: [1, 2]}"),
-         ["demo.yaml:3:3: job 'unit' has more than 1000000 instances"]),
+    Case("too many instances", job("run: x, count: 1000000000, matrix: {a: [1, 2, 3]}"),
+         ["demo.yaml:3:3: job 'unit' has more than 2147483646 instances"]),
+    Case("too many axes", job("run: x, matrix: {" + ", ".join(f"a{i}: [1]" for i in range(33)) + "}"),
+         ["demo.yaml:3:26: 'matrix' has more than 32 axes"]),
+
+    # --- placeholders ---
+    Case("misspelt placeholder", job("run: 'x {sise}', matrix: {size: [1]}"),
+         ["demo.yaml:3:15: job 'unit': 'run' has {sise}, which is nothing; did you mean {size}?"
+          " ({{sise}} stands for the text itself)"]),
+    Case("misspelt placeholder in a list", job("run: [x, '{Size}'], matrix: {size: [1]}"),
+         ["demo.yaml:3:15: job 'unit': 'run' has {Size}, which is nothing; did you mean {size}?"
+          " ({{Size}} stands for the text itself)"]),
+    Case("misspelt placeholder in env", job("run: x, env: {A: '{indx}'}, count: 2"),
+         ["demo.yaml:3:3: job 'unit': 'env' has {indx}, which is nothing; did you mean {index}?"
+          " ({{indx}} stands for the text itself)"]),
+    Case("index without a count", job("run: 'x {index}', matrix: {size: [1]}"),
+         ["demo.yaml:3:15: job 'unit': 'run' has {index}, but there is no 'count'; {{index}}"
+          " stands for the text itself"]),
+    Case("placeholder with blanks", job("run: 'x { size }', matrix: {size: [1]}"),
+         ["demo.yaml:3:15: job 'unit': 'run' has { size }, which is written {size}"]),
+    Case("placeholder with an unknown format", job("run: 'x {size:03d}', matrix: {size: [1]}"),
+         ["demo.yaml:3:15: job 'unit': 'run' has {size:03d}: there is {size}, and {size:raw} for a"
+          " value that is not quoted; {{size:03d}} stands for the text itself"]),
+    Case("value that can't be quoted", job("run: 'x $(({v}))', matrix: {v: [1, 1 + 2]}"),
+         ["demo.yaml:3:15: job 'unit': the value '1 + 2' of {v} can't be quoted where it stands in"
+          " 'run' (in $((...)), ${...}, `...` or $'...'); {v:raw} puts it there as it is"]),
+    Case("list that was meant as shell text", job("run: [make test]"),
+         ["demo.yaml:3:15: job 'unit': the program is called 'make test', blanks included: a list"
+          " holds the words of one command, a text is what the shell runs"]),
+
+    # --- pools, weights, hosts that must be there ---
+    Case("unknown pool", job("run: x, uses: {licens: 1}") + "pools: {licence: 2}\n",
+         ["demo.yaml:3:25: job 'unit' uses 'licens', which is no pool; did you mean 'licence'?"]),
+    Case("more of a pool than there is", job("run: x, uses: {licence: 3}") + "pools: {licence: 2}\n",
+         ["demo.yaml:3:25: job 'unit' uses 3 of 'licence', of which there are 2"]),
+    Case("pool of nothing", HOSTS + JOBS + "pools: {licence: 0}\n",
+         ["demo.yaml:4:18: pool 'licence' wants a number from 1 to 1000000, got '0'"]),
+    Case("weight of nothing", job("run: x, weight: 0"),
+         ["demo.yaml:3:26: 'weight' wants a number from 1 to 100000, got '0'"]),
+    Case("weight that no host can carry", job("run: x, weight: 2"),
+         ["demo.yaml:3:26: job 'unit' has weight 2, but no host that it may run on has more than 1"
+          " slot"]),
+    Case("more required hosts than there are", HOSTS + JOBS + "settings: {require_hosts: 2}\n",
+         ["demo.yaml:4:27: 'require_hosts' wants 2, but the inventory has 1 host"]),
+    Case("required hosts in words", HOSTS + JOBS + "settings: {require_hosts: every}\n",
+         ["demo.yaml:4:27: 'require_hosts' wants a number from 1 to 100000, or all, got 'every'"]),
+    Case("kept runs", HOSTS + JOBS + "settings: {keep: {runs: few, age: 3}}\n",
+         ["demo.yaml:4:25: 'runs' wants a number from 0 to 1000000, got 'few'",
+          "demo.yaml:4:30: unknown key 'age'"]),
     Case("needs no job", HOSTS + "jobs:\n  build: {run: x}\n  unit:\n    run: x\n"
          "    needs:\n      - biuld\n",
          ["demo.yaml:7:9: job 'unit' needs 'biuld', which is no job; did you mean 'build'?"]),
@@ -255,6 +343,14 @@ CASES = [
          ["demo.yaml:4:3: jobs need each other: a -> b -> a"]),
     Case("on no host", job("run: x, on: windows"),
          ["demo.yaml:3:22: job 'unit': no host matches 'windows'"]),
+    Case("on a misspelt host", job("run: x, on: popne"),
+         ["demo.yaml:3:22: job 'unit': no host matches 'popne'; did you mean 'popen'?"]),
+    Case("on a class of characters", job("run: x, on: 'n[a-c]'"),
+         ["demo.yaml:3:22: job 'unit': bad range 'a-c' in 'n[a-c]'; brackets are ranges as in"
+          " 'hosts': n[1-12], n[a,b]"]),
+    Case("on a range that is none of the hosts",
+         "inventory: ['popen//id=n[1-12]']\njobs:\n  unit: {run: x, on: 'n[13-20]'}\n",
+         ["demo.yaml:3:22: job 'unit': no host matches 'n[13-20]'"]),
     Case("on a bad pattern", job("run: x, on: 'a,!'"),
          ["demo.yaml:3:22: job 'unit': bad host pattern 'a,!'"]),
 ]

@@ -69,9 +69,9 @@ class Farflung:
     def start(self, *args, **options):
         options.setdefault("cwd", self.cwd)
         options.setdefault("env", self.env)
+        options.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.Popen(
             [self.program, *map(str, args)],
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -247,13 +247,65 @@ def outcomes(events):
 
 
 def result_of(events, unit):
+    """The result of a unit's last attempt, with the texts of its output."""
     finals = of_kind(events, "unit-finished", unit=unit, final=True)
     assert len(finals) == 1, finals
-    return finals[0]["result"]
+    return with_output(events, finals[0])
+
+
+STREAMS = {"stdout": 1, "stderr": 2}
+
+
+def with_output(events, finished):
+    """An attempt's result, whose output is told once, as it comes: put together as farflung does it."""
+    same = [e for e in events if (e.get("job"), e.get("index")) == (finished["job"], finished["index"])]
+    same = same[: same.index(finished)]
+    begins = [i for i, e in enumerate(same) if e["event"] == "unit-started"]
+    told = of_kind(same[begins[-1] if begins else 0 :], "unit-output")
+    result = dict(finished["result"])
+    if "sections" in result:
+        result["sections"] = [
+            section if "text" in section else dict(section, text=told_text(told, STREAMS[section["title"]]))
+            for section in result["sections"]
+        ]
+    for section in result.get("sections", []):
+        # What is no UTF-8 has become longer on its way.
+        assert "len" not in section or len(section["text"].encode()) >= section["len"], section
+    return result
+
+
+def told_text(told, stream):
+    head = "".join(e["text"] for e in of_kind(told, "unit-output", stream=stream) if not e.get("tail"))
+    tails = of_kind(told, "unit-output", stream=stream, tail=True)
+    tail = "".join(e["text"] for e in tails)
+    cut = sum(e.get("cut", 0) for e in tails)
+    if cut == 0:
+        return head + tail
+    cap, after = len(head.encode()), len(tail.encode())
+    mark = f"\n[… {cut} bytes were cut here: output_cap is {cap}, {cap + cut + after} were written …]\n"
+    return head + mark + tail
 
 
 def read_jsonl(path):
     return [json.loads(line) for line in pathlib.Path(path).read_text().splitlines()]
+
+
+def read_journal(path):
+    """A journal's events as --jsonl has them: with the texts from the output file beside it."""
+    output = pathlib.Path(path).with_name("output").read_bytes()
+
+    def with_text(holder):
+        if "at" in holder:
+            at = holder.pop("at")
+            text = output[at : at + holder.pop("len")]
+            holder["text"] = text.decode("utf-8", "replace")
+
+    events = read_jsonl(path)
+    for event in events:
+        with_text(event)
+        for section in event.get("result", {}).get("sections", []):
+            with_text(section)
+    return events
 
 
 def process_name(pid):

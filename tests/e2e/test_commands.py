@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from conftest import of_kind, outcomes, read_jsonl, result_of, wait_until, write
+from conftest import of_kind, outcomes, read_journal, read_jsonl, result_of, wait_until, write
 
 ONE_HOST = "inventory: [popen]\n"
 
@@ -52,6 +52,50 @@ def test_folder_environment_and_input(farflung):
     assert stdout_of(done.events, "env") == "d h j j j\n"
     assert stdout_of(done.events, "input") == "two\nlines\n"
     assert stdout_of(done.events, "silence") == ""
+
+
+def test_values_are_literal_in_shell_text(farflung):
+    """Whatever a value holds, and wherever it stands, the shell reads it as it is."""
+    values = ["a;echo pwn", "it's", "*", "a   b", "$(echo pwn)", '"', "", "\\", "#x"]
+    here = "cat <<END\n{v}|\nEND\n"
+    done = farflung.run_yaml(
+        json.dumps({
+            "inventory": ["popen"],
+            "jobs": {
+                "plain": {"run": "printf '<%s>' {v} b", "matrix": {"v": values}},
+                "double": {"run": 'printf "<%s>" "{v}" b', "matrix": {"v": values}},
+                "single": {"run": "printf '<%s><b>' '{v}'", "matrix": {"v": values}},
+                "nested": {"run": 'printf "<%s><b>" "$(printf %s "{v}")"', "matrix": {"v": values}},
+                "here": {"run": here, "matrix": {"v": values}},
+                "list": {"run": ["printf", "<%s>", "{v}", "b"], "matrix": {"v": values}},
+                "raw": {"run": "echo {v:raw}", "matrix": {"v": ["a; echo b"]}},
+            },
+        }),
+        code=0,
+    )
+    for value in values:
+        for job in ("plain", "double", "single", "nested", "list"):
+            assert stdout_of(done.events, f"{job}[v={value}]") == f"<{value}><b>", job
+        assert stdout_of(done.events, f"here[v={value}]") == f"{value}|\n"
+    assert stdout_of(done.events, "raw[v=a; echo b]") == "a\nb\n"
+
+
+def test_a_file_from_standard_input(farflung):
+    """Paths in it, and the journal, are meant from here."""
+    text = "inventory: [popen]\ntree: sub\njobs: {a: {run: cat there}}\nreport: {junit: out.xml}\n"
+    write(farflung.cwd / "sub" / "there", "fine\n")
+    for name in ("-", "/dev/stdin"):
+        with open(write(farflung.cwd.parent / "elsewhere.yaml", text.replace("popen", "{spec: popen, chdir: d}"))) as file:
+            farflung.run("run", name, stdin=file, code=0)
+        assert (farflung.cwd / "out.xml").exists() and (farflung.cwd / ".farflung" / "runs").is_dir()
+        (farflung.cwd / "out.xml").unlink()
+
+
+def test_hints_come_before_the_last_line(farflung):
+    done = farflung.run_yaml("inventory: [popen]\njobs: {a: {run: [echo, 'echo x']}}\n", code=0)
+    first, *_, last = done.stderr.splitlines()
+    assert first.startswith("farflung.yaml:2:17: hint: job 'a': 'echo x' is an argument of 'echo' here")
+    assert last.startswith("farflung: ") and last.endswith("(exit 0)")
 
 
 def test_matrix_and_count_make_instances(farflung):
@@ -176,7 +220,8 @@ def test_patterns_choose_hosts(farflung):
     )
     done = farflung.run_yaml(
         hosts + "jobs:\n"
-        "  reds: {run: 'true', count: 6, on: red}\n"
+        # The first waits for the second, which then must be on the other host.
+        "  reds: {run: 'touch r{index}; until test -e r2; do sleep 0.02; done', count: 6, on: red}\n"
         "  bigs: {run: 'true', count: 6, on: 'big,!red'}\n"
         "  named: {run: 'true', on: 'red*,&big'}\n",
         code=0,
@@ -224,7 +269,7 @@ def test_what_is_kept(farflung):
     assert cases["noisy"].findtext("system-out") == "some words\n"
     assert cases["noisy"].findtext("system-err").startswith("<&")
     journal = farflung.cwd / ".farflung" / "runs" / "last" / "journal.jsonl"
-    assert read_jsonl(journal) == done.events
+    assert read_journal(journal) == done.events
     busy = result_of(done.events, "busy")
     assert busy["user_us"] + busy["system_us"] > 0
     assert busy["duration_us"] > 0

@@ -36,7 +36,7 @@ def victim_started(live):
     """Waits until the victim runs; gives the pid of its worker."""
     worker = live.event("unit-started", unit=VICTIM)["worker"]
     wait_until(lambda: of_kind(live.events, "worker-started", worker=worker), 10, "the worker said its pid")
-    return of_kind(live.events, "worker-started", worker=worker)[0]["pid"]
+    return int(of_kind(live.events, "worker-started", worker=worker)[0]["facts"]["pid"])
 
 
 def begun(root):
@@ -133,8 +133,10 @@ def test_native_worker(farflung, python, name):
     assert set(got.values()) == {"passed"}  # run again, on the host that was opened again
     assert len(of_kind(events, "unit-started", unit=VICTIM)) == 2
     assert len(of_kind(events, "unit-started", unit="shell")) == 2
-    notes = " ".join(e["text"] for e in of_kind(events, "notice"))
-    assert "SIGKILL" in notes and "box" in [e.get("host") for e in of_kind(events, "notice")]
+    (away,) = of_kind(events, "host-away")
+    assert away["host"] == "box" and "SIGKILL" in away["error"] and away["units"] == 2
+    assert os.WTERMSIG(away["status"]) == signal.SIGKILL
+    assert len(of_kind(events, "host-ready", host="box")) == 2
 
 
 def test_native_worker_dies_again_and_again(farflung):
@@ -215,8 +217,8 @@ def test_silent_host_is_lost(farflung, python):
     os.kill(pid, signal.SIGSTOP)
     events = live.finish(0)
     assert outcomes(events) == dict.fromkeys(NAMES, "passed")
-    notes = [e["text"] for e in of_kind(events, "notice", host="box")]
-    assert "no sign of life for 1.5 s; opening it again" in notes
+    (away,) = of_kind(events, "host-away")
+    assert away["host"] == "box" and away["error"].endswith("no sign of life for 1.5 s")
 
 
 @pytest.mark.parametrize("where", ["local", "python", "ssh"])

@@ -49,7 +49,19 @@ def test_reference_of_the_file(farflung):
     [
         (["nonesuch"], "farflung: unknown command 'nonesuch' (see farflung --help)"),
         (["run", "--nonesuch"], "farflung: run: unknown option '--nonesuch' (see farflung run --help)"),
-        (["run", "--maxfail", "x"], "farflung: run: --maxfail wants a number, got 'x'"),
+        (["rnu"], "farflung: unknown command 'rnu'; did you mean 'run'? (see farflung --help)"),
+        (["run", "--max-fail", "3"],
+         "farflung: run: unknown option '--max-fail'; did you mean '--maxfail'? (see farflung run --help)"),
+        (["run", "--juint=x"],
+         "farflung: run: unknown option '--juint'; did you mean '--junit'? (see farflung run --help)"),
+        (["run", "--maxfail", "x"], "farflung: run: --maxfail wants a number from 0 to 1000000000, got 'x'"),
+        (["run", "--maxfail", "-1"], "farflung: run: --maxfail wants a number from 0 to 1000000000, got '-1'"),
+        (["run", "--maxfail", "1e3"], "farflung: run: --maxfail wants a number from 0 to 1000000000, got '1e3'"),
+        (["run", "--maxfail", "3 "], "farflung: run: --maxfail wants a number from 0 to 1000000000, got '3 '"),
+        (["run", "--maxfail="], "farflung: run: --maxfail wants a number from 0 to 1000000000, got ''"),
+        (["run", "--color", "allways"],
+         "farflung: run: --color wants auto, always or never, got 'allways'; did you mean 'always'?"),
+        (["run", "--on="], "farflung: run: --on wants text, got ''"),
         (["run", "--junit"], "farflung: run: --junit wants FILE"),
         (["run", "--quiet=1"], "farflung: run: --quiet takes no value"),
         (["run", "a", "b"], "farflung: run: one FILE at a time, got 'a' and 'b'"),
@@ -57,7 +69,17 @@ def test_reference_of_the_file(farflung):
         (["hosts", "a", "b"], "farflung: hosts: one FILE at a time, got 'a' and 'b'"),
         (["pytest", "-n", "0"], "farflung: pytest: -n wants a number from 1 to 10000, auto or logical, got '0'"),
         (["pytest", "-n", "many"], "farflung: pytest: -n wants a number from 1 to 10000, auto or logical, got 'many'"),
-        (["pytest", "--timeout", "soon"], "farflung: pytest: --timeout wants a time such as 90s or 10m, got 'soon'"),
+        (["pytest", "--timeout", "soon"],
+         "farflung: pytest: --timeout wants a duration such as 90s, 10m or 1.5h, from 0 to 365d, got 'soon'"),
+        (["pytest", "--retries", "101"], "farflung: pytest: --retries wants a number from 0 to 100, got '101'"),
+        (["pytest", "--max-worker-restart", "-2"],
+         "farflung: pytest: --max-worker-restart wants a number from -1 to 1000000, got '-2'"),
+        (["pytest", "--junitxml="], "farflung: pytest: --junitxml wants a path"),
+        (["pytest", "-k"], "farflung: pytest: -k wants a value"),
+        (["pytest", "--frobnicate"], "farflung: pytest: unknown option '--frobnicate' "
+         "(see farflung pytest --help; other options of pytest go behind --)"),
+        (["pytest", "--duration=5"], "farflung: pytest: unknown option '--duration'; did you mean '--durations'? "
+         "(see farflung pytest --help; other options of pytest go behind --)"),
     ],
 )
 def test_bad_command_lines(farflung, args, words):
@@ -80,6 +102,49 @@ def test_check(farflung):
     )
     assert done.stderr == ""
     assert not (farflung.cwd / "ran").exists() and not (farflung.cwd / ".farflung").exists()
+
+
+def test_check_reads_standard_input(farflung):
+    text = "inventory: [popen]\njobs: {a: {run: x}}\n"
+    for name, shown in (("-", "<stdin>"), ("/dev/stdin", "/dev/stdin")):
+        with open(write(farflung.cwd / "some.yaml", text)) as file:
+            done = farflung.run("check", name, stdin=file, code=0)
+        assert done.stdout.startswith(f"{shown}: ok: 1 host ")
+    with open(write(farflung.cwd / "bad.yaml", "jobz: 1\n")) as file:
+        done = farflung.run("check", "-", stdin=file, code=2)
+    assert done.stderr == "<stdin>:1:1: unknown key 'jobz'; did you mean 'jobs'?\n"
+
+
+def test_check_gives_hints(farflung):
+    farflung.yaml("inventory: [popen]\njobs:\n  a: {run: [make, make test]}\n  b: {run: [ls, '|', wc]}\n")
+    done = farflung.run("check", code=0)
+    meaning = "a list holds the words of one command, a text is what the shell runs"
+    assert done.stderr.splitlines() == [
+        f"farflung.yaml:3:12: hint: job 'a': 'make test' is an argument of 'make' here: {meaning}",
+        f"farflung.yaml:4:12: hint: job 'b': '|' is an argument of 'ls' here: {meaning}",
+    ]
+
+
+def test_check_is_fast_with_many_jobs_and_hosts(farflung):
+    many = 20000
+    hosts = "".join(f"  - {{spec: popen//via=h{i - 1}, name: h{i}}}\n" for i in range(1, many))
+    jobs = "".join(f"  j{i}: {{run: x, needs: j{i + 1}, on: 'h{i}'}}\n" for i in range(many))
+    every = ", ".join(f"j{i}" for i in range(many))
+    farflung.yaml(f"inventory:\n  - {{spec: popen, name: h0}}\n{hosts}jobs:\n{jobs}  j{many}: {{run: x}}\n"
+                  f"  all: {{run: x, needs: [{every}]}}\n")
+    # A second here, several minutes if anything is looked for in all of them for each of them.
+    farflung.run("check", code=0, timeout=30)
+    farflung.yaml("inventory: [popen]\njobs: {a: {run: x, count: 1000000000}}\n")
+    assert "1000000000 units" in farflung.run("check", code=0, timeout=10).stdout
+
+
+def test_ranges_mean_the_same_everywhere(farflung):
+    farflung.yaml("inventory: ['popen//id=n[8-11]', {spec: popen, name: 'm[01-03]'}]\n")
+    for pattern, names in (("n[8-11]", "n8 n9 n10 n11"), ("n[10-99],m[02]", "n10 n11 m02"), ("?[1-3]", "")):
+        done = farflung.run("hosts", "--on", pattern, code=0 if names else 2)
+        assert re.findall(r"^([mn]\d+) ", done.stdout, re.MULTILINE) == names.split()
+    done = farflung.run("hosts", "--on", "n[a-c]", code=2)
+    assert done.stderr == "bad range 'a-c' in 'n[a-c]'; brackets are ranges as in 'hosts': n[1-12], n[a,b]\n"
 
 
 def test_hosts(farflung):

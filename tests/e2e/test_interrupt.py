@@ -29,9 +29,14 @@ def test_once_lets_running_units_end(farflung):
     assert sorted(outcomes(events).values()) == ["passed", "passed"]
     assert len(of_kind(events, "unit-started")) == 2
     assert not (farflung.cwd / "never").exists()
-    assert sorted(o for o, _ in junit_outcomes(farflung.cwd / "junit.xml").values()) == ["passed", "passed"]
-    assert live.stderr.splitlines()[-1] == "farflung: 2 passed; interrupted (exit 130)"
+    assert live.stderr.splitlines()[-1] == "farflung: 2 passed, 5 not run; interrupted (exit 130)"
     assert events[-1]["event"] == "run-finished" and events[-1]["exit_code"] == 130
+    assert {e["job"]: e["state"] for e in of_kind(events, "job-finished")} == {"unit": "stopped", "later": "stopped"}
+    left = {e["unit"] for e in of_kind(events, "units-not-run", why="interrupted")}
+    assert left == {f"unit[{n}]" for n in range(1, 7)} - set(outcomes(events)) | {"later"}
+    in_junit = {name: kind for (_, name), (kind, _) in junit_outcomes(farflung.cwd / "junit.xml").items()}
+    assert in_junit == dict.fromkeys(left, "error") | dict.fromkeys(outcomes(events), "passed")
+    assert 'message="not run: interrupted"' in (farflung.cwd / "junit.xml").read_text()
 
 
 def test_grace_ends(farflung):
@@ -59,8 +64,9 @@ def test_twice_kills(farflung):
     assert list(outcomes(events).values()) == ["lost", "lost"]
     sections = result_of(events, sorted(outcomes(events))[0])["sections"]
     assert sections[0]["text"] == "words\n"
-    assert len(junit_outcomes(farflung.cwd / "junit.xml")) == 2
-    assert live.stderr.splitlines()[-1] == "farflung: 2 lost; interrupted (exit 130)"
+    assert len(junit_outcomes(farflung.cwd / "junit.xml")) == 3
+    assert "words" in (farflung.cwd / "junit.xml").read_text()
+    assert live.stderr.splitlines()[-1] == "farflung: 2 lost, 1 not run; interrupted (exit 130)"
 
 
 SUITE = """
@@ -91,7 +97,10 @@ def test_once_with_pytest(farflung, python):
     assert set(outcomes(events).values()) == {"passed"}
     assert 2 <= len(outcomes(events)) <= 4
     assert len(list(farflung.cwd.glob("torn-down-*"))) == 2
-    assert len(junit_outcomes(farflung.cwd / "junit.xml")) == len(outcomes(events))
+    kinds = [kind for kind, _ in junit_outcomes(farflung.cwd / "junit.xml").values()]
+    assert kinds.count("passed") == len(outcomes(events)) and kinds.count("error") == 20 - len(outcomes(events))
+    not_run = 20 - len(outcomes(events))
+    assert live.stderr.splitlines()[-1].endswith(f", {not_run} not run; interrupted (exit 130)")
 
 
 def test_twice_with_pytest(farflung, python):

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from conftest import junit_outcomes, write
+from conftest import junit_outcomes, of_kind, read_journal, read_jsonl, write
 
 SUITE = {
     "conftest.py": """
@@ -94,12 +94,16 @@ def test_everything_can_be_rebuilt_from_the_journal(farflung, python, tmp_path):
     jsonl = tmp_path / "events.jsonl"
     farflung.run("pytest", "-n", 2, "--python", python, "--jsonl", jsonl, code=1)
     journal = farflung.cwd / ".farflung" / "runs" / "last" / "journal.jsonl"
-    assert journal.read_text() == jsonl.read_text()
-    events = [json.loads(line) for line in journal.read_text().splitlines()]
+    events = read_journal(journal)
+    # How workers ended is known only behind the summary.
+    told = read_jsonl(jsonl)
+    assert events[: len(told)] == told
+    assert {(e["event"], e["crashed"]) for e in events[len(told) :]} <= {("worker-ended", False)}
+    assert len(of_kind(events, "worker-ended")) == 2
     assert [e["seq"] for e in events] == list(range(1, len(events) + 1))
-    assert events[0]["event"] == "run-started" and events[-1]["event"] == "run-finished"
+    assert events[0]["event"] == "run-started" and told[-1]["event"] == "run-finished"
     finished = [e["unit"] for e in events if e["event"] == "unit-finished"]
-    assert len(finished) == len(set(finished)) == events[-1]["counts"]["total"]
+    assert len(finished) == len(set(finished)) == told[-1]["counts"]["total"]
     assert {e["worker"] for e in events if e["event"] == "unit-finished"} <= {"gw0", "gw1"}
     failed = next(e for e in events if e["event"] == "unit-finished" and e["unit"].endswith("::test_fail"))
     assert failed["result"]["outcome"] == "failed"
@@ -162,9 +166,12 @@ def test_collection_error_is_told_and_nothing_runs(farflung, python, tmp_path):
     done = farflung.run("pytest", "-n", 2, "--python", python, "--junit", ours, code=1)
     assert "No module named 'nonesuch_module'" in done.stdout
     assert "1 not collected" in done.stderr
-    assert ("", "test_broken.py") in junit_outcomes(ours) or any(
-        "test_broken" in name for _, name in junit_outcomes(ours)
-    )
+    got = junit_outcomes(ours)
+    assert got.pop(("", "test_broken")) == ("error", "")
+    assert got.pop(("", "test_skipped_module"))[0] == "skipped"
+    # Nobody asked for the names of those that could be collected.
+    ((_, name),) = got
+    assert name.endswith(" units not run") and got[("", name)] == ("error", "")
 
 
 def test_usage_error_is_pytests_own(farflung, python):
@@ -177,6 +184,17 @@ def test_nothing_collected_is_no_success(farflung, python):
     make_suite(farflung.cwd)
     done = farflung.run("pytest", "-n", 2, "--python", python, "--", "-k", "nothing_like_it", code=1)
     assert "no tests were collected" in done.stderr
+
+
+def test_pytests_options_need_no_dashes(farflung, python):
+    write(farflung.cwd / "test_a.py", "import pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_one(n): pass\n"
+          "def test_other(): print('loud')\n")
+    done = farflung.run("pytest", "-n", 1, "--python", python, "-k", "test_one", "-p", "no:cacheprovider", "-sv",
+                        "--durations=5", "test_a.py", "--tb", "short", code=0)
+    assert done.stderr.splitlines()[-1].startswith("farflung: 4 passed")
+    done = farflung.run("pytest", "-xn1", "--python", python, "--deselect", "test_a.py::test_other", "--junitxml",
+                        "out.xml", code=0)
+    assert (farflung.cwd / "out.xml").exists()
 
 
 def test_selection_reaches_the_workers(farflung, python, tmp_path):
@@ -193,8 +211,14 @@ def test_exitfirst_stops(farflung, python, tmp_path):
         "import pytest, time\n@pytest.mark.parametrize('n', range(300))\ndef test_n(n):\n    time.sleep(0.01)\n    assert n != 3\n",
     )
     ours = tmp_path / "ours.xml"
-    farflung.run("pytest", "-n", 2, "-x", "--python", python, "--junit", ours, code=1)
-    assert len(junit_outcomes(ours)) < 150
+    done = farflung.run("pytest", "-n", 2, "-x", "--python", python, "--junit", ours, code=1)
+    kinds = [kind for kind, _ in junit_outcomes(ours).values()]
+    assert len(kinds) == 300 and kinds.count("failure") == 1
+    assert 1 <= kinds.count("passed") < 150
+    not_run = 299 - kinds.count("passed")
+    assert kinds.count("skipped") == not_run
+    assert done.stderr.splitlines()[-1] == (
+        f"farflung: 1 failed, {kinds.count('passed')} passed, {not_run} not run (exit 1)")
 
 
 def test_retries_make_a_flaky_test_pass(farflung, python, tmp_path):

@@ -9,6 +9,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* The first and the last of each job. */
+static void make_units(const struct ff_plan *plan)
+{
+	for (size_t i = 0; i < plan->len; i++) {
+		const struct ff_plan_job *job = &plan->jobs[i];
+		struct ff_arena arena = FF_ARENA_INIT;
+		struct ff_plan_instance unit;
+
+		if (ff_plan_instance(job, 0, &arena, &unit) ||
+		    ff_plan_instance(job, job->units_len ? job->units_len - 1 : 0, &arena, &unit))
+			abort();
+		ff_arena_release(&arena);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ff_config config;
@@ -21,8 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
-	if (ff_inventory_build(&inventory, &config, &err) == 0)
-		(void)ff_plan_build(&plan, &config, &inventory, NULL, &err);
+	if (ff_inventory_build(&inventory, &config, &err) == 0 &&
+	    ff_plan_build(&plan, &config, &inventory, NULL, &err) == 0)
+		make_units(&plan);
 	ff_plan_release(&plan);
 	ff_inventory_release(&inventory);
 	ff_config_release(&config);

@@ -1,8 +1,10 @@
-/* Every item that a worker may send to a payload's codec. The first byte chooses the payload, the
- * rest is the serialized item. What the sink is given must be whole: all of it is read. */
+/* Every item that a worker may send to a payload's codec, and every text of a probe. The lowest bit
+ * of the first byte chooses which, the others the payload; the rest is the serialized item or the
+ * text. What the sink is given must be whole: all of it is read. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "payload.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -22,21 +24,37 @@ static void bytes(const char *string, size_t len)
 		read_bytes += (unsigned char)string[i];
 }
 
-static void on_missing(void *ctx, const char *module, const char *executable, const char *words)
+static void read_facts(const struct ff_fact *facts, size_t len)
 {
-	text(module);
-	text(executable);
+	for (size_t i = 0; i < len; i++) {
+		if (!facts[i].key || !facts[i].value)
+			abort();
+		text(facts[i].key);
+		text(facts[i].value);
+	}
+}
+
+static void on_missing(void *ctx, const char *words)
+{
+	if (!words)
+		abort();
 	text(words);
 }
 
-static void on_started(void *ctx, const char *python, const char *executable, const char *pytest,
+static void on_started(void *ctx, const char *words, const struct ff_fact *facts, size_t facts_len,
 		       const char *const *header)
 {
-	text(python);
-	text(executable);
-	text(pytest);
+	if (!words)
+		abort();
+	text(words);
+	read_facts(facts, facts_len);
 	for (; header && *header; header++)
 		text(*header);
+}
+
+static void on_only_collects(void *ctx)
+{
+	read_bytes++;
 }
 
 static void on_collected(void *ctx, const char *digest, uint32_t count, uint32_t deselected,
@@ -110,23 +128,41 @@ static void on_notice(void *ctx, const char *level, const char *words, const cha
 	text(file);
 }
 
-static void on_session_finished(void *ctx, int exitstatus, const char *stop)
+static void on_wants(void *ctx)
 {
+	read_bytes++;
+}
+
+static void on_returned(void *ctx, const uint32_t *indexes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		read_bytes += indexes[i];
+}
+
+static void on_session_finished(void *ctx, int exitstatus, bool bad, const char *stop)
+{
+	if (exitstatus < 0 || (bad && (!stop || !*stop)))
+		abort();
 	text(stop);
 }
 
-static void on_session_error(void *ctx, bool usage, const char *words)
+static void on_session_error(void *ctx, enum ff_reason why, const char *words)
 {
+	if ((why != FF_REASON_USAGE && why != FF_REASON_PAYLOAD) || !words)
+		abort();
 	text(words);
 }
 
 static const struct ff_payload_sink sink = {
 	.missing = on_missing,
 	.started = on_started,
+	.only_collects = on_only_collects,
 	.collected = on_collected,
 	.ids = on_ids,
 	.collect_problem = on_collect_problem,
 	.unit_started = on_unit_started,
+	.wants = on_wants,
+	.returned = on_returned,
 	.unit_output = on_unit_output,
 	.unit_finished = on_unit_finished,
 	.notice = on_notice,
@@ -134,19 +170,49 @@ static const struct ff_payload_sink sink = {
 	.session_error = on_session_error,
 };
 
+/* What a probe's script printed; a start file may have printed anything. */
+static void probe(const struct ff_payload_probe *probe, const uint8_t *data, size_t size)
+{
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct ff_buf note = FF_BUF_INIT;
+	struct ff_fact *facts = NULL;
+	struct ff_err err = {0};
+	size_t len = 0;
+
+	if (probe->read((const char *)data, size, &arena, &facts, &len, &note, &err) == 0)
+		read_facts(facts, len);
+	else if (!err.text[0])
+		abort();
+	text(ff_buf_str(&note));
+	ff_buf_release(&note);
+	ff_arena_release(&arena);
+}
+
+static void item(const struct ff_payload *payload, const uint8_t *data, size_t size)
+{
+	struct ff_item loaded = FF_ITEM_INIT;
+	struct ff_err err = {0};
+
+	if (ff_load_item(&loaded, data, size, NULL, 0, &err) < 0)
+		return;
+	if (payload->item(&loaded.value, &sink, NULL, &err) < 0 && !err.text[0])
+		abort();
+	ff_item_release(&loaded);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct ff_payload *payload;
-	struct ff_item item = FF_ITEM_INIT;
-	struct ff_err err = {0};
+	size_t count = 0;
 
+	while (ff_payloads[count])
+		count++;
 	if (size == 0)
 		return 0;
-	payload = ff_payload_find(data[0] & 1 ? "run" : "pytest");
-	if (ff_load_item(&item, data + 1, size - 1, NULL, 0, &err) < 0)
-		return 0;
-	if (payload->item(&item.value, &sink, NULL, &err) < 0 && !err.text[0])
-		abort();
-	ff_item_release(&item);
+	payload = ff_payloads[(data[0] >> 1) % count];
+	if (data[0] & 1 && payload->probe)
+		probe(payload->probe, data + 1, size - 1);
+	else
+		item(payload, data + 1, size - 1);
 	return 0;
 }

@@ -187,14 +187,17 @@ static void test_task(void **state)
 	char *env[] = {"A=1=2", "B=", NULL}, *argv[] = {"ls", "-l", NULL};
 	struct ff_payload_job job = {
 		.shell = "true", .env = env, .stdin_text = "in", .timeout_us = 3, .grace_us = 4};
+	const struct ff_payload_worker native = {.native = true}, python = {0};
 	const struct ff_payload *payload = ff_payload_find("run");
 	struct ff_arena arena = FF_ARENA_INIT;
 	struct ff_buf repr = FF_BUF_INIT;
 	struct ff_task task;
 	struct ff_err err;
 
-	assert_int_equal(payload->shape, FF_PAYLOAD_PER_UNIT);
-	assert_int_equal(payload->task(&job, NULL, true, &arena, &task, &err), 0);
+	assert_null(payload->session);
+	assert_null(payload->probe);
+	assert_null(payload->discover);
+	assert_int_equal(payload->run->task(&job, &native, &arena, &task, &err), 0);
 	assert_null(task.source);
 	assert_string_equal(task.call_name, "command");
 	assert_int_equal(ff_value_repr(&repr, &task.kwargs, 0), 0);
@@ -203,7 +206,7 @@ static void test_task(void **state)
 			    "'stdin': 'in', 'timeout_us': 3, 'grace_us': 4}");
 	ff_buf_clear(&repr);
 	job = (struct ff_payload_job){.args = argv, .cwd = "sub"};
-	assert_int_equal(payload->task(&job, NULL, false, &arena, &task, &err), 0);
+	assert_int_equal(payload->run->task(&job, &python, &arena, &task, &err), 0);
 	assert_non_null(task.source);
 	assert_string_equal(task.call_name, "command");
 	assert_int_equal(ff_value_repr(&repr, &task.kwargs, 0), 0);
@@ -234,7 +237,7 @@ static void test_kill(void **state)
 	struct ff_pack p;
 
 	ff_pack_init(&p, &buf);
-	assert_int_equal(ff_payload_find("run")->kill(&p), 0);
+	assert_int_equal(ff_payload_find("run")->run->kill(&p), 0);
 	assert_int_equal(ff_load_item(&item, ff_buf_data(&buf), buf.len, NULL, 0, NULL), 0);
 	ff_value_repr(&repr, &item.value, 0);
 	assert_string_equal(ff_buf_str(&repr), "('kill',)");
@@ -246,8 +249,11 @@ static void test_kill(void **state)
 static void test_registry(void **state)
 {
 	assert_null(ff_payload_find("ruin"));
-	for (size_t i = 0; ff_payloads[i]; i++)
+	for (size_t i = 0; ff_payloads[i]; i++) {
 		assert_ptr_equal(ff_payload_find(ff_payloads[i]->name), ff_payloads[i]);
+		assert_true(!ff_payloads[i]->run != !ff_payloads[i]->session);
+		assert_non_null(ff_payloads[i]->item);
+	}
 }
 
 int main(void)

@@ -28,6 +28,8 @@
 #define NONE  ff_none()
 #define EMPTY ff_collection(FF_LIST, NULL, 0)
 
+enum { FIELDS = 10 }; /* of a done item */
+
 /* What the sink was told, as text. */
 static char told[2048];
 
@@ -47,15 +49,17 @@ static const char *or_dash(const char *text)
 	return text ? text : "-";
 }
 
-static void on_missing(void *ctx, const char *module, const char *executable, const char *text)
+static void on_missing(void *ctx, const char *text)
 {
-	tell("missing %s %s %s;", module, executable, text);
+	tell("missing %s;", text);
 }
 
-static void on_started(void *ctx, const char *python, const char *executable, const char *pytest,
+static void on_started(void *ctx, const char *words, const struct ff_fact *facts, size_t facts_len,
 		       const char *const *header)
 {
-	tell("started %s %s %s", python, executable, pytest);
+	tell("started %s", words);
+	for (size_t i = 0; i < facts_len; i++)
+		tell(" %s=%s", facts[i].key, facts[i].value);
 	for (; *header; header++)
 		tell(" <%s>", *header);
 	tell(";");
@@ -102,6 +106,9 @@ static void on_unit_finished(void *ctx, uint32_t index, const struct ff_result *
 		     r->sections[i].text);
 	for (size_t i = 0; i < r->properties_len; i++)
 		tell("  %s=%s\n", r->properties[i].name, r->properties[i].value);
+	if (r->output_bytes || r->output_cut)
+		tell("  output %llu%s\n", (unsigned long long)r->output_bytes,
+		     r->output_cut ? " cut" : "");
 	if (r->longrepr)
 		tell("  long: %s\n", r->longrepr);
 	assert_false(r->has_status);
@@ -113,14 +120,14 @@ static void on_notice(void *ctx, const char *level, const char *text, const char
 	tell("%s %s %s %s:%d;", level, text, or_dash(category), or_dash(file), line);
 }
 
-static void on_session_finished(void *ctx, int exitstatus, const char *stop)
+static void on_session_finished(void *ctx, int exitstatus, bool bad, const char *stop)
 {
-	tell("finished %d %s;", exitstatus, or_dash(stop));
+	tell("finished %d%s %s;", exitstatus, bad ? " bad" : "", or_dash(stop));
 }
 
-static void on_session_error(void *ctx, bool usage, const char *text)
+static void on_session_error(void *ctx, enum ff_reason why, const char *text)
 {
-	tell("%s error %s;", usage ? "usage" : "internal", text);
+	tell("%s error %s;", ff_reason_word(why), text);
 }
 
 static const struct ff_payload_sink sink = {
@@ -158,7 +165,8 @@ static void refuse(struct ff_value item, const char *message)
 }
 
 /* A result with the usual rest. */
-static struct ff_value done(struct ff_value fields[9], const char *outcome, struct ff_value phases)
+static struct ff_value done(struct ff_value fields[FIELDS], const char *outcome,
+			    struct ff_value phases)
 {
 	static const struct ff_value times[] = {
 		{.kind = FF_FLOAT}, {.kind = FF_FLOAT}, {.kind = FF_FLOAT}};
@@ -175,20 +183,27 @@ static struct ff_value done(struct ff_value fields[9], const char *outcome, stru
 	fields[6] = ff_collection(FF_TUPLE, times, 3);
 	fields[7] = ff_collection(FF_TUPLE, place, 2);
 	fields[8] = NONE;
-	return ff_collection(FF_TUPLE, fields, 9);
+	fields[9] = NONE;
+	return ff_collection(FF_TUPLE, fields, FIELDS);
 }
 
 static void test_session_items(void **state)
 {
 	give(TUPLE(S("missing"), DICT(S("module"), S("pytest"), S("executable"), S("py"),
 				      S("python"), S("3"), S("error"), S("none"))),
-	     "missing pytest py none;");
+	     "missing py cannot import pytest: none;");
 	give(TUPLE(S("collected"),
 		   DICT(S("digest"), S("d1"), S("count"), I(3), S("deselected"), I(1), S("rootdir"),
 			S("/r"), S("pytest"), S("7.2"), S("python"), S("3.11"), S("executable"),
-			S("py"), S("plugins"), LIST(S("a-1"), S("b-2")), S("header"),
+			S("py"), S("implementation"), S("PyPy"), S("platform"), S("linux"),
+			S("pid"), S("42"), S("plugins"), LIST(S("a-1"), S("b-2")), S("header"),
 			LIST(S("h1"), I(3), S("h2")))),
-	     "started 3.11 py 7.2 <h1> <h2> <plugins: a-1, b-2>;collected d1 3-1 in /r;");
+	     "started PyPy 3.11, pytest 7.2 python=3.11 executable=py implementation=PyPy "
+	     "pytest=7.2 platform=linux pid=42 <h1> <h2> <plugins: a-1, b-2>;"
+	     "collected d1 3-1 in /r;");
+	give(TUPLE(S("collected"), DICT(S("digest"), S("d1"), S("count"), I(0), S("deselected"),
+					I(0), S("python"), I(3), S("header"), I(3))),
+	     "started Python ?, pytest ?;collected d1 0-0 in -;");
 	give(TUPLE(S("ids"), LIST(S("a"), S("b"))), "ids 2;");
 	give(TUPLE(S("ids"), EMPTY), "ids 0;");
 	give(TUPLE(S("dropped"), LIST(I(1))), "");
@@ -203,30 +218,58 @@ static void test_session_items(void **state)
 	give(TUPLE(S("warning"), DICT(S("message"), S("old"), S("category"), S("UserWarning"),
 				      S("filename"), S("f.py"), S("lineno"), I(9))),
 	     "warning old UserWarning f.py:9;");
-	give(TUPLE(S("internal_error"), S("boom")), "internal error boom;");
+	give(TUPLE(S("internal_error"), S("boom")), "payload error boom;");
 	give(TUPLE(S("usage_error"), S("what?")), "usage error what?;");
-	give(TUPLE(S("finished"), DICT(S("exitstatus"), I(1), S("shouldstop"), S(""))),
-	     "finished 1 -;");
-	give(TUPLE(S("finished"), DICT(S("exitstatus"), I(2), S("shouldstop"), S("-x"))),
-	     "finished 2 -x;");
+	give(TUPLE(S("trouble"), S("in f:\ntrace")), "error in f:\ntrace - -:0;");
+}
+
+static void test_finished(void **state)
+{
+	static const struct {
+		int status;
+		bool bad;
+		const char *stop, *told;
+	} cases[] = {
+		{0, false, "", "finished 0 -;"},
+		{1, false, "", "finished 1 -;"},
+		{1, false, "-x", "finished 1 -x;"},
+		{5, false, "", "finished 5 -;"},
+		{1, true, "leak found", "finished 1 bad leak found;"},
+		{1, true, "", "finished 1 bad pytest's exit status is 1;"},
+		/* Whatever it says of itself. */
+		{2, false, "-x", "finished 2 bad -x;"},
+		{3, false, "", "finished 3 bad pytest's exit status is 3;"},
+		{INT32_MAX, false, "",
+		 "finished 2147483647 bad pytest's exit status is 2147483647;"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		give(TUPLE(S("finished"), DICT(S("exitstatus"), I(cases[i].status), S("bad"),
+					       ff_bool(cases[i].bad), S("stop"), S(cases[i].stop))),
+		     cases[i].told);
+	give(TUPLE(S("finished"), DICT(S("exitstatus"), I(0))), "finished 0 -;");
 }
 
 static void test_plain_pass(void **state)
 {
-	struct ff_value fields[9];
+	struct ff_value fields[FIELDS];
 
 	give(done(fields, "passed", NONE), "done 7 passed 500000 us (-) at test_a.py:5\n");
 	give(TUPLE(S("next"), done(fields, "passed", NONE), I(8)),
 	     "done 7 passed 500000 us (-) at test_a.py:5\nstart 8;");
 	/* pytest knows no line for some items. */
 	fields[7] = TUPLE(S("x.txt"), NONE);
-	give(ff_collection(FF_TUPLE, fields, 9), "done 7 passed 500000 us (-) at x.txt:0\n");
+	give(ff_collection(FF_TUPLE, fields, FIELDS), "done 7 passed 500000 us (-) at x.txt:0\n");
 	/* A clock that was set back. */
 	fields[3] = F(-0.25);
-	give(ff_collection(FF_TUPLE, fields, 9), "done 7 passed 0 us (-) at x.txt:0\n");
+	give(ff_collection(FF_TUPLE, fields, FIELDS), "done 7 passed 0 us (-) at x.txt:0\n");
 	fields[8] = LIST(LIST(S("n"), S("v")), LIST(S("m"), LIST(I(1), NONE)));
-	give(ff_collection(FF_TUPLE, fields, 9),
+	give(ff_collection(FF_TUPLE, fields, FIELDS),
 	     "done 7 passed 0 us (-) at x.txt:0\n  n=v\n  m=[1, None]\n");
+	fields[8] = NONE;
+	fields[9] = TUPLE(I(3000000000), ff_bool(true));
+	give(ff_collection(FF_TUPLE, fields, FIELDS),
+	     "done 7 passed 0 us (-) at x.txt:0\n  output 3000000000 cut\n");
 }
 
 #define PHASE(when, outcome, message, longrepr, xfail, sections)                                   \
@@ -236,7 +279,7 @@ static void test_plain_pass(void **state)
 
 static void test_phases(void **state)
 {
-	struct ff_value fields[9];
+	struct ff_value fields[FIELDS];
 
 	give(done(fields, "failed",
 		  LIST(PHASE("setup", "passed", NONE, NONE, NONE, EMPTY),
@@ -278,14 +321,14 @@ static void test_phases(void **state)
 
 static void test_bad_results(void **state)
 {
-	struct ff_value fields[9], good[9];
+	struct ff_value fields[FIELDS], good[FIELDS];
 
 	done(good, "passed", NONE);
 #define REFUSE(field, value, message)                                                              \
 	do {                                                                                       \
 		memcpy(fields, good, sizeof(fields));                                              \
 		fields[field] = (value);                                                           \
-		refuse(ff_collection(FF_TUPLE, fields, 9), "pytest: " message);                    \
+		refuse(ff_collection(FF_TUPLE, fields, FIELDS), "pytest: " message);               \
 	} while (0)
 	REFUSE(1, I(-1), "a result that is none");
 	REFUSE(1, I(UINT32_MAX), "a result that is none");
@@ -311,9 +354,14 @@ static void test_bad_results(void **state)
 	REFUSE(7, TUPLE(I(1), I(1)), "something else where text belongs");
 	REFUSE(8, I(1), "properties that are no list");
 	REFUSE(8, LIST(LIST(I(1), I(2))), "a property that is no pair");
-	refuse(ff_collection(FF_TUPLE, good, 8), "pytest: a result that is none");
+	REFUSE(9, I(1), "an output that is no size and flag");
+	REFUSE(9, TUPLE(I(1)), "an output that is no size and flag");
+	REFUSE(9, TUPLE(I(-1), ff_bool(true)), "an output that is no size and flag");
+	REFUSE(9, TUPLE(I(1), I(1)), "an output that is no size and flag");
+	refuse(ff_collection(FF_TUPLE, good, FIELDS - 1), "pytest: a result that is none");
 	refuse(TUPLE(S("next"), NONE, I(1)), "pytest: a result that is none");
-	refuse(TUPLE(S("next"), ff_collection(FF_TUPLE, good, 9)), "pytest: next without an index");
+	refuse(TUPLE(S("next"), ff_collection(FF_TUPLE, good, FIELDS)),
+	       "pytest: next without an index");
 }
 
 static void test_bad_items(void **state)
@@ -340,6 +388,9 @@ static void test_bad_items(void **state)
 	       "pytest: collect_report without a node id");
 	refuse(TUPLE(S("warning"), NONE), "pytest: warning without a message");
 	refuse(TUPLE(S("usage_error")), "pytest: an error without a text");
+	refuse(TUPLE(S("trouble"), NONE), "pytest: trouble without a text");
+	refuse(TUPLE(S("finished"), DICT(S("exitstatus"), I(-1))),
+	       "pytest: finished without an exit status");
 	refuse(TUPLE(S("finished"), DICT(S("exitstatus"), S("0"))),
 	       "pytest: finished without an exit status");
 }
@@ -364,14 +415,21 @@ static int run_some(struct ff_pack *p)
 {
 	const uint32_t indexes[] = {3, 4, 1000000};
 
-	return ff_payload_find("pytest")->run(p, indexes, 3);
+	return ff_payload_find("pytest")->session->run(p, indexes, 3);
+}
+
+static int take_some(struct ff_pack *p)
+{
+	const uint32_t indexes[] = {5};
+
+	return ff_payload_find("pytest")->session->take_back(p, indexes, 1);
 }
 
 static void test_orders(void **state)
 {
-	const struct ff_payload *payload = ff_payload_find("pytest");
+	const struct ff_payload_session *payload = ff_payload_find("pytest")->session;
 
-	assert_int_equal(payload->shape, FF_PAYLOAD_SESSION);
+	assert_packs(take_some, "('drop', [5])");
 	assert_packs(payload->ask_ids, "('list',)");
 	assert_packs(run_some, "('run', [3, 4, 1000000])");
 	assert_packs(payload->end, "('end',)");
@@ -382,23 +440,25 @@ static void test_orders(void **state)
 static void test_task(void **state)
 {
 	char *args[] = {"tests", "-x", NULL};
-	const struct ff_payload_job job = {.args = args, .basetemp = "/t"};
-	const struct ff_payload_worker worker = {.id = "gw3", .count = 8, .run_id = "r1"};
-	const struct ff_payload *payload = ff_payload_find("pytest");
+	const struct ff_payload_job job = {.args = args, .output_cap = 1 << 20};
+	struct ff_payload_worker worker = {.id = "gw3", .count = 8, .run_id = "r1"};
+	const struct ff_payload_session *payload = ff_payload_find("pytest")->session;
 	struct ff_arena arena = FF_ARENA_INIT;
 	struct ff_buf repr = FF_BUF_INIT;
 	struct ff_task task;
 	struct ff_err err;
 
-	assert_int_equal(payload->task(&job, &worker, false, &arena, &task, &err), 0);
+	assert_int_equal(payload->task(&job, &worker, &arena, &task, &err), 0);
+	assert_non_null(strstr(task.source, "\ndef done_item("));
 	assert_non_null(strstr(task.source, "\ndef main("));
 	assert_string_equal(task.call_name, "main");
 	ff_value_repr(&repr, &task.kwargs, 0);
 	assert_string_equal(ff_buf_str(&repr),
 			    "{'args': ['tests', '-x'], 'workerid': 'gw3', 'workercount': 8, "
 			    "'testrunuid': 'r1', 'mainargv': ['pytest', 'tests', '-x'], "
-			    "'dist': 'load', 'basetemp': '/t'}");
-	assert_int_equal(payload->task(&job, &worker, true, &arena, &task, &err), FF_EUNSUPPORTED);
+			    "'dist': 'load', 'output_cap': 1048576}");
+	worker.native = true;
+	assert_int_equal(payload->task(&job, &worker, &arena, &task, &err), FF_EUNSUPPORTED);
 	ff_buf_release(&repr);
 	ff_arena_release(&arena);
 }
@@ -406,10 +466,10 @@ static void test_task(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_session_items), cmocka_unit_test(test_plain_pass),
-		cmocka_unit_test(test_phases),	      cmocka_unit_test(test_bad_results),
-		cmocka_unit_test(test_bad_items),     cmocka_unit_test(test_orders),
-		cmocka_unit_test(test_task),
+		cmocka_unit_test(test_session_items), cmocka_unit_test(test_finished),
+		cmocka_unit_test(test_plain_pass),    cmocka_unit_test(test_phases),
+		cmocka_unit_test(test_bad_results),   cmocka_unit_test(test_bad_items),
+		cmocka_unit_test(test_orders),	      cmocka_unit_test(test_task),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

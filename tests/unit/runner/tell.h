@@ -15,11 +15,22 @@ struct teller {
 	struct ff_event event; /* the next one's frame: time, job, host, worker */
 };
 
+/* A unit's number: one per name. */
+static inline uint32_t index_of(const char *unit)
+{
+	uint32_t hash = 2166136261;
+
+	for (; unit && *unit; unit++)
+		hash = (hash ^ (unsigned char)*unit) * 16777619;
+	return hash;
+}
+
 static inline void tell(struct teller *teller, enum ff_event_kind kind)
 {
 	teller->event.kind = kind;
 	teller->event.seq++;
 	teller->event.time_us += 10 MS;
+	teller->event.index = index_of(teller->event.unit);
 	teller->reporter->class->event(teller->reporter, &teller->event);
 	teller->event.unit = teller->event.worker = teller->event.job = teller->event.host = NULL;
 	memset(&teller->event.u, 0, sizeof teller->event.u);
@@ -117,16 +128,15 @@ static inline void tell_hosts(struct teller *t)
 
 		t->event.host = "popen";
 		t->event.worker = i ? "gw1" : "gw0";
-		t->event.u.worker_started.executable = "/usr/bin/python3";
-		t->event.u.worker_started.python = "3.11.2";
-		t->event.u.worker_started.pytest = "7.2.1";
+		t->event.u.worker_started.words = "Python 3.11.2, pytest 7.2.1";
 		t->event.u.worker_started.header = header;
 		tell(t, FF_EVENT_WORKER_STARTED);
 	}
 }
 
-static const struct ff_section captured[] = {{"Captured stdout call", "some output\n", 12}};
-static const struct ff_section command_output[] = {{"stdout", "made\n", 5}, {"stderr", "oops", 4}};
+static const struct ff_section captured[] = {{"Captured stdout call", "some output\n", 12, false}};
+static const struct ff_section command_output[] = {{"stdout", "made\n", 5, true},
+						   {"stderr", "oops", 4, true}};
 static const struct ff_result passed = {.outcome = FF_OUTCOME_PASSED, .duration_us = 20 MS};
 static const struct ff_result built = {.outcome = FF_OUTCOME_PASSED,
 				       .duration_us = 500 MS,
@@ -196,7 +206,8 @@ static inline void tell_rest(struct teller *t)
 	t->event.u.host_lost.error = "connection lost";
 	tell(t, FF_EVENT_HOST_LOST);
 	t->event.job = "later";
-	t->event.u.job_finished.state = "skipped";
+	t->event.u.job_finished.result = FF_JOB_SKIPPED;
+	t->event.u.job_finished.why = FF_REASON_NEEDS;
 	t->event.u.job_finished.reason = "it needs 'build', which did not pass";
 	tell(t, FF_EVENT_JOB_FINISHED);
 }

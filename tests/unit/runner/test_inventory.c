@@ -3,9 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "inventory/inventory.h"
 
 struct built {
@@ -162,6 +165,153 @@ static void test_patterns(void **state)
 	release(&b);
 }
 
+static void refuse(const char *text, const char *message)
+{
+	struct ff_inventory inventory;
+	struct ff_config config;
+	struct ff_err err = {0};
+
+	if (ff_config_parse(&config, "demo.yaml", text, strlen(text), &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(ff_inventory_build(&inventory, &config, &err), FF_ECONFIG);
+	assert_string_equal(err.text, message);
+	ff_config_release(&config);
+}
+
+/* The same text means the same hosts in the inventory and in `on`. */
+static void test_range_patterns(void **state)
+{
+	struct built b;
+	struct ff_err err;
+
+	build(&b, "inventory:\n"
+		  "  - {spec: popen, name: 'n[8-11]', tags: [t]}\n"
+		  "  - {spec: popen, name: 'm[08-10]x'}\n"
+		  "  - {spec: popen, name: 'q[red,blue,1]'}\n"
+		  "  - 'socket=[::1]:8888'\n");
+	assert_true(matches(&b.inventory, "n[8-11]", "n8n9n10n11"));
+	assert_true(matches(&b.inventory, "n[1-9]", "n8n9"));
+	assert_true(matches(&b.inventory, "n[10-99]", "n10n11"));
+	assert_true(matches(&b.inventory, "n[1]", ""));
+	assert_true(matches(&b.inventory, "n[8,11]", "n8n11"));
+	assert_true(matches(&b.inventory, "n[8,11],q[red]", "n8n11qred"));
+	assert_true(matches(&b.inventory, "n[08-11]", "n10n11"));
+	assert_true(matches(&b.inventory, "m[08-09]x", "m08xm09x"));
+	assert_true(matches(&b.inventory, "m[8-10]x", "m10x"));
+	assert_true(matches(&b.inventory, "m[08-10]", ""));
+	assert_true(matches(&b.inventory, "?[8-11]*", "n8n9n10n11m10x"));
+	assert_true(matches(&b.inventory, "*[09,10]*", "n10m09xm10x"));
+	assert_true(matches(&b.inventory, "t,!n[9-10]", "n8n11"));
+	assert_true(matches(&b.inventory, "t &*[1]", "n11"));
+	assert_true(matches(&b.inventory, "q*e*", "qredqblue"));
+	assert_true(matches(&b.inventory, "[::1]:8888", "[::1]:8888"));
+	assert_true(matches(&b.inventory, "*:8888", "[::1]:8888"));
+	assert_int_equal(ff_inventory_check(&b.inventory, "n[1-12]", &err), 0);
+	assert_int_equal(ff_inventory_check(&b.inventory, "n[1-7]", &err), FF_ECONFIG);
+	assert_string_equal(err.text, "no host matches 'n[1-7]'");
+#define RANGES "; brackets are ranges as in 'hosts': n[1-12], n[a,b]"
+	assert_int_equal(ff_inventory_check(&b.inventory, "n8,n[a-c]", &err), FF_ECONFIG);
+	assert_string_equal(err.text, "bad range 'a-c' in 'n[a-c]'" RANGES);
+	assert_int_equal(ff_inventory_check(&b.inventory, "n[!8]", &err), FF_ECONFIG);
+	assert_string_equal(err.text, "bad range '!8' in 'n[!8]'" RANGES);
+	assert_int_equal(ff_inventory_check(&b.inventory, "n[1-", &err), FF_ECONFIG);
+	assert_string_equal(err.text, "'[' without ']' in 'n[1-'" RANGES);
+	assert_int_equal(ff_inventory_check(&b.inventory, "n[9-8]", &err), FF_ECONFIG);
+	assert_int_equal(ff_inventory_check(&b.inventory, "n[]", &err), FF_ECONFIG);
+	release(&b);
+}
+
+static void test_suggestions(void **state)
+{
+	char text[FF_SUGGEST_TEXT_MAX];
+	struct built b;
+
+	build(&b, "inventory: [{spec: popen, name: build, tags: [linux]}]\n");
+	assert_string_equal(ff_inventory_suggest(&b.inventory, "linus", text),
+			    "; did you mean 'linux'?");
+	assert_string_equal(ff_inventory_suggest(&b.inventory, "biuld", text),
+			    "; did you mean 'build'?");
+	assert_string_equal(ff_inventory_suggest(&b.inventory, "biuld,x", text), "");
+	assert_string_equal(ff_inventory_suggest(&b.inventory, "bui*", text), "");
+	release(&b);
+}
+
+/* A range in the name alone: so many hosts of the same kind. */
+static void test_named_range(void **state)
+{
+	struct built b;
+
+	build(&b, "inventory: [{spec: 2*popen//chdir=x, name: 'm[01-20]', tags: [t]}]\n");
+	assert_int_equal(b.inventory.len, 20);
+	assert_string_equal(b.inventory.hosts[0].name, "m01");
+	assert_string_equal(host(&b, "m20")->spec.chdir, "x");
+	assert_int_equal(host(&b, "m20")->slots, 2);
+	release(&b);
+	refuse("inventory: [{spec: 'ssh=b[1-2]', name: 'm[1-3]'}]\n",
+	       "demo.yaml:1:20: name 'm[1-3]' gives 3 names for 2 hosts");
+}
+
+static void test_impossible_hosts(void **state)
+{
+	refuse("inventory: ['ssh=n[1-3],m1', 'ssh=-p 22 n[1-5]!n3', 'ssh=n[1-2,^3]']\n",
+	       "demo.yaml:1:13: xspec 'ssh=n1,m1': 'n1,m1' can't be a host; a comma separates "
+	       "numbers"
+	       " inside [...] only: list each host by itself\n"
+	       "demo.yaml:1:30: xspec 'ssh=-p 22 n1!n3': 'n1!n3' can't be a host; nothing can be"
+	       " taken out of a range: write the ones that are meant, [1-2,4-5]\n"
+	       "demo.yaml:1:53: bad range '^3' in 'ssh=n[1-2,^3]'");
+	refuse("inventory: ['ssh=n{1..3}']\n", "demo.yaml:1:13: xspec 'ssh=n{1..3}': 'n{1..3}' "
+					       "can't be a host; only [...] stands for"
+					       " several hosts");
+	refuse("inventory: ['popen//id=a,b']\n",
+	       "demo.yaml:1:13: 'a,b' can't name a host: no blanks, commas, '!' or '&'");
+}
+
+/* What ssh takes before the host is its own affair. */
+static void test_possible_hosts(void **state)
+{
+	struct built b;
+
+	build(&b, "inventory: ['ssh=-o ProxyJump=a,b -o \"X=1;2\" jo@c_d.e', 'ssh=fe80::1%eth0',"
+		  " 'socket=[::1]:8888',"
+		  " 'popen//env:A=a,b!']\n");
+	assert_int_equal(b.inventory.len, 4);
+	release(&b);
+}
+
+/* Each of 20,000 hosts is reached over the one before, has many tags, and is found at once. */
+static void test_chain(void **state)
+{
+	enum { MANY = 20000 };
+	struct ff_buf text = FF_BUF_INIT;
+	struct timespec start, end;
+	struct ff_err err;
+	struct built b;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+	ff_buf_addstr(&text, "inventory:\n  - {spec: ssh=gate, name: h0, tags: [");
+	for (int i = 0; i < MANY; i++)
+		ff_buf_addf(&text, "t%d,", i);
+	ff_buf_addstr(&text, "]}\n");
+	for (int i = 1; i < MANY; i++)
+		ff_buf_addf(&text, "  - {spec: popen//via=h%d, name: h%d, env: {A: %d}}\n", i - 1,
+			    i, i);
+	build(&b, ff_buf_str(&text));
+	assert_int_equal(b.inventory.len, MANY);
+	for (int i = 0; i < MANY; i++) {
+		char pattern[32];
+
+		snprintf(pattern, sizeof(pattern), i % 2 ? "h%d,!h9999" : "t%d", i == 9999 ? 1 : i);
+		assert_int_equal(ff_inventory_check(&b.inventory, pattern, &err), 0);
+		snprintf(pattern, sizeof(pattern), "nobody%d", i);
+		assert_int_equal(ff_inventory_check(&b.inventory, pattern, &err), FF_ECONFIG);
+	}
+	release(&b);
+	ff_buf_release(&text);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+	assert_true(end.tv_sec - start.tv_sec < 10);
+}
+
 static void test_by_hand(void **state)
 {
 	struct ff_inventory inventory;
@@ -193,10 +343,19 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	 cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_merging),	 cmocka_unit_test(test_via),
-		cmocka_unit_test(test_patterns), cmocka_unit_test(test_by_hand),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_merging),
+		cmocka_unit_test(test_via),
+		cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_by_hand),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_range_patterns),
+		cmocka_unit_test(test_suggestions),
+		cmocka_unit_test(test_named_range),
+		cmocka_unit_test(test_impossible_hosts),
+		cmocka_unit_test(test_possible_hosts),
+		cmocka_unit_test(test_chain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,8 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <dirent.h>
+#include <errno.h>
 #include <ftw.h>
 #include <limits.h>
+#include <malloc.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +21,13 @@
 #include "base/err.h"
 #include "report/file.h"
 #include "report/reporter.h"
+
+static struct ff_reporter *open_as(const char *name, const char *path, struct ff_err *err)
+{
+	struct ff_reporter_opts opts = {0};
+
+	return ff_reporter_kind_find(name)->open(&opts, path, err);
+}
 
 struct rig {
 	char dir[64];
@@ -39,7 +50,7 @@ static int setup(void **state)
 	if (!mkdtemp(rig->dir))
 		return -1;
 	snprintf(rig->path, sizeof rig->path, "%s/out/deep/junit.xml", rig->dir);
-	rig->reporter = ff_report_junit(rig->path, NULL);
+	rig->reporter = open_as("junit", rig->path, NULL);
 	return rig->reporter ? 0 : -1;
 }
 
@@ -60,11 +71,22 @@ static void tell(struct rig *rig, const struct ff_event *event)
 	rig->reporter->class->event(rig->reporter, event);
 }
 
+/* A number per name. */
+static uint32_t index_of(const char *unit)
+{
+	uint32_t hash = 2166136261;
+
+	for (; *unit; unit++)
+		hash = (hash ^ (unsigned char)*unit) * 16777619;
+	return hash;
+}
+
 static void finished(struct rig *rig, const char *unit, bool final, const struct ff_result *result)
 {
 	struct ff_event event = {.kind = FF_EVENT_UNIT_FINISHED,
 				 .job = "unit",
 				 .unit = unit,
+				 .index = index_of(unit),
 				 .u.unit_finished = {1, final, result}};
 
 	tell(rig, &event);
@@ -73,12 +95,13 @@ static void finished(struct rig *rig, const char *unit, bool final, const struct
 static void read_file(const char *path, struct ff_buf *text)
 {
 	FILE *file = fopen(path, "r");
-	int c;
+	char chunk[65536];
+	size_t n;
 
 	assert_non_null(file);
 	ff_buf_clear(text);
-	while ((c = getc(file)) != EOF)
-		ff_buf_addch(text, (char)c);
+	while ((n = fread(chunk, 1, sizeof chunk, file)) > 0)
+		ff_buf_add(text, chunk, n);
 	fclose(file);
 }
 
@@ -237,10 +260,10 @@ static void test_attempts(void **state)
 static void test_escaping(void **state)
 {
 	static const struct ff_section sections[] = {
-		{"Captured stdout call", "a<b>&\"'\r\n\x1b[31m\xff\0\xc3\xa9", 18},
-		{"Captured stderr <&>", "]]>", 3},
-		{"Captured log call", "\xef\xbf\xbf\x7f", 4},
-		{NULL, "x", 1},
+		{"Captured stdout call", "a<b>&\"'\r\n\x1b[31m\xff\0\xc3\xa9", 18, false},
+		{"Captured stderr <&>", "]]>", 3, false},
+		{"Captured log call", "\xef\xbf\xbf\x7f\xed\xa0\x80", 7, true},
+		{NULL, "x", 1, false},
 	};
 	static const struct ff_property properties[] = {{"<k>", "a\"b\n"}};
 	struct ff_result result = {.outcome = FF_OUTCOME_FAILED,
@@ -268,7 +291,7 @@ static void test_escaping(void **state)
 			    "\"x\"\t</failure>"
 			    "<system-out>--- Captured stdout call ---\n"
 			    "a&lt;b&gt;&amp;\"'&#13;\n#x1B[31m\xef\xbf\xbd#x00\xc3\xa9\n"
-			    "--- Captured log call ---\n#xFFFF#x7F\nx</system-out>"
+			    "--- Captured log call ---\n#xFFFF#x7F#xD800\nx</system-out>"
 			    "<system-err>--- Captured stderr &lt;&amp;&gt; "
 			    "---\n]]&gt;</system-err></testcase>");
 }
@@ -319,7 +342,7 @@ static void test_suites(void **state)
 			finished(*state, "t.py::a", true, &result);
 		}
 		end.u.job_finished.took_us = 2500000;
-		end.u.job_finished.state = "failed";
+		end.u.job_finished.result = j ? FF_JOB_PASSED : FF_JOB_FAILED;
 		tell(*state, &end);
 	}
 	xml = finish(*state);
@@ -334,6 +357,210 @@ static void test_suites(void **state)
 			       "<testsuite name=\"b&lt;&amp;&gt;\" errors=\"0\" failures=\"0\" "
 			       "skipped=\"0\" tests=\"0\" time=\"2.500\" "));
 	assert_non_null(strstr(xml, "</testsuite></testsuites>\n"));
+}
+
+static void job_ends(struct rig *rig, const char *job, enum ff_job_result result,
+		     enum ff_reason why, const char *reason)
+{
+	struct ff_event event = {.kind = FF_EVENT_JOB_FINISHED, .job = job};
+
+	event.u.job_finished.result = result;
+	event.u.job_finished.why = why;
+	event.u.job_finished.reason = reason;
+	tell(rig, &event);
+}
+
+/* A job of one unit, which has its name: both went wrong, and it is told once. */
+static void lose_namesake(struct rig *rig)
+{
+	struct ff_result result = {.outcome = FF_OUTCOME_LOST, .message = "no"};
+	struct ff_event lost = {.kind = FF_EVENT_UNIT_FINISHED,
+				.job = "solo",
+				.unit = "solo",
+				.u.unit_finished = {1, true, &result}};
+
+	tell(rig, &lost);
+	job_ends(rig, "solo", FF_JOB_ERROR, FF_REASON_NO_HOST, "no");
+}
+
+/* Whoever reads only this file sees every job that did not go as it should, and what was left. */
+static void test_jobs(void **state)
+{
+	struct ff_event added = {.kind = FF_EVENT_JOB_ADDED, .job = "first"};
+	struct ff_event left = {.kind = FF_EVENT_UNITS_NOT_RUN, .job = "stopped"};
+	struct ff_result result = {.outcome = FF_OUTCOME_FAILED, .message = "no"};
+	char host[256] = "", expected[4096];
+
+	gethostname(host, sizeof host - 1);
+	tell(*state, &added);
+	job_ends(*state, "hosts", FF_JOB_ERROR, FF_REASON_NO_HOST, "no host:\nbuild1 failed");
+	left.unit = "t.py::a";
+	left.index = 6;
+	left.u.units_not_run.count = 1;
+	left.u.units_not_run.why = FF_REASON_INTERRUPTED;
+	{
+		struct ff_event retried = {.kind = FF_EVENT_UNIT_FINISHED,
+					   .job = "stopped",
+					   .unit = "t.py::a",
+					   .index = 6,
+					   .u.unit_finished = {1, false, &result}};
+
+		tell(*state, &retried);
+	}
+	tell(*state, &left);
+	left.unit = NULL;
+	left.u.units_not_run.count = 12;
+	tell(*state, &left);
+	job_ends(*state, "stopped", FF_JOB_STOPPED, FF_REASON_INTERRUPTED, NULL);
+	left.job = "enough";
+	left.u.units_not_run.why = FF_REASON_MAXFAIL;
+	tell(*state, &left);
+	job_ends(*state, "enough", FF_JOB_STOPPED, FF_REASON_MAXFAIL, NULL);
+	lose_namesake(*state);
+	left.job = "needs";
+	left.u.units_not_run.why = FF_REASON_NEEDS;
+	tell(*state, &left);
+	job_ends(*state, "needs", FF_JOB_SKIPPED, FF_REASON_NEEDS, "it needs 'hosts'");
+	job_ends(*state, "exit", FF_JOB_FAILED, FF_REASON_SESSION, "pytest.exit: <x>");
+	job_ends(*state, "fine", FF_JOB_PASSED, FF_REASON_NONE, NULL);
+	snprintf(
+		expected, sizeof expected,
+		"<?xml version=\"1.0\" encoding=\"utf-8\"?><testsuites>"
+		"<testsuite name=\"first\" errors=\"0\" failures=\"0\" skipped=\"0\" tests=\"0\" "
+		"time=\"0.000\" hostname=\"%s\"></testsuite>"
+		"<testsuite name=\"hosts\" errors=\"1\" failures=\"0\" skipped=\"0\" tests=\"1\" "
+		"time=\"0.000\" hostname=\"%s\"><testcase classname=\"\" name=\"hosts\" "
+		"time=\"0.000\"><error type=\"no-host\" message=\"no host:\">no host:\nbuild1 "
+		"failed</error></testcase></testsuite>"
+		"<testsuite name=\"stopped\" errors=\"2\" failures=\"0\" skipped=\"0\" tests=\"2\" "
+		"time=\"0.000\" hostname=\"%s\">"
+		"<testcase classname=\"t\" name=\"a\" time=\"0.000\"><error type=\"not-run\" "
+		"message=\"not run: interrupted\"></error><rerunFailure type=\"failed\" "
+		"message=\"no\"></rerunFailure></testcase>"
+		"<testcase classname=\"\" name=\"12 units not run\" time=\"0.000\"><error "
+		"type=\"not-run\" message=\"not run: interrupted\"></error></testcase>"
+		"</testsuite>"
+		"<testsuite name=\"enough\" errors=\"1\" failures=\"0\" skipped=\"1\" tests=\"2\" "
+		"time=\"0.000\" hostname=\"%s\">"
+		"<testcase classname=\"\" name=\"12 units not run\" time=\"0.000\"><skipped "
+		"message=\"not run: maxfail\"></skipped></testcase>"
+		"<testcase classname=\"\" name=\"enough\" time=\"0.000\"><error type=\"maxfail\" "
+		"message=\"maxfail\">maxfail</error></testcase></testsuite>"
+		"<testsuite name=\"solo\" errors=\"1\" failures=\"0\" skipped=\"0\" tests=\"1\" "
+		"time=\"0.000\" hostname=\"%s\"><testcase classname=\"\" name=\"solo\" "
+		"time=\"0.000\"><error type=\"lost\" message=\"no\"></error></testcase></testsuite>"
+		"<testsuite name=\"needs\" errors=\"0\" failures=\"0\" skipped=\"1\" tests=\"1\" "
+		"time=\"0.000\" hostname=\"%s\"><testcase classname=\"\" name=\"needs\" "
+		"time=\"0.000\"><skipped type=\"needs\" message=\"it needs "
+		"'hosts'\"></skipped></testcase></testsuite>"
+		"<testsuite name=\"exit\" errors=\"1\" failures=\"0\" skipped=\"0\" tests=\"1\" "
+		"time=\"0.000\" hostname=\"%s\"><testcase classname=\"\" name=\"exit\" "
+		"time=\"0.000\"><error type=\"session\" message=\"pytest.exit: "
+		"&lt;x&gt;\">pytest.exit: &lt;x&gt;</error></testcase></testsuite>"
+		"<testsuite name=\"fine\" errors=\"0\" failures=\"0\" skipped=\"0\" tests=\"0\" "
+		"time=\"0.000\" hostname=\"%s\"></testsuite></testsuites>\n",
+		host, host, host, host, host, host, host, host);
+	assert_string_equal(finish(*state), expected);
+	assert_well_formed(finish(*state));
+}
+
+/* Of units with 1 MB of text each, of two jobs in turn, next to nothing stays in memory. */
+static void test_streams(void **state)
+{
+	struct rig *rig = *state;
+	enum { TEXT = 1 << 20, UNITS = 40 };
+	char *text = malloc(TEXT + 1);
+	struct ff_section section = {"stdout", text, TEXT, true};
+	struct ff_result result = {
+		.outcome = FF_OUTCOME_PASSED, .sections = &section, .sections_len = 1};
+	struct ff_event event = {.kind = FF_EVENT_UNIT_FINISHED, .unit = "t.py::a"};
+	struct stat st;
+	size_t before, after;
+
+	assert_non_null(text);
+	memset(text, 'x', TEXT);
+	for (size_t i = 0; i + 3 < TEXT; i += 1000)
+		memcpy(text + i, "\xe2\x82\xac", 3); /* pieces must not cut it */
+	text[TEXT] = '\0';
+	event.u.unit_finished.attempt = 1;
+	event.u.unit_finished.final = true;
+	event.u.unit_finished.result = &result;
+	before = mallinfo2().uordblks;
+	for (event.index = 0; event.index < UNITS; event.index++) {
+		event.job = event.index % 2 ? "odd" : "even";
+		tell(rig, &event);
+		while (rig->reporter->class->full(rig->reporter))
+			sched_yield();
+	}
+	after = mallinfo2().uordblks;
+	assert_true(after < before + (4 << 20));
+	assert_int_equal(rig->reporter->class->finish(rig->reporter, NULL), 0);
+	assert_int_equal(stat(rig->path, &st), 0);
+	assert_true(st.st_size > (off_t)UNITS * TEXT);
+	read_file(rig->path, &rig->text);
+	assert_null(strstr(ff_buf_str(&rig->text), "\xef\xbf\xbd"));
+	assert_non_null(strstr(
+		ff_buf_str(&rig->text),
+		"<testsuite name=\"odd\" errors=\"0\" failures=\"0\" skipped=\"0\" tests=\"20\""));
+	free(text);
+}
+
+static size_t count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	size_t count = 0;
+
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+/* Many jobs need no descriptors of their own, nor time that grows with their square. */
+static void test_many_jobs(void **state)
+{
+	size_t before = count_fds();
+	char job[32];
+	const char *xml;
+	int suites = 0;
+
+	for (int i = 0; i < 20000; i++) {
+		struct ff_event added = {.kind = FF_EVENT_JOB_ADDED, .job = job};
+
+		snprintf(job, sizeof job, "job%d", i);
+		tell(*state, &added);
+	}
+	for (int i = 19999; i >= 0; i--) {
+		snprintf(job, sizeof job, "job%d", i);
+		job_ends(*state, job, FF_JOB_SKIPPED, FF_REASON_NEEDS, "x");
+	}
+	assert_true(count_fds() <= before + 1); /* the writer has a copy */
+	for (xml = strstr(finish(*state), "<testsuite "); xml; xml = strstr(xml + 1, "<testsuite "))
+		suites++;
+	assert_int_equal(suites, 20000);
+}
+
+/* Two units of one name are told apart by their numbers. */
+static void test_same_names(void **state)
+{
+	struct ff_result failed = {.outcome = FF_OUTCOME_FAILED, .message = "once"};
+	struct ff_result passed = {.outcome = FF_OUTCOME_PASSED};
+	struct ff_event event = {.kind = FF_EVENT_UNIT_FINISHED, .job = "unit", .unit = "a"};
+
+	event.u.unit_finished.attempt = 1;
+	event.u.unit_finished.result = &failed;
+	tell(*state, &event);
+	event.index = 1;
+	event.u.unit_finished.final = true;
+	event.u.unit_finished.result = &passed;
+	tell(*state, &event);
+	event.index = 0;
+	tell(*state, &event);
+	assert_string_equal(
+		cases_of(*state),
+		"<testcase classname=\"\" name=\"a\" time=\"0.000\"></testcase>"
+		"<testcase classname=\"\" name=\"a\" time=\"0.000\"><flakyFailure type=\"failed\" "
+		"message=\"once\"></flakyFailure></testcase>");
 }
 
 static void test_empty_run(void **state)
@@ -358,30 +585,30 @@ static void test_bad_paths(void **state)
 	char path[PATH_MAX + 10];
 	struct ff_err err = {0};
 
-	assert_null(ff_report_junit("", &err));
-	assert_null(ff_report_junit(rig->dir, &err));
+	assert_null(open_as("junit", "", &err));
+	assert_null(open_as("junit", rig->dir, &err));
 	assert_int_equal(err.code, FF_ESYS);
 	assert_non_null(strstr(err.text, "it is a directory"));
 	snprintf(path, sizeof path, "%s/new/", rig->dir);
-	assert_null(ff_report_junit(path, &err));
+	assert_null(open_as("junit", path, &err));
 	assert_non_null(strstr(err.text, path));
 	snprintf(path, sizeof path, "%s/file", rig->dir);
 	fclose(fopen(path, "w"));
 	strcat(path, "/junit.xml");
-	assert_null(ff_report_junit(path, &err));
+	assert_null(open_as("junit", path, &err));
 	assert_int_equal(err.code, FF_ESYS);
 	assert_non_null(strstr(err.text, path));
-	assert_null(ff_report_jsonl(path, &err));
-	assert_null(ff_report_junit("/proc/self/nothing/junit.xml", &err));
+	assert_null(open_as("jsonl", path, &err));
+	assert_null(open_as("junit", "/proc/self/nothing/junit.xml", &err));
 	memset(path, 'x', sizeof path);
 	path[sizeof path - 1] = '\0';
-	assert_null(ff_report_junit(path, &err));
+	assert_null(open_as("junit", path, &err));
 	assert_int_equal(err.code, FF_ETOOBIG);
 	if (geteuid() != 0) {
 		snprintf(path, sizeof path, "%s/closed", rig->dir);
 		mkdir(path, 0500);
 		strcat(path, "/junit.xml");
-		assert_null(ff_report_junit(path, &err));
+		assert_null(open_as("junit", path, &err));
 		assert_int_equal(err.code, FF_ESYS);
 	}
 	nftw(rig->dir, count_one, 16, FTW_PHYS);
@@ -401,31 +628,58 @@ static void test_folder_goes_away(void **state)
 	assert_non_null(strstr(err.text, rig->path));
 }
 
+static void write_report(const char *path, int errnum, int expected, struct ff_err *err)
+{
+	struct ff_report_file file;
+
+	assert_int_equal(ff_report_begin(&file, path, err), 0);
+	fputs("first", file.stream);
+	assert_int_equal(ff_report_commit(&file, errnum, err), expected);
+}
+
 static void test_write(void **state)
 {
 	struct rig *rig = *state;
-	struct ff_buf text = FF_BUF_INIT;
 	struct stat before, after;
 	struct ff_err err = {0};
 	char path[128];
 
 	snprintf(path, sizeof path, "%s/report", rig->dir);
-	ff_buf_addstr(&text, "first");
-	assert_int_equal(ff_report_write(path, &text, &err), 0);
-	assert_int_equal(ff_report_write(path, &text, &err), 0);
+	write_report(path, 0, 0, &err);
+	write_report(path, 0, 0, &err);
+	write_report(path, EIO, FF_ESYS, &err); /* the old one stays */
+	assert_non_null(strstr(err.text, path));
 	read_file(path, &rig->text);
 	assert_string_equal(ff_buf_str(&rig->text), "first");
 	/* A device stays what it is. */
 	assert_int_equal(stat("/dev/null", &before), 0);
-	assert_int_equal(ff_report_write("/dev/null", &text, &err), 0);
+	write_report("/dev/null", 0, 0, &err);
 	assert_int_equal(stat("/dev/null", &after), 0);
 	assert_true(S_ISCHR(after.st_mode) && before.st_ino == after.st_ino);
-	assert_int_equal(ff_report_write("/dev/full", &text, &err), FF_ESYS);
+	write_report("/dev/full", 0, FF_ESYS, &err);
 	assert_non_null(strstr(err.text, "/dev/full"));
+	assert_non_null(strstr(err.text, strerror(ENOSPC)));
 	count_files = 0;
 	nftw(rig->dir, count_one, 16, FTW_PHYS);
 	assert_int_equal(count_files, 1);
-	ff_buf_release(&text);
+}
+
+/* A JUnit report to a device: put together elsewhere, written there. */
+static void test_device(void **state)
+{
+	struct ff_result result = {.outcome = FF_OUTCOME_PASSED};
+	struct ff_event event = {.kind = FF_EVENT_UNIT_FINISHED,
+				 .job = "unit",
+				 .unit = "a",
+				 .u.unit_finished = {1, true, &result}};
+	struct ff_reporter *junit = open_as("junit", "/dev/full", NULL);
+	struct ff_err err = {0};
+
+	assert_non_null(junit);
+	junit->class->event(junit, &event);
+	assert_int_equal(junit->class->finish(junit, &err), FF_ESYS);
+	assert_non_null(strstr(err.text, "'/dev/full': No space left"));
+	junit->class->free(junit);
 }
 
 static void test_jsonl(void **state)
@@ -437,17 +691,17 @@ static void test_jsonl(void **state)
 	char path[128];
 
 	snprintf(path, sizeof path, "%s/new/events.jsonl", rig->dir);
-	jsonl = ff_report_jsonl(path, &err);
+	jsonl = open_as("jsonl", path, &err);
 	assert_non_null(jsonl);
 	jsonl->class->event(jsonl, &event);
+	assert_int_equal(jsonl->class->finish(jsonl, &err), 0);
 	read_file(path, &rig->text);
 	assert_string_equal(ff_buf_str(&rig->text),
 			    "{\"seq\":1,\"time\":\"1970-01-01T00:00:00.000000Z\","
 			    "\"event\":\"interrupted\",\"times\":2}\n");
-	assert_int_equal(jsonl->class->finish(jsonl, &err), 0);
 	jsonl->class->free(jsonl);
 
-	jsonl = ff_report_jsonl("/dev/full", &err);
+	jsonl = open_as("jsonl", "/dev/full", &err);
 	assert_non_null(jsonl);
 	jsonl->class->event(jsonl, &event);
 	jsonl->class->event(jsonl, &event);
@@ -465,10 +719,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_escaping, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_collect_problems, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_suites, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_jobs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_streams, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_jobs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_same_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_empty_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_paths, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_folder_goes_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write, setup, teardown),
+		cmocka_unit_test(test_device),
 		cmocka_unit_test_setup_teardown(test_jsonl, setup, teardown),
 	};
 

@@ -60,6 +60,9 @@ static void test_bad_ranges(void **state)
 	fails("b[1-2-3]", "bad range '1-2-3' in 'b[1-2-3]'");
 	fails("b[]", "empty range in 'b[]'");
 	fails("b[1,,2]", "empty range in 'b[1,,2]'");
+	fails("b[^3]", "bad range '^3' in 'b[^3]'");
+	fails("b[1-9/3]", "bad range '1-9/3' in 'b[1-9/3]'");
+	fails("b[a!]", "bad range 'a!' in 'b[a!]'");
 	fails("b[1-2", "'[' without ']' in 'b[1-2'");
 	fails("b[1-1000000]", "more than 100000 hosts");
 	fails("b[1-1000][1-1000]", "more than 100000 hosts");

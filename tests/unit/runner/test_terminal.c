@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "report/terminal.h"
 #include "tell.h"
 
 static void read_all(int fd, struct ff_buf *text)
@@ -35,14 +37,13 @@ struct plain {
 
 static void plain_open_in(struct plain *plain, const char *locale, int verbosity, bool colour)
 {
-	struct ff_terminal_opts opts = {
-		.verbosity = verbosity, .colour = colour, .show_output = verbosity == 1};
+	struct ff_terminal_setup setup = {.verbosity = verbosity, .colour = colour};
 
 	setenv("LC_ALL", locale, 1);
 	*plain = (struct plain){.file = tmpfile()};
 	assert_non_null(plain->file);
-	opts.fd = fileno(plain->file);
-	plain->teller.reporter = ff_report_terminal(&opts);
+	setup.writer.fd = fileno(plain->file);
+	plain->teller.reporter = ff_terminal_new(&setup);
 	plain->teller.event.time_us = START_US;
 }
 
@@ -87,7 +88,7 @@ static void whole_run(struct plain *plain)
 	"host build1: tree in /srv/tree: 12 of 10000 files sent, 1.2 MiB, in 0.5 s\n"              \
 	"host build1: python worker, 8 slots, ready in 1.5 s\n"
 #define HOST_FAILED "host build2 failed: host not reached: no route\n"
-#define PYTHON	    "host popen: /usr/bin/python3 3.11.2, pytest 7.2.1\n"
+#define PYTHON	    "host popen: Python 3.11.2, pytest 7.2.1\n"
 #define BUILD	    "job build: 2 commands\n"
 #define BUILD_1	    "PASSED  build[n=1] [popen] 0.50s\n"
 #define BUILD_2	    "FAILED  build[n=2] [popen] 1m01s - exit status 3\n"
@@ -140,6 +141,10 @@ static void whole_run(struct plain *plain)
 	"unit: tests/test_x.py::test_f (attempt 2)\n"                                              \
 	"\n"
 #define LAST                                                                                       \
+	"hosts: 1 of 3 used\n"                                                                     \
+	"  build1 lost: connection lost\n"                                                         \
+	"  build2 failed: host not reached: no route\n"                                            \
+	"\n"                                                                                       \
 	"job later: skipped: it needs 'build', which did not pass\n"                               \
 	"\n"                                                                                       \
 	"═ 2 failed, 3 passed, 1 skipped, 1 not collected, 1 retried, 1 warning in 4.21s ═\n"
@@ -150,9 +155,8 @@ static const char *const golden[] = {
 	STARTED HOSTS HOST_FAILED PYTHON BUILD BUILD_1 BUILD_2 COLLECTED BAD_FILE TEST_A TEST_F_1
 		NOTICES NEEDS GW3 HOST_LOST FAILURES LISTS LAST,
 	STARTED HOSTS HOST_FAILED PYTHON
-	"  rootdir: /srv/tree\n" BUILD BUILD_1 "    --- stdout ---\n"
-	"    made\n" BUILD_2 COLLECTED BAD_FILE TEST_OK TEST_A TEST_S TEST_F_1 TEST_F_2 NOTICES
-		NEEDS GW3 HOST_LOST FAILURES LISTS LAST,
+	"  rootdir: /srv/tree\n" BUILD BUILD_1 BUILD_2 COLLECTED BAD_FILE TEST_OK TEST_A TEST_S
+		TEST_F_1 TEST_F_2 NOTICES NEEDS GW3 HOST_LOST FAILURES LISTS LAST,
 	STARTED HOSTS HOST_FAILED PYTHON
 	"  rootdir: /srv/tree\n" BUILD "[popen build[n=1]] a warning\n"
 	"[popen build[n=1]] made\n"
@@ -232,7 +236,7 @@ static void test_colour(void **state)
 static void tell_evil(struct teller *t)
 {
 	static const struct ff_section sections[] = {
-		{EVIL, "a\0" EVIL "\033[31mred\tx\r\n\033[", 36}};
+		{EVIL, "a\0" EVIL "\033[31mred\tx\r\n\033[", 36, false}};
 	static const struct ff_result result = {.outcome = FF_OUTCOME_FAILED,
 						.message = EVIL "\nsecond",
 						.longrepr = EVIL "\n\033[1;31mE\033[0m " EVIL,
@@ -257,7 +261,7 @@ static void tell_evil(struct teller *t)
 	t->event.u.notice.category = t->event.u.notice.file = EVIL;
 	tell_notice(t, "warning", "w " EVIL);
 	t->event.job = EVIL;
-	t->event.u.job_finished.state = "error";
+	t->event.u.job_finished.result = FF_JOB_ERROR;
 	t->event.u.job_finished.reason = EVIL;
 	tell(t, FF_EVENT_JOB_FINISHED);
 	tell_end(t);
@@ -371,14 +375,14 @@ static void test_many_hosts(void **state)
 		tell(&plain.teller, FF_EVENT_HOST_READY);
 		plain.teller.event.host = name;
 		plain.teller.event.worker = "gw0";
-		plain.teller.event.u.worker_started.executable = "/usr/bin/python3";
+		plain.teller.event.u.worker_started.words = "Python 3.11.2";
 		tell(&plain.teller, FF_EVENT_WORKER_STARTED);
 	}
 	tell_unit_started(&plain.teller, "unit", "t.py::a", "node1", "gw0");
 	assert_string_equal(
 		plain_text(&plain),
 		"farflung 0.1.0 · run 20261120-080000-4f3a · 30 hosts, 60 slots, 1 job\n"
-		"first on host node0: /usr/bin/python3\n"
+		"first on host node0: Python 3.11.2\n"
 		"host node7 failed: no route\n"
 		"hosts: 29 of 30 ready, 14 with the native worker, the slowest (node20) in "
 		"2.1 s; 29 files sent, 29.0 KiB\n");
@@ -421,11 +425,15 @@ static void test_interrupted(void **state)
 	tell(&plain.teller, FF_EVENT_INTERRUPTED);
 	plain.teller.event.host = "build1";
 	tell(&plain.teller, FF_EVENT_HOST_LOST);
+	plain.teller.event.u.stopping.why = FF_REASON_INTERRUPTED;
+	plain.teller.event.u.stopping.kill = true;
+	tell(&plain.teller, FF_EVENT_STOPPING);
 	plain.teller.event.u.interrupted.times = 2;
 	tell(&plain.teller, FF_EVENT_INTERRUPTED);
 	assert_string_equal(plain_text(&plain),
 			    "interrupted: waiting for 3 running units (again to kill them)\n"
 			    "host build1 lost: for no known reason\n"
+			    "time is up: killing 1 running unit\n"
 			    "interrupted again: killing 1 running unit\n");
 	plain_close(&plain);
 }
@@ -443,13 +451,270 @@ static void test_nothing_ran(void **state)
 	}
 }
 
+/* --- what goes wrong --- */
+
+static void tell_down(struct teller *t, const char *host, enum ff_event_kind kind,
+		      const char *error, uint32_t units)
+{
+	t->event.host = host;
+	t->event.u.host_lost.error = error;
+	t->event.u.host_lost.units = units;
+	if (kind == FF_EVENT_HOST_AWAY)
+		t->event.u.host_away.retry_us = 2000 MS;
+	tell(t, kind);
+}
+
+static void tell_ready(struct teller *t, const char *host)
+{
+	t->event.host = host;
+	t->event.u.host_ready.native = true;
+	t->event.u.host_ready.slots = 2;
+	t->event.u.host_ready.took_us = 100 MS;
+	tell(t, FF_EVENT_HOST_READY);
+}
+
+static void tell_lost(struct teller *t, const char *unit, int64_t duration_us)
+{
+	t->event.job = "unit";
+	t->event.unit = unit;
+	t->event.host = "build1";
+	t->event.u.unit_lost.attempt = 1;
+	t->event.u.unit_lost.duration_us = duration_us;
+	t->event.u.unit_lost.reason = "connection lost";
+	tell(t, FF_EVENT_UNIT_LOST);
+}
+
+/* One host comes back, one does not: a line for each failure, and one in the summary for what was
+ * not mended. */
+static void test_hosts_go_and_come(void **state)
+{
+	struct plain plain;
+
+	plain_open(&plain, 0, false);
+	tell_started(&plain.teller, 3, 1);
+	tell_ready(&plain.teller, "build1");
+	tell_ready(&plain.teller, "build2");
+	tell_down(&plain.teller, "build3", FF_EVENT_HOST_AWAY, "no route", 0);
+	tell_down(&plain.teller, "build3", FF_EVENT_HOST_AWAY, "no route", 0);
+	tell_down(&plain.teller, "build1", FF_EVENT_HOST_AWAY, "connection lost", 3);
+	tell_lost(&plain.teller, "t.py::a", 0);
+	tell_lost(&plain.teller, "t.py::b", 1500 MS);
+	tell_ready(&plain.teller, "build1");
+	tell_down(&plain.teller, "build3", FF_EVENT_HOST_FAILED, "no route", 0);
+	tell(&plain.teller, FF_EVENT_RUN_FINISHED);
+	assert_string_equal(strchr(plain_text(&plain), '\n') + 1,
+			    "host build1: native worker, 2 slots, ready in 100 ms\n"
+			    "host build2: native worker, 2 slots, ready in 100 ms\n"
+			    "host build3 away: no route; trying again in 2.0 s\n"
+			    "host build1 away: connection lost; 3 units ran there; trying again "
+			    "in 2.0 s\n"
+			    "host build1 is back: native worker, 2 slots, ready in 100 ms\n"
+			    "host build3 failed: no route\n"
+			    "\n"
+			    "hosts: 2 of 3 used; build3 failed: no route\n"
+			    "\n"
+			    "═════════════════════════════ nothing ran in 0.00s "
+			    "═════════════════════════════\n");
+	plain_close(&plain);
+	/* -v has a line for each unit and each try. */
+	plain_open(&plain, 1, false);
+	tell_started(&plain.teller, 3, 1);
+	tell_down(&plain.teller, "build3", FF_EVENT_HOST_AWAY, "no route", 0);
+	plain.teller.event.host = "build3";
+	plain.teller.event.u.host_joining.tries = 2;
+	tell(&plain.teller, FF_EVENT_HOST_JOINING);
+	tell_down(&plain.teller, "build3", FF_EVENT_HOST_AWAY, "no route", 0);
+	tell_lost(&plain.teller, "t.py::a", 0);
+	tell_lost(&plain.teller, "t.py::b", 1500 MS);
+	assert_string_equal(strchr(plain_text(&plain), '\n') + 1,
+			    "host build3 away: no route; trying again in 2.0 s\n"
+			    "host build3: trying again\n"
+			    "host build3 away: no route; trying again in 2.0 s\n"
+			    "LOST    t.py::a [build1] - attempt 1: connection lost\n"
+			    "LOST    t.py::b [build1] 1.50s - attempt 1: connection lost\n");
+	plain_close(&plain);
+}
+
+/* A host whose workers never start: told once, though all of its slots try. */
+static void test_unusable_host(void **state)
+{
+	static const char *const workers[] = {"gw0", "gw1", "gw2"};
+	struct plain plain;
+
+	plain_open(&plain, 0, false);
+	tell_started(&plain.teller, 2, 1);
+	tell_ready(&plain.teller, "build1");
+	tell_ready(&plain.teller, "build2");
+	for (int i = 0; i < 3; i++) {
+		plain.teller.event.host = "build2";
+		plain.teller.event.worker = workers[i];
+		tell(&plain.teller, FF_EVENT_WORKER_OPENING);
+	}
+	for (int i = 0; i < 3; i++) {
+		plain.teller.event.host = "build2";
+		plain.teller.event.worker = workers[i];
+		plain.teller.event.u.worker_ended.crashed = true;
+		plain.teller.event.u.worker_ended.reason = "python9: not found";
+		tell(&plain.teller, FF_EVENT_WORKER_ENDED);
+	}
+	tell(&plain.teller, FF_EVENT_RUN_FINISHED);
+	assert_non_null(strstr(plain_text(&plain), "host build2: worker gw0 did not start: "
+						   "python9: not found\n\n"
+						   "hosts: 1 of 2 used; build2 not usable: "
+						   "python9: not found\n"));
+	plain_close(&plain);
+}
+
+/* A host that lacks what a payload needs may still be of use to another. */
+static void test_unfit_host(void **state)
+{
+	struct plain plain;
+
+	for (int worked = 0; worked < 2; worked++) {
+		plain_open(&plain, 0, false);
+		tell_started(&plain.teller, 2, 1);
+		tell_ready(&plain.teller, "build1");
+		tell_ready(&plain.teller, "build2");
+		plain.teller.event.host = "build2";
+		plain.teller.event.u.host_unfit.payload = "pytest";
+		plain.teller.event.u.host_unfit.error = "python9: not found";
+		tell(&plain.teller, FF_EVENT_HOST_UNFIT);
+		if (worked)
+			tell_unit_started(&plain.teller, "build", "build", "build2", NULL);
+		tell(&plain.teller, FF_EVENT_RUN_FINISHED);
+		assert_non_null(strstr(plain_text(&plain),
+				       "host build2 can't run pytest: python9: not "
+				       "found\n\nhosts: "));
+		assert_non_null(strstr(plain_text(&plain),
+				       worked ? "hosts: 2 of 2 used; build2 can't run pytest: "
+						"python9: not found\n"
+					      : "hosts: 1 of 2 used; build2 can't run pytest: "
+						"python9: not found\n"));
+		plain_close(&plain);
+	}
+}
+
+/* Workers that end with their host have its line. */
+static void test_host_takes_workers(void **state)
+{
+	struct plain plain;
+
+	plain_open(&plain, 0, false);
+	tell_started(&plain.teller, 1, 1);
+	tell_down(&plain.teller, "build1", FF_EVENT_HOST_LOST, "connection lost", 1);
+	for (int i = 0; i < 3; i++) {
+		plain.teller.event.host = "build1";
+		plain.teller.event.worker = "gw0";
+		plain.teller.event.u.worker_ended.crashed = true;
+		tell(&plain.teller, FF_EVENT_WORKER_ENDED);
+	}
+	assert_string_equal(strchr(plain_text(&plain), '\n') + 1,
+			    "host build1 lost: connection lost; 1 unit ran there\n");
+	plain_close(&plain);
+}
+
+static void tell_job_end(struct teller *t, const char *job, enum ff_job_result result,
+			 enum ff_reason why, const char *reason, uint32_t not_run)
+{
+	t->event.job = job;
+	t->event.u.job_finished.result = result;
+	t->event.u.job_finished.why = why;
+	t->event.u.job_finished.reason = reason;
+	t->event.u.job_finished.counts.not_run = not_run;
+	tell(t, FF_EVENT_JOB_FINISHED);
+}
+
+/* What did not run is told, with its job, and is not "skipped". */
+static void test_not_run(void **state)
+{
+	struct plain plain;
+	struct ff_counts counts = {.total = 30, .not_run = 25};
+
+	plain_open(&plain, 0, false);
+	tell_started(&plain.teller, 1, 5);
+	plain.teller.event.job = "build";
+	plain.teller.event.u.job_added.payload = "run";
+	plain.teller.event.u.job_added.units = 20;
+	tell(&plain.teller, FF_EVENT_JOB_ADDED);
+	tell_job(&plain.teller, "unit", "pytest", 10);
+	plain.teller.event.u.stopping.why = FF_REASON_MAXFAIL;
+	plain.teller.event.u.stopping.reason = "2 units failed";
+	tell(&plain.teller, FF_EVENT_STOPPING);
+	plain.teller.event.job = "unit";
+	plain.teller.event.u.units_not_run.count = 5;
+	tell(&plain.teller, FF_EVENT_UNITS_NOT_RUN);
+	tell_job_end(&plain.teller, "unit", FF_JOB_STOPPED, FF_REASON_MAXFAIL, "2 units failed", 5);
+	tell_job_end(&plain.teller, "build", FF_JOB_STOPPED, FF_REASON_INTERRUPTED, NULL, 20);
+	tell_job_end(&plain.teller, "lint", FF_JOB_FAILED, FF_REASON_SESSION,
+		     "pytest.exit: no\nmore", 0);
+	tell_job_end(&plain.teller, "gone", FF_JOB_ERROR, FF_REASON_NO_HOST, NULL, 0);
+	tell_job_end(&plain.teller, "fine", FF_JOB_FAILED, FF_REASON_NONE, NULL, 0);
+	counts.by_outcome[FF_OUTCOME_PASSED] = 5;
+	plain.teller.event.u.run_finished.counts = counts;
+	plain.teller.event.u.run_finished.exit_code = 1;
+	tell(&plain.teller, FF_EVENT_RUN_FINISHED);
+	assert_string_equal(strchr(plain_text(&plain), '\n') + 1,
+			    "job unit: 10 tests collected\n"
+			    "stopping: 2 units failed\n"
+			    "\n"
+			    "job build: stopped: interrupted; 20 of 20 commands did not run\n"
+			    "job unit: stopped: 2 units failed; 5 of 10 tests did not run\n"
+			    "job lint: failed: pytest.exit: no\n"
+			    "more\n"
+			    "job gone: error: no-host\n"
+			    "\n"
+			    "════════════════════════ 5 passed, 25 not run in 0.00s "
+			    "═════════════════════════\n");
+	plain_close(&plain);
+}
+
+/* Only what is known of its time is shown of a unit that went away with its host. */
+static void test_lost_without_time(void **state)
+{
+	static const struct ff_result lost = {.outcome = FF_OUTCOME_LOST,
+					      .message = "no host left"};
+	struct plain plain;
+
+	plain_open(&plain, 0, false);
+	tell_started(&plain.teller, 1, 1);
+	tell_unit(&plain.teller, "unit", "t.py::a", "build1", NULL, &lost, 1);
+	assert_string_equal(strchr(plain_text(&plain), '\n') + 1,
+			    "LOST    t.py::a [build1] - no host left\n");
+	plain_close(&plain);
+}
+
+/* Units that have one name run beside each other. */
+static void test_same_names(void **state)
+{
+	struct plain plain;
+	struct ff_event event = {.kind = FF_EVENT_UNIT_OUTPUT, .job = "unit", .unit = "same"};
+
+	plain_open(&plain, 2, false);
+	for (event.index = 0; event.index < 2; event.index++) {
+		event.host = event.index ? "b" : "a";
+		event.u.unit_output.stream = 1;
+		event.u.unit_output.bytes = event.index ? "one" : "zero";
+		event.u.unit_output.len = strlen(event.u.unit_output.bytes);
+		plain.teller.reporter->class->event(plain.teller.reporter, &event);
+	}
+	event.kind = FF_EVENT_UNIT_FINISHED;
+	event.u.unit_finished.final = true;
+	event.u.unit_finished.attempt = 1;
+	event.u.unit_finished.result = &passed;
+	for (event.index = 0; event.index < 2; event.index++)
+		plain.teller.reporter->class->event(plain.teller.reporter, &event);
+	assert_string_equal(plain_text(&plain), "[b same] zero\nPASSED  same [b] 0.02s\n"
+						"[b same] one\nPASSED  same [b] 0.02s\n");
+	plain_close(&plain);
+}
+
 /* --- an fd that does not take it --- */
 
 static struct ff_reporter *reporter_on(int fd)
 {
-	struct ff_terminal_opts opts = {.fd = fd, .verbosity = 1};
+	struct ff_terminal_setup setup = {.writer.fd = fd, .verbosity = 1};
 
-	return ff_report_terminal(&opts);
+	return ff_terminal_new(&setup);
 }
 
 static void test_full_disk(void **state)
@@ -472,7 +737,6 @@ static void test_reader_gone(void **state)
 	struct ff_err err = {0};
 	int fds[2];
 
-	signal(SIGPIPE, SIG_IGN);
 	assert_int_equal(pipe(fds), 0);
 	teller.reporter = reporter_on(fds[1]);
 	tell_started(&teller, 1, 1);
@@ -480,52 +744,102 @@ static void test_reader_gone(void **state)
 	tell_hosts(&teller);
 	tell_end(&teller);
 	assert_int_equal(teller.reporter->class->finish(teller.reporter, &err), 0);
+	assert_true(teller.reporter->class->deserted(teller.reporter));
 	teller.reporter->class->free(teller.reporter);
 	close(fds[1]);
-	signal(SIGPIPE, SIG_DFL);
 }
 
-/* A non-blocking pipe that fills up: the run goes on, and every line arrives in the end. */
+static size_t lines_of(const struct ff_buf *text)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < text->len; i++)
+		lines += ff_buf_data(text)[i] == '\n';
+	return lines;
+}
+
+/* A pipe that fills up while nobody reads, non-blocking or not: the run goes on, more than enough
+ * is told once, and every line arrives in the end. */
 static void test_slow_reader(void **state)
 {
-	struct teller teller = {0};
-	struct ff_buf text = FF_BUF_INIT;
-	char chunk[4096];
-	int fds[2], lines = 0;
-	ssize_t n;
+	for (int flags = 0; flags <= O_NONBLOCK; flags += O_NONBLOCK) {
+		struct teller teller = {0};
+		struct ff_buf text = FF_BUF_INIT;
+		size_t told = 1;
+		int fds[2];
 
-	assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+		assert_int_equal(pipe2(fds, flags), 0);
+		teller.reporter = reporter_on(fds[1]);
+		tell_started(&teller, 1, 1);
+		while (!teller.reporter->class->full(teller.reporter)) {
+			tell_unit(&teller, "unit", "t.py::a", "popen", "gw0", &passed, 1);
+			assert_true(++told < 200000);
+		}
+		assert_true(told > 20000);
+		while (lines_of(&text) < told) {
+			struct pollfd pollfd = {.fd = fds[0], .events = POLLIN};
+			char chunk[65536];
+			ssize_t n;
+
+			poll(&pollfd, 1, -1);
+			n = read(fds[0], chunk, sizeof chunk);
+			if (n > 0)
+				ff_buf_add(&text, chunk, (size_t)n);
+		}
+		assert_int_equal(lines_of(&text), told);
+		assert_false(teller.reporter->class->full(teller.reporter));
+		assert_int_equal(teller.reporter->class->finish(teller.reporter, NULL), 0);
+		assert_false(teller.reporter->class->deserted(teller.reporter));
+		teller.reporter->class->free(teller.reporter);
+		close(fds[0]);
+		close(fds[1]);
+		ff_buf_release(&text);
+	}
+}
+
+/* After a second Ctrl-C nobody waits for a reader that has stopped. */
+static void test_abandoned(void **state)
+{
+	struct teller teller = {0};
+	struct ff_err err = {0};
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
 	teller.reporter = reporter_on(fds[1]);
 	tell_started(&teller, 1, 1);
-	for (int i = 0; i < 5000; i++)
-		tell_unit(&teller, "unit", "tests/test_x.py::test_a", "popen", "gw0", &passed, 1);
-	for (int rounds = 0; rounds < 1000; rounds++) {
-		while ((n = read(fds[0], chunk, sizeof chunk)) > 0)
-			ff_buf_add(&text, chunk, (size_t)n);
-		tell_unit(&teller, "unit", "tests/test_x.py::test_a", "popen", "gw0", &passed, 1);
-	}
-	assert_int_equal(teller.reporter->class->finish(teller.reporter, NULL), 0);
-	while ((n = read(fds[0], chunk, sizeof chunk)) > 0)
-		ff_buf_add(&text, chunk, (size_t)n);
-	for (const char *p = ff_buf_str(&text); (p = strchr(p, '\n')); p++)
-		lines++;
-	assert_int_equal(lines, 1 + 5000 + 1000);
+	while (!teller.reporter->class->full(teller.reporter))
+		tell_unit(&teller, "unit", "t.py::a", "popen", "gw0", &passed, 1);
+	teller.reporter->class->abandon(teller.reporter);
+	assert_int_equal(teller.reporter->class->finish(teller.reporter, &err), 0);
 	teller.reporter->class->free(teller.reporter);
 	close(fds[0]);
 	close(fds[1]);
-	ff_buf_release(&text);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verbosities), cmocka_unit_test(test_ascii),
-		cmocka_unit_test(test_colour),	    cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_progress),    cmocka_unit_test(test_many_commands),
-		cmocka_unit_test(test_many_hosts),  cmocka_unit_test(test_bounded_failures),
-		cmocka_unit_test(test_interrupted), cmocka_unit_test(test_nothing_ran),
-		cmocka_unit_test(test_full_disk),   cmocka_unit_test(test_reader_gone),
+		cmocka_unit_test(test_verbosities),
+		cmocka_unit_test(test_ascii),
+		cmocka_unit_test(test_colour),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_progress),
+		cmocka_unit_test(test_many_commands),
+		cmocka_unit_test(test_many_hosts),
+		cmocka_unit_test(test_bounded_failures),
+		cmocka_unit_test(test_interrupted),
+		cmocka_unit_test(test_nothing_ran),
+		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_reader_gone),
 		cmocka_unit_test(test_slow_reader),
+		cmocka_unit_test(test_abandoned),
+		cmocka_unit_test(test_hosts_go_and_come),
+		cmocka_unit_test(test_unusable_host),
+		cmocka_unit_test(test_unfit_host),
+		cmocka_unit_test(test_host_takes_workers),
+		cmocka_unit_test(test_not_run),
+		cmocka_unit_test(test_lost_without_time),
+		cmocka_unit_test(test_same_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

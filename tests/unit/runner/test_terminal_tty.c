@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "report/terminal.h"
 #include "tell.h"
 
 enum { LINES = 400, COLUMNS = 200 };
@@ -94,6 +95,8 @@ static void take(struct tty *tty)
 	const char *p;
 
 	ff_buf_clear(&tty->raw);
+	assert_int_equal(
+		ff_writer_finish(((struct ff_terminal *)tty->teller.reporter)->screen.writer), 0);
 	assert_int_equal(write(tty->slave, &mark, 1), 1);
 	while (tty->raw.len == 0 || ff_buf_data(&tty->raw)[tty->raw.len - 1] != mark) {
 		struct pollfd pollfd = {.fd = tty->master, .events = POLLIN};
@@ -145,14 +148,14 @@ static void resize(struct tty *tty, unsigned columns, unsigned rows)
 
 static void open_tty(struct tty *tty, const char *locale, bool colour)
 {
-	struct ff_terminal_opts opts = {.tty = true, .colour = colour};
+	struct ff_terminal_setup setup = {.tty = true, .colour = colour};
 
 	memset(tty, 0, sizeof *tty);
 	assert_int_equal(openpty(&tty->master, &tty->slave, NULL, NULL, NULL), 0);
 	resize(tty, 80, 24);
 	setenv("LC_ALL", locale, 1);
-	opts.fd = tty->slave;
-	tty->teller.reporter = ff_report_terminal(&opts);
+	setup.writer.fd = tty->slave;
+	tty->teller.reporter = ff_terminal_new(&setup);
 	tty->now_us = 5000 MS;
 }
 
@@ -346,12 +349,12 @@ static void test_resize(void **state)
 
 static void test_quiet(void **state)
 {
-	struct ff_terminal_opts opts = {.tty = true, .verbosity = -1};
+	struct ff_terminal_setup setup = {.tty = true, .verbosity = -1};
 
 	open_tty(&tty, "C", false);
 	tty.teller.reporter->class->free(tty.teller.reporter);
-	opts.fd = tty.slave;
-	tty.teller.reporter = ff_report_terminal(&opts);
+	setup.writer.fd = tty.slave;
+	tty.teller.reporter = ff_terminal_new(&setup);
 	tell_started(&tty.teller, 0, 1);
 	tell_job(&tty.teller, "unit", "pytest", 4);
 	tick(&tty, 100 MS);

@@ -1,0 +1,382 @@
+# The pytest payload's first part, which the build joins with payload.py into one text: texts, values
+# and reports of a test, made of builtin types so that they can be sent. Whatever a test, a plugin or
+# a value of theirs does wrong here costs that one value, never the session.
+import time
+
+TEXT_MAX = 16 << 20  # characters of one text: a frame has a limit, and it must not cost the session
+OUTPUT_MAX = 256 << 20  # bytes of captured output of one test, where the job sets no limit
+PLAIN_MAX = 10000  # values inside one value
+INT_BITS_MAX = 13000  # what can still be sent as decimal digits
+PYTEST_FRAMES = ("/_pytest/", "/pluggy/", "/site-packages/pytest/")  # of no interest in tracebacks
+
+
+def kind_of(value):
+    try:
+        return str.__str__(type(value).__name__)
+    except Exception:
+        return "?"
+
+
+def raw(text):
+    """`text`, whatever it is, as a str that can be sent."""
+    try:
+        if not isinstance(text, str):
+            text = str(text)
+        if type(text) is not str:
+            text = str.__str__(text)
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                text = text.encode("utf-8", "backslashreplace").decode()
+        return text
+    except Exception as exc:
+        return "<%s: %s prevents that it is shown>" % (ascii(kind_of(text))[1:-1], kind_of(exc))
+
+
+def clean(text):
+    """The same for those that end at a NUL elsewhere, and within bounds."""
+    text = raw(text)
+    if len(text) > TEXT_MAX:
+        half = TEXT_MAX // 2
+        left_out = len(text) - 2 * half
+        text = "%s\n[… %d characters were cut here …]\n%s" % (text[:half], left_out, text[-half:])
+    return text.replace("\0", "\\x00") if "\0" in text else text
+
+
+def shown(value):
+    try:
+        return clean(repr(value))
+    except Exception as exc:
+        return "<%s: its repr raises %s>" % (ascii(kind_of(value))[1:-1], kind_of(exc))
+
+
+def hashable(value):
+    try:
+        hash(value)
+        return value
+    except TypeError:
+        return shown(value)
+
+
+def plain_collection(kind, value, depth, left):
+    """None: it is none, or can't be read."""
+    try:
+        for base in (list, tuple):
+            if issubclass(kind, base):
+                return base([plain(item, depth, left) for item in base.__iter__(value)])
+        for base in (set, frozenset):
+            if issubclass(kind, base):
+                return base([hashable(plain(item, depth, left)) for item in base.__iter__(value)])
+        if issubclass(kind, dict):
+            pairs = list(dict.items(value))
+            return {hashable(plain(k, depth, left)): plain(v, depth, left) for k, v in pairs}
+    except Exception:
+        pass
+    return None
+
+
+def plain(value, depth=40, left=None):
+    """`value` made of builtin types only."""
+    kind = type(value)
+    left = [PLAIN_MAX] if left is None else left
+    left[0] -= 1
+    if left[0] < 0:
+        return "…"
+    if value is None or kind is bool or kind is float:
+        return value
+    if kind is bytes and len(value) <= TEXT_MAX:
+        return value
+    if issubclass(kind, str):
+        return clean(str.__str__(value))
+    if issubclass(kind, int):
+        value = int.__int__(value)
+        bits = value.bit_length()
+        return value if bits <= INT_BITS_MAX else "<int of %d bits>" % bits
+    if issubclass(kind, float):
+        return float.__float__(value)
+    if depth:
+        collection = plain_collection(kind, value, depth - 1, left)
+        if collection is not None:
+            return collection
+        for convert in ("__index__", "__float__", "__fspath__"):
+            try:
+                return plain(getattr(kind, convert)(value), 0, left)
+            except Exception:
+                pass
+    return shown(value)
+
+
+def seconds(value):
+    try:
+        value = float(value)
+    except Exception:
+        return 0.0
+    return value if 0 < value < 1e12 else 0.0
+
+
+def words_of(exc):
+    """What an exception says, in one line."""
+    lines = [line.strip() for line in clean(exc).split("\n") if line.strip()]
+    return clean("%s: %s" % (kind_of(exc), lines[0])) if lines else kind_of(exc)
+
+
+def trace_of(exc):
+    """(traceback text without pytest's own frames, name of the hook that raised it or None)"""
+    import traceback
+
+    try:
+        frames = traceback.extract_tb(exc.__traceback__)
+        kept = [
+            frame for frame in frames[1:]
+            if not any(part in frame.filename.replace("\\", "/") for part in PYTEST_FRAMES)
+        ]  # fmt: skip
+        hooks = [f.name for f in kept if f.name.startswith("pytest_")]
+        head = ["Traceback (most recent call last):\n"] if kept else []
+        text = head + traceback.format_list(kept) + traceback.format_exception_only(type(exc), exc)
+        return clean("".join(text)), hooks[-1] if hooks else None
+    except Exception:
+        return words_of(exc), None
+
+
+def conftest_error(exc):
+    """The text that pytest prints for a conftest.py that can't be imported."""
+    import pytest
+
+    def keep(entry):
+        path = str(entry.path).replace("\\", "/")
+        return not any(part in path for part in PYTEST_FRAMES + ("importlib",))
+
+    cause = getattr(exc, "cause", None)
+    if cause is None:
+        info = pytest.ExceptionInfo.from_exc_info(exc.excinfo)
+    else:
+        info = pytest.ExceptionInfo.from_exception(cause)
+    info.traceback = info.traceback.filter(keep)
+    text = info.getrepr(style="short", chain=False) if info.traceback else info.exconly()
+    return "ImportError while loading conftest '%s'.\n%s" % (exc.path, text)
+
+
+def warning_text(message):
+    """As Python prints it."""
+    import warnings
+
+    try:
+        return clean(
+            warnings.formatwarning(
+                raw(message.message), message.category, message.filename, message.lineno, message.line
+            )
+        )
+    except Exception as exc:
+        return words_of(exc)
+
+
+def render(report):
+    """The failure as the terminal shows it, without colours."""
+    from io import StringIO
+
+    from _pytest._io import TerminalWriter
+
+    if not report.longrepr:
+        return None
+    out = StringIO()
+    writer = TerminalWriter(out)
+    writer.hasmarkup = False
+    writer.fullwidth = 80
+    try:
+        report.toterminal(writer)
+    except Exception as exc:
+        out.write("\n[the report can't be shown: %s]\n" % words_of(exc))
+    return clean(out.getvalue())
+
+
+def crash_of(report):
+    """(one line that says what happened, [file, line] or None)"""
+    longrepr = report.longrepr
+    if isinstance(longrepr, tuple):  # a skip
+        path, line, reason = longrepr
+        reason = clean(reason)
+        if reason.startswith("Skipped: "):
+            reason = reason[len("Skipped: ") :]
+        return reason, [clean(path), plain(line)]
+    crash = getattr(longrepr, "reprcrash", None)
+    if crash is not None:
+        return clean(crash.message).split("\n")[0], [clean(crash.path), plain(crash.lineno)]
+    lines = [line for line in clean(longrepr or "").split("\n") if line.strip()]
+    if not lines:
+        return None, None
+    last = lines[-1].strip() if lines[-1].startswith("E  ") else lines[0].strip()
+    return (last[1:].strip() if lines[-1].startswith("E  ") else last), None
+
+
+def status_of(report):
+    try:
+        if hasattr(report, "wasxfail"):
+            if report.outcome == "skipped":
+                return "xfailed"
+            if report.outcome == "passed":
+                return "xpassed"
+        if report.outcome == "failed" and report.when != "call":
+            return "error"
+        return clean(report.outcome) if isinstance(report.outcome, str) else "error"
+    except Exception:
+        return "error"
+
+
+def outcome_of(reports):
+    """A test's outcome from its reports; those before the last rerun don't count."""
+    calls, others = [], []
+    for report in reports:
+        status = status_of(report)
+        if status == "rerun":
+            del calls[:], others[:]
+        else:
+            (calls if getattr(report, "when", None) == "call" else others).append(status)
+    for status in ("failed", "error"):
+        if status in calls or status in others:
+            return status
+    for status in calls[::-1] + others:
+        if status in ("skipped", "xfailed", "xpassed"):
+            return status
+    return "passed" if reports else "skipped"
+
+
+def sections_of(report, seen):
+    """What came after the `seen` sections of reports before it."""
+    try:
+        return [[clean(title), raw(text)] for title, text in list(report.sections)[seen:]]
+    except Exception as exc:
+        return [["Captured output", "[it can't be shown: %s]\n" % words_of(exc)]]
+
+
+def phase_of(report, seen):
+    status = status_of(report)
+    message = location = longrepr = wasxfail = None
+    try:
+        wasxfail = getattr(report, "wasxfail", None)
+        if report.longrepr:
+            message, location = crash_of(report)
+        if report.outcome == "failed" or status not in ("passed", "skipped", "xfailed", "xpassed"):
+            longrepr = render(report)
+    except Exception as exc:
+        message = message or "the report can't be read: %s" % words_of(exc)
+    return {
+        "when": clean(getattr(report, "when", "?")),
+        "outcome": status,
+        "duration": seconds(getattr(report, "duration", 0)),
+        "longrepr": longrepr,
+        "message": message,
+        "location": location,
+        "wasxfail": None if wasxfail is None else clean(wasxfail),
+        "sections": sections_of(report, seen),
+    }
+
+
+def escape_phase(exc, reports, duration):
+    """For an exception that ended the session in the middle of a test."""
+    following = {"setup": "call", "call": "teardown"}
+    when = getattr(reports[-1], "when", None) if reports else None
+    return {
+        "when": following.get(when, "setup"),
+        "outcome": "error",
+        "duration": seconds(duration),
+        "longrepr": trace_of(exc)[0],
+        "message": words_of(exc),
+        "location": None,
+        "wasxfail": None,
+        "sections": [],
+    }
+
+
+def cut(phases, cap):
+    """Cuts a test's sections to `cap` bytes, head and tail; gives (bytes before, whether it did)."""
+    sections = [section for phase in phases for section in phase["sections"]]
+    sizes = [len(text) if text.isascii() else len(text.encode()) for _, text in sections]
+    total, cap = sum(sizes), cap or OUTPUT_MAX
+    if total <= cap:
+        return total, False
+    head, tail = cap - cap // 2, total - cap // 2
+    marker = "\n[… %d bytes were cut here: output_cap is %d, %d were written …]\n"
+    marker %= (tail - head, cap, total)
+    begin = 0
+    for section, size in zip(sections, sizes):
+        end = begin + size
+        if end > head and begin < tail:
+            data = section[1].encode()
+            section[1] = data[: max(0, head - begin)].decode("utf-8", "ignore") + marker
+            section[1] += data[max(0, tail - begin) :].decode("utf-8", "ignore")
+            marker = ""
+        begin = end
+    for phase in phases:
+        phase["sections"] = [section for section in phase["sections"] if section[1]]
+    return total, True
+
+
+def properties_of(report):
+    try:
+        pairs = list(getattr(report, "user_properties", None) or ())
+    except Exception:
+        return None
+    properties = []
+    for pair in pairs:
+        try:
+            name, value = pair
+        except Exception:
+            name, value = "?", pair
+        properties.append([clean(name), plain(value)])
+    return properties or None
+
+
+def place_of(location, nodeid):
+    """(file, line from 0 or None)"""
+    try:
+        path, line = location[:2]
+    except Exception:
+        path, line = clean(nodeid).split("::")[0], None
+    return clean(path), line if type(line) is int and 0 <= line < 1 << 31 else None
+
+
+def done_item(index, item, reports, began, cap, escaped=None):
+    """("done", …) of a test that ran; `escaped` is what ended the session with it."""
+    times = {"setup": 0.0, "call": 0.0, "teardown": 0.0}
+    noteworthy = bool(escaped) or not reports
+    for report in reports:
+        when = getattr(report, "when", None)
+        if type(when) is str and when in times:
+            times[when] += seconds(getattr(report, "duration", 0))
+        if status_of(report) != "passed" or getattr(report, "sections", None):
+            noteworthy = True
+    phases = output = None
+    outcome = "passed"
+    if noteworthy:
+        outcome, phases, seen = outcome_of(reports), [], 0
+        for report in reports:
+            count = len(getattr(report, "sections", ()))
+            seen = 0 if seen > count else seen
+            phases.append(phase_of(report, seen))
+            seen = count
+    if escaped:
+        outcome = "error"
+        phases.append(escape_phase(escaped, reports, time.time() - began - sum(times.values())))
+        times[phases[-1]["when"]] += phases[-1]["duration"]
+    if phases:
+        output = cut(phases, cap)
+        output = output if output[0] else None
+    last = reports[-1] if reports else item
+    place = place_of(getattr(last, "location", None), item.nodeid)
+    durations = (times["setup"], times["call"], times["teardown"])
+    properties = properties_of(last) if reports else None
+    return (
+        "done", index, outcome, sum(durations), began, phases, durations, place, properties, output,
+    )  # fmt: skip
+
+
+def bare_item(index, began, text):
+    """("done", …) of a test whose reports can't be sent."""
+    phase = {
+        "when": "?", "outcome": "error", "duration": 0.0, "longrepr": None, "message": clean(text),
+        "location": None, "wasxfail": None, "sections": [],
+    }  # fmt: skip
+    return ("done", index, "error", 0.0, began, [phase], (0.0, 0.0, 0.0), ("?", None), None, None)
+
+

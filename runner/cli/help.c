@@ -1,0 +1,68 @@
+/* --help of a command, from its option table. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "report/reporter.h"
+
+const char *ff_option_arg(const struct ff_option *option)
+{
+	const struct ff_config_option *there;
+
+	if (option->arg || option->kind != FF_OPTION_CONFIG)
+		return option->arg;
+	there = ff_config_option_find(option->section, option->key);
+	switch (there->type) {
+	case FF_TYPE_DURATION:
+		return "TIME";
+	case FF_TYPE_SIZE:
+		return "SIZE";
+	case FF_TYPE_NUMBER:
+	case FF_TYPE_NUMBER_OR_ALL:
+		return "N";
+	default:
+		return "WORD";
+	}
+}
+
+static void print_option(char letter, const char *name, const char *arg, const char *help)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "%c%c%c --%s%s%s", letter ? '-' : ' ', letter ? letter : ' ',
+		 letter ? ',' : ' ', name, arg ? " " : "", arg ? arg : "");
+	printf("  %-28s %s", left, help);
+}
+
+static void print_own(const struct ff_option *option)
+{
+	const struct ff_config_option *there = NULL;
+
+	if (option->kind == FF_OPTION_CONFIG)
+		there = ff_config_option_find(option->section, option->key);
+	print_option(option->letter, option->name, ff_option_arg(option),
+		     option->help ? option->help : there->help);
+	if (there && there->range)
+		printf(" (%s)", there->range);
+	putchar('\n');
+}
+
+void ff_options_help(const struct ff_command *command)
+{
+	printf("usage: farflung %s %s\n\n%s\n\noptions:\n", command->name, command->synopsis,
+	       command->summary);
+	for (const struct ff_option *o = command->options; o->name; o++) {
+		if (o->kind != FF_OPTION_REPORTS) {
+			print_own(o);
+			continue;
+		}
+		for (size_t i = 0; ff_reporter_kinds[i]; i++) {
+			print_option(0, ff_reporter_kinds[i]->name, ff_reporter_kinds[i]->arg,
+				     ff_reporter_kinds[i]->help);
+			putchar('\n');
+		}
+	}
+	print_option('h', "help", NULL, "show this and exit\n");
+	if (command->details)
+		printf("\n%s", command->details);
+}

@@ -1,0 +1,101 @@
+/* Which reports go where: what the file says below `report:`, and what the command line says. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cli/execute.h"
+#include "config/mistakes.h"
+#include "report/reporter.h"
+
+static void complain_unknown(struct ff_mistakes *problems, const struct ff_config_report *report)
+{
+	char hint[FF_SUGGEST_TEXT_MAX];
+	struct ff_suggest suggest;
+
+	ff_suggest_init(&suggest, report->name);
+	for (size_t i = 0; ff_reporter_kinds[i]; i++)
+		ff_suggest_offer(&suggest, ff_reporter_kinds[i]->name);
+	ff_mistakes_add(problems, &report->place, "unknown key '%s'%s", report->name,
+			ff_suggest_text(&suggest, hint));
+}
+
+/* The last one of a kind holds. */
+static void wish(struct ff_report_wishes *wishes, const struct ff_reporter_kind *kind,
+		 const char *value)
+{
+	size_t i = 0;
+
+	while (i < wishes->len && wishes->v[i].kind != kind)
+		i++;
+	if (i == wishes->len) {
+		wishes->v = ff_xrealloc(wishes->v, (i + 1) * sizeof(*wishes->v));
+		wishes->v[wishes->len++] = (struct ff_report_wish){.kind = kind};
+	}
+	wishes->v[i].value = value;
+}
+
+static const struct ff_place *place_of(const struct ff_config *config,
+				       const struct ff_report_wish *report)
+{
+	for (size_t i = 0; i < config->reports_len; i++)
+		if (config->reports[i].path == report->value)
+			return &config->reports[i].place;
+	return NULL;
+}
+
+static void check_stdout(struct ff_report_wishes *wishes, const struct ff_config *config,
+			 struct ff_mistakes *problems)
+{
+	const struct ff_report_wish *first = NULL;
+
+	for (size_t i = 0; i < wishes->len; i++) {
+		const struct ff_report_wish *report = &wishes->v[i];
+
+		if (strcmp(report->value, "-"))
+			continue;
+		if (!report->kind->may_be_stdout)
+			ff_mistakes_add(problems, place_of(config, report),
+					"'%s' can't be written to stdout, it wants a file",
+					report->kind->name);
+		else if (first)
+			ff_mistakes_add(problems, place_of(config, report),
+					"'%s' and '%s' can't both be written to stdout",
+					first->kind->name, report->kind->name);
+		else
+			first = report;
+	}
+	wishes->stdout_taken = first != NULL;
+}
+
+int ff_reports_choose(struct ff_report_wishes *wishes, const struct ff_config *config,
+		      const struct ff_strv *given, struct ff_err *err)
+{
+	struct ff_report_wishes chosen = {0};
+	struct ff_mistakes problems;
+	int rc;
+
+	ff_mistakes_init(&problems, config->path);
+	for (size_t i = 0; i < config->reports_len; i++) {
+		const struct ff_config_report *report = &config->reports[i];
+		const struct ff_reporter_kind *kind = ff_reporter_kind_find(report->name);
+
+		if (kind)
+			wish(&chosen, kind, report->path);
+		else
+			complain_unknown(&problems, report);
+	}
+	for (size_t i = 0; given && i + 1 < given->len; i += 2)
+		wish(&chosen, ff_reporter_kind_find(given->v[i]), given->v[i + 1]);
+	check_stdout(&chosen, config, &problems);
+	rc = ff_mistakes_finish(&problems, err);
+	if (rc)
+		ff_reports_release(&chosen);
+	else
+		*wishes = chosen;
+	return rc;
+}
+
+void ff_reports_release(struct ff_report_wishes *wishes)
+{
+	ff_free(wishes->v);
+	*wishes = (struct ff_report_wishes){0};
+}

@@ -1,0 +1,167 @@
+/* The way of an order to what carries it out. */
+#include "dispatch/act.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "dispatch/act_private.h"
+
+void ff_act_put(struct ff_act *act, struct ff_input *input)
+{
+	act->opts.put(act->opts.ctx, input);
+}
+
+const char *ff_act_run_id(const struct ff_act *act)
+{
+	const struct ff_journal *journal = act->opts.run->journal;
+
+	return journal ? ff_journal_run_id(journal) : "none";
+}
+
+bool ff_act_host_open(const struct act_host *host)
+{
+	return host->foreman && ff_gateway_state(host->foreman) == FF_GATEWAY_OPEN;
+}
+
+static char *who_we_are(void)
+{
+	char name[256] = "?";
+	const char *user = getenv("USER");
+
+	gethostname(name, sizeof(name) - 1);
+	return ff_xasprintf("%s@%s, pid %d", user && *user ? user : "somebody", name,
+			    (int)getpid());
+}
+
+struct ff_act *ff_act_new(const struct ff_act_opts *opts, struct ff_err *err)
+{
+	struct ff_act *act = ff_xcalloc(1, sizeof(*act));
+
+	act->opts = *opts;
+	act->config = opts->run->config;
+	act->reports = opts->run->reports;
+	act->plan = opts->run->plan;
+	act->inventory = opts->run->inventory;
+	act->group = ff_open_group(opts->loop, err);
+	if (!act->group) {
+		ff_free(act);
+		return NULL;
+	}
+	ff_list_init(&act->all_workers);
+	ff_list_init(&act->all_executions);
+	act->holder = who_we_are();
+	act->hosts = ff_xcalloc(act->inventory->len + 1, sizeof(*act->hosts));
+	for (uint32_t i = 0; i < act->inventory->len; i++)
+		act->hosts[i] = (struct act_host){
+			.act = act, .number = i, .host = &act->inventory->hosts[i]};
+	return act;
+}
+
+/* Reading stops, or goes on, for all that units write. */
+static void pause_all(struct ff_act *act, bool pause)
+{
+	struct ff_list *pos, *tmp;
+
+	if (act->paused == pause)
+		return;
+	act->paused = pause;
+	ff_list_for_each_safe(pos, tmp, &act->all_workers) {
+		struct act_worker *worker = ff_container_of(pos, struct act_worker, node);
+
+		if (worker->channel)
+			ff_channel_pause(worker->channel, pause);
+	}
+	ff_list_for_each_safe(pos, tmp, &act->all_executions) {
+		struct act_execution *execution = ff_container_of(pos, struct act_execution, node);
+
+		if (execution->channel)
+			ff_channel_pause(execution->channel, pause);
+	}
+}
+
+void ff_act_order(struct ff_act *act, const struct ff_order *order)
+{
+	switch (order->kind) {
+	case FF_ORDER_OPEN_HOST:
+		ff_act_open_host(act, order);
+		break;
+	case FF_ORDER_SYNC_HOST:
+		ff_act_sync_host(act, order);
+		break;
+	case FF_ORDER_PROBE_HOST:
+		ff_act_probe_host(act, order);
+		break;
+	case FF_ORDER_CLOSE_HOST:
+		ff_act_close_host(act, order);
+		break;
+	case FF_ORDER_OPEN_WORKER:
+		ff_act_open_worker(act, order);
+		break;
+	case FF_ORDER_RUN:
+	case FF_ORDER_DISCOVER:
+		ff_act_execute(act, order);
+		break;
+	case FF_ORDER_DROP:
+		ff_act_drop(act, order);
+		break;
+	case FF_ORDER_PAUSE:
+	case FF_ORDER_RESUME:
+		pause_all(act, order->kind == FF_ORDER_PAUSE);
+		break;
+	default:
+		ff_act_worker_order(act, order);
+	}
+}
+
+void ff_act_terminate(struct ff_act *act, int64_t grace_us)
+{
+	ff_rsync_free(act->rsync);
+	act->rsync = NULL;
+	pause_all(act, false);
+	ff_group_terminate(act->group, grace_us / 1000);
+}
+
+void ff_act_free(struct ff_act *act)
+{
+	struct ff_list *pos, *tmp;
+
+	if (!act)
+		return;
+	ff_rsync_free(act->rsync);
+	ff_list_for_each_safe(pos, tmp, &act->all_executions)
+		ff_act_execution_free(ff_container_of(pos, struct act_execution, node));
+	ff_list_for_each_safe(pos, tmp, &act->all_workers)
+		ff_act_worker_free(act, ff_container_of(pos, struct act_worker, node));
+	for (size_t i = 0; i < act->inventory->len; i++)
+		ff_act_host_release(&act->hosts[i]);
+	ff_group_free(act->group);
+	ff_map_release(&act->workers);
+	ff_map_release(&act->executions);
+	ff_map_release(&act->told);
+	ff_free(act->hosts);
+	ff_free(act->holder);
+	ff_free(act);
+}
+
+struct ff_gateway *ff_act_foreman(const struct ff_act *act, uint32_t host)
+{
+	return act->hosts[host].foreman;
+}
+
+int64_t ff_act_open_us(const struct ff_act *act, uint32_t host)
+{
+	return act->hosts[host].open_us;
+}
+
+const char *ff_act_fact(const struct ff_act *act, uint32_t number, const char *key)
+{
+	const struct act_host *host = &act->hosts[number];
+
+	for (size_t i = 0; i < host->facts_len; i++)
+		if (strcmp(host->facts[i].key, key) == 0)
+			return host->facts[i].value;
+	return NULL;
+}

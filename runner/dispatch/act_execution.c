@@ -1,0 +1,268 @@
+/* One execution of a unit, or of a discovery, by the host's foreman. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "dispatch/act_private.h"
+
+static const char *const titles[2] = {"stdout", "stderr"};
+
+static struct ff_input *about(const struct act_execution *execution, enum ff_input_kind kind)
+{
+	struct ff_input *input = ff_input_new(kind);
+
+	input->execution = execution->number;
+	return input;
+}
+
+static void put_ended(struct act_execution *execution, const char *error)
+{
+	struct ff_input *input = about(execution, FF_INPUT_EXEC_ENDED);
+
+	execution->over = true;
+	input->u.ended.error = ff_input_text(input, error);
+	ff_act_put(execution->act, input);
+}
+
+/* --- what it says --- */
+
+static void put_output(struct act_execution *execution, int stream, const char *bytes, size_t len)
+{
+	struct ff_input *input = about(execution, FF_INPUT_EXEC_OUTPUT);
+
+	input->u.output.stream = stream;
+	input->u.output.bytes = ff_input_bytes(input, bytes, len);
+	input->u.output.len = len;
+	ff_act_put(execution->act, input);
+}
+
+static void put_tail(struct act_execution *execution, int stream)
+{
+	struct ff_event tail = {.kind = FF_EVENT_UNIT_OUTPUT};
+	struct ff_input *input;
+
+	if (!ff_output_tail(&execution->out[stream - 1], &tail))
+		return;
+	input = about(execution, FF_INPUT_EXEC_OUTPUT);
+	input->u.output.stream = stream;
+	input->u.output.bytes =
+		ff_input_bytes(input, tail.u.unit_output.bytes, tail.u.unit_output.len);
+	input->u.output.len = tail.u.unit_output.len;
+	input->u.output.tail = tail.u.unit_output.tail;
+	input->u.output.cut = tail.u.unit_output.cut;
+	ff_act_put(execution->act, input);
+}
+
+static void on_output(void *ctx, uint32_t index, int stream, const char *bytes, size_t len)
+{
+	struct act_execution *execution = ctx;
+	int which = stream == 2 ? 2 : 1;
+	size_t told = ff_output_add(&execution->out[which - 1], bytes, len);
+
+	(void)index;
+	if (told > 0)
+		put_output(execution, which, bytes, told);
+}
+
+/* Adds what was captured to the result. */
+static void on_finished(void *ctx, uint32_t index, const struct ff_result *bare)
+{
+	struct act_execution *execution = ctx;
+	struct ff_input *input;
+	struct ff_result result = *bare;
+	struct ff_buf text[2] = {FF_BUF_INIT, FF_BUF_INIT};
+	struct ff_section sections[2];
+
+	(void)index;
+	result.sections = sections;
+	result.sections_len = 0;
+	for (int i = 0; i < 2; i++) {
+		const struct ff_output *output = &execution->out[i];
+
+		if (output->total == 0)
+			continue;
+		put_tail(execution, i + 1);
+		ff_output_text(output, &text[i]);
+		sections[result.sections_len++] = (struct ff_section){
+			titles[i], (const char *)ff_buf_data(&text[i]), text[i].len, true};
+		result.output_cut |= ff_output_cut(output);
+		result.output_bytes += output->total;
+	}
+	input = about(execution, FF_INPUT_EXEC_FINISHED);
+	input->u.result = ff_input_result(input, &result);
+	execution->over = true;
+	ff_act_put(execution->act, input);
+	for (int i = 0; i < 2; i++)
+		ff_buf_release(&text[i]);
+}
+
+static void on_unit_started(void *ctx, uint32_t index)
+{
+	(void)ctx;
+	(void)index;
+}
+
+static void on_notice(void *ctx, const char *level, const char *text, const char *category,
+		      const char *file, int line)
+{
+	struct act_execution *execution = ctx;
+	struct ff_input *input = ff_input_new(FF_INPUT_HOST_SAID);
+
+	(void)level;
+	(void)category;
+	(void)file;
+	(void)line;
+	input->host = execution->host->number;
+	input->tries = execution->host->tries;
+	input->u.said.text = ff_input_text(input, text);
+	ff_act_put(execution->act, input);
+}
+
+static const struct ff_payload_sink run_sink = {
+	.unit_started = on_unit_started,
+	.unit_output = on_output,
+	.unit_finished = on_finished,
+	.notice = on_notice,
+};
+
+/* --- its channel --- */
+
+static int take_item(struct act_execution *execution, const struct ff_item *item,
+		     struct ff_err *err)
+{
+	const struct ff_payload *payload = execution->act->plan->jobs[execution->job].payload;
+	struct act_speaker speaker = {.act = execution->act, .execution = execution->number};
+
+	if (execution->discovers)
+		return payload->item(&item->value, &ff_act_session_sink, &speaker, err);
+	return payload->item(&item->value, &run_sink, execution, err);
+}
+
+static void on_item(struct ff_channel *channel, const struct ff_item *item, void *ctx)
+{
+	struct act_execution *execution = ctx;
+	struct ff_err err = {0};
+
+	if (item) {
+		if (!execution->over && take_item(execution, item, &err) < 0) {
+			put_ended(execution, err.text);
+			ff_channel_close(channel, NULL);
+		}
+		return;
+	}
+	/* What a lost connection took with it is the host's to tell. */
+	if (!execution->over && ff_act_host_open(execution->host) &&
+	    ff_channel_gateway(channel) == execution->host->foreman)
+		put_ended(execution, ff_channel_error(channel));
+	ff_channel_unref(channel);
+	execution->channel = NULL;
+	ff_act_execution_free(execution);
+}
+
+/* The instance as the host needs it: its cwd below the host's working directory. */
+static char *absolute_cwd(const struct act_host *host, const char *cwd)
+{
+	if (!cwd)
+		return ff_xstrdup(host->workdir);
+	return cwd[0] == '/' ? ff_xstrdup(cwd) : ff_xasprintf("%s/%s", host->workdir, cwd);
+}
+
+static int make_task(struct act_execution *execution, const struct ff_order *order,
+		     struct ff_arena *arena, struct ff_task *task, struct ff_err *err)
+{
+	const struct ff_plan_job *job = &execution->act->plan->jobs[order->job];
+	struct act_host *host = execution->host;
+	struct ff_payload_worker worker = {
+		.id = host->host->name,
+		.count = order->count,
+		.run_id = ff_act_run_id(execution->act),
+		.host = host->host->name,
+		.native = ff_gateway_is_native(host->foreman),
+	};
+	struct ff_plan_instance instance;
+	uint32_t index = job->payload->discover ? 0 : order->unit;
+	char *cwd;
+	int rc = ff_plan_instance(job, index, arena, &instance);
+
+	if (rc < 0)
+		return ff_err_set(err, rc, "%s", ff_err_text(rc));
+	cwd = absolute_cwd(host, instance.job.cwd);
+	instance.job.cwd = cwd;
+	if (job->payload->discover && !execution->discovers)
+		instance.job.unit = order->name;
+	rc = execution->discovers
+		     ? job->payload->discover->task(&instance.job, &worker, arena, task, err)
+		     : job->payload->run->task(&instance.job, &worker, arena, task, err);
+	ff_free(cwd);
+	return rc;
+}
+
+void ff_act_execute(struct ff_act *act, const struct ff_order *order)
+{
+	struct act_host *host = &act->hosts[order->host];
+	struct act_execution *execution;
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct ff_task task;
+	struct ff_err err = {0};
+	size_t cap = (size_t)act->config->settings.output_cap_bytes;
+
+	if (!ff_act_host_open(host) || host->tries != order->tries)
+		return; /* its end is on the way, as an input */
+	execution = ff_xcalloc(1, sizeof(*execution));
+	execution->act = act;
+	execution->host = host;
+	execution->number = order->execution;
+	execution->job = order->job;
+	execution->discovers = order->kind == FF_ORDER_DISCOVER;
+	ff_output_init(&execution->out[0], cap);
+	ff_output_init(&execution->out[1], cap);
+	ff_list_add_tail(&act->all_executions, &execution->node);
+	ff_map_set_u32(&act->executions, execution->number, execution);
+	if (make_task(execution, order, &arena, &task, &err) == 0)
+		execution->channel = ff_gateway_remote_exec(host->foreman, &task, &err);
+	ff_arena_release(&arena);
+	if (!execution->channel) {
+		if (ff_act_host_open(host))
+			put_ended(execution, err.text);
+		ff_act_execution_free(execution);
+		return;
+	}
+	if (act->paused)
+		ff_channel_pause(execution->channel, true);
+	if (ff_channel_set_callback(execution->channel, on_item, execution) < 0) {
+		put_ended(execution, "out of memory");
+		ff_act_execution_free(execution);
+	}
+}
+
+void ff_act_drop(struct ff_act *act, const struct ff_order *order)
+{
+	struct act_execution *execution = ff_map_get_u32(&act->executions, order->execution);
+
+	if (!execution)
+		return;
+	if (!execution->over && !execution->discovers)
+		on_finished(execution, order->unit,
+			    &(struct ff_result){.outcome = FF_OUTCOME_LOST});
+	execution->over = true;
+	ff_channel_pause(execution->channel, false);
+	ff_channel_close(execution->channel, NULL);
+}
+
+void ff_act_execution_free(struct act_execution *execution)
+{
+	/* A dropped channel would go on calling back. */
+	if (execution->channel) {
+		struct ff_channel *channel = execution->channel;
+
+		execution->channel = NULL;
+		execution->over = true;
+		ff_channel_pause(channel, false);
+		ff_channel_close(channel, NULL); /* ends in on_item, and there comes back here */
+		return;
+	}
+	ff_map_del_u32(&execution->act->executions, execution->number);
+	ff_list_del(&execution->node);
+	ff_output_release(&execution->out[0]);
+	ff_output_release(&execution->out[1]);
+	ff_free(execution);
+}

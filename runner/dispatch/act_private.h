@@ -1,0 +1,104 @@
+/* What the files of act share. */
+#ifndef FF_DISPATCH_ACT_PRIVATE_H
+#define FF_DISPATCH_ACT_PRIVATE_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "dispatch/act.h"
+#include "event/output.h"
+#include "rsync/send.h"
+#include "transport/open.h"
+
+struct act_host {
+	struct ff_act *act;
+	uint32_t number, tries;
+	const struct ff_host *host;
+	struct ff_gateway *foreman; /* NULL unless open or opening */
+	struct ff_channel *probe;   /* of the probe under way */
+	uint32_t probing;	    /* for this payload */
+	struct ff_output probe_output;
+	int64_t opened_us, open_us; /* when its opening began, and how long it took */
+	char *workdir;		    /* absolute; where payloads run */
+	struct ff_arena arena;
+	struct ff_fact *facts; /* of the latest probe */
+	size_t facts_len;
+};
+
+/* A session's worker. */
+struct act_worker {
+	struct ff_list node; /* in act->all_workers */
+	struct act_host *host;
+	uint32_t number, job, tries; /* of the host when it started */
+	uint32_t count;
+	char id[32];
+	struct ff_gateway *gateway;
+	struct ff_channel *channel;
+	struct ff_output said; /* on its stderr */
+	bool finished;	       /* it has said its last */
+	bool ended;	       /* WORKER_ENDED was put */
+};
+
+struct act_execution {
+	struct ff_list node; /* in act->all_executions */
+	struct ff_act *act;
+	struct act_host *host;
+	uint32_t number, job;
+	struct ff_channel *channel;
+	struct ff_output out[2]; /* stdout, stderr */
+	bool discovers;
+	bool over; /* EXEC_FINISHED or EXEC_ENDED was put, or nobody waits for it */
+};
+
+struct ff_act {
+	struct ff_act_opts opts;
+	const struct ff_config *config;
+	const struct ff_strv *reports; /* of the command line; NULL */
+	const struct ff_plan *plan;
+	const struct ff_inventory *inventory;
+	struct ff_group *group;
+	struct act_host *hosts;
+	struct ff_map workers;	  /* number + 1 -> act_worker */
+	struct ff_map executions; /* number -> act_execution */
+	struct ff_list all_workers, all_executions;
+	struct ff_rsync *rsync;
+	struct ff_map told; /* problems of the tree */
+	char *holder;	    /* who we are, for those who find a folder locked */
+	bool paused;
+};
+
+void ff_act_put(struct ff_act *act, struct ff_input *input);
+const char *ff_act_run_id(const struct ff_act *act);
+/* The host's connection is there. */
+bool ff_act_host_open(const struct act_host *host);
+
+/* --- act_host.c --- */
+void ff_act_open_host(struct ff_act *act, const struct ff_order *order);
+void ff_act_close_host(struct ff_act *act, const struct ff_order *order);
+void ff_act_host_release(struct act_host *host);
+/* A local host's own directory, an absolute path; NULL: it names none. Malloc'd. */
+char *ff_act_local_dir(const struct ff_config *config, const struct ff_host *host);
+
+/* --- act_prepare.c --- */
+void ff_act_sync_host(struct ff_act *act, const struct ff_order *order);
+void ff_act_probe_host(struct ff_act *act, const struct ff_order *order);
+
+/* --- act_worker.c --- */
+void ff_act_open_worker(struct ff_act *act, const struct ff_order *order);
+void ff_act_worker_order(struct ff_act *act, const struct ff_order *order);
+void ff_act_worker_free(struct ff_act *act, struct act_worker *worker);
+
+/* --- act_execution.c --- */
+void ff_act_execute(struct ff_act *act, const struct ff_order *order);
+void ff_act_drop(struct ff_act *act, const struct ff_order *order);
+void ff_act_execution_free(struct act_execution *execution);
+
+/* --- act_sink.c: what payloads say, as inputs --- */
+/* ctx is one of these. */
+struct act_speaker {
+	struct ff_act *act;
+	uint32_t worker, execution; /* one of them holds */
+	struct act_worker *session;
+};
+extern const struct ff_payload_sink ff_act_session_sink;
+
+#endif

@@ -1,0 +1,176 @@
+/* What a payload's session or discovery says, as inputs: all of it copied, nothing judged. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "dispatch/act_private.h"
+
+static struct ff_input *said_by(void *ctx, enum ff_input_kind kind)
+{
+	const struct act_speaker *speaker = ctx;
+	struct ff_input *input = ff_input_new(kind);
+
+	input->worker = speaker->worker;
+	input->execution = speaker->execution;
+	return input;
+}
+
+static void put(void *ctx, struct ff_input *input)
+{
+	const struct act_speaker *speaker = ctx;
+
+	ff_act_put(speaker->act, input);
+}
+
+/* From now on it may take its time to end. */
+static void has_finished(void *ctx)
+{
+	struct act_speaker *speaker = ctx;
+
+	if (speaker->session)
+		speaker->session->finished = true;
+}
+
+static void on_missing(void *ctx, const char *text)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_MISSING);
+
+	input->u.said.text = ff_input_text(input, text);
+	has_finished(ctx);
+	put(ctx, input);
+}
+
+static void on_started(void *ctx, const char *words, const struct ff_fact *facts, size_t facts_len,
+		       const char *const *header)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_STARTED);
+
+	input->u.started.words = ff_input_text(input, words);
+	input->u.started.facts = ff_input_facts(input, facts, facts_len);
+	input->u.started.facts_len = facts_len;
+	input->u.started.header = ff_input_lines(input, header);
+	put(ctx, input);
+}
+
+static void on_only_collects(void *ctx)
+{
+	put(ctx, said_by(ctx, FF_INPUT_SESSION_ONLY_COLLECTS));
+}
+
+static void on_collected(void *ctx, const char *digest, uint32_t count, uint32_t deselected,
+			 const char *rootdir)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_COLLECTED);
+
+	input->u.collected.digest = ff_input_text(input, digest);
+	input->u.collected.count = count;
+	input->u.collected.deselected = deselected;
+	input->u.collected.rootdir = ff_input_text(input, rootdir);
+	put(ctx, input);
+}
+
+static void on_ids(void *ctx, const struct ff_value *list)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_IDS);
+	const char **names = ff_xcalloc((size_t)list->len + 1, sizeof(*names));
+
+	for (uint32_t i = 0; i < list->len; i++)
+		names[i] = ff_as_str(&list->items[i], "?");
+	input->u.ids.names = ff_input_lines(input, names);
+	input->u.ids.len = list->len;
+	ff_free(names);
+	put(ctx, input);
+}
+
+static void on_problem(void *ctx, const char *nodeid, const char *message, const char *longrepr,
+		       bool skipped)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_PROBLEM);
+
+	input->u.problem.nodeid = ff_input_text(input, nodeid);
+	input->u.problem.message = ff_input_text(input, message);
+	input->u.problem.longrepr = ff_input_text(input, longrepr);
+	input->u.problem.skipped = skipped;
+	put(ctx, input);
+}
+
+static void on_unit_started(void *ctx, uint32_t index)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_UNIT_STARTED);
+
+	input->unit = index;
+	put(ctx, input);
+}
+
+static void on_wants(void *ctx)
+{
+	put(ctx, said_by(ctx, FF_INPUT_SESSION_WANTS));
+}
+
+static void on_returned(void *ctx, const uint32_t *indexes, size_t count)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_RETURNED);
+
+	input->u.returned.units = (const uint32_t *)(const void *)ff_input_bytes(
+		input, (const char *)indexes, count * sizeof(*indexes));
+	input->u.returned.len = count;
+	put(ctx, input);
+}
+
+static void on_unit_finished(void *ctx, uint32_t index, const struct ff_result *result)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_UNIT_FINISHED);
+
+	input->unit = index;
+	input->u.result = ff_input_result(input, result);
+	put(ctx, input);
+}
+
+static void on_notice(void *ctx, const char *level, const char *text, const char *category,
+		      const char *file, int line)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_NOTICE);
+
+	input->u.notice.level = ff_input_text(input, level);
+	input->u.notice.text = ff_input_text(input, text);
+	input->u.notice.category = ff_input_text(input, category);
+	input->u.notice.file = ff_input_text(input, file);
+	input->u.notice.line = line;
+	put(ctx, input);
+}
+
+static void on_finished(void *ctx, int exitstatus, bool bad, const char *stop)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_FINISHED);
+
+	input->u.finished.exitstatus = exitstatus;
+	input->u.finished.bad = bad;
+	input->u.finished.stop = ff_input_text(input, stop);
+	has_finished(ctx);
+	put(ctx, input);
+}
+
+static void on_error(void *ctx, enum ff_reason why, const char *text)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_ERROR);
+
+	input->u.error.why = why;
+	input->u.error.text = ff_input_text(input, text);
+	has_finished(ctx);
+	put(ctx, input);
+}
+
+const struct ff_payload_sink ff_act_session_sink = {
+	.missing = on_missing,
+	.started = on_started,
+	.only_collects = on_only_collects,
+	.collected = on_collected,
+	.ids = on_ids,
+	.collect_problem = on_problem,
+	.unit_started = on_unit_started,
+	.wants = on_wants,
+	.returned = on_returned,
+	.unit_finished = on_unit_finished,
+	.notice = on_notice,
+	.session_finished = on_finished,
+	.session_error = on_error,
+};

@@ -1,0 +1,427 @@
+/* The way of an input: to whoever it is about, and then to jobs that it touched. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "dispatch/private.h"
+
+/* --- what comes out --- */
+
+void ff_engine_emit(struct ff_engine *e, struct ff_event *event)
+{
+	struct ff_err err = {0};
+
+	event->seq = e->state->run.seq + 1;
+	event->time_us = e->now.wall_us;
+	if (ff_state_apply(e->state, event, &err) < 0) {
+		e->faults++;
+		ff_log("fault: %s", err.text);
+		return;
+	}
+	ff_decision_event(e->decision, event);
+}
+
+void ff_engine_order(struct ff_engine *e, const struct ff_order *order)
+{
+	ff_decision_order(e->decision, order);
+}
+
+void ff_engine_notice(struct ff_engine *e, const char *host, const char *level, const char *text)
+{
+	struct ff_event event = {.kind = FF_EVENT_NOTICE, .host = host};
+
+	event.u.notice.level = level;
+	event.u.notice.text = text;
+	ff_engine_emit(e, &event);
+}
+
+void ff_engine_due(struct ff_engine *e, struct due_at *due, int64_t at_us)
+{
+	ff_deadline_set(&e->deadlines, &due->deadline, at_us);
+}
+
+void ff_engine_not_due(struct ff_engine *e, struct due_at *due)
+{
+	ff_deadline_clear(&e->deadlines, &due->deadline);
+}
+
+/* --- what is known --- */
+
+const char *ff_engine_keep(struct engine_job *job, const char *text)
+{
+	const char *copy = text ? ff_arena_strdup(&job->arena, text) : NULL;
+
+	return copy || !text ? copy : ff_xstrdup(text);
+}
+
+bool ff_engine_first(struct engine_job *job, const char *key)
+{
+	if (ff_map_get(&job->seen, key))
+		return false;
+	ff_map_set(&job->seen, key, job);
+	return true;
+}
+
+const struct ff_payload *ff_engine_payload(const struct ff_engine *e, uint32_t job)
+{
+	return e->opts.plan->jobs[job].payload;
+}
+
+const char *ff_engine_unit_name(struct ff_engine *e, uint32_t job, uint32_t unit)
+{
+	struct ff_buf name = FF_BUF_INIT;
+	const char *text;
+
+	if (e->jobs[job].unit_names)
+		return e->jobs[job].unit_names[unit];
+	if (unit >= e->opts.plan->jobs[job].units_len) /* collected, but not named before the end */
+		return ff_engine_text(e, "%s[%u]", e->state->jobs[job].name, unit + 1);
+	ff_plan_unit_name(&e->opts.plan->jobs[job], unit, &name);
+	text = ff_decision_copy(e->decision, ff_buf_str(&name), name.len + 1);
+	ff_buf_release(&name);
+	return text;
+}
+
+bool ff_engine_stopping(const struct ff_engine *e)
+{
+	return e->state->run.state >= FF_RUN_STOPPING;
+}
+
+bool ff_engine_killing(const struct ff_engine *e)
+{
+	return e->state->run.state == FF_RUN_KILLING;
+}
+
+/* --- the run --- */
+
+static void emit_run_started(struct ff_engine *e)
+{
+	struct ff_event event = {.kind = FF_EVENT_RUN_STARTED};
+	const struct ff_inventory *inventory = e->opts.inventory;
+	uint32_t slots = 0;
+
+	for (size_t i = 0; i < inventory->len; i++)
+		slots += inventory->hosts[i].slots;
+	event.u.run_started.run_id = e->opts.run_id ? e->opts.run_id : "none";
+	event.u.run_started.version = FARFLUNG_VERSION;
+	event.u.run_started.config_file = e->opts.config->path;
+	event.u.run_started.command_line = e->opts.command_line;
+	event.u.run_started.directory = e->opts.config->directory;
+	event.u.run_started.hosts = (uint32_t)inventory->len;
+	event.u.run_started.slots = slots;
+	event.u.run_started.jobs = (uint32_t)e->opts.plan->len;
+	ff_engine_emit(e, &event);
+}
+
+static void run_start(struct ff_engine *e)
+{
+	e->started_us = e->now.mono_us;
+	emit_run_started(e);
+	for (size_t i = 0; i < e->opts.inventory->len; i++) {
+		const struct ff_host *host = &e->opts.inventory->hosts[i];
+		struct ff_event event = {.kind = FF_EVENT_HOST_ADDED, .host = host->name};
+
+		event.u.host_added.spec = host->spec.text;
+		event.u.host_added.slots = host->slots;
+		ff_engine_emit(e, &event);
+	}
+	for (uint32_t i = 0; i < e->opts.plan->len; i++)
+		ff_job_init(e, i);
+	ff_host_open_all(e);
+}
+
+static void stop_all_jobs(struct ff_engine *e, enum ff_reason why)
+{
+	for (uint32_t i = 0; i < e->opts.plan->len; i++)
+		ff_job_stop(e, i, why, NULL);
+}
+
+void ff_engine_stop(struct ff_engine *e, enum ff_reason why, const char *text)
+{
+	struct ff_event event = {.kind = FF_EVENT_STOPPING};
+
+	if (ff_engine_stopping(e))
+		return;
+	event.u.stopping.why = why;
+	event.u.stopping.reason = text;
+	ff_engine_emit(e, &event);
+	stop_all_jobs(e, why);
+}
+
+static void kill_all(struct ff_engine *e)
+{
+	for (uint32_t i = 0; i < e->opts.plan->len; i++) {
+		struct ff_list *pos, *tmp;
+
+		ff_list_for_each_safe(pos, tmp, &e->jobs[i].sessions)
+			ff_run_session_kill(e, ff_container_of(pos, struct session, in_job));
+		ff_list_for_each_safe(pos, tmp, &e->jobs[i].executions)
+			ff_execution_kill(e, ff_container_of(pos, struct execution, in_job));
+	}
+}
+
+static void run_signal(struct ff_engine *e)
+{
+	struct ff_event event = {.kind = FF_EVENT_INTERRUPTED};
+
+	event.u.interrupted.times = e->state->run.interrupts + 1;
+	ff_engine_emit(e, &event);
+	stop_all_jobs(e, FF_REASON_INTERRUPTED);
+	if (ff_engine_killing(e)) {
+		ff_engine_not_due(e, &e->kill);
+		kill_all(e);
+		return;
+	}
+	ff_engine_due(e, &e->kill, e->now.mono_us + e->opts.config->settings.grace_us);
+}
+
+static void grace_is_over(struct ff_engine *e)
+{
+	struct ff_event event = {.kind = FF_EVENT_STOPPING};
+
+	event.u.stopping.why = FF_REASON_INTERRUPTED;
+	event.u.stopping.kill = true;
+	ff_engine_emit(e, &event);
+	kill_all(e);
+}
+
+/* The journal is no record of the run any more: it ends cleanly, with the path. */
+static void run_disk(struct ff_engine *e, const char *text)
+{
+	ff_engine_notice(e, NULL, "error", text);
+	ff_engine_stop(e, FF_REASON_DISK, text);
+}
+
+/* "2 failed, 98 passed" in the order that matters; "nothing ran" without any. */
+static void counts_text(const struct ff_run_record *run, struct ff_buf *text)
+{
+	static const enum ff_outcome order[] = {
+		FF_OUTCOME_FAILED,  FF_OUTCOME_ERROR,	FF_OUTCOME_CRASHED,
+		FF_OUTCOME_TIMEOUT, FF_OUTCOME_LOST,	FF_OUTCOME_PASSED,
+		FF_OUTCOME_SKIPPED, FF_OUTCOME_XFAILED, FF_OUTCOME_XPASSED};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
+		uint32_t n = run->counts.by_outcome[order[i]];
+
+		if (order[i] == FF_OUTCOME_SKIPPED)
+			n += run->skipped_modules;
+		if (n > 0)
+			ff_buf_addf(text, "%s%u %s", text->len ? ", " : "", n,
+				    ff_outcome_word(order[i]));
+	}
+	if (run->counts.retried > 0)
+		ff_buf_addf(text, "%s%u retried", text->len ? ", " : "", run->counts.retried);
+	if (text->len == 0)
+		ff_buf_addstr(text, "nothing ran");
+	if (run->counts.not_run > 0)
+		ff_buf_addf(text, ", %u not run", run->counts.not_run);
+}
+
+static bool worse(int code, int than)
+{
+	return code == 2 ? than != 2 : than != 2 && code > than;
+}
+
+/* The worst that happened decides; of equals the first one's words are given. */
+static int exit_code(const struct ff_engine *e, struct ff_buf *reason, enum ff_reason *why)
+{
+	const struct ff_run_record *run = &e->state->run;
+	const char *words = NULL;
+	int code = 0;
+
+	counts_text(run, reason);
+	*why = FF_REASON_NONE;
+	for (uint32_t i = 0; i < e->state->jobs_len; i++) {
+		const struct ff_job_record *job = &e->state->jobs[i];
+		int own = ff_reason_exit_code(job->why);
+
+		if (own == 0 && (job->problems > 0 || job->result == FF_JOB_FAILED))
+			own = 1;
+		if (job->why == FF_REASON_INTERRUPTED)
+			own = 0; /* the run's own, below */
+		if (!worse(own, code) && !(own == code && own > 0 && !words))
+			continue;
+		code = own;
+		*why = job->why;
+		words = job->result == FF_JOB_ERROR ? e->jobs[i].error : words;
+	}
+	if (run->problems > 0)
+		ff_buf_addf(reason, ", %u not collected", run->problems);
+	if (words)
+		ff_buf_addf(reason, "; %s", words);
+	for (int i = 0; i < FF_OUTCOMES && code == 0; i++)
+		if (ff_outcome_bad((enum ff_outcome)i) && run->counts.by_outcome[i] > 0)
+			code = 1;
+	if (run->interrupts > 0) {
+		ff_buf_addstr(reason, "; interrupted");
+		*why = FF_REASON_INTERRUPTED;
+		return 130;
+	}
+	if (run->stopped != FF_REASON_NONE && worse(ff_reason_exit_code(run->stopped), code)) {
+		code = ff_reason_exit_code(run->stopped);
+		*why = run->stopped;
+	}
+	if (e->faults > 0 && worse(3, code)) {
+		ff_buf_addstr(reason, "; farflung's own state was wrong, please report it");
+		code = 3;
+	}
+	return code;
+}
+
+static void run_finish(struct ff_engine *e)
+{
+	struct ff_event event = {.kind = FF_EVENT_RUN_FINISHED};
+	struct ff_buf reason = FF_BUF_INIT;
+
+	event.u.run_finished.exit_code = exit_code(e, &reason, &event.u.run_finished.why);
+	event.u.run_finished.reason = ff_engine_text(e, "%s", ff_buf_str(&reason));
+	event.u.run_finished.counts = e->state->run.counts;
+	event.u.run_finished.took_us = e->now.mono_us - e->started_us;
+	ff_buf_release(&reason);
+	ff_engine_emit(e, &event);
+	e->over = true;
+}
+
+/* --- time --- */
+
+static void due(struct ff_engine *e, struct due_at *due)
+{
+	switch (due->kind) {
+	case DUE_HOST:
+		ff_host_retry(e, due->owner);
+		break;
+	case DUE_SESSION:
+	case DUE_WANT:
+		ff_run_session_due(e, due->owner, due->kind);
+		break;
+	case DUE_KILL:
+		grace_is_over(e);
+		break;
+	}
+}
+
+static void tick(struct ff_engine *e)
+{
+	struct ff_deadline *deadline;
+
+	while ((deadline = ff_deadlines_due(&e->deadlines, e->now.mono_us)))
+		due(e, ff_container_of(deadline, struct due_at, deadline));
+}
+
+/* We could not hear what the sessions said: their tests' limits wait until we have. */
+static void give_time(struct ff_engine *e)
+{
+	size_t cursor = 0;
+	void *value;
+
+	while (ff_map_next(&e->sessions, &cursor, NULL, &value)) {
+		struct session *session = value;
+		struct ff_deadline *deadline = &session->timeout.deadline;
+
+		if (deadline->pos && deadline->at_us < e->now.mono_us + GRACE_US)
+			ff_engine_due(e, &session->timeout, e->now.mono_us + GRACE_US);
+	}
+}
+
+static void full(struct ff_engine *e, bool is_full)
+{
+	struct ff_order order = {.kind = is_full ? FF_ORDER_PAUSE : FF_ORDER_RESUME};
+
+	if (e->full == is_full)
+		return;
+	e->full = is_full;
+	ff_engine_order(e, &order);
+	if (!is_full)
+		give_time(e);
+}
+
+/* --- the way in --- */
+
+static void dispatch(struct ff_engine *e, const struct ff_input *input)
+{
+	switch (input->kind) {
+	case FF_INPUT_START:
+		run_start(e);
+		break;
+	case FF_INPUT_TICK:
+		tick(e);
+		break;
+	case FF_INPUT_SIGNAL:
+		run_signal(e);
+		break;
+	case FF_INPUT_GAP:
+		give_time(e);
+		break;
+	case FF_INPUT_FULL:
+	case FF_INPUT_DRAINED:
+		full(e, input->kind == FF_INPUT_FULL);
+		break;
+	case FF_INPUT_DISK:
+		run_disk(e, input->u.said.text);
+		break;
+	case FF_INPUT_WARNED:
+		ff_engine_notice(e, NULL, "warning", input->u.said.text);
+		break;
+	case FF_INPUT_HOST_OPENED:
+		ff_host_opened(e, input);
+		break;
+	case FF_INPUT_HOST_SYNCED:
+		ff_host_synced(e, input);
+		break;
+	case FF_INPUT_HOST_PROBED:
+		ff_host_probed(e, input);
+		break;
+	case FF_INPUT_HOST_ENDED:
+		ff_host_ended(e, input);
+		break;
+	case FF_INPUT_HOST_SAID:
+		ff_host_said(e, input);
+		break;
+	case FF_INPUT_EXEC_OUTPUT:
+		ff_execution_output(e, input);
+		break;
+	case FF_INPUT_EXEC_FINISHED:
+		ff_execution_finished(e, input);
+		break;
+	case FF_INPUT_EXEC_ENDED:
+		ff_execution_ended(e, input);
+		break;
+	default:
+		ff_run_session_input(e, input);
+	}
+}
+
+void ff_engine_decide(struct ff_engine *e, const struct ff_input *input, struct ff_now now,
+		      struct ff_decision *decision)
+{
+	e->now = now;
+	e->decision = decision;
+	if (e->state->run.state == FF_RUN_NEW && input->kind != FF_INPUT_START)
+		return;
+	/* After its last word only workers' ends are noted. */
+	if (e->over && input->kind != FF_INPUT_WORKER_ENDED)
+		return;
+	dispatch(e, input);
+	if (e->over)
+		return;
+	ff_job_pump(e);
+	if (e->opts.hosts_only)
+		e->over = ff_host_all_settled(e) || ff_engine_stopping(e);
+	else if (e->state->run.jobs_finished == e->state->jobs_len)
+		run_finish(e);
+}
+
+int64_t ff_engine_deadline(const struct ff_engine *e)
+{
+	return e->over ? INT64_MAX : ff_deadlines_next(&e->deadlines);
+}
+
+bool ff_engine_over(const struct ff_engine *e)
+{
+	return e->over;
+}
+
+unsigned ff_engine_faults(const struct ff_engine *e)
+{
+	return e->faults;
+}

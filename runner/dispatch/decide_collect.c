@@ -1,0 +1,248 @@
+/* Collection: the first worker's is what there is to run, all others must have found the same. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "dispatch/private.h"
+
+static struct engine_job *job_of(const struct ff_engine *e, const struct session *session)
+{
+	return &e->jobs[session->placement.job];
+}
+
+static struct ff_event about(const struct ff_engine *e, const struct session *session,
+			     enum ff_event_kind kind)
+{
+	const struct ff_worker_record *worker = &e->state->workers[session->record];
+
+	return (struct ff_event){.kind = kind,
+				 .job = e->state->jobs[worker->job].name,
+				 .job_id = worker->job + 1,
+				 .host = e->state->hosts[worker->host].name,
+				 .host_id = worker->host + 1,
+				 .worker = worker->name,
+				 .worker_id = session->record + 1};
+}
+
+static void ask_ids(struct ff_engine *e, const struct session *session)
+{
+	struct ff_order order = {.kind = FF_ORDER_ASK_IDS, .worker = session->record};
+
+	order.host = session->placement.host;
+	order.job = session->placement.job;
+	ff_engine_order(e, &order);
+}
+
+void ff_collect_started(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	struct ff_event event = about(e, session, FF_EVENT_WORKER_STARTED);
+
+	if (e->state->workers[session->record].state != FF_WORKER_OPENING)
+		return;
+	event.u.worker_started.words = input->u.started.words;
+	event.u.worker_started.facts = input->u.started.facts;
+	event.u.worker_started.facts_len = input->u.started.facts_len;
+	event.u.worker_started.header = input->u.started.header;
+	ff_engine_emit(e, &event);
+}
+
+static void emit_collected(struct ff_engine *e, const struct session *session,
+			   const struct ff_input *input, bool again)
+{
+	struct ff_event event = about(e, session, FF_EVENT_COLLECTED);
+
+	event.u.collected.count = input->u.collected.count;
+	event.u.collected.deselected = input->u.collected.deselected;
+	event.u.collected.digest = input->u.collected.digest;
+	event.u.collected.rootdir = input->u.collected.rootdir;
+	event.u.collected.again = again;
+	ff_engine_emit(e, &event);
+}
+
+void ff_collect_digest(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	struct engine_job *job = job_of(e, session);
+	const struct ff_job_record *record = &e->state->jobs[session->placement.job];
+	enum ff_worker_state state = e->state->workers[session->record].state;
+	bool again;
+
+	if (state != FF_WORKER_OPENING && state != FF_WORKER_STARTED)
+		return;
+	again = record->known;
+	session->digest = ff_engine_keep(job, input->u.collected.digest);
+	emit_collected(e, session, input, again);
+	if (!again)
+		ff_job_tell_done_before(e, session->placement.job);
+	if (job->stopped) {
+		ff_run_session_stop(e, session);
+	} else if (!record->digest || strcmp(record->digest, session->digest) != 0) {
+		ask_ids(e, session); /* to say what differs */
+	} else if (job->unit_names) {
+		ff_run_session_up(e, session);
+	} else if (job->ids_from == FF_NOBODY) {
+		job->ids_from = session->record;
+		ask_ids(e, session);
+	}
+}
+
+void ff_collect_ask_another(struct ff_engine *e, struct session *session)
+{
+	struct engine_job *job = job_of(e, session);
+	const struct ff_job_record *record = &e->state->jobs[session->placement.job];
+	struct ff_list *pos;
+
+	job->ids_from = FF_NOBODY;
+	if (job->unit_names)
+		return;
+	ff_list_for_each(pos, &job->sessions) {
+		struct session *other = ff_container_of(pos, struct session, in_job);
+
+		if (other == session || other->finished || !other->digest ||
+		    strcmp(other->digest, record->digest) != 0)
+			continue;
+		job->ids_from = other->record;
+		ask_ids(e, other);
+		return;
+	}
+}
+
+/* The first difference between two collections, in words. */
+static void collections_differ(struct ff_engine *e, struct session *session,
+			       const struct ff_input *input)
+{
+	uint32_t number = session->placement.job, i = 0, count = e->state->jobs[number].units_len;
+	const char *const *names = input->u.ids.names;
+	const struct engine_job *job = &e->jobs[number];
+
+	while (job->unit_names && i < count && i < input->u.ids.len &&
+	       strcmp(job->unit_names[i], names[i]) == 0)
+		i++;
+	ff_job_error(
+		e, number, FF_REASON_DIFFER,
+		ff_engine_text(e,
+			       "different tests were collected: %s has %u, %s has %u; number %u is "
+			       "'%s' there and '%s' here",
+			       job->ids_from != FF_NOBODY ? e->state->workers[job->ids_from].name
+							  : "the first worker",
+			       count, e->state->workers[session->record].name, input->u.ids.len,
+			       i + 1, job->unit_names && i < count ? job->unit_names[i] : "(none)",
+			       i < input->u.ids.len ? names[i] : "(none)"));
+	ff_job_stop(e, number, FF_REASON_DIFFER, NULL);
+}
+
+/* --collect-only: the names are the result. */
+static void list_collection(struct ff_engine *e, uint32_t number, const struct ff_input *input)
+{
+	struct ff_event event = {
+		.kind = FF_EVENT_NOTICE, .job = e->state->jobs[number].name, .job_id = number + 1};
+
+	event.u.notice.level = "list";
+	for (uint32_t i = 0; i < input->u.ids.len; i++) {
+		event.u.notice.text = input->u.ids.names[i];
+		ff_engine_emit(e, &event);
+	}
+	ff_job_stop(e, number, FF_REASON_NONE, NULL);
+}
+
+static void know_names(struct ff_engine *e, uint32_t number, const struct ff_input *input)
+{
+	struct engine_job *job = &e->jobs[number];
+	uint32_t len = input->u.ids.len;
+	const char **names = ff_arena_alloc(&job->arena, ((size_t)len + 1) * sizeof(*names));
+
+	if (!names)
+		names = ff_xmalloc(SIZE_MAX);
+	for (uint32_t i = 0; i < len; i++)
+		names[i] = ff_engine_keep(job, input->u.ids.names[i]);
+	job->unit_names = names;
+}
+
+void ff_collect_ids(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	uint32_t number = session->placement.job;
+	struct engine_job *job = job_of(e, session);
+	const struct ff_job_record *record = &e->state->jobs[number];
+	struct ff_list *pos, *tmp;
+
+	if (!session->digest || job->stopped)
+		return;
+	if (strcmp(record->digest, session->digest) != 0 || input->u.ids.len != record->units_len) {
+		collections_differ(e, session, input);
+		return;
+	}
+	if (job->unit_names)
+		return;
+	if (job->collect_only) {
+		list_collection(e, number, input);
+		return;
+	}
+	know_names(e, number, input);
+	ff_job_know_units(e, number, record->units_len);
+	ff_list_for_each_safe(pos, tmp, &job->sessions) {
+		struct session *other = ff_container_of(pos, struct session, in_job);
+
+		if (!other->up && !other->finished && other->digest &&
+		    strcmp(other->digest, record->digest) == 0)
+			ff_run_session_up(e, other);
+	}
+}
+
+void ff_collect_problem(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	struct ff_event event = about(e, session, FF_EVENT_COLLECT_PROBLEM);
+
+	/* Every worker collects everything, so every worker has the same problems: the first one
+	 * tells. */
+	if (!ff_engine_first(job_of(e, session), input->u.problem.nodeid))
+		return;
+	event.u.collect_problem.nodeid = input->u.problem.nodeid;
+	event.u.collect_problem.message = input->u.problem.message;
+	event.u.collect_problem.longrepr = input->u.problem.longrepr;
+	event.u.collect_problem.skipped = input->u.problem.skipped;
+	ff_engine_emit(e, &event);
+}
+
+/* --- units that a payload discovers before it runs any --- */
+
+static void discovered_count(struct ff_engine *e, struct execution *execution,
+			     const struct ff_input *input)
+{
+	uint32_t number = execution->placement.job;
+	struct ff_event event = {.kind = FF_EVENT_COLLECTED,
+				 .job = e->state->jobs[number].name,
+				 .job_id = number + 1};
+
+	if (e->state->jobs[number].known)
+		return;
+	event.host = e->state->hosts[execution->placement.host].name;
+	event.host_id = execution->placement.host + 1;
+	event.u.collected.count = input->u.collected.count;
+	event.u.collected.deselected = input->u.collected.deselected;
+	event.u.collected.digest = input->u.collected.digest;
+	event.u.collected.rootdir = input->u.collected.rootdir;
+	ff_engine_emit(e, &event);
+	ff_job_tell_done_before(e, number);
+}
+
+void ff_collect_discovered(struct ff_engine *e, struct execution *execution,
+			   const struct ff_input *input)
+{
+	uint32_t number = execution->placement.job;
+	const struct ff_job_record *record = &e->state->jobs[number];
+
+	if (execution->placement.unit != FF_NOBODY)
+		return;
+	if (input->kind == FF_INPUT_COLLECTED) {
+		discovered_count(e, execution, input);
+	} else if (input->kind == FF_INPUT_IDS && record->known && !e->jobs[number].unit_names) {
+		if (input->u.ids.len != record->units_len) {
+			ff_job_error(e, number, FF_REASON_PAYLOAD,
+				     ff_engine_text(e, "%u units were announced, %u were named",
+						    record->units_len, input->u.ids.len));
+			return;
+		}
+		know_names(e, number, input);
+		ff_job_know_units(e, number, record->units_len);
+	} else if (input->kind == FF_INPUT_SESSION_ERROR) {
+		ff_job_error(e, number, input->u.error.why, input->u.error.text);
+	}
+}

@@ -1,0 +1,555 @@
+/* Jobs: begun when what they need has passed and the hosts that must be there are, ended when
+ * nothing of them is left to do. Only jobs that something happened to are looked at. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "dispatch/private.h"
+
+static struct ff_job_record *record_of(const struct ff_engine *e, uint32_t job)
+{
+	return &e->state->jobs[job];
+}
+
+static const struct ff_plan_job *plan_of(const struct ff_engine *e, uint32_t job)
+{
+	return &e->opts.plan->jobs[job];
+}
+
+static struct ff_event about(const struct ff_engine *e, uint32_t job, enum ff_event_kind kind)
+{
+	return (struct ff_event){.kind = kind, .job = record_of(e, job)->name, .job_id = job + 1};
+}
+
+void ff_job_touch(struct ff_engine *e, uint32_t job)
+{
+	if (ff_list_empty(&e->jobs[job].dirty))
+		ff_list_add_tail(&e->dirty, &e->jobs[job].dirty);
+}
+
+/* --- what is known before it begins --- */
+
+struct host_set *ff_job_host_set(struct ff_engine *e, const char *on)
+{
+	const struct ff_inventory *inventory = e->opts.inventory;
+	size_t size = (inventory->len / 64 + 1) * sizeof(uint64_t);
+	const char *key = on ? on : "";
+	struct host_set *set = ff_map_get(&e->patterns, key);
+
+	if (set)
+		return set;
+	set = ff_arena_alloc(&e->arena, sizeof(*set));
+	if (!set || !(set->bits = ff_arena_alloc(&e->arena, size)))
+		ff_xmalloc(SIZE_MAX); /* says that memory is out, and ends */
+	memset(set->bits, 0, size);
+	set->jobs_left = 0;
+	for (size_t i = 0; i < inventory->len; i++)
+		if (ff_host_matches(&inventory->hosts[i], on) &&
+		    ff_host_matches(&inventory->hosts[i], e->opts.only_hosts)) {
+			set->bits[i / 64] |= UINT64_C(1) << i % 64;
+			e->hosts[i].sets_left++;
+		}
+	ff_map_set(&e->patterns, key, set);
+	return set;
+}
+
+void ff_job_init(struct ff_engine *e, uint32_t job)
+{
+	const struct ff_plan_job *plan = plan_of(e, job);
+	struct ff_event event = {.kind = FF_EVENT_JOB_ADDED, .job = plan->config->name};
+
+	event.u.job_added.payload = plan->payload->name;
+	event.u.job_added.units =
+		plan->payload->run && !plan->payload->discover ? plan->units_len : 0;
+	ff_engine_emit(e, &event);
+	ff_job_touch(e, job);
+}
+
+/* --- errors and stops --- */
+
+void ff_job_error(struct ff_engine *e, uint32_t number, enum ff_reason why, const char *text)
+{
+	struct engine_job *job = &e->jobs[number];
+	struct ff_event event = about(e, number, FF_EVENT_NOTICE);
+	size_t len = strlen(text);
+	char *copy;
+
+	if (job->why != FF_REASON_NONE)
+		return;
+	/* Remote tracebacks end with a newline. */
+	while (len > 0 && text[len - 1] == '\n')
+		len--;
+	copy = ff_arena_copy(&job->arena, text, len);
+	job->error = copy ? copy : text;
+	job->why = why;
+	event.u.notice.level = "error";
+	event.u.notice.text = job->error;
+	ff_engine_emit(e, &event);
+	ff_job_touch(e, number);
+}
+
+void ff_job_stop(struct ff_engine *e, uint32_t number, enum ff_reason why, const char *text)
+{
+	struct engine_job *job = &e->jobs[number];
+	struct ff_list *pos;
+
+	if (record_of(e, number)->state == FF_JOBSTATE_FINISHED || job->stopped)
+		return;
+	job->stopped = true;
+	if (job->why == FF_REASON_NONE) {
+		job->why = why;
+		job->error = ff_engine_keep(job, text);
+	}
+	ff_sched_job_stop(e->sched, number);
+	ff_list_for_each(pos, &job->sessions)
+		ff_run_session_stop(e, ff_container_of(pos, struct session, in_job));
+	ff_job_touch(e, number);
+}
+
+/* --- beginning --- */
+
+static uint32_t slots_for(const struct ff_engine *e, uint32_t job)
+{
+	uint32_t slots = 0;
+
+	for (uint32_t i = 0; i < e->state->hosts_len; i++)
+		if (ff_host_in_job(e, job, i) && ff_host_hopeful(e, i))
+			slots += e->state->hosts[i].slots;
+	return slots;
+}
+
+static void tell_scheduler(struct ff_engine *e, uint32_t number)
+{
+	struct engine_job *job = &e->jobs[number];
+	const struct ff_plan_job *plan = plan_of(e, number);
+	struct ff_sched_uses *uses = ff_xcalloc(plan->config->uses_len + 1, sizeof(*uses));
+	struct ff_sched_job_opts opts = {
+		.hosts = job->hosts->bits,
+		.weight = (uint32_t)plan->config->weight,
+		.uses = uses,
+		.uses_len = plan->config->uses_len,
+		.sessions = plan->payload->session != NULL,
+		.discover = plan->payload->discover != NULL,
+	};
+
+	for (size_t i = 0; i < plan->config->uses_len; i++)
+		uses[i] = (struct ff_sched_uses){(uint32_t)plan->config->uses[i].pool,
+						 (uint32_t)plan->config->uses[i].amount};
+	ff_sched_job_start(e->sched, number, &opts);
+	ff_free(uses);
+	for (uint32_t i = 0; i < e->state->hosts_len; i++)
+		if (e->hosts[i].unfit >> job->payload & 1)
+			ff_sched_job_not_on(e->sched, number, i);
+}
+
+/* The job in the latest run before this one that came to know its units, if they are the same
+ * ones; NULL. */
+static const struct ff_job_record *job_before(const struct ff_engine *e, uint32_t number)
+{
+	const struct ff_job_record *now = record_of(e, number);
+
+	for (size_t i = 0; i < e->opts.before_len; i++) {
+		const struct ff_state *state = e->opts.before[i];
+		uint32_t found = ff_state_find_job(state, now->name);
+		const struct ff_job_record *then;
+
+		/* Units that come with the plan are told as done when the job begins. */
+		if (found == FF_NOBODY || !state->jobs[found].known ||
+		    state->jobs[found].state == FF_JOBSTATE_WAITING)
+			continue;
+		then = &state->jobs[found];
+		if (then->units_len != now->units_len ||
+		    (now->digest && (!then->digest || strcmp(now->digest, then->digest) != 0)))
+			return NULL;
+		return then;
+	}
+	return NULL;
+}
+
+static bool was_done(const struct ff_job_record *before, uint32_t unit)
+{
+	return before && unit < before->units_len && before->units[unit].state == FF_UNIT_DONE;
+}
+
+/* Runs of one outcome at once. */
+void ff_job_tell_done_before(struct ff_engine *e, uint32_t number)
+{
+	const struct ff_job_record *before = job_before(e, number);
+	uint64_t *bits;
+
+	if (!before)
+		return;
+	bits = e->jobs[number].done_before = ff_xcalloc(before->units_len / 64 + 1, sizeof(*bits));
+	for (uint32_t i = 0, end; i < before->units_len; i = end) {
+		struct ff_event event = about(e, number, FF_EVENT_UNITS_BEFORE);
+
+		for (end = i + 1; was_done(before, i) && was_done(before, end) &&
+				  before->units[end].outcome == before->units[i].outcome;)
+			end++;
+		if (!was_done(before, i))
+			continue;
+		for (uint32_t unit = i; unit < end; unit++)
+			bits[unit / 64] |= UINT64_C(1) << unit % 64;
+		event.index = i;
+		event.u.units_before.count = end - i;
+		event.u.units_before.outcome = (enum ff_outcome)before->units[i].outcome;
+		ff_engine_emit(e, &event);
+	}
+}
+
+void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
+{
+	struct engine_job *job = &e->jobs[number];
+	struct ff_queues_opts opts = {
+		.units = units,
+		.workers = job->workers,
+		.names = job->unit_names,
+		.policy = ff_policy_find(plan_of(e, number)->config->dist),
+		.done_before = job->done_before,
+	};
+
+	if (e->opts.expected_us)
+		opts.expected_us = e->opts.expected_us(e->opts.ctx, number);
+	ff_sched_job_units(e->sched, number, &opts);
+}
+
+static void start(struct ff_engine *e, uint32_t number)
+{
+	struct engine_job *job = &e->jobs[number];
+	struct ff_event event = about(e, number, FF_EVENT_JOB_STARTED);
+
+	job->started_us = e->now.mono_us;
+	job->workers = slots_for(e, number);
+	tell_scheduler(e, number);
+	event.u.job_started.payload = ff_engine_payload(e, number)->name;
+	event.u.job_started.workers = job->workers;
+	event.u.job_started.units = record_of(e, number)->units_len;
+	ff_engine_emit(e, &event);
+	if (record_of(e, number)->known) {
+		ff_job_tell_done_before(e, number);
+		ff_job_know_units(e, number, record_of(e, number)->units_len);
+	}
+	ff_job_touch(e, number); /* there may be no host for it at all */
+}
+
+/* --- hosts that must be there --- */
+
+static bool usable(const struct ff_engine *e, uint32_t host)
+{
+	return e->state->hosts[host].was_ready && !e->state->hosts[host].unfit;
+}
+
+/* Once all were there at one time, the condition is met for good. */
+static bool required_hosts_there(struct ff_engine *e)
+{
+	int64_t required = e->opts.config->settings.require_hosts;
+	uint32_t there = 0, hopeless = 0, need;
+
+	if (required == 0 || e->required_met)
+		return e->required_met = true;
+	for (uint32_t i = 0; i < e->state->hosts_len; i++) {
+		if (!e->hosts[i].wanted)
+			continue;
+		there += usable(e, i);
+		hopeless += !usable(e, i) &&
+			    (e->state->hosts[i].state == FF_HOST_GONE || e->state->hosts[i].unfit);
+	}
+	need = required < 0 ? e->hosts_asked : (uint32_t)required;
+	if (there >= need)
+		return e->required_met = true;
+	if (e->hosts_asked - hopeless < need)
+		ff_engine_stop(
+			e, FF_REASON_REQUIRED_HOSTS,
+			ff_engine_text(e, "require_hosts asks for %u of %u hosts, %u can't be used",
+				       need, e->hosts_asked, hopeless));
+	return false;
+}
+
+/* --- ending --- */
+
+static uint32_t bad_units(const struct ff_job_record *job)
+{
+	uint32_t bad = 0;
+
+	for (int i = 0; i < FF_OUTCOMES; i++)
+		if (ff_outcome_bad((enum ff_outcome)i))
+			bad += job->counts.by_outcome[i];
+	return bad;
+}
+
+static uint32_t units_left(const struct ff_job_record *job)
+{
+	return job->units_len - job->units_done;
+}
+
+/* What was collected has names only once they were asked for. */
+static bool has_names(const struct ff_engine *e, uint32_t number)
+{
+	const struct ff_payload *payload = ff_engine_payload(e, number);
+
+	return e->jobs[number].unit_names || (payload->run && !payload->discover);
+}
+
+/* What no host could run is lost; each by name where they are not too many to read. */
+static void lose_units(struct ff_engine *e, uint32_t number)
+{
+	struct ff_job_record *job = record_of(e, number);
+	struct ff_result result = {.outcome = FF_OUTCOME_LOST, .message = e->jobs[number].error};
+
+	if (units_left(job) > NOT_RUN_NAMED || !has_names(e, number))
+		return;
+	for (uint32_t i = 0; i < job->units_len; i++) {
+		struct unit_at at = {number, i, FF_NOBODY, FF_NOBODY, NULL};
+
+		if (job->units[i].state == FF_UNIT_WAITING)
+			ff_unit_finished(e, &at, &result);
+	}
+}
+
+static void tell_not_run(struct ff_engine *e, uint32_t number, uint32_t first, uint32_t count)
+{
+	struct ff_event event = about(e, number, FF_EVENT_UNITS_NOT_RUN);
+
+	event.index = first;
+	event.u.units_not_run.count = count;
+	event.u.units_not_run.why = e->jobs[number].why;
+	if (count == 1 && has_names(e, number))
+		event.unit = ff_engine_unit_name(e, number, first);
+	ff_engine_emit(e, &event);
+}
+
+static void leave_units(struct ff_engine *e, uint32_t number)
+{
+	struct ff_job_record *job = record_of(e, number);
+	bool one_by_one = units_left(job) <= NOT_RUN_NAMED && has_names(e, number);
+
+	for (uint32_t i = 0, end; i < job->units_len && units_left(job) > 0; i = end) {
+		end = i + 1;
+		if (job->units[i].state != FF_UNIT_WAITING)
+			continue;
+		while (!one_by_one && end < job->units_len &&
+		       job->units[end].state == FF_UNIT_WAITING)
+			end++;
+		tell_not_run(e, number, i, end - i);
+	}
+}
+
+static bool is_infra(enum ff_reason why)
+{
+	return why == FF_REASON_NO_HOST || why == FF_REASON_NO_WORKER || why == FF_REASON_RESTARTS;
+}
+
+static enum ff_job_result result_of(const struct ff_engine *e, uint32_t number)
+{
+	const struct engine_job *job = &e->jobs[number];
+	const struct ff_job_record *record = record_of(e, number);
+	bool bad = bad_units(record) > 0 || record->problems > 0;
+
+	if (job->collect_only && job->why == FF_REASON_NONE && record->problems == 0)
+		return FF_JOB_SKIPPED;
+	switch (job->why) {
+	case FF_REASON_NONE:
+		return bad ? FF_JOB_FAILED : FF_JOB_PASSED;
+	case FF_REASON_NEEDS:
+		return FF_JOB_SKIPPED;
+	case FF_REASON_MAXFAIL:
+		if (bad)
+			return FF_JOB_FAILED;
+		/* fall through */
+	case FF_REASON_INTERRUPTED:
+	case FF_REASON_DISK:
+	case FF_REASON_REQUIRED_HOSTS:
+		/* It came to its end all the same, if nothing is left. */
+		if (!record->known || record->counts.not_run > 0)
+			return FF_JOB_STOPPED;
+		return bad ? FF_JOB_FAILED : FF_JOB_PASSED;
+	default:
+		return FF_JOB_ERROR;
+	}
+}
+
+/* Hosts that no job needs any more are let go, while others go on. */
+static void let_hosts_go(struct ff_engine *e, struct host_set *set)
+{
+	if (--set->jobs_left > 0 || e->state->run.jobs_finished == e->state->jobs_len)
+		return;
+	for (uint32_t i = 0; i < e->state->hosts_len; i++)
+		if ((set->bits[i / 64] >> i % 64 & 1) && --e->hosts[i].sets_left == 0)
+			ff_host_drain(e, i);
+}
+
+static void finish(struct ff_engine *e, uint32_t number)
+{
+	struct engine_job *job = &e->jobs[number];
+	struct ff_job_record *record = record_of(e, number);
+	struct ff_event event = about(e, number, FF_EVENT_JOB_FINISHED);
+	bool passed;
+
+	if (is_infra(job->why) && record->known && !job->stopped)
+		lose_units(e, number);
+	if (record->known && units_left(record) > 0) {
+		/* Green must mean green. */
+		if (job->why == FF_REASON_NONE && record->problems == 0)
+			ff_job_error(e, number, FF_REASON_SESSION,
+				     ff_engine_text(e, "it ended before %u of its %u units had run",
+						    units_left(record), record->units_len));
+		leave_units(e, number);
+	}
+	event.u.job_finished.result = result_of(e, number);
+	passed = event.u.job_finished.result == FF_JOB_PASSED;
+	event.u.job_finished.why =
+		passed || event.u.job_finished.result == FF_JOB_FAILED ? FF_REASON_NONE : job->why;
+	event.u.job_finished.reason = job->error;
+	event.u.job_finished.counts = record->counts;
+	event.u.job_finished.problems = record->problems;
+	event.u.job_finished.took_us = job->started_us ? e->now.mono_us - job->started_us : 0;
+	ff_engine_emit(e, &event);
+	ff_sched_job_end(e->sched, number);
+	for (uint32_t i = 0; i < job->dependents_len; i++) {
+		struct engine_job *next = &e->jobs[job->dependents[i]];
+
+		next->needs_left--;
+		if (!passed && next->why == FF_REASON_NONE) {
+			next->why = FF_REASON_NEEDS;
+			next->error = ff_engine_keep(
+				next, ff_engine_text(e, "it needs '%s', which did not pass",
+						     record->name));
+		}
+		ff_job_touch(e, job->dependents[i]);
+	}
+	let_hosts_go(e, job->hosts);
+}
+
+static uint32_t restart_limit(const struct ff_engine *e, uint32_t number)
+{
+	int64_t limit = e->opts.config->settings.max_worker_restart;
+
+	return limit >= 0 ? (uint32_t)limit : 4 * e->jobs[number].workers;
+}
+
+/* Why the job can't use it. */
+static const char *host_in_vain(const struct ff_engine *e, uint32_t number, uint32_t host)
+{
+	const struct ff_host_record *record = &e->state->hosts[host];
+
+	if (record->unfit && (e->hosts[host].unfit >> e->jobs[number].payload & 1))
+		return record->unfit;
+	return record->error ? record->error : "not available";
+}
+
+const char *ff_job_no_host(struct ff_engine *e, uint32_t number)
+{
+	struct ff_buf text = FF_BUF_INIT;
+	const char *copy;
+
+	for (uint32_t i = 0; i < e->state->hosts_len; i++) {
+		const struct ff_host_record *host = &e->state->hosts[i];
+
+		if (!(e->jobs[number].hosts->bits[i / 64] >> i % 64 & 1))
+			continue;
+		if (ff_host_in_job(e, number, i) && ff_host_hopeful(e, i)) {
+			ff_buf_release(&text);
+			return NULL;
+		}
+		if (text.len < 4096)
+			ff_buf_addf(&text, "%shost %s: %s", text.len ? "; " : "", host->name,
+				    host_in_vain(e, number, i));
+	}
+	copy = ff_engine_text(e, "%s", text.len ? ff_buf_str(&text) : "there is none");
+	ff_buf_release(&text);
+	return copy;
+}
+
+/* Nothing of it runs: whether it is over, or can't go on. */
+static void check_idle(struct ff_engine *e, uint32_t number)
+{
+	struct engine_job *job = &e->jobs[number];
+	const struct ff_job_record *record = record_of(e, number);
+	bool sessions = ff_engine_payload(e, number)->session != NULL;
+	const char *reason;
+
+	if (record->known && record->units_len == 0 && record->problems == 0 &&
+	    job->why == FF_REASON_NONE && !job->collect_only)
+		ff_job_error(e, number, FF_REASON_NOTHING, "no tests were collected");
+	if ((record->known && units_left(record) == 0) || job->stopped || job->given_up ||
+	    job->why != FF_REASON_NONE) {
+		finish(e, number);
+		return;
+	}
+	if (sessions && record->crashes > restart_limit(e, number)) {
+		ff_job_error(e, number, FF_REASON_RESTARTS,
+			     ff_engine_text(
+				     e,
+				     "%u workers crashed, more than max_worker_restart allows%s%s",
+				     record->crashes, job->last_reason ? "; the first: " : "",
+				     job->last_reason ? job->last_reason : ""));
+		finish(e, number);
+		return;
+	}
+	reason = ff_job_no_host(e, number);
+	if (!reason)
+		return;
+	ff_job_error(e, number, sessions ? FF_REASON_NO_WORKER : FF_REASON_NO_HOST,
+		     ff_engine_text(e, "no %s is left for it: %s", sessions ? "worker" : "host",
+				    reason));
+	finish(e, number);
+}
+
+static void look_at(struct ff_engine *e, uint32_t number)
+{
+	struct engine_job *job = &e->jobs[number];
+	enum ff_job_state state = record_of(e, number)->state;
+
+	if (state == FF_JOBSTATE_WAITING) {
+		if (job->stopped || (job->needs_left == 0 && job->why == FF_REASON_NEEDS))
+			finish(e, number);
+		else if (job->needs_left == 0 && required_hosts_there(e) && !ff_engine_stopping(e))
+			start(e, number);
+	} else if (state == FF_JOBSTATE_RUNNING && job->live == 0) {
+		check_idle(e, number);
+	}
+}
+
+/* --- placing --- */
+
+static bool may_start_session(const struct ff_engine *e, uint32_t number)
+{
+	const struct engine_job *job = &e->jobs[number];
+
+	return !job->stopped && !job->given_up && job->why == FF_REASON_NONE &&
+	       record_of(e, number)->crashes <= restart_limit(e, number);
+}
+
+static void place(struct ff_engine *e, const struct ff_placement *placement)
+{
+	if (placement->unit != FF_NOBODY || ff_engine_payload(e, placement->job)->discover)
+		ff_execution_start(e, placement);
+	else
+		ff_run_session_start(e, placement);
+}
+
+void ff_job_pump(struct ff_engine *e)
+{
+	struct ff_placement placement;
+
+	for (;;) {
+		while (!ff_list_empty(&e->dirty)) {
+			struct ff_list *first = e->dirty.next;
+
+			ff_list_del(first);
+			look_at(e, (uint32_t)(ff_container_of(first, struct engine_job, dirty) -
+					      e->jobs));
+		}
+		if (ff_engine_stopping(e) || !ff_sched_place(e->sched, &placement))
+			return;
+		if (ff_engine_payload(e, placement.job)->session &&
+		    !may_start_session(e, placement.job)) {
+			/* It goes on with the sessions that it has, or ends with the last. */
+			ff_sched_session_up(e->sched, placement.job);
+			ff_sched_return(e->sched, &placement);
+			ff_sched_no_sessions(e->sched, placement.job);
+			ff_job_touch(e, placement.job);
+			continue;
+		}
+		place(e, &placement);
+	}
+}

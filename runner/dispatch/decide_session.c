@@ -1,0 +1,584 @@
+/* Sessions: opened where slots are free and units wait, fed, and over. A session that dies has its
+ * running unit reported, what it was given goes back, and its slots are free for another. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "dispatch/private.h"
+
+static struct ff_worker_record *record_of(const struct ff_engine *e, const struct session *session)
+{
+	return &e->state->workers[session->record];
+}
+
+static struct engine_job *job_of(const struct ff_engine *e, const struct session *session)
+{
+	return &e->jobs[session->placement.job];
+}
+
+static struct ff_queues *queues_of(const struct ff_engine *e, const struct session *session)
+{
+	return ff_sched_queues(e->sched, session->placement.job);
+}
+
+static struct ff_event about(const struct ff_engine *e, const struct session *session,
+			     enum ff_event_kind kind)
+{
+	return (struct ff_event){
+		.kind = kind,
+		.job = e->state->jobs[session->placement.job].name,
+		.job_id = session->placement.job + 1,
+		.host = e->state->hosts[session->placement.host].name,
+		.host_id = session->placement.host + 1,
+		.worker = record_of(e, session)->name,
+		.worker_id = session->record + 1,
+	};
+}
+
+static struct unit_at at_of(const struct session *session, uint32_t unit)
+{
+	return (struct unit_at){session->placement.job, unit, session->placement.host,
+				session->record, NULL};
+}
+
+struct session *ff_run_session_of(const struct ff_engine *e, uint32_t record)
+{
+	return ff_map_get_u32(&e->sessions, record);
+}
+
+bool ff_run_session_runs(const struct ff_engine *e, const struct session *session)
+{
+	return record_of(e, session)->state == FF_WORKER_RUNNING;
+}
+
+/* --- orders --- */
+
+static void order_units(struct ff_engine *e, uint32_t record, enum ff_order_kind kind,
+			const uint32_t *units, size_t len)
+{
+	struct ff_order order = {.kind = kind, .worker = record};
+
+	order.host = e->state->workers[record].host;
+	order.job = e->state->workers[record].job;
+	order.count = e->jobs[order.job].workers;
+	order.name = e->state->workers[record].name;
+	if (len > 0)
+		order.units = ff_decision_copy(e->decision, units, len * sizeof(*units));
+	order.units_len = len;
+	ff_engine_order(e, &order);
+}
+
+static void order(struct ff_engine *e, const struct session *session, enum ff_order_kind kind)
+{
+	order_units(e, session->record, kind, NULL, 0);
+}
+
+/* --- its beginning --- */
+
+void ff_run_session_start(struct ff_engine *e, const struct ff_placement *placement)
+{
+	struct session *session = ff_xcalloc(1, sizeof(*session));
+	struct engine_job *job = &e->jobs[placement->job];
+	struct ff_event event = {.kind = FF_EVENT_WORKER_OPENING};
+
+	session->record = e->state->workers_len;
+	session->number = job->next_number++;
+	session->placement = *placement;
+	session->timeout = (struct due_at){.kind = DUE_SESSION, .owner = session};
+	session->want = (struct due_at){.kind = DUE_WANT, .owner = session};
+	ff_list_init(&session->idle);
+	event.job = e->state->jobs[placement->job].name;
+	event.job_id = placement->job + 1;
+	event.host = e->state->hosts[placement->host].name;
+	event.host_id = placement->host + 1;
+	do
+		event.worker = ff_engine_text(e, "gw%u", e->next_worker++);
+	while (ff_state_find_host(e->state, event.worker) != FF_NOBODY);
+	event.u.worker_opening.slots = placement->slots;
+	ff_engine_emit(e, &event);
+	ff_list_add_tail(&e->hosts[placement->host].sessions, &session->in_host);
+	ff_list_add_tail(&job->sessions, &session->in_job);
+	ff_map_set_u32(&e->sessions, session->record, session);
+	job->live++;
+	order(e, session, FF_ORDER_OPEN_WORKER);
+}
+
+/* --- giving --- */
+
+/* Nothing is left to give out, but another session may have more than it gets to soon. */
+static void recall_for(struct ff_engine *e, struct session *thief)
+{
+	struct ff_recall recall = ff_queues_recall(queues_of(e, thief), thief->number);
+	struct engine_job *job = job_of(e, thief);
+	struct ff_list *pos;
+
+	if (ff_list_empty(&thief->idle))
+		ff_list_add_tail(&job->idle, &thief->idle);
+	if (recall.len == 0)
+		return;
+	ff_list_for_each(pos, &job->sessions) {
+		struct session *session = ff_container_of(pos, struct session, in_job);
+
+		if (session->up && session->number == recall.worker) {
+			order_units(e, session->record, FF_ORDER_TAKE_BACK, recall.units,
+				    recall.len);
+			return;
+		}
+	}
+}
+
+static void feed(struct ff_engine *e, struct session *session)
+{
+	struct ff_batch batch;
+
+	ff_list_del(&session->idle);
+	if (!session->up || session->told_end)
+		return;
+	batch = ff_queues_next(queues_of(e, session), session->number);
+	if (batch.len > 0)
+		order_units(e, session->record, FF_ORDER_GIVE, batch.units, batch.len);
+	if (batch.end) {
+		session->told_end = true;
+		order(e, session, FF_ORDER_END);
+	}
+	if (batch.len > 0 || batch.end) {
+		session->wants = false;
+		ff_engine_not_due(e, &session->want);
+	} else if (!ff_run_session_runs(e, session) || session->wants) {
+		recall_for(e, session);
+	}
+}
+
+/* Units came back, or it is clear that none will: whoever has nothing to do asks again. */
+void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job)
+{
+	struct ff_list waiting;
+	struct ff_list *head = &e->jobs[job].idle;
+
+	ff_list_init(&waiting);
+	while (!ff_list_empty(head)) {
+		struct ff_list *first = head->next;
+
+		ff_list_del(first);
+		ff_list_add_tail(&waiting, first);
+	}
+	while (!ff_list_empty(&waiting))
+		feed(e, ff_container_of(waiting.next, struct session, idle));
+}
+
+static void feed_idle_if_moved(struct ff_engine *e, uint32_t job)
+{
+	const struct ff_queues *queues = ff_sched_queues(e->sched, job);
+
+	if (queues && !ff_list_empty(&e->jobs[job].idle) &&
+	    (ff_queues_waiting(queues) > 0 || !ff_queues_may_come_back(queues)))
+		ff_run_session_feed_idle(e, job);
+}
+
+void ff_run_session_up(struct ff_engine *e, struct session *session)
+{
+	struct engine_job *job = job_of(e, session);
+	const struct ff_placement *at = &session->placement;
+
+	session->up = true;
+	ff_queues_worker_up(queues_of(e, session), session->number, at->alone,
+			    at->anywhere ? FF_NOBODY : at->host);
+	ff_sched_session_up(e->sched, session->placement.job);
+	if (job->stopped)
+		ff_run_session_stop(e, session);
+	else
+		feed(e, session);
+}
+
+void ff_run_session_stop(struct ff_engine *e, struct session *session)
+{
+	enum ff_worker_state state = record_of(e, session)->state;
+
+	if (state == FF_WORKER_ENDED || state == FF_WORKER_OPENING || session->told_end ||
+	    session->finished)
+		return;
+	session->told_end = true;
+	ff_list_del(&session->idle);
+	order(e, session, FF_ORDER_STOP);
+}
+
+/* --- its end --- */
+
+void ff_run_session_free(struct ff_engine *e, struct session *session)
+{
+	ff_engine_not_due(e, &session->timeout);
+	ff_engine_not_due(e, &session->want);
+	ff_list_del(&session->idle);
+	ff_list_del(&session->in_host);
+	ff_list_del(&session->in_job);
+	ff_map_del_u32(&e->sessions, session->record);
+	ff_free(session);
+}
+
+/* Its slots are free, its units elsewhere; the session is no more, though its process may be. */
+static void take_out(struct ff_engine *e, struct session *session, uint32_t running, bool host_lost)
+{
+	struct engine_job *job = job_of(e, session);
+	uint32_t number = session->placement.job;
+
+	if (session->up)
+		ff_queues_worker_down(queues_of(e, session), session->number, running);
+	else
+		ff_sched_session_up(e->sched, number);
+	if (job->ids_from == session->record)
+		ff_collect_ask_another(e, session);
+	if (host_lost)
+		ff_sched_return_pools(e->sched, &session->placement);
+	else
+		ff_sched_return(e->sched, &session->placement);
+	ff_sched_wake(e->sched, number);
+	job->live--;
+	ff_job_touch(e, number);
+}
+
+static const char *seconds(struct ff_engine *e, int64_t us)
+{
+	return ff_engine_text(e, "%.1f", (double)us / 1e6);
+}
+
+/* The unit that was running when the worker died by itself, or was killed. */
+static void report_running(struct ff_engine *e, struct session *session, const char *reason,
+			   const struct ff_input *input)
+{
+	struct unit_at at = at_of(session, record_of(e, session)->unit);
+	const char *worker = record_of(e, session)->name;
+	const char *host = e->state->hosts[session->placement.host].name;
+	const char *said = input ? input->u.ended.said : NULL;
+	int64_t limit = e->opts.plan->jobs[at.job].config->timeout_us;
+	struct ff_result result = {.outcome = FF_OUTCOME_CRASHED,
+				   .duration_us = e->now.mono_us - session->started_us};
+
+	if (session->timed_out) {
+		result.outcome = FF_OUTCOME_TIMEOUT;
+		result.message =
+			ff_engine_text(e, "timed out after %s s (worker %s on %s was killed)",
+				       seconds(e, limit), worker, host);
+	} else if (ff_engine_killing(e)) {
+		result.outcome = FF_OUTCOME_LOST;
+		result.message = "interrupted";
+	} else {
+		result.message = ff_engine_text(
+			e, "worker '%s' on host %s crashed while running '%s': %s", worker, host,
+			ff_engine_unit_name(e, at.job, at.unit), reason);
+	}
+	result.longrepr = ff_engine_text(e, "%s%s%s", result.message,
+					 said && *said ? "\nits last output on stderr:\n" : "",
+					 said ? said : "");
+	if (input && input->u.ended.wait.known) {
+		result.has_status = true;
+		result.status = input->u.ended.wait.status;
+	}
+	ff_unit_finished(e, &at, &result);
+}
+
+static void emit_ended(struct ff_engine *e, const struct session *session, const char *reason,
+		       const struct ff_input *input)
+{
+	struct ff_event event = about(e, session, FF_EVENT_WORKER_ENDED);
+
+	event.u.worker_ended.crashed =
+		reason && !ff_engine_killing(e) && !(input && input->u.ended.host_lost);
+	if (input)
+		event.u.worker_ended.wait = input->u.ended.wait;
+	event.u.worker_ended.reason = reason;
+	ff_engine_emit(e, &event);
+}
+
+/* It ended with its host still there. `reason` NULL: in order. */
+static void over(struct ff_engine *e, struct session *session, const char *reason,
+		 const struct ff_input *input)
+{
+	uint32_t job = session->placement.job, host = session->placement.host;
+	uint32_t running = record_of(e, session)->unit;
+	bool runs = ff_run_session_runs(e, session);
+
+	if (!session->finished)
+		take_out(e, session, running, false);
+	if (runs)
+		report_running(e, session, reason ? reason : "it ended in the middle", input);
+	if (reason && !e->state->jobs[job].known && !e->jobs[job].last_reason)
+		e->jobs[job].last_reason = ff_engine_keep(&e->jobs[job], reason);
+	emit_ended(e, session, reason, input);
+	ff_run_session_free(e, session);
+	feed_idle_if_moved(e, job);
+	ff_host_leave_if_idle(e, host);
+}
+
+void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alone,
+			 const char *reason)
+{
+	struct ff_event event = about(e, session, FF_EVENT_WORKER_ENDED);
+	struct unit_at at = at_of(session, record_of(e, session)->unit);
+	int64_t took = e->now.mono_us - session->started_us;
+	bool runs = ff_run_session_runs(e, session);
+	uint32_t job = session->placement.job;
+
+	if (!session->finished)
+		take_out(e, session, at.unit, true);
+	if (runs)
+		ff_unit_lost(e, &at, alone, reason, took);
+	event.u.worker_ended.reason = session->finished ? NULL : reason;
+	ff_engine_emit(e, &event);
+	ff_run_session_free(e, session);
+	feed_idle_if_moved(e, job);
+}
+
+void ff_run_session_kill(struct ff_engine *e, struct session *session)
+{
+	order(e, session, FF_ORDER_KILL_WORKER);
+}
+
+void ff_run_session_due(struct ff_engine *e, struct session *session, enum due kind)
+{
+	if (kind == DUE_WANT && session->wants) {
+		/* The test's end is not held up for long: it tears down as if nothing came, and is
+		 * reported. */
+		session->wants = false;
+		order(e, session, FF_ORDER_IDLE);
+	} else if (kind == DUE_SESSION && e->full) {
+		ff_engine_due(e, &session->timeout, e->now.mono_us + GRACE_US);
+	} else if (kind == DUE_SESSION && ff_run_session_runs(e, session)) {
+		session->timed_out = true;
+		ff_run_session_kill(e, session);
+	}
+}
+
+/* --- what it says --- */
+
+static void opened(struct ff_engine *e, struct session *session)
+{
+	if (record_of(e, session)->state != FF_WORKER_OPENING || session->told_end)
+		return;
+	if (!ff_engine_stopping(e) && !job_of(e, session)->stopped) {
+		order(e, session, FF_ORDER_START_SESSION);
+		return;
+	}
+	session->told_end = true;
+	order(e, session, FF_ORDER_CLOSE_WORKER);
+	over(e, session, NULL, NULL);
+}
+
+static void ended(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	const char *error = input->u.ended.error;
+
+	/* What a lost connection took with it is the host's to tell. */
+	if (input->u.ended.host_lost && !session->finished)
+		return;
+	if (input->u.ended.failed_open) {
+		/* One interpreter that won't start is no better at the next attempt. */
+		ff_host_unfit(e, session->placement.host, job_of(e, session)->payload, error);
+		over(e, session, error, input);
+		return;
+	}
+	order(e, session, FF_ORDER_CLOSE_WORKER);
+	if (!error || !*error)
+		error = "the worker ended by itself";
+	over(e, session, session->finished ? NULL : error, input);
+}
+
+static void unit_began(struct ff_engine *e, struct session *session, uint32_t unit)
+{
+	struct unit_at at = at_of(session, unit);
+	int64_t limit = e->opts.plan->jobs[at.job].config->timeout_us;
+	const struct ff_job_record *job = &e->state->jobs[at.job];
+
+	if (!session->up || unit >= job->units_len || ff_run_session_runs(e, session) ||
+	    job->units[unit].state != FF_UNIT_WAITING)
+		return;
+	session->started_us = e->now.mono_us;
+	ff_unit_started(e, &at);
+	if (limit > 0)
+		ff_engine_due(e, &session->timeout, e->now.mono_us + limit);
+}
+
+static void unit_ended(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	struct unit_at at = at_of(session, input->unit);
+
+	if (!ff_run_session_runs(e, session) || record_of(e, session)->unit != input->unit)
+		return;
+	ff_engine_not_due(e, &session->timeout);
+	ff_queues_done(queues_of(e, session), session->number, input->unit,
+		       input->u.result->duration_us);
+	ff_unit_finished(e, &at, input->u.result);
+	feed(e, session);
+	feed_idle_if_moved(e, at.job);
+}
+
+static void wants(struct ff_engine *e, struct session *session)
+{
+	if (!session->up)
+		return;
+	session->wants = true;
+	ff_engine_due(e, &session->want, e->now.mono_us + WANT_US);
+	ff_queues_hungry(queues_of(e, session), session->number);
+	feed(e, session);
+}
+
+static void returned(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	if (!session->up)
+		return;
+	ff_queues_returned(queues_of(e, session), session->number, input->u.returned.units,
+			   input->u.returned.len);
+	ff_run_session_feed_idle(e, session->placement.job);
+	ff_sched_wake(e->sched, session->placement.job);
+}
+
+/* It has said its last: what it still does (atexit) is its own business, behind the summary. */
+static void finished(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	uint32_t number = session->placement.job;
+	struct engine_job *job = &e->jobs[number];
+	const char *stop = input->u.finished.stop;
+
+	if (session->finished)
+		return;
+	if (ff_run_session_runs(e, session))
+		report_running(e, session, stop && *stop ? stop : "it ended in the middle", NULL);
+	/* A session that ends before it has collected would do so again: errors of collection. */
+	if (!session->up)
+		job->given_up = true;
+	take_out(e, session, FF_NOBODY, false);
+	session->finished = true;
+	session->up = false;
+	/* Errors of collection were told one by one. */
+	if (input->u.finished.bad && e->state->jobs[number].problems == 0)
+		ff_job_stop(e, number, FF_REASON_SESSION,
+			    ff_engine_text(e, "%s: %s", record_of(e, session)->name,
+					   stop && *stop
+						   ? stop
+						   : ff_engine_text(e, "exit status %d",
+								    input->u.finished.exitstatus)));
+	else if (stop && *stop && !job->stopped && e->state->jobs[number].problems == 0)
+		ff_job_stop(e, number, FF_REASON_MAXFAIL,
+			    ff_engine_text(e, "%s stopped: %s", record_of(e, session)->name, stop));
+	feed_idle_if_moved(e, number);
+}
+
+static void failed(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	ff_job_error(e, session->placement.job, input->u.error.why, input->u.error.text);
+	if (!session->finished)
+		take_out(e, session, record_of(e, session)->unit, false);
+	session->finished = true;
+	session->up = false;
+}
+
+static void notice(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	struct ff_event event = about(e, session, FF_EVENT_NOTICE);
+	const char *file = input->u.notice.file;
+
+	/* The same warning from several workers, or many tests, is told once. */
+	if (!ff_engine_first(job_of(e, session),
+			     ff_engine_text(e, "%s:%d:%.400s", file ? file : "",
+					    input->u.notice.line, input->u.notice.text)))
+		return;
+	event.u.notice.level = input->u.notice.level;
+	event.u.notice.text = input->u.notice.text;
+	event.u.notice.category = input->u.notice.category;
+	event.u.notice.file = file;
+	event.u.notice.line = input->u.notice.line;
+	ff_engine_emit(e, &event);
+}
+
+static void said(struct ff_engine *e, struct session *session, const char *line)
+{
+	struct ff_event event = about(e, session, FF_EVENT_NOTICE);
+
+	event.u.notice.level = "stderr";
+	event.u.notice.text = line;
+	ff_engine_emit(e, &event);
+}
+
+static void missing(struct ff_engine *e, struct session *session, const char *text)
+{
+	ff_host_unfit(e, session->placement.host, job_of(e, session)->payload, text);
+	if (!session->finished)
+		take_out(e, session, FF_NOBODY, false);
+	session->finished = true;
+	session->up = false;
+}
+
+/* What an execution that discovers units says is told by the same inputs. */
+static void discovery_input(struct ff_engine *e, const struct ff_input *input)
+{
+	struct execution *execution = ff_execution_of(e, input->execution);
+
+	if (execution)
+		ff_collect_discovered(e, execution, input);
+}
+
+void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
+{
+	struct session *session;
+
+	if (input->execution != 0) {
+		discovery_input(e, input);
+		return;
+	}
+	session = ff_run_session_of(e, input->worker);
+	if (!session)
+		return;
+	if (session->finished && input->kind != FF_INPUT_WORKER_ENDED &&
+	    input->kind != FF_INPUT_WORKER_SAID && input->kind != FF_INPUT_NOTICE)
+		return;
+	switch (input->kind) {
+	case FF_INPUT_WORKER_OPENED:
+		opened(e, session);
+		break;
+	case FF_INPUT_WORKER_ENDED:
+		ended(e, session, input);
+		break;
+	case FF_INPUT_WORKER_SAID:
+		said(e, session, input->u.said.text);
+		break;
+	case FF_INPUT_SESSION_STARTED:
+		ff_collect_started(e, session, input);
+		break;
+	case FF_INPUT_SESSION_MISSING:
+		missing(e, session, input->u.said.text);
+		break;
+	case FF_INPUT_SESSION_ONLY_COLLECTS:
+		job_of(e, session)->collect_only = job_of(e, session)->given_up = true;
+		break;
+	case FF_INPUT_SESSION_WANTS:
+		wants(e, session);
+		break;
+	case FF_INPUT_SESSION_RETURNED:
+		returned(e, session, input);
+		break;
+	case FF_INPUT_SESSION_FINISHED:
+		finished(e, session, input);
+		break;
+	case FF_INPUT_SESSION_ERROR:
+		failed(e, session, input);
+		break;
+	case FF_INPUT_COLLECTED:
+		ff_collect_digest(e, session, input);
+		break;
+	case FF_INPUT_IDS:
+		ff_collect_ids(e, session, input);
+		break;
+	case FF_INPUT_PROBLEM:
+		ff_collect_problem(e, session, input);
+		break;
+	case FF_INPUT_NOTICE:
+		notice(e, session, input);
+		break;
+	case FF_INPUT_UNIT_STARTED:
+		unit_began(e, session, input->unit);
+		break;
+	case FF_INPUT_UNIT_FINISHED:
+		unit_ended(e, session, input);
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,264 @@
+/* Units: each comes to exactly one end. Failures and losses are counted apart: a host that goes
+ * away never uses up a retry, and a unit is set aside only if it was alone responsible. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "dispatch/private.h"
+
+static struct ff_unit_record *record_of(const struct ff_engine *e, const struct unit_at *at)
+{
+	return &e->state->jobs[at->job].units[at->unit];
+}
+
+static struct ff_event about(struct ff_engine *e, const struct unit_at *at, enum ff_event_kind kind)
+{
+	struct ff_event event = {.kind = kind,
+				 .job = e->state->jobs[at->job].name,
+				 .job_id = at->job + 1,
+				 .unit = at->name ? at->name
+						  : ff_engine_unit_name(e, at->job, at->unit),
+				 .index = at->unit};
+
+	if (at->host != FF_NOBODY) {
+		event.host = e->state->hosts[at->host].name;
+		event.host_id = at->host + 1;
+	}
+	if (at->worker != FF_NOBODY) {
+		event.worker = e->state->workers[at->worker].name;
+		event.worker_id = at->worker + 1;
+	}
+	return event;
+}
+
+void ff_unit_started(struct ff_engine *e, const struct unit_at *at)
+{
+	struct ff_event event = about(e, at, FF_EVENT_UNIT_STARTED);
+
+	event.u.unit_started.attempt = record_of(e, at)->attempts + 1U;
+	ff_engine_emit(e, &event);
+}
+
+static void check_maxfail(struct ff_engine *e)
+{
+	int64_t maxfail = e->opts.config->settings.maxfail;
+	int64_t bad = 0;
+
+	for (int i = 0; i < FF_OUTCOMES; i++)
+		if (ff_outcome_bad((enum ff_outcome)i))
+			bad += e->state->run.counts.by_outcome[i];
+	if (maxfail > 0 && bad >= maxfail)
+		ff_engine_stop(e, FF_REASON_MAXFAIL, "maxfail was reached");
+}
+
+void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struct ff_result *result)
+{
+	struct ff_unit_record *unit = record_of(e, at);
+	struct ff_event event = about(e, at, FF_EVENT_UNIT_FINISHED);
+	bool bad = ff_outcome_bad(result->outcome);
+	/* A lost unit was given up for good, whatever `retries` says. */
+	bool again = bad && result->outcome != FF_OUTCOME_LOST && !e->jobs[at->job].stopped &&
+		     unit->failures < e->opts.plan->jobs[at->job].config->retries;
+
+	event.u.unit_finished.attempt = unit->attempts;
+	event.u.unit_finished.final = !again;
+	event.u.unit_finished.result = ff_decision_copy(e->decision, result, sizeof(*result));
+	ff_engine_emit(e, &event);
+	if (again)
+		ff_sched_again(e->sched, at->job, at->unit, false, FF_NOBODY);
+	else if (bad && at->host != FF_NOBODY)
+		check_maxfail(e);
+	ff_job_touch(e, at->job);
+}
+
+/* Tried again, alone, and elsewhere if possible; or set aside. */
+void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, const char *reason,
+		  int64_t duration_us)
+{
+	struct ff_event event = about(e, at, FF_EVENT_UNIT_LOST);
+	struct ff_unit_record *unit = record_of(e, at);
+	struct ff_result result = {.outcome = FF_OUTCOME_LOST, .duration_us = duration_us};
+	struct unit_at nowhere = *at;
+
+	event.u.unit_lost.attempt = unit->attempts;
+	event.u.unit_lost.alone = alone;
+	event.u.unit_lost.reason = reason;
+	event.u.unit_lost.duration_us = duration_us;
+	ff_engine_emit(e, &event);
+	ff_job_touch(e, at->job);
+	if (unit->alone < UNIT_ALONE_MAX) {
+		/* Of a job that is stopped it is told with all that did not run. */
+		if (!e->jobs[at->job].stopped)
+			ff_sched_again(e->sched, at->job, at->unit, true, at->host);
+		return;
+	}
+	nowhere.worker = FF_NOBODY; /* that is no more */
+	result.message = ff_engine_text(e, "host %s was lost while running it%s%s: %s", event.host,
+					event.worker ? " on " : "",
+					event.worker ? event.worker : "", reason);
+	ff_unit_finished(e, &nowhere, &result);
+}
+
+/* --- executions --- */
+
+static struct unit_at at_of(struct ff_engine *e, const struct execution *execution)
+{
+	struct unit_at at = {execution->placement.job, execution->placement.unit,
+			     execution->placement.host, FF_NOBODY, NULL};
+
+	if (execution->name)
+		at.name =
+			ff_decision_copy(e->decision, execution->name, strlen(execution->name) + 1);
+	return at;
+}
+
+static bool discovers(const struct execution *execution)
+{
+	return execution->placement.unit == FF_NOBODY;
+}
+
+struct execution *ff_execution_of(const struct ff_engine *e, uint32_t number)
+{
+	return ff_map_get_u32(&e->executions, number);
+}
+
+void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement)
+{
+	struct execution *execution = ff_xcalloc(1, sizeof(*execution));
+	struct ff_order order = {.kind = FF_ORDER_RUN};
+	struct unit_at at;
+
+	execution->number = ++e->next_execution;
+	execution->placement = *placement;
+	execution->started_us = e->now.mono_us;
+	ff_list_add_tail(&e->hosts[placement->host].executions, &execution->in_host);
+	ff_list_add_tail(&e->jobs[placement->job].executions, &execution->in_job);
+	ff_map_set_u32(&e->executions, execution->number, execution);
+	e->jobs[placement->job].live++;
+	order.execution = execution->number;
+	order.host = placement->host;
+	order.tries = e->state->hosts[placement->host].tries;
+	order.job = placement->job;
+	order.unit = placement->unit;
+	order.count = e->jobs[placement->job].workers;
+	if (discovers(execution)) {
+		order.kind = FF_ORDER_DISCOVER;
+	} else {
+		at = at_of(e, execution);
+		at.name = ff_engine_unit_name(e, at.job, at.unit);
+		execution->name = ff_xstrdup(at.name);
+		ff_unit_started(e, &at);
+		execution->attempt = record_of(e, &at)->attempts;
+		order.name = at.name;
+	}
+	ff_engine_order(e, &order);
+}
+
+void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost)
+{
+	uint32_t job = execution->placement.job;
+
+	if (discovers(execution))
+		ff_sched_session_up(e->sched, job);
+	if (host_lost)
+		ff_sched_return_pools(e->sched, &execution->placement);
+	else
+		ff_sched_return(e->sched, &execution->placement);
+	e->jobs[job].live--;
+	ff_job_touch(e, job);
+	ff_map_del_u32(&e->executions, execution->number);
+	ff_list_del(&execution->in_host);
+	ff_list_del(&execution->in_job);
+	ff_free(execution->name);
+	ff_free(execution);
+}
+
+void ff_execution_output(struct ff_engine *e, const struct ff_input *input)
+{
+	const struct execution *execution = ff_execution_of(e, input->execution);
+	struct ff_event event;
+	struct unit_at at;
+
+	if (!execution || discovers(execution))
+		return;
+	at = at_of(e, execution);
+	event = about(e, &at, FF_EVENT_UNIT_OUTPUT);
+	event.u.unit_output.stream = input->u.output.stream;
+	event.u.unit_output.bytes = input->u.output.bytes;
+	event.u.unit_output.len = input->u.output.len;
+	event.u.unit_output.tail = input->u.output.tail;
+	event.u.unit_output.cut = input->u.output.cut;
+	ff_engine_emit(e, &event);
+}
+
+static void end_with(struct ff_engine *e, struct execution *execution,
+		     const struct ff_result *result)
+{
+	struct unit_at at = at_of(e, execution);
+
+	ff_execution_over(e, execution, false);
+	ff_unit_finished(e, &at, result);
+}
+
+void ff_execution_finished(struct ff_engine *e, const struct ff_input *input)
+{
+	struct execution *execution = ff_execution_of(e, input->execution);
+	struct ff_result result = *input->u.result;
+
+	if (!execution || discovers(execution))
+		return;
+	/* The answer to a DROP. */
+	if (result.outcome == FF_OUTCOME_LOST && !result.message) {
+		result.message = "interrupted";
+		result.duration_us = e->now.mono_us - execution->started_us;
+	}
+	end_with(e, execution, &result);
+}
+
+void ff_execution_ended(struct ff_engine *e, const struct ff_input *input)
+{
+	struct execution *execution = ff_execution_of(e, input->execution);
+	const char *error = input->u.ended.error;
+	struct ff_result result = {.outcome = FF_OUTCOME_ERROR};
+
+	if (!execution)
+		return;
+	if (!error)
+		error = "the worker ended it without a word";
+	if (discovers(execution)) {
+		uint32_t job = execution->placement.job;
+
+		if (!e->state->jobs[job].known)
+			ff_job_error(e, job, FF_REASON_PAYLOAD,
+				     ff_engine_text(e, "its units could not be found: %s", error));
+		ff_execution_over(e, execution, false);
+		return;
+	}
+	result.message = error;
+	result.duration_us = e->now.mono_us - execution->started_us;
+	end_with(e, execution, &result);
+}
+
+void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool alone,
+		       const char *reason)
+{
+	struct unit_at at = at_of(e, execution);
+	int64_t took = e->now.mono_us - execution->started_us;
+	bool unit = !discovers(execution);
+
+	ff_execution_over(e, execution, true);
+	if (unit)
+		ff_unit_lost(e, &at, alone, reason, took);
+}
+
+/* What was begun is told as lost as soon as it is known what it has printed; how its process ends
+ * is not waited for. */
+void ff_execution_kill(struct ff_engine *e, struct execution *execution)
+{
+	struct ff_order order = {.kind = FF_ORDER_DROP, .execution = execution->number};
+
+	order.host = execution->placement.host;
+	order.unit = execution->placement.unit;
+	ff_engine_order(e, &order);
+	if (discovers(execution))
+		ff_execution_over(e, execution, false);
+}

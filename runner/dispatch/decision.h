@@ -1,0 +1,72 @@
+/* What decide gives: events, which are true from now on, and orders, which act carries out once the
+ * events are in the journal. */
+#ifndef FF_DISPATCH_DECISION_H
+#define FF_DISPATCH_DECISION_H
+
+#include "base/arena.h"
+#include "event/event.h"
+
+/* X(name): */
+#define FF_ORDER_MAP(X)                                                                            \
+	X(OPEN_HOST)  /* host, tries; `via` first: it was ordered before */                        \
+	X(SYNC_HOST)  /* bring the tree there */                                                   \
+	X(PROBE_HOST) /* look for what `payload` needs */                                          \
+	X(CLOSE_HOST)                                                                              \
+	X(OPEN_WORKER)	 /* worker, host, job: a gateway for a session */                          \
+	X(START_SESSION) /* and its task; the job has `count` workers */                           \
+	X(ASK_IDS)                                                                                 \
+	X(GIVE)	     /* units */                                                                   \
+	X(TAKE_BACK) /* units */                                                                   \
+	X(END)	     /* nothing more comes */                                                      \
+	X(STOP)	     /* forget what was given, and end */                                          \
+	X(IDLE)	     /* nothing now */                                                             \
+	X(KILL_WORKER)                                                                             \
+	X(CLOSE_WORKER) /* it has said its last, or never will: let it go */                       \
+	X(RUN)		/* execution, job, unit, host, count */                                    \
+	X(DISCOVER)	/* execution, job, host, count */                                          \
+	X(DROP)		/* execution: it is ended; lost, with what it has printed */               \
+	X(PAUSE)	/* read nothing from workers, they stall by credit */                      \
+	X(RESUME)
+
+enum ff_order_kind {
+#define X(name) FF_ORDER_##name,
+	FF_ORDER_MAP(X)
+#undef X
+		FF_ORDER_KINDS
+};
+
+struct ff_order {
+	enum ff_order_kind kind;
+	uint32_t host, tries;
+	uint32_t worker, execution;
+	uint32_t job, unit;
+	uint32_t payload; /* PROBE_HOST: its number in ff_payloads */
+	uint32_t count;	  /* workers that the job has */
+	const char *name; /* of the unit, or the worker */
+	const uint32_t *units;
+	size_t units_len;
+};
+
+/* All of it is valid until the decision is cleared. */
+struct ff_decision {
+	struct ff_event *events;
+	size_t events_len, events_cap;
+	struct ff_order *orders;
+	size_t orders_len, orders_cap;
+	struct ff_arena arena;
+};
+
+void ff_decision_clear(struct ff_decision *decision);
+void ff_decision_release(struct ff_decision *decision);
+/* Copies; texts stay where they are. */
+void ff_decision_event(struct ff_decision *decision, const struct ff_event *event);
+void ff_decision_order(struct ff_decision *decision, const struct ff_order *order);
+/* Text in the arena. */
+const char *ff_decision_text(struct ff_decision *decision, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* A copy in the arena. */
+void *ff_decision_copy(struct ff_decision *decision, const void *bytes, size_t len);
+
+const char *ff_order_word(enum ff_order_kind kind);
+
+#endif

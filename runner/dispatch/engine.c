@@ -1,0 +1,156 @@
+/* The engine's memory: made from the plan, and given back. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "dispatch/private.h"
+
+static uint32_t find_host(const struct ff_inventory *inventory, const char *name)
+{
+	for (uint32_t i = 0; name && i < inventory->len; i++)
+		if (strcmp(inventory->hosts[i].name, name) == 0)
+			return i;
+	return FF_NOBODY;
+}
+
+static uint32_t payload_number(const struct ff_payload *payload)
+{
+	uint32_t number = 0;
+
+	while (ff_payloads[number] && ff_payloads[number] != payload)
+		number++;
+	return number;
+}
+
+static void make_hosts(struct ff_engine *e)
+{
+	const struct ff_inventory *inventory = e->opts.inventory;
+
+	e->hosts = ff_xcalloc(inventory->len + 1, sizeof(*e->hosts));
+	for (size_t i = 0; i < inventory->len; i++) {
+		struct engine_host *host = &e->hosts[i];
+
+		host->parent = find_host(inventory, inventory->hosts[i].spec.via);
+		host->retry = (struct due_at){.kind = DUE_HOST, .owner = host};
+		ff_list_init(&host->executions);
+		ff_list_init(&host->sessions);
+	}
+	for (size_t i = 0; i < inventory->len; i++)
+		if (e->hosts[i].parent != FF_NOBODY)
+			e->hosts[e->hosts[i].parent].is_parent = true;
+}
+
+static void link_needs(struct ff_engine *e)
+{
+	const struct ff_plan *plan = e->opts.plan;
+
+	for (uint32_t i = 0; i < plan->len; i++)
+		for (size_t j = 0; j < plan->jobs[i].needs_len; j++)
+			e->jobs[plan->jobs[i].needs[j]].dependents_len++;
+	for (uint32_t i = 0; i < plan->len; i++) {
+		struct engine_job *job = &e->jobs[i];
+
+		job->dependents =
+			ff_xcalloc((size_t)job->dependents_len + 1, sizeof(*job->dependents));
+		job->dependents_len = 0;
+	}
+	for (uint32_t i = 0; i < plan->len; i++)
+		for (size_t j = 0; j < plan->jobs[i].needs_len; j++) {
+			struct engine_job *need = &e->jobs[plan->jobs[i].needs[j]];
+
+			need->dependents[need->dependents_len++] = i;
+			e->jobs[i].needs_left++;
+		}
+}
+
+static void make_jobs(struct ff_engine *e)
+{
+	const struct ff_plan *plan = e->opts.plan;
+
+	e->jobs = ff_xcalloc(plan->len + 1, sizeof(*e->jobs));
+	for (uint32_t i = 0; i < plan->len; i++) {
+		struct engine_job *job = &e->jobs[i];
+
+		job->hosts = ff_job_host_set(e, plan->jobs[i].config->on);
+		job->hosts->jobs_left++;
+		job->payload = payload_number(plan->jobs[i].payload);
+		job->ids_from = FF_NOBODY;
+		ff_list_init(&job->dirty);
+		ff_list_init(&job->executions);
+		ff_list_init(&job->sessions);
+		ff_list_init(&job->idle);
+	}
+	link_needs(e);
+}
+
+static void make_scheduler(struct ff_engine *e)
+{
+	const struct ff_config *config = e->opts.config;
+	uint32_t *pools = ff_xcalloc(config->pools_len + 1, sizeof(*pools));
+	struct ff_sched_opts opts = {
+		.hosts = (uint32_t)e->opts.inventory->len,
+		.jobs = (uint32_t)e->opts.plan->len,
+		.pools = pools,
+		.pools_len = (uint32_t)config->pools_len,
+	};
+
+	for (size_t i = 0; i < config->pools_len; i++)
+		pools[i] = (uint32_t)config->pools[i].size;
+	e->sched = ff_sched_new(&opts);
+	ff_free(pools);
+}
+
+struct ff_engine *ff_engine_new(const struct ff_engine_opts *opts, struct ff_state *state)
+{
+	struct ff_engine *e = ff_xcalloc(1, sizeof(*e));
+
+	e->opts = *opts;
+	e->state = state;
+	e->kill = (struct due_at){.kind = DUE_KILL};
+	ff_list_init(&e->dirty);
+	make_hosts(e);
+	make_jobs(e);
+	make_scheduler(e);
+	return e;
+}
+
+static void free_jobs(struct ff_engine *e)
+{
+	for (uint32_t i = 0; i < e->opts.plan->len; i++) {
+		struct engine_job *job = &e->jobs[i];
+
+		ff_free(job->dependents);
+		ff_free(job->done_before);
+		ff_map_release(&job->seen);
+		ff_arena_release(&job->arena);
+	}
+	ff_free(e->jobs);
+}
+
+void ff_engine_free(struct ff_engine *e)
+{
+	size_t cursor = 0;
+	void *value;
+
+	if (!e)
+		return;
+	while (ff_map_next(&e->executions, &cursor, NULL, &value)) {
+		ff_free(((struct execution *)value)->name);
+		ff_free(value);
+	}
+	cursor = 0;
+	while (ff_map_next(&e->sessions, &cursor, NULL, &value))
+		ff_free(value);
+	ff_map_release(&e->executions);
+	ff_map_release(&e->sessions);
+	ff_map_release(&e->patterns);
+	ff_arena_release(&e->arena);
+	ff_deadlines_release(&e->deadlines);
+	ff_sched_free(e->sched);
+	free_jobs(e);
+	for (size_t i = 0; i < e->opts.inventory->len; i++) {
+		ff_free(e->hosts[i].platform);
+		ff_free(e->hosts[i].cwd);
+	}
+	ff_free(e->hosts);
+	ff_free(e);
+}

@@ -1,0 +1,159 @@
+/* What happened outside, as a value that owns what it carries. Callbacks make inputs and put them
+ * in the queue; they do nothing else. */
+#ifndef FF_DISPATCH_INPUT_H
+#define FF_DISPATCH_INPUT_H
+
+#include "base/arena.h"
+#include "event/event.h"
+#include "wire/value.h"
+
+/* Inputs name what they are about by numbers, and are checked against what is known: one that comes
+ * late, twice or for something that is over changes nothing.
+ *   host, tries       which opening of the host
+ *   worker            a record's number (state.h)
+ *   execution         the number that decide gave to a RUN or DISCOVER order
+ * X(name): */
+#define FF_INPUT_MAP(X)                                                                            \
+	X(START)   /* once, first */                                                               \
+	X(TICK)	   /* a deadline has passed */                                                     \
+	X(SIGNAL)  /* somebody wants the run to end */                                             \
+	X(GAP)	   /* our own process stood still for a while: hosts are not to blame */           \
+	X(FULL)	   /* reporters can't take more for the moment */                                  \
+	X(DRAINED) /* they can again */                                                            \
+	X(DISK)	   /* the journal can't be written */                                              \
+	X(WARNED)  /* something worth a notice, from nowhere in particular */                      \
+	X(HOST_OPENED)                                                                             \
+	X(HOST_SYNCED)                                                                             \
+	X(HOST_PROBED)                                                                             \
+	X(HOST_ENDED) /* could not be opened, or its connection is gone */                         \
+	X(HOST_SAID)  /* a line on its stderr */                                                   \
+	X(WORKER_OPENED)                                                                           \
+	X(WORKER_ENDED) /* could not be opened, or its process or execution has ended */           \
+	X(WORKER_SAID)                                                                             \
+	X(SESSION_STARTED)                                                                         \
+	X(SESSION_MISSING)                                                                         \
+	X(SESSION_ONLY_COLLECTS)                                                                   \
+	X(SESSION_WANTS)                                                                           \
+	X(SESSION_RETURNED)                                                                        \
+	X(SESSION_FINISHED)                                                                        \
+	X(SESSION_ERROR)                                                                           \
+	X(COLLECTED)                                                                               \
+	X(IDS)                                                                                     \
+	X(PROBLEM)                                                                                 \
+	X(NOTICE)                                                                                  \
+	X(UNIT_STARTED)	 /* of a session */                                                        \
+	X(UNIT_FINISHED) /* of a session */                                                        \
+	X(EXEC_OUTPUT)                                                                             \
+	X(EXEC_FINISHED)                                                                           \
+	X(EXEC_ENDED) /* without having finished; its host is still there */
+
+enum ff_input_kind {
+#define X(name) FF_INPUT_##name,
+	FF_INPUT_MAP(X)
+#undef X
+		FF_INPUT_KINDS
+};
+
+struct ff_input {
+	struct ff_input *next;
+	enum ff_input_kind kind;
+	uint32_t host, tries;
+	uint32_t worker, execution;
+	uint32_t unit; /* index, of UNIT_… */
+	struct ff_arena arena;
+	union {
+		struct {
+			const char
+				*text; /* WARNED, DISK, HOST_SAID, WORKER_SAID, SESSION_MISSING */
+		} said;
+		struct {
+			const char *platform, *cwd;
+			bool native;
+		} host_opened;
+		struct {
+			const char *error; /* NULL: in place */
+			int code;
+			bool for_good; /* no other try would help */
+			uint64_t files, sent_files, sent_bytes, deleted, problems;
+			const char *root;
+		} host_synced;
+		struct {
+			uint32_t payload;  /* its number in ff_payloads */
+			const char *error; /* NULL: fit */
+			const char *note;  /* worth telling; NULL */
+		} host_probed;
+		struct {
+			const char *error;
+			int code; /* FF_E…; 0: in order */
+			struct ff_wait wait;
+			bool host_lost;	  /* WORKER_ENDED: HOST_ENDED comes, or came */
+			bool failed_open; /* WORKER_ENDED: it never was open */
+			const char *said; /* WORKER_ENDED: its last lines on stderr, "" if none */
+		} ended;
+		struct {
+			const char *words;
+			const struct ff_fact *facts;
+			size_t facts_len;
+			const char *const *header;
+		} started;
+		struct {
+			const char *digest, *rootdir;
+			uint32_t count, deselected;
+		} collected;
+		struct {
+			const char *const *names;
+			uint32_t len;
+		} ids;
+		struct {
+			const char *nodeid, *message, *longrepr;
+			bool skipped;
+		} problem;
+		struct {
+			const uint32_t *units;
+			size_t len;
+		} returned;
+		struct {
+			const char *level, *text, *category, *file;
+			int line;
+		} notice;
+		struct {
+			int exitstatus;
+			bool bad;
+			const char *stop;
+		} finished;
+		struct {
+			enum ff_reason why;
+			const char *text;
+		} error;
+		struct {
+			int stream;
+			const char *bytes;
+			size_t len;
+			bool tail;
+			uint64_t cut; /* bytes left out before a tail */
+		} output;
+		const struct ff_result *result;
+	} u;
+};
+
+struct ff_input *ff_input_new(enum ff_input_kind kind);
+void ff_input_free(struct ff_input *input);
+const char *ff_input_word(enum ff_input_kind kind);
+
+/* Copies into the input's arena; NULL stays NULL. */
+const char *ff_input_text(struct ff_input *input, const char *text);
+const char *ff_input_bytes(struct ff_input *input, const char *bytes, size_t len);
+const char *const *ff_input_lines(struct ff_input *input, const char *const *lines);
+const struct ff_fact *ff_input_facts(struct ff_input *input, const struct ff_fact *facts,
+				     size_t len);
+const struct ff_result *ff_input_result(struct ff_input *input, const struct ff_result *result);
+
+/* A queue of inputs, first come first served. */
+struct ff_inputs {
+	struct ff_input *first, *last;
+};
+void ff_inputs_put(struct ff_inputs *inputs, struct ff_input *input);
+struct ff_input *ff_inputs_take(struct ff_inputs *inputs); /* NULL: empty */
+void ff_inputs_release(struct ff_inputs *inputs);
+
+#endif

@@ -1,0 +1,33 @@
+/* A run, as its shell sees it: run.c, and hosts.c, which needs only half of it. */
+#ifndef FF_DISPATCH_RUN_H
+#define FF_DISPATCH_RUN_H
+
+#include "dispatch/act.h"
+#include "dispatch/dispatch.h"
+#include "dispatch/engine.h"
+
+enum { RUN_SIGNALS = 3 };
+
+struct ff_run {
+	struct ff_run_opts opts;
+	struct ff_loop own_loop, *loop;
+	struct ff_act *act;
+	struct ff_state state;
+	struct ff_engine *engine;
+	struct ff_inputs inputs;
+	struct ff_decision decision;
+	struct ff_bus *bus;
+	struct ff_deferred deferred; /* there are inputs */
+	struct ff_timer tick, due;
+	uv_async_t wake;
+	uv_signal_t signals[RUN_SIGNALS];
+	int closing; /* handles */
+	int64_t ticked_us;
+	bool hosts_only;
+	bool full;	/* reporters were, when last looked at */
+	bool told_over; /* reporters have had RUN_FINISHED */
+};
+
+struct ff_run *ff_run_make(const struct ff_run_opts *opts, bool hosts_only, struct ff_err *err);
+
+#endif

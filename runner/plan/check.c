@@ -1,0 +1,206 @@
+/* What can be said of a job's texts before anything runs: placeholders that are none, values that
+ * can't be quoted where they stand, lists that were meant as shell text. */
+#include <string.h>
+
+#include "plan/private.h"
+#include "plan/shell.h"
+
+struct checker {
+	const struct ff_config_job *config;
+	struct ff_mistakes *problems, *hints;
+	const char *key; /* of the text */
+	const struct ff_place *place;
+	struct ff_plan_values values; /* of the first unit */
+};
+
+static void complain_brace(const struct checker *c, const struct ff_brace *brace, const char *at)
+{
+	char hint[FF_SUGGEST_TEXT_MAX];
+	const char *job = c->config->name, *name = brace->name;
+	int len = (int)brace->len, name_len = (int)brace->name_len;
+
+	ff_plan_brace_hint(c->config, brace, hint);
+	if (brace->axis == SIZE_MAX && !strncmp(at, "{index}", brace->len))
+		ff_mistakes_add(c->problems, c->place,
+				"job '%s': '%s' has {index}, but there is no 'count'; {{index}} "
+				"stands for the text itself",
+				job, c->key);
+	else if (brace->axis == SIZE_MAX)
+		ff_mistakes_add(c->problems, c->place,
+				"job '%s': '%s' has %.*s, which is nothing; did you mean %s? "
+				"({%.*s} stands for the text itself)",
+				job, c->key, len, at, hint, len, at);
+	else if (name[name_len] == ':')
+		ff_mistakes_add(c->problems, c->place,
+				"job '%s': '%s' has %.*s: there is {%.*s}, and {%.*s:raw} for a "
+				"value that is not quoted; {%.*s} stands for the text itself",
+				job, c->key, len, at, name_len, name, name_len, name, len, at);
+	else
+		ff_mistakes_add(c->problems, c->place,
+				"job '%s': '%s' has %.*s, which is written {%.*s}", job, c->key,
+				len, at, name_len, name);
+}
+
+/* Whether all values of the placeholder can stand where the shell is. */
+static void check_values(const struct checker *c, const struct ff_shell *shell,
+			 const struct ff_brace *brace)
+{
+	const struct ff_config_axis *axis = &c->config->axes[brace->axis];
+	enum ff_shell_place place = ff_shell_place(shell);
+
+	if (brace->axis == c->config->axes_len) /* a number */
+		return;
+	for (size_t i = 0; i < axis->values.len; i++) {
+		const char *value = axis->values.v[i];
+
+		if (ff_shell_fits(shell, value))
+			continue;
+		if (place == FF_SHELL_NOWHERE)
+			ff_mistakes_add(c->problems, c->place,
+					"job '%s': the value '%s' of {%s} can't be quoted where it "
+					"stands in '%s' (in $((...)), ${...}, `...` or $'...'); "
+					"{%s:raw} puts it there as it is",
+					c->config->name, value, axis->name, c->key, axis->name);
+		else
+			ff_mistakes_add(c->problems, c->place,
+					"job '%s': the value '%s' of {%s} would end the here "
+					"document that it stands in",
+					c->config->name, value, axis->name);
+		return;
+	}
+}
+
+/* The same way through the text as ff_plan_expand's, with the first unit's values. */
+static void check_text(const struct checker *c, const char *text, bool is_shell)
+{
+	struct ff_shell shell = {.depth = 0};
+	struct ff_buf scratch = FF_BUF_INIT;
+	const char *at = text, *done = text;
+
+	while ((at = strchr(at, '{'))) {
+		struct ff_brace brace = ff_plan_brace(c->config, text, at);
+		enum ff_shell_place place;
+
+		ff_shell_feed(&shell, done, (size_t)(at - done));
+		place = ff_shell_place(&shell);
+		done = at + brace.len;
+		if (is_shell && (place == FF_SHELL_ESCAPED || place == FF_SHELL_COMMENT) &&
+		    brace.kind != FF_BRACE_RAW) {
+			ff_shell_feed(&shell, at, brace.len);
+		} else if (brace.kind == FF_BRACE_WRONG) {
+			complain_brace(c, &brace, at);
+			ff_shell_feed(&shell, at, brace.len);
+		} else if (brace.kind == FF_BRACE_VALUE && is_shell) {
+			check_values(c, &shell, &brace);
+			ff_shell_put(&shell, ff_plan_value(&c->values, &brace), *done, &scratch);
+		} else if (brace.kind == FF_BRACE_RAW) {
+			const char *value = ff_plan_value(&c->values, &brace);
+
+			ff_shell_feed(&shell, value, strlen(value));
+		} else {
+			ff_shell_feed(&shell, at, brace.len);
+		}
+		at = done;
+	}
+	ff_buf_release(&scratch);
+}
+
+static void check_braces(struct checker *c)
+{
+	const struct ff_config_job *config = c->config;
+
+	if (!ff_plan_has_braces(config))
+		return;
+	ff_plan_choose(&c->values, config, 0);
+	c->key = config->payload;
+	c->place = config->run_place.line ? &config->run_place : &config->place;
+	if (config->shell)
+		check_text(c, config->shell, true);
+	for (size_t i = 0; i < config->args.len; i++)
+		check_text(c, config->args.v[i], false);
+	c->place = &config->place;
+	c->key = "cwd";
+	if (config->cwd)
+		check_text(c, config->cwd, false);
+	c->key = "stdin";
+	if (config->stdin_text)
+		check_text(c, config->stdin_text, false);
+	c->key = "env";
+	for (size_t i = 0; i < config->env.len; i++)
+		check_text(c, config->env.v[i], false);
+}
+
+/* --- a list is the words of one command --- */
+
+static bool is_operator(const char *word)
+{
+	static const char *const words[] = {"&&", "||", "|", "&", ">", ">>", "<", "2>&1", "2>"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (!strcmp(word, words[i]))
+			return true;
+	return false;
+}
+
+/* Programs to which "<" and "|" are arguments of their own. */
+static bool takes_operators(const char *program)
+{
+	return !strcmp(program, "test") || !strcmp(program, "[") || !strcmp(program, "expr");
+}
+
+/* The word of the list that looks as if a shell were to read it; NULL: none. */
+static const char *find_shell_word(const struct ff_strv *args)
+{
+	const char *slash = strrchr(args->v[0], '/');
+	const char *program = slash ? slash + 1 : args->v[0];
+	size_t len = strlen(program);
+
+	for (size_t i = 1; i < args->len; i++) {
+		const char *word = args->v[i];
+
+		if (is_operator(word) && !takes_operators(program))
+			return word;
+		/* Behind an option, "sh -c 'sh x'", it is that option's. */
+		if (len && !strncmp(word, program, len) && word[len] == ' ' &&
+		    (i == 1 || *args->v[i - 1] != '-'))
+			return word;
+	}
+	return NULL;
+}
+
+static void check_argv(const struct checker *c)
+{
+	const struct ff_config_job *config = c->config;
+	const struct ff_place *place = config->run_place.line ? &config->run_place : &config->place;
+	const char *program = config->args.v[0], *word;
+
+	bool path = strchr(program, '/') != NULL;
+
+	if (strpbrk(program, " \t\n") && !strchr(program, '{')) {
+		/* A path may have blanks; a name that is looked up in PATH hardly. */
+		if (path && config->args.len > 1)
+			return;
+		ff_mistakes_add(path ? c->hints : c->problems, place,
+				"%sjob '%s': the program is called '%s', blanks included: a list "
+				"holds the words of one command, a text is what the shell runs",
+				path ? "hint: " : "", config->name, program);
+		return;
+	}
+	word = find_shell_word(&config->args);
+	if (word)
+		ff_mistakes_add(
+			c->hints, place,
+			"hint: job '%s': '%s' is an argument of '%s' here: a list holds the "
+			"words of one command, a text is what the shell runs",
+			config->name, word, program);
+}
+
+void ff_plan_check_texts(const struct ff_config_job *config, struct ff_mistakes *problems,
+			 struct ff_mistakes *hints)
+{
+	struct checker c = {.config = config, .problems = problems, .hints = hints};
+
+	check_braces(&c);
+	if (!config->shell && config->args.len)
+		check_argv(&c);
+}

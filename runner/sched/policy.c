@@ -1,0 +1,18 @@
+/* The list of policies. */
+#include "sched/policy.h"
+
+#include <stddef.h>
+#include <string.h>
+
+const struct ff_policy *const ff_policies[] = {
+	&ff_policy_load,
+	NULL,
+};
+
+const struct ff_policy *ff_policy_find(const char *name)
+{
+	for (const struct ff_policy *const *policy = ff_policies; *policy; policy++)
+		if (strcmp((*policy)->name, name) == 0)
+			return *policy;
+	return NULL;
+}

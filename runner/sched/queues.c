@@ -1,0 +1,478 @@
+/* What waits and what is given out. A worker's queue keeps the running unit in front. */
+#include "sched/queues.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "sched/pending.h"
+#include "sched/tournament.h"
+
+struct worker {
+	uint32_t *queue; /* given out and not done, the running one first */
+	uint32_t head, tail, cap;
+	int64_t last_us;
+	bool up, ended, alone;
+	bool fresh, hungry;
+	bool recalled;	/* was asked to give some back, and has not answered yet */
+	uint32_t host;	/* alone: units that avoid it are not for it; UINT32_MAX */
+	uint32_t avoid; /* alone: of the unit that it has */
+};
+
+struct suspect {
+	uint32_t unit, avoid;
+};
+
+struct ff_queues {
+	const struct ff_policy *policy;
+	const char *const *names;
+	uint32_t units;
+	uint32_t expected;	   /* workers that there should be */
+	uint32_t live;		   /* workers that there are */
+	struct ff_pending pending; /* ranks */
+	uint32_t *unit_at;	   /* by rank; NULL: rank and unit are one */
+	uint32_t *rank_of;
+	struct suspect *alone; /* those to be tried alone, first to last */
+	uint32_t alone_head, alone_tail, alone_cap;
+	struct worker *workers;
+	uint32_t workers_len;
+	struct ff_tournament spare; /* by what workers can do without */
+	uint32_t recalls;	    /* under way */
+	uint32_t *batch;
+	size_t batch_len, batch_cap;
+	bool stopped;
+};
+
+/* --- life --- */
+
+struct rank {
+	int64_t expected_us;
+	uint32_t unit;
+};
+
+static int longest_first(const void *a, const void *b)
+{
+	const struct rank *x = a, *y = b;
+
+	if (x->expected_us != y->expected_us)
+		return x->expected_us > y->expected_us ? -1 : 1;
+	return x->unit < y->unit ? -1 : x->unit > y->unit;
+}
+
+static void order(struct ff_queues *queues, const int64_t *expected_us)
+{
+	struct rank *ranks = ff_xmalloc(((size_t)queues->units + 1) * sizeof(*ranks));
+
+	for (uint32_t i = 0; i < queues->units; i++)
+		ranks[i] = (struct rank){expected_us[i], i};
+	qsort(ranks, queues->units, sizeof(*ranks), longest_first);
+	queues->unit_at = ff_xmalloc(((size_t)queues->units + 1) * sizeof(*queues->unit_at));
+	queues->rank_of = ff_xmalloc(((size_t)queues->units + 1) * sizeof(*queues->rank_of));
+	for (uint32_t i = 0; i < queues->units; i++) {
+		queues->unit_at[i] = ranks[i].unit;
+		queues->rank_of[ranks[i].unit] = i;
+	}
+	ff_free(ranks);
+}
+
+static uint32_t rank_of(const struct ff_queues *queues, uint32_t unit)
+{
+	return queues->rank_of ? queues->rank_of[unit] : unit;
+}
+
+struct ff_queues *ff_queues_new(const struct ff_queues_opts *opts)
+{
+	struct ff_queues *queues = ff_xcalloc(1, sizeof(*queues));
+
+	queues->policy = opts->policy ? opts->policy : &ff_policy_load;
+	queues->names = opts->names;
+	queues->units = opts->units;
+	queues->expected = opts->workers;
+	ff_pending_init(&queues->pending, opts->units, true);
+	ff_tournament_init(&queues->spare, opts->workers);
+	if (opts->expected_us)
+		order(queues, opts->expected_us);
+	for (uint32_t i = 0; opts->done_before && i < opts->units; i++)
+		if (opts->done_before[i / 64] >> i % 64 & 1)
+			ff_pending_del(&queues->pending, rank_of(queues, i));
+	return queues;
+}
+
+void ff_queues_free(struct ff_queues *queues)
+{
+	if (!queues)
+		return;
+	for (uint32_t i = 0; i < queues->workers_len; i++)
+		ff_free(queues->workers[i].queue);
+	ff_free(queues->workers);
+	ff_free(queues->alone);
+	ff_free(queues->batch);
+	ff_free(queues->unit_at);
+	ff_free(queues->rank_of);
+	ff_pending_release(&queues->pending);
+	ff_tournament_release(&queues->spare);
+	ff_free(queues);
+}
+
+/* --- what waits --- */
+
+uint32_t ff_queues_waiting(const struct ff_queues *queues)
+{
+	return queues->stopped ? 0 : queues->pending.len;
+}
+
+uint32_t ff_queues_take(struct ff_queues *queues)
+{
+	uint32_t rank;
+
+	if (ff_queues_waiting(queues) == 0)
+		return UINT32_MAX;
+	rank = ff_pending_take(&queues->pending);
+	return queues->unit_at ? queues->unit_at[rank] : rank;
+}
+
+void ff_queues_again(struct ff_queues *queues, uint32_t unit)
+{
+	if (unit < queues->units)
+		ff_pending_add(&queues->pending, rank_of(queues, unit));
+}
+
+void ff_queues_again_alone(struct ff_queues *queues, uint32_t unit, uint32_t avoid)
+{
+	if (unit >= queues->units)
+		return;
+	if (queues->alone_tail == queues->alone_cap) {
+		queues->alone_cap = queues->alone_cap ? 2 * queues->alone_cap : 8;
+		queues->alone =
+			ff_xrealloc(queues->alone, queues->alone_cap * sizeof(*queues->alone));
+	}
+	queues->alone[queues->alone_tail++] = (struct suspect){unit, avoid};
+}
+
+uint32_t ff_queues_alone_waiting(const struct ff_queues *queues)
+{
+	return queues->stopped ? 0 : queues->alone_tail - queues->alone_head;
+}
+
+uint32_t ff_queues_peek_alone(const struct ff_queues *queues, uint32_t nth, uint32_t *avoid)
+{
+	if (nth >= ff_queues_alone_waiting(queues))
+		return UINT32_MAX;
+	*avoid = queues->alone[queues->alone_head + nth].avoid;
+	return queues->alone[queues->alone_head + nth].unit;
+}
+
+/* The place of the first that may run on `host`; UINT32_MAX: none. */
+static uint32_t alone_for(const struct ff_queues *queues, uint32_t host)
+{
+	uint32_t waiting = ff_queues_alone_waiting(queues);
+
+	for (uint32_t i = 0; i < waiting; i++)
+		if (host == UINT32_MAX || queues->alone[queues->alone_head + i].avoid != host)
+			return queues->alone_head + i;
+	return UINT32_MAX;
+}
+
+static struct suspect take_alone(struct ff_queues *queues, uint32_t at)
+{
+	struct suspect suspect = queues->alone[at];
+
+	memmove(queues->alone + queues->alone_head + 1, queues->alone + queues->alone_head,
+		(at - queues->alone_head) * sizeof(*queues->alone));
+	if (++queues->alone_head == queues->alone_tail)
+		queues->alone_head = queues->alone_tail = 0;
+	return suspect;
+}
+
+uint32_t ff_queues_take_alone(struct ff_queues *queues)
+{
+	if (ff_queues_alone_waiting(queues) == 0)
+		return UINT32_MAX;
+	return take_alone(queues, queues->alone_head).unit;
+}
+
+void ff_queues_stop(struct ff_queues *queues)
+{
+	queues->stopped = true;
+}
+
+/* --- workers --- */
+
+/* NULL: it was never up. */
+static struct worker *worker_of(const struct ff_queues *queues, uint32_t number)
+{
+	return number < queues->workers_len ? &queues->workers[number] : NULL;
+}
+
+static uint32_t queued(const struct worker *worker)
+{
+	return worker->tail - worker->head;
+}
+
+/* How many units a worker can do without: half of what it has behind the running and the next one.
+ */
+static uint32_t spare_of(const struct worker *worker)
+{
+	uint32_t have = queued(worker);
+
+	return worker->up && !worker->recalled && have > 2 ? (have - 1) / 2 : 0;
+}
+
+static void note_spare(struct ff_queues *queues, const struct worker *worker)
+{
+	ff_tournament_set(&queues->spare, (uint32_t)(worker - queues->workers), spare_of(worker));
+}
+
+void ff_queues_worker_up(struct ff_queues *queues, uint32_t number, bool alone, uint32_t host)
+{
+	if (number >= queues->workers_len) {
+		uint32_t len =
+			number + 1 > 2 * queues->workers_len ? number + 1 : 2 * queues->workers_len;
+
+		queues->workers = ff_xrealloc(queues->workers, len * sizeof(*queues->workers));
+		memset(queues->workers + queues->workers_len, 0,
+		       (len - queues->workers_len) * sizeof(*queues->workers));
+		queues->workers_len = len;
+	}
+	if (!queues->workers[number].up)
+		queues->live++;
+	queues->workers[number].up = queues->workers[number].fresh = true;
+	queues->workers[number].alone = alone;
+	queues->workers[number].host = host;
+}
+
+/* Whether it was in the queue; it is not any more. */
+static bool drop(struct ff_queues *queues, struct worker *worker, uint32_t unit)
+{
+	uint32_t at = worker->head;
+
+	while (at < worker->tail && worker->queue[at] != unit)
+		at++;
+	if (at == worker->tail)
+		return false;
+	memmove(worker->queue + worker->head + 1, worker->queue + worker->head,
+		(at - worker->head) * sizeof(*worker->queue));
+	worker->head++;
+	note_spare(queues, worker);
+	return true;
+}
+
+/* The same for one that is nearer to the end. */
+static bool drop_late(struct worker *worker, uint32_t unit)
+{
+	uint32_t at = worker->tail;
+
+	while (at > worker->head && worker->queue[at - 1] != unit)
+		at--;
+	if (at == worker->head)
+		return false;
+	memmove(worker->queue + at - 1, worker->queue + at,
+		(worker->tail - at) * sizeof(*worker->queue));
+	worker->tail--;
+	return true;
+}
+
+static void recall_over(struct ff_queues *queues, struct worker *worker)
+{
+	queues->recalls -= worker->recalled;
+	worker->recalled = false;
+}
+
+void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t running)
+{
+	struct worker *worker = worker_of(queues, number);
+
+	if (!worker || !worker->up)
+		return;
+	while (queued(worker)) {
+		uint32_t unit = worker->queue[worker->head++];
+
+		if (unit == running)
+			continue;
+		if (worker->alone)
+			ff_queues_again_alone(queues, unit, worker->avoid);
+		else
+			ff_queues_again(queues, unit);
+	}
+	recall_over(queues, worker);
+	worker->up = false;
+	note_spare(queues, worker);
+	queues->live--;
+	if (queues->expected > 1)
+		queues->expected--;
+}
+
+void ff_queues_done(struct ff_queues *queues, uint32_t number, uint32_t unit, int64_t duration_us)
+{
+	struct worker *worker = worker_of(queues, number);
+
+	if (worker && drop(queues, worker, unit)) {
+		worker->last_us = duration_us;
+		worker->hungry = false;
+	}
+}
+
+void ff_queues_hungry(struct ff_queues *queues, uint32_t number)
+{
+	struct worker *worker = worker_of(queues, number);
+
+	if (worker && worker->up)
+		worker->hungry = true;
+}
+
+static void give(struct worker *worker, uint32_t unit)
+{
+	if (worker->tail == worker->cap && worker->head) {
+		memmove(worker->queue, worker->queue + worker->head,
+			queued(worker) * sizeof(*worker->queue));
+		worker->tail -= worker->head;
+		worker->head = 0;
+	} else if (worker->tail == worker->cap) {
+		worker->cap = worker->cap ? worker->cap * 2 : 16;
+		worker->queue = ff_xrealloc(worker->queue, worker->cap * sizeof(*worker->queue));
+	}
+	worker->queue[worker->tail++] = unit;
+}
+
+static void add_to_batch(struct ff_queues *queues, uint32_t unit)
+{
+	if (queues->batch_len == queues->batch_cap) {
+		queues->batch_cap = queues->batch_cap ? 2 * queues->batch_cap : 64;
+		queues->batch =
+			ff_xrealloc(queues->batch, queues->batch_cap * sizeof(*queues->batch));
+	}
+	queues->batch[queues->batch_len++] = unit;
+}
+
+bool ff_queues_give_next(struct ff_queues *queues, uint32_t number)
+{
+	uint32_t unit = ff_queues_take(queues);
+
+	if (unit == UINT32_MAX)
+		return false;
+	give(&queues->workers[number], unit);
+	add_to_batch(queues, unit);
+	return true;
+}
+
+/* One at a time: should the host go down, it is known under what. */
+static void give_alone(struct ff_queues *queues, struct worker *worker)
+{
+	uint32_t at = alone_for(queues, worker->host);
+	struct suspect suspect;
+
+	if (queued(worker) > 0 || at == UINT32_MAX)
+		return;
+	suspect = take_alone(queues, at);
+	worker->avoid = suspect.avoid;
+	give(worker, suspect.unit);
+	add_to_batch(queues, suspect.unit);
+}
+
+/* Whether a worker other than this one has given, or could give, something back. */
+static bool may_come_back(const struct ff_queues *queues, const struct worker *worker)
+{
+	uint32_t number = (uint32_t)(worker - queues->workers);
+
+	return queues->recalls > worker->recalled ||
+	       ff_tournament_best_but(&queues->spare, number) != UINT32_MAX;
+}
+
+bool ff_queues_may_come_back(const struct ff_queues *queues)
+{
+	return queues->recalls > 0 || !ff_tournament_empty(&queues->spare);
+}
+
+static bool is_over(const struct ff_queues *queues, const struct worker *worker)
+{
+	if (queues->stopped)
+		return true;
+	if (worker->alone)
+		return alone_for(queues, worker->host) == UINT32_MAX;
+	return ff_queues_waiting(queues) == 0 && !may_come_back(queues, worker);
+}
+
+struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
+{
+	struct worker *worker = worker_of(queues, number);
+	struct ff_batch batch = {0};
+
+	if (!worker || !worker->up || worker->ended)
+		return batch;
+	queues->batch_len = 0;
+	if (worker->alone)
+		give_alone(queues, worker);
+	else if (ff_queues_waiting(queues) > 0)
+		queues->policy->pick(queues, number);
+	worker = worker_of(queues, number);
+	if (queues->batch_len > 0)
+		worker->hungry = worker->fresh = false;
+	note_spare(queues, worker);
+	/* At once, not when its queue is empty: its last unit can't end before it knows. */
+	worker->ended = is_over(queues, worker);
+	return (struct ff_batch){queues->batch, queues->batch_len, worker->ended};
+}
+
+struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t number)
+{
+	const struct worker *thief = worker_of(queues, number);
+	uint32_t best = ff_tournament_best(&queues->spare);
+	struct ff_recall recall = {0};
+	struct worker *richest;
+	uint32_t len;
+
+	if (!thief || !thief->up || thief->ended || thief->alone)
+		return recall;
+	if (queues->stopped || queues->pending.len || best == UINT32_MAX || best == number)
+		return recall;
+	richest = &queues->workers[best];
+	len = spare_of(richest);
+	queues->batch_len = 0;
+	for (uint32_t i = 0; i < len; i++)
+		add_to_batch(queues, richest->queue[richest->tail - len + i]);
+	richest->recalled = true;
+	queues->recalls++;
+	note_spare(queues, richest);
+	return (struct ff_recall){best, queues->batch, len};
+}
+
+void ff_queues_returned(struct ff_queues *queues, uint32_t number, const uint32_t *units,
+			size_t len)
+{
+	struct worker *worker = worker_of(queues, number);
+
+	if (!worker || !worker->up)
+		return;
+	recall_over(queues, worker);
+	for (size_t i = len; i-- > 0;)
+		if (units[i] < queues->units && drop_late(worker, units[i]))
+			ff_queues_again(queues, units[i]);
+	note_spare(queues, worker);
+}
+
+/* --- for policies --- */
+
+struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t number)
+{
+	const struct worker *worker = worker_of(queues, number);
+
+	return (struct ff_queue_info){queued(worker), worker->last_us, worker->fresh,
+				      worker->hungry};
+}
+
+uint32_t ff_queues_units(const struct ff_queues *queues)
+{
+	return queues->units;
+}
+
+uint32_t ff_queues_workers(const struct ff_queues *queues)
+{
+	uint32_t workers = queues->expected > queues->live ? queues->expected : queues->live;
+
+	return workers ? workers : 1;
+}
+
+const char *ff_queues_name(const struct ff_queues *queues, uint32_t unit)
+{
+	return queues->names ? queues->names[unit] : NULL;
+}

@@ -1,0 +1,99 @@
+/* The units of one job: those that wait, those that workers were given, those to be tried alone.
+ * Shared by all policies; sched.h's callers use it for jobs of sessions. */
+#ifndef FF_SCHED_QUEUES_H
+#define FF_SCHED_QUEUES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sched/policy.h"
+
+struct ff_queues;
+
+struct ff_queues_opts {
+	uint32_t units, workers;	/* workers: that there should be */
+	const int64_t *expected_us;	/* for each unit; NULL: unknown. The longest come first */
+	const char *const *names;	/* of the units, for policies; may be NULL */
+	const uint64_t *done_before;	/* bitset of units that are not to run; NULL: none */
+	const struct ff_policy *policy; /* NULL: ff_policy_load */
+};
+
+/* Arrays are borrowed for the queues' life, save done_before and expected_us. */
+struct ff_queues *ff_queues_new(const struct ff_queues_opts *opts);
+void ff_queues_free(struct ff_queues *queues);
+
+/* --- what waits --- */
+
+/* Neither given out nor done; those to be tried alone are not among them. */
+uint32_t ff_queues_waiting(const struct ff_queues *queues);
+/* Takes the next one out; UINT32_MAX: none. */
+uint32_t ff_queues_take(struct ff_queues *queues);
+/* Gives a unit out again (a retry, or one that a lost worker was running). */
+void ff_queues_again(struct ff_queues *queues, uint32_t unit);
+/* The same, but only where nothing else runs, and not on the host `avoid` (UINT32_MAX: any). */
+void ff_queues_again_alone(struct ff_queues *queues, uint32_t unit, uint32_t avoid);
+uint32_t ff_queues_alone_waiting(const struct ff_queues *queues);
+/* One of these, from 0 in the order in which they come; `avoid` as given. UINT32_MAX: none. */
+uint32_t ff_queues_peek_alone(const struct ff_queues *queues, uint32_t nth, uint32_t *avoid);
+/* Takes the next one out; UINT32_MAX: none. */
+uint32_t ff_queues_take_alone(struct ff_queues *queues);
+/* No further unit is given out; `next` answers `end` once. */
+void ff_queues_stop(struct ff_queues *queues);
+
+/* --- workers --- */
+
+/* A worker is there and idle; numbers are the caller's, small, and never used again. `alone`: it
+ * has `host` for itself, and gets units that are to be tried alone, one at a time, but none that
+ * avoids that host (UINT32_MAX: all). */
+void ff_queues_worker_up(struct ff_queues *queues, uint32_t worker, bool alone, uint32_t host);
+/* It is gone: `running` (or UINT32_MAX) is not given out again; what else it had goes back. */
+void ff_queues_worker_down(struct ff_queues *queues, uint32_t worker, uint32_t running);
+/* A unit came to its end there. */
+void ff_queues_done(struct ff_queues *queues, uint32_t worker, uint32_t unit, int64_t duration_us);
+/* It has nothing behind what it runs and can't finish that before it knows what comes next (pytest
+ * tears down accordingly): `next` then answers with a unit or `end`. */
+void ff_queues_hungry(struct ff_queues *queues, uint32_t worker);
+
+/* What to send to a worker now. */
+struct ff_batch {
+	const uint32_t *units; /* valid until the next call */
+	size_t len;
+	bool end; /* nothing more will come for this worker: let it finish */
+};
+/* To be asked after each of the above for every worker that may have become hungry. Units may come
+ * back after all workers were told `end`: when some wait and no worker is left, one must be brought
+ * up again. */
+struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t worker);
+
+/* After `next` gave nothing and no end: units to ask back from another worker, so that this one
+ * gets some. len 0: none just now. The other keeps them until `returned`. */
+struct ff_recall {
+	uint32_t worker;
+	const uint32_t *units; /* valid until the next call */
+	size_t len;
+};
+struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t worker);
+/* Whether some worker has been asked, or could be, to give something back. */
+bool ff_queues_may_come_back(const struct ff_queues *queues);
+/* What a worker gave back when it was asked: not all, if it had begun some. */
+void ff_queues_returned(struct ff_queues *queues, uint32_t worker, const uint32_t *units,
+			size_t len);
+
+/* --- for policies --- */
+
+struct ff_queue_info {
+	uint32_t queued; /* given and not done, the running one included */
+	int64_t last_us; /* how long its last unit took */
+	bool fresh;	 /* got nothing yet */
+	bool hungry;
+};
+struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t worker);
+uint32_t ff_queues_units(const struct ff_queues *queues);
+/* How many share the work: those that are there, or that there should be. At least 1. */
+uint32_t ff_queues_workers(const struct ff_queues *queues);
+const char *ff_queues_name(const struct ff_queues *queues, uint32_t unit);
+/* Moves the next waiting unit to the end of the worker's queue; false: none waits. */
+bool ff_queues_give_next(struct ff_queues *queues, uint32_t worker);
+
+#endif

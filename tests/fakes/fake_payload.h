@@ -1,0 +1,40 @@
+/* Payloads for tests, which speak in lines of text and run nothing: `fake-run` has the parts
+ * discover and run, `fake-session` has probe and session.
+ *
+ * An item is one str. Its words, in the order of struct ff_payload_sink ([…]: may be left out; TEXT
+ * is the rest of the line, blanks included):
+ *
+ *	missing TEXT
+ *	started TEXT                    further lines: "key=value" is a fact, "#…" a header line
+ *	only-collects
+ *	collected DIGEST COUNT [DESELECTED [ROOTDIR]]
+ *	ids NAME…
+ *	problem NODEID TEXT             skipped NODEID TEXT
+ *	start INDEX
+ *	wants
+ *	returned INDEX…
+ *	out INDEX STREAM TEXT
+ *	done INDEX OUTCOME [MICROSECONDS [TEXT]]
+ *	notice LEVEL TEXT
+ *	finished STATUS [TEXT]          TEXT: why it stopped
+ *	bad STATUS TEXT                 finished, and bad
+ *	error REASON TEXT               REASON: usage or payload
+ *
+ * Orders are one str, too: "ids", "run 3 4", "take 5", "end", "stop", "idle", "kill". Tasks have no
+ * source; call_name is "discover", "run" or "session", and kwargs holds job, args (joined by
+ * blanks, or the shell's text), worker, host.
+ *
+ * The probe looks on hosts whose spec has python=, and its command is "probe " and that. It reads
+ * "found PATH [NOTE]", or "nothing TEXT". */
+#ifndef FF_FAKE_PAYLOAD_H
+#define FF_FAKE_PAYLOAD_H
+
+#include "payload.h"
+
+extern const struct ff_payload ff_fake_payload_run;
+extern const struct ff_payload ff_fake_payload_session;
+
+/* Reads an order, as packed by a part, into `text`; false: it is none. */
+bool ff_fake_payload_order(const void *packed, size_t len, char *text, size_t size);
+
+#endif

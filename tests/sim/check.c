@@ -1,0 +1,276 @@
+/* The oracle. */
+#include "check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "event/journal.h"
+
+void check_init(struct check *check, uint64_t seed, const struct ff_plan *plan,
+		const struct world_faults *faults)
+{
+	*check = (struct check){.seed = seed, .plan = plan, .faults = faults};
+	check->ends = ff_xcalloc(plan->len + 1, sizeof(*check->ends));
+	check->units = ff_xcalloc(plan->len + 1, sizeof(*check->units));
+}
+
+void check_release(struct check *check)
+{
+	for (size_t i = 0; i < check->plan->len; i++)
+		ff_free(check->ends[i]);
+	ff_free(check->ends);
+	ff_free(check->units);
+	ff_buf_release(&check->journal);
+}
+
+void check_fail(struct check *check, const char *fmt, ...)
+{
+	va_list args;
+
+	printf("seed %llu: ", (unsigned long long)check->seed);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	printf("\n");
+	check->bad = true;
+}
+
+bool check_good(const struct check *check)
+{
+	return !check->bad;
+}
+
+/* --- ends of units --- */
+
+static uint32_t job_of(const struct check *check, const char *name)
+{
+	for (uint32_t i = 0; i < check->plan->len; i++)
+		if (strcmp(check->plan->jobs[i].config->name, name) == 0)
+			return i;
+	return UINT32_MAX;
+}
+
+static void know(struct check *check, uint32_t job, uint32_t units)
+{
+	if (check->ends[job])
+		return;
+	check->units[job] = units;
+	check->ends[job] = ff_xcalloc((size_t)units + 1, 1);
+}
+
+static void ended(struct check *check, const struct ff_event *event, uint32_t count)
+{
+	uint32_t job = job_of(check, event->job);
+
+	for (uint32_t i = event->index; i < event->index + count; i++)
+		if (++check->ends[job][i] != 1)
+			check_fail(check, "unit %u of %s has a second end: %s", i, event->job,
+				   ff_event_word(event->kind));
+}
+
+/* Only what takes hosts down may be set aside for it, if hosts do not die by themselves. */
+static void lost(struct check *check, const struct ff_event *event)
+{
+	const char *message = event->u.unit_finished.result->message;
+
+	if (event->host && check->faults->dies == 0 && check->faults->freezes == 0 && message &&
+	    strstr(message, "was lost while running") &&
+	    !world_unit_is_bomb(check->seed, job_of(check, event->job), event->index,
+				check->faults))
+		check_fail(check, "innocent unit %u of %s is lost", event->index, event->job);
+}
+
+/* The job in the latest run that came to begin it; NULL. */
+static const struct ff_job_record *latest(const struct ff_state *const *before, size_t before_len,
+					  const char *name)
+{
+	for (size_t i = 0; i < before_len; i++) {
+		uint32_t job = ff_state_find_job(before[i], name);
+
+		if (job != FF_NOBODY && before[i]->jobs[job].known &&
+		    before[i]->jobs[job].state != FF_JOBSTATE_WAITING)
+			return &before[i]->jobs[job];
+	}
+	return NULL;
+}
+
+void check_begin(struct check *check, const struct ff_state *const *before, size_t before_len)
+{
+	ff_buf_clear(&check->journal);
+	/* What was not ended in an earlier run may be now; what was, may not. */
+	for (uint32_t i = 0; i < check->plan->len; i++) {
+		const struct ff_job_record *job =
+			latest(before, before_len, check->plan->jobs[i].config->name);
+
+		for (uint32_t j = 0; check->ends[i] && j < check->units[i]; j++)
+			check->ends[i][j] = job && job->units[j].state == FF_UNIT_DONE;
+	}
+}
+
+/* What the earlier run had done, and nothing else. */
+static void check_before(struct check *check, const struct ff_event *event)
+{
+	uint32_t job = job_of(check, event->job);
+
+	for (uint32_t i = event->index; i < event->index + event->u.units_before.count; i++)
+		if (check->ends[job][i] != 1)
+			check_fail(check, "unit %u of %s was not done before", i, event->job);
+}
+
+void check_event(struct check *check, const struct ff_event *event)
+{
+	if (ff_event_json(&check->journal, event) < 0)
+		check_fail(check, "an event can't be written: %s", ff_event_word(event->kind));
+	switch (event->kind) {
+	case FF_EVENT_JOB_ADDED:
+		if (event->u.job_added.units > 0)
+			know(check, job_of(check, event->job), event->u.job_added.units);
+		break;
+	case FF_EVENT_COLLECTED:
+		if (!event->u.collected.again)
+			know(check, job_of(check, event->job), event->u.collected.count);
+		break;
+	case FF_EVENT_UNIT_FINISHED:
+		if (!event->u.unit_finished.final)
+			break;
+		ended(check, event, 1);
+		if (event->u.unit_finished.result->outcome == FF_OUTCOME_LOST)
+			lost(check, event);
+		break;
+	case FF_EVENT_UNITS_BEFORE:
+		check_before(check, event);
+		break;
+	case FF_EVENT_UNITS_NOT_RUN:
+		ended(check, event, event->u.units_not_run.count);
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- states --- */
+
+void check_state(struct check *check, const struct ff_state *state)
+{
+	uint32_t running = 0;
+
+	for (uint32_t i = 0; i < state->hosts_len; i++) {
+		const struct ff_host_record *host = &state->hosts[i];
+
+		running += host->running;
+		if ((host->state == FF_HOST_AWAY || host->state == FF_HOST_GONE) &&
+		    (host->running > 0 || host->workers > 0))
+			check_fail(check, "%u units and %u workers are on host %s, which is %s",
+				   host->running, host->workers, host->name,
+				   ff_host_state_word(host->state));
+		if (host->running > host->slots)
+			check_fail(check, "host %s runs %u units on %u slots", host->name,
+				   host->running, host->slots);
+	}
+	if (running != state->run.running)
+		check_fail(check, "%u units run on hosts, %u in all", running, state->run.running);
+}
+
+static int apply_line(struct ff_state *state, const char *line, size_t len, struct ff_err *err)
+{
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct ff_event event;
+	int rc = ff_event_parse(&event, &arena, line, len, err);
+
+	if (rc == 0)
+		rc = ff_state_apply(state, &event, err);
+	ff_arena_release(&arena);
+	return rc;
+}
+
+void check_replay(struct check *check, const struct ff_state *state, struct ff_state *again)
+{
+	const char *at = (const char *)ff_buf_data(&check->journal);
+	const char *end = at + check->journal.len;
+	struct ff_err err = {0};
+
+	ff_state_init(again);
+	while (at < end) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+
+		if (apply_line(again, at, (size_t)(newline - at), &err) < 0) {
+			check_fail(check, "the journal can't be replayed: %s", err.text);
+			return;
+		}
+		at = newline + 1;
+	}
+	if (!ff_state_equal(state, again, &err))
+		check_fail(check, "the journal replayed gives another state: %s", err.text);
+}
+
+/* --- the end --- */
+
+static bool all_good(const struct ff_run_record *run)
+{
+	for (int i = 0; i < FF_OUTCOMES; i++)
+		if (ff_outcome_bad((enum ff_outcome)i) && run->counts.by_outcome[i] > 0)
+			return false;
+	return true;
+}
+
+static void check_jobs(struct check *check, const struct ff_state *state)
+{
+	for (uint32_t i = 0; i < state->jobs_len; i++) {
+		const struct ff_job_record *job = &state->jobs[i];
+
+		if (job->state != FF_JOBSTATE_FINISHED)
+			check_fail(check, "job %s is %s", job->name, ff_job_state_word(job->state));
+		if (job->running > 0)
+			check_fail(check, "job %s runs %u units", job->name, job->running);
+		for (uint32_t j = 0; job->known && j < job->units_len; j++)
+			if (check->ends[i][j] != 1)
+				check_fail(check, "unit %u of %s has %u ends", j, job->name,
+					   check->ends[i][j]);
+		if (job->result == FF_JOB_PASSED && (job->counts.not_run > 0 || !job->known))
+			check_fail(check, "job %s passed, and not all of it was run", job->name);
+	}
+}
+
+/* A unit that fails no more often than it is retried passes, whatever hosts did. */
+static void check_retries(struct check *check, const struct ff_state *state)
+{
+	for (uint32_t i = 0; i < state->jobs_len; i++) {
+		const struct ff_job_record *job = &state->jobs[i];
+		uint32_t retries = (uint32_t)check->plan->jobs[i].config->retries;
+
+		for (uint32_t j = 0; job->known && j < job->units_len && j < 256; j++) {
+			const struct ff_unit_record *unit = &job->units[j];
+
+			if (unit->state == FF_UNIT_DONE && unit->outcome == FF_OUTCOME_FAILED &&
+			    world_unit_bad(check->seed, i, j, check->faults) <= retries)
+				check_fail(check, "unit %u of %s failed, with a retry left", j,
+					   job->name);
+		}
+	}
+}
+
+void check_end(struct check *check, const struct ff_state *state, const struct ff_engine *engine,
+	       bool disturbed)
+{
+	struct ff_state again;
+
+	if (check->bad)
+		return;
+	if (ff_engine_faults(engine) > 0)
+		check_fail(check, "%u events could not be true", ff_engine_faults(engine));
+	check_jobs(check, state);
+	if (state->run.exit_code == 0 && (!all_good(&state->run) || state->run.problems > 0))
+		check_fail(check, "exit 0, and not all is good");
+	if (state->run.exit_code == 0 && state->run.counts.not_run > 0)
+		check_fail(check, "exit 0, and %u units did not run", state->run.counts.not_run);
+	/* A late double of a result may stand for a later attempt's; a crash is a failure, too. */
+	if (!disturbed && check->faults->twice == 0 && check->faults->late == 0 &&
+	    check->faults->crash == 0 && check->faults->exec_ends == 0 &&
+	    check->faults->slow == 0 && check->faults->stop_early == 0 &&
+	    check->faults->differ == 0 && state->run.stopped == FF_REASON_NONE)
+		check_retries(check, state);
+	check_replay(check, state, &again);
+	ff_state_release(&again);
+}

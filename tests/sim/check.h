@@ -1,0 +1,36 @@
+/* What must hold of every run, whatever its world is like. */
+#ifndef FF_SIM_CHECK_H
+#define FF_SIM_CHECK_H
+
+#include "base/buf.h"
+#include "dispatch/engine.h"
+#include "world.h"
+
+struct check {
+	uint64_t seed;
+	const struct ff_plan *plan;
+	const struct world_faults *faults;
+	uint8_t **ends;	       /* by job and unit: final ends, over all runs of this seed */
+	uint32_t *units;       /* by job: how many there are, once known */
+	struct ff_buf journal; /* of the present run */
+	bool bad;
+};
+
+void check_init(struct check *check, uint64_t seed, const struct ff_plan *plan,
+		const struct world_faults *faults);
+void check_release(struct check *check);
+void check_fail(struct check *check, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool check_good(const struct check *check);
+
+/* A run begins, going on with those that came so far, the latest first. */
+void check_begin(struct check *check, const struct ff_state *const *before, size_t before_len);
+void check_event(struct check *check, const struct ff_event *event);
+/* After each decision. */
+void check_state(struct check *check, const struct ff_state *state);
+/* The journal so far gives the same state: in `again`, to be released by the caller. */
+void check_replay(struct check *check, const struct ff_state *state, struct ff_state *again);
+/* The run is over. `disturbed`: somebody stopped it. */
+void check_end(struct check *check, const struct ff_state *state, const struct ff_engine *engine,
+	       bool disturbed);
+
+#endif

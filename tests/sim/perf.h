@@ -1,0 +1,10 @@
+/* A run without faults, timed: what decide, apply and the scheduler cost. */
+#ifndef FF_SIM_PERF_H
+#define FF_SIM_PERF_H
+
+#include <stdint.h>
+
+/* `units` of recorded durations over so many one-slot hosts; prints one line. 0 or 1. */
+int perf(uint32_t units, uint32_t hosts);
+
+#endif

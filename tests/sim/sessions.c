@@ -1,0 +1,358 @@
+/* Sessions of the world: they collect, run what they are given as a pytest session does (the last
+ * unit's end waits to hear what comes next), give back, crash, and end. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "world_private.h"
+
+enum { QUEUE_MAX = 4096 };
+
+struct world_session {
+	struct ff_list node;
+	uint32_t worker, host, job;
+	uint32_t queue[QUEUE_MAX];
+	uint32_t len;
+	uint32_t running; /* UINT32_MAX: none */
+	bool open, collected, end, stopped, waits, over;
+	const char *digest;
+	int64_t said_at; /* what it says stays in order */
+};
+
+static struct world_session *find(struct world *world, uint32_t worker)
+{
+	struct ff_list *pos;
+
+	ff_list_for_each(pos, &world->sessions) {
+		struct world_session *s = ff_container_of(pos, struct world_session, node);
+
+		if (s->worker == worker)
+			return s;
+	}
+	return NULL;
+}
+
+static struct ff_input *about(const struct world_session *s, enum ff_input_kind kind)
+{
+	struct ff_input *input = ff_input_new(kind);
+
+	input->worker = s->worker;
+	return input;
+}
+
+static void say_in(struct world *world, struct world_session *s, struct ff_input *input,
+		   int64_t delay)
+{
+	if (world_chance(world, world->faults.late))
+		delay += world_below(world, 3000000);
+	if (world->now + delay > s->said_at)
+		s->said_at = world->now + delay;
+	world_say_at(world, input, s->host, s->said_at);
+}
+
+static void say(struct world *world, struct world_session *s, struct ff_input *input)
+{
+	say_in(world, s, input, 100 + world_below(world, 2000));
+}
+
+static void step_in(struct world *world, const struct world_session *s, int64_t delay)
+{
+	world_happen(world, (struct happening){.at = world->now + delay,
+					       .kind = HAPPENS_STEP,
+					       .host = s->host,
+					       .life = world->hosts[s->host].life,
+					       .session = s->worker});
+}
+
+static void forget(struct world_session *s)
+{
+	ff_list_del(&s->node);
+	ff_free(s);
+}
+
+/* Its process ends; with its host, or by itself. */
+static void end(struct world *world, struct world_session *s, const char *error, bool host_lost)
+{
+	struct ff_input *input = about(s, FF_INPUT_WORKER_ENDED);
+
+	input->u.ended.error = error;
+	input->u.ended.code = error ? FF_ELOST : 0;
+	input->u.ended.host_lost = host_lost;
+	input->u.ended.said = "";
+	input->u.ended.wait = (struct ff_wait){world_chance(world, 700), 11};
+	world_put(world, input, world->now + world_below(world, 150000));
+	forget(s);
+}
+
+void sessions_die(struct world *world, uint32_t host)
+{
+	struct ff_list *pos, *tmp;
+
+	ff_list_for_each_safe(pos, tmp, &world->sessions) {
+		struct world_session *s = ff_container_of(pos, struct world_session, node);
+
+		if (s->host != host)
+			continue;
+		if (world_chance(world, 700))
+			end(world, s, "its host is gone", true);
+		else
+			forget(s);
+	}
+}
+
+void sessions_free(struct world *world)
+{
+	while (!ff_list_empty(&world->sessions))
+		forget(ff_container_of(world->sessions.next, struct world_session, node));
+}
+
+/* --- its life --- */
+
+static void finish(struct world *world, struct world_session *s, bool bad, const char *stop)
+{
+	struct ff_input *input = about(s, FF_INPUT_SESSION_FINISHED);
+
+	if (s->over)
+		return;
+	s->over = true;
+	input->u.finished.bad = bad;
+	input->u.finished.stop = stop;
+	say(world, s, input);
+	step_in(world, s, 5000 + world_below(world, 3000000)); /* atexit */
+}
+
+static void start_next(struct world *world, struct world_session *s)
+{
+	struct ff_input *input;
+	int64_t took;
+
+	if (s->over || s->running != UINT32_MAX)
+		return;
+	if (s->len == 0) {
+		if (s->end)
+			finish(world, s, false, NULL);
+		return;
+	}
+	s->running = s->queue[0];
+	memmove(s->queue, s->queue + 1, --s->len * sizeof(*s->queue));
+	input = about(s, FF_INPUT_UNIT_STARTED);
+	input->unit = s->running;
+	say_in(world, s, input, 0);
+	took = world_duration(world, s->job, s->running);
+	if (world_is_slow(world, s->job, s->running))
+		took += 60000000;
+	step_in(world, s, took);
+}
+
+static void say_unit_finished(struct world *world, struct world_session *s, enum ff_outcome outcome)
+{
+	struct ff_input *input = about(s, FF_INPUT_UNIT_FINISHED);
+	struct ff_result result = {.outcome = outcome,
+				   .duration_us = world_duration(world, s->job, s->running)};
+
+	input->unit = s->running;
+	input->u.result = ff_input_result(input, &result);
+	say_in(world, s, input, 0);
+}
+
+static void unit_ends(struct world *world, struct world_session *s)
+{
+	say_unit_finished(world, s, world_outcome(world, s->job, s->running));
+	s->running = UINT32_MAX;
+	s->waits = false;
+	if (world_chance(world, world->faults.stop_early))
+		finish(world, s, world_chance(world, 500), "stopping after 1 failures");
+	else
+		start_next(world, s);
+}
+
+/* The running unit is done, or the interpreter has done its exit's work. */
+void session_step(struct world *world, uint32_t worker)
+{
+	struct world_session *s = find(world, worker);
+
+	if (!s)
+		return;
+	if (s->over) {
+		end(world, s, NULL, false);
+		return;
+	}
+	if (s->running == UINT32_MAX)
+		return;
+	if (world_is_bomb(world, s->job, s->running)) {
+		world_kill_host(world, s->host);
+	} else if (world_chance(world, world->faults.crash)) {
+		end(world, s, "signal 11", false);
+	} else if (s->len > 0 || s->end) {
+		unit_ends(world, s);
+	} else if (!s->waits) {
+		s->waits = true;
+		say(world, s, about(s, FF_INPUT_SESSION_WANTS));
+	}
+}
+
+/* More came, or the end, or the word that nothing comes now. */
+static void answered(struct world *world, struct world_session *s)
+{
+	if (s->running != UINT32_MAX && s->waits)
+		unit_ends(world, s);
+	else
+		start_next(world, s);
+}
+
+/* --- orders --- */
+
+static void open_worker(struct world *world, const struct ff_order *order)
+{
+	struct world_session *s;
+	struct ff_input *input;
+
+	if (!world->hosts[order->host].up)
+		return; /* its end is on the way */
+	s = ff_xcalloc(1, sizeof(*s));
+	s->worker = order->worker;
+	s->host = order->host;
+	s->job = order->job;
+	s->running = UINT32_MAX;
+	ff_list_add_tail(&world->sessions, &s->node);
+	if (!world_chance(world, world->faults.open_fails / 4)) {
+		s->open = true;
+		say_in(world, s, about(s, FF_INPUT_WORKER_OPENED),
+		       1000 + world_below(world, 30000));
+		return;
+	}
+	input = about(s, FF_INPUT_WORKER_ENDED);
+	input->u.ended.error = "cannot start";
+	input->u.ended.failed_open = true;
+	input->u.ended.said = "";
+	say_in(world, s, input, 1000);
+	forget(s);
+}
+
+static void say_collected(struct world *world, struct world_session *s)
+{
+	struct ff_input *input = about(s, FF_INPUT_COLLECTED);
+
+	s->collected = true;
+	s->digest = world_chance(world, world->faults.differ) ? "other" : "same";
+	input->u.collected.digest = s->digest;
+	input->u.collected.count = world_units(world, s->job);
+	input->u.collected.rootdir = "/";
+	say_in(world, s, input, 5000 + world_below(world, 200000));
+}
+
+static void start_session(struct world *world, struct world_session *s)
+{
+	struct ff_input *input = about(s, FF_INPUT_SESSION_STARTED);
+
+	input->u.started.words = "Python";
+	say(world, s, input);
+	if (world_chance(world, world->faults.missing)) {
+		input = about(s, FF_INPUT_SESSION_MISSING);
+		input->u.said.text = "no pytest";
+		s->over = true;
+		say(world, s, input);
+		step_in(world, s, 10000);
+	} else if (world_chance(world, world->faults.collect_error)) {
+		input = about(s, FF_INPUT_PROBLEM);
+		input->u.problem.nodeid = "test_x.py";
+		input->u.problem.message = "ImportError";
+		say(world, s, input);
+		finish(world, s, false, NULL);
+	} else {
+		say_collected(world, s);
+	}
+}
+
+static void say_ids(struct world *world, struct world_session *s)
+{
+	struct ff_input *input = about(s, FF_INPUT_IDS);
+	uint32_t len = world_units(world, s->job);
+	char text[40];
+	const char **names = ff_xcalloc(len + 1, sizeof(*names));
+
+	for (uint32_t i = 0; i < len; i++) {
+		snprintf(text, sizeof(text), "test_%s_%u", s->digest, i % 7);
+		names[i] = ff_input_text(input, text);
+	}
+	input->u.ids.names = ff_input_lines(input, names);
+	input->u.ids.len = len;
+	ff_free(names);
+	say(world, s, input);
+}
+
+/* As the payload does: what it runs next stays, the rest is given back; or it says nothing. */
+static void give_back(struct world *world, struct world_session *s, const struct ff_order *order)
+{
+	struct ff_input *input = about(s, FF_INPUT_SESSION_RETURNED);
+	uint32_t *back = ff_xcalloc(order->units_len + 1, sizeof(*back));
+	uint32_t len = 0, kept = 0;
+
+	for (uint32_t i = 0; i < s->len; i++) {
+		bool wanted = false;
+
+		for (size_t j = 0; j < order->units_len; j++)
+			wanted |= order->units[j] == s->queue[i];
+		if (wanted && i > 0)
+			back[len++] = s->queue[i];
+		else
+			s->queue[kept++] = s->queue[i];
+	}
+	s->len = kept;
+	input->u.returned.units = (const uint32_t *)(const void *)ff_input_bytes(
+		input, (const char *)back, len * sizeof(*back));
+	input->u.returned.len = len;
+	ff_free(back);
+	say(world, s, input);
+}
+
+void session_order(struct world *world, const struct ff_order *order)
+{
+	struct world_session *s;
+
+	if (order->kind == FF_ORDER_OPEN_WORKER) {
+		open_worker(world, order);
+		return;
+	}
+	s = find(world, order->worker);
+	if (!s)
+		return;
+	switch (order->kind) {
+	case FF_ORDER_START_SESSION:
+		start_session(world, s);
+		break;
+	case FF_ORDER_ASK_IDS:
+		say_ids(world, s);
+		break;
+	case FF_ORDER_GIVE:
+		for (size_t i = 0; i < order->units_len && s->len < QUEUE_MAX; i++)
+			s->queue[s->len++] = order->units[i];
+		answered(world, s);
+		break;
+	case FF_ORDER_TAKE_BACK:
+		give_back(world, s, order);
+		break;
+	case FF_ORDER_STOP:
+		s->len = 0;
+		s->end = true;
+		answered(world, s);
+		break;
+	case FF_ORDER_END:
+		s->end = true;
+		answered(world, s);
+		break;
+	case FF_ORDER_IDLE:
+		if (s->running != UINT32_MAX && s->waits)
+			unit_ends(world, s);
+		break;
+	case FF_ORDER_KILL_WORKER:
+		end(world, s, "killed", false);
+		break;
+	case FF_ORDER_CLOSE_WORKER:
+		end(world, s, NULL, false);
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,347 @@
+/* decide, apply and the scheduler in a world that a seed makes: whatever happens there, each unit
+ * comes to exactly one end, what the journal says gives the same state again, nothing runs on a
+ * host that is away, and the run ends.
+ *
+ *	simulate COUNT [FIRST]    so many seeds
+ *	simulate -s SEED          one, with all that happens told
+ *	simulate -p UNITS HOSTS   a run without faults, timed (bench) */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "check.h"
+#include "dispatch/engine.h"
+#include "event/journal.h"
+#include "perf.h"
+#include "world.h"
+
+enum {
+	STEPS_MAX = 400000, /* inputs of a run; more: it does not end */
+	RESUMES_MAX = 3,
+};
+
+struct sim {
+	uint64_t seed;
+	bool loud;
+	struct ff_config config;
+	struct ff_inventory inventory;
+	struct ff_plan plan;
+	struct world_faults faults;
+	struct check check;
+};
+
+static void print_trace(void *ctx, const char *text)
+{
+	(void)ctx;
+	printf("      %s\n", text);
+}
+
+/* --- what a seed makes --- */
+
+static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts)
+{
+	uint32_t jobs = 1 + world_below(dice, 5);
+
+	ff_buf_addstr(yaml, "pools: {p: 2, q: 3}\njobs:\n");
+	for (uint32_t i = 0; i < jobs; i++) {
+		ff_buf_addf(yaml, "  j%u: {", i);
+		if (world_chance(dice, 450))
+			ff_buf_addstr(yaml, "pytest: [t]");
+		else
+			ff_buf_addf(yaml, "run: x, count: %u", 1 + world_below(dice, 60));
+		if (i > 0 && world_chance(dice, 300))
+			ff_buf_addf(yaml, ", needs: [j%u]", world_below(dice, i));
+		if (world_chance(dice, 400))
+			ff_buf_addf(yaml, ", retries: %u", world_below(dice, 4));
+		if (world_chance(dice, 300))
+			ff_buf_addf(yaml, ", timeout: %us", 5 + world_below(dice, 20));
+		if (world_chance(dice, 200))
+			ff_buf_addf(yaml, ", weight: %u", 1 + world_below(dice, 2));
+		if (world_chance(dice, 200))
+			ff_buf_addf(yaml, ", uses: {p: %u, q: %u}", 1 + world_below(dice, 2),
+				    1 + world_below(dice, 3));
+		if (world_chance(dice, 200))
+			ff_buf_addf(yaml, ", on: h%u", world_below(dice, hosts));
+		ff_buf_addstr(yaml, "}\n");
+	}
+}
+
+static void make_yaml(struct ff_buf *yaml, struct world *dice)
+{
+	uint32_t hosts = 1 + world_below(dice, 6);
+
+	ff_buf_addstr(yaml, "inventory:\n");
+	for (uint32_t i = 0; i < hosts; i++) {
+		ff_buf_addf(yaml, "  - {spec: popen, name: h%u, slots: %u}\n", i,
+			    2 + world_below(dice, 3));
+	}
+	add_jobs(yaml, dice, hosts);
+	ff_buf_addf(yaml, "settings: {grace: 2s, reconnect: %us", 1 + world_below(dice, 60));
+	if (world_chance(dice, 150))
+		ff_buf_addf(yaml, ", maxfail: %u", 1 + world_below(dice, 3));
+	if (world_chance(dice, 100))
+		ff_buf_addf(yaml, ", require_hosts: %u", 1 + world_below(dice, hosts));
+	if (world_chance(dice, 150))
+		ff_buf_addf(yaml, ", max_worker_restart: %u", world_below(dice, 4));
+	ff_buf_addstr(yaml, "}\n");
+}
+
+static uint32_t some(struct world *dice, uint32_t often, uint32_t most)
+{
+	return world_chance(dice, often) ? 1 + world_below(dice, most) : 0;
+}
+
+static void make_faults(struct world_faults *faults, struct world *dice)
+{
+	*faults = (struct world_faults){
+		.open_fails = some(dice, 300, 500),
+		.open_cut = some(dice, 300, 400),
+		.sync_fails = 0,
+		.probe_fails = some(dice, 150, 400),
+		.dies = some(dice, 400, 120),
+		.freezes = some(dice, 300, 100),
+		.crash = some(dice, 300, 100),
+		.exec_ends = some(dice, 200, 60),
+		.late = some(dice, 300, 200),
+		.twice = some(dice, 300, 200),
+		.nonsense = some(dice, 400, 300),
+		.bomb = some(dice, 250, 100),
+		.bad = some(dice, 500, 200),
+		.slow = some(dice, 150, 60),
+		.differ = some(dice, 80, 200),
+		.missing = some(dice, 100, 200),
+		.collect_error = some(dice, 80, 200),
+		.stop_early = some(dice, 80, 20),
+	};
+}
+
+static void make(struct sim *sim)
+{
+	struct ff_plan none = {0};
+	struct world *dice = world_new(sim->seed, UINT32_MAX, &none, 0, &sim->faults);
+	struct ff_buf yaml = FF_BUF_INIT;
+	struct ff_err err = {0};
+
+	make_yaml(&yaml, dice);
+	make_faults(&sim->faults, dice);
+	if (sim->loud)
+		printf("%s", ff_buf_str(&yaml));
+	if (ff_config_parse(&sim->config, "sim.yaml", ff_buf_str(&yaml), yaml.len, &err) < 0 ||
+	    ff_inventory_build(&sim->inventory, &sim->config, &err) < 0 ||
+	    ff_plan_build(&sim->plan, &sim->config, &sim->inventory, NULL, &err) < 0) {
+		printf("%s\n%s\n", ff_buf_str(&yaml), err.text);
+		exit(2);
+	}
+	ff_buf_release(&yaml);
+	world_free(dice);
+}
+
+/* --- one run --- */
+
+struct run {
+	struct sim *sim;
+	struct ff_engine *engine;
+	struct ff_state state;
+	struct world *world;
+	struct ff_decision decision;
+	bool disturbed; /* interrupted, stopped by a disk … : not all need come to their own end */
+};
+
+static void tell(const struct run *run, const struct ff_event *event)
+{
+	struct ff_buf line = FF_BUF_INIT;
+
+	ff_event_json(&line, event);
+	printf("%10.3f  %s", (double)world_now(run->world) / 1e6, ff_buf_str(&line));
+	ff_buf_release(&line);
+}
+
+static void decide(struct run *run, const struct ff_input *input)
+{
+	struct ff_now now = {world_now(run->world), 1700000000000000 + world_now(run->world)};
+
+	if (run->sim->loud)
+		printf("%10.3f  <- %s host %u worker %u execution %u\n", (double)now.mono_us / 1e6,
+		       ff_input_word(input->kind), input->host, input->worker, input->execution);
+	ff_engine_decide(run->engine, input, now, &run->decision);
+	for (size_t i = 0; i < run->decision.events_len; i++) {
+		if (run->sim->loud)
+			tell(run, &run->decision.events[i]);
+		check_event(&run->sim->check, &run->decision.events[i]);
+	}
+	check_state(&run->sim->check, &run->state);
+	for (size_t i = 0; i < run->decision.orders_len; i++) {
+		const struct ff_order *order = &run->decision.orders[i];
+
+		if (run->sim->loud)
+			printf("              -> %s host %u worker %u execution %u\n",
+			       ff_order_word(order->kind), order->host, order->worker,
+			       order->execution);
+		world_order(run->world, order);
+	}
+	ff_decision_clear(&run->decision);
+}
+
+static void put_at(struct run *run, enum ff_input_kind kind, int64_t at)
+{
+	struct ff_input *input = ff_input_new(kind);
+
+	input->u.said.text = "no space left";
+	world_put(run->world, input, at);
+}
+
+/* Signals, a full reporter, a pause, a full disk: what comes from our own side. */
+static void disturb(struct run *run)
+{
+	struct world *world = run->world;
+
+	if (world_chance(world, 150)) {
+		run->disturbed = true;
+		for (int64_t at = world_below(world, 8000000); world_chance(world, 700);
+		     at += world_below(world, 3000000))
+			put_at(run, FF_INPUT_SIGNAL, at + world_now(world));
+	}
+	if (world_chance(world, 40)) {
+		run->disturbed = true;
+		put_at(run, FF_INPUT_DISK, world_now(world) + world_below(world, 8000000));
+	}
+	if (world_chance(world, 200)) {
+		int64_t at = world_now(world) + world_below(world, 5000000);
+
+		put_at(run, FF_INPUT_FULL, at);
+		put_at(run, FF_INPUT_DRAINED, at + world_below(world, 5000000));
+		put_at(run, FF_INPUT_GAP, at + world_below(world, 5000000));
+	}
+}
+
+static void run_to_its_end(struct run *run, uint32_t most_steps)
+{
+	struct ff_input *input;
+	uint32_t steps = 0;
+
+	while (!ff_engine_over(run->engine) && steps < most_steps) {
+		int64_t due = ff_engine_deadline(run->engine);
+
+		if (due == INT64_MAX && world_next(run->world) == INT64_MAX) {
+			check_fail(&run->sim->check,
+				   "nothing will happen any more, and it is not over");
+			return;
+		}
+		input = world_step(run->world, due);
+		if (!input && world_now(run->world) >= due)
+			input = ff_input_new(FF_INPUT_TICK);
+		if (input) {
+			steps++;
+			decide(run, input);
+		}
+		ff_input_free(input);
+	}
+	if (steps >= STEPS_MAX)
+		check_fail(&run->sim->check, "it does not end");
+}
+
+static void begin(struct run *run, const struct ff_state *const *before, size_t before_len)
+{
+	struct ff_engine_opts opts = {
+		.config = &run->sim->config,
+		.inventory = &run->sim->inventory,
+		.plan = &run->sim->plan,
+		.run_id = "sim",
+		.before = before,
+		.before_len = before_len,
+	};
+	struct ff_input *start = ff_input_new(FF_INPUT_START);
+
+	ff_state_init(&run->state);
+	run->engine = ff_engine_new(&opts, &run->state);
+	check_begin(&run->sim->check, before, before_len);
+	decide(run, start);
+	ff_input_free(start);
+}
+
+static void end(struct run *run)
+{
+	ff_engine_free(run->engine);
+	ff_state_release(&run->state);
+	ff_decision_release(&run->decision);
+}
+
+/* Some runs are cut off at any event, and gone on with by another one, from what the journal says.
+ */
+static void run_seed(struct sim *sim)
+{
+	struct ff_state before[RESUMES_MAX];
+	const struct ff_state *latest_first[RESUMES_MAX];
+	struct run run = {.sim = sim};
+	uint32_t resumes = 0;
+
+	run.world = world_new(sim->seed, 0, &sim->plan, (uint32_t)sim->inventory.len, &sim->faults);
+	begin(&run, NULL, 0);
+	/* Other tests than before are other units. */
+	while (resumes < RESUMES_MAX && sim->faults.differ == 0 && world_chance(run.world, 150)) {
+		run_to_its_end(&run, 1 + world_below(run.world, 400));
+		if (ff_engine_over(run.engine))
+			break;
+		check_replay(&sim->check, &run.state, &before[resumes]);
+		end(&run);
+		world_free(run.world);
+		run = (struct run){.sim = sim, .disturbed = run.disturbed};
+		run.world = world_new(sim->seed, ++resumes, &sim->plan,
+				      (uint32_t)sim->inventory.len, &sim->faults);
+		memmove(latest_first + 1, latest_first, (resumes - 1) * sizeof(*latest_first));
+		latest_first[0] = &before[resumes - 1];
+		begin(&run, latest_first, resumes);
+	}
+	disturb(&run);
+	run_to_its_end(&run, STEPS_MAX);
+	check_end(&sim->check, &run.state, run.engine, run.disturbed || resumes > 0);
+	end(&run);
+	world_free(run.world);
+	for (uint32_t i = 0; i < resumes; i++)
+		ff_state_release(&before[i]);
+}
+
+/* Whether all was as it should be. */
+static bool simulate(uint64_t seed, bool loud)
+{
+	struct sim sim = {.seed = seed, .loud = loud};
+	bool good;
+
+	if (loud)
+		ff_log_set(print_trace, NULL);
+	make(&sim);
+	check_init(&sim.check, seed, &sim.plan, &sim.faults);
+	run_seed(&sim);
+	good = check_good(&sim.check);
+	check_release(&sim.check);
+	ff_plan_release(&sim.plan);
+	ff_inventory_release(&sim.inventory);
+	ff_config_release(&sim.config);
+	return good;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t count, first, bad = 0;
+
+	if (argc == 3 && strcmp(argv[1], "-s") == 0)
+		return !simulate(strtoull(argv[2], NULL, 10), true);
+	if (argc == 4 && strcmp(argv[1], "-p") == 0)
+		return perf((uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]));
+	if (argc < 2) {
+		fprintf(stderr, "usage: simulate COUNT [FIRST] | -s SEED | -p UNITS HOSTS\n");
+		return 2;
+	}
+	count = strtoull(argv[1], NULL, 10);
+	first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+	for (uint64_t seed = first; seed < first + count && bad < 10; seed++)
+		if (!simulate(seed, false)) {
+			printf("repeat it with: %s -s %llu\n", argv[0], (unsigned long long)seed);
+			bad++;
+		}
+	printf("%llu seeds, %llu bad\n", (unsigned long long)count, (unsigned long long)bad);
+	return bad > 0;
+}

@@ -1,0 +1,521 @@
+/* The world's clock, its heap of what is to come, its hosts and executions. Sessions are in
+ * sessions.c. */
+#include "world.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "world_private.h"
+
+/* --- chance --- */
+
+static uint64_t mix(uint64_t x)
+{
+	x += UINT64_C(0x9e3779b97f4a7c15);
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
+uint64_t world_random(struct world *world)
+{
+	return mix(world->random++);
+}
+
+uint32_t world_below(struct world *world, uint32_t n)
+{
+	return n ? (uint32_t)(world_random(world) % n) : 0;
+}
+
+bool world_chance(struct world *world, uint32_t thousandths)
+{
+	return thousandths > 0 && world_below(world, 1000) < thousandths;
+}
+
+/* Of a unit: the same each time it is asked. */
+static uint32_t of_unit(const struct world *world, uint32_t job, uint32_t unit, uint32_t what)
+{
+	return (uint32_t)(mix(world->seed ^
+			      mix(((uint64_t)job << 40) + ((uint64_t)what << 32) + unit)) %
+			  1000);
+}
+
+bool world_is_bomb(const struct world *world, uint32_t job, uint32_t unit)
+{
+	return of_unit(world, job, unit, 1) < world->faults.bomb;
+}
+
+uint32_t world_bad_attempts(const struct world *world, uint32_t job, uint32_t unit)
+{
+	return of_unit(world, job, unit, 2) < world->faults.bad
+		       ? 1 + of_unit(world, job, unit, 3) % 3
+		       : 0;
+}
+
+bool world_unit_is_bomb(uint64_t seed, uint32_t job, uint32_t unit,
+			const struct world_faults *faults)
+{
+	struct world world = {.seed = mix(seed), .faults = *faults};
+
+	return world_is_bomb(&world, job, unit);
+}
+
+uint32_t world_unit_bad(uint64_t seed, uint32_t job, uint32_t unit,
+			const struct world_faults *faults)
+{
+	struct world world = {.seed = mix(seed), .faults = *faults};
+
+	return world_bad_attempts(&world, job, unit);
+}
+
+bool world_is_slow(const struct world *world, uint32_t job, uint32_t unit)
+{
+	return of_unit(world, job, unit, 4) < world->faults.slow;
+}
+
+uint32_t world_units(const struct world *world, uint32_t job)
+{
+	return of_unit(world, job, 0, 5) % 40;
+}
+
+int64_t world_duration(const struct world *world, uint32_t job, uint32_t unit)
+{
+	return 1000 + (int64_t)of_unit(world, job, unit, 6) * of_unit(world, job, unit, 7);
+}
+
+/* --- what is to come --- */
+
+static bool before(const struct happening *a, const struct happening *b)
+{
+	return a->at != b->at ? a->at < b->at : a->order < b->order;
+}
+
+void world_happen(struct world *world, struct happening happening)
+{
+	size_t at = world->heap_len++;
+
+	if (world->heap_len > world->heap_cap) {
+		world->heap_cap = world->heap_cap ? 2 * world->heap_cap : 64;
+		world->heap = ff_xrealloc(world->heap, world->heap_cap * sizeof(*world->heap));
+	}
+	happening.order = ++world->happenings;
+	for (; at > 0 && before(&happening, &world->heap[(at - 1) / 2]); at = (at - 1) / 2)
+		world->heap[at] = world->heap[(at - 1) / 2];
+	world->heap[at] = happening;
+}
+
+static struct happening pop(struct world *world)
+{
+	struct happening first = world->heap[0], last = world->heap[--world->heap_len];
+	size_t at = 0, child;
+
+	while ((child = 2 * at + 1) < world->heap_len) {
+		if (child + 1 < world->heap_len &&
+		    before(&world->heap[child + 1], &world->heap[child]))
+			child++;
+		if (!before(&world->heap[child], &last))
+			break;
+		world->heap[at] = world->heap[child];
+		at = child;
+	}
+	if (world->heap_len > 0)
+		world->heap[at] = last;
+	return first;
+}
+
+void world_put(struct world *world, struct ff_input *input, int64_t at)
+{
+	world_happen(world, (struct happening){.at = at, .kind = HAPPENS_INPUT, .input = input});
+}
+
+/* Soon, from this opening of the host: not at all if that dies before, or late. */
+void world_say(struct world *world, struct ff_input *input, uint32_t host, int64_t delay)
+{
+	if (world_chance(world, world->faults.late))
+		delay += world_below(world, 3000000);
+	world_say_at(world, input, host, world->now + delay);
+}
+
+void world_say_at(struct world *world, struct ff_input *input, uint32_t host, int64_t at)
+{
+	world_happen(world, (struct happening){.at = at,
+					       .kind = HAPPENS_SAYING,
+					       .input = input,
+					       .host = host,
+					       .life = world->hosts[host].life});
+}
+
+/* --- hosts --- */
+
+static struct ff_input *about_host(struct world *world, uint32_t host, enum ff_input_kind kind)
+{
+	struct ff_input *input = ff_input_new(kind);
+
+	input->host = host;
+	input->tries = world->hosts[host].tries;
+	return input;
+}
+
+static void put_ended(struct world *world, uint32_t host, int code, int64_t delay)
+{
+	struct ff_input *input = about_host(world, host, FF_INPUT_HOST_ENDED);
+
+	input->u.ended.error = "the connection broke";
+	input->u.ended.code = code;
+	input->u.ended.wait = (struct ff_wait){world_chance(world, 500), 9};
+	world_put(world, input, world->now + delay);
+}
+
+/* Everything there ends; the runner hears of it soon. */
+void world_kill_host(struct world *world, uint32_t host)
+{
+	struct world_host *h = &world->hosts[host];
+
+	if (!h->up)
+		return;
+	h->up = h->frozen = false;
+	h->life++;
+	sessions_die(world, host);
+	put_ended(world, host, world_chance(world, 800) ? FF_ELOST : FF_EEOF,
+		  world_below(world, 100000));
+}
+
+static void plan_misfortune(struct world *world, uint32_t host)
+{
+	struct world_host *h = &world->hosts[host];
+	struct happening happening = {.host = host, .life = h->life};
+
+	for (int second = 0; second < 20; second++) {
+		happening.at = world->now + second * 1000000 + world_below(world, 1000000);
+		happening.kind = HAPPENS_DEATH;
+		if (world_chance(world, world->faults.dies)) {
+			world_happen(world, happening);
+			return;
+		}
+		happening.kind = HAPPENS_FREEZE;
+		if (world_chance(world, world->faults.freezes)) {
+			world_happen(world, happening);
+			return;
+		}
+	}
+}
+
+static void open_host(struct world *world, const struct ff_order *order)
+{
+	struct world_host *h = &world->hosts[order->host];
+	struct ff_input *input;
+	static const int codes[] = {FF_EUNREACH, FF_EUNREACH, FF_ETIMEOUT, FF_EAUTH, FF_ESPAWN};
+
+	h->tries = order->tries;
+	h->life++;
+	h->up = h->frozen = false;
+	if (world_chance(world, world->faults.open_fails)) {
+		put_ended(world, order->host, codes[world_below(world, 5)],
+			  world_below(world, 200000));
+		return;
+	}
+	if (world_chance(world, world->faults.open_cut)) {
+		put_ended(world, order->host, FF_ELOST, world_below(world, 100000));
+		return;
+	}
+	h->up = true;
+	input = about_host(world, order->host, FF_INPUT_HOST_OPENED);
+	input->u.host_opened.platform = "sim";
+	input->u.host_opened.cwd = "/";
+	world_say(world, input, order->host, 1000 + world_below(world, 50000));
+	plan_misfortune(world, order->host);
+}
+
+static void sync_host(struct world *world, const struct ff_order *order)
+{
+	struct ff_input *input = about_host(world, order->host, FF_INPUT_HOST_SYNCED);
+
+	if (world_chance(world, world->faults.sync_fails)) {
+		input->u.host_synced.error = "tree sync: no space left";
+		input->u.host_synced.code = world_chance(world, 500) ? FF_EBUSY : FF_ESYS;
+		input->u.host_synced.for_good = input->u.host_synced.code == FF_ESYS;
+	}
+	input->u.host_synced.root = "/tree";
+	world_say(world, input, order->host, 1000 + world_below(world, 50000));
+}
+
+static void probe_host(struct world *world, const struct ff_order *order)
+{
+	struct ff_input *input = about_host(world, order->host, FF_INPUT_HOST_PROBED);
+
+	input->u.host_probed.payload = order->payload;
+	if (world_chance(world, world->faults.probe_fails))
+		input->u.host_probed.error = "no Python with pytest";
+	else if (world_chance(world, 200))
+		input->u.host_probed.note = "using another one";
+	world_say(world, input, order->host, 1000 + world_below(world, 20000));
+}
+
+/* --- executions --- */
+
+static void say_finished(struct world *world, const struct ff_order *order, int64_t took)
+{
+	struct ff_input *input = ff_input_new(FF_INPUT_EXEC_FINISHED);
+	struct ff_result result = {.outcome = world_outcome(world, order->job, order->unit),
+				   .duration_us = took,
+				   .has_status = true};
+
+	input->execution = order->execution;
+	input->u.result = ff_input_result(input, &result);
+	world_say(world, input, order->host, took);
+}
+
+static void say_output(struct world *world, const struct ff_order *order, int64_t at)
+{
+	struct ff_input *input = ff_input_new(FF_INPUT_EXEC_OUTPUT);
+
+	input->execution = order->execution;
+	input->u.output.stream = 1;
+	input->u.output.bytes = "hello\n";
+	input->u.output.len = 6;
+	world_say(world, input, order->host, at);
+}
+
+enum ff_outcome world_outcome(struct world *world, uint32_t job, uint32_t unit)
+{
+	uint8_t *attempts = &world->attempts[job][unit % WORLD_UNITS];
+
+	/* Attempts that were lost with their host do not come here. */
+	if ((*attempts)++ < world_bad_attempts(world, job, unit))
+		return FF_OUTCOME_FAILED;
+	return FF_OUTCOME_PASSED;
+}
+
+static void run(struct world *world, const struct ff_order *order)
+{
+	const struct world_host *h = &world->hosts[order->host];
+	int64_t took = world_duration(world, order->job, order->unit);
+	struct ff_input *input;
+
+	if (!h->up || h->tries != order->tries)
+		return; /* its end is on the way */
+	if (world_is_bomb(world, order->job, order->unit)) {
+		world_happen(world, (struct happening){.at = world->now + took,
+						       .kind = HAPPENS_DEATH,
+						       .host = order->host,
+						       .life = h->life});
+		return;
+	}
+	if (world_chance(world, 300))
+		say_output(world, order, took / 2);
+	if (world_chance(world, world->faults.exec_ends)) {
+		input = ff_input_new(FF_INPUT_EXEC_ENDED);
+		input->execution = order->execution;
+		world_say(world, input, order->host, took);
+		return;
+	}
+	say_finished(world, order, took);
+	if (world_chance(world, world->faults.twice))
+		say_finished(world, order, took);
+}
+
+/* --- nonsense --- */
+
+/* Anything, about anybody; well-formed, as act makes sure. */
+static struct ff_input *nonsense(struct world *world)
+{
+	static const char *const names[] = {"a", "b", NULL};
+	static const uint32_t units[] = {0, 3, 4000000000};
+	static const struct ff_result result = {.outcome = FF_OUTCOME_PASSED};
+	struct ff_input *input = ff_input_new(FF_INPUT_TICK);
+
+	do
+		input->kind = (enum ff_input_kind)world_below(world, FF_INPUT_KINDS);
+	while (input->kind == FF_INPUT_SIGNAL || input->kind == FF_INPUT_START ||
+	       input->kind == FF_INPUT_DISK || input->kind == FF_INPUT_HOST_ENDED ||
+	       input->kind == FF_INPUT_FULL);
+	input->host = world_below(world, world->hosts_len + 1);
+	input->tries = world_below(world, 4) + 100;
+	input->worker = 1000000 + world_below(world, 8);
+	input->execution = 1000000 + world_below(world, 4);
+	input->unit = world_below(world, 50);
+	switch (input->kind) {
+	case FF_INPUT_IDS:
+		input->u.ids.names = names;
+		input->u.ids.len = 2;
+		break;
+	case FF_INPUT_SESSION_RETURNED:
+		input->u.returned.units = units;
+		input->u.returned.len = 3;
+		break;
+	case FF_INPUT_COLLECTED:
+		input->u.collected.digest = "zzz";
+		break;
+	case FF_INPUT_PROBLEM:
+		input->u.problem.nodeid = "n";
+		break;
+	case FF_INPUT_NOTICE:
+		input->u.notice.level = "note";
+		input->u.notice.text = "t";
+		break;
+	case FF_INPUT_UNIT_FINISHED:
+	case FF_INPUT_EXEC_FINISHED:
+		input->u.result = &result;
+		break;
+	case FF_INPUT_HOST_SAID:
+	case FF_INPUT_WORKER_SAID:
+	case FF_INPUT_SESSION_MISSING:
+	case FF_INPUT_WARNED:
+		input->u.said.text = "noise";
+		break;
+	case FF_INPUT_SESSION_ERROR:
+		input->u.error.why = FF_REASON_PAYLOAD;
+		input->u.error.text = "e";
+		break;
+	default:
+		break;
+	}
+	return input;
+}
+
+static void drop(struct world *world, const struct ff_order *order)
+{
+	struct ff_input *input = ff_input_new(FF_INPUT_EXEC_FINISHED);
+	struct ff_result result = {.outcome = FF_OUTCOME_LOST};
+
+	input->execution = order->execution;
+	input->u.result = ff_input_result(input, &result);
+	world_put(world, input, world->now);
+}
+
+/* --- the way of orders and time --- */
+
+void world_order(struct world *world, const struct ff_order *order)
+{
+	switch (order->kind) {
+	case FF_ORDER_OPEN_HOST:
+		open_host(world, order);
+		break;
+	case FF_ORDER_SYNC_HOST:
+		sync_host(world, order);
+		break;
+	case FF_ORDER_PROBE_HOST:
+		probe_host(world, order);
+		break;
+	case FF_ORDER_CLOSE_HOST:
+		world->hosts[order->host].up = false;
+		world->hosts[order->host].life++;
+		break;
+	case FF_ORDER_RUN:
+		run(world, order);
+		break;
+	case FF_ORDER_DROP:
+		drop(world, order);
+		break;
+	case FF_ORDER_PAUSE:
+	case FF_ORDER_RESUME:
+	case FF_ORDER_DISCOVER:
+		break;
+	default:
+		session_order(world, order);
+	}
+	if (world_chance(world, world->faults.nonsense))
+		world_put(world, nonsense(world), world->now + world_below(world, 100000));
+}
+
+static void freeze(struct world *world, const struct happening *happening)
+{
+	struct world_host *h = &world->hosts[happening->host];
+
+	h->frozen = true;
+	h->thaws_at = world->now + world_below(world, 4000000);
+	world_happen(world, (struct happening){.at = h->thaws_at,
+					       .kind = world_chance(world, 500) ? HAPPENS_DEATH
+										: HAPPENS_THAW,
+					       .host = happening->host,
+					       .life = h->life});
+}
+
+static struct ff_input *happens(struct world *world, struct happening *happening)
+{
+	struct world_host *h = &world->hosts[happening->host];
+
+	if (happening->kind == HAPPENS_INPUT)
+		return happening->input;
+	/* What belongs to a former life of the host is still heard sometimes. */
+	if (happening->life != h->life) {
+		if (happening->kind == HAPPENS_SAYING && world_chance(world, 300))
+			return happening->input;
+		ff_input_free(happening->input);
+		return NULL;
+	}
+	if (h->frozen && happening->kind != HAPPENS_DEATH && happening->kind != HAPPENS_THAW) {
+		happening->at = h->thaws_at; /* in the order of before */
+		world_happen(world, *happening);
+		return NULL;
+	}
+	switch (happening->kind) {
+	case HAPPENS_SAYING:
+		return happening->input;
+	case HAPPENS_DEATH:
+		world_kill_host(world, happening->host);
+		break;
+	case HAPPENS_FREEZE:
+		freeze(world, happening);
+		break;
+	case HAPPENS_THAW:
+		h->frozen = false;
+		break;
+	default:
+		session_step(world, happening->session);
+	}
+	return NULL;
+}
+
+int64_t world_next(const struct world *world)
+{
+	return world->heap_len > 0 ? world->heap[0].at : INT64_MAX;
+}
+
+struct ff_input *world_step(struct world *world, int64_t until)
+{
+	struct happening happening;
+
+	if (world_next(world) > until) {
+		world->now = until > world->now ? until : world->now;
+		return NULL;
+	}
+	happening = pop(world);
+	if (happening.at > world->now)
+		world->now = happening.at;
+	return happens(world, &happening);
+}
+
+int64_t world_now(const struct world *world)
+{
+	return world->now;
+}
+
+struct world *world_new(uint64_t seed, uint32_t life, const struct ff_plan *plan, uint32_t hosts,
+			const struct world_faults *faults)
+{
+	struct world *world = ff_xcalloc(1, sizeof(*world));
+
+	world->seed = mix(seed);
+	world->random = mix(world->seed + life);
+	world->plan = plan;
+	world->faults = *faults;
+	world->now = 1000000;
+	world->hosts_len = hosts;
+	world->hosts = ff_xcalloc(hosts + 1, sizeof(*world->hosts));
+	world->attempts = ff_xcalloc(plan->len + 1, sizeof(*world->attempts));
+	ff_list_init(&world->sessions);
+	return world;
+}
+
+void world_free(struct world *world)
+{
+	while (world->heap_len > 0)
+		ff_input_free(pop(world).input);
+	sessions_free(world);
+	ff_free(world->heap);
+	ff_free(world->hosts);
+	ff_free(world->attempts);
+	ff_free(world);
+}

@@ -1,0 +1,57 @@
+/* A world for decide: hosts that die, freeze, lie and come back as a seed says, in virtual time. It
+ * is act's counterpart: it takes orders and gives inputs. */
+#ifndef FF_SIM_WORLD_H
+#define FF_SIM_WORLD_H
+
+#include "dispatch/decision.h"
+#include "dispatch/input.h"
+#include "plan/plan.h"
+
+struct world;
+
+/* How often things go wrong, in thousandths. */
+struct world_faults {
+	uint32_t open_fails, open_cut, sync_fails, probe_fails;
+	uint32_t dies; /* a host, per second of its being there */
+	uint32_t
+		freezes; /* likewise: nothing is heard of it for a while, then it is lost or back */
+	uint32_t crash;	 /* a worker, per unit */
+	uint32_t exec_ends;		/* an execution ends without a word */
+	uint32_t late, twice, nonsense; /* of what is said */
+	uint32_t bomb;			/* units that kill the host that they run on */
+	uint32_t bad;			/* units whose first attempts fail */
+	uint32_t slow;			/* units that exceed their job's time limit */
+	uint32_t differ, missing, collect_error, stop_early;
+};
+
+/* `life`: which run of the seed, each with its own misfortunes. */
+struct world *world_new(uint64_t seed, uint32_t life, const struct ff_plan *plan, uint32_t hosts,
+			const struct world_faults *faults);
+void world_free(struct world *world);
+int64_t world_now(const struct world *world);
+
+void world_order(struct world *world, const struct ff_order *order);
+/* When something happens next; INT64_MAX: nothing will. */
+int64_t world_next(const struct world *world);
+/* Time goes on to `until`, or to what comes before it. The input that happened; NULL: time has
+ * come, or it was nothing that decide hears of. The caller frees it. */
+struct ff_input *world_step(struct world *world, int64_t until);
+/* To be given later. */
+void world_put(struct world *world, struct ff_input *input, int64_t at);
+
+uint64_t world_random(struct world *world);
+uint32_t world_below(struct world *world, uint32_t n);
+bool world_chance(struct world *world, uint32_t thousandths);
+
+/* What a unit is like, always the same for one seed. */
+bool world_is_bomb(const struct world *world, uint32_t job, uint32_t unit);
+uint32_t world_bad_attempts(const struct world *world, uint32_t job, uint32_t unit);
+/* The same, where there is no world at hand. */
+bool world_unit_is_bomb(uint64_t seed, uint32_t job, uint32_t unit,
+			const struct world_faults *faults);
+uint32_t world_unit_bad(uint64_t seed, uint32_t job, uint32_t unit,
+			const struct world_faults *faults);
+/* How many units a job of sessions has. */
+uint32_t world_units(const struct world *world, uint32_t job);
+
+#endif

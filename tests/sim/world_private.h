@@ -1,0 +1,65 @@
+/* What the files of the world share. */
+#ifndef FF_SIM_WORLD_PRIVATE_H
+#define FF_SIM_WORLD_PRIVATE_H
+
+#include "base/list.h"
+#include "world.h"
+
+enum { WORLD_UNITS = 256 }; /* of a job, whose attempts are counted */
+
+enum happens {
+	HAPPENS_INPUT,	/* in any case */
+	HAPPENS_SAYING, /* if its host still lives */
+	HAPPENS_DEATH,
+	HAPPENS_FREEZE,
+	HAPPENS_THAW,
+	HAPPENS_STEP, /* of a session */
+};
+
+struct world_session;
+
+struct happening {
+	int64_t at;
+	uint64_t order;
+	enum happens kind;
+	uint32_t host;
+	uint32_t life;
+	struct ff_input *input;
+	uint32_t session; /* its worker's number */
+};
+
+struct world_host {
+	uint32_t tries; /* of the latest opening */
+	uint32_t life;	/* changes with each opening and each death */
+	bool up, frozen;
+	int64_t thaws_at;
+};
+
+struct world {
+	uint64_t seed, random;
+	const struct ff_plan *plan;
+	struct world_faults faults;
+	int64_t now;
+	struct world_host *hosts;
+	uint32_t hosts_len;
+	struct happening *heap;
+	size_t heap_len, heap_cap;
+	uint64_t happenings;
+	uint8_t (*attempts)[WORLD_UNITS]; /* by job: that came to an end of their own */
+	struct ff_list sessions;
+};
+
+void world_happen(struct world *world, struct happening happening);
+void world_say(struct world *world, struct ff_input *input, uint32_t host, int64_t delay);
+void world_say_at(struct world *world, struct ff_input *input, uint32_t host, int64_t at);
+void world_kill_host(struct world *world, uint32_t host);
+enum ff_outcome world_outcome(struct world *world, uint32_t job, uint32_t unit);
+int64_t world_duration(const struct world *world, uint32_t job, uint32_t unit);
+bool world_is_slow(const struct world *world, uint32_t job, uint32_t unit);
+
+void session_order(struct world *world, const struct ff_order *order);
+void session_step(struct world *world, uint32_t worker);
+void sessions_die(struct world *world, uint32_t host);
+void sessions_free(struct world *world);
+
+#endif
