@@ -75,7 +75,6 @@ static void make_jobs(struct ff_engine *e)
 		job->payload = payload_number(plan->jobs[i].payload);
 		job->ids_from = FF_NOBODY;
 		ff_list_init(&job->dirty);
-		ff_list_init(&job->executions);
 		ff_list_init(&job->sessions);
 		ff_list_init(&job->idle);
 	}
@@ -133,14 +132,12 @@ void ff_engine_free(struct ff_engine *e)
 
 	if (!e)
 		return;
-	while (ff_map_next(&e->executions, &cursor, NULL, &value)) {
-		ff_free(((struct execution *)value)->name);
-		ff_free(value);
-	}
-	cursor = 0;
+	for (uint32_t i = 0; i < e->executions_len; i++)
+		ff_free(e->executions[i]);
+	ff_free(e->executions);
+	ff_free(e->free_places);
 	while (ff_map_next(&e->sessions, &cursor, NULL, &value))
 		ff_free(value);
-	ff_map_release(&e->executions);
 	ff_map_release(&e->sessions);
 	ff_map_release(&e->patterns);
 	ff_arena_release(&e->arena);

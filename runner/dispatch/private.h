@@ -12,6 +12,7 @@ enum {
 	UNIT_ALONE_MAX = 2, /* a unit that took so many hosts down, alone on them, is set aside */
 	HOST_VAIN_MAX = 8,  /* a host that went away so often in a row without a unit finished */
 	HOST_CUT_TRIES = 4, /* a connection that is cut while it opens is tried so often */
+	EXECUTION_PLACE_BITS = 20, /* of its number: so many may run at one time */
 	NOT_RUN_NAMED = 10000, /* of a job's units that did not run, so many are named one by one */
 };
 
@@ -32,11 +33,11 @@ struct due_at {
 
 /* One execution of a unit on a slot, by the host's foreman; or of a discovery. */
 struct execution {
-	struct ff_list in_host, in_job;
+	struct ff_list in_host;
 	uint32_t number, attempt;
 	struct ff_placement placement; /* unit NOBODY: a discovery */
 	int64_t started_us;
-	char *name; /* of its unit; NULL: a discovery */
+	char name[]; /* of its unit; "": a discovery */
 };
 
 /* A session: a record's number, and what is going on in it. */
@@ -68,8 +69,8 @@ struct engine_host {
 	bool wanted;
 	struct ff_list executions, sessions;
 	struct due_at retry;
-	uint32_t probed;   /* bits: payloads that were looked for, by their number */
-	uint32_t unfit;	   /* bits: and can't run there */
+	uint32_t probed;      /* bits: payloads that were looked for, by their number */
+	uint32_t unfit;	      /* bits: and can't run there */
 	char *platform, *cwd; /* what the latest connection told; cwd: after the sync */
 	bool native;
 	int64_t opened_us; /* latest try */
@@ -84,7 +85,7 @@ struct engine_job {
 	uint32_t dependents_len, needs_left;
 	struct host_set *hosts; /* shared by jobs with one pattern */
 	uint32_t payload;	/* its number */
-	struct ff_list executions, sessions, idle;
+	struct ff_list sessions, idle;
 	uint64_t *done_before;	 /* bitset of units; NULL: none */
 	const char **unit_names; /* of collected units; NULL: the plan knows */
 	struct ff_arena arena;
@@ -109,12 +110,17 @@ struct ff_engine {
 	struct ff_deadlines deadlines;
 	struct engine_host *hosts;
 	struct engine_job *jobs;
-	struct ff_map executions; /* by number */
-	struct ff_map sessions;	  /* by their record's number */
-	struct ff_map patterns;	  /* of hosts -> host_set */
+	/* By their numbers' lower bits; what is above tells those apart that had one place in turn,
+	 * so that none is taken for another. */
+	struct execution **executions;
+	uint32_t *free_places;
+	uint32_t executions_len, free_len, executions_cap;
+	struct ff_map sessions; /* by their record's number */
+	struct ff_map patterns; /* of hosts -> host_set */
 	struct ff_arena arena;
 	struct ff_list dirty;
-	uint32_t next_execution, next_worker;
+	uint32_t generation; /* of the next execution's number */
+	uint32_t next_worker;
 	uint32_t hosts_asked; /* that are needed by some job */
 	struct due_at kill;   /* the end of the first interrupt's grace */
 	int64_t started_us;

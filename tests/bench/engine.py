@@ -110,9 +110,9 @@ def million(bench):
 SIMULATED = re.compile(r": ([\d.]+) s, ([\d.]+) us a unit, makespan ([\d.]+) of the bound$", re.M)
 
 
-def simulated(bench, units, hosts):
-    done = subprocess.run([bench.program("tests/simulate"), "-p", str(units), str(hosts)], capture_output=True,
-                          text=True)
+def simulated(bench, units, hosts, *journal):
+    done = subprocess.run([bench.program("tests/simulate"), "-p", str(units), str(hosts), *journal],
+                          capture_output=True, text=True)
     found = SIMULATED.search(done.stdout)
     if done.returncode or not found:
         raise SystemExit(f"simulate -p {units} {hosts}: {done.stdout}{done.stderr}")
@@ -120,13 +120,16 @@ def simulated(bench, units, hosts):
 
 
 def simulation(bench):
-    """A million units through decide and apply, over 10,000 hosts and over 10."""
-    many, few = [], []
+    """A million units through decide and apply; what one costs, its events encoded for the journal,
+    over 10,000 hosts and over 10."""
+    bare, many, few = [], [], []
     for _ in range(max(3, ROUNDS)):
-        many.append(simulated(bench, 1000000, 10000))
-        few.append(simulated(bench, 1000000, 10))
-    log({"10,000 hosts": many, "10 hosts": few})
-    took, each, makespan = map(statistics.median, zip(*many))
+        bare.append(simulated(bench, 1000000, 10000))
+        many.append(simulated(bench, 1000000, 10000, "journal"))
+        few.append(simulated(bench, 1000000, 10, "journal"))
+    log({"10,000 hosts": bare, "with events": many, "10 hosts": few})
+    took, _, makespan = map(statistics.median, zip(*bare))
+    each = statistics.median(x[1] for x in many)
     bench.limit("simulation, 1e6 units", took, 6.0, "s")
     bench.limit("simulation, makespan", makespan, 1.02, "bound")
     bench.line("a unit, 10,000 beside 10", each, statistics.median(x[1] for x in few), 1.5, "us")

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "dispatch/engine.h"
+#include "event/journal.h"
 
 struct ending {
 	int64_t at;
@@ -23,12 +24,14 @@ struct perf {
 	struct ff_state state;
 	struct ff_engine *engine;
 	struct ff_decision decision;
+	bool journal;
+	struct ff_buf lines;
 	int64_t *durations;
 	int64_t now;
 	struct ending *heap;
 	uint32_t heap_len;
 	struct ff_inputs inputs; /* what hosts answer at once */
-	int64_t world_ns; /* that the heap took */
+	int64_t world_ns;	 /* that the heap took */
 };
 
 static int64_t cpu_ns(void)
@@ -122,6 +125,9 @@ static void decide(struct perf *perf, struct ff_input *input)
 	struct ff_now now = {perf->now, 1700000000000000 + perf->now};
 
 	ff_engine_decide(perf->engine, input, now, &perf->decision);
+	for (size_t i = 0; perf->journal && i < perf->decision.events_len; i++)
+		ff_event_json(&perf->lines, &perf->decision.events[i]);
+	ff_buf_clear(&perf->lines);
 	for (size_t i = 0; i < perf->decision.orders_len; i++)
 		order(perf, &perf->decision.orders[i]);
 	ff_decision_clear(&perf->decision);
@@ -186,9 +192,9 @@ static void run(struct perf *perf)
 	}
 }
 
-int perf(uint32_t units, uint32_t hosts)
+int perf(uint32_t units, uint32_t hosts, bool journal)
 {
-	struct perf perf = {0};
+	struct perf perf = {.journal = journal};
 	struct ff_engine_opts opts = {.config = &perf.config,
 				      .inventory = &perf.inventory,
 				      .plan = &perf.plan,
@@ -218,6 +224,7 @@ int perf(uint32_t units, uint32_t hosts)
 	ff_plan_release(&perf.plan);
 	ff_inventory_release(&perf.inventory);
 	ff_config_release(&perf.config);
+	ff_buf_release(&perf.lines);
 	ff_free(perf.durations);
 	ff_free(perf.heap);
 	return !good;

@@ -4,7 +4,7 @@
  *
  *	simulate COUNT [FIRST]    so many seeds
  *	simulate -s SEED          one, with all that happens told
- *	simulate -p UNITS HOSTS   a run without faults, timed (bench) */
+ *	simulate -p UNITS HOSTS [journal]   a run without faults, timed (bench) */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -329,10 +329,11 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && strcmp(argv[1], "-s") == 0)
 		return !simulate(strtoull(argv[2], NULL, 10), true);
-	if (argc == 4 && strcmp(argv[1], "-p") == 0)
-		return perf((uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]));
+	if ((argc == 4 || argc == 5) && strcmp(argv[1], "-p") == 0)
+		return perf((uint32_t)atoi(argv[2]), (uint32_t)atoi(argv[3]), argc == 5);
 	if (argc < 2) {
-		fprintf(stderr, "usage: simulate COUNT [FIRST] | -s SEED | -p UNITS HOSTS\n");
+		fprintf(stderr,
+			"usage: simulate COUNT [FIRST] | -s SEED | -p UNITS HOSTS [journal]\n");
 		return 2;
 	}
 	count = strtoull(argv[1], NULL, 10);
