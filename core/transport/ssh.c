@@ -143,8 +143,11 @@ static void finish(struct ff_ssh *ssh, const struct ff_err *err)
 	case FF_EUNSUPPORTED:
 		ssh->hand_over = true;
 		break;
-	case FF_EUNREACH:
 	case FF_ELOST:
+		if (failed_in >= FF_SSH_RUNNING)
+			break; /* how the worker ended: others say where */
+		/* fall through */
+	case FF_EUNREACH:
 	case FF_EAUTH:
 	case FF_EHOSTKEY:
 	case FF_ECONFIG:

@@ -908,7 +908,10 @@ def test_no_orphans(raw, victim):
 
 def test_a_daemon_of_a_command_lives_with_the_worker(raw):
     worker = raw()
-    builtin(worker, "command", shell="setsid sleep 1001 >/dev/null 2>&1 & echo $!")
+    # It is a daemon once it leads a session: not a moment earlier.
+    shell = ("setsid sleep 1001 >/dev/null 2>&1 & p=$!\n"
+             "until [ \"$(cut -d' ' -f6 /proc/$p/stat)\" = $p ]; do :; done; echo $p")
+    builtin(worker, "command", shell=shell)
     items, output, error = gather(worker)
     assert error is None and not items[-1][1]["leaked"]
     pid = int(output["out"])

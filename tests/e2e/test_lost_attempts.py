@@ -56,7 +56,9 @@ def test_each_is_tried_again_alone(farflung):
     assert events[-1]["counts"].get("retried", 0) == 0
 
     assert {e["native"] for e in of_kind(events, "host-ready")} == {True}
-    assert "host box is back: native worker, " in live.stderr
+    # The others may be done before it is.
+    if len(of_kind(events, "host-ready", host="box")) > 1:
+        assert "host box is back: native worker, " in live.stderr
     (line,) = lines_about(live.stderr, "SIGKILL")
     assert line.startswith("host box away: ") and "; 3 units ran there; trying again in " in line
     assert not re.search(r"^(LOST|RETRY)", live.stderr, re.MULTILINE)
