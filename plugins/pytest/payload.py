@@ -17,8 +17,9 @@
 #           ("collect_report", {nodeid, outcome, longrepr, message}) · ("warning", {…})
 #           ("internal_error", text) · ("usage_error", text)
 #           ("trouble", text)    the traceback of a hook that failed at the end
-#           ("finished", {exitstatus, bad, stop, workeroutput, duration})       always last
-#             bad: the status says more than the tests do; stop: why it is so, or stopped early
+#           ("finished", {exitstatus, bad, stop, told, workeroutput, duration}) always last
+#             bad: the status says more than the tests do; stop: why it is so, or stopped early;
+#             told: that was one test's own, and told with it (KeyboardInterrupt)
 # Received: ("list",) · ("run", [index, …]) · ("end",)
 #           ("drop", [index, …] or None)  None: all, and only ("end",) may follow; else the next
 #                                one stays if a teardown has already left its fixtures alone
@@ -77,6 +78,7 @@ class Worker:
         self.deselected = 0
         self.failed = False  # a test, or a collection
         self.stopped = ""  # why it ends, in words
+        self.broke_off = None  # a KeyboardInterrupt that was a test's own
 
     def send(self, *item):
         self.channel.send(item)
@@ -168,6 +170,7 @@ class Worker:
                     self.deliver(self.done(index, item, began, exc))
                 except OSError:
                     pass
+                self.broke_off = exc if isinstance(exc, KeyboardInterrupt) else None
             raise
         return self.done(index, item, began)
 
@@ -581,6 +584,8 @@ def main(
         "exitstatus": ending.status,
         "bad": ending.bad or not told,
         "stop": stop,
+        # With its test: nothing keeps the others from being run elsewhere.
+        "told": bool(worker and worker.broke_off and stop == words_of(worker.broke_off)),
         "workeroutput": plain(getattr(worker and worker.config, "workeroutput", {})),
         "duration": time.time() - began,
     }

@@ -431,6 +431,10 @@ static int on_finished(const struct incoming *in)
 		snprintf(words, sizeof(words), "pytest's exit status is %d", (int)status);
 		stop = words;
 	}
+	if (ff_dict_bool(dict, "told", false)) {
+		bad = false;
+		stop = "";
+	}
 	in->sink->session_finished(in->ctx, (int)status, bad, *stop ? stop : NULL);
 	return 0;
 }

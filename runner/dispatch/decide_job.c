@@ -386,8 +386,11 @@ static void finish(struct ff_engine *e, uint32_t number)
 
 	if (is_infra(job->why) && record->known && !job->stopped)
 		lose_units(e, number);
+	/* Green must mean green. */
+	if (!record->known && job->why == FF_REASON_NONE && record->problems == 0 &&
+	    !job->collect_only)
+		ff_job_error(e, number, FF_REASON_SESSION, "it ended before it knew what to run");
 	if (record->known && units_left(record) > 0) {
-		/* Green must mean green. */
 		if (job->why == FF_REASON_NONE && record->problems == 0)
 			ff_job_error(e, number, FF_REASON_SESSION,
 				     ff_engine_text(e, "it ended before %u of its %u units had run",

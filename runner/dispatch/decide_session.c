@@ -402,6 +402,7 @@ static void unit_ended(struct ff_engine *e, struct session *session, const struc
 
 	if (!ff_run_session_runs(e, session) || record_of(e, session)->unit != input->unit)
 		return;
+	session->served = true;
 	ff_engine_not_due(e, &session->timeout);
 	ff_queues_done(queues_of(e, session), session->number, input->unit,
 		       input->u.result->duration_us);
@@ -436,19 +437,20 @@ static void finished(struct ff_engine *e, struct session *session, const struct 
 	uint32_t number = session->placement.job;
 	struct engine_job *job = &e->jobs[number];
 	const char *stop = input->u.finished.stop;
+	bool early = !session->up && !job->collect_only, bad = input->u.finished.bad;
 
 	if (session->finished)
 		return;
 	if (ff_run_session_runs(e, session))
 		report_running(e, session, stop && *stop ? stop : "it ended in the middle", NULL);
-	/* A session that ends before it has collected would do so again: errors of collection. */
-	if (!session->up)
+	/* A session that ends before it has collected, or run anything, would do so again. */
+	if (!session->up || (!session->served && !session->told_end))
 		job->given_up = true;
 	take_out(e, session, FF_NOBODY, false);
 	session->finished = true;
 	session->up = false;
 	/* Errors of collection were told one by one. */
-	if (input->u.finished.bad && e->state->jobs[number].problems == 0)
+	if ((bad || (early && stop && *stop)) && e->state->jobs[number].problems == 0)
 		ff_job_stop(e, number, FF_REASON_SESSION,
 			    ff_engine_text(e, "%s: %s", record_of(e, session)->name,
 					   stop && *stop

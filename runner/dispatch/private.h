@@ -54,6 +54,7 @@ struct session {
 	bool wants;	/* waits for an answer */
 	bool finished;	/* has said its last */
 	bool timed_out; /* killed because its unit took too long */
+	bool served;	/* a unit came to its end there */
 };
 
 /* The hosts that a pattern means, and for how many jobs that still matters. */
