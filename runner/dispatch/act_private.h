@@ -86,6 +86,8 @@ void ff_act_probe_host(struct ff_act *act, const struct ff_order *order);
 void ff_act_open_worker(struct ff_act *act, const struct ff_order *order);
 void ff_act_worker_order(struct ff_act *act, const struct ff_order *order);
 void ff_act_worker_free(struct ff_act *act, struct act_worker *worker);
+/* Its session has said its last: it may take its time to end. */
+void ff_act_worker_finished(struct act_worker *worker);
 
 /* --- act_execution.c --- */
 void ff_act_execute(struct ff_act *act, const struct ff_order *order);

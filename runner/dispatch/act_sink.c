@@ -27,7 +27,7 @@ static void has_finished(void *ctx)
 	struct act_speaker *speaker = ctx;
 
 	if (speaker->session)
-		speaker->session->finished = true;
+		ff_act_worker_finished(speaker->session);
 }
 
 static void on_missing(void *ctx, const char *text)

@@ -54,6 +54,7 @@ static void on_stderr(struct ff_gateway *gateway, const char *line, void *ctx)
 		put_said(worker, line);
 }
 
+/* The end of what was over the cap; what comes after it has a cap of its own. */
 static void put_rest_of_stderr(struct act_worker *worker)
 {
 	struct ff_event tail = {.kind = FF_EVENT_UNIT_OUTPUT};
@@ -66,6 +67,14 @@ static void put_rest_of_stderr(struct act_worker *worker)
 	ff_buf_add(&text, tail.u.unit_output.bytes, tail.u.unit_output.len);
 	put_said(worker, ff_buf_str(&text));
 	ff_buf_release(&text);
+	ff_output_release(&worker->said);
+	ff_output_init(&worker->said, FF_OUTPUT_TAIL);
+}
+
+void ff_act_worker_finished(struct act_worker *worker)
+{
+	put_rest_of_stderr(worker);
+	worker->finished = true;
 }
 
 /* --- its end --- */

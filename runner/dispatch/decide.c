@@ -399,8 +399,8 @@ void ff_engine_decide(struct ff_engine *e, const struct ff_input *input, struct 
 	e->decision = decision;
 	if (e->state->run.state == FF_RUN_NEW && input->kind != FF_INPUT_START)
 		return;
-	/* After its last word only workers' ends are noted. */
-	if (e->over && input->kind != FF_INPUT_WORKER_ENDED)
+	/* After its last word only workers' ends are noted, and what they say until then. */
+	if (e->over && input->kind != FF_INPUT_WORKER_ENDED && input->kind != FF_INPUT_WORKER_SAID)
 		return;
 	dispatch(e, input);
 	if (e->over)

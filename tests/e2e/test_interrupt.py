@@ -3,7 +3,7 @@ import os
 import signal
 import time
 
-from conftest import junit_outcomes, of_kind, outcomes, result_of, write
+from conftest import junit_outcomes, of_kind, outcomes, result_of, wait_until, write
 
 WAITS = "while [ ! -e go ]; do sleep 0.01; done"
 
@@ -46,7 +46,12 @@ def test_grace_ends(farflung):
     interrupt(live)
     events = live.finish(130)
     assert outcomes(events) == {"unit": "lost"}
-    assert result_of(events, "unit")["message"] == "interrupted"
+    assert len(of_kind(events, "interrupted")) == 1
+    (stopping,) = of_kind(events, "stopping")
+    assert stopping["kill"] is True and stopping["why"] == "interrupted"
+    result = result_of(events, "unit")
+    assert result["message"] == "interrupted" and result["duration_us"] >= 200000
+    assert result["sections"][0]["text"] == "words\n"
     assert junit_outcomes(farflung.cwd / "junit.xml")[("", "unit")][0] == "error"
 
 
@@ -122,7 +127,6 @@ def test_before_any_host_is_there(farflung):
     live = start(farflung, f"inventory: [{{spec: popen, worker: python, python: '{farflung.cwd}/mute'}}]\n"
                  "settings: {connect_timeout: 1h, grace: 200ms}\njobs: {unit: {run: 'true'}}\n")
     live.event("run-started")
-    from conftest import wait_until
     wait_until((farflung.cwd / "opened").exists, 20, "the interpreter was started")
     interrupt(live)
     events = live.finish(130, seconds=30)
@@ -138,3 +142,33 @@ def test_sigterm_is_like_it(farflung):
     write(farflung.cwd / "go", "")
     events = live.finish(130)
     assert list(outcomes(events).values()) == ["passed"]
+
+
+def test_the_summary_says_what_did_not_run(farflung, python):
+    """For each job, on the terminal, in the last line and in JUnit: also for those never begun."""
+    write(farflung.cwd / "test_it.py", "def test_n(): pass\n")
+    farflung.yaml(
+        f"inventory: [{{spec: popen, python: '{python}'}}]\nsettings: {{grace: 60s}}\njobs:\n"
+        f"  done: {{run: 'true', count: 2}}\n"
+        f"  unit: {{run: 'touch begun; {WAITS}', count: 5, needs: done}}\n"
+        "  later: {run: 'true', count: 3, needs: unit}\n"
+        "  tests: {pytest: [-p, 'no:cacheprovider'], needs: unit}\n")
+    process = farflung.start("run", "--junit", "junit.xml", start_new_session=True)
+    wait_until((farflung.cwd / "begun").exists, 30, "a unit runs")
+    os.killpg(process.pid, signal.SIGINT)
+    # It says that it heard before what runs may end: else the next one would begin.
+    for line in process.stdout:
+        if "nterrupt" in line:
+            break
+    write(farflung.cwd / "go", "")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "farflung: 3 passed, 7 not run; interrupted (exit 130)"
+    assert "job unit: stopped: interrupted; 4 of 5 commands did not run\n" in out
+    assert "job later: stopped: interrupted; 3 of 3 commands did not run\n" in out
+    assert "job tests: stopped: interrupted" in out
+    assert "job done" not in out
+    text = (farflung.cwd / "junit.xml").read_text()
+    assert "1970" not in text and "<skipped" not in text
+    kinds = [kind for kind, _ in junit_outcomes(farflung.cwd / "junit.xml").values()]
+    assert kinds.count("passed") == 3 and kinds.count("error") == 7 + 1
