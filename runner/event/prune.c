@@ -155,10 +155,18 @@ static int newest_first(const void *a, const void *b)
 	return strcmp(((const struct run *)b)->id, ((const struct run *)a)->id);
 }
 
+static bool is_last(const struct prune *prune, const struct run *run)
+{
+	return prune->last && strcmp(prune->last, run->name) == 0;
+}
+
+/* `last` counts first: names of one second are in no order. */
 static void remove_old(struct prune *prune, int64_t keep_runs, int64_t keep_days)
 {
 	int64_t now = (int64_t)time(NULL), kept = 0;
 
+	for (size_t i = 0; i < prune->len; i++)
+		kept += is_last(prune, &prune->runs[i]);
 	if (prune->len > 0)
 		qsort(prune->runs, prune->len, sizeof(*prune->runs), newest_first);
 	for (size_t i = 0; i < prune->len; i++) {
@@ -171,10 +179,12 @@ static void remove_old(struct prune *prune, int64_t keep_runs, int64_t keep_days
 				remove_run(prune, run);
 			continue;
 		}
+		if (is_last(prune, run))
+			continue;
 		kept++;
 		if (keep_runs > 0 && kept > keep_runs)
 			old = true;
-		if (old && !(prune->last && strcmp(prune->last, run->name) == 0))
+		if (old)
 			remove_run(prune, run);
 	}
 }

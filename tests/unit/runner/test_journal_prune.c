@@ -116,6 +116,29 @@ static void test_number(void **state)
 	assert_true(there(dir, "20260105-000000-abcd"));
 }
 
+/* Of runs that began in one second the last one may be anywhere among them: no other is kept for it. */
+static void test_last_is_one_of_them(void **state)
+{
+	const char *dir = *state;
+	char id[32], link[PATH_MAX];
+	unsigned left = 0;
+
+	for (int i = 0; i < 5; i++) {
+		snprintf(id, sizeof(id), "20260101-000000-000%d", i);
+		make(dir, id);
+	}
+	path_of(link, dir, "last", "");
+	link[strlen(link) - 1] = '\0';
+	assert_int_equal(symlink("20260101-000000-0000", link), 0);
+	prune(dir, 3, 0);
+	for (int i = 0; i < 5; i++) {
+		snprintf(id, sizeof(id), "20260101-000000-000%d", i);
+		left += there(dir, id);
+	}
+	assert_int_equal(left, 3);
+	assert_true(there(dir, "20260101-000000-0000"));
+}
+
 static void test_age(void **state)
 {
 	const char *dir = *state;
@@ -226,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_number, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_last_is_one_of_them, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_age, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_going, setup, teardown),
