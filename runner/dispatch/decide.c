@@ -144,6 +144,7 @@ void ff_engine_stop(struct ff_engine *e, enum ff_reason why, const char *text)
 		return;
 	event.u.stopping.why = why;
 	event.u.stopping.reason = text;
+	e->stop = ff_arena_strdup(&e->arena, text);
 	ff_engine_emit(e, &event);
 	stop_all_jobs(e, why);
 }
@@ -244,12 +245,17 @@ static int exit_code(const struct ff_engine *e, struct ff_buf *reason, enum ff_r
 			continue;
 		code = own;
 		*why = job->why;
-		words = job->result == FF_JOB_ERROR ? e->jobs[i].error : words;
+		if (job->result != FF_JOB_PASSED && job->result != FF_JOB_SKIPPED &&
+		    e->jobs[i].error)
+			words = e->jobs[i].error;
 	}
 	if (run->problems > 0)
 		ff_buf_addf(reason, ", %u not collected", run->problems);
 	if (words)
 		ff_buf_addf(reason, "; %s", words);
+	if (e->stop)
+		ff_buf_addf(reason, "; %s%s", run->stopped == FF_REASON_MAXFAIL ? "stopped " : "",
+			    e->stop);
 	for (int i = 0; i < FF_OUTCOMES && code == 0; i++)
 		if (ff_outcome_bad((enum ff_outcome)i) && run->counts.by_outcome[i] > 0)
 			code = 1;

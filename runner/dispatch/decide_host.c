@@ -39,12 +39,23 @@ static struct engine_host *subject(struct ff_engine *e, const struct ff_input *i
 	return &e->hosts[input->host];
 }
 
+bool ff_host_in_set(const struct ff_engine *e, uint32_t job, uint32_t host)
+{
+	return e->jobs[job].hosts->bits[host / 64] >> host % 64 & 1;
+}
+
 bool ff_host_in_job(const struct ff_engine *e, uint32_t job, uint32_t host)
 {
-	const struct engine_job *j = &e->jobs[job];
+	return ff_host_in_set(e, job, host) && !(e->hosts[host].unfit >> e->jobs[job].payload & 1);
+}
 
-	return (j->hosts->bits[host / 64] >> host % 64 & 1) &&
-	       !(e->hosts[host].unfit >> j->payload & 1);
+const char *ff_host_in_vain(const struct ff_engine *e, uint32_t job, uint32_t host)
+{
+	const struct ff_host_record *record = &e->state->hosts[host];
+
+	if (record->unfit && job != FF_NOBODY && (e->hosts[host].unfit >> e->jobs[job].payload & 1))
+		return record->unfit;
+	return record->error ? record->error : "not available";
 }
 
 bool ff_host_hopeful(const struct ff_engine *e, uint32_t host)
@@ -143,7 +154,8 @@ static void ready(struct ff_engine *e, struct engine_host *host)
 	host->away_us = 0;
 	ff_engine_emit(e, &event);
 	ff_sched_host_up(e->sched, number_of(e, host), record_of(e, host)->slots);
-	if (!e->required_met)
+	/* Jobs may wait for it. */
+	if (e->opts.config->settings.require_hosts != 0)
 		touch_jobs(e);
 }
 
@@ -224,6 +236,8 @@ void ff_host_unfit(struct ff_engine *e, uint32_t number, uint32_t payload, const
 		if (e->jobs[i].payload != payload)
 			continue;
 		ff_sched_job_not_on(e->sched, i, number);
+		if (ff_host_in_set(e, i, number))
+			ff_required_host_unfit(e, i);
 		ff_job_touch(e, i);
 	}
 }

@@ -231,39 +231,6 @@ static void start(struct ff_engine *e, uint32_t number)
 	ff_job_touch(e, number); /* there may be no host for it at all */
 }
 
-/* --- hosts that must be there --- */
-
-static bool usable(const struct ff_engine *e, uint32_t host)
-{
-	return e->state->hosts[host].was_ready && !e->state->hosts[host].unfit;
-}
-
-/* Once all were there at one time, the condition is met for good. */
-static bool required_hosts_there(struct ff_engine *e)
-{
-	int64_t required = e->opts.config->settings.require_hosts;
-	uint32_t there = 0, hopeless = 0, need;
-
-	if (required == 0 || e->required_met)
-		return e->required_met = true;
-	for (uint32_t i = 0; i < e->state->hosts_len; i++) {
-		if (!e->hosts[i].wanted)
-			continue;
-		there += usable(e, i);
-		hopeless += !usable(e, i) &&
-			    (e->state->hosts[i].state == FF_HOST_GONE || e->state->hosts[i].unfit);
-	}
-	need = required < 0 ? e->hosts_asked : (uint32_t)required;
-	if (there >= need)
-		return e->required_met = true;
-	if (e->hosts_asked - hopeless < need)
-		ff_engine_stop(
-			e, FF_REASON_REQUIRED_HOSTS,
-			ff_engine_text(e, "require_hosts asks for %u of %u hosts, %u can't be used",
-				       need, e->hosts_asked, hopeless));
-	return false;
-}
-
 /* --- ending --- */
 
 static uint32_t bad_units(const struct ff_job_record *job)
@@ -351,13 +318,14 @@ static enum ff_job_result result_of(const struct ff_engine *e, uint32_t number)
 		return bad ? FF_JOB_FAILED : FF_JOB_PASSED;
 	case FF_REASON_NEEDS:
 		return FF_JOB_SKIPPED;
+	case FF_REASON_REQUIRED_HOSTS:
+		return FF_JOB_STOPPED;
 	case FF_REASON_MAXFAIL:
 		if (bad)
 			return FF_JOB_FAILED;
 		/* fall through */
 	case FF_REASON_INTERRUPTED:
 	case FF_REASON_DISK:
-	case FF_REASON_REQUIRED_HOSTS:
 		/* It came to its end all the same, if nothing is left. */
 		if (!record->known || record->counts.not_run > 0)
 			return FF_JOB_STOPPED;
@@ -429,16 +397,6 @@ static uint32_t restart_limit(const struct ff_engine *e, uint32_t number)
 	return limit >= 0 ? (uint32_t)limit : 4 * e->jobs[number].workers;
 }
 
-/* Why the job can't use it. */
-static const char *host_in_vain(const struct ff_engine *e, uint32_t number, uint32_t host)
-{
-	const struct ff_host_record *record = &e->state->hosts[host];
-
-	if (record->unfit && (e->hosts[host].unfit >> e->jobs[number].payload & 1))
-		return record->unfit;
-	return record->error ? record->error : "not available";
-}
-
 const char *ff_job_no_host(struct ff_engine *e, uint32_t number)
 {
 	struct ff_buf text = FF_BUF_INIT;
@@ -447,7 +405,7 @@ const char *ff_job_no_host(struct ff_engine *e, uint32_t number)
 	for (uint32_t i = 0; i < e->state->hosts_len; i++) {
 		const struct ff_host_record *host = &e->state->hosts[i];
 
-		if (!(e->jobs[number].hosts->bits[i / 64] >> i % 64 & 1))
+		if (!ff_host_in_set(e, number, i))
 			continue;
 		if (ff_host_in_job(e, number, i) && ff_host_hopeful(e, i)) {
 			ff_buf_release(&text);
@@ -455,7 +413,7 @@ const char *ff_job_no_host(struct ff_engine *e, uint32_t number)
 		}
 		if (text.len < 4096)
 			ff_buf_addf(&text, "%shost %s: %s", text.len ? "; " : "", host->name,
-				    host_in_vain(e, number, i));
+				    ff_host_in_vain(e, number, i));
 	}
 	copy = ff_engine_text(e, "%s", text.len ? ff_buf_str(&text) : "there is none");
 	ff_buf_release(&text);
@@ -505,7 +463,8 @@ static void look_at(struct ff_engine *e, uint32_t number)
 	if (state == FF_JOBSTATE_WAITING) {
 		if (job->stopped || (job->needs_left == 0 && job->why == FF_REASON_NEEDS))
 			finish(e, number);
-		else if (job->needs_left == 0 && required_hosts_there(e) && !ff_engine_stopping(e))
+		else if (job->needs_left == 0 && ff_required_hosts_there(e, number) &&
+			 !ff_engine_stopping(e))
 			start(e, number);
 	} else if (state == FF_JOBSTATE_RUNNING && job->live == 0) {
 		check_idle(e, number);

@@ -47,7 +47,9 @@ static void check_maxfail(struct ff_engine *e)
 		if (ff_outcome_bad((enum ff_outcome)i))
 			bad += e->state->run.counts.by_outcome[i];
 	if (maxfail > 0 && bad >= maxfail)
-		ff_engine_stop(e, FF_REASON_MAXFAIL, "maxfail was reached");
+		ff_engine_stop(e, FF_REASON_MAXFAIL,
+			       ff_engine_text(e, "after %lld failure%s", (long long)bad,
+					      bad == 1 ? "" : "s"));
 }
 
 void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struct ff_result *result)

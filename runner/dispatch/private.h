@@ -68,6 +68,7 @@ struct engine_host {
 	bool is_parent;	    /* others go via it */
 	uint32_t sets_left; /* that it is in, and that jobs still need */
 	bool wanted;
+	bool counted; /* was there when all that must be there were */
 	struct ff_list executions, sessions;
 	struct due_at retry;
 	uint32_t probed;      /* bits: payloads that were looked for, by their number */
@@ -123,10 +124,10 @@ struct ff_engine {
 	uint32_t generation; /* of the next execution's number */
 	uint32_t next_worker;
 	uint32_t hosts_asked; /* that are needed by some job */
+	const char *stop;     /* why everything stops, in words; NULL */
 	struct due_at kill;   /* the end of the first interrupt's grace */
 	int64_t started_us;
-	bool full;	   /* reporters are */
-	bool required_met; /* hosts that must be there were */
+	bool full; /* reporters are */
 	bool over;
 	unsigned faults;
 	/* of the decision under way */
@@ -161,13 +162,23 @@ void ff_host_ended(struct ff_engine *e, const struct ff_input *input);
 void ff_host_said(struct ff_engine *e, const struct ff_input *input);
 void ff_host_retry(struct ff_engine *e, struct engine_host *host);
 void ff_host_unfit(struct ff_engine *e, uint32_t host, uint32_t payload, const char *error);
+/* Whether the job is meant for it; and whether it can run there. */
+bool ff_host_in_set(const struct ff_engine *e, uint32_t job, uint32_t host);
 bool ff_host_in_job(const struct ff_engine *e, uint32_t job, uint32_t host);
+/* Why the job can't use it; nobody's job: why nobody can. */
+const char *ff_host_in_vain(const struct ff_engine *e, uint32_t job, uint32_t host);
 /* No job needs it any more: it is let go, once what is ending there has ended. */
 void ff_host_drain(struct ff_engine *e, uint32_t host);
 void ff_host_leave_if_idle(struct ff_engine *e, uint32_t host);
 /* Ready, or may become so. */
 bool ff_host_hopeful(const struct ff_engine *e, uint32_t host);
 bool ff_host_all_settled(const struct ff_engine *e);
+
+/* --- decide_required.c --- */
+/* Whether the job may begin; if hosts that must be there can't be any more, it is stopped. */
+bool ff_required_hosts_there(struct ff_engine *e, uint32_t job);
+/* The job goes on, and has just learnt that a host can't run its payload. */
+void ff_required_host_unfit(struct ff_engine *e, uint32_t job);
 
 /* --- decide_job.c --- */
 void ff_job_init(struct ff_engine *e, uint32_t job);

@@ -26,6 +26,7 @@ struct attempt {
 struct suite {
 	struct suite *next;
 	char *name;
+	char *error;		       /* what was said of the job as a whole; NULL */
 	struct ff_spool_piece *pieces; /* adjoining test cases are one */
 	size_t pieces_len, pieces_cap;
 	struct ff_map attempts; /* index of a unit -> struct attempt, the first of a list */
@@ -40,6 +41,7 @@ struct junit {
 	struct ff_spool spool;
 	struct suite *suites, *last;
 	struct ff_map by_name;
+	char *stop;    /* why the run is stopping, in words; NULL */
 	uint64_t from; /* where the piece that is being written began */
 };
 
@@ -336,15 +338,34 @@ static void on_collect_problem(struct junit *junit, const struct ff_event *event
 	case_end(junit, suite);
 }
 
+static void keep_text(char **kept, const char *text)
+{
+	ff_free(*kept);
+	*kept = text && *text ? ff_xstrdup(text) : NULL;
+}
+
+/* Why a job did not come to its end: in words, where no other test case gives them. */
+static const char *words_of(const struct junit *junit, const struct suite *suite,
+			    enum ff_reason why)
+{
+	const char *words = NULL;
+
+	if (why == FF_REASON_REQUIRED_HOSTS)
+		words = suite->error ? suite->error : junit->stop;
+	else if (why == FF_REASON_DISK)
+		words = junit->stop;
+	return words ? words : ff_reason_word(why);
+}
+
 /* Whoever asked for an end after so many failures has been told of these; all else that keeps a
  * unit from being run is an error. */
 static void on_not_run(struct junit *junit, const struct ff_event *event)
 {
 	struct suite *suite = suite_of(junit, event->job);
-	const char *why = ff_reason_word(event->u.units_not_run.why);
+	const char *why = words_of(junit, suite, event->u.units_not_run.why);
 	bool skipped = event->u.units_not_run.why == FF_REASON_MAXFAIL;
 	uint32_t count = event->u.units_not_run.count;
-	char text[80];
+	char text[80], *line;
 
 	/* The job's end tells what it lacked. */
 	if (count == 0 || event->u.units_not_run.why == FF_REASON_NEEDS)
@@ -358,8 +379,9 @@ static void on_not_run(struct junit *junit, const struct ff_event *event)
 		snprintf(text, sizeof(text), "%u unit%s not run", count, count == 1 ? "" : "s");
 		case_begin_job(junit, suite, text);
 	}
-	snprintf(text, sizeof(text), "not run%s%s", *why ? ": " : "", why);
-	add_problem(junit, skipped ? "skipped" : "error", skipped ? NULL : "not-run", text, NULL);
+	line = ff_xasprintf("not run%s%.*s", *why ? ": " : "", (int)strcspn(why, "\n"), why);
+	add_problem(junit, skipped ? "skipped" : "error", skipped ? NULL : "not-run", line, NULL);
+	ff_free(line);
 	for (uint32_t i = 0; i < count && suite->attempts.len > 0; i++)
 		add_attempts(junit, suite, event->index + i, false);
 	case_end(junit, suite);
@@ -395,7 +417,8 @@ static void on_job_finished(struct junit *junit, const struct ff_event *event)
 	suite->errors += !skipped;
 	suite->skipped += skipped;
 	if (!reason || !*reason)
-		reason = *why ? why : ff_job_result_word(event->u.job_finished.result);
+		reason = *why ? words_of(junit, suite, event->u.job_finished.why)
+			      : ff_job_result_word(event->u.job_finished.result);
 	line = ff_xstrndup(reason, strcspn(reason, "\n"));
 	case_begin_job(junit, suite, suite->name);
 	add_problem(junit, skipped ? "skipped" : "error", *why ? why : NULL, line,
@@ -420,6 +443,15 @@ static void junit_event(struct ff_reporter *reporter, const struct ff_event *eve
 		break;
 	case FF_EVENT_UNITS_NOT_RUN:
 		on_not_run(junit, event);
+		break;
+	case FF_EVENT_NOTICE:
+		if (event->job && event->u.notice.level &&
+		    strcmp(event->u.notice.level, "error") == 0)
+			keep_text(&suite_of(junit, event->job)->error, event->u.notice.text);
+		break;
+	case FF_EVENT_STOPPING:
+		if (!junit->stop)
+			keep_text(&junit->stop, event->u.stopping.reason);
 		break;
 	case FF_EVENT_COLLECT_PROBLEM:
 		on_collect_problem(junit, event);
@@ -506,6 +538,7 @@ static void suite_free(struct suite *suite)
 	ff_map_release(&suite->attempts);
 	ff_free(suite->pieces);
 	ff_free(suite->name);
+	ff_free(suite->error);
 	ff_free(suite);
 }
 
@@ -522,6 +555,7 @@ static void junit_free(struct ff_reporter *reporter)
 	ff_map_release(&junit->by_name);
 	ff_spool_release(&junit->spool);
 	ff_free(junit->path);
+	ff_free(junit->stop);
 	ff_free(junit);
 }
 

@@ -355,7 +355,7 @@ static void on_stopping(struct ff_terminal *t, const struct ff_event *event)
 		return;
 	t->stopping = true;
 	ff_terminal_paint(t, out, FF_TERMINAL_YELLOW);
-	ff_buf_addstr(out, "stopping: ");
+	ff_buf_addstr(out, why == FF_REASON_MAXFAIL ? "stopping " : "stopping: ");
 	ff_terminal_reason(out, event->u.stopping.reason ? event->u.stopping.reason
 							 : ff_reason_word(why));
 	ff_terminal_unpaint(t, out);

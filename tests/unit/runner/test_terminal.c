@@ -638,7 +638,7 @@ static void test_not_run(void **state)
 	tell(&plain.teller, FF_EVENT_JOB_ADDED);
 	tell_job(&plain.teller, "unit", "pytest", 10);
 	plain.teller.event.u.stopping.why = FF_REASON_MAXFAIL;
-	plain.teller.event.u.stopping.reason = "2 units failed";
+	plain.teller.event.u.stopping.reason = "after 2 failures";
 	tell(&plain.teller, FF_EVENT_STOPPING);
 	plain.teller.event.job = "unit";
 	plain.teller.event.u.units_not_run.count = 5;
@@ -655,7 +655,7 @@ static void test_not_run(void **state)
 	tell(&plain.teller, FF_EVENT_RUN_FINISHED);
 	assert_string_equal(strchr(plain_text(&plain), '\n') + 1,
 			    "job unit: 10 tests collected\n"
-			    "stopping: 2 units failed\n"
+			    "stopping after 2 failures\n"
 			    "\n"
 			    "job build: stopped: interrupted; 20 of 20 commands did not run\n"
 			    "job unit: stopped: 2 units failed; 5 of 10 tests did not run\n"
