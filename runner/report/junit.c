@@ -31,6 +31,7 @@ struct suite {
 	size_t pieces_len, pieces_cap;
 	struct ff_map attempts; /* index of a unit -> struct attempt, the first of a list */
 	uint32_t tests, failures, errors, skipped;
+	bool listed;   /* its units were to be named, not run */
 	bool namesake; /* a bad unit has the job's name: nothing more is to be said under it */
 	int64_t started_us, took_us;
 };
@@ -344,6 +345,18 @@ static void keep_text(char **kept, const char *text)
 	*kept = text && *text ? ff_xstrdup(text) : NULL;
 }
 
+static void on_notice(struct junit *junit, const struct ff_event *event)
+{
+	const char *level = event->u.notice.level;
+
+	if (!event->job || !level)
+		return;
+	if (strcmp(level, "error") == 0)
+		keep_text(&suite_of(junit, event->job)->error, event->u.notice.text);
+	else if (strcmp(level, "list") == 0)
+		suite_of(junit, event->job)->listed = true;
+}
+
 /* Why a job did not come to its end: in words, where no other test case gives them. */
 static const char *words_of(const struct junit *junit, const struct suite *suite,
 			    enum ff_reason why)
@@ -368,7 +381,7 @@ static void on_not_run(struct junit *junit, const struct ff_event *event)
 	char text[80], *line;
 
 	/* The job's end tells what it lacked. */
-	if (count == 0 || event->u.units_not_run.why == FF_REASON_NEEDS)
+	if (count == 0 || suite->listed || event->u.units_not_run.why == FF_REASON_NEEDS)
 		return;
 	suite->skipped += skipped;
 	suite->errors += !skipped;
@@ -445,9 +458,7 @@ static void junit_event(struct ff_reporter *reporter, const struct ff_event *eve
 		on_not_run(junit, event);
 		break;
 	case FF_EVENT_NOTICE:
-		if (event->job && event->u.notice.level &&
-		    strcmp(event->u.notice.level, "error") == 0)
-			keep_text(&suite_of(junit, event->job)->error, event->u.notice.text);
+		on_notice(junit, event);
 		break;
 	case FF_EVENT_STOPPING:
 		if (!junit->stop)

@@ -376,6 +376,7 @@ def test_many_short_commands(farflung):
 def test_maxfail_stops(farflung):
     done = farflung.run_yaml(ONE_HOST + "jobs: {bad: {run: 'false', count: 50}}\n", "--maxfail", 3, code=1)
     assert len(outcomes(done.events)) == 3
+    assert done.stderr.splitlines()[-1] == "farflung: 3 failed, 47 not run; stopped after 3 failures (exit 1)"
 
 
 @pytest.mark.parametrize("arguments", [["-v"], ["-vv"], ["-q"], ["--color", "always"], []])

@@ -216,9 +216,10 @@ def test_exitfirst_stops(farflung, python, tmp_path):
     assert len(kinds) == 300 and kinds.count("failure") == 1
     assert 1 <= kinds.count("passed") < 150
     not_run = 299 - kinds.count("passed")
+    assert "\nstopping after 1 failure\n" in done.stdout
     assert kinds.count("skipped") == not_run
     assert done.stderr.splitlines()[-1] == (
-        f"farflung: 1 failed, {kinds.count('passed')} passed, {not_run} not run (exit 1)")
+        f"farflung: 1 failed, {kinds.count('passed')} passed, {not_run} not run; stopped after 1 failure (exit 1)")
 
 
 def test_retries_make_a_flaky_test_pass(farflung, python, tmp_path):

@@ -59,6 +59,51 @@ def test_a_session_that_ends_before_any_test(farflung, python, hook, end, reason
     assert any(reason in message for message in errors), errors
 
 
+# Each ends with status 0, without a word of why.
+RUNS_NOTHING = {
+    "main": "def pytest_cmdline_main(config): return 0\n",
+    "loop": """
+import pytest
+class Other:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session): return True
+def pytest_collection_finish(session): session.config.pluginmanager.register(Other())
+""",
+}
+
+
+@pytest.mark.parametrize("kind", RUNS_NOTHING)
+def test_a_session_that_runs_nothing(farflung, python, kind):
+    write(farflung.cwd / "none" / "test_a.py", ONE_TEST)
+    write(farflung.cwd / "none" / "conftest.py", RUNS_NOTHING[kind])
+    write(farflung.cwd / "good" / "test_b.py", "def test_b(): pass\n")
+    last, out = jobs_run(
+        farflung, python,
+        f"  unit: {{pytest: [{CACHE}, none]}}\n  more: {{pytest: [{CACHE}, good]}}\n"
+        "  deploy: {run: 'touch deployed', needs: unit}\n", 1)
+    assert last.startswith("farflung: 1 passed") and last.endswith("; it ended before it knew what to run (exit 1)")
+    assert "job unit: error: it ended before it knew what to run\n" in out
+    assert not (farflung.cwd / "deployed").exists()
+    assert junit(farflung) == {
+        ("unit", "unit"): ("error", "it ended before it knew what to run"),
+        ("more", "test_b"): ("passed", None),
+        ("deploy", "deploy"): ("skipped", "it needs 'unit', which did not pass"),
+    }
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "--co"])
+def test_a_session_that_is_to_run_nothing(farflung, python, option):
+    write(farflung.cwd / "test_a.py", "def test_a(): assert 0\ndef test_b(): assert 0\n")
+    last, out = pytest_run(farflung, python, "--", option, code=0)
+    assert last == "farflung: nothing ran, 2 not run (exit 0)"
+    assert [line for line in out.splitlines() if line.startswith("test_a.py::")] == [
+        "test_a.py::test_a", "test_a.py::test_b"]
+    assert [kind for kind, _ in junit(farflung).values()] == ["skipped"]
+    write(farflung.cwd / "test_c.py", "import nonesuch\n")
+    last, _ = pytest_run(farflung, python, "--", option, code=1)
+    assert "1 not collected" in last
+
+
 @pytest.mark.parametrize("what, reason", [
     ("raise ValueError('leak found')", "leak found"),
     ("session.exitstatus = 7", "exit status to 7"),
@@ -114,6 +159,7 @@ def test_pytests_own_maxfail_is_its_jobs(farflung, python, stop):
     assert len(kinds) == 21 and kinds.count("failure") == 1 and kinds.count("error") == 0
     not_run = kinds.count("skipped")
     assert ("1 failed" in last) and (f", {not_run} not run" in last or not_run == 0)
+    assert "stopping after 1 failures" in last  # pytest's words
 
 
 def test_a_worker_that_can_not_collect(farflung, python):
