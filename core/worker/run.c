@@ -153,6 +153,15 @@ static void transition(struct ff_run *run, enum event event)
 
 /* --- what happens --- */
 
+/* Its time is up, while nobody takes its output: it may be waiting for that. Whether this is a
+ * stall shows after a while, and when reading goes on. */
+static void hold_time_out(struct ff_run *run)
+{
+	int64_t stalled_us = ff_clock_us() - run->paused_us;
+
+	set_timer(run, stalled_us < FF_RUN_STALL_US ? FF_RUN_STALL_US - stalled_us : 0);
+}
+
 static void on_timer(struct ff_timer *timer)
 {
 	struct ff_run *run = timer->ctx;
@@ -160,8 +169,22 @@ static void on_timer(struct ff_timer *timer)
 	/* While nobody takes the output, it is open because of us. */
 	if (run->paused && run->state == FF_RUN_DRAINING)
 		set_timer(run, run->leak_us);
+	else if (run->paused && run->state == FF_RUN_RUNNING)
+		hold_time_out(run);
 	else
 		transition(run, ON_TIMER);
+}
+
+/* The stall is over: what it took is given back. */
+static void give_time(struct ff_run *run)
+{
+	int64_t stalled_us = ff_clock_us() - run->paused_us;
+
+	if (run->state != FF_RUN_RUNNING || run->deadline_us == FF_NEVER_US)
+		return;
+	if (stalled_us >= FF_RUN_STALL_US)
+		run->deadline_us += stalled_us;
+	ff_timer_set(&run->timer, run->deadline_us);
 }
 
 static void on_out(struct ff_process *process, const void *bytes, size_t len, void *ctx)
@@ -246,7 +269,8 @@ int ff_run_start(struct ff_run *run, struct ff_loop *loop, const struct ff_run_o
 		return err->code;
 	}
 	ff_timer_init(&run->timer, loop, on_timer, run);
-	set_timer(run, opts->timeout_us > 0 ? opts->timeout_us : 0);
+	run->deadline_us = opts->timeout_us > 0 ? run->start_us + opts->timeout_us : FF_NEVER_US;
+	ff_timer_set(&run->timer, run->deadline_us);
 	if (!spawn.stdin_null && !opts->keep_stdin)
 		ff_process_close_stdin(run->process);
 	return 0;
@@ -282,5 +306,9 @@ void ff_run_read(struct ff_run *run, bool on)
 	if (run->paused == !on || run->hasty || run->state == FF_RUN_FINISHED)
 		return;
 	run->paused = !on;
+	if (run->paused)
+		run->paused_us = ff_clock_us();
+	else
+		give_time(run);
 	ff_process_read(run->process, on);
 }

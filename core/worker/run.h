@@ -9,6 +9,9 @@
 #define FF_RUN_GRACE_US (5 * FF_SECOND_US)
 #define FF_RUN_LEAK_US	(FF_SECOND_US / 5)
 #define FF_RUN_CUT_US	(FF_SECOND_US / 20) /* for EOFs after the group was killed */
+/* Back-pressure for so long is a reader who stopped: its time is not the program's. What is shorter
+ * is a program that prints faster than the line carries, and its own fault. */
+#define FF_RUN_STALL_US FF_SECOND_US
 
 enum ff_run_state {
 	FF_RUN_RUNNING,
@@ -39,7 +42,7 @@ struct ff_run_opts {
 	const void *input; /* for stdin, which is then closed; with spawn.stdin_null: none */
 	size_t input_len;
 	bool keep_stdin;    /* it stays open */
-	int64_t timeout_us; /* 0: none */
+	int64_t timeout_us; /* of the time in which its output was taken; 0: none */
 	int64_t grace_us, leak_us;
 };
 
@@ -48,7 +51,9 @@ struct ff_run {
 	struct ff_timer timer;	    /* of the state */
 	const struct ff_run_ops *ops;
 	int64_t start_us, exit_us, grace_us, leak_us;
-	uint8_t state; /* enum ff_run_state */
+	int64_t deadline_us; /* while it runs; FF_NEVER_US */
+	int64_t paused_us;   /* since when, if `paused` */
+	uint8_t state;	     /* enum ff_run_state */
 	bool paused, hasty;
 	bool timed_out, killed, leaked;
 	struct ff_buf input;	    /* what is left of it */

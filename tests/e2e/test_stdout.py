@@ -113,6 +113,36 @@ def test_reader_comes_late(farflung):
     nothing_was_lost(journal(farflung), ["loud[1]", "loud[2]"])
 
 
+@pytest.mark.parametrize("worker", ["native", "python"])
+def test_a_stopped_reader_uses_up_no_timeout(farflung, worker):
+    """Only the unit's own time counts: one that waits for our reader is not too slow, one that hangs is."""
+    farflung.yaml(
+        f"inventory: [{{spec: popen, slots: 2, worker: {worker}}}]\n{SETTINGS.replace('1MiB', '64MiB')}jobs:\n"
+        f"  loud: {{run: '{ENDLESS}', timeout: 6s, count: 1}}\n  hangs: {{run: 'echo hi; sleep 1000', timeout: 6s}}\n")
+    process = farflung.start("run", "-vv")
+    err = Words(process.stderr)
+    wait_until((farflung.cwd / "begun-1").exists, 60, "the unit runs")
+    beats_pass(farflung, process.pid, 10)
+    write(farflung.cwd / "go", "")
+    out = process.stdout.read()
+    assert process.wait(60) == 1
+    err.join()
+    assert outcomes(journal(farflung)) == {"loud": "passed", "hangs": "timeout"}
+    assert "the last of 1" in out
+    assert err.text.splitlines()[-1] == "farflung: 1 timeout, 1 passed (exit 1)"
+
+
+@pytest.mark.parametrize("worker", ["native", "python"])
+def test_endless_output_is_no_stopped_reader(farflung, worker):
+    """A unit that prints faster than it is read has no more time for that."""
+    farflung.yaml(
+        f"inventory: [{{spec: popen, worker: {worker}}}]\n{SETTINGS}jobs:\n"
+        "  endless: {run: 'yes', timeout: 3s}\n")
+    done = farflung.run("run", code=1, timeout=60)
+    assert outcomes(journal(farflung)) == {"endless": "timeout"}
+    assert done.stderr.splitlines()[-1] == "farflung: 1 timeout (exit 1)"
+
+
 @pytest.mark.parametrize("args", [["-vv"], ["--jsonl", "-"]], ids=["-vv", "jsonl"])
 @pytest.mark.parametrize("ends, code, counts", [("true", 0, "2 passed"), ("exit 1", 1, "2 failed")])
 def test_reader_goes_away(farflung, args, ends, code, counts):

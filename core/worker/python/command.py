@@ -10,6 +10,7 @@ from select import select
 from threading import Timer
 
 CHUNK = 1 << 16
+STALL = 1.0  # what nobody takes for so long waits for a reader who stopped: not the program's time
 
 
 class Command:
@@ -17,6 +18,8 @@ class Command:
         self.channel = channel
         self.grace = grace
         self.timers = []
+        self.deadline = None  # while it runs
+        self.sending = None  # since when
         self.timed_out = self.killed = self.gone = False
 
     def start(self, argv, cwd, env, stdin, merge, nice, rlimits):
@@ -42,7 +45,7 @@ class Command:
     def later(self, seconds, function):
         timer = Timer(seconds, function)
         timer.daemon = True
-        self.timers.append(timer)
+        self.timers = [each for each in self.timers if each.is_alive()] + [timer]
         timer.start()
 
     def end(self):
@@ -50,9 +53,32 @@ class Command:
         self.signal(signal.SIGCONT)
         self.later(self.grace, lambda: self.signal(signal.SIGKILL))
 
+    def limit(self, seconds):
+        self.deadline = time.monotonic() + seconds
+        self.later(seconds, self.time_out)
+
     def time_out(self):
-        self.timed_out = True
-        self.end()
+        deadline, sending = self.deadline, self.sending
+        if deadline is None:
+            return
+        left = deadline - time.monotonic()
+        if sending is not None:  # how long nobody takes it shows later
+            left = max(left, STALL)
+        if left > 0:
+            self.later(left, self.time_out)
+        else:
+            self.timed_out = True
+            self.end()
+
+    def pass_on(self, name, data):
+        """Gives back the time that it took, if that was no time of the program's. Returns it."""
+        self.sending = began = time.monotonic()
+        self.send(name, data)
+        took = time.monotonic() - began
+        if self.deadline is not None and took >= STALL:
+            self.deadline += took
+        self.sending = None
+        return took
 
     def on_item(self, item):
         if item is None:
@@ -85,13 +111,13 @@ class Command:
             for pipe in ready:
                 if pipe is woken:
                     running, deadline = False, time.monotonic() + leak
+                    self.deadline = None
                     continue
                 data = os.read(pipe.fileno(), CHUNK)
                 if data:
-                    began = time.monotonic()
-                    self.send(names[pipe], data)
+                    took = self.pass_on(names[pipe], data)
                     if not running:  # a slow controller is no leak
-                        deadline += time.monotonic() - began
+                        deadline += took
                 else:
                     del names[pipe]
         return False
@@ -129,7 +155,7 @@ def command(
         it.send("start", it.program.pid)
         channel.setcallback(it.on_item, endmarker=None)
         if timeout_us:
-            it.later(timeout_us / 1e6, it.time_out)
+            it.limit(timeout_us / 1e6)
         # greenlets must not wait for select()
         leaked = channel.gateway.execmodel.apart(it.pump, leak_us / 1e6)
     finally:
