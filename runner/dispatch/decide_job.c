@@ -352,6 +352,9 @@ static void finish(struct ff_engine *e, uint32_t number)
 	struct ff_event event = about(e, number, FF_EVENT_JOB_FINISHED);
 	bool passed;
 
+	/* It was not begun this time: what an earlier run has done stays done. */
+	if (record->known && record->state == FF_JOBSTATE_WAITING)
+		ff_job_tell_done_before(e, number);
 	if (is_infra(job->why) && record->known && !job->stopped)
 		lose_units(e, number);
 	/* Green must mean green. */
