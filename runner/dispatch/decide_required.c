@@ -77,13 +77,8 @@ static void count_those_there(struct ff_engine *e)
 		e->hosts[i].counted |= standing_of(e, i, FF_NOBODY) == THERE;
 }
 
-/* Whether the job has to be given up, for hosts that can't be used any more. */
-static void job_lacks_hosts(struct ff_engine *e, uint32_t job, uint32_t need)
+static void give_up(struct ff_engine *e, uint32_t job, uint32_t need)
 {
-	uint32_t missing = count_standing(e, job, MISSING);
-
-	if (e->hosts_asked >= need + missing)
-		return;
 	ff_job_error(e, job, FF_REASON_REQUIRED_HOSTS, too_few(e, job, need));
 	ff_job_stop(e, job, FF_REASON_REQUIRED_HOSTS, NULL);
 }
@@ -108,13 +103,18 @@ bool ff_required_hosts_there(struct ff_engine *e, uint32_t job)
 	missing = count_standing(e, FF_NOBODY, MISSING);
 	if (e->hosts_asked < need + missing)
 		ff_engine_stop(e, FF_REASON_REQUIRED_HOSTS, too_few(e, FF_NOBODY, need));
-	else
-		job_lacks_hosts(e, job, need);
+	else if (e->hosts_asked < need + count_standing(e, job, MISSING))
+		give_up(e, job, need);
 	return false;
 }
 
+/* It has begun with as many as it needs: one that can't after all is not made up for by one that
+ * may still come. */
 void ff_required_host_unfit(struct ff_engine *e, uint32_t job)
 {
-	if (needed(e) > 0 && e->state->jobs[job].state == FF_JOBSTATE_RUNNING)
-		job_lacks_hosts(e, job, needed(e));
+	uint32_t need = needed(e);
+
+	if (e->state->jobs[job].state == FF_JOBSTATE_RUNNING &&
+	    count_standing(e, job, THERE) < need)
+		give_up(e, job, need);
 }

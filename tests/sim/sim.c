@@ -159,6 +159,32 @@ static void tell(const struct run *run, const struct ff_event *event)
 	ff_buf_release(&line);
 }
 
+/* No job begins, or passes, with fewer hosts than must be there: they were, and can run what is for
+ * them. */
+static void check_required(struct run *run, const struct ff_event *event)
+{
+	int64_t required = run->sim->config.settings.require_hosts, fit = 0;
+	const struct ff_plan_job *job = run->sim->plan.jobs;
+	bool passed = event->kind == FF_EVENT_JOB_FINISHED &&
+		      event->u.job_finished.result == FF_JOB_PASSED;
+
+	if (required == 0 || (event->kind != FF_EVENT_JOB_STARTED && !passed))
+		return;
+	while (strcmp(job->config->name, event->job) != 0)
+		job++;
+	for (size_t i = 0; i < run->sim->inventory.len; i++) {
+		const struct ff_host *host = &run->sim->inventory.hosts[i];
+		bool unfit = run->state.hosts[i].unfit && job->payload->session &&
+			     ff_host_matches(host, job->config->on);
+
+		fit += run->state.hosts[i].was_ready && !unfit;
+	}
+	if (fit < required)
+		check_fail(&run->sim->check, "job %s %s with %lld of %lld required hosts",
+			   event->job, passed ? "passed" : "began", (long long)fit,
+			   (long long)required);
+}
+
 static void decide(struct run *run, const struct ff_input *input)
 {
 	struct ff_now now = {world_now(run->world), 1700000000000000 + world_now(run->world)};
@@ -171,6 +197,7 @@ static void decide(struct run *run, const struct ff_input *input)
 		if (run->sim->loud)
 			tell(run, &run->decision.events[i]);
 		check_event(&run->sim->check, &run->decision.events[i]);
+		check_required(run, &run->decision.events[i]);
 	}
 	check_state(&run->sim->check, &run->state);
 	for (size_t i = 0; i < run->decision.orders_len; i++) {
