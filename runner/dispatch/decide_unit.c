@@ -105,9 +105,10 @@ static struct unit_at at_of(struct ff_engine *e, const struct execution *executi
 	struct unit_at at = {execution->placement.job, execution->placement.unit,
 			     execution->placement.host, FF_NOBODY, NULL};
 
-	if (execution->name[0])
-		at.name =
-			ff_decision_copy(e->decision, execution->name, strlen(execution->name) + 1);
+	const char *name = ff_execution_name(execution);
+
+	if (*name)
+		at.name = ff_decision_copy(e->decision, name, strlen(name) + 1);
 	return at;
 }
 
@@ -116,56 +117,17 @@ static bool discovers(const struct execution *execution)
 	return execution->placement.unit == FF_NOBODY;
 }
 
-struct execution *ff_execution_of(const struct ff_engine *e, uint32_t number)
-{
-	uint32_t place = number & ((1U << EXECUTION_PLACE_BITS) - 1);
-	struct execution *execution = place < e->executions_len ? e->executions[place] : NULL;
-
-	return execution && execution->number == number ? execution : NULL;
-}
-
-static uint32_t take_place(struct ff_engine *e)
-{
-	if (e->free_len > 0)
-		return e->free_places[--e->free_len];
-	if (e->executions_len == e->executions_cap) {
-		e->executions_cap = e->executions_cap ? 2 * e->executions_cap : 64;
-		e->executions =
-			ff_xrealloc(e->executions, e->executions_cap * sizeof(*e->executions));
-		e->free_places =
-			ff_xrealloc(e->free_places, e->executions_cap * sizeof(*e->free_places));
-	}
-	return e->executions_len++;
-}
-
-static struct execution *execution_new(struct ff_engine *e, const struct ff_placement *placement,
-				       const char *name)
-{
-	size_t len = strlen(name);
-	struct execution *execution = ff_xcalloc(1, sizeof(*execution) + len + 1);
-	uint32_t place = take_place(e);
-
-	memcpy(execution->name, name, len);
-	if (++e->generation << EXECUTION_PLACE_BITS == 0)
-		e->generation++; /* 0 is no execution's number */
-	execution->number = e->generation << EXECUTION_PLACE_BITS | place;
-	execution->placement = *placement;
-	execution->started_us = e->now.mono_us;
-	ff_list_add_tail(&e->hosts[placement->host].executions, &execution->in_host);
-	e->executions[place] = execution;
-	e->jobs[placement->job].live++;
-	return execution;
-}
-
 void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement)
 {
 	bool discovers_units = placement->unit == FF_NOBODY;
 	const char *name =
 		discovers_units ? "" : ff_engine_unit_name(e, placement->job, placement->unit);
-	struct execution *execution = execution_new(e, placement, name);
+	struct execution *execution = ff_executions_add(&e->executions, placement, name);
 	struct ff_order order = {.kind = FF_ORDER_RUN};
 	struct unit_at at;
 
+	execution->started_us = e->now.mono_us;
+	e->jobs[placement->job].live++;
 	order.execution = execution->number;
 	order.host = placement->host;
 	order.tries = e->state->hosts[placement->host].tries;
@@ -177,7 +139,6 @@ void ff_execution_start(struct ff_engine *e, const struct ff_placement *placemen
 	} else {
 		at = at_of(e, execution);
 		ff_unit_started(e, &at);
-		execution->attempt = record_of(e, &at)->attempts;
 		order.name = at.name;
 	}
 	ff_engine_order(e, &order);
@@ -185,7 +146,7 @@ void ff_execution_start(struct ff_engine *e, const struct ff_placement *placemen
 
 void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost)
 {
-	uint32_t job = execution->placement.job, place;
+	uint32_t job = execution->placement.job;
 
 	if (discovers(execution))
 		ff_sched_session_up(e->sched, job);
@@ -195,16 +156,12 @@ void ff_execution_over(struct ff_engine *e, struct execution *execution, bool ho
 		ff_sched_return(e->sched, &execution->placement);
 	e->jobs[job].live--;
 	ff_job_touch(e, job);
-	place = execution->number & ((1U << EXECUTION_PLACE_BITS) - 1);
-	e->executions[place] = NULL;
-	e->free_places[e->free_len++] = place;
-	ff_list_del(&execution->in_host);
-	ff_free(execution);
+	ff_executions_remove(&e->executions, execution);
 }
 
 void ff_execution_output(struct ff_engine *e, const struct ff_input *input)
 {
-	const struct execution *execution = ff_execution_of(e, input->execution);
+	const struct execution *execution = ff_executions_find(&e->executions, input->execution);
 	struct ff_event event;
 	struct unit_at at;
 
@@ -231,7 +188,7 @@ static void end_with(struct ff_engine *e, struct execution *execution,
 
 void ff_execution_finished(struct ff_engine *e, const struct ff_input *input)
 {
-	struct execution *execution = ff_execution_of(e, input->execution);
+	struct execution *execution = ff_executions_find(&e->executions, input->execution);
 	struct ff_result result = *input->u.result;
 
 	if (!execution || discovers(execution))
@@ -246,7 +203,7 @@ void ff_execution_finished(struct ff_engine *e, const struct ff_input *input)
 
 void ff_execution_ended(struct ff_engine *e, const struct ff_input *input)
 {
-	struct execution *execution = ff_execution_of(e, input->execution);
+	struct execution *execution = ff_executions_find(&e->executions, input->execution);
 	const char *error = input->u.ended.error;
 	struct ff_result result = {.outcome = FF_OUTCOME_ERROR};
 

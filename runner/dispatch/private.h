@@ -6,13 +6,13 @@
 #include "base/map.h"
 #include "dispatch/deadlines.h"
 #include "dispatch/engine.h"
+#include "dispatch/executions.h"
 #include "sched/sched.h"
 
 enum {
 	UNIT_ALONE_MAX = 2, /* a unit that took so many hosts down, alone on them, is set aside */
 	HOST_VAIN_MAX = 8,  /* a host that went away so often in a row without a unit finished */
 	HOST_CUT_TRIES = 4, /* a connection that is cut while it opens is tried so often */
-	EXECUTION_PLACE_BITS = 20, /* of its number: so many may run at one time */
 	NOT_RUN_NAMED = 10000, /* of a job's units that did not run, so many are named one by one */
 };
 
@@ -29,15 +29,6 @@ struct due_at {
 	struct ff_deadline deadline;
 	enum due kind;
 	void *owner;
-};
-
-/* One execution of a unit on a slot, by the host's foreman; or of a discovery. */
-struct execution {
-	struct ff_list in_host;
-	uint32_t number, attempt;
-	struct ff_placement placement; /* unit NOBODY: a discovery */
-	int64_t started_us;
-	char name[]; /* of its unit; "": a discovery */
 };
 
 /* A session: a record's number, and what is going on in it. */
@@ -68,7 +59,7 @@ struct engine_host {
 	bool is_parent;	    /* others go via it */
 	uint32_t sets_left; /* that it is in, and that jobs still need */
 	bool wanted;
-	struct ff_list executions, sessions;
+	struct ff_list sessions;
 	struct due_at retry;
 	uint32_t probed;      /* bits: payloads that were looked for, by their number */
 	uint32_t unfit;	      /* bits: and can't run there */
@@ -111,16 +102,11 @@ struct ff_engine {
 	struct ff_deadlines deadlines;
 	struct engine_host *hosts;
 	struct engine_job *jobs;
-	/* By their numbers' lower bits; what is above tells those apart that had one place in turn,
-	 * so that none is taken for another. */
-	struct execution **executions;
-	uint32_t *free_places;
-	uint32_t executions_len, free_len, executions_cap;
+	struct executions executions;
 	struct ff_map sessions; /* by their record's number */
 	struct ff_map patterns; /* of hosts -> host_set */
 	struct ff_arena arena;
 	struct ff_list dirty;
-	uint32_t generation; /* of the next execution's number */
 	uint32_t next_worker;
 	uint32_t hosts_asked; /* that are needed by some job */
 	struct due_at kill;   /* the end of the first interrupt's grace */
@@ -198,7 +184,6 @@ void ff_unit_finished(struct ff_engine *e, const struct unit_at *at,
 void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, const char *reason,
 		  int64_t duration_us);
 void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement);
-struct execution *ff_execution_of(const struct ff_engine *e, uint32_t number);
 void ff_execution_output(struct ff_engine *e, const struct ff_input *input);
 void ff_execution_finished(struct ff_engine *e, const struct ff_input *input);
 void ff_execution_ended(struct ff_engine *e, const struct ff_input *input);
