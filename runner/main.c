@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "dispatch/dispatch.h"
 #include "farflung.h"
+#include "io/prompt.h"
 
 static const struct ff_command *const commands[] = {&ff_command_run, &ff_command_pytest,
 						    &ff_command_check, &ff_command_hosts,
@@ -29,6 +30,7 @@ int main(int argc, char **argv)
 	struct ff_suggest suggest;
 
 	ff_std_descriptors_open();
+	ff_prompt();
 	ff_trace_from_env();
 	for (int i = 0; i < COMMANDS; i++)
 		if (strcmp(word, commands[i]->name) == 0)

@@ -384,6 +384,9 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_EXEC_FINISHED:
 		ff_execution_finished(e, input);
 		break;
+	case FF_INPUT_EXEC_RETURNED:
+		ff_ahead_returned(e, input);
+		break;
 	case FF_INPUT_EXEC_ENDED:
 		ff_execution_ended(e, input);
 		break;

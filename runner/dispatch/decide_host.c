@@ -388,7 +388,7 @@ static uint32_t units_on(const struct ff_engine *e, const struct engine_host *ho
 	struct ff_list *pos;
 
 	for (; x; x = ff_executions_next(&e->executions, x))
-		units += x->placement.unit != FF_NOBODY;
+		units += x->placement.unit != FF_NOBODY && !x->placement.ahead;
 	ff_list_for_each(pos, &host->sessions)
 		units += ff_run_session_runs(e, ff_container_of(pos, struct session, in_host));
 	return units;

@@ -100,7 +100,7 @@ void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, con
 
 /* --- executions --- */
 
-static struct unit_at at_of(struct ff_engine *e, const struct execution *execution)
+struct unit_at ff_execution_unit(struct ff_engine *e, const struct execution *execution)
 {
 	struct unit_at at = {execution->placement.job, execution->placement.unit,
 			     execution->placement.host, FF_NOBODY, NULL};
@@ -117,7 +117,8 @@ static bool discovers(const struct execution *execution)
 	return execution->placement.unit == FF_NOBODY;
 }
 
-void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement)
+void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement,
+			const struct execution *behind)
 {
 	bool discovers_units = placement->unit == FF_NOBODY;
 	const char *name =
@@ -126,7 +127,6 @@ void ff_execution_start(struct ff_engine *e, const struct ff_placement *placemen
 	struct ff_order order = {.kind = FF_ORDER_RUN};
 	struct unit_at at;
 
-	execution->started_us = e->now.mono_us;
 	e->jobs[placement->job].live++;
 	order.execution = execution->number;
 	order.host = placement->host;
@@ -134,14 +134,21 @@ void ff_execution_start(struct ff_engine *e, const struct ff_placement *placemen
 	order.job = placement->job;
 	order.unit = placement->unit;
 	order.count = e->jobs[placement->job].workers;
-	if (discovers_units) {
-		order.kind = FF_ORDER_DISCOVER;
+	at = ff_execution_unit(e, execution);
+	order.name = at.name;
+	if (behind) {
+		order.follows = execution->follows = behind->number;
+		e->jobs[placement->job].ahead++;
 	} else {
-		at = at_of(e, execution);
-		ff_unit_started(e, &at);
-		order.name = at.name;
+		execution->started_us = e->now.mono_us;
 	}
+	if (discovers_units)
+		order.kind = FF_ORDER_DISCOVER;
+	else if (!behind)
+		ff_unit_started(e, &at);
 	ff_engine_order(e, &order);
+	if (!behind)
+		ff_ahead_give(e, execution);
 }
 
 void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost)
@@ -155,19 +162,21 @@ void ff_execution_over(struct ff_engine *e, struct execution *execution, bool ho
 	else
 		ff_sched_return(e->sched, &execution->placement);
 	e->jobs[job].live--;
+	e->jobs[job].ahead -= execution->placement.ahead;
 	ff_job_touch(e, job);
 	ff_executions_remove(&e->executions, execution);
 }
 
 void ff_execution_output(struct ff_engine *e, const struct ff_input *input)
 {
-	const struct execution *execution = ff_executions_find(&e->executions, input->execution);
+	struct execution *execution = ff_executions_find(&e->executions, input->execution);
 	struct ff_event event;
 	struct unit_at at;
 
 	if (!execution || discovers(execution))
 		return;
-	at = at_of(e, execution);
+	ff_ahead_begin(e, execution);
+	at = ff_execution_unit(e, execution);
 	event = about(e, &at, FF_EVENT_UNIT_OUTPUT);
 	event.u.unit_output.stream = input->u.output.stream;
 	event.u.unit_output.bytes = input->u.output.bytes;
@@ -180,10 +189,19 @@ void ff_execution_output(struct ff_engine *e, const struct ff_input *input)
 static void end_with(struct ff_engine *e, struct execution *execution,
 		     const struct ff_result *result)
 {
-	struct unit_at at = at_of(e, execution);
+	struct unit_at at = ff_execution_unit(e, execution);
+	struct engine_job *job = &e->jobs[at.job];
+	struct execution *next;
 
+	ff_ahead_begin(e, execution); /* it was to be withdrawn, too late */
+	next = ff_ahead_pass(e, execution);
+	ff_ahead_learn(job, result->duration_us);
 	ff_execution_over(e, execution, false);
 	ff_unit_finished(e, &at, result);
+	if (next && !job->stopped)
+		ff_ahead_begin(e, next);
+	else if (!next && job->ahead > 0 && ff_sched_waiting(e->sched, at.job) == 0)
+		ff_ahead_withdraw(e, at.job, false);
 }
 
 void ff_execution_finished(struct ff_engine *e, const struct ff_input *input)
@@ -195,6 +213,10 @@ void ff_execution_finished(struct ff_engine *e, const struct ff_input *input)
 		return;
 	/* The answer to a DROP. */
 	if (result.outcome == FF_OUTCOME_LOST && !result.message) {
+		if (execution->placement.ahead) {
+			ff_ahead_returned(e, input);
+			return;
+		}
 		result.message = "interrupted";
 		result.duration_us = e->now.mono_us - execution->started_us;
 	}
@@ -220,6 +242,7 @@ void ff_execution_ended(struct ff_engine *e, const struct ff_input *input)
 		ff_execution_over(e, execution, false);
 		return;
 	}
+	ff_ahead_begin(e, execution);
 	result.message = error;
 	result.duration_us = e->now.mono_us - execution->started_us;
 	end_with(e, execution, &result);
@@ -228,12 +251,14 @@ void ff_execution_ended(struct ff_engine *e, const struct ff_input *input)
 void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool alone,
 		       const char *reason)
 {
-	struct unit_at at = at_of(e, execution);
+	struct unit_at at = ff_execution_unit(e, execution);
 	int64_t took = e->now.mono_us - execution->started_us;
-	bool unit = !discovers(execution);
+	bool unit = !discovers(execution), ahead = execution->placement.ahead;
 
 	ff_execution_over(e, execution, true);
-	if (unit)
+	if (ahead && !e->jobs[at.job].stopped)
+		ff_sched_again(e->sched, at.job, at.unit, false, FF_NOBODY);
+	else if (unit && !ahead)
 		ff_unit_lost(e, &at, alone, reason, took);
 }
 

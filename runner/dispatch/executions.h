@@ -18,7 +18,10 @@ struct execution {
 	uint32_t number;	       /* 0: none, the place is free */
 	uint32_t next, prev;	       /* the ring of its host's: places */
 	struct ff_placement placement; /* unit FF_NOBODY: a discovery */
-	int64_t started_us;
+	union {
+		int64_t started_us;
+		uint32_t follows; /* placement.ahead: the execution that it follows */
+	};
 	union {
 		char here[EXECUTION_NAME]; /* the last byte says which: not 0, it is elsewhere */
 		char *elsewhere;

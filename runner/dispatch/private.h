@@ -84,8 +84,10 @@ struct engine_job {
 	struct ff_map seen; /* problems and warnings that were told already */
 	uint32_t workers;   /* slots that it may use, when it started */
 	uint32_t next_number;
-	uint32_t live;	   /* executions and sessions that take slots */
-	uint32_t ids_from; /* the worker that was asked for the names; FF_NOBODY */
+	uint32_t live;	    /* executions and sessions that take slots, or will */
+	uint32_t ahead;	    /* executions that follow others */
+	int64_t typical_us; /* what its units take lately; 0: unknown */
+	uint32_t ids_from;  /* the worker that was asked for the names; FF_NOBODY */
 	int64_t started_us;
 	bool stopped;  /* nothing of it is begun any more */
 	bool given_up; /* no session is started any more */
@@ -183,7 +185,11 @@ void ff_unit_finished(struct ff_engine *e, const struct unit_at *at,
 /* Its host went away under it. */
 void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, const char *reason,
 		  int64_t duration_us);
-void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement);
+/* `behind`: the execution that it follows; NULL: it begins at once. */
+void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement,
+			const struct execution *behind);
+/* What it runs; its name lives as long as the decision. */
+struct unit_at ff_execution_unit(struct ff_engine *e, const struct execution *execution);
 void ff_execution_output(struct ff_engine *e, const struct ff_input *input);
 void ff_execution_finished(struct ff_engine *e, const struct ff_input *input);
 void ff_execution_ended(struct ff_engine *e, const struct ff_input *input);
@@ -192,6 +198,19 @@ void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool al
 /* Its slots are free. */
 void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost);
 void ff_execution_kill(struct ff_engine *e, struct execution *execution);
+
+/* --- decide_ahead.c --- */
+/* A unit of the job took so long. */
+void ff_ahead_learn(struct engine_job *job, int64_t duration_us);
+/* The execution has begun: if it is short, another one is sent to follow it. */
+void ff_ahead_give(struct ff_engine *e, const struct execution *execution);
+/* It has ended: the one that has its slots now, or NULL. */
+struct execution *ff_ahead_pass(struct ff_engine *e, struct execution *execution);
+/* It runs. */
+void ff_ahead_begin(struct ff_engine *e, struct execution *execution);
+/* All that have not begun are to come back; or one of them, for a slot that is free. */
+void ff_ahead_withdraw(struct ff_engine *e, uint32_t job, bool all);
+void ff_ahead_returned(struct ff_engine *e, const struct ff_input *input);
 
 /* --- decide_session.c --- */
 void ff_run_session_start(struct ff_engine *e, const struct ff_placement *placement);
