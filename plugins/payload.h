@@ -36,7 +36,9 @@ struct ff_payload_worker {
 	uint32_t count; /* workers of the job */
 	const char *run_id;
 	const char *host;
-	bool native; /* it has built-ins; else the task must bring its own source */
+	bool native;	 /* it has built-ins; else the task must bring its own source */
+	uint32_t follow; /* of a `run` on a native one: it is to begin when the execution with
+			  * this channel has ended; 0: at once */
 };
 
 /* What arrived, told to the runner. Everything is valid during the call. Sessions and discoveries
@@ -60,7 +62,8 @@ struct ff_payload_sink {
 	void (*unit_started)(void *ctx, uint32_t index);
 	/* The running unit's end waits to hear what comes next; give units, `end` or `idle`. */
 	void (*wants)(void *ctx);
-	/* Units that it gave back when it was asked to; it will not run them. */
+	/* Units that it gave back when it was asked to; it will not run them. Of a `run`: the one
+	 * that was to follow another, and has not begun. */
 	void (*returned)(void *ctx, const uint32_t *indexes, size_t count);
 	void (*unit_output)(void *ctx, uint32_t index, int stream, const char *bytes, size_t len);
 	void (*unit_finished)(void *ctx, uint32_t index, const struct ff_result *result);
@@ -99,6 +102,8 @@ struct ff_payload_run {
 		    struct ff_arena *arena, struct ff_task *task, struct ff_err *err);
 	/* Packs the item that ends the unit early (TERM, grace, KILL). */
 	int (*kill)(struct ff_pack *p);
+	/* Asks for it back unless it has begun: `returned` answers, or nothing. */
+	int (*take_back)(struct ff_pack *p);
 };
 
 /* One long execution per slot, on a python gateway, given units by index. Each packs one item,

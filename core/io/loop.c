@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -11,6 +12,7 @@
 #include "io/loop.h"
 #include "io/process.h"
 #include "io/spawn.h"
+#include "io/watch.h"
 
 /* Rounds of close callbacks that close further handles. */
 enum { CLOSE_ROUNDS = 64 };
@@ -57,6 +59,7 @@ int ff_loop_init(struct ff_loop *loop, struct ff_err *err)
 	int rc;
 
 	memset(loop, 0, sizeof(*loop));
+	loop->null_fd = -1;
 	loop->scratch = ff_malloc(FF_LOOP_SCRATCH);
 	if (!loop->scratch)
 		return ff_err_set(err, FF_ENOMEM, "out of memory");
@@ -86,7 +89,8 @@ static bool is_own(const struct ff_loop *loop, const uv_handle_t *handle)
 {
 	return handle == (const uv_handle_t *)&loop->wakeup ||
 	       handle == (const uv_handle_t *)&loop->prepare ||
-	       handle == (const uv_handle_t *)&loop->idle || ff_reaper_owns(loop, handle);
+	       handle == (const uv_handle_t *)&loop->idle || ff_reaper_owns(loop, handle) ||
+	       ff_watches_own(loop, handle);
 }
 
 static void survey_handle(uv_handle_t *handle, void *ctx)
@@ -118,6 +122,8 @@ int ff_loop_release(struct ff_loop *loop)
 	for (int round = 0; round < CLOSE_ROUNDS; round++) {
 		survey = (struct survey){.loop = loop};
 		uv_walk(&loop->uv, survey_handle, &survey);
+		survey.open += (unsigned)ff_watches_open(loop);
+		survey.closing += !ff_list_empty(&loop->deferred);
 		if (survey.closing == 0)
 			break;
 		uv_run(&loop->uv, UV_RUN_NOWAIT);
@@ -127,11 +133,16 @@ int ff_loop_release(struct ff_loop *loop)
 		return FF_EINVAL;
 	}
 	ff_reaper_release(loop);
+	ff_watches_end(loop);
 	uv_close((uv_handle_t *)&loop->wakeup, NULL);
 	uv_close((uv_handle_t *)&loop->prepare, NULL);
 	uv_close((uv_handle_t *)&loop->idle, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	rc = uv_loop_close(&loop->uv);
+	ff_watches_free(loop);
+	if (loop->null_fd >= 0)
+		close(loop->null_fd);
+	loop->null_fd = -1;
 	ff_free(loop->reaper);
 	ff_free(loop->scratch);
 	loop->reaper = NULL;

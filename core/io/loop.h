@@ -15,6 +15,8 @@ struct ff_loop {
 	uv_timer_t wakeup;
 	uint8_t *scratch;	  /* what streams read into; valid during their data callback */
 	struct ff_reaper *reaper; /* process.c: exits where pidfds are missing */
+	struct ff_watches *watches; /* watch.c; NULL before they are needed */
+	int null_fd;		  /* process.c: /dev/null; -1 before it is needed */
 	bool no_pidfd;		  /* for tests: behave as on a kernel without pidfds */
 	uv_prepare_t prepare;
 	uv_idle_t idle;		 /* active: something was handled, do not wait this time */

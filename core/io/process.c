@@ -27,7 +27,7 @@ struct ff_process {
 	struct rusage rusage;
 	struct ff_stream in, out, err;
 	struct ff_buf own_input;
-	uv_poll_t watch;
+	struct ff_watch watch;
 	struct ff_list node; /* in the reaper, without a pidfd */
 	unsigned handles;    /* not yet closed */
 	bool exited, out_eof, err_eof, finished, freed;
@@ -97,39 +97,32 @@ static bool look_for_exit(struct ff_process *process)
 
 /* --- exits through pidfds --- */
 
-static void on_watch_closed(uv_handle_t *handle)
+static void on_pidfd(struct ff_watch *watch, int events)
 {
-	struct ff_process *process = handle->data;
-
-	process->handles--;
-	release_if_done(process);
-}
-
-static void on_pidfd(uv_poll_t *watch, int status, int events)
-{
-	struct ff_process *process = watch->data;
+	struct ff_process *process = ff_container_of(watch, struct ff_process, watch);
 
 	if (!look_for_exit(process))
 		return;
-	uv_close((uv_handle_t *)watch, on_watch_closed);
+	ff_watch_close(watch);
 	close(process->pidfd);
 	process->pidfd = -1;
+	/* A handle in spirit: the memory must survive its own callbacks. */
+	process->handles++;
 	on_exit_seen(process);
+	process->handles--;
+	release_if_done(process);
 }
 
 static bool watch_pidfd(struct ff_process *process)
 {
 	if (process->pidfd < 0)
 		return false;
-	if (process->loop->no_pidfd ||
-	    uv_poll_init(&process->loop->uv, &process->watch, process->pidfd) != 0) {
+	if (process->loop->no_pidfd || ff_watch_open(&process->watch, process->loop, process->pidfd,
+						     FF_WATCH_READ, on_pidfd) != 0) {
 		close(process->pidfd);
 		process->pidfd = -1;
 		return false;
 	}
-	process->watch.data = process;
-	process->handles++;
-	uv_poll_start(&process->watch, UV_READABLE, on_pidfd);
 	return true;
 }
 
@@ -311,6 +304,19 @@ static int make_pipes(struct ends *ends, const struct ff_spawn *spawn, struct ff
 	return 0;
 }
 
+/* Opened once for all children without stdin. -1: it can't be; the child will tell. */
+static int null_of(struct ff_loop *loop)
+{
+	if (loop->null_fd < 0) {
+		int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		loop->null_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (fd >= 0)
+			close(fd);
+	}
+	return loop->null_fd;
+}
+
 /* Takes over `*fd`. */
 static int open_stream(struct ff_process *process, struct ff_stream *stream, int *fd,
 		       struct ff_buf *out, struct ff_err *err)
@@ -318,13 +324,10 @@ static int open_stream(struct ff_process *process, struct ff_stream *stream, int
 	int rc, taken = *fd;
 
 	*fd = -1;
-	rc = ff_stream_open(stream, process->loop, taken, out, out ? &input_ops : &output_ops,
-			    process, err);
-	if (rc == 0) {
-		process->handles++;
-		if (!out)
-			ff_stream_read(stream, true);
-	}
+	rc = out ? ff_stream_open(stream, process->loop, taken, out, &input_ops, process, err)
+		 : ff_stream_open_reading(stream, process->loop, taken, NULL, &output_ops, process,
+					  err);
+	process->handles += rc == 0;
 	return rc;
 }
 
@@ -359,7 +362,7 @@ struct ff_process *ff_process_spawn(struct ff_loop *loop, const struct ff_spawn 
 		ff_err_set(err, FF_ENOMEM, "out of memory");
 		rc = FF_ENOMEM;
 	} else {
-		birth.in = ends.theirs[0];
+		birth.in = spawn->stdin_null ? null_of(loop) : ends.theirs[0];
 		birth.out = ends.theirs[1];
 		birth.err = spawn->merge_stderr ? birth.out : ends.theirs[2];
 		rc = ff_spawn_run(&birth, err);

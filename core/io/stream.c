@@ -2,6 +2,7 @@
  * in the owner's buffer, so that its length is the truth. Knows no protocol. */
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,27 +13,50 @@ enum {
 	WRITE_MAX = 1 << 20, /* bytes in one call */
 };
 
-static void stream_poll(struct ff_stream *stream);
+static void on_ready(struct ff_watch *watch, int events);
+static void on_end(struct ff_deferred *end);
+
+static int open_stream(struct ff_stream *stream, const struct ff_stream *as, struct ff_err *err)
+{
+	int on = 1, rc;
+
+	*stream = *as;
+	stream->open = true;
+	ff_deferred_init(&stream->end, on_end);
+	rc = ioctl(stream->fd, FIONBIO, &on) == 0 ? 0 : -errno;
+	if (rc == 0)
+		rc = ff_watch_open(&stream->watch, stream->loop, stream->fd,
+				   stream->reading ? FF_WATCH_READ : 0, on_ready);
+	if (rc == 0)
+		return 0;
+	stream->open = false;
+	close(stream->fd);
+	return ff_err_set(err, FF_ESYS, "cannot watch a descriptor: %s", strerror(-rc));
+}
 
 int ff_stream_open(struct ff_stream *stream, struct ff_loop *loop, int fd, struct ff_buf *out,
 		   const struct ff_stream_ops *ops, void *ctx, struct ff_err *err)
 {
-	int rc;
+	const struct ff_stream as = {.loop = loop, .fd = fd, .out = out, .ops = ops, .ctx = ctx};
 
-	memset(stream, 0, sizeof(*stream));
-	rc = uv_poll_init(&loop->uv, &stream->uv.poll, fd);
-	if (rc != 0) {
-		close(fd);
-		return ff_err_set(err, FF_ESYS, "cannot watch a descriptor: %s", uv_strerror(rc));
-	}
-	stream->uv.poll.data = stream;
-	stream->fd = fd;
-	stream->out = out;
-	stream->ops = ops;
-	stream->ctx = ctx;
-	stream->loop = loop;
-	stream->open = true;
-	return 0;
+	return open_stream(stream, &as, err);
+}
+
+int ff_stream_open_reading(struct ff_stream *stream, struct ff_loop *loop, int fd,
+			   struct ff_buf *out, const struct ff_stream_ops *ops, void *ctx,
+			   struct ff_err *err)
+{
+	const struct ff_stream as = {
+		.loop = loop, .fd = fd, .out = out, .ops = ops, .ctx = ctx, .reading = true};
+
+	return open_stream(stream, &as, err);
+}
+
+static void watch_again(struct ff_stream *stream)
+{
+	if (stream->fd >= 0)
+		ff_watch_set(&stream->watch, (stream->reading ? FF_WATCH_READ : 0) |
+						     (stream->writing ? FF_WATCH_WRITE : 0));
 }
 
 static void fail_write(struct ff_stream *stream, int errnum)
@@ -98,7 +122,7 @@ void ff_stream_flush(struct ff_stream *stream)
 		return;
 	if (stream->shut && (stream->out->len == 0 || stream->write_failed))
 		end_writing(stream);
-	stream_poll(stream);
+	watch_again(stream);
 }
 
 void ff_stream_shutdown(struct ff_stream *stream)
@@ -148,37 +172,18 @@ static void read_some(struct ff_stream *stream)
 	}
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_ready(struct ff_watch *watch, int events)
 {
-	struct ff_stream *stream = poll->data;
+	struct ff_stream *stream = ff_container_of(watch, struct ff_stream, watch);
 
-	if (status < 0) {
-		/* libuv stopped polling; what the matter is, reading or writing will tell. */
-		stream->events = 0;
-		events = UV_READABLE | UV_WRITABLE;
-	}
-	if (stream->reading && (events & (UV_READABLE | UV_DISCONNECT)))
+	if (stream->reading && (events & FF_WATCH_READ))
 		read_some(stream);
-	if (stream->open && stream->writing && (events & UV_WRITABLE)) {
+	if (stream->open && stream->writing && (events & FF_WATCH_WRITE)) {
 		stream->writing = false;
 		ff_stream_flush(stream);
 	}
 	if (stream->open)
-		stream_poll(stream);
-}
-
-static void stream_poll(struct ff_stream *stream)
-{
-	int events = (stream->reading ? UV_READABLE : 0) | (stream->writing ? UV_WRITABLE : 0);
-
-	if (stream->handle_closing || events == stream->events)
-		return;
-	stream->events = events;
-	if (events) {
-		uv_poll_start(&stream->uv.poll, events, on_poll);
-	} else {
-		uv_poll_stop(&stream->uv.poll);
-	}
+		watch_again(stream);
 }
 
 int ff_stream_read(struct ff_stream *stream, bool on)
@@ -186,7 +191,7 @@ int ff_stream_read(struct ff_stream *stream, bool on)
 	if (!stream->open || stream->fd < 0)
 		return FF_ECLOSED;
 	stream->reading = on;
-	stream_poll(stream);
+	watch_again(stream);
 	return 0;
 }
 
@@ -195,24 +200,21 @@ size_t ff_stream_unsent(const struct ff_stream *stream)
 	return stream->open && stream->out ? stream->out->len : 0;
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_end(struct ff_deferred *end)
 {
-	struct ff_stream *stream = handle->data;
+	struct ff_stream *stream = ff_container_of(end, struct ff_stream, end);
 
-	stream->handle_closed = true;
-	if (!stream->open && stream->closed)
-		stream->closed(stream, stream->ctx);
+	stream->closed(stream, stream->ctx);
 }
 
-/* The poll handle goes with the descriptor: its number may be somebody else's in a moment. */
+/* Its number may be somebody else's in a moment. */
 static void close_fd(struct ff_stream *stream)
 {
 	if (stream->fd < 0)
 		return;
 	stream->reading = false;
 	stream->writing = false;
-	stream->handle_closing = true;
-	uv_close(&stream->uv.handle, on_closed);
+	ff_watch_close(&stream->watch);
 	close(stream->fd);
 	stream->fd = -1;
 }
@@ -221,11 +223,7 @@ void ff_stream_close(struct ff_stream *stream, void (*closed)(struct ff_stream *
 {
 	stream->open = false;
 	stream->closed = closed;
-	if (stream->handle_closed) {
-		uv_idle_init(&stream->loop->uv, &stream->uv.idle);
-		stream->uv.idle.data = stream;
-		uv_close(&stream->uv.handle, on_closed);
-	} else {
-		close_fd(stream);
-	}
+	close_fd(stream);
+	if (closed)
+		ff_loop_defer(stream->loop, &stream->end);
 }

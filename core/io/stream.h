@@ -3,7 +3,7 @@
 #define FF_IO_STREAM_H
 
 #include "base/buf.h"
-#include "io/loop.h"
+#include "io/watch.h"
 
 struct ff_stream;
 
@@ -19,20 +19,15 @@ struct ff_stream_ops {
 };
 
 struct ff_stream {
-	union {
-		uv_handle_t handle;
-		uv_poll_t poll;
-		uv_idle_t idle; /* only to have a close callback once `poll` is gone */
-	} uv;
+	struct ff_watch watch;
+	struct ff_deferred end; /* calls `closed` */
 	int fd;		    /* -1 once it is closed */
 	struct ff_buf *out; /* what ff_stream_flush sends from; the owner appends to it */
 	const struct ff_stream_ops *ops;
 	void *ctx;
 	void (*closed)(struct ff_stream *stream, void *ctx);
 	struct ff_loop *loop;
-	int events; /* what is being polled for */
 	bool open, reading, writing, flushing, write_failed, shut;
-	bool handle_closing, handle_closed;
 };
 
 /* Takes over `fd` (closed on failure too; FF_ESYS for what can't be polled: regular files,
@@ -40,6 +35,10 @@ struct ff_stream {
  * stream. The memory is the caller's. */
 int ff_stream_open(struct ff_stream *stream, struct ff_loop *loop, int fd, struct ff_buf *out,
 		   const struct ff_stream_ops *ops, void *ctx, struct ff_err *err);
+/* The same, and reads from the first moment on. */
+int ff_stream_open_reading(struct ff_stream *stream, struct ff_loop *loop, int fd,
+			   struct ff_buf *out, const struct ff_stream_ops *ops, void *ctx,
+			   struct ff_err *err);
 int ff_stream_read(struct ff_stream *stream, bool on);
 /* Sends what is in `out`, at once as far as possible, the rest when it becomes writable. May be
  * called at any time, also with nothing to send. */

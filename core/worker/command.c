@@ -16,9 +16,21 @@
 #include "worker/run.h"
 #include "worker/worker.h"
 
+struct setup {
+	struct ff_run_opts run;
+	struct ff_strv argv, env, limited;
+	struct ff_buf kept; /* texts of run that are the command's own */
+	int self;	    /* this program's file, for the stage that sets limits */
+};
+
 struct command {
 	struct ff_exec exec;
 	struct ff_run run;
+	/* One may be there before its time: it begins when another one has ended. */
+	struct setup setup;	  /* of one that has not begun */
+	struct command *follows;  /* NULL: it has begun */
+	struct command *follower; /* NULL: none */
+	bool gone;		  /* without having begun */
 };
 
 static struct command *of_run(struct ff_run *run)
@@ -99,11 +111,20 @@ static void pack_end(struct ff_pack *pack, const struct ff_run *run)
 	ff_pack_close(pack);
 }
 
+static int begin(struct command *command, struct ff_worker *worker, const struct setup *setup,
+		 struct ff_err *err);
+static void after_begin(struct command *follower, int rc, struct ff_err *err);
+
 static void on_finished(struct ff_run *run)
 {
-	struct command *command = of_run(run);
+	struct command *command = of_run(run), *follower = command->follower;
+	struct ff_err err = {0};
 	struct ff_pack pack;
+	int rc = 0;
 
+	/* The slot is idle until then: all else comes later. */
+	if (follower)
+		rc = begin(follower, follower->exec.worker, &follower->setup, &err);
 	ff_exec_pack(command->exec.worker, &pack);
 	ff_pack_open(&pack, FF_TUPLE);
 	ff_pack_str(&pack, "exit");
@@ -111,6 +132,8 @@ static void on_finished(struct ff_run *run)
 	ff_pack_close(&pack);
 	ff_exec_send(&command->exec, &pack);
 	ff_exec_finish(&command->exec, run->lost[0] ? run->lost : NULL);
+	if (follower)
+		after_begin(follower, rc, &err);
 }
 
 static void on_closed(struct ff_run *run)
@@ -124,7 +147,54 @@ static const struct ff_run_ops run_ops = {
 	.closed = on_closed,
 };
 
+static void setup_release(struct setup *setup)
+{
+	ff_strv_release(&setup->argv);
+	ff_strv_release(&setup->env);
+	ff_strv_release(&setup->limited);
+	ff_buf_release(&setup->kept);
+	if (setup->self >= 0)
+		close(setup->self);
+}
+
 /* --- items from the controller --- */
+
+static void bury(struct command *command, const char *error)
+{
+	command->gone = true;
+	ff_exec_finish(&command->exec, error);
+	setup_release(&command->setup);
+	ff_free(command);
+}
+
+/* It will not begin. */
+static void give_up(struct command *command, const char *error)
+{
+	command->follows->follower = command->follower;
+	if (command->follower)
+		command->follower->follows = command->follows;
+	bury(command, error);
+}
+
+/* While it has not begun. */
+static void on_item_too_soon(struct command *command, struct ff_channel *channel,
+			     const struct ff_item *item)
+{
+	const struct ff_value *word = item ? ff_at(&item->value, 0) : NULL;
+	struct ff_pack pack;
+
+	if (!item && ff_exec_closed_by_peer(channel)) {
+		give_up(command, NULL);
+	} else if (word && (ff_is_str(word, "withdraw") || ff_is_str(word, "kill"))) {
+		ff_exec_pack(command->exec.worker, &pack);
+		ff_pack_open(&pack, FF_TUPLE);
+		ff_pack_str(&pack, "returned");
+		ff_pack_none(&pack);
+		ff_pack_close(&pack);
+		ff_exec_send(&command->exec, &pack);
+		give_up(command, NULL);
+	}
+}
 
 static void on_item(struct ff_channel *channel, const struct ff_item *item, void *ctx)
 {
@@ -132,6 +202,12 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 	const struct ff_value *word;
 	int64_t number;
 
+	if (command->gone)
+		return;
+	if (command->follows) {
+		on_item_too_soon(command, channel, item);
+		return;
+	}
 	if (!item) {
 		if (ff_exec_closed_by_peer(channel))
 			ff_run_end(&command->run, true);
@@ -149,33 +225,25 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 
 static void on_drain(struct ff_channel *channel, void *ctx)
 {
-	ff_run_read(&((struct command *)ctx)->run, true);
+	struct command *command = ctx;
+
+	if (!command->follows)
+		ff_run_read(&command->run, true);
 }
 
 static void end(struct ff_exec *exec, bool now)
 {
 	struct command *command = ff_container_of(exec, struct command, exec);
 
+	if (command->follows) {
+		give_up(command, "the worker is ending");
+		return;
+	}
 	ff_run_limit_grace(&command->run, FF_WORKER_GRACE_US);
 	ff_run_end(&command->run, now);
 }
 
-/* --- the start --- */
-
-struct setup {
-	struct ff_run_opts run;
-	struct ff_strv argv, env, limited;
-	int self; /* this program's file, for the stage that sets limits */
-};
-
-static void setup_release(struct setup *setup)
-{
-	ff_strv_release(&setup->argv);
-	ff_strv_release(&setup->env);
-	ff_strv_release(&setup->limited);
-	if (setup->self >= 0)
-		close(setup->self);
-}
+/* --- what it is to run --- */
 
 static int setup_argv(struct setup *setup, const struct ff_value *kwargs, struct ff_err *err)
 {
@@ -265,27 +333,112 @@ static int setup_init(struct setup *setup, const struct ff_value *kwargs, struct
 	return 0;
 }
 
+/* What it borrows from the request becomes its own. */
+static int setup_keep(struct setup *setup, struct ff_err *err)
+{
+	const char *cwd = setup->run.spawn.cwd;
+	size_t cwd_size = cwd ? strlen(cwd) + 1 : 0;
+	int rc = ff_buf_add(&setup->kept, cwd ? cwd : "", cwd_size);
+
+	if (!rc && setup->run.input_len)
+		rc = ff_buf_add(&setup->kept, setup->run.input, setup->run.input_len);
+	if (rc)
+		return ff_err_set(err, rc, "%s", ff_err_text(rc));
+	setup->run.spawn.cwd = cwd ? (const char *)ff_buf_data(&setup->kept) : NULL;
+	if (setup->run.input_len)
+		setup->run.input = (const char *)ff_buf_data(&setup->kept) + cwd_size;
+	return 0;
+}
+
+/* --- the start --- */
+
+/* The command that `kwargs` want to follow, or the last of those that follow it already; NULL: it
+ * is not, or no longer there. */
+static struct command *to_follow(const struct ff_worker *worker, const struct ff_value *kwargs)
+{
+	int64_t wanted = ff_dict_int(kwargs, "follow", 0);
+	struct ff_list *node;
+
+	ff_list_for_each(node, &worker->execs) {
+		struct ff_exec *exec = ff_container_of(node, struct ff_exec, node);
+		struct command *command = ff_container_of(exec, struct command, exec);
+
+		if (!wanted || exec->end != end || ff_channel_id(exec->channel) != wanted)
+			continue;
+		while (command->follower)
+			command = command->follower;
+		return command;
+	}
+	return NULL;
+}
+
+static int begin(struct command *command, struct ff_worker *worker, const struct setup *setup,
+		 struct ff_err *err)
+{
+	int rc;
+
+	command->follows = NULL;
+	if (worker->state != FF_WORKER_SERVING)
+		return ff_err_set(err, FF_ECANCELED, "the worker is ending");
+	rc = ff_run_start(&command->run, &worker->loop, &setup->run, &run_ops, err);
+	if (!rc)
+		command->exec.pid = ff_process_pid(command->run.process);
+	return rc;
+}
+
+/* If it can't be started, the one behind it has its turn. */
+static void after_begin(struct command *follower, int rc, struct ff_err *err)
+{
+	while (rc) {
+		struct command *next = follower->follower;
+
+		bury(follower, err->text);
+		if (!next)
+			return;
+		follower = next;
+		rc = begin(follower, follower->exec.worker, &follower->setup, err);
+	}
+	setup_release(&follower->setup);
+	send_start(follower);
+}
+
+/* Puts it behind the last of those that run on the slot. */
+static int wait_for(struct command *command, struct command *last, struct setup *setup,
+		    struct ff_err *err)
+{
+	int rc = setup_keep(setup, err);
+
+	if (rc)
+		return rc;
+	command->setup = *setup;
+	command->follows = last;
+	last->follower = command;
+	return 0;
+}
+
 int ff_builtin_command(struct ff_worker *worker, struct ff_channel *channel,
 		       const struct ff_request *request, struct ff_err *err)
 {
-	struct command *command = NULL;
+	struct command *command = NULL, *last = to_follow(worker, request->kwargs);
 	struct setup setup;
 	int rc;
 
 	rc = setup_init(&setup, request->kwargs, err);
 	if (!rc) {
 		command = ff_calloc(1, sizeof(*command));
-		rc = command ? ff_run_start(&command->run, &worker->loop, &setup.run, &run_ops, err)
-			     : ff_err_set(err, FF_ENOMEM, "out of memory");
+		rc = !command ? ff_err_set(err, FF_ENOMEM, "out of memory")
+		     : last   ? wait_for(command, last, &setup, err)
+			      : begin(command, worker, &setup, err);
 	}
-	setup_release(&setup);
+	if (rc || !last)
+		setup_release(&setup);
 	if (rc) {
 		ff_free(command);
 		return rc;
 	}
-	command->exec.pid = ff_process_pid(command->run.process);
 	ff_exec_begin(&command->exec, worker, channel, end);
-	send_start(command);
+	if (!last)
+		send_start(command);
 	ff_channel_set_drain(channel, on_drain, command);
 	ff_channel_set_callback(channel, on_item, command);
 	return FF_EXEC_RUNNING;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "io/prompt.h"
 #include "worker/children.h"
 #include "worker/exec.h"
 #include "worker/info.h"
@@ -344,6 +345,7 @@ int ff_worker_serve(int in_fd, int out_fd, const void *first, size_t first_len)
 	struct ff_err err;
 	sigset_t set;
 
+	ff_prompt(); /* not before a fork, which ends it */
 	worker.start_us = ff_clock_us();
 	if (open_all(&worker, in_fd, out_fd, &err)) {
 		complain(err.text);

@@ -9,7 +9,7 @@
 #include "base/arena.h"
 
 enum {
-	ARGUMENTS = 7, /* entries of kwargs */
+	ARGUMENTS = 8, /* entries of kwargs */
 	MESSAGE_MAX = 160,
 };
 
@@ -103,6 +103,10 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	*at++ = ff_int(job->timeout_us);
 	*at++ = ff_str("grace_us");
 	*at++ = ff_int(job->grace_us);
+	if (worker->native && worker->follow) {
+		*at++ = ff_str("follow");
+		*at++ = ff_int(worker->follow);
+	}
 	if (!ok)
 		return out_of_memory(err);
 	*task = (struct ff_task){
@@ -114,12 +118,22 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	return 0;
 }
 
-static int pack_kill(struct ff_pack *p)
+static int pack_word(struct ff_pack *p, const char *word)
 {
 	ff_pack_open(p, FF_TUPLE);
-	ff_pack_str(p, "kill");
+	ff_pack_str(p, word);
 	ff_pack_close(p);
 	return ff_pack_done(p);
+}
+
+static int pack_kill(struct ff_pack *p)
+{
+	return pack_word(p, "kill");
+}
+
+static int pack_take_back(struct ff_pack *p)
+{
+	return pack_word(p, "withdraw");
 }
 
 /* --- in --- */
@@ -234,6 +248,7 @@ static int on_exit_item(const struct ff_value *dict, const struct ff_payload_sin
 static int on_item(const struct ff_value *item, const struct ff_payload_sink *sink, void *ctx,
 		   struct ff_err *err)
 {
+	static const uint32_t only = 0;
 	const struct ff_value *word = ff_at(item, 0), *what = ff_at(item, 1);
 
 	if (!word || word->kind != FF_STR || !what || item->len != 2)
@@ -250,6 +265,11 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		sink->unit_output(ctx, 0, ff_is_str(word, "out") ? 1 : 2, what->text, what->len);
 		return 0;
 	}
+	if (ff_is_str(word, "returned")) {
+		if (sink->returned)
+			sink->returned(ctx, &only, 1);
+		return 0;
+	}
 	if (ff_is_str(word, "exit"))
 		return on_exit_item(what, sink, ctx, err);
 	return bad_item(err, "an unknown item");
@@ -258,6 +278,7 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 static const struct ff_payload_run run = {
 	.task = make_task,
 	.kill = pack_kill,
+	.take_back = pack_take_back,
 };
 
 const struct ff_payload ff_payload_command = {

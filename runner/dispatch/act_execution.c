@@ -101,6 +101,17 @@ static void on_unit_started(void *ctx, uint32_t index)
 	(void)index;
 }
 
+/* It was withdrawn in time. */
+static void on_returned(void *ctx, const uint32_t *indexes, size_t count)
+{
+	struct act_execution *execution = ctx;
+
+	(void)indexes;
+	(void)count;
+	execution->over = true;
+	ff_act_put(execution->act, about(execution, FF_INPUT_EXEC_RETURNED));
+}
+
 static void on_notice(void *ctx, const char *level, const char *text, const char *category,
 		      const char *file, int line)
 {
@@ -119,6 +130,7 @@ static void on_notice(void *ctx, const char *level, const char *text, const char
 
 static const struct ff_payload_sink run_sink = {
 	.unit_started = on_unit_started,
+	.returned = on_returned,
 	.unit_output = on_output,
 	.unit_finished = on_finished,
 	.notice = on_notice,
@@ -178,6 +190,8 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 		.host = host->host->name,
 		.native = ff_gateway_is_native(host->foreman),
 	};
+	const struct act_execution *before =
+		order->follows ? ff_map_get_u32(&host->act->executions, order->follows) : NULL;
 	struct ff_plan_instance instance;
 	uint32_t index = job->payload->discover ? 0 : order->unit;
 	char *cwd;
@@ -187,6 +201,9 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 		return ff_err_set(err, rc, "%s", ff_err_text(rc));
 	cwd = absolute_cwd(host, instance.job.cwd);
 	instance.job.cwd = cwd;
+	/* One that has ended meanwhile is no longer there to be followed. */
+	if (before && before->channel && !before->over)
+		worker.follow = ff_channel_id(before->channel);
 	if (job->payload->discover && !execution->discovers)
 		instance.job.unit = order->name;
 	rc = execution->discovers
@@ -246,6 +263,20 @@ void ff_act_drop(struct ff_act *act, const struct ff_order *order)
 	execution->over = true;
 	ff_channel_pause(execution->channel, false);
 	ff_channel_close(execution->channel, NULL);
+}
+
+void ff_act_withdraw(struct ff_act *act, const struct ff_order *order)
+{
+	struct act_execution *execution = ff_map_get_u32(&act->executions, order->execution);
+	struct ff_buf buf = FF_BUF_INIT;
+	struct ff_pack p;
+
+	if (!execution || execution->over || !execution->channel)
+		return;
+	ff_pack_init(&p, &buf);
+	if (act->plan->jobs[execution->job].payload->run->take_back(&p) == 0)
+		(void)ff_channel_send_packed(execution->channel, &buf, NULL);
+	ff_buf_release(&buf);
 }
 
 void ff_act_execution_free(struct act_execution *execution)

@@ -92,6 +92,7 @@ void ff_act_worker_finished(struct act_worker *worker);
 /* --- act_execution.c --- */
 void ff_act_execute(struct ff_act *act, const struct ff_order *order);
 void ff_act_drop(struct ff_act *act, const struct ff_order *order);
+void ff_act_withdraw(struct ff_act *act, const struct ff_order *order);
 void ff_act_execution_free(struct act_execution *execution);
 
 /* --- act_sink.c: what payloads say, as inputs --- */

@@ -157,9 +157,9 @@ static void kill_all(struct ff_engine *e)
 		ff_list_for_each_safe(pos, tmp, &e->jobs[i].sessions)
 			ff_run_session_kill(e, ff_container_of(pos, struct session, in_job));
 	}
-	for (uint32_t i = 0; i < e->executions_len; i++)
-		if (e->executions[i])
-			ff_execution_kill(e, e->executions[i]);
+	for (uint32_t i = 0; i < e->executions.len; i++)
+		if (ff_executions_at(&e->executions, i)->number)
+			ff_execution_kill(e, ff_executions_at(&e->executions, i));
 }
 
 static void run_signal(struct ff_engine *e)
@@ -389,6 +389,9 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 		break;
 	case FF_INPUT_EXEC_FINISHED:
 		ff_execution_finished(e, input);
+		break;
+	case FF_INPUT_EXEC_RETURNED:
+		ff_ahead_returned(e, input);
 		break;
 	case FF_INPUT_EXEC_ENDED:
 		ff_execution_ended(e, input);

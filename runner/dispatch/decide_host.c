@@ -397,12 +397,12 @@ static void ended(struct ff_engine *e, struct engine_host *host, const struct ff
 
 static uint32_t units_on(const struct ff_engine *e, const struct engine_host *host)
 {
+	const struct execution *x = ff_executions_first(&e->executions, number_of(e, host));
 	uint32_t units = 0;
 	struct ff_list *pos;
 
-	ff_list_for_each(pos, &host->executions)
-		units += ff_container_of(pos, struct execution, in_host)->placement.unit !=
-			 FF_NOBODY;
+	for (; x; x = ff_executions_next(&e->executions, x))
+		units += x->placement.unit != FF_NOBODY && !x->placement.ahead;
 	ff_list_for_each(pos, &host->sessions)
 		units += ff_run_session_runs(e, ff_container_of(pos, struct session, in_host));
 	return units;
@@ -411,12 +411,12 @@ static uint32_t units_on(const struct ff_engine *e, const struct engine_host *ho
 /* What ran there is lost with it. A unit is suspected alone if nothing else ran there. */
 static uint32_t take_down_units(struct ff_engine *e, struct engine_host *host, const char *reason)
 {
-	uint32_t units = units_on(e, host);
+	uint32_t number = number_of(e, host), units = units_on(e, host);
+	struct execution *execution;
 	struct ff_list *pos, *tmp;
 
-	ff_list_for_each_safe(pos, tmp, &host->executions)
-		ff_execution_lost(e, ff_container_of(pos, struct execution, in_host), units == 1,
-				  reason);
+	while ((execution = ff_executions_first(&e->executions, number)))
+		ff_execution_lost(e, execution, units == 1, reason);
 	ff_list_for_each_safe(pos, tmp, &host->sessions)
 		ff_run_session_lost(e, ff_container_of(pos, struct session, in_host), units == 1,
 				    reason);

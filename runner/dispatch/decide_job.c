@@ -100,6 +100,7 @@ void ff_job_stop(struct ff_engine *e, uint32_t number, enum ff_reason why, const
 		job->error = ff_engine_keep(job, text);
 	}
 	ff_sched_job_stop(e->sched, number);
+	ff_ahead_withdraw(e, number, true);
 	ff_list_for_each(pos, &job->sessions)
 		ff_run_session_stop(e, ff_container_of(pos, struct session, in_job));
 	ff_job_touch(e, number);
@@ -487,7 +488,7 @@ static bool may_start_session(const struct ff_engine *e, uint32_t number)
 static void place(struct ff_engine *e, const struct ff_placement *placement)
 {
 	if (placement->unit != FF_NOBODY || ff_engine_payload(e, placement->job)->discover)
-		ff_execution_start(e, placement);
+		ff_execution_start(e, placement, NULL);
 	else
 		ff_run_session_start(e, placement);
 }

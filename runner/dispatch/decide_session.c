@@ -511,7 +511,7 @@ static void missing(struct ff_engine *e, struct session *session, const char *te
 /* What an execution that discovers units says is told by the same inputs. */
 static void discovery_input(struct ff_engine *e, const struct ff_input *input)
 {
-	struct execution *execution = ff_execution_of(e, input->execution);
+	struct execution *execution = ff_executions_find(&e->executions, input->execution);
 
 	if (execution)
 		ff_collect_discovered(e, execution, input);

@@ -102,14 +102,15 @@ void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, con
 
 /* --- executions --- */
 
-static struct unit_at at_of(struct ff_engine *e, const struct execution *execution)
+struct unit_at ff_execution_unit(struct ff_engine *e, const struct execution *execution)
 {
 	struct unit_at at = {execution->placement.job, execution->placement.unit,
 			     execution->placement.host, FF_NOBODY, NULL};
 
-	if (execution->name[0])
-		at.name =
-			ff_decision_copy(e->decision, execution->name, strlen(execution->name) + 1);
+	const char *name = ff_execution_name(execution);
+
+	if (*name)
+		at.name = ff_decision_copy(e->decision, name, strlen(name) + 1);
 	return at;
 }
 
@@ -118,76 +119,43 @@ static bool discovers(const struct execution *execution)
 	return execution->placement.unit == FF_NOBODY;
 }
 
-struct execution *ff_execution_of(const struct ff_engine *e, uint32_t number)
-{
-	uint32_t place = number & ((1U << EXECUTION_PLACE_BITS) - 1);
-	struct execution *execution = place < e->executions_len ? e->executions[place] : NULL;
-
-	return execution && execution->number == number ? execution : NULL;
-}
-
-static uint32_t take_place(struct ff_engine *e)
-{
-	if (e->free_len > 0)
-		return e->free_places[--e->free_len];
-	if (e->executions_len == e->executions_cap) {
-		e->executions_cap = e->executions_cap ? 2 * e->executions_cap : 64;
-		e->executions =
-			ff_xrealloc(e->executions, e->executions_cap * sizeof(*e->executions));
-		e->free_places =
-			ff_xrealloc(e->free_places, e->executions_cap * sizeof(*e->free_places));
-	}
-	return e->executions_len++;
-}
-
-static struct execution *execution_new(struct ff_engine *e, const struct ff_placement *placement,
-				       const char *name)
-{
-	size_t len = strlen(name);
-	struct execution *execution = ff_xcalloc(1, sizeof(*execution) + len + 1);
-	uint32_t place = take_place(e);
-
-	memcpy(execution->name, name, len);
-	if (++e->generation << EXECUTION_PLACE_BITS == 0)
-		e->generation++; /* 0 is no execution's number */
-	execution->number = e->generation << EXECUTION_PLACE_BITS | place;
-	execution->placement = *placement;
-	execution->started_us = e->now.mono_us;
-	ff_list_add_tail(&e->hosts[placement->host].executions, &execution->in_host);
-	e->executions[place] = execution;
-	e->jobs[placement->job].live++;
-	return execution;
-}
-
-void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement)
+void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement,
+			const struct execution *behind)
 {
 	bool discovers_units = placement->unit == FF_NOBODY;
 	const char *name =
 		discovers_units ? "" : ff_engine_unit_name(e, placement->job, placement->unit);
-	struct execution *execution = execution_new(e, placement, name);
+	struct execution *execution = ff_executions_add(&e->executions, placement, name);
 	struct ff_order order = {.kind = FF_ORDER_RUN};
 	struct unit_at at;
 
+	e->jobs[placement->job].live++;
 	order.execution = execution->number;
 	order.host = placement->host;
 	order.tries = e->state->hosts[placement->host].tries;
 	order.job = placement->job;
 	order.unit = placement->unit;
 	order.count = e->jobs[placement->job].workers;
-	if (discovers_units) {
-		order.kind = FF_ORDER_DISCOVER;
+	at = ff_execution_unit(e, execution);
+	order.name = at.name;
+	if (behind) {
+		order.follows = execution->follows = behind->number;
+		e->jobs[placement->job].ahead++;
 	} else {
-		at = at_of(e, execution);
-		ff_unit_started(e, &at);
-		execution->attempt = record_of(e, &at)->attempts;
-		order.name = at.name;
+		execution->started_us = e->now.mono_us;
 	}
+	if (discovers_units)
+		order.kind = FF_ORDER_DISCOVER;
+	else if (!behind)
+		ff_unit_started(e, &at);
 	ff_engine_order(e, &order);
+	if (!behind)
+		ff_ahead_give(e, execution);
 }
 
 void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost)
 {
-	uint32_t job = execution->placement.job, place;
+	uint32_t job = execution->placement.job;
 
 	if (discovers(execution))
 		ff_sched_session_up(e->sched, job);
@@ -196,23 +164,21 @@ void ff_execution_over(struct ff_engine *e, struct execution *execution, bool ho
 	else
 		ff_sched_return(e->sched, &execution->placement);
 	e->jobs[job].live--;
+	e->jobs[job].ahead -= execution->placement.ahead;
 	ff_job_touch(e, job);
-	place = execution->number & ((1U << EXECUTION_PLACE_BITS) - 1);
-	e->executions[place] = NULL;
-	e->free_places[e->free_len++] = place;
-	ff_list_del(&execution->in_host);
-	ff_free(execution);
+	ff_executions_remove(&e->executions, execution);
 }
 
 void ff_execution_output(struct ff_engine *e, const struct ff_input *input)
 {
-	const struct execution *execution = ff_execution_of(e, input->execution);
+	struct execution *execution = ff_executions_find(&e->executions, input->execution);
 	struct ff_event event;
 	struct unit_at at;
 
 	if (!execution || discovers(execution))
 		return;
-	at = at_of(e, execution);
+	ff_ahead_begin(e, execution);
+	at = ff_execution_unit(e, execution);
 	event = about(e, &at, FF_EVENT_UNIT_OUTPUT);
 	event.u.unit_output.stream = input->u.output.stream;
 	event.u.unit_output.bytes = input->u.output.bytes;
@@ -225,21 +191,34 @@ void ff_execution_output(struct ff_engine *e, const struct ff_input *input)
 static void end_with(struct ff_engine *e, struct execution *execution,
 		     const struct ff_result *result)
 {
-	struct unit_at at = at_of(e, execution);
+	struct unit_at at = ff_execution_unit(e, execution);
+	struct engine_job *job = &e->jobs[at.job];
+	struct execution *next;
 
+	ff_ahead_begin(e, execution); /* it was to be withdrawn, too late */
+	next = ff_ahead_pass(e, execution);
+	ff_ahead_learn(job, result->duration_us);
 	ff_execution_over(e, execution, false);
 	ff_unit_finished(e, &at, result);
+	if (next && !job->stopped)
+		ff_ahead_begin(e, next);
+	else if (!next && job->ahead > 0 && ff_sched_waiting(e->sched, at.job) == 0)
+		ff_ahead_withdraw(e, at.job, false);
 }
 
 void ff_execution_finished(struct ff_engine *e, const struct ff_input *input)
 {
-	struct execution *execution = ff_execution_of(e, input->execution);
+	struct execution *execution = ff_executions_find(&e->executions, input->execution);
 	struct ff_result result = *input->u.result;
 
 	if (!execution || discovers(execution))
 		return;
 	/* The answer to a DROP. */
 	if (result.outcome == FF_OUTCOME_LOST && !result.message) {
+		if (execution->placement.ahead) {
+			ff_ahead_returned(e, input);
+			return;
+		}
 		result.message = "interrupted";
 		result.duration_us = e->now.mono_us - execution->started_us;
 	}
@@ -248,7 +227,7 @@ void ff_execution_finished(struct ff_engine *e, const struct ff_input *input)
 
 void ff_execution_ended(struct ff_engine *e, const struct ff_input *input)
 {
-	struct execution *execution = ff_execution_of(e, input->execution);
+	struct execution *execution = ff_executions_find(&e->executions, input->execution);
 	const char *error = input->u.ended.error;
 	struct ff_result result = {.outcome = FF_OUTCOME_ERROR};
 
@@ -265,6 +244,7 @@ void ff_execution_ended(struct ff_engine *e, const struct ff_input *input)
 		ff_execution_over(e, execution, false);
 		return;
 	}
+	ff_ahead_begin(e, execution);
 	result.message = error;
 	result.duration_us = e->now.mono_us - execution->started_us;
 	end_with(e, execution, &result);
@@ -273,12 +253,14 @@ void ff_execution_ended(struct ff_engine *e, const struct ff_input *input)
 void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool alone,
 		       const char *reason)
 {
-	struct unit_at at = at_of(e, execution);
+	struct unit_at at = ff_execution_unit(e, execution);
 	int64_t took = e->now.mono_us - execution->started_us;
-	bool unit = !discovers(execution);
+	bool unit = !discovers(execution), ahead = execution->placement.ahead;
 
 	ff_execution_over(e, execution, true);
-	if (unit)
+	if (ahead && !e->jobs[at.job].stopped)
+		ff_sched_again(e->sched, at.job, at.unit, false, FF_NOBODY);
+	else if (unit && !ahead)
 		ff_unit_lost(e, &at, alone, reason, took);
 }
 

@@ -22,10 +22,11 @@
 	X(IDLE)	     /* nothing now */                                                             \
 	X(KILL_WORKER)                                                                             \
 	X(CLOSE_WORKER) /* it has said its last, or never will: let it go */                       \
-	X(RUN)		/* execution, job, unit, host, count */                                    \
-	X(DISCOVER)	/* execution, job, host, count */                                          \
-	X(DROP)		/* execution: it is ended; lost, with what it has printed */               \
-	X(PAUSE)	/* read nothing from workers, they stall by credit */                      \
+	X(RUN)	    /* execution, job, unit, host, count; behind `follows`, if that is not 0 */    \
+	X(WITHDRAW) /* execution: unless it has begun */                                           \
+	X(DISCOVER) /* execution, job, host, count */                                              \
+	X(DROP)	    /* execution: it is ended; lost, with what it has printed */                   \
+	X(PAUSE)    /* read nothing from workers, they stall by credit */                          \
 	X(RESUME)
 
 enum ff_order_kind {
@@ -42,6 +43,7 @@ struct ff_order {
 	uint32_t job, unit;
 	uint32_t payload; /* PROBE_HOST: its number in ff_payloads */
 	uint32_t count;	  /* workers that the job has */
+	uint32_t follows; /* RUN: an execution on the same host */
 	const char *name; /* of the unit, or the worker */
 	const uint32_t *units;
 	size_t units_len;

@@ -26,12 +26,12 @@ static void make_hosts(struct ff_engine *e)
 	const struct ff_inventory *inventory = e->opts.inventory;
 
 	e->hosts = ff_xcalloc(inventory->len + 1, sizeof(*e->hosts));
+	ff_executions_init(&e->executions, (uint32_t)inventory->len);
 	for (size_t i = 0; i < inventory->len; i++) {
 		struct engine_host *host = &e->hosts[i];
 
 		host->parent = find_host(inventory, inventory->hosts[i].spec.via);
 		host->retry = (struct due_at){.kind = DUE_HOST, .owner = host};
-		ff_list_init(&host->executions);
 		ff_list_init(&host->sessions);
 	}
 	for (size_t i = 0; i < inventory->len; i++)
@@ -132,10 +132,7 @@ void ff_engine_free(struct ff_engine *e)
 
 	if (!e)
 		return;
-	for (uint32_t i = 0; i < e->executions_len; i++)
-		ff_free(e->executions[i]);
-	ff_free(e->executions);
-	ff_free(e->free_places);
+	ff_executions_release(&e->executions);
 	while (ff_map_next(&e->sessions, &cursor, NULL, &value))
 		ff_free(value);
 	ff_map_release(&e->sessions);

@@ -45,7 +45,8 @@
 	X(UNIT_FINISHED) /* of a session */                                                        \
 	X(EXEC_OUTPUT)                                                                             \
 	X(EXEC_FINISHED)                                                                           \
-	X(EXEC_ENDED) /* without having finished; its host is still there */
+	X(EXEC_RETURNED) /* it was withdrawn before it had begun */                                \
+	X(EXEC_ENDED)	 /* without having finished; its host is still there */
 
 enum ff_input_kind {
 #define X(name) FF_INPUT_##name,

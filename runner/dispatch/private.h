@@ -6,13 +6,13 @@
 #include "base/map.h"
 #include "dispatch/deadlines.h"
 #include "dispatch/engine.h"
+#include "dispatch/executions.h"
 #include "sched/sched.h"
 
 enum {
 	UNIT_ALONE_MAX = 2, /* a unit that took so many hosts down, alone on them, is set aside */
 	HOST_VAIN_MAX = 8,  /* a host that went away so often in a row without a unit finished */
 	HOST_CUT_TRIES = 4, /* a connection that is cut while it opens is tried so often */
-	EXECUTION_PLACE_BITS = 20, /* of its number: so many may run at one time */
 	NOT_RUN_NAMED = 10000, /* of a job's units that did not run, so many are named one by one */
 };
 
@@ -29,15 +29,6 @@ struct due_at {
 	struct ff_deadline deadline;
 	enum due kind;
 	void *owner;
-};
-
-/* One execution of a unit on a slot, by the host's foreman; or of a discovery. */
-struct execution {
-	struct ff_list in_host;
-	uint32_t number, attempt;
-	struct ff_placement placement; /* unit NOBODY: a discovery */
-	int64_t started_us;
-	char name[]; /* of its unit; "": a discovery */
 };
 
 /* A session: a record's number, and what is going on in it. */
@@ -69,7 +60,7 @@ struct engine_host {
 	uint32_t sets_left; /* that it is in, and that jobs still need */
 	bool wanted;
 	bool counted; /* was there when all that must be there were */
-	struct ff_list executions, sessions;
+	struct ff_list sessions;
 	struct due_at retry;
 	uint32_t probed;      /* bits: payloads that were looked for, by their number */
 	uint32_t unfit;	      /* bits: and can't run there */
@@ -94,8 +85,10 @@ struct engine_job {
 	struct ff_map seen; /* problems and warnings that were told already */
 	uint32_t workers;   /* slots that it may use, when it started */
 	uint32_t next_number;
-	uint32_t live;	   /* executions and sessions that take slots */
-	uint32_t ids_from; /* the worker that was asked for the names; FF_NOBODY */
+	uint32_t live;	    /* executions and sessions that take slots, or will */
+	uint32_t ahead;	    /* executions that follow others */
+	int64_t typical_us; /* what its units take lately; 0: unknown */
+	uint32_t ids_from;  /* the worker that was asked for the names; FF_NOBODY */
 	int64_t started_us;
 	bool stopped;  /* nothing of it is begun any more */
 	bool given_up; /* no session is started any more */
@@ -112,16 +105,11 @@ struct ff_engine {
 	struct ff_deadlines deadlines;
 	struct engine_host *hosts;
 	struct engine_job *jobs;
-	/* By their numbers' lower bits; what is above tells those apart that had one place in turn,
-	 * so that none is taken for another. */
-	struct execution **executions;
-	uint32_t *free_places;
-	uint32_t executions_len, free_len, executions_cap;
+	struct executions executions;
 	struct ff_map sessions; /* by their record's number */
 	struct ff_map patterns; /* of hosts -> host_set */
 	struct ff_arena arena;
 	struct ff_list dirty;
-	uint32_t generation; /* of the next execution's number */
 	uint32_t next_worker;
 	uint32_t hosts_asked; /* that are needed by some job */
 	const char *stop;     /* why everything stops, in words; NULL */
@@ -208,8 +196,11 @@ void ff_unit_finished(struct ff_engine *e, const struct unit_at *at,
 /* Its host went away under it. */
 void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, const char *reason,
 		  int64_t duration_us);
-void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement);
-struct execution *ff_execution_of(const struct ff_engine *e, uint32_t number);
+/* `behind`: the execution that it follows; NULL: it begins at once. */
+void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement,
+			const struct execution *behind);
+/* What it runs; its name lives as long as the decision. */
+struct unit_at ff_execution_unit(struct ff_engine *e, const struct execution *execution);
 void ff_execution_output(struct ff_engine *e, const struct ff_input *input);
 void ff_execution_finished(struct ff_engine *e, const struct ff_input *input);
 void ff_execution_ended(struct ff_engine *e, const struct ff_input *input);
@@ -218,6 +209,19 @@ void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool al
 /* Its slots are free. */
 void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost);
 void ff_execution_kill(struct ff_engine *e, struct execution *execution);
+
+/* --- decide_ahead.c --- */
+/* A unit of the job took so long. */
+void ff_ahead_learn(struct engine_job *job, int64_t duration_us);
+/* The execution has begun: if it is short, another one is sent to follow it. */
+void ff_ahead_give(struct ff_engine *e, const struct execution *execution);
+/* It has ended: the one that has its slots now, or NULL. */
+struct execution *ff_ahead_pass(struct ff_engine *e, struct execution *execution);
+/* It runs. */
+void ff_ahead_begin(struct ff_engine *e, struct execution *execution);
+/* All that have not begun are to come back; or one of them, for a slot that is free. */
+void ff_ahead_withdraw(struct ff_engine *e, uint32_t job, bool all);
+void ff_ahead_returned(struct ff_engine *e, const struct ff_input *input);
 
 /* --- decide_session.c --- */
 void ff_run_session_start(struct ff_engine *e, const struct ff_placement *placement);

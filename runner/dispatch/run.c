@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "dispatch/act.h"
 #include "dispatch/run.h"
+#include "io/prompt.h"
 
 enum {
 	TICK_US = 100000,
@@ -199,6 +200,7 @@ static int make_handles(struct ff_run *run, struct ff_err *err)
 
 	run->loop = run->opts.loop ? run->opts.loop : &run->own_loop;
 	if (!run->opts.loop) {
+		ff_prompt(); /* a lent loop's thread is its owner's */
 		rc = ff_loop_init(&run->own_loop, err);
 		if (rc < 0)
 			return rc;

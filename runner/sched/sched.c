@@ -544,6 +544,47 @@ bool ff_sched_place(struct ff_sched *sched, struct ff_placement *placement)
 	}
 }
 
+/* Whether no job but this one waits for room on the host, as far as its turn comes first. */
+static bool is_first_on(const struct ff_sched *sched, uint32_t number, uint32_t host)
+{
+	for (uint32_t i = 0; i < sched->sets.len; i++) {
+		const struct ff_set *set = &sched->sets.sets[i];
+
+		if (!ff_set_has(set, host))
+			continue;
+		if ((set->ready.len > 0 && ff_pending_first(&set->ready) < number) ||
+		    (set->starved.len > 0 && ff_pending_first(&set->starved) < number))
+			return false;
+	}
+	return true;
+}
+
+bool ff_sched_place_behind(struct ff_sched *sched, const struct ff_placement *before,
+			   uint32_t spare, struct ff_placement *placement)
+{
+	const struct job *job = &sched->jobs[before->job];
+	const struct ff_set_host *host = &sched->sets.hosts[before->host];
+
+	if (!job->started || job->stopped || job->sessions || !job->queues || job->uses_len > 0 ||
+	    before->alone || !host->up || host->draining || host->kept_for != NOBODY ||
+	    ff_queues_waiting(job->queues) <= spare ||
+	    !is_first_on(sched, before->job, before->host))
+		return false;
+	*placement = (struct ff_placement){
+		.job = before->job,
+		.host = before->host,
+		.unit = ff_queues_take(job->queues),
+		.ahead = true,
+	};
+	return true;
+}
+
+void ff_sched_pass(struct ff_placement *before, struct ff_placement *placement)
+{
+	placement->slots = before->slots;
+	before->slots = 0;
+}
+
 void ff_sched_return_pools(struct ff_sched *sched, const struct ff_placement *placement)
 {
 	const struct job *job = &sched->jobs[placement->job];

@@ -99,11 +99,18 @@ struct ff_placement {
 	uint32_t slots; /* that it has taken */
 	bool alone;	/* it has the host for itself */
 	bool anywhere;	/* alone: no other host is there; for units that avoid it, too */
+	bool ahead;	/* it follows another on its slots, and has none before that ends */
 };
 
 /* The next thing to start; false: nothing can be started now. Its slots, and a unit's pools, are
  * taken. To be asked until it says false after each thing that happened. */
 bool ff_sched_place(struct ff_sched *sched, struct ff_placement *placement);
+/* A unit to follow the placed `before` on its slots, when that has ended: the next one of the same
+ * job, if that would be placed there anyway and more than `spare` of its units wait. */
+bool ff_sched_place_behind(struct ff_sched *sched, const struct ff_placement *before,
+			   uint32_t spare, struct ff_placement *placement);
+/* `before` has ended: its slots are for the one that was placed behind it. */
+void ff_sched_pass(struct ff_placement *before, struct ff_placement *placement);
 /* A placed thing has ended, on a host that is still there. */
 void ff_sched_return(struct ff_sched *sched, const struct ff_placement *placement);
 /* Only its pools: its host went down. */

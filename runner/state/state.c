@@ -30,22 +30,19 @@ void ff_state_init(struct ff_state *state)
 void ff_state_release(struct ff_state *state)
 {
 	for (uint32_t i = 0; i < state->hosts_len; i++) {
-		ff_free(state->hosts[i].name);
 		ff_free(state->hosts[i].error);
 		ff_free(state->hosts[i].unfit);
 	}
 	for (uint32_t i = 0; i < state->jobs_len; i++) {
-		ff_free(state->jobs[i].name);
 		ff_free(state->jobs[i].units);
 		ff_free(state->jobs[i].digest);
 	}
-	for (uint32_t i = 0; i < state->workers_len; i++)
-		ff_free(state->workers[i].name);
 	ff_free(state->hosts);
 	ff_free(state->jobs);
 	ff_free(state->workers);
 	for (int i = 0; i < 3; i++)
 		ff_map_release(&state->names[i]);
+	ff_arena_release(&state->texts);
 	*state = (struct ff_state){0};
 }
 
@@ -89,12 +86,20 @@ static void name_record(struct ff_state *state, enum ff_record_kind kind, const 
 		ff_xmalloc(SIZE_MAX); /* out of memory: said as everywhere */
 }
 
+/* Names lie side by side: each event of a unit reads its host's. */
+static char *keep(struct ff_state *state, const char *name)
+{
+	char *kept = ff_arena_strdup(&state->texts, name);
+
+	return kept ? kept : ff_xmalloc(SIZE_MAX); /* as above */
+}
+
 struct ff_host_record *ff_state_add_host(struct ff_state *state, const char *name)
 {
 	state->hosts =
 		grow(state->hosts, state->hosts_len, &state->hosts_cap, sizeof(*state->hosts));
 	name_record(state, FF_RECORD_HOST, name, state->hosts_len);
-	state->hosts[state->hosts_len].name = ff_xstrdup(name);
+	state->hosts[state->hosts_len].name = keep(state, name);
 	return &state->hosts[state->hosts_len++];
 }
 
@@ -102,7 +107,7 @@ struct ff_job_record *ff_state_add_job(struct ff_state *state, const char *name)
 {
 	state->jobs = grow(state->jobs, state->jobs_len, &state->jobs_cap, sizeof(*state->jobs));
 	name_record(state, FF_RECORD_JOB, name, state->jobs_len);
-	state->jobs[state->jobs_len].name = ff_xstrdup(name);
+	state->jobs[state->jobs_len].name = keep(state, name);
 	return &state->jobs[state->jobs_len++];
 }
 
@@ -111,7 +116,7 @@ struct ff_worker_record *ff_state_add_worker(struct ff_state *state, const char 
 	state->workers = grow(state->workers, state->workers_len, &state->workers_cap,
 			      sizeof(*state->workers));
 	name_record(state, FF_RECORD_WORKER, name, state->workers_len);
-	state->workers[state->workers_len].name = ff_xstrdup(name);
+	state->workers[state->workers_len].name = keep(state, name);
 	return &state->workers[state->workers_len++];
 }
 

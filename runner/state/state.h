@@ -4,6 +4,7 @@
 #ifndef FF_STATE_STATE_H
 #define FF_STATE_STATE_H
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/map.h"
 #include "event/event.h"
@@ -131,6 +132,7 @@ struct ff_state {
 	struct ff_worker_record *workers;
 	uint32_t workers_len, workers_cap;
 	struct ff_map names[3]; /* of the three above: name -> number + 1 */
+	struct ff_arena texts;	/* these names */
 };
 
 void ff_state_init(struct ff_state *state);

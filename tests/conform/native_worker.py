@@ -460,6 +460,84 @@ def numexecuting(client):
     return client.receive(id)["numexecuting"]
 
 
+def test_command_follows():
+    """It begins when the other one has ended, with all that it was given, and is told behind it."""
+    with Client() as client, tempfile.TemporaryDirectory() as folder:
+        folder = os.path.realpath(folder)
+        first = client.start("command", argv=["sleep", "1000"])
+        assert client.receive(first)[0] == "start"
+        second = client.start("command", shell="pwd; cat", cwd=folder, stdin=b"a\0b", follow=first)
+        third = client.start("command", shell="echo third", follow=first)  # behind the second
+        assert numexecuting(client) == 3
+        client.item(first, ("kill",))
+        order = []
+        while len(order) < 6:
+            code, channel, payload = client.frame()
+            item = loads(payload) if code == DATA else None
+            if channel in (second, third) and item and item[0] == "out":
+                assert item[1] in (folder.encode() + b"\n", b"a\0b", folder.encode() + b"\na\0b", b"third\n")
+            elif channel in (first, second, third) and code in (DATA, CLOSE):
+                order.append((channel, item[0] if item else "close"))
+        assert order[:2] == [(first, "exit"), (first, "close")], order
+        assert order[2:5] == [(second, "start"), (second, "exit"), (second, "close")], order
+        assert order[5] == (third, "start"), order
+        assert client.all(third)[1] == ""
+
+
+def test_command_follows_nobody():
+    with Client() as client:
+        assert client.command("true", follow=1001)[2]["exit"] == 0
+        done = client.start("command", argv=["true"])
+        client.all(done)
+        assert client.command("true", follow=done)[2]["exit"] == 0
+        echo = client.start("echo")  # something else runs there
+        assert client.command("true", follow=echo)[2]["exit"] == 0
+
+
+def test_command_withdrawn():
+    with Client() as client, tempfile.TemporaryDirectory() as folder:
+        first = client.start("command", argv=["sleep", "1000"])
+        assert client.receive(first)[0] == "start"
+        others = [client.start("command", argv=["touch", "%s/%d" % (folder, n)], follow=first) for n in range(4)]
+        client.item(others[0], ("withdraw",))
+        assert client.all(others[0]) == ([("returned", None)], "")
+        client.item(others[1], ("kill",))
+        assert client.all(others[1]) == ([("returned", None)], "")
+        client.send(CLOSE, others[2])
+        assert numexecuting(client) == 2
+        client.item(first, ("kill",))
+        assert client.all(others[3])[0][-1][1]["exit"] == 0
+        client.item(others[3], ("withdraw",))  # too late: no harm
+        assert os.listdir(folder) == ["3"]
+        assert numexecuting(client) == 0
+
+
+def test_command_that_follows_fails():
+    with Client() as client:
+        first = client.start("command", argv=["sleep", "1000"])
+        second = client.start("command", argv=["true"], cwd="/nonexistent", follow=first)
+        third = client.start("command", argv=["no-such-program"], follow=first)
+        fourth = client.start("command", argv=["true"], follow=first)
+        assert client.receive(first)[0] == "start"
+        client.item(first, ("kill",))
+        items, error = client.all(second)
+        assert (items, "/nonexistent" in error) == ([], True), error
+        items, error = client.all(third)
+        assert (items, "no-such-program" in error) == ([], True), error
+        assert client.all(fourth)[0][-1][1]["exit"] == 0
+
+
+def test_command_follows_no_more():
+    """The worker ends: what has not begun never does."""
+    with Client() as client, tempfile.TemporaryDirectory() as folder:
+        first = client.start("command", argv=["sleep", "1000"])
+        client.start("command", argv=["touch", folder + "/file"], follow=first)
+        assert client.receive(first)[0] == "start"
+        client.send(TERMINATE)
+        assert client.popen.wait(LIMIT_S) == 0
+        assert os.listdir(folder) == []
+
+
 def test_command_stalled_reader():
     """1 GiB for nobody: the worker stays small, and ends in time."""
     with Client() as client:

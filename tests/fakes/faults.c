@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/epoll.h>
 #include <sys/types.h>
 #include <unistd.h>
 #include <uv.h>
@@ -163,6 +164,17 @@ int __wrap_uv_poll_init(uv_loop_t *loop, uv_poll_t *poll, int fd)
 	if (strike(FF_FAULT_uv_poll_init))
 		return -faults.fault.errnum;
 	return __real_uv_poll_init(loop, poll, fd);
+}
+
+int __real_epoll_ctl(int set, int op, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int set, int op, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int set, int op, int fd, struct epoll_event *event)
+{
+	if (op == EPOLL_CTL_ADD && strike(FF_FAULT_epoll_ctl)) {
+		errno = faults.fault.errnum;
+		return -1;
+	}
+	return __real_epoll_ctl(set, op, fd, event);
 }
 
 void *__real_malloc(size_t size);

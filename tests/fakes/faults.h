@@ -18,6 +18,7 @@
 	X(memfd_create)                                                                            \
 	X(uv_loop_init)                                                                            \
 	X(uv_poll_init)                                                                            \
+	X(epoll_ctl) /* what adds a descriptor */                                                  \
 	X(malloc)                                                                                  \
 	X(calloc)                                                                                  \
 	X(realloc)

@@ -115,6 +115,7 @@ static void make_faults(struct world_faults *faults, struct world *dice)
 		.missing = some(dice, 100, 200),
 		.collect_error = some(dice, 80, 200),
 		.stop_early = some(dice, 80, 20),
+		.brief = world_chance(dice, 400),
 	};
 }
 

@@ -81,7 +81,9 @@ uint32_t world_units(const struct world *world, uint32_t job)
 
 int64_t world_duration(const struct world *world, uint32_t job, uint32_t unit)
 {
-	return 1000 + (int64_t)of_unit(world, job, unit, 6) * of_unit(world, job, unit, 7);
+	int64_t by = world->faults.brief ? 10 : of_unit(world, job, unit, 7);
+
+	return 1000 + of_unit(world, job, unit, 6) * by;
 }
 
 /* --- what is to come --- */
@@ -223,6 +225,7 @@ static void open_host(struct world *world, const struct ff_order *order)
 	input = about_host(world, order->host, FF_INPUT_HOST_OPENED);
 	input->u.host_opened.platform = "sim";
 	input->u.host_opened.cwd = "/";
+	input->u.host_opened.native = world->faults.brief;
 	world_say(world, input, order->host, 1000 + world_below(world, 50000));
 	plan_misfortune(world, order->host);
 }
@@ -254,29 +257,6 @@ static void probe_host(struct world *world, const struct ff_order *order)
 
 /* --- executions --- */
 
-static void say_finished(struct world *world, const struct ff_order *order, int64_t took)
-{
-	struct ff_input *input = ff_input_new(FF_INPUT_EXEC_FINISHED);
-	struct ff_result result = {.outcome = world_outcome(world, order->job, order->unit),
-				   .duration_us = took,
-				   .has_status = true};
-
-	input->execution = order->execution;
-	input->u.result = ff_input_result(input, &result);
-	world_say(world, input, order->host, took);
-}
-
-static void say_output(struct world *world, const struct ff_order *order, int64_t at)
-{
-	struct ff_input *input = ff_input_new(FF_INPUT_EXEC_OUTPUT);
-
-	input->execution = order->execution;
-	input->u.output.stream = 1;
-	input->u.output.bytes = "hello\n";
-	input->u.output.len = 6;
-	world_say(world, input, order->host, at);
-}
-
 enum ff_outcome world_outcome(struct world *world, uint32_t job, uint32_t unit)
 {
 	uint8_t *attempts = &world->attempts[job][unit % WORLD_UNITS];
@@ -287,32 +267,114 @@ enum ff_outcome world_outcome(struct world *world, uint32_t job, uint32_t unit)
 	return FF_OUTCOME_PASSED;
 }
 
+/* One that may be followed says all in order: what is late delays what follows. */
+static struct world_execution *take_up(struct world *world, const struct ff_order *order)
+{
+	const struct world_execution *before = ff_map_get_u32(&world->executions, order->follows);
+	struct world_execution *x = ff_xcalloc(1, sizeof(*x));
+
+	x->host = order->host;
+	x->life = world->hosts[order->host].life;
+	x->begins = world->now;
+	if (before && before->life == x->life && before->ends > x->begins)
+		x->begins = before->ends;
+	ff_map_set_u32(&world->executions, order->execution, x);
+	return x;
+}
+
+static void say_of(struct world *world, const struct ff_order *order, struct ff_input *input,
+		   int64_t at)
+{
+	const struct world_host *h = &world->hosts[order->host];
+
+	input->execution = order->execution;
+	if (!world->faults.brief && world_chance(world, world->faults.late))
+		at += world_below(world, 3000000);
+	world_happen(world, (struct happening){.at = at,
+					       .kind = HAPPENS_SAYING,
+					       .input = input,
+					       .host = order->host,
+					       .life = h->life,
+					       .execution = order->execution});
+}
+
+static void say_finished(struct world *world, const struct ff_order *order, int64_t took,
+			 int64_t at)
+{
+	struct ff_input *input = ff_input_new(FF_INPUT_EXEC_FINISHED);
+	struct ff_result result = {.outcome = world_outcome(world, order->job, order->unit),
+				   .duration_us = took,
+				   .has_status = true};
+
+	input->u.result = ff_input_result(input, &result);
+	say_of(world, order, input, at);
+}
+
+static void say_output(struct world *world, const struct ff_order *order, int64_t at)
+{
+	struct ff_input *input = ff_input_new(FF_INPUT_EXEC_OUTPUT);
+
+	input->u.output.stream = 1;
+	input->u.output.bytes = "hello\n";
+	input->u.output.len = 6;
+	say_of(world, order, input, at);
+}
+
 static void run(struct world *world, const struct ff_order *order)
 {
 	const struct world_host *h = &world->hosts[order->host];
-	int64_t took = world_duration(world, order->job, order->unit);
-	struct ff_input *input;
+	int64_t took = world_duration(world, order->job, order->unit), begins = world->now;
+	struct world_execution *x;
 
 	if (!h->up || h->tries != order->tries)
 		return; /* its end is on the way */
+	if (world->faults.brief) {
+		if (world_chance(world, world->faults.late))
+			took += world_below(world, 3000000);
+		x = take_up(world, order);
+		begins = x->begins;
+		x->ends = begins == INT64_MAX || world_is_bomb(world, order->job, order->unit)
+				  ? INT64_MAX
+				  : begins + took;
+		if (begins == INT64_MAX)
+			return;
+	}
 	if (world_is_bomb(world, order->job, order->unit)) {
-		world_happen(world, (struct happening){.at = world->now + took,
+		world_happen(world, (struct happening){.at = begins + took,
 						       .kind = HAPPENS_DEATH,
 						       .host = order->host,
-						       .life = h->life});
+						       .life = h->life,
+						       .execution = order->execution});
 		return;
 	}
 	if (world_chance(world, 300))
-		say_output(world, order, took / 2);
+		say_output(world, order, begins + took / 2);
 	if (world_chance(world, world->faults.exec_ends)) {
-		input = ff_input_new(FF_INPUT_EXEC_ENDED);
-		input->execution = order->execution;
-		world_say(world, input, order->host, took);
+		say_of(world, order, ff_input_new(FF_INPUT_EXEC_ENDED), begins + took);
 		return;
 	}
-	say_finished(world, order, took);
+	say_finished(world, order, took, begins + took);
 	if (world_chance(world, world->faults.twice))
-		say_finished(world, order, took);
+		say_finished(world, order, took, begins + took);
+}
+
+static void withdraw(struct world *world, const struct ff_order *order)
+{
+	struct world_execution *x = ff_map_get_u32(&world->executions, order->execution);
+
+	if (!x || x->withdrawn || x->begins <= world->now || x->life != world->hosts[x->host].life)
+		return;
+	x->withdrawn = true;
+	say_of(world, order, ff_input_new(FF_INPUT_EXEC_RETURNED), world->now);
+}
+
+/* What it would have done. */
+static bool is_withdrawn(const struct world *world, const struct happening *happening)
+{
+	const struct world_execution *x = ff_map_get_u32(&world->executions, happening->execution);
+
+	return happening->execution && x && x->withdrawn &&
+	       (!happening->input || happening->input->kind != FF_INPUT_EXEC_RETURNED);
 }
 
 /* --- nonsense --- */
@@ -405,6 +467,9 @@ void world_order(struct world *world, const struct ff_order *order)
 	case FF_ORDER_RUN:
 		run(world, order);
 		break;
+	case FF_ORDER_WITHDRAW:
+		withdraw(world, order);
+		break;
 	case FF_ORDER_DROP:
 		drop(world, order);
 		break;
@@ -438,9 +503,16 @@ static struct ff_input *happens(struct world *world, struct happening *happening
 
 	if (happening->kind == HAPPENS_INPUT)
 		return happening->input;
+	if (is_withdrawn(world, happening)) {
+		ff_input_free(happening->input);
+		return NULL;
+	}
 	/* What belongs to a former life of the host is still heard sometimes. */
 	if (happening->life != h->life) {
-		if (happening->kind == HAPPENS_SAYING && world_chance(world, 300))
+		/* Not with a gap: executions that follow each other are told in order. */
+		bool gap = world->faults.brief && happening->execution;
+
+		if (happening->kind == HAPPENS_SAYING && !gap && world_chance(world, 300))
 			return happening->input;
 		ff_input_free(happening->input);
 		return NULL;
@@ -511,9 +583,15 @@ struct world *world_new(uint64_t seed, uint32_t life, const struct ff_plan *plan
 
 void world_free(struct world *world)
 {
+	size_t cursor = 0;
+	void *value;
+
 	while (world->heap_len > 0)
 		ff_input_free(pop(world).input);
 	sessions_free(world);
+	while (ff_map_next(&world->executions, &cursor, NULL, &value))
+		ff_free(value);
+	ff_map_release(&world->executions);
 	ff_free(world->heap);
 	ff_free(world->hosts);
 	ff_free(world->attempts);

@@ -22,6 +22,7 @@ struct world_faults {
 	uint32_t bad;			/* units whose first attempts fail */
 	uint32_t slow;			/* units that exceed their job's time limit */
 	uint32_t differ, missing, collect_error, stop_early;
+	bool brief; /* no fault: units are short, and hosts take some ahead */
 };
 
 /* `life`: which run of the seed, each with its own misfortunes. */

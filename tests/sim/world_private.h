@@ -3,6 +3,7 @@
 #define FF_SIM_WORLD_PRIVATE_H
 
 #include "base/list.h"
+#include "base/map.h"
 #include "world.h"
 
 enum { WORLD_UNITS = 256 }; /* of a job, whose attempts are counted */
@@ -25,7 +26,15 @@ struct happening {
 	uint32_t host;
 	uint32_t life;
 	struct ff_input *input;
-	uint32_t session; /* its worker's number */
+	uint32_t session;   /* its worker's number */
+	uint32_t execution; /* 0: of none */
+};
+
+/* An execution on a host that takes some ahead. */
+struct world_execution {
+	uint32_t host, life;
+	int64_t begins, ends; /* INT64_MAX: its host dies before */
+	bool withdrawn;
 };
 
 struct world_host {
@@ -47,6 +56,7 @@ struct world {
 	uint64_t happenings;
 	uint8_t (*attempts)[WORLD_UNITS]; /* by job: that came to an end of their own */
 	struct ff_list sessions;
+	struct ff_map executions; /* by number; of brief worlds */
 };
 
 void world_happen(struct world *world, struct happening happening);

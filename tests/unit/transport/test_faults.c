@@ -342,6 +342,8 @@ static const struct {
 	{FF_FAULT_uv_loop_init, EMFILE},
 	{FF_FAULT_uv_poll_init, ENOMEM},
 	{FF_FAULT_uv_poll_init, ENOSPC},
+	{FF_FAULT_epoll_ctl, ENOMEM},
+	{FF_FAULT_epoll_ctl, ENOSPC},
 };
 
 static void walk_failures(scenario_fn *scenario)

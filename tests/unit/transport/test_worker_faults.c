@@ -225,6 +225,8 @@ static void test_creation(void **state)
 	walk(FF_FAULT_pipe2, ENFILE, 1, 1);
 	walk(FF_FAULT_uv_poll_init, ENOMEM, 0, 1);
 	walk(FF_FAULT_uv_poll_init, ENOSPC, 1, 1);
+	walk(FF_FAULT_epoll_ctl, ENOMEM, 0, 1);
+	walk(FF_FAULT_epoll_ctl, ENOSPC, 1, 1);
 	walk(FF_FAULT_uv_loop_init, EMFILE, 0, 1);
 	walk(FF_FAULT_open, EMFILE, 1, 1);
 	walk(FF_FAULT_memfd_create, EMFILE, 1, 1);
@@ -250,6 +252,7 @@ static void test_proxy(void **state)
 	walk(FF_FAULT_clone, EAGAIN, 0, 1);
 	walk(FF_FAULT_pipe2, EMFILE, 0, 1);
 	walk(FF_FAULT_uv_poll_init, ENOMEM, 0, 1);
+	walk(FF_FAULT_epoll_ctl, ENOMEM, 0, 1);
 	walk(FF_FAULT_read, EIO, 0, 1);
 	walk(FF_FAULT_write, EIO, 0, 1);
 	walk(FF_FAULT_write, EPIPE, 1, 1);

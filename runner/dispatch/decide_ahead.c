@@ -1,0 +1,100 @@
+/* Commands that take less time than the way to their host and back would leave their slots idle in
+ * between. Where a job's units are that short, each execution gets another one that follows it: the
+ * host has it already, and begins it when the first has ended. Nobody is told that it runs before
+ * that; until then it can be withdrawn, and what becomes of its host is no concern of its. */
+#include "dispatch/private.h"
+
+#define SHORT_US INT64_C(20000)
+
+/* Later units count more: a quarter each. */
+void ff_ahead_learn(struct engine_job *job, int64_t duration_us)
+{
+	int64_t took = duration_us > 0 ? duration_us : 1;
+
+	job->typical_us = job->typical_us ? job->typical_us + (took - job->typical_us) / 4 : took;
+}
+
+/* With a limit on failures the next unit must wait to hear how this one ends. */
+static bool may_be_followed(const struct ff_engine *e, const struct execution *execution)
+{
+	const struct engine_job *job = &e->jobs[execution->placement.job];
+	const struct ff_payload *payload = ff_engine_payload(e, execution->placement.job);
+
+	return payload->run && payload->run->take_back && job->typical_us > 0 && job->typical_us < SHORT_US && !job->stopped && !e->full &&
+	       e->opts.config->settings.maxfail == 0 && execution->placement.unit != FF_NOBODY &&
+	       e->hosts[execution->placement.host].native;
+}
+
+void ff_ahead_give(struct ff_engine *e, const struct execution *execution)
+{
+	struct ff_placement placement;
+	uint32_t job = execution->placement.job;
+
+	if (may_be_followed(e, execution) &&
+	    ff_sched_place_behind(e->sched, &execution->placement, e->jobs[job].workers,
+				  &placement))
+		ff_execution_start(e, &placement, execution);
+}
+
+static struct execution *follower_of(const struct ff_engine *e, const struct execution *execution)
+{
+	struct execution *x;
+
+	if (e->jobs[execution->placement.job].ahead == 0)
+		return NULL;
+	x = ff_executions_first(&e->executions, execution->placement.host);
+	while (x && !(x->placement.ahead && x->follows == execution->number))
+		x = ff_executions_next(&e->executions, x);
+	return x;
+}
+
+struct execution *ff_ahead_pass(struct ff_engine *e, struct execution *execution)
+{
+	struct execution *follower = execution->placement.ahead ? NULL : follower_of(e, execution);
+
+	if (follower)
+		ff_sched_pass(&execution->placement, &follower->placement);
+	return follower;
+}
+
+void ff_ahead_begin(struct ff_engine *e, struct execution *execution)
+{
+	struct unit_at at;
+
+	if (!execution->placement.ahead)
+		return;
+	execution->placement.ahead = false;
+	execution->started_us = e->now.mono_us;
+	e->jobs[execution->placement.job].ahead--;
+	at = ff_execution_unit(e, execution);
+	ff_unit_started(e, &at);
+	ff_ahead_give(e, execution);
+}
+
+void ff_ahead_withdraw(struct ff_engine *e, uint32_t job, bool all)
+{
+	for (uint32_t i = 0; i < e->executions.len && e->jobs[job].ahead > 0; i++) {
+		const struct execution *x = ff_executions_at(&e->executions, i);
+		struct ff_order order = {.kind = FF_ORDER_WITHDRAW, .execution = x->number};
+
+		if (x->number == 0 || !x->placement.ahead || x->placement.job != job)
+			continue;
+		order.host = x->placement.host;
+		ff_engine_order(e, &order);
+		if (!all)
+			return;
+	}
+}
+
+void ff_ahead_returned(struct ff_engine *e, const struct ff_input *input)
+{
+	struct execution *x = ff_executions_find(&e->executions, input->execution);
+	struct ff_placement placement;
+
+	if (!x || !x->placement.ahead)
+		return;
+	placement = x->placement;
+	ff_execution_over(e, x, false);
+	if (!e->jobs[placement.job].stopped)
+		ff_sched_again(e->sched, placement.job, placement.unit, false, FF_NOBODY);
+}
