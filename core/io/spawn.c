@@ -64,6 +64,23 @@ RAW static int child_stdio(const struct ff_birth *birth)
 	return birth->err < 0 || dup2(birth->err, STDERR_FILENO) >= 0 ? 0 : -1;
 }
 
+/* After the standard ones, whose sources it may close. Where one is under its number already, dup2
+ * would leave that close-on-exec. */
+RAW static int child_inherit(const struct ff_spawn *spawn, int *exec_fd)
+{
+	*exec_fd = spawn->exec_fd;
+	if (spawn->inherit <= 0)
+		return 0;
+	if (*exec_fd == spawn->inherit_as && *exec_fd != spawn->inherit) {
+		*exec_fd = fcntl(*exec_fd, F_DUPFD_CLOEXEC, spawn->inherit_as + 1);
+		if (*exec_fd < 0)
+			return -1;
+	}
+	if (spawn->inherit == spawn->inherit_as)
+		return fcntl(spawn->inherit, F_SETFD, 0);
+	return dup2(spawn->inherit, spawn->inherit_as) < 0 ? -1 : 0;
+}
+
 /* All signals are blocked until the dispositions are default ones: a handler of the parent's must
  * not run here. The zeroed array is a struct sigaction of the kernel's, and a signal set. */
 RAW static void child_signals(void)
@@ -116,6 +133,7 @@ RAW static int child_main(void *arg)
 {
 	struct child *child = arg;
 	const struct ff_spawn *spawn = child->birth->spawn;
+	int exec_fd;
 
 	if (spawn->new_session) {
 		setsid();
@@ -127,7 +145,7 @@ RAW static int child_main(void *arg)
 		if (getppid() != child->parent)
 			_exit(EXIT_NOT_STARTED);
 	}
-	if (child_stdio(child->birth) != 0)
+	if (child_stdio(child->birth) != 0 || child_inherit(spawn, &exec_fd) != 0)
 		return child_fail(child, STAGE_STDIO);
 	if (spawn->nice != 0) {
 		errno = 0;
@@ -139,8 +157,8 @@ RAW static int child_main(void *arg)
 	child_signals();
 	if (child->files)
 		syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, child->files, NULL);
-	if (spawn->exec_fd >= 0) {
-		fexecve(spawn->exec_fd, spawn->argv, child->env);
+	if (exec_fd >= 0) {
+		fexecve(exec_fd, spawn->argv, child->env);
 	} else if (child->path) {
 		child_search(child, spawn->argv[0]);
 	} else {

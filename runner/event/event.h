@@ -161,6 +161,10 @@ struct ff_result {
 	bool output_cut;       /* output over the cap was dropped */
 	uint64_t output_bytes; /* all that it wrote */
 	bool leaked;	       /* something kept its output open after the end */
+	/* What the payload wants its job's front to have, as a packed item; NULL: nothing. For the
+	 * front alone: no event that is kept, written or told has it. */
+	const void *front;
+	size_t front_len;
 };
 
 /* What a worker says of itself, as key and value: "python" "3.11.2", "pytest" "7.2.1". */
