@@ -188,8 +188,8 @@ struct ff_front_sink {
 	void (*text)(void *ctx, const char *text, size_t len);
 	/* As session_error; `finished` follows. */
 	void (*error)(void *ctx, enum ff_reason why, const char *text);
-	/* Its last word, after END or before: the payload's exit status for the whole job. `bad`: it
-	 * is more than units account for (in words: `words`, or NULL). */
+	/* Its last word, after END or before: the payload's exit status for the whole job. `bad`:
+	 * it is more than units account for (in words: `words`, or NULL). */
 	void (*finished)(void *ctx, int exitstatus, bool bad, const char *words);
 };
 

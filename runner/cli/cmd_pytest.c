@@ -11,7 +11,7 @@
 #include "dispatch/dispatch.h"
 
 struct options {
-	const char *numprocesses, *dist, *color, *python, *timeout, *maxfail, *retries, *restarts;
+	const char *numprocesses, *dist, *front, *color, *python, *timeout, *maxfail, *retries, *restarts;
 	struct ff_strv tx, reports;
 	int64_t maxprocesses;
 	bool exitfirst, quiet;
@@ -26,6 +26,7 @@ static const struct ff_option options[] = {
 	FF_OPTION("tx", 0, LIST, "XSPEC",
 		  "workers at an xspec, [N*]popen, ssh=HOST, ... (repeatable)", tx),
 	FF_OPTION_OF("dist", JOB, "dist", dist, "MODE"),
+	FF_OPTION_OF("front", JOB, "front", front, "WHEN"),
 	FF_OPTION("python", 0, TEXT, "PROG", "interpreter of the local workers", python),
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
@@ -177,6 +178,7 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 	ff_config_init(&config);
 	job = ff_config_add_job(&config, "pytest", "pytest");
 	set(&config, job, FF_SECTION_JOB, "dist", o->dist);
+	set(&config, job, FF_SECTION_JOB, "front", o->front);
 	set(&config, job, FF_SECTION_JOB, "retries", o->retries);
 	set(&config, job, FF_SECTION_JOB, "timeout", o->timeout);
 	set(&config, NULL, FF_SECTION_SETTINGS, "maxfail", o->exitfirst ? "1" : o->maxfail);

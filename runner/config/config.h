@@ -68,7 +68,8 @@ struct ff_config_job {
 	char *cwd;
 	struct ff_strv env;
 	char *stdin_text;
-	char *dist; /* "load" */
+	char *dist;  /* "load" */
+	char *front; /* "auto" */
 	char *on;   /* host pattern; NULL: all */
 	struct ff_place dist_place, on_place, run_place, weight_place;
 	struct ff_strv needs;
