@@ -75,8 +75,9 @@ struct ff_payload_sink {
 	/* An error of the payload itself. `why`: FF_REASON_USAGE or FF_REASON_PAYLOAD. */
 	void (*session_error)(void *ctx, enum ff_reason why, const char *text);
 	/* A session asks for the job's front, before it collects, and waits for what that says to
-	 * it (or for `end`). Why, in strings. */
-	void (*needs_front)(void *ctx, const struct ff_value *reasons);
+	 * it (or for `end`). Why, in strings, and what the front is to know of it; NULL. */
+	void (*needs_front)(void *ctx, const struct ff_value *reasons,
+			    const struct ff_value *about);
 	/* It goes on without one: what has no effect then, in strings. */
 	void (*without)(void *ctx, const struct ff_value *reasons);
 	/* For the front, which alone understands it. */
@@ -143,12 +144,13 @@ struct ff_front_run {
 	int64_t max_worker_restart; /* -1: none */
 	int terminal;		    /* a descriptor that it inherits; -1: it sends its text */
 	unsigned columns;	    /* of the terminal */
-	bool colour;
+	int colour;		    /* -1: it finds out itself */
 };
 
 /* What a front is told. X(name): */
 #define FF_FRONT_ITEM_MAP(X)                                                                       \
-	X(WORKER) /* node: it has asked; the front's answer is its first word to it */             \
+	X(WORKER) /* worker, node, value: it has asked; the front's answer is its first word to it \
+		   */                                                                              \
 	X(FROM)	  /* worker, value: what it sent to the front */                                   \
 	X(UNIT)	  /* worker, unit, value, again: an attempt's end with the worker's own report */  \
 	X(CRASH)  /* worker, unit or none, name, text, again: it died, while running that unit */  \
@@ -186,6 +188,7 @@ struct ff_front_sink {
 	void (*stop)(void *ctx, const char *text);
 	/* For the user, if it has no terminal. */
 	void (*text)(void *ctx, const char *text, size_t len);
+	void (*notice)(void *ctx, const char *level, const char *text);
 	/* As session_error; `finished` follows. */
 	void (*error)(void *ctx, enum ff_reason why, const char *text);
 	/* Its last word, after END or before: the payload's exit status for the whole job. `bad`:
@@ -212,10 +215,11 @@ struct ff_payload_front {
 /* How a job ended, for a run of nothing else. */
 struct ff_job_end {
 	enum ff_reason why; /* that the job as a whole failed, or ended early */
-	int session_status; /* of the session or front that ended it; 0 */
-	bool bad;	    /* units, or what was collected */
-	bool collect_errors;
+	bool bad;	    /* units are, or what was collected */
 	bool interrupted;
+	int session_status; /* of the session that ended it; 0 */
+	int front_status;   /* -1: it had no front that came to its end */
+	int run_status;	    /* what the run would end with among others: 0 if all is well */
 };
 
 struct ff_payload {

@@ -11,7 +11,8 @@
 #include "dispatch/dispatch.h"
 
 struct options {
-	const char *numprocesses, *dist, *front, *color, *python, *timeout, *maxfail, *retries, *restarts;
+	const char *numprocesses, *dist, *front, *color, *python, *timeout, *maxfail, *retries,
+		*restarts;
 	struct ff_strv tx, reports;
 	int64_t maxprocesses;
 	bool exitfirst, quiet;
@@ -168,6 +169,9 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .verbosity = o->verbose,
 					  .quiet = o->quiet,
 					  .color = o->color,
+					  .payload_exits = true,
+					  .front_has_terminal =
+						  !o->front || strcmp(o->front, "never") != 0,
 					  .command = "pytest",
 					  .argc = argc,
 					  .argv = argv};
@@ -182,6 +186,10 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 	set(&config, job, FF_SECTION_JOB, "retries", o->retries);
 	set(&config, job, FF_SECTION_JOB, "timeout", o->timeout);
 	set(&config, NULL, FF_SECTION_SETTINGS, "maxfail", o->exitfirst ? "1" : o->maxfail);
+	for (int i = 0; i < o->verbose; i++) /* pytest shows more of assertions, too */
+		ff_strv_add(&job->args, "-v");
+	if (o->quiet)
+		ff_strv_add(&job->args, "-q");
 	set(&config, NULL, FF_SECTION_SETTINGS, "max_worker_restart", o->restarts);
 	if (!take_args(o, args, job) && !add_hosts(&config, o))
 		code = ff_execute(&config, &execute);

@@ -48,7 +48,8 @@ static const struct ff_reporter_class last_word_class = {
 struct execution {
 	struct ff_run_opts run;
 	struct ff_reporters reporters;
-	struct last_word *word; /* in reporters */
+	struct ff_run_terminal terminal;
+	struct last_word *word;		  /* in reporters */
 	_Atomic(struct ff_run *) running; /* whom reporters wake */
 };
 
@@ -68,10 +69,20 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 	const struct ff_reporter_opts how = {
 		.verbosity = opts->quiet ? -1 : opts->verbosity,
 		.color = opts->color,
+		.front = x->terminal.given,
 		.stdout_taken = wishes->stdout_taken,
 		.wake = wake_run,
 		.ctx = x,
 	};
+	const struct ff_report_look look = ff_report_look(&how);
+
+	x->terminal.fd = look.fd;
+	x->terminal.columns = look.columns;
+	/* Who has the terminal sees for himself, unless it was said. */
+	x->terminal.colour = x->terminal.given && (!opts->color || !strcmp(opts->color, "auto"))
+				     ? -1
+				     : look.colour;
+	x->run.terminal = &x->terminal;
 
 	ff_reporters_add(&x->reporters, ff_report_terminal(&how));
 	for (size_t i = 0; i < wishes->len; i++) {
@@ -211,7 +222,9 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 	struct execution x = {.run = {.config = config,
 				      .inventory = &inventory,
 				      .plan = &plan,
-				      .only_hosts = opts->on}};
+				      .payload_exits = opts->payload_exits,
+				      .only_hosts = opts->on},
+			      .terminal = {.given = opts->front_has_terminal}};
 	char hint[FF_SUGGEST_TEXT_MAX] = "";
 	struct ff_err err = {0};
 	int code;

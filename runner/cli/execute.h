@@ -10,8 +10,10 @@ struct ff_execute_opts {
 	char *const *only;	       /* job names; NULL: all */
 	int verbosity;
 	bool quiet;
-	const char *color;   /* auto, always, never; NULL: auto */
-	const char *command; /* the subcommand and its words, for the journal */
+	const char *color;	 /* auto, always, never; NULL: auto */
+	bool payload_exits;	 /* as in struct ff_run_opts */
+	bool front_has_terminal; /* the only job's, if it comes to that */
+	const char *command;	 /* the subcommand and its words, for the journal */
 	int argc;
 	char **argv;
 };

@@ -192,13 +192,14 @@ void ff_run_session_up(struct ff_engine *e, struct session *session)
 void ff_run_session_stop(struct ff_engine *e, struct session *session)
 {
 	enum ff_worker_state state = record_of(e, session)->state;
+	bool waits = session->asks_front && !session->front_answered;
 
-	if (state == FF_WORKER_ENDED || state == FF_WORKER_OPENING || session->told_end ||
-	    session->finished)
+	if (state == FF_WORKER_ENDED || (state == FF_WORKER_OPENING && !waits) ||
+	    session->told_end || session->finished)
 		return;
 	session->told_end = true;
 	ff_list_del(&session->idle);
-	order(e, session, FF_ORDER_STOP);
+	order(e, session, waits ? FF_ORDER_END : FF_ORDER_STOP);
 }
 
 /* --- its end --- */
@@ -302,6 +303,7 @@ static void over(struct ff_engine *e, struct session *session, const char *reaso
 		report_running(e, session, reason ? reason : "it ended in the middle", input);
 	if (reason && !e->state->jobs[job].known && !e->jobs[job].last_reason)
 		e->jobs[job].last_reason = ff_engine_keep(&e->jobs[job], reason);
+	ff_front_down(e, session, reason, !runs);
 	emit_ended(e, session, reason, input);
 	ff_run_session_free(e, session);
 	feed_idle_if_moved(e, job);
@@ -321,6 +323,7 @@ void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alon
 		take_out(e, session, at.unit, true);
 	if (runs)
 		ff_unit_lost(e, &at, alone, reason, took);
+	ff_front_down(e, session, reason, !runs);
 	event.u.worker_ended.reason = session->finished ? NULL : reason;
 	ff_engine_emit(e, &event);
 	ff_run_session_free(e, session);
@@ -339,7 +342,7 @@ void ff_run_session_due(struct ff_engine *e, struct session *session, enum due k
 		 * reported. */
 		session->wants = false;
 		order(e, session, FF_ORDER_IDLE);
-	} else if (kind == DUE_SESSION && e->full) {
+	} else if (kind == DUE_SESSION && (e->full || job_of(e, session)->front.full)) {
 		ff_engine_due(e, &session->timeout, e->now.mono_us + GRACE_US);
 	} else if (kind == DUE_SESSION && ff_run_session_runs(e, session)) {
 		session->timed_out = true;
@@ -365,6 +368,9 @@ static void opened(struct ff_engine *e, struct session *session)
 static void ended(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
 	const char *error = input->u.ended.error;
+	/* One that waited for a front which did not come has nothing to say. */
+	bool in_order = session->finished ||
+			(session->told_end && session->asks_front && !session->front_answered);
 
 	/* What a lost connection took with it is the host's to tell. */
 	if (input->u.ended.host_lost && !session->finished)
@@ -378,7 +384,7 @@ static void ended(struct ff_engine *e, struct session *session, const struct ff_
 	order(e, session, FF_ORDER_CLOSE_WORKER);
 	if (!error || !*error)
 		error = "the worker ended by itself";
-	over(e, session, session->finished ? NULL : error, input);
+	over(e, session, in_order ? NULL : error, input);
 }
 
 static void unit_began(struct ff_engine *e, struct session *session, uint32_t unit)
@@ -449,6 +455,9 @@ static void finished(struct ff_engine *e, struct session *session, const struct 
 	take_out(e, session, FF_NOBODY, false);
 	session->finished = true;
 	session->up = false;
+	ff_front_down(e, session, NULL, false);
+	if (bad && job->session_status == 0)
+		job->session_status = input->u.finished.exitstatus;
 	/* Errors of collection were told one by one. */
 	if ((bad || (early && stop && *stop)) && e->state->jobs[number].problems == 0)
 		ff_job_stop(e, number, FF_REASON_SESSION,
@@ -579,6 +588,15 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 		break;
 	case FF_INPUT_UNIT_FINISHED:
 		unit_ended(e, session, input);
+		break;
+	case FF_INPUT_SESSION_NEEDS_FRONT:
+		ff_front_needed(e, session, input);
+		break;
+	case FF_INPUT_SESSION_WITHOUT_FRONT:
+		ff_front_without(e, session, input);
+		break;
+	case FF_INPUT_SESSION_TO_FRONT:
+		ff_front_from(e, session, input);
 		break;
 	default:
 		break;

@@ -63,6 +63,7 @@ void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struc
 	event.u.unit_finished.final = !again;
 	event.u.unit_finished.result = ff_decision_copy(e->decision, result, sizeof(*result));
 	ff_engine_emit(e, &event);
+	ff_front_unit(e, at, result, again);
 	if (again)
 		ff_sched_again(e->sched, at->job, at->unit, false, FF_NOBODY);
 	else if (bad && at->host != FF_NOBODY)
@@ -85,6 +86,8 @@ void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, con
 	event.u.unit_lost.duration_us = duration_us;
 	ff_engine_emit(e, &event);
 	ff_job_touch(e, at->job);
+	if (unit->alone < UNIT_ALONE_MAX)
+		ff_front_unit_lost(e, at, reason, !e->jobs[at->job].stopped);
 	if (unit->alone < UNIT_ALONE_MAX) {
 		/* Of a job that is stopped it is told with all that did not run. */
 		if (!e->jobs[at->job].stopped)

@@ -74,6 +74,7 @@ static void make_jobs(struct ff_engine *e)
 		job->hosts->jobs_left++;
 		job->payload = payload_number(plan->jobs[i].payload);
 		job->ids_from = FF_NOBODY;
+		job->front.due = (struct due_at){.kind = DUE_FRONT, .owner = job};
 		ff_list_init(&job->dirty);
 		ff_list_init(&job->sessions);
 		ff_list_init(&job->idle);
@@ -141,6 +142,7 @@ void ff_engine_free(struct ff_engine *e)
 	ff_map_release(&e->sessions);
 	ff_map_release(&e->patterns);
 	ff_arena_release(&e->arena);
+	ff_buf_release(&e->lines);
 	ff_deadlines_release(&e->deadlines);
 	ff_sched_free(e->sched);
 	free_jobs(e);

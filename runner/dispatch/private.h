@@ -12,7 +12,8 @@ enum {
 	UNIT_ALONE_MAX = 2, /* a unit that took so many hosts down, alone on them, is set aside */
 	HOST_VAIN_MAX = 8,  /* a host that went away so often in a row without a unit finished */
 	HOST_CUT_TRIES = 4, /* a connection that is cut while it opens is tried so often */
-	EXECUTION_PLACE_BITS = 20, /* of its number: so many may run at one time */
+	EXECUTION_PLACE_BITS = 20,  /* of its number: so many may run at one time */
+	FRONT_LINES_MAX = 64 << 10, /* bytes of lines that were told before a front starts */
 	NOT_RUN_NAMED = 10000, /* of a job's units that did not run, so many are named one by one */
 };
 
@@ -22,7 +23,11 @@ enum {
 #define GRACE_US                                                                                   \
 	INT64_C(5000000) /* after we stood still: what is on its way gets so long to arrive */
 
-enum due { DUE_HOST, DUE_SESSION, DUE_WANT, DUE_KILL };
+/* A front that something is to come from may say nothing for so long: its plugins write reports,
+ * and ask others for them. */
+#define FRONT_SILENCE_US INT64_C(300000000)
+
+enum due { DUE_HOST, DUE_SESSION, DUE_WANT, DUE_KILL, DUE_FRONT };
 
 /* A deadline and what it is for. */
 struct due_at {
@@ -55,6 +60,8 @@ struct session {
 	bool finished;	/* has said its last */
 	bool timed_out; /* killed because its unit took too long */
 	bool served;	/* a unit came to its end there */
+	/* It has asked for its job's front; that has answered; that was told of its end. */
+	bool asks_front, front_answered, front_down;
 };
 
 /* The hosts that a pattern means, and for how many jobs that still matters. */
@@ -80,6 +87,16 @@ struct engine_host {
 	int64_t synced_us;
 };
 
+/* A job's front, beside its record. */
+struct job_front {
+	struct due_at due;
+	uint32_t unanswered; /* sessions that wait for its first word to them */
+	bool full;	     /* workers wait for it */
+	bool stopped;	     /* it knows that nothing more is begun */
+	bool frontless;	     /* units ran in sessions that had not asked for it */
+	const char *words;   /* its last; NULL */
+};
+
 struct engine_job {
 	struct ff_list dirty; /* in engine->dirty: to be looked at */
 	uint32_t *dependents;
@@ -96,8 +113,11 @@ struct engine_job {
 	uint32_t live;	   /* executions and sessions that take slots */
 	uint32_t ids_from; /* the worker that was asked for the names; FF_NOBODY */
 	int64_t started_us;
-	bool stopped;  /* nothing of it is begun any more */
-	bool given_up; /* no session is started any more */
+	struct job_front front;
+	int session_status; /* of the session that ended it; 0 */
+	bool settled;	    /* all its units have come to an end: its front may still write */
+	bool stopped;	    /* nothing of it is begun any more */
+	bool given_up;	    /* no session is started any more */
 	bool collect_only;
 	enum ff_reason why;	 /* not NONE: the job as a whole failed, or ended early */
 	const char *error;	 /* in words */
@@ -120,6 +140,7 @@ struct ff_engine {
 	struct ff_map patterns; /* of hosts -> host_set */
 	struct ff_arena arena;
 	struct ff_list dirty;
+	struct ff_buf lines; /* of ours, for fronts that start later; each ends with a NUL */
 	uint32_t generation; /* of the next execution's number */
 	uint32_t next_worker;
 	uint32_t hosts_asked; /* that are needed by some job */
@@ -151,6 +172,9 @@ bool ff_engine_stopping(const struct ff_engine *e);
 bool ff_engine_killing(const struct ff_engine *e);
 /* Everything stops: nothing is begun any more. `text` in words. */
 void ff_engine_stop(struct ff_engine *e, enum ff_reason why, const char *text);
+
+/* What is due is put off: we could not hear what was said. */
+void ff_engine_give_time(struct ff_engine *e);
 
 /* --- decide_host.c --- */
 void ff_host_open_all(struct ff_engine *e);
@@ -220,6 +244,29 @@ bool ff_run_session_runs(const struct ff_engine *e, const struct session *sessio
 void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alone,
 			 const char *reason);
 void ff_run_session_free(struct ff_engine *e, struct session *session);
+/* --- decide_front.c --- */
+/* A session asks for its job's front, goes on without, or sends it something. */
+void ff_front_needed(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_front_without(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_front_from(struct ff_engine *e, struct session *session, const struct ff_input *input);
+/* What it is told; all of these do nothing for a job without one. `idle`: the session ran no unit
+ * when it ended with an error. */
+void ff_front_hear(struct ff_engine *e, const struct ff_event *event);
+void ff_front_unit(struct ff_engine *e, const struct unit_at *at, const struct ff_result *result,
+		   bool again);
+void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const char *reason,
+			bool again);
+void ff_front_not_run(struct ff_engine *e, uint32_t job, const struct ff_event *event);
+void ff_front_down(struct ff_engine *e, struct session *session, const char *error, bool idle);
+void ff_front_stopped(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
+/* Nothing more of the job is to come: it is told, and whether the job has to wait for it. */
+bool ff_front_holds(struct ff_engine *e, uint32_t job);
+/* After its end: what it says of the job counts, too. `bad`: that is bad by what we know. */
+void ff_front_judge(struct ff_engine *e, uint32_t job, bool bad);
+void ff_front_input(struct ff_engine *e, const struct ff_input *input);
+void ff_front_due(struct ff_engine *e, uint32_t job);
+void ff_front_give_time(struct ff_engine *e);
+void ff_front_hurry(struct ff_engine *e, uint32_t job);
 /* --- decide_collect.c --- */
 void ff_run_session_up(struct ff_engine *e, struct session *session);
 void ff_collect_started(struct ff_engine *e, struct session *session, const struct ff_input *input);

@@ -456,6 +456,16 @@ static void a_descriptor_is_inherited(void **state)
 		assert_int_equal(read(ends[0], got, sizeof(got)), 6);
 		forget(&watcher);
 	}
+	close(high);
+	high = dup(STDERR_FILENO); /* one of the standard ones, which the child has as a pipe */
+	dup2(ends[1], STDERR_FILENO);
+	spawn.inherit = STDERR_FILENO;
+	start(*state, &watcher, &spawn, SHELL("echo hello >&3"));
+	dup2(high, STDERR_FILENO);
+	close(high);
+	await(*state, &watcher);
+	assert_int_equal(read(ends[0], got, sizeof(got)), 6);
+	forget(&watcher);
 	spawn.inherit = spawn.inherit_as = ends[1];
 	start(*state, &watcher, &spawn, (char *[]){"/bin/ls", "/proc/self/fd", NULL});
 	await(*state, &watcher);
@@ -470,7 +480,6 @@ static void a_descriptor_is_inherited(void **state)
 	forget(&watcher);
 	close(ends[0]);
 	close(ends[1]);
-	close(high);
 }
 
 int main(void)
