@@ -216,6 +216,7 @@ struct ff_payload_front {
 struct ff_job_end {
 	enum ff_reason why; /* that the job as a whole failed, or ended early */
 	bool bad;	    /* units are, or what was collected */
+	bool not_collected; /* not all could be, and nothing ran */
 	bool interrupted;
 	int session_status; /* of the session that ended it; 0 */
 	int front_status;   /* -1: it had no front that came to its end */

@@ -395,7 +395,6 @@ int ff_pytest_exit_status(const struct ff_job_end *end)
 	case FF_REASON_REQUIRED_HOSTS:
 	case FF_REASON_DISK:
 	case FF_REASON_FRONT:
-	case FF_REASON_DIFFER:
 		return INTERNAL_ERROR;
 	default:
 		break;
@@ -411,5 +410,7 @@ int ff_pytest_exit_status(const struct ff_job_end *end)
 		return NO_TESTS_COLLECTED;
 	if (end->session_status > 0)
 		return end->session_status;
+	if (end->not_collected)
+		return INTERRUPTED;
 	return end->bad || end->run_status ? TESTS_FAILED : ALL_PASSED;
 }

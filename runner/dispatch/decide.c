@@ -233,6 +233,7 @@ static int payload_exit_code(const struct ff_engine *e, int code)
 	struct ff_job_end end = {
 		.why = e->jobs[0].why != FF_REASON_NONE ? e->jobs[0].why : e->state->run.stopped,
 		.bad = job->problems > 0,
+		.not_collected = job->problems > 0,
 		.interrupted = e->state->run.interrupts > 0,
 		.session_status = e->jobs[0].session_status,
 		.front_status = -1,
@@ -241,8 +242,10 @@ static int payload_exit_code(const struct ff_engine *e, int code)
 
 	if (!e->opts.payload_exits || e->state->jobs_len != 1 || !payload->exit_status)
 		return code;
-	for (int i = 0; i < FF_OUTCOMES; i++)
+	for (int i = 0; i < FF_OUTCOMES; i++) {
 		end.bad |= ff_outcome_bad((enum ff_outcome)i) && job->counts.by_outcome[i] > 0;
+		end.not_collected &= job->counts.by_outcome[i] == 0;
+	}
 	if (job->front.state == FF_FRONTSTATE_FINISHED)
 		end.front_status = job->front.exit_status;
 	return payload->exit_status(&end);

@@ -263,16 +263,16 @@ void ff_front_unit(struct ff_engine *e, const struct unit_at *at, const struct f
 	tell(e, at->job, &item, at->worker);
 }
 
-void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const char *reason,
-			bool again)
+void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const char *reason)
 {
-	struct ff_front_item item = {.kind = again ? FF_FRONT_CRASH : FF_FRONT_LOST,
+	struct ff_front_item item = {.kind = FF_FRONT_CRASH,
 				     .worker = worker_name(e, at->worker),
 				     .unit = at->unit,
 				     .text = reason,
-				     .again = again};
+				     .again = true};
 
-	if (!listens(e, at->job))
+	/* Of a job that is stopped it is told with all that did not run. */
+	if (!listens(e, at->job) || e->jobs[at->job].stopped)
 		return;
 	item.name = at->name ? at->name : ff_engine_unit_name(e, at->job, at->unit);
 	tell(e, at->job, &item, at->worker);
@@ -286,7 +286,9 @@ void ff_front_not_run(struct ff_engine *e, uint32_t job, const struct ff_event *
 	struct ff_front_item item = {
 		.kind = FF_FRONT_LOST, .unit = event->index, .name = event->unit, .text = why};
 
-	if (!listens(e, job))
+	/* Errors of collection speak for themselves. */
+	if (!listens(e, job) ||
+	    (e->jobs[job].why == FF_REASON_NONE && record_of(e, job)->problems > 0))
 		return;
 	if (event->unit)
 		tell(e, job, &item, FF_NOBODY);
@@ -413,11 +415,11 @@ static void finished(struct ff_engine *e, uint32_t job, const struct ff_input *i
 	over(e, job);
 	if (!early)
 		return;
-	ff_job_error(e, job, FF_REASON_FRONT,
+	ff_job_error(e, job, FF_REASON_SESSION,
 		     ff_engine_text(e, "the front of job '%s' ended before the job did%s%s",
 				    record_of(e, job)->name, words ? ": " : "",
 				    words ? words : ""));
-	ff_job_stop(e, job, FF_REASON_FRONT, NULL);
+	ff_job_stop(e, job, FF_REASON_SESSION, NULL);
 }
 
 /* Green must mean green, here and there. */

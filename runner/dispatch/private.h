@@ -254,8 +254,7 @@ void ff_front_from(struct ff_engine *e, struct session *session, const struct ff
 void ff_front_hear(struct ff_engine *e, const struct ff_event *event);
 void ff_front_unit(struct ff_engine *e, const struct unit_at *at, const struct ff_result *result,
 		   bool again);
-void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const char *reason,
-			bool again);
+void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const char *reason);
 void ff_front_not_run(struct ff_engine *e, uint32_t job, const struct ff_event *event);
 void ff_front_down(struct ff_engine *e, struct session *session, const char *error, bool idle);
 void ff_front_stopped(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);

@@ -228,6 +228,9 @@ static void check_jobs(struct check *check, const struct ff_state *state)
 			if (check->ends[i][j] != 1)
 				check_fail(check, "unit %u of %s has %u ends", j, job->name,
 					   check->ends[i][j]);
+		if (job->result == FF_JOB_PASSED &&
+		    (job->front.state == FF_FRONTSTATE_FAILED || job->front.exit_status != 0))
+			check_fail(check, "job %s passed, and its front did not", job->name);
 		if (job->result == FF_JOB_PASSED && (job->counts.not_run > 0 || !job->known))
 			check_fail(check, "job %s passed, and not all of it was run", job->name);
 	}
