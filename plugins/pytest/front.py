@@ -99,6 +99,7 @@ class Front:
         self.kw = kw
         self.session = self.sched = self.trdist = None
         self.terminal = config.pluginmanager.getplugin("terminalreporter")
+        self.verbose = getattr(config.option, "verbose", 0)  # unknown without a terminal
         self.log = Log()
         self.shuttingdown = False
         self.awaited = set()  # of the workers at the start, who have yet to collect
@@ -122,7 +123,7 @@ class Front:
             pass  # nobody is left to hear it, but the end goes on
 
     def line(self, text):
-        if self.terminal and self.config.option.verbose >= 0:
+        if self.terminal and self.verbose >= 0:
             self.terminal.write_line(text)
 
     # pytest's hooks
@@ -144,7 +145,7 @@ class Front:
         return True  # that is for workers
 
     def pytest_runtestloop(self, session):
-        starts = self.config.option.verbose > 0 or self.others("pytest_runtest_logstart")
+        starts = self.verbose > 0 or self.others("pytest_runtest_logstart")
         self.wants_starts = bool(starts)
         self.wants_ids = bool(self.others("pytest_xdist_node_collection_finished"))
         rootdir = clean(getattr(self.config, "rootpath", None) or self.config.rootdir)
@@ -153,7 +154,6 @@ class Front:
             message = self.receive()
             if message is not None:
                 self.hear(message)
-            self.look_for_stop()
         return self.conclude(session)
 
     def pytest_report_teststatus(self, report):
@@ -161,10 +161,10 @@ class Front:
             return "rerun", "R", ("RERUN", {"yellow": True})
 
     def pytest_terminal_summary(self, terminalreporter):
-        if self.not_run and self.config.option.verbose >= 0:
+        if self.not_run and self.verbose >= 0:
             count, (_, why) = len(self.not_run), self.not_run[0]
             terminalreporter.write_sep("=", "%d not run: %s" % (count, why.split("\n")[0]))
-            for nodeid, _ in self.not_run if self.config.option.verbose > 0 else ():
+            for nodeid, _ in self.not_run if self.verbose > 0 else ():
                 terminalreporter.write_line("NOT RUN %s" % nodeid)
 
     def pytest_internalerror(self, excrepr):
@@ -231,7 +231,7 @@ class Front:
                 return
             if kind == "end":
                 self.release(quietly=not self.sched.collection_count)
-        getattr(self, "on_" + kind)(*message[1:])
+        self.handle(message)
         if self.holding and not self.awaited:
             self.release()
 
@@ -240,12 +240,15 @@ class Front:
         if self.terminal and not quietly:
             self.trdist.show()
             self.terminal.write_line("")
-            if self.config.option.verbose > 0:
+            if self.verbose > 0:
                 name = SCHEDULERS.get(self.kw["dist"], self.kw["dist"])
                 self.terminal.write_line("scheduling tests via %s" % name)
         while self.held:
-            message = self.held.popleft()
-            getattr(self, "on_" + message[0])(*message[1:])
+            self.handle(self.held.popleft())
+
+    def handle(self, message):
+        getattr(self, "on_" + message[0])(*message[1:])
+        self.look_for_stop()
 
     def node(self, id):
         return self.nodemanager.nodes.get(id) or self.nodemanager.node(id, {})
@@ -349,7 +352,8 @@ class Front:
             return
         words = "worker %r crashed while running %r" % (id, nodeid)
         report = failed_report(nodeid, "%s\n%s" % (words, text) if text else words, "???")
-        report.node = node
+        report.node, report.worker_id, report.item_index = node, id, index
+        report.testrun_uid = self.kw["testrunuid"]
         self.config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report, sched=self.sched)
         if again and report.outcome == "failed":
             report.outcome = "rerun"

@@ -121,7 +121,7 @@ class NodeManager:
         self.testrunuid = testrunuid
         self.specs = [spec_of(entry["spec"], entry["id"]) for entry in specs]
         self.roots = []  # trees are brought along by the runner
-        self.rsyncoptions = {"ignores": [], "verbose": config.option.verbose}
+        self.rsyncoptions = {"ignores": [], "verbose": getattr(config.option, "verbose", 0)}
         self.nodes = {}
 
     def node(self, id, about):

@@ -163,7 +163,8 @@ class Relay:
             self.send("start", clean(nodeid), sent(location))
 
     def collect_report(self, report):
-        self.send("collect_report", sent(self.serialized(report)))
+        data = self.serialized(report)
+        self.send("collect_report", {clean(key): sent(value) for key, value in data.items()})
 
     def warning(self, message, when, nodeid, location):
         self.send("warning", warning_data(message), clean(when), clean(nodeid), sent(location))
@@ -226,7 +227,7 @@ class Relay:
             data["sections"] = list(sections[shared:])
         else:
             sections = []
-        return (sent(data), shared), sections
+        return ({clean(key): sent(value) for key, value in data.items()}, shared), sections
 
     def unreported(self, nodeid, location, escaped):
         text = trace_of(escaped)[0] if escaped else "the test ended without a report"

@@ -45,7 +45,7 @@ class Side:
         self.channel.setcallback(lambda item: inbox.put((self, item)), endmarker=END)
         self.given, self.running = [], None
         self.finished = None
-        self.ended = False
+        self.ended = self.collected = False
 
     def send(self, *item):
         try:
@@ -135,7 +135,12 @@ class Play:
             assert self.finished is not None, "the front's end came without its last word"
             return
         self.said.append(item)
-        if item[0] == "to":
+        if item[0] == "finished":
+            self.finished = item[1]
+            if not self.ending:
+                for worker in self.workers.values():
+                    worker.send("end")
+        elif item[0] == "to":
             self.workers[item[1]].send("front", item[2])
         elif item[0] == "text":
             self.text += item[1]
@@ -147,8 +152,6 @@ class Play:
             self.give_all()
         elif item[0] == "stop":
             self.stop(item[1])
-        elif item[0] == "finished":
-            self.finished = item[1]
 
     def stop(self, why):
         if self.stopped is None:
@@ -167,6 +170,8 @@ class Play:
         kind = item[0]
         if kind == "need":
             self.needs[worker.id] = item[1]
+            if self.finished:
+                worker.send("end")
             if not self.front:
                 self.front = Side("front", self.folder, self.inbox, joined(FRONT), self.front_kwargs,
                                   self.fds)
@@ -179,6 +184,7 @@ class Play:
         elif kind == "front":
             self.tell_front("from", worker.id, item[1])
         elif kind == "collected":
+            worker.collected = True
             if item[1]["collectonly"]:
                 worker.send("end")
             elif self.ids is None:
@@ -217,7 +223,7 @@ class Play:
             self.give(worker)
 
     def give(self, worker, wanting=False):
-        if worker.ended or self.ids is None or self.stopped is not None:
+        if worker.ended or not worker.collected or self.ids is None or self.stopped is not None:
             return
         part = []
         while self.pending and len(worker.given) < 2 + 20 * (len(self.pending) > 200):
@@ -236,7 +242,7 @@ class Play:
         if worker.finished is not None:
             lost = "" if not worker.given else worker.finished["stop"]
             for index in worker.given:
-                self.tell_front("lost", index, self.ids[index], "not run: " + lost)
+                self.tell_front("lost", index, self.ids[index], lost)
             if worker.finished["exitstatus"] == 2 and self.stopped is None and self.ids:
                 self.stop(worker.finished["stop"])
             self.tell_front("down", worker.id, None)
@@ -255,6 +261,7 @@ class Play:
         if self.restarts:
             self.restarts -= 1
             self.start_worker(f"gw{len(self.workers)}")
+        self.give_all()
 
     # what tests ask
 
