@@ -27,6 +27,7 @@ from collections import deque
 
 HELD_MAX = 1000  # results that wait until all workers have collected
 HOLD_SECONDS = 2.0
+PUMP_SECONDS = 0.02  # output is gathered: pytest writes a test's letter by itself
 
 
 class Screen:
@@ -42,6 +43,7 @@ class Screen:
             os.dup2(writer, 1)
             os.close(writer)
             self.mark = os.urandom(16)
+            self.closing = threading.Event()
             self.thread = threading.Thread(target=self.pump, args=(reader,), daemon=True)
             self.thread.start()
             if columns:
@@ -76,6 +78,8 @@ class Screen:
                     self.channel.send(("text", text))
             except OSError:
                 pass  # read on, so that nobody waits for us
+            if not ended and not self.closing.is_set():
+                self.closing.wait(PUMP_SECONDS)
         os.close(reader)
 
     def close(self):
@@ -85,6 +89,7 @@ class Screen:
         except (OSError, ValueError):
             pass
         if self.thread:
+            self.closing.set()
             os.write(1, self.mark)
             self.thread.join()
         os.dup2(2, 1)

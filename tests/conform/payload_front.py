@@ -361,7 +361,7 @@ def test_stepwise_stops_all(suite):
 
 def test_tests_that_did_not_run_are_counted(suite):
     folder = suite(test_a="def test_a(): assert 0\ndef test_b(): pass\ndef test_c(): pass\n")
-    play = Play(folder, "-x", "-v", workers=1)
+    play = Play(folder, "-x", "-v", workers=1, front="always")
     left = [name for name in play.ids if name not in play.results()]
     (count,) = re.findall(r"^=+ (\d) not run: stopping after 1 failures =+$", play.text, re.M)
     named = re.findall("^NOT RUN (.*)$", play.text, re.M)
