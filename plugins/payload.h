@@ -182,8 +182,10 @@ struct ff_front_sink {
 	void (*ready)(void *ctx, const char *rootdir, const char *const *header);
 	/* Its word to a worker of the job, which alone understands it. */
 	void (*to_worker)(void *ctx, const char *worker, const struct ff_value *value);
-	/* Units of this name that crashed are to be run again. */
+	/* What becomes of the unit of a CRASH: `settled`, once for each that it was told with a
+	 * unit, in that order; before it `again`, if the unit is to be run once more. */
 	void (*again)(void *ctx, const char *name);
+	void (*settled)(void *ctx, const char *name);
 	/* Nothing more is to be begun: why. */
 	void (*stop)(void *ctx, const char *text);
 	/* For the user, if it has no terminal. */

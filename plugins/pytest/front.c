@@ -299,6 +299,14 @@ static int on_again(const struct incoming *in)
 	return 0;
 }
 
+static int on_settled(const struct incoming *in)
+{
+	if (!text_of(in))
+		return bad_item(in, "settled without a node id");
+	in->sink->settled(in->ctx, text_of(in));
+	return 0;
+}
+
 static int on_stop(const struct incoming *in)
 {
 	if (!text_of(in))
@@ -356,15 +364,11 @@ static int on_item(const struct ff_value *item, const struct ff_front_sink *sink
 		const char *word;
 		int (*read)(const struct incoming *in);
 	} readers[] = {
-		{"ready", on_ready},
-		{"to", on_to},
-		{"again", on_again},
-		{"stop", on_stop},
-		{"text", on_text},
-		{"usage_error", on_error},
-		{"internal_error", on_error},
-		{"trouble", on_trouble},
-		{"finished", on_finished},
+		{"ready", on_ready},	   {"to", on_to},
+		{"again", on_again},	   {"settled", on_settled},
+		{"stop", on_stop},	   {"text", on_text},
+		{"usage_error", on_error}, {"internal_error", on_error},
+		{"trouble", on_trouble},   {"finished", on_finished},
 	};
 	const struct incoming in = {.item = item, .sink = sink, .ctx = ctx, .err = err};
 	const struct ff_value *word = ff_at(item, 0);

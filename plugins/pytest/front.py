@@ -432,15 +432,22 @@ class Front:
         """Whether what was told of tests says the same as the exit status."""
         if status == 1:
             return self.failed
-        return status in (0, 5) or status == 2 and bool(self.interrupted or self.stop)
+        stopped = self.interrupted or self.stop or self.failed and not self.ran
+        return status in (0, 5) or status == 2 and bool(stopped)
 
 
 class Entry:
     """Lets the front in behind all other plugins, in the place of pytest-xdist's controller."""
 
-    def __init__(self, front_args):
+    def __init__(self, front_args, ending):
         self.front_args = front_args
+        self.ending = ending
         self.front = None
+
+    def pytest_keyboard_interrupt(self, excinfo):
+        """An exit that a hook wants is told by pytest, but to nobody who asks for its reason."""
+        if not self.front or not self.front.ended:
+            self.ending.words = self.ending.words or words_of(excinfo.value)
 
     def pytest_configure(self, config):
         manager = config.pluginmanager
@@ -526,7 +533,7 @@ def run_front(channel, kw):
         become_controller(config, kw)
         if kw["mainargv"]:
             config._parser.prog = os.path.basename(kw["mainargv"][0])
-        entry = Entry((channel, config, kw))
+        entry = Entry((channel, config, kw), ending)
         config.pluginmanager.register(entry, "farflung-entry")
         ending.set_status(config.hook.pytest_cmdline_main(config=config))
     except ConftestImportFailure as exc:

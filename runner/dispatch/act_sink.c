@@ -255,6 +255,14 @@ static void on_front_again(void *ctx, const char *name)
 	put_front(ctx, input);
 }
 
+static void on_front_settled(void *ctx, const char *name)
+{
+	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_SETTLED);
+
+	input->u.said.text = ff_input_text(input, name);
+	put_front(ctx, input);
+}
+
 static void on_front_stop(void *ctx, const char *text)
 {
 	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_STOP);
@@ -305,6 +313,7 @@ const struct ff_front_sink ff_act_front_sink = {
 	.ready = on_front_ready,
 	.to_worker = on_to_worker,
 	.again = on_front_again,
+	.settled = on_front_settled,
 	.stop = on_front_stop,
 	.text = on_front_text,
 	.notice = on_front_notice,

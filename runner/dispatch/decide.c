@@ -415,6 +415,7 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_FRONT_READY:
 	case FF_INPUT_FRONT_TO_WORKER:
 	case FF_INPUT_FRONT_AGAIN:
+	case FF_INPUT_FRONT_SETTLED:
 	case FF_INPUT_FRONT_STOP:
 	case FF_INPUT_FRONT_TEXT:
 	case FF_INPUT_FRONT_ERROR:

@@ -16,7 +16,7 @@ static struct ff_event about(const struct ff_engine *e, uint32_t job, enum ff_ev
 }
 
 /* It takes in what is told. */
-static bool listens(const struct ff_engine *e, uint32_t job)
+bool ff_front_listens(const struct ff_engine *e, uint32_t job)
 {
 	enum ff_front_state state = record_of(e, job)->front.state;
 
@@ -25,7 +25,8 @@ static bool listens(const struct ff_engine *e, uint32_t job)
 
 static bool lives(const struct ff_engine *e, uint32_t job)
 {
-	return listens(e, job) || record_of(e, job)->front.state == FF_FRONTSTATE_FINISHING;
+	return ff_front_listens(e, job) ||
+	       record_of(e, job)->front.state == FF_FRONTSTATE_FINISHING;
 }
 
 /* --- its time --- */
@@ -37,7 +38,7 @@ static bool owes(const struct ff_engine *e, uint32_t job)
 	const struct job_front *front = &e->jobs[job].front;
 
 	return state == FF_FRONTSTATE_OPENING || state == FF_FRONTSTATE_FINISHING ||
-	       (lives(e, job) && (front->unanswered > 0 || front->full));
+	       (lives(e, job) && (front->unanswered > 0 || front->asked_len > 0 || front->full));
 }
 
 static int64_t patience(const struct ff_engine *e)
@@ -46,7 +47,7 @@ static int64_t patience(const struct ff_engine *e)
 }
 
 /* A sign of life came, or something new is owed. */
-static void wait_anew(struct ff_engine *e, uint32_t job)
+void ff_front_wait_anew(struct ff_engine *e, uint32_t job)
 {
 	struct job_front *front = &e->jobs[job].front;
 
@@ -65,8 +66,8 @@ static void order(struct ff_engine *e, uint32_t job, enum ff_order_kind kind)
 	ff_engine_order(e, &to_act);
 }
 
-static void tell(struct ff_engine *e, uint32_t job, const struct ff_front_item *item,
-		 uint32_t worker)
+void ff_front_tell(struct ff_engine *e, uint32_t job, const struct ff_front_item *item,
+		   uint32_t worker)
 {
 	struct ff_order to_act = {.kind = FF_ORDER_TELL_FRONT, .job = job, .worker = worker};
 
@@ -76,59 +77,31 @@ static void tell(struct ff_engine *e, uint32_t job, const struct ff_front_item *
 	ff_engine_order(e, &to_act);
 }
 
+void ff_front_tell_crash(struct ff_engine *e, uint32_t job, struct ff_front_item *item,
+			 uint32_t worker, const struct session *session)
+{
+	struct job_front *front = &e->jobs[job].front;
+
+	if (front->asked_len == front->asked_cap) {
+		front->asked_cap = front->asked_cap ? 2 * front->asked_cap : 16;
+		front->asked = ff_xrealloc(front->asked, front->asked_cap * sizeof(*front->asked));
+	}
+	front->asked[front->asked_len++] = (struct asked){session ? session->record : FF_NOBODY,
+							  item->again ? FF_NOBODY : item->unit};
+	item->kind = FF_FRONT_CRASH;
+	ff_front_tell(e, job, item, worker);
+}
+
 static const char *worker_name(const struct ff_engine *e, uint32_t worker)
 {
 	return worker == FF_NOBODY ? NULL : e->state->workers[worker].name;
 }
 
-static void tell_line(struct ff_engine *e, uint32_t job, const char *text)
+void ff_front_tell_line(struct ff_engine *e, uint32_t job, const char *text)
 {
 	struct ff_front_item item = {.kind = FF_FRONT_LINE, .text = text};
 
-	tell(e, job, &item, FF_NOBODY);
-}
-
-/* What there is to say of hosts, and in words of ours, as a line; NULL: nothing. */
-static const char *line_of(struct ff_engine *e, const struct ff_event *event)
-{
-	const char *level = event->u.notice.level;
-
-	switch (event->kind) {
-	case FF_EVENT_HOST_UNFIT:
-		return ff_engine_text(e, "farflung: host %s: %s", event->host,
-				      event->u.host_unfit.error);
-	case FF_EVENT_HOST_AWAY:
-		return ff_engine_text(e, "farflung: host %s is away: %s", event->host,
-				      event->u.host_away.error ? event->u.host_away.error : "?");
-	case FF_EVENT_HOST_FAILED:
-	case FF_EVENT_HOST_LOST:
-		return ff_engine_text(e, "farflung: host %s is lost: %s", event->host,
-				      event->u.host_lost.error ? event->u.host_lost.error : "?");
-	case FF_EVENT_NOTICE:
-		if (event->u.notice.category || strcmp(level, "stderr") == 0 ||
-		    strcmp(level, "list") == 0)
-			return NULL;
-		return ff_engine_text(
-			e, "farflung: %s: %s%s%s", level, event->host ? "host " : "",
-			event->host ? event->host : "",
-			ff_engine_text(e, "%s%s", event->host ? ": " : "", event->u.notice.text));
-	default:
-		return NULL;
-	}
-}
-
-void ff_front_hear(struct ff_engine *e, const struct ff_event *event)
-{
-	const char *line = line_of(e, event);
-
-	if (!line)
-		return;
-	for (uint32_t job = 0; job < e->state->jobs_len; job++)
-		if (listens(e, job) && (!event->job || event->job_id == job + 1))
-			tell_line(e, job, line);
-	/* Those that start later hear it then. */
-	if (!event->job && e->lines.len < FRONT_LINES_MAX)
-		ff_buf_addf(&e->lines, "%s%c", line, '\0');
+	ff_front_tell(e, job, &item, FF_NOBODY);
 }
 
 /* --- its beginning --- */
@@ -175,7 +148,7 @@ static void open_front(struct ff_engine *e, uint32_t number, const char *const *
 	for (size_t at = 0; at < e->lines.len;) {
 		const char *line = (const char *)ff_buf_data(&e->lines) + at;
 
-		tell_line(e, number, ff_engine_text(e, "%s", line));
+		ff_front_tell_line(e, number, ff_engine_text(e, "%s", line));
 		at += strlen(line) + 1;
 	}
 }
@@ -194,15 +167,15 @@ void ff_front_needed(struct ff_engine *e, struct session *session, const struct 
 	else if (record_of(e, number)->front.state == FF_FRONTSTATE_NONE && !job->stopped)
 		open_front(e, number, input->u.lines.v);
 	job->front.unanswered++;
-	if (!listens(e, number) || job->stopped) {
+	if (!ff_front_listens(e, number) || job->stopped) {
 		ff_run_session_stop(e, session);
 		return;
 	}
 	item.worker = worker_name(e, session->record);
 	item.value = input->u.lines.about;
 	item.value_len = input->u.lines.about_len;
-	tell(e, number, &item, session->record);
-	wait_anew(e, number);
+	ff_front_tell(e, number, &item, session->record);
+	ff_front_wait_anew(e, number);
 }
 
 /* What has no effect is told once per job. */
@@ -229,110 +202,8 @@ void ff_front_from(struct ff_engine *e, struct session *session, const struct ff
 				     .value = input->u.packed.bytes,
 				     .value_len = input->u.packed.len};
 
-	if (session->asks_front && listens(e, session->placement.job))
-		tell(e, session->placement.job, &item, session->record);
-}
-
-/* --- what becomes of units and workers --- */
-
-void ff_front_unit(struct ff_engine *e, const struct unit_at *at, const struct ff_result *result,
-		   bool again)
-{
-	bool died = result->outcome == FF_OUTCOME_CRASHED || result->outcome == FF_OUTCOME_TIMEOUT;
-	const struct session *session =
-		at->worker == FF_NOBODY ? NULL : ff_run_session_of(e, at->worker);
-	struct ff_front_item item = {.worker = worker_name(e, at->worker),
-				     .unit = at->unit,
-				     .value = result->front,
-				     .value_len = result->front_len,
-				     .again = again};
-
-	if (session && !session->asks_front)
-		e->jobs[at->job].front.frontless = true;
-	if (!listens(e, at->job))
-		return;
-	item.kind = died && at->worker != FF_NOBODY ? FF_FRONT_CRASH
-		    : result->front		    ? FF_FRONT_UNIT
-						    : FF_FRONT_LOST;
-	if (item.kind != FF_FRONT_UNIT) {
-		item.name = at->name ? at->name : ff_engine_unit_name(e, at->job, at->unit);
-		item.text = result->longrepr  ? result->longrepr
-			    : result->message ? result->message
-					      : "its report did not come";
-	}
-	tell(e, at->job, &item, at->worker);
-}
-
-void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const char *reason)
-{
-	struct ff_front_item item = {.kind = FF_FRONT_CRASH,
-				     .worker = worker_name(e, at->worker),
-				     .unit = at->unit,
-				     .text = reason,
-				     .again = true};
-
-	/* Of a job that is stopped it is told with all that did not run. */
-	if (!listens(e, at->job) || e->jobs[at->job].stopped)
-		return;
-	item.name = at->name ? at->name : ff_engine_unit_name(e, at->job, at->unit);
-	tell(e, at->job, &item, at->worker);
-}
-
-/* Each by its name, or that they are so many. */
-void ff_front_not_run(struct ff_engine *e, uint32_t job, const struct ff_event *event)
-{
-	const char *why = e->jobs[job].error ? e->jobs[job].error
-					     : ff_reason_word(event->u.units_not_run.why);
-	struct ff_front_item item = {
-		.kind = FF_FRONT_LOST, .unit = event->index, .name = event->unit, .text = why};
-
-	/* Errors of collection speak for themselves. */
-	if (!listens(e, job) ||
-	    (e->jobs[job].why == FF_REASON_NONE && record_of(e, job)->problems > 0))
-		return;
-	if (event->unit)
-		tell(e, job, &item, FF_NOBODY);
-	else
-		tell_line(e, job,
-			  ff_engine_text(e, "farflung: %u units were not run: %s",
-					 event->u.units_not_run.count, why));
-}
-
-void ff_front_down(struct ff_engine *e, struct session *session, const char *error, bool idle)
-{
-	uint32_t job = session->placement.job;
-	struct ff_front_item item = {
-		.worker = worker_name(e, session->record), .unit = FF_NOBODY, .text = error};
-
-	if (!session->asks_front || session->front_down)
-		return;
-	session->front_down = true;
-	if (!session->front_answered)
-		e->jobs[job].front.unanswered--;
-	if (!listens(e, job))
-		return;
-	if (error && idle) {
-		item.kind = FF_FRONT_CRASH;
-		item.again = !e->jobs[job].stopped;
-		tell(e, job, &item, session->record);
-		item.again = false;
-	}
-	item.kind = FF_FRONT_DOWN;
-	tell(e, job, &item, session->record);
-}
-
-void ff_front_stopped(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text)
-{
-	struct ff_front_item item = {.kind = FF_FRONT_STOP};
-	int64_t maxfail = e->opts.config->settings.maxfail;
-
-	if (!listens(e, job) || e->jobs[job].front.stopped)
-		return;
-	e->jobs[job].front.stopped = true;
-	if (why == FF_REASON_MAXFAIL && !text && maxfail > 0)
-		text = ff_engine_text(e, "stopping after %lld failures", (long long)maxfail);
-	item.text = text ? text : ff_reason_word(why);
-	tell(e, job, &item, FF_NOBODY);
+	if (session->asks_front && ff_front_listens(e, session->placement.job))
+		ff_front_tell(e, session->placement.job, &item, session->record);
 }
 
 /* --- its end --- */
@@ -342,19 +213,21 @@ bool ff_front_holds(struct ff_engine *e, uint32_t job)
 	struct ff_event event = about(e, job, FF_EVENT_FRONT_ENDING);
 	struct ff_front_item item = {.kind = FF_FRONT_END};
 
-	if (!listens(e, job))
+	if (!ff_front_listens(e, job) || e->jobs[job].front.asked_len > 0)
 		return lives(e, job);
 	ff_engine_emit(e, &event);
 	item.again = e->state->run.interrupts > 0;
 	item.text = e->jobs[job].error ? e->jobs[job].error : "";
-	tell(e, job, &item, FF_NOBODY);
-	wait_anew(e, job);
+	ff_front_tell(e, job, &item, FF_NOBODY);
+	ff_front_wait_anew(e, job);
 	return true;
 }
 
 /* It is no more: what it was owed for, nobody waits for. */
 static void over(struct ff_engine *e, uint32_t job)
 {
+	e->jobs[job].front.asked_len = 0;
+	ff_run_session_release_all(e, job);
 	ff_engine_not_due(e, &e->jobs[job].front.due);
 	if (e->jobs[job].front.full) {
 		e->jobs[job].front.full = false;
@@ -404,7 +277,7 @@ static void finished(struct ff_engine *e, uint32_t job, const struct ff_input *i
 {
 	struct ff_event event = about(e, job, FF_EVENT_FRONT_FINISHED);
 	const char *words = input->u.finished.stop;
-	bool early = listens(e, job);
+	bool early = ff_front_listens(e, job);
 
 	event.u.front_finished.exit_status = input->u.finished.exitstatus;
 	event.u.front_finished.bad = input->u.finished.bad;
@@ -476,7 +349,7 @@ void ff_front_hurry(struct ff_engine *e, uint32_t job)
 	if (e->state->run.interrupts > 2)
 		failed(e, job, "interrupted, its front was killed", (struct ff_wait){0});
 	else
-		wait_anew(e, job);
+		ff_front_wait_anew(e, job);
 }
 
 /* --- what it says --- */
@@ -497,6 +370,27 @@ static void to_worker(struct ff_engine *e, uint32_t job, const struct ff_input *
 	to_act.value = input->u.packed.bytes;
 	to_act.value_len = input->u.packed.len;
 	ff_engine_order(e, &to_act);
+}
+
+/* The first crash that is not is dealt with: the unit is run again, or that was its end. */
+static void settled(struct ff_engine *e, uint32_t job, bool again)
+{
+	struct job_front *front = &e->jobs[job].front;
+	struct session *session;
+	struct asked asked;
+
+	if (front->asked_len == 0)
+		return;
+	asked = front->asked[0];
+	front->asked[0].session = FF_NOBODY; /* `settled` may follow */
+	if (!again)
+		memmove(front->asked, front->asked + 1, --front->asked_len * sizeof(*front->asked));
+	session = ff_run_session_of(e, asked.session);
+	if (session && session->held)
+		ff_run_session_release(e, session, again);
+	else if (again && asked.unit != FF_NOBODY && ff_front_listens(e, job))
+		ff_front_refuse(e, job, asked.unit);
+	ff_job_touch(e, job);
 }
 
 static void ready(struct ff_engine *e, uint32_t job, const struct ff_input *input)
@@ -555,6 +449,10 @@ void ff_front_input(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_FRONT_TO_WORKER:
 		to_worker(e, job, input);
 		break;
+	case FF_INPUT_FRONT_AGAIN:
+	case FF_INPUT_FRONT_SETTLED:
+		settled(e, job, input->kind == FF_INPUT_FRONT_AGAIN);
+		break;
 	case FF_INPUT_FRONT_STOP:
 		stops(e, job, input->u.said.text);
 		break;
@@ -581,5 +479,5 @@ void ff_front_input(struct ff_engine *e, const struct ff_input *input)
 	default: /* FRONT_HELD: it can't go on, which is no fault of its own */
 		break;
 	}
-	wait_anew(e, job);
+	ff_front_wait_anew(e, job);
 }

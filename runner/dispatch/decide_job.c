@@ -299,7 +299,7 @@ static void lose_units(struct ff_engine *e, uint32_t number)
 	if (units_left(job) > NOT_RUN_NAMED || !has_names(e, number))
 		return;
 	for (uint32_t i = 0; i < job->units_len; i++) {
-		struct unit_at at = {number, i, FF_NOBODY, FF_NOBODY, NULL};
+		struct unit_at at = {number, i, FF_NOBODY, FF_NOBODY, NULL, false, false};
 
 		if (job->units[i].state == FF_UNIT_WAITING)
 			ff_unit_finished(e, &at, &result);
@@ -346,6 +346,8 @@ static enum ff_job_result result_of(const struct ff_engine *e, uint32_t number)
 	const struct ff_job_record *record = record_of(e, number);
 	bool bad = bad_units(record) > 0 || record->problems > 0;
 
+	if (record->front.state == FF_FRONTSTATE_FAILED)
+		return FF_JOB_ERROR;
 	if (job->collect_only && job->why == FF_REASON_NONE && record->problems == 0)
 		return FF_JOB_SKIPPED;
 	switch (job->why) {
@@ -361,7 +363,8 @@ static enum ff_job_result result_of(const struct ff_engine *e, uint32_t number)
 	case FF_REASON_DISK:
 	case FF_REASON_REQUIRED_HOSTS:
 		/* It came to its end all the same, if nothing is left. */
-		if (!record->known || record->counts.not_run > 0)
+		if (!record->known || record->counts.not_run > 0 ||
+		    (record->front.exit_status != 0 && !bad))
 			return FF_JOB_STOPPED;
 		return bad ? FF_JOB_FAILED : FF_JOB_PASSED;
 	default:

@@ -50,6 +50,11 @@ static void check_maxfail(struct ff_engine *e)
 		ff_engine_stop(e, FF_REASON_MAXFAIL, "maxfail was reached");
 }
 
+bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit)
+{
+	return e->state->jobs[job].units[unit].failures < e->opts.plan->jobs[job].config->retries;
+}
+
 void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struct ff_result *result)
 {
 	struct ff_unit_record *unit = record_of(e, at);
@@ -57,13 +62,14 @@ void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struc
 	bool bad = ff_outcome_bad(result->outcome);
 	/* A lost unit was given up for good, whatever `retries` says. */
 	bool again = bad && result->outcome != FF_OUTCOME_LOST && !e->jobs[at->job].stopped &&
-		     unit->failures < e->opts.plan->jobs[at->job].config->retries;
+		     (at->again || ff_unit_may_retry(e, at->job, at->unit));
 
 	event.u.unit_finished.attempt = unit->attempts;
 	event.u.unit_finished.final = !again;
 	event.u.unit_finished.result = ff_decision_copy(e->decision, result, sizeof(*result));
 	ff_engine_emit(e, &event);
-	ff_front_unit(e, at, result, again);
+	if (!at->told || again != at->again)
+		ff_front_unit(e, at, result, again);
 	if (again)
 		ff_sched_again(e->sched, at->job, at->unit, false, FF_NOBODY);
 	else if (bad && at->host != FF_NOBODY)
@@ -105,8 +111,13 @@ void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, con
 
 static struct unit_at at_of(struct ff_engine *e, const struct execution *execution)
 {
-	struct unit_at at = {execution->placement.job, execution->placement.unit,
-			     execution->placement.host, FF_NOBODY, NULL};
+	struct unit_at at = {execution->placement.job,
+			     execution->placement.unit,
+			     execution->placement.host,
+			     FF_NOBODY,
+			     NULL,
+			     false,
+			     false};
 
 	if (execution->name[0])
 		at.name =

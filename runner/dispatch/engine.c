@@ -120,6 +120,7 @@ static void free_jobs(struct ff_engine *e)
 
 		ff_free(job->dependents);
 		ff_free(job->done_before);
+		ff_free(job->front.asked);
 		ff_map_release(&job->seen);
 		ff_arena_release(&job->arena);
 	}
@@ -137,8 +138,10 @@ void ff_engine_free(struct ff_engine *e)
 		ff_free(e->executions[i]);
 	ff_free(e->executions);
 	ff_free(e->free_places);
-	while (ff_map_next(&e->sessions, &cursor, NULL, &value))
+	while (ff_map_next(&e->sessions, &cursor, NULL, &value)) {
+		ff_input_free(((struct session *)value)->held);
 		ff_free(value);
+	}
 	ff_map_release(&e->sessions);
 	ff_map_release(&e->patterns);
 	ff_arena_release(&e->arena);

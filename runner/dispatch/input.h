@@ -49,6 +49,7 @@
 	X(SESSION_TO_FRONT)                                                                        \
 	X(FRONT_READY)                                                                             \
 	X(FRONT_TO_WORKER)                                                                         \
+	X(FRONT_SETTLED)                                                                           \
 	X(FRONT_AGAIN)                                                                             \
 	X(FRONT_STOP)                                                                              \
 	X(FRONT_TEXT)                                                                              \

@@ -62,6 +62,12 @@ struct session {
 	bool served;	/* a unit came to its end there */
 	/* It has asked for its job's front; that has answered; that was told of its end. */
 	bool asks_front, front_answered, front_down;
+	/* How it died, while the front is asked whether its unit is run once more; since when. */
+	struct ff_input *held;
+	int64_t held_us;
+	bool host_gone;	 /* meanwhile */
+	bool crash_told; /* to the front */
+	bool run_again;	 /* says that */
 };
 
 /* The hosts that a pattern means, and for how many jobs that still matters. */
@@ -87,6 +93,12 @@ struct engine_host {
 	int64_t synced_us;
 };
 
+/* A crash that a front has to settle. */
+struct asked {
+	uint32_t session; /* who waits for that; FF_NOBODY */
+	uint32_t unit;	  /* what ran there; FF_NOBODY: it is run again anyhow */
+};
+
 /* A job's front, beside its record. */
 struct job_front {
 	struct due_at due;
@@ -95,6 +107,8 @@ struct job_front {
 	bool stopped;	     /* it knows that nothing more is begun */
 	bool frontless;	     /* units ran in sessions that had not asked for it */
 	const char *words;   /* its last; NULL */
+	struct asked *asked; /* crashes that it was told, in order */
+	uint32_t asked_len, asked_cap;
 };
 
 struct engine_job {
@@ -213,11 +227,15 @@ struct unit_at {
 	uint32_t job, unit, host;
 	uint32_t worker;  /* a record's number; FF_NOBODY */
 	const char *name; /* of the unit, for as long as the decision; NULL: it is to be made */
+	bool told;	  /* the job's front knows this attempt's end … */
+	bool again;	  /* … and wants another */
 };
 void ff_unit_started(struct ff_engine *e, const struct unit_at *at);
 /* An attempt came to an end; it is run again if it may be. */
 void ff_unit_finished(struct ff_engine *e, const struct unit_at *at,
 		      const struct ff_result *result);
+/* One more failure does not end it. */
+bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit);
 /* Its host went away under it. */
 void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, const char *reason,
 		  int64_t duration_us);
@@ -243,8 +261,36 @@ void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job);
 bool ff_run_session_runs(const struct ff_engine *e, const struct session *session);
 void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alone,
 			 const char *reason);
+void ff_run_session_feed_moved(struct ff_engine *e, uint32_t job);
+
+/* --- decide_end.c --- */
 void ff_run_session_free(struct ff_engine *e, struct session *session);
+void ff_run_session_take_out(struct ff_engine *e, struct session *session, uint32_t running,
+			     bool host_lost);
+/* The running unit's end. `input`: of its worker; NULL. */
+void ff_run_session_report(struct ff_engine *e, struct session *session, const char *reason,
+			   const struct ff_input *input);
+void ff_run_session_over(struct ff_engine *e, struct session *session, const char *reason,
+			 const struct ff_input *input);
+/* It crashed, and its job's front is asked what becomes of the unit; false: nobody is. */
+bool ff_run_session_hold(struct ff_engine *e, struct session *session, const char *reason,
+			 const struct ff_input *input);
+void ff_run_session_release(struct ff_engine *e, struct session *session, bool again);
+/* Nobody will answer: all of the job that are held. */
+void ff_run_session_release_all(struct ff_engine *e, uint32_t job);
+
 /* --- decide_front.c --- */
+/* It takes in what is told. */
+bool ff_front_listens(const struct ff_engine *e, uint32_t job);
+/* `worker`: whom it is about; FF_NOBODY. */
+void ff_front_tell(struct ff_engine *e, uint32_t job, const struct ff_front_item *item,
+		   uint32_t worker);
+void ff_front_tell_line(struct ff_engine *e, uint32_t job, const char *text);
+/* A crash, whose end it settles; `session`: waits for that, or NULL. */
+void ff_front_tell_crash(struct ff_engine *e, uint32_t job, struct ff_front_item *item,
+			 uint32_t worker, const struct session *session);
+/* A sign of life came, or something new is owed. */
+void ff_front_wait_anew(struct ff_engine *e, uint32_t job);
 /* A session asks for its job's front, goes on without, or sends it something. */
 void ff_front_needed(struct ff_engine *e, struct session *session, const struct ff_input *input);
 void ff_front_without(struct ff_engine *e, struct session *session, const struct ff_input *input);
@@ -258,6 +304,10 @@ void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const cha
 void ff_front_not_run(struct ff_engine *e, uint32_t job, const struct ff_event *event);
 void ff_front_down(struct ff_engine *e, struct session *session, const char *error, bool idle);
 void ff_front_stopped(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
+/* What becomes of a unit under which its worker died; false: it can't be asked. */
+bool ff_front_ask(struct ff_engine *e, struct session *session, uint32_t unit, const char *reason);
+/* It wants a unit to be run again that has come to its end meanwhile. */
+void ff_front_refuse(struct ff_engine *e, uint32_t job, uint32_t unit);
 /* Nothing more of the job is to come: it is told, and whether the job has to wait for it. */
 bool ff_front_holds(struct ff_engine *e, uint32_t job);
 /* After its end: what it says of the job counts, too. `bad`: that is bad by what we know. */

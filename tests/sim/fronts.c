@@ -136,6 +136,25 @@ static void live(struct world *world, struct world_front *front)
 	}
 }
 
+/* Of a crash it says what becomes of the unit. */
+static void judge(struct world *world, struct world_front *front, const struct ff_front_item *item)
+{
+	bool again = world_chance(world, 200);
+	struct ff_input *input;
+
+	if (front->silent || world_chance(world, world->faults.front_silent))
+		return;
+	if (again) {
+		front->told[item->unit] -= !item->again;
+		input = about(front, FF_INPUT_FRONT_AGAIN);
+		input->u.said.text = ff_input_text(input, item->name);
+		say(world, front, input, world_below(world, 50000));
+	}
+	input = about(front, FF_INPUT_FRONT_SETTLED);
+	input->u.said.text = ff_input_text(input, item->name);
+	say(world, front, input, again ? 0 : world_below(world, 50000));
+}
+
 static void end_of_unit(struct world *world, struct world_front *front,
 			const struct ff_front_item *item)
 {
@@ -179,6 +198,8 @@ static void tell_front(struct world *world, const struct ff_order *order)
 	case FF_FRONT_CRASH:
 	case FF_FRONT_LOST:
 		end_of_unit(world, front, item);
+		if (item->kind == FF_FRONT_CRASH && item->unit < WORLD_UNITS)
+			judge(world, front, item);
 		break;
 	case FF_FRONT_LINE:
 		front->excused |= strstr(item->text, "were not run") != NULL;
