@@ -41,7 +41,10 @@ static const struct ff_option options[] = {
 	FF_OPTIONS_END,
 };
 
-enum { WORKERS_MAX = 10000 };
+enum {
+	WORKERS_MAX = 10000,
+	USAGE_ERROR = 4, /* pytest's own number */
+};
 
 /* Cores among the CPUs this process may run on: siblings of one core count once. */
 static long physical_cpus(const cpu_set_t *may, long logical)
@@ -170,6 +173,7 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .quiet = o->quiet,
 					  .color = o->color,
 					  .payload_exits = true,
+					  .usage_code = USAGE_ERROR,
 					  .front_has_terminal =
 						  !o->front || strcmp(o->front, "never") != 0,
 					  .command = "pytest",
@@ -177,7 +181,7 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .argv = argv};
 	struct ff_config config;
 	struct ff_config_job *job;
-	int code = FF_EXIT_USAGE;
+	int code = USAGE_ERROR;
 
 	ff_config_init(&config);
 	job = ff_config_add_job(&config, "pytest", "pytest");
@@ -202,7 +206,7 @@ static int run(const struct ff_command *command, int argc, char **argv)
 	struct options o = {0};
 	struct ff_strv args = FF_STRV_INIT;
 	int rc = ff_options_parse(command, argc, argv, &o, &args, NULL);
-	int code = rc < 0 ? FF_EXIT_USAGE : FF_EXIT_OK;
+	int code = rc < 0 ? USAGE_ERROR : FF_EXIT_OK;
 
 	if (rc == 0)
 		code = run_pytest(&o, &args, argc, argv);

@@ -178,11 +178,13 @@ static int run_all(struct execution *x)
 	return code;
 }
 
-static int refuse(const char *text)
+static int refuse(const struct ff_execute_opts *opts, const char *text)
 {
+	int code = opts->usage_code ? opts->usage_code : FF_EXIT_USAGE;
+
 	ff_complain_lines(text);
-	ff_complain_last("nothing was started", FF_EXIT_USAGE);
-	return FF_EXIT_USAGE;
+	ff_complain_last("nothing was started", code);
+	return code;
 }
 
 static int run_with(struct execution *x, const struct ff_execute_opts *opts)
@@ -193,7 +195,7 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 	int code;
 
 	if (ff_reports_choose(&wishes, x->run.config, opts->reports, &err))
-		return refuse(err.text);
+		return refuse(opts, err.text);
 	x->run.reporters = &x->reporters;
 	x->run.reports = opts->reports;
 	ff_buf_addstr(&command_line, opts->command);
@@ -204,8 +206,7 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 	x->run.command_line = ff_buf_str(&command_line);
 	if (open_reporters(x, opts, &wishes, &err)) {
 		ff_complain("%s", err.text);
-		ff_complain_last("nothing was started", FF_EXIT_USAGE);
-		code = FF_EXIT_USAGE;
+		code = refuse(opts, "");
 	} else {
 		code = run_all(x);
 	}
@@ -230,13 +231,13 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 	int code;
 
 	if (ff_inventory_build(&inventory, config, &err)) {
-		code = refuse(err.text);
+		code = refuse(opts, err.text);
 	} else if (opts->on && ff_inventory_check(&inventory, opts->on, &err)) {
 		ff_inventory_suggest(&inventory, opts->on, hint);
 		ff_err_set(&err, err.code, "%s%s", err.text, hint);
-		code = refuse(err.text);
+		code = refuse(opts, err.text);
 	} else if (ff_plan_build(&plan, config, &inventory, opts->only, &err)) {
-		code = refuse(err.text);
+		code = refuse(opts, err.text);
 	} else {
 		if (plan.hints)
 			ff_complain_lines(plan.hints);

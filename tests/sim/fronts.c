@@ -142,7 +142,8 @@ static void judge(struct world *world, struct world_front *front, const struct f
 	bool again = world_chance(world, 200);
 	struct ff_input *input;
 
-	if (front->silent || world_chance(world, world->faults.front_silent))
+	front->silent |= world_chance(world, world->faults.front_silent);
+	if (front->silent)
 		return;
 	if (again) {
 		front->told[item->unit] -= !item->again;
