@@ -3,6 +3,7 @@ plugins. Run with: python3 -m pytest tests/conform/payload_front.py"""
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -11,7 +12,7 @@ import pytest
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(TOP, "tests", "fakes"))
-from front_runner import LIMIT, Play  # noqa: E402
+from front_runner import END, LIMIT, Play  # noqa: E402
 
 try:
     import xdist
@@ -129,6 +130,11 @@ def suite(tmp_path, monkeypatch):
     return write
 
 
+def of_the_suite(reasons):
+    """Without those of plugins that happen to be installed here."""
+    return [reason for reason in reasons if not reason.startswith("pytest-")]
+
+
 def told(folder):
     with open(folder / "told") as fp:
         return [json.loads(line) for line in fp]
@@ -197,7 +203,7 @@ def test_hooks_of_the_controller(suite):
     assert play.finished == {"exitstatus": 0, "words": "", "bad": False}
     assert "MY SUMMARY 0\n" in play.text and "1 passed" in play.text
     for reasons in play.needs.values():
-        (reason,) = reasons
+        (reason,) = of_the_suite(reasons)
         assert reason.startswith("conftest.py: pytest_configure_node, ")
         assert "pytest_sessionfinish" in reason and "pytest_runtest_makereport" not in reason
     calls = told(folder)
@@ -266,10 +272,11 @@ PLAIN = {
 def test_plain_suites_need_no_front(suite, name):
     folder = suite(test_a="def test_a(): pass\n", **PLAIN[name])
     play = Play(folder, workers=1)
-    assert not play.needs and not play.said
     assert play.results() == {"test_a.py::test_a": ["passed"]}
-    (done,) = [item for _, item in play.items if item[0] == "done"]
-    assert done[10] is None
+    assert not any(of_the_suite(reasons) for reasons in play.needs.values())
+    if not play.needs:  # nor had a plugin that is installed here
+        (done,) = [item for _, item in play.items if item[0] == "done"]
+        assert done[10] is None and not play.said
 
 
 REASONS = {
@@ -297,10 +304,12 @@ def test_reasons(suite, name, monkeypatch):
     args, conftest, reason = REASONS[name]
     folder = suite(test_a="def test_a(): pass\n", conftest=conftest)
     play = Play(folder, *args, workers=1, front="never")
-    assert play.withouts == ([[reason]] if reason else []) and not play.needs and not play.front
+    assert not play.needs and not play.front
+    assert of_the_suite(sum(play.withouts, [])) == ([reason] if reason else [])
     if args and reason:
         monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(args))
-        assert Play(folder, workers=1, front="never").withouts == [[reason]]
+        (reasons,) = Play(folder, workers=1, front="never").withouts
+        assert of_the_suite(reasons) == [reason]
 
 
 def test_ended_while_it_waits(suite):
@@ -316,6 +325,62 @@ def test_ended_while_it_waits(suite):
     play = Deaf(suite(test_a="def test_a(): pass\n"), "-ra", workers=1)
     (finished,) = [item[1] for _, item in play.items if item[0] == "finished"]
     assert not finished["bad"] and finished["stop"] == "" and not play.outcomes
+
+
+def test_interrupted(suite):
+    """By the user, whose Ctrl-C also reaches the front: it is the runner's to say so."""
+
+    class Interrupting(Play):
+        def hear_front(self, item):
+            if item != END and item[0] == "ready":
+                os.kill(self.front.process.pid, signal.SIGINT)
+            super().hear_front(item)
+
+        def tell_front(self, *message):
+            super().tell_front(*(("end", True, "interrupted") if message[0] == "end" else message))
+
+    folder = suite(test_a="def test_a(): pass\n")
+    play = Interrupting(folder, "-ra", workers=1)
+    assert "!!! KeyboardInterrupt !!!" in play.text and "= 1 passed in" in play.text
+    assert play.finished["exitstatus"] == 2 and not play.finished["bad"]
+
+
+def test_results_do_not_wait_for_ever(suite):
+    """They are held back until all have collected, but not for one that never comes."""
+    folder = suite(test_a="def test_a(): pass\n")
+    specs = [{"id": id, "spec": "popen", "host": "local"} for id in ("gw0", "gw1")]
+    play = Play(folder, "-ra", workers=1, specs=specs)
+    assert play.finished == {"exitstatus": 0, "words": "", "bad": False}
+    assert "1 passed" in play.text
+
+
+def test_junit_of_the_front(suite):
+    folder = suite(test_mixed=MIXED)
+    play = Play(folder, "--junitxml=x.xml", workers=1)
+    under_xdist(folder, "--junitxml=y.xml")
+    texts = []
+    for name in ("x.xml", "y.xml"):
+        text = re.sub(r' (time|timestamp)="[^"]*"', "", (folder / name).read_text())
+        texts.append(re.sub(r"0x[0-9a-f]+", "0x", text))
+    assert texts[0] == texts[1] and play.finished["exitstatus"] == 1
+
+
+def test_order_of_what_is_told(suite):
+    """A test's warning comes behind its reports, as it happened."""
+    folder = suite(
+        test_a="import warnings\ndef test_a(): warnings.warn('careful')\n",
+        conftest="""
+            SEEN = []
+            def pytest_runtest_logstart(nodeid): SEEN.append("start")
+            def pytest_runtest_logreport(report): SEEN.append(report.when)
+            def pytest_runtest_logfinish(nodeid): SEEN.append("finish")
+            def pytest_warning_recorded(warning_message): SEEN.append(str(warning_message.message))
+            def pytest_terminal_summary(terminalreporter):
+                terminalreporter.write_line("SEEN " + " ".join(SEEN))
+        """,
+    )
+    play = Play(folder, workers=1)
+    assert "SEEN start setup call teardown finish careful\n" in play.text
 
 
 def test_controller_decides_the_exit_status(suite):
@@ -665,7 +730,7 @@ def test_coverage(suite):
 
 def test_rerunfailures(suite):
     pytest.importorskip("pytest_rerunfailures", reason="pytest-rerunfailures is not installed")
-    folder = suite(test_a=CRASH + "def test_bad(): assert 0\n".replace("\n", "\n    "))
+    folder = suite(test_a=CRASH, test_b="def test_bad(): assert 0\n")
     play = Play(folder, "--reruns=1")
     assert play.finished["exitstatus"] == 1
     assert "1 failed, 4 passed, 2 rerun" in play.text
