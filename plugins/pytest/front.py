@@ -581,3 +581,4 @@ def main(
     channel.send(("finished", {
         "exitstatus": ending.status, "words": clean(words), "bad": bool(ending.bad or not told),
     }))  # fmt: skip
+    keep(front)

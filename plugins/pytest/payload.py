@@ -525,17 +525,6 @@ def session(channel, kw):
     return worker, ending
 
 
-def keep(*values):
-    """Never free `values`: the objects of 20,000 tests take seconds, behind a run that is over. What
-    has to happen at exit is in atexit's hands, or in modules, which are cleared all the same."""
-    import gc
-
-    if hasattr(gc, "freeze"):
-        cycle = list(values)
-        cycle.append(cycle)
-        gc.freeze()
-
-
 def main(
     channel, args, workerid, workercount, testrunuid, mainargv, dist="load",
     pythonpath=None, output_cap=0, front=None,
