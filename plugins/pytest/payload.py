@@ -448,8 +448,10 @@ class Dismissed(Exception):
 
 def ask_front(channel, config, front):
     """What the front says to this session; None: it has none."""
-    reasons = needs_front(config) if front else []
-    if front == "always" and not config.option.collectonly:
+    if not front or only_shows(config.option):
+        return None
+    reasons = needs_front(config)
+    if front == "always":
         reasons = ["--front always"] + reasons
     if not reasons:
         return None

@@ -14,7 +14,7 @@ import pytest
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(TOP, "tests", "fakes"))
-from front_runner import END, LIMIT, Play  # noqa: E402
+from front_runner import END, FRONT, LIMIT, Play, joined  # noqa: E402
 
 try:
     import xdist
@@ -252,6 +252,38 @@ def test_front_without_xdist(suite):
     play = Play(folder, "-p", "no:xdist", "-v", workers=1)
     assert "created: 1/1 worker\n1 worker [1 item]\n\nscheduling tests via LoadScheduling\n" in play.text
     assert "[gw0] [100%] PASSED test_a.py::test_a" in play.text
+
+
+@pytest.mark.parametrize("text", ["popen", "ssh=-p 22 a@b//chdir=x//python=py3", "popen//env:A=b//id=q"])
+def test_specs_without_execnet(text):
+    import execnet
+
+    names = {}
+    exec(joined(FRONT), names)
+    ours, theirs = names["Spec"](text), execnet.XSpec(text)
+    for name in ("popen", "ssh", "chdir", "python", "socket", "via", "id", "env", "nice", "_spec"):
+        assert getattr(ours, name) == getattr(theirs, name)
+    assert str(ours) == str(theirs) and ours == names["Spec"](text) and len({ours, ours}) == 1
+    assert not hasattr(ours, "__len__")
+
+
+@pytest.mark.parametrize("what", [("nonsense",), ("collected", "many", 5), ("warning", {}, 1, 2, 3)])
+def test_nonsense_from_a_worker_is_not_green(suite, what):
+    class Lying(Play):
+        def tell_front(self, *message):
+            if message[0] == "from" and message[2][0] == "ready":
+                message = ("from", message[1], what)
+            super().tell_front(*message)
+
+    play = Lying(suite(test_a="def test_a(): pass\n"), "-ra", workers=1)
+    assert play.finished["exitstatus"] == 3 and play.finished["bad"]
+
+
+@pytest.mark.parametrize("args", [["--fixtures"], ["--version"], ["--markers"], ["--collect-only"]])
+def test_what_only_shows_has_no_front(suite, args):
+    folder = suite(test_a="def test_a(): pass\n", conftest="def pytest_terminal_summary(): pass\n")
+    play = Play(folder, *args, workers=1, front="always")
+    assert not play.needs and play.front is None
 
 
 PLAIN = {
