@@ -48,3 +48,14 @@ class Ending:
         self.bad = True
         self.words = self.words or words
         self.send("trouble", text if hook is None else "in %s:\n%s" % (hook, text))
+
+
+def keep(*values):
+    """Never free `values`: the objects of 20,000 tests take seconds, behind a run that is over. What
+    has to happen at exit is in atexit's hands, or in modules, which are cleared all the same."""
+    import gc
+
+    if hasattr(gc, "freeze"):
+        cycle = list(values)
+        cycle.append(cycle)
+        gc.freeze()

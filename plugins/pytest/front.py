@@ -348,6 +348,8 @@ class Front:
             if rerun:
                 break
         hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
+        for warning in value[4]:
+            self.from_warning(node, *warning)
 
     def on_crash(self, id, index, nodeid, text, again):
         node = self.node(id)
@@ -586,3 +588,4 @@ def main(
     channel.send(("finished", {
         "exitstatus": ending.status, "words": clean(words), "bad": bool(ending.bad or not told),
     }))  # fmt: skip
+    keep(front)

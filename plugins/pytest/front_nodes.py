@@ -354,7 +354,7 @@ class Replay:
 
     def reports(self, node, index, value):
         """The reports, one after another, each with what pytest-xdist hangs on it."""
-        nodeid, location, keywords, entries = value
+        nodeid, location, keywords, entries = value[:4]
         if type(keywords) is list:
             keywords = dict.fromkeys(keywords, 1)
         own = {

@@ -103,11 +103,13 @@ def label_of(plugin, plugin_name, root):
     return package.replace("_", "-") if package.startswith("pytest") else package or plugin_name
 
 
+def only_shows(option):
+    return any(getattr(option, name, False) for name in ONLY_SHOWS)
+
+
 def needs_front(config):
     """Why the session needs a front, a line each; none: it doesn't."""
     option = config.option
-    if any(getattr(option, name, False) for name in ONLY_SHOWS):
-        return []
     root = str(getattr(config, "rootpath", None) or config.rootdir)
     found = {}
     for name in CONTROLLER_HOOKS + SHARED_HOOKS:

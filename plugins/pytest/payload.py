@@ -448,8 +448,10 @@ class Dismissed(Exception):
 
 def ask_front(channel, config, front):
     """What the front says to this session; None: it has none."""
-    reasons = needs_front(config) if front else []
-    if front == "always" and not config.option.collectonly:
+    if not front or only_shows(config.option):
+        return None
+    reasons = needs_front(config)
+    if front == "always":
         reasons = ["--front always"] + reasons
     if not reasons:
         return None
@@ -523,17 +525,6 @@ def session(channel, kw):
         except BaseException as exc:
             ending.trouble(exc)
     return worker, ending
-
-
-def keep(*values):
-    """Never free `values`: the objects of 20,000 tests take seconds, behind a run that is over. What
-    has to happen at exit is in atexit's hands, or in modules, which are cleared all the same."""
-    import gc
-
-    if hasattr(gc, "freeze"):
-        cycle = list(values)
-        cycle.append(cycle)
-        gc.freeze()
 
 
 def main(

@@ -5,7 +5,7 @@
 #   ("ready", workerinfo) · ("collected", count, [node id, …] or None) · ("start", nodeid, location)
 #   ("collect_report", report) · ("warning", warning, when, nodeid, location)
 #   ("internal_error", text) · ("output", workeroutput)
-# With a test's "done":  (nodeid, location, keywords, [entry, …])
+# With a test's "done":  (nodeid, location, keywords, [entry, …], [warning's four values, …])
 #   entry: (when, duration, start, stop) of a report that says no more than that it passed, or
 #          (report, shared) with the number of sections that it has in common with the one before.
 # report: what pytest_report_to_serializable made of it. keywords: names, if all their values are 1.
@@ -107,7 +107,7 @@ class Relay:
         self.output_cap = output_cap
         self.wants_ids = told.get("ids")
         self.wants_starts = told.get("starts")
-        self.reports = []
+        self.reports, self.warnings = [], []
         import pytest
 
         # Only pytest's own knows reports: those that say nothing needn't ask.
@@ -172,7 +172,11 @@ class Relay:
         self.send("collect_report", {clean(key): sent(value) for key, value in data.items()})
 
     def warning(self, message, when, nodeid, location):
-        self.send("warning", warning_data(message), clean(when), clean(nodeid), sent(location))
+        values = (warning_data(message), clean(when), clean(nodeid), sent(location))
+        if when == "runtest":
+            self.warnings.append(values)  # it is shown behind the reports of its test
+        else:
+            self.send("warning", *values)
 
     def internal_error(self, text):
         self.send("internal_error", text)
@@ -200,6 +204,7 @@ class Relay:
     def attempt(self, item, escaped=None):
         """The attempt that has just ended, with one more report for what ended the session."""
         reports, self.reports = self.reports, []
+        warnings, self.warnings = self.warnings, []
         nodeid, location = item.nodeid, item.location
         if escaped or not reports:
             reports.append(self.unreported(nodeid, location, escaped))
@@ -223,7 +228,7 @@ class Relay:
         names = keywords
         if type(keywords) is dict and all(type(v) is int and v == 1 for v in keywords.values()):
             names = list(keywords)
-        return clean(nodeid), sent(location), sent(names), entries
+        return clean(nodeid), sent(location), sent(names), entries, warnings
 
     def spelled_out(self, silent):
         (when, duration, start, stop), nodeid, location, keywords = silent

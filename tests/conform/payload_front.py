@@ -1,17 +1,20 @@
 """front.py and payload.py through a small runner, beside pytest-xdist: the controller's half of
 plugins. Run with: python3 -m pytest tests/conform/payload_front.py"""
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(TOP, "tests", "fakes"))
-from front_runner import LIMIT, Play  # noqa: E402
+from front_runner import END, FRONT, LIMIT, Play, joined  # noqa: E402
 
 try:
     import xdist
@@ -129,6 +132,11 @@ def suite(tmp_path, monkeypatch):
     return write
 
 
+def of_the_suite(reasons):
+    """Without those of plugins that happen to be installed here."""
+    return [reason for reason in reasons if not reason.startswith("pytest-")]
+
+
 def told(folder):
     with open(folder / "told") as fp:
         return [json.loads(line) for line in fp]
@@ -144,8 +152,13 @@ def under_xdist(folder, *args, count=1):
 
 def same_times(text):
     text = re.sub(r"in \d+\.\d+s", "in X", text)
-    text = re.sub(r"^=+( .* )=+$", r"==\1==", text, flags=re.M)
+    text = re.sub(r"=+((?:\x1b\[\d+m)* .* (?:\x1b\[\d+m)*)=+", r"==\1==", text)
     return re.sub(r"\d\.\d\ds", "Ts", text)
+
+
+def without_ours(text):
+    """What xdist doesn't say at all."""
+    return re.sub(r"^=+ \d+ not run: .* =+\r?\n|^NOT RUN .*\r?\n", "", text, flags=re.M)
 
 
 OPTIONS = [
@@ -162,9 +175,7 @@ def test_prints_what_xdist_prints(suite, args):
     folder = suite(test_mixed=MIXED)
     expected, status = under_xdist(folder, *args)
     play = Play(folder, *args, workers=1, front="always")
-    # What xdist doesn't say at all:
-    text = re.sub(r"^=+ \d+ not run: .* =+\n|^NOT RUN .*\n", "", play.text, flags=re.M)
-    assert same_times(text) == same_times(expected)
+    assert same_times(without_ours(play.text)) == same_times(expected)
     assert play.finished["exitstatus"] == status and not play.finished["bad"]
 
 
@@ -197,7 +208,7 @@ def test_hooks_of_the_controller(suite):
     assert play.finished == {"exitstatus": 0, "words": "", "bad": False}
     assert "MY SUMMARY 0\n" in play.text and "1 passed" in play.text
     for reasons in play.needs.values():
-        (reason,) = reasons
+        (reason,) = of_the_suite(reasons)
         assert reason.startswith("conftest.py: pytest_configure_node, ")
         assert "pytest_sessionfinish" in reason and "pytest_runtest_makereport" not in reason
     calls = told(folder)
@@ -243,6 +254,38 @@ def test_front_without_xdist(suite):
     assert "[gw0] [100%] PASSED test_a.py::test_a" in play.text
 
 
+@pytest.mark.parametrize("text", ["popen", "ssh=-p 22 a@b//chdir=x//python=py3", "popen//env:A=b//id=q"])
+def test_specs_without_execnet(text):
+    import execnet
+
+    names = {}
+    exec(joined(FRONT), names)
+    ours, theirs = names["Spec"](text), execnet.XSpec(text)
+    for name in ("popen", "ssh", "chdir", "python", "socket", "via", "id", "env", "nice", "_spec"):
+        assert getattr(ours, name) == getattr(theirs, name)
+    assert str(ours) == str(theirs) and ours == names["Spec"](text) and len({ours, ours}) == 1
+    assert not hasattr(ours, "__len__")
+
+
+@pytest.mark.parametrize("what", [("nonsense",), ("collected", "many", 5), ("warning", {}, 1, 2, 3)])
+def test_nonsense_from_a_worker_is_not_green(suite, what):
+    class Lying(Play):
+        def tell_front(self, *message):
+            if message[0] == "from" and message[2][0] == "ready":
+                message = ("from", message[1], what)
+            super().tell_front(*message)
+
+    play = Lying(suite(test_a="def test_a(): pass\n"), "-ra", workers=1)
+    assert play.finished["exitstatus"] == 3 and play.finished["bad"]
+
+
+@pytest.mark.parametrize("args", [["--fixtures"], ["--version"], ["--markers"], ["--collect-only"]])
+def test_what_only_shows_has_no_front(suite, args):
+    folder = suite(test_a="def test_a(): pass\n", conftest="def pytest_terminal_summary(): pass\n")
+    play = Play(folder, *args, workers=1, front="always")
+    assert not play.needs and play.front is None
+
+
 PLAIN = {
     "only tests": dict(),
     "fixtures and marks": dict(conftest="""
@@ -266,10 +309,11 @@ PLAIN = {
 def test_plain_suites_need_no_front(suite, name):
     folder = suite(test_a="def test_a(): pass\n", **PLAIN[name])
     play = Play(folder, workers=1)
-    assert not play.needs and not play.said
     assert play.results() == {"test_a.py::test_a": ["passed"]}
-    (done,) = [item for _, item in play.items if item[0] == "done"]
-    assert done[10] is None
+    assert not any(of_the_suite(reasons) for reasons in play.needs.values())
+    if not play.needs:  # nor had a plugin that is installed here
+        (done,) = [item for _, item in play.items if item[0] == "done"]
+        assert done[10] is None and not play.said
 
 
 REASONS = {
@@ -297,10 +341,12 @@ def test_reasons(suite, name, monkeypatch):
     args, conftest, reason = REASONS[name]
     folder = suite(test_a="def test_a(): pass\n", conftest=conftest)
     play = Play(folder, *args, workers=1, front="never")
-    assert play.withouts == ([[reason]] if reason else []) and not play.needs and not play.front
+    assert not play.needs and not play.front
+    assert of_the_suite(sum(play.withouts, [])) == ([reason] if reason else [])
     if args and reason:
         monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(args))
-        assert Play(folder, workers=1, front="never").withouts == [[reason]]
+        (reasons,) = Play(folder, workers=1, front="never").withouts
+        assert of_the_suite(reasons) == [reason]
 
 
 def test_ended_while_it_waits(suite):
@@ -316,6 +362,62 @@ def test_ended_while_it_waits(suite):
     play = Deaf(suite(test_a="def test_a(): pass\n"), "-ra", workers=1)
     (finished,) = [item[1] for _, item in play.items if item[0] == "finished"]
     assert not finished["bad"] and finished["stop"] == "" and not play.outcomes
+
+
+def test_interrupted(suite):
+    """By the user, whose Ctrl-C also reaches the front: it is the runner's to say so."""
+
+    class Interrupting(Play):
+        def hear_front(self, item):
+            if item != END and item[0] == "ready":
+                os.kill(self.front.process.pid, signal.SIGINT)
+            super().hear_front(item)
+
+        def tell_front(self, *message):
+            super().tell_front(*(("end", True, "interrupted") if message[0] == "end" else message))
+
+    folder = suite(test_a="def test_a(): pass\n")
+    play = Interrupting(folder, "-ra", workers=1)
+    assert "!!! KeyboardInterrupt !!!" in play.text and "= 1 passed in" in play.text
+    assert play.finished["exitstatus"] == 2 and not play.finished["bad"]
+
+
+def test_results_do_not_wait_for_ever(suite):
+    """They are held back until all have collected, but not for one that never comes."""
+    folder = suite(test_a="def test_a(): pass\n")
+    specs = [{"id": id, "spec": "popen", "host": "local"} for id in ("gw0", "gw1")]
+    play = Play(folder, "-ra", workers=1, specs=specs)
+    assert play.finished == {"exitstatus": 0, "words": "", "bad": False}
+    assert "1 passed" in play.text
+
+
+def test_junit_of_the_front(suite):
+    folder = suite(test_mixed=MIXED)
+    play = Play(folder, "--junitxml=x.xml", workers=1)
+    under_xdist(folder, "--junitxml=y.xml")
+    texts = []
+    for name in ("x.xml", "y.xml"):
+        text = re.sub(r' (time|timestamp)="[^"]*"', "", (folder / name).read_text())
+        texts.append(re.sub(r"0x[0-9a-f]+", "0x", text))
+    assert texts[0] == texts[1] and play.finished["exitstatus"] == 1
+
+
+def test_order_of_what_is_told(suite):
+    """A test's warning comes behind its reports, as it happened."""
+    folder = suite(
+        test_a="import warnings\ndef test_a(): warnings.warn('careful')\n",
+        conftest="""
+            SEEN = []
+            def pytest_runtest_logstart(nodeid): SEEN.append("start")
+            def pytest_runtest_logreport(report): SEEN.append(report.when)
+            def pytest_runtest_logfinish(nodeid): SEEN.append("finish")
+            def pytest_warning_recorded(warning_message): SEEN.append(str(warning_message.message))
+            def pytest_terminal_summary(terminalreporter):
+                terminalreporter.write_line("SEEN " + " ".join(SEEN))
+        """,
+    )
+    play = Play(folder, workers=1)
+    assert "SEEN start setup call teardown finish careful\n" in play.text
 
 
 def test_controller_decides_the_exit_status(suite):
@@ -592,12 +694,9 @@ def test_report_class_of_a_plugin(suite):
     assert "PART 7 test_a.py::test_a" in play.text and "1 passed, 1 parts" in play.text
 
 
-@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pty here")
-def test_terminal_of_the_user(suite):
-    """Output goes to the descriptor that is inherited, which is a terminal here."""
-    import threading
-
-    folder = suite(test_mixed=MIXED)
+@contextlib.contextmanager
+def pty():
+    """(a terminal's descriptor, the list that gets what is written there)"""
     master, slave = os.openpty()
     got = []
 
@@ -612,16 +711,27 @@ def test_terminal_of_the_user(suite):
     thread = threading.Thread(target=read)
     thread.start()
     try:
-        play = Play(folder, workers=1, front="always", terminal=slave, fds=(slave,))
+        yield slave, got
     finally:
         os.close(slave)
         thread.join(LIMIT)
         os.close(master)
+
+
+@pytest.mark.parametrize("args", [[], ["-v"], ["-q", "-x"]], ids=" ".join)
+def test_terminal_of_the_user(suite, args):
+    """Output goes to the descriptor that is inherited, which is a terminal here."""
+    folder = suite(test_mixed=MIXED.replace("[1, 2] == [1, 3]", "0"))
+    with pty() as (slave, got):
+        play = Play(folder, *args, workers=1, front="always", terminal=slave, fds=(slave,))
     text = b"".join(got).decode()
-    assert play.text == "" and not play.named("text")
-    assert "\x1b[31m" in text and "test session starts" in text and "1 passed" not in text
-    assert "3 failed" not in text and play.finished["exitstatus"] == 1
-    assert re.search(r"\r.*\[9\]|\r.*1 worker \[9 items\]", text)
+    assert play.text == "" and not play.named("text") and "test session starts" in text or "-q" in args
+    assert "\x1b[31m" in text and play.finished["exitstatus"] in (1, 2)
+    if xdist is not None:
+        with pty() as (slave, got):
+            argv = [sys.executable, "-m", "pytest", "-n1", *args]
+            subprocess.run(argv, cwd=folder, stdout=slave, timeout=LIMIT)
+        assert same_times(without_ours(text)) == same_times(b"".join(got).decode())
 
 
 def test_output_beside_the_reporter(suite):
@@ -665,7 +775,7 @@ def test_coverage(suite):
 
 def test_rerunfailures(suite):
     pytest.importorskip("pytest_rerunfailures", reason="pytest-rerunfailures is not installed")
-    folder = suite(test_a=CRASH + "def test_bad(): assert 0\n".replace("\n", "\n    "))
+    folder = suite(test_a=CRASH, test_b="def test_bad(): assert 0\n")
     play = Play(folder, "--reruns=1")
     assert play.finished["exitstatus"] == 1
     assert "1 failed, 4 passed, 2 rerun" in play.text
