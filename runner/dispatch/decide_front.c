@@ -476,7 +476,11 @@ void ff_front_input(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_FRONT_ENDED:
 		ended(e, job, input);
 		break;
-	default: /* FRONT_HELD: it can't go on, which is no fault of its own */
+	default:
+		/* FRONT_HELD: it can't go on, which is no fault of its own; but who has interrupted
+		 * twice, or for long, does not wait for a reader. */
+		if (ff_engine_killing(e))
+			return;
 		break;
 	}
 	ff_front_wait_anew(e, job);

@@ -276,6 +276,24 @@ def test_a_reader_that_stops_holds_it_up(farflung, python):
     assert f"{count} passed in " in out
 
 
+def test_who_interrupts_twice_waits_for_no_reader(farflung, python):
+    make(farflung, suite="import pytest\n@pytest.mark.parametrize('n', range(3000))\ndef test_n(n): pass\n")
+    process = farflung.start("pytest", "-n", 1, "--python", python, "-v")
+    wait_until(lambda: bytes_in(process.stdout) >= 60000, 60, "the pipe is full")
+    process.send_signal(signal.SIGINT)
+    (path,) = (farflung.cwd / ".farflung" / "runs").glob("2*/journal.jsonl")
+    wait_until(lambda: '"interrupted"' in path.read_text(), 30, "the interrupt is known")
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: '"run-finished"' in path.read_text(), 60, "the run is over")
+    process.send_signal(signal.SIGINT)  # nor for what we have to say of it ourselves
+    assert process.wait(timeout=60) != 0
+    process.stdout.close()
+    assert "interrupted (exit 2)" in process.stderr.read()
+    process.stderr.close()
+    (finished,) = of_kind(journal(farflung), "front-finished")
+    assert finished["error"]
+
+
 def test_two_jobs_have_a_front_each(farflung, python):
     for name, body in ("one", "assert 1"), ("two", "assert 0"):
         write(farflung.cwd / name / "conftest.py",
