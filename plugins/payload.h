@@ -27,6 +27,7 @@ struct ff_payload_job {
 	int64_t grace_us;	/* between TERM and KILL */
 	int64_t output_cap;	/* bytes of output that are kept of a unit; 0: no limit */
 	const char *dist;	/* policy name */
+	const char *front;	/* "auto", "always" or "never": see struct ff_payload_front */
 	const char *unit;	/* of a payload that discovers: the one to run; else NULL */
 };
 
@@ -76,6 +77,14 @@ struct ff_payload_sink {
 	void (*session_finished)(void *ctx, int exitstatus, bool bad, const char *stop);
 	/* An error of the payload itself. `why`: FF_REASON_USAGE or FF_REASON_PAYLOAD. */
 	void (*session_error)(void *ctx, enum ff_reason why, const char *text);
+	/* A session asks for the job's front, before it collects, and waits for what that says to
+	 * it (or for `end`). Why, in strings, and what the front is to know of it; NULL. */
+	void (*needs_front)(void *ctx, const struct ff_value *reasons,
+			    const struct ff_value *about);
+	/* It goes on without one: what has no effect then, in strings. */
+	void (*without)(void *ctx, const struct ff_value *reasons);
+	/* For the front, which alone understands it. */
+	void (*to_front)(void *ctx, const struct ff_value *value);
 };
 
 /* What has to be found out on a host before the payload can run there: which interpreter, say. */
@@ -120,6 +129,107 @@ struct ff_payload_session {
 	int (*idle)(struct ff_pack *p); /* answers `wants` when there is nothing to give now */
 };
 
+/* --- the front --- */
+
+/* A worker, as its job's front is told of it. */
+struct ff_front_worker {
+	const char *id;
+	const char *spec; /* of its host, as written */
+	const char *host;
+	const char *python, *chdir; /* what it runs with and where; NULL before it is there */
+	bool local;
+};
+
+/* The run, as a front is told of it at its start. */
+struct ff_front_run {
+	const char *run_id;
+	const struct ff_front_worker *workers; /* that are planned; more may come, or fewer */
+	uint32_t workers_len;
+	int64_t maxfail;	    /* 0: none */
+	int64_t max_worker_restart; /* -1: none */
+	int terminal;		    /* a descriptor that it inherits; -1: it sends its text */
+	unsigned columns;	    /* of the terminal */
+	int colour;		    /* -1: it finds out itself */
+};
+
+/* What a front is told. X(name): */
+#define FF_FRONT_ITEM_MAP(X)                                                                       \
+	X(WORKER) /* worker, node, value: it has asked; the front's answer is its first word to it \
+		   */                                                                              \
+	X(FROM)	  /* worker, value: what it sent to the front */                                   \
+	X(UNIT)	  /* worker, unit, value, again: an attempt's end with the worker's own report */  \
+	X(CRASH)  /* worker, unit or none, name, text, again: it died, while running that unit */  \
+	X(LOST)	  /* unit, name, text: a unit that ended without any report */                     \
+	X(DOWN)	  /* worker, text or NULL: its end; nothing more comes from it */                  \
+	X(LINE)	  /* text: of ours, to be shown */                                                 \
+	X(STOP)	  /* text: nothing more is begun */                                                \
+	X(END)	  /* again (interrupted), text: all is told, it is to finish */
+
+enum ff_front_item_kind {
+#define X(name) FF_FRONT_##name,
+	FF_FRONT_ITEM_MAP(X)
+#undef X
+};
+
+struct ff_front_item {
+	enum ff_front_item_kind kind;
+	const char *worker;
+	const struct ff_front_worker *node;
+	uint32_t unit; /* its index; UINT32_MAX: none */
+	const char *name, *text;
+	const void *value; /* a packed item; NULL: there is none */
+	size_t value_len;
+	bool again; /* the unit will be run once more; END: the run was interrupted */
+};
+
+/* What a front says. Everything is valid during the call. */
+struct ff_front_sink {
+	void (*ready)(void *ctx, const char *rootdir, const char *const *header);
+	/* Its word to a worker of the job, which alone understands it. */
+	void (*to_worker)(void *ctx, const char *worker, const struct ff_value *value);
+	/* What becomes of the unit of a CRASH: `settled`, once for each that it was told with a
+	 * unit, in that order; before it `again`, if the unit is to be run once more. */
+	void (*again)(void *ctx, const char *name);
+	void (*settled)(void *ctx, const char *name);
+	/* Nothing more is to be begun: why. */
+	void (*stop)(void *ctx, const char *text);
+	/* For the user, if it has no terminal. */
+	void (*text)(void *ctx, const char *text, size_t len);
+	void (*notice)(void *ctx, const char *level, const char *text);
+	/* As session_error; `finished` follows. */
+	void (*error)(void *ctx, enum ff_reason why, const char *text);
+	/* Its last word, after END or before: the payload's exit status for the whole job. `bad`:
+	 * it is more than units account for (in words: `words`, or NULL). */
+	void (*finished)(void *ctx, int exitstatus, bool bad, const char *words);
+};
+
+/* The front: one long execution per job that needs one, on a python gateway of the machine that
+ * controls the run. It stands for the whole run what a session stands for its worker, and tells its
+ * own story of it. The runner starts it when the first session asks, relays what it and the
+ * sessions say to each other without looking at it, tells it what became of units and workers, and
+ * ends the job when it has said its last. */
+struct ff_payload_front {
+	int (*task)(const struct ff_payload_job *job, const struct ff_front_run *run,
+		    struct ff_arena *arena, struct ff_task *task, struct ff_err *err);
+	/* Each packs one item, ff_pack_done included: to the front, and its word to a session. */
+	int (*tell)(struct ff_pack *p, const struct ff_front_item *item);
+	int (*pass_on)(struct ff_pack *p, const void *value, size_t len);
+	/* As struct ff_payload's, for what the front sends. */
+	int (*item)(const struct ff_value *item, const struct ff_front_sink *sink, void *ctx,
+		    struct ff_err *err);
+};
+
+/* How a job ended, for a run of nothing else. */
+struct ff_job_end {
+	enum ff_reason why; /* that the job as a whole failed, or ended early */
+	bool bad;	    /* units are, or what was collected */
+	bool not_collected; /* not all could be, and nothing ran */
+	bool interrupted;
+	int session_status; /* of the session that ended it; 0 */
+	int front_status;   /* -1: it had no front that came to its end */
+	int run_status;	    /* what the run would end with among others: 0 if all is well */
+};
+
 struct ff_payload {
 	const char *name; /* the job's key: "pytest", "run" */
 	/* Checks the job's arguments as far as that needs no host; NULL: nothing to check. */
@@ -129,6 +239,10 @@ struct ff_payload {
 	const struct ff_payload_discover *discover;
 	const struct ff_payload_run *run;
 	const struct ff_payload_session *session;
+	const struct ff_payload_front *front; /* of a session's; NULL: none asks for it */
+	/* The exit status of a run of just this job, in the payload's own numbers. NULL: it has
+	 * none. */
+	int (*exit_status)(const struct ff_job_end *end);
 	/* Turns one item into calls of `sink`. FF_EPROTO: not an item of this payload. */
 	int (*item)(const struct ff_value *item, const struct ff_payload_sink *sink, void *ctx,
 		    struct ff_err *err);

@@ -64,6 +64,27 @@ RAW static int child_stdio(const struct ff_birth *birth)
 	return birth->err < 0 || dup2(birth->err, STDERR_FILENO) >= 0 ? 0 : -1;
 }
 
+/* A copy that the standard streams and the number it shall have leave alone. */
+RAW static int child_save(const struct ff_spawn *spawn)
+{
+	return spawn->inherit > 0 ? fcntl(spawn->inherit, F_DUPFD_CLOEXEC, spawn->inherit_as + 1)
+				  : 0;
+}
+
+/* After the standard streams, whose sources it may close. */
+RAW static int child_inherit(const struct ff_spawn *spawn, int saved, int *exec_fd)
+{
+	*exec_fd = spawn->exec_fd;
+	if (saved == 0)
+		return 0;
+	if (*exec_fd == spawn->inherit_as) {
+		*exec_fd = fcntl(*exec_fd, F_DUPFD_CLOEXEC, spawn->inherit_as + 1);
+		if (*exec_fd < 0)
+			return -1;
+	}
+	return dup2(saved, spawn->inherit_as) < 0 ? -1 : 0;
+}
+
 /* All signals are blocked until the dispositions are default ones: a handler of the parent's must
  * not run here. The zeroed array is a struct sigaction of the kernel's, and a signal set. */
 RAW static void child_signals(void)
@@ -116,6 +137,7 @@ RAW static int child_main(void *arg)
 {
 	struct child *child = arg;
 	const struct ff_spawn *spawn = child->birth->spawn;
+	int exec_fd, saved;
 
 	if (spawn->new_session) {
 		setsid();
@@ -127,7 +149,9 @@ RAW static int child_main(void *arg)
 		if (getppid() != child->parent)
 			_exit(EXIT_NOT_STARTED);
 	}
-	if (child_stdio(child->birth) != 0)
+	saved = child_save(spawn);
+	if (saved < 0 || child_stdio(child->birth) != 0 ||
+	    child_inherit(spawn, saved, &exec_fd) != 0)
 		return child_fail(child, STAGE_STDIO);
 	if (spawn->nice != 0) {
 		errno = 0;
@@ -139,8 +163,8 @@ RAW static int child_main(void *arg)
 	child_signals();
 	if (child->files)
 		syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, child->files, NULL);
-	if (spawn->exec_fd >= 0) {
-		fexecve(spawn->exec_fd, spawn->argv, child->env);
+	if (exec_fd >= 0) {
+		fexecve(exec_fd, spawn->argv, child->env);
 	} else if (child->path) {
 		child_search(child, spawn->argv[0]);
 	} else {

@@ -193,6 +193,10 @@ struct ff_gateway *ff_open_gateway(struct ff_group *group, struct ff_xspec *spec
 
 	if (!transport || find_parent(group, spec, &parent, err) != 0)
 		return NULL;
+	if (opts->inherit_fd > 0 && transport != &ff_transport_popen) {
+		ff_err_set(err, FF_EUNSUPPORTED, "%s: a descriptor is for popen alone", spec->text);
+		return NULL;
+	}
 	if (ff_group_allocate_id(group, spec, err) == 0)
 		opener = make_opener(group, spec, transport, opts, err);
 	if (!opener) {

@@ -14,6 +14,10 @@ struct ff_open_opts {
 	/* 0: 15 s. Workers elsewhere bear our silence four times as long, and those on this machine
 	 * as long as this process lives. */
 	int64_t silence_us;
+	/* > 0: a descriptor of ours that the worker gets as number 3, and no other child does. For
+	 * popen without via; FF_EUNSUPPORTED elsewhere. It may be closed when the worker is there,
+	 * or has failed to be. */
+	int inherit_fd;
 	uint32_t window_bytes; /* 0: FF_CHANNEL_WINDOW */
 	uint32_t item_max;     /* 0: the window and 1 MiB; see ff_channel_set_item_max */
 	/* The gateway is open and configured (err NULL), or could not be opened: err says which

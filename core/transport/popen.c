@@ -179,6 +179,8 @@ int ff_popen_start(struct ff_conn *conn, const struct ff_popen *popen, struct ff
 		.exec_fd = popen->exec_fd,
 		.new_session = popen->new_session,
 		.wide_pipes = true,
+		.inherit = popen->inherit,
+		.inherit_as = FF_LAUNCH_INHERITED,
 		.input = conn->out,
 	};
 	struct line *line = ff_calloc(1, sizeof(*line));
@@ -270,6 +272,7 @@ static int popen_open(struct ff_conn *conn, const struct ff_launch *launch, stru
 	struct ff_popen popen = {
 		.argv = launch->argv,
 		.exec_fd = launch->exec_fd,
+		.inherit = launch->inherit,
 		.unreached_status = -1,
 	};
 

@@ -12,6 +12,7 @@ struct ff_popen {
 	char *const *argv;
 	int exec_fd;	      /* or -1 */
 	bool new_session;     /* no terminal to ask questions on */
+	int inherit;	      /* > 0: as in struct ff_launch */
 	int unreached_status; /* the exit status that says "host not reached" if nothing was
 				 received; -1: none */
 };

@@ -173,7 +173,12 @@ static void free_memory(struct ff_ssh *ssh)
 static bool hand_over(struct ff_ssh *ssh)
 {
 	struct ff_conn *conn = ssh->conn;
-	struct ff_launch launch = {ssh->native, ssh->argv.v, ssh->exec_fd, ssh->given_command};
+	struct ff_launch launch = {
+		.native = ssh->native,
+		.argv = ssh->argv.v,
+		.exec_fd = ssh->exec_fd,
+		.command = ssh->given_command,
+	};
 	struct ff_err err = {0};
 
 	ff_log("ssh: %s goes to the ssh program: %s", ssh->label, ssh->result.text);

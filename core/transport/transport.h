@@ -12,11 +12,15 @@ struct ff_conn;
 struct ff_group;
 struct ff_transport;
 
+/* The number under which a program finds a descriptor that it inherits. */
+enum { FF_LAUNCH_INHERITED = 3 };
+
 /* What to run at the other end. */
 struct ff_launch {
 	bool native;	     /* our worker instead of an interpreter */
 	char *const *argv;   /* for drivers that exec locally: program and arguments */
 	int exec_fd;	     /* local native: the worker's program file (argv names it); else -1 */
+	int inherit;	     /* popen: a descriptor of ours that it gets; 0: none */
 	const char *command; /* the same as one POSIX shell command line, for remote drivers */
 };
 

@@ -333,6 +333,25 @@ void ff_pack_value(struct ff_pack *p, const struct ff_value *value)
 	end(p);
 }
 
+void ff_pack_item(struct ff_pack *p, const void *item, size_t len)
+{
+	const uint8_t *bytes = item;
+	uint8_t *to;
+
+	if (!begin(p))
+		return;
+	if (len < 2 || bytes[len - 1] != FF_OP_STOP) {
+		fail(p, FF_EDUMP, "what is no packed item");
+		return;
+	}
+	to = room(p, len - 1);
+	if (!to)
+		return;
+	memcpy(to, bytes, len - 1);
+	p->buf->len += len - 1;
+	end(p);
+}
+
 void ff_pack_open(struct ff_pack *p, enum ff_kind kind)
 {
 	struct ff_pack_level *level;

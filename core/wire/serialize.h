@@ -43,6 +43,9 @@ void ff_pack_strn(struct ff_pack *p, const char *utf8, size_t len);
 void ff_pack_str(struct ff_pack *p, const char *utf8); /* NULL packs None */
 void ff_pack_channel(struct ff_pack *p, uint32_t id);
 void ff_pack_value(struct ff_pack *p, const struct ff_value *value);
+/* The value of an item that was packed before, as its bytes are: nothing is looked at but that it
+ * ends as one. */
+void ff_pack_item(struct ff_pack *p, const void *item, size_t len);
 /* `kind`: FF_LIST, FF_TUPLE, FF_SET, FF_FROZENSET, FF_DICT (then pack keys and values in turn).
  * Each open needs one close. */
 void ff_pack_open(struct ff_pack *p, enum ff_kind kind);

@@ -1,6 +1,6 @@
 # The pytest payload: sent to a python worker by remote_exec, runs a pytest session there item by
 # item as told, and reports. It needs a channel and pytest, and must not know the runner. The build
-# puts reports.py before it.
+# puts reports.py, ending.py, stand_in.py, need.py and relay.py before it.
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
 #           ("collected", {digest, count, deselected, errors, collectonly, rootdir, plugins, header,
@@ -10,7 +10,7 @@
 #           ("next", done, index)                                               done, and start index
 #           done: ("done", index, outcome, duration, start time, phases, (setup, call, teardown),
 #                  (file, line from 0 or None), user_properties or None,
-#                  (bytes of captured output, whether it was cut) or None)
+#                  (bytes of captured output, whether it was cut) or None[, front])
 #             phases: None if plainly passed, else a list of {when, outcome, duration, longrepr,
 #             message, location, wasxfail, sections}
 #           ("want", index)      index ran; its teardown waits to hear what comes next
@@ -20,7 +20,12 @@
 #           ("finished", {exitstatus, bad, stop, told, workeroutput, duration}) always last
 #             bad: the status says more than the tests do; stop: why it is so, or stopped early;
 #             told: that was one test's own, and told with it (KeyboardInterrupt)
-# Received: ("list",) · ("run", [index, …]) · ("end",)
+# With the argument `front` ("auto", "always", "never"), which adds the last field to done:
+#           ("need", [reason, …], about)   before all else: a front is needed, and waited for
+#           ("without", [reason, …])       never: what has no effect then
+#           ("front", value)     for the front (front.py), as relay.py says; so is done's last field
+# Received: ("front", value)     the front's answer to need: {workerinput, basetemp, ids, starts}
+#           ("list",) · ("run", [index, …]) · ("end",)
 #           ("drop", [index, …] or None)  None: all, and only ("end",) may follow; else the next
 #                                one stays if a teardown has already left its fixtures alone
 #           ("idle",)            answer to want: nothing now, tear everything down
@@ -59,14 +64,19 @@ class NextItem:
 class Worker:
     """Our plugin in pytest, and the conversation with the controller."""
 
-    def __init__(self, channel, config, loadgroup, output_cap):
+    relay = None  # to the front
+
+    def __init__(self, channel, config, kw):
         import queue
         import threading
 
         self.channel = channel
         self.config = config
-        self.loadgroup = loadgroup
-        self.output_cap = output_cap
+        self.loadgroup = kw["dist"] == "loadgroup"
+        self.output_cap = kw["output_cap"]
+        self.has_front_field = bool(kw["front"])
+        if kw["told"] is not None:
+            self.relay = Relay(channel, config, kw["output_cap"], kw["told"])
         self.pid = os.getpid()  # a test may fork
         self.orders = queue.Queue()
         self.lock = threading.Lock()  # of pending and promised
@@ -180,6 +190,8 @@ class Worker:
             done = done_item(index, item, reports, began, self.output_cap, escaped)
         except Exception as exc:
             done = bare_item(index, began, "the test's reports can't be read: %s" % words_of(exc))
+        if self.has_front_field:
+            done += (self.relay.attempt(item, escaped) if self.relay else None,)
         if done[2] in ("failed", "error"):
             self.failed = True
         return done
@@ -193,7 +205,8 @@ class Worker:
         except Exception as exc:
             self.failed = True
             text = "the test's reports can't be sent: %s" % words_of(exc)
-            done = bare_item(done[1], done[4], text)
+            front = done[10:]
+            done = bare_item(done[1], done[4], text) + front
             self.channel.send(done if index is None else ("next", done, index))
 
     def pytest_runtestloop(self, session):
@@ -286,6 +299,16 @@ class Worker:
 
     def pytest_sessionstart(self, session):
         self.session = session
+        if self.relay:
+            self.relay.ready()
+
+    def pytest_collection_finish(self, session):
+        if self.relay:
+            self.relay.collected(session.items)
+
+    def pytest_runtest_logstart(self, nodeid, location):
+        if self.relay:
+            self.relay.start(nodeid, location)
 
     def pytest_deselected(self, items):
         self.deselected += len(items)
@@ -302,6 +325,8 @@ class Worker:
         if report.outcome == "passed":
             return
         self.failed = self.failed or report.outcome == "failed"
+        if self.relay:
+            self.relay.collect_report(report)
         phase = phase_of(report, 0)
         self.send(
             "collect_report",
@@ -315,8 +340,12 @@ class Worker:
 
     def pytest_runtest_logreport(self, report):
         self.reports.append(report)
+        if self.relay:
+            self.relay.report(report)
 
-    def pytest_warning_recorded(self, warning_message, when, nodeid):
+    def pytest_warning_recorded(self, warning_message, when, nodeid, location):
+        if self.relay:
+            self.relay.warning(warning_message, when, nodeid, location)
         kind, path, line = warning_message.category, warning_message.filename, warning_message.lineno
         self.send(
             "warning",
@@ -337,6 +366,8 @@ class Worker:
         lines = clean(crash.message if crash else text).split("\n")
         self.stopped = self.stopped or "internal error: %s" % (lines[0] if crash else lines[-1])
         self.send("internal_error", text)
+        if self.relay:
+            self.relay.internal_error(text)
         return True
 
     def pytest_keyboard_interrupt(self, excinfo):
@@ -346,7 +377,12 @@ class Worker:
     def pytest_sessionfinish(self, session):
         """Around all others."""
         before = session.exitstatus
+        output = self.config.workeroutput
+        output["exitstatus"] = plain(before)
+        output["shouldfail"], output["shouldstop"] = plain(session.shouldfail), plain(session.shouldstop)
         result = yield
+        if self.relay:
+            self.relay.output(output)
         if result.excinfo:
             exc = result.excinfo[1]
             if isinstance(exc, self.exit):  # pytest itself tells what any other one is
@@ -382,18 +418,18 @@ def adapt(config, kw):
     option.numprocesses = option.maxprocesses = None
     option.tx, option.px = [], []
     base = getattr(option, "basetemp", None)
-    if base:
+    told = kw["told"] or {}
+    if told.get("basetemp"):
+        option.basetemp = told["basetemp"]
+    elif base:
         option.basetemp = os.path.join(os.path.abspath(str(base)), "popen-" + kw["workerid"])
         os.makedirs(os.path.dirname(option.basetemp), exist_ok=True)
-    config.workerinput = {
-        "workerid": kw["workerid"],
-        "workercount": kw["workercount"],
-        "testrunuid": kw["testrunuid"],
-        "mainargv": kw["mainargv"],
-    }
+    config.workerinput = dict(told.get("workerinput") or {})
+    for name in ("workerid", "workercount", "testrunuid", "mainargv"):
+        config.workerinput[name] = kw[name]
     config.workeroutput = {}
     manager = config.pluginmanager
-    if manager.hasplugin("_cov") or manager.hasplugin("pytest_cov"):
+    if not told and (manager.hasplugin("_cov") or manager.hasplugin("pytest_cov")):
         import socket  # pytest-cov would hear these from its counterpart in the controller
 
         config.workerinput.update(
@@ -406,27 +442,34 @@ def adapt(config, kw):
         manager.register(stand_in(config.workerinput), "farflung-fixtures")
 
 
-def stand_in(workerinput):
-    """The fixtures and the marker of pytest-xdist where that is not installed."""
-    import pytest
+class Dismissed(Exception):
+    """The session was ended while it waited for the front."""
 
-    class Fixtures:
-        @pytest.fixture(scope="session")
-        def worker_id(self):
-            """The id of this worker, such as gw0."""
-            return workerinput["workerid"]
 
-        @pytest.fixture(scope="session")
-        def testrun_uid(self):
-            """The id that all workers of this run share."""
-            return workerinput["testrunuid"]
-
-        def pytest_configure(self, config):
-            config.addinivalue_line(
-                "markers", "xdist_group(name): tests of one name run on the same worker, one by one"
-            )
-
-    return Fixtures()
+def ask_front(channel, config, front):
+    """What the front says to this session; None: it has none."""
+    if not front or only_shows(config.option):
+        return None
+    reasons = needs_front(config)
+    if front == "always":
+        reasons = ["--front always"] + reasons
+    if not reasons:
+        return None
+    if front == "never":
+        channel.send(("without", reasons))
+        return None
+    channel.send(("need", reasons, about_interpreter()))
+    while 1:
+        try:
+            order = channel.receive()
+        except EOFError:
+            raise Dismissed() from None
+        if order[0] == "front":
+            return order[1]
+        if order[0] == "end":
+            raise Dismissed()
+        if order[0] != "drop":
+            raise ValueError("unexpected order %r" % (order,))
 
 
 def make_worker(channel, config, kw):
@@ -441,58 +484,10 @@ def make_worker(channel, config, kw):
         setattr(Worker, name, how(getattr(Worker, name)))
     Worker.exit = pytest.exit.Exception
     Worker.interrupted = pytest.Session.Interrupted
-    worker = Worker(channel, config, kw["dist"] == "loadgroup", kw["output_cap"])
+    worker = Worker(channel, config, kw)
     config.pluginmanager.register(worker, "farflung-worker")
     channel.setcallback(worker.take, endmarker=None)
     return worker
-
-
-class Ending:
-    """How a session ended: the exit status that pytest itself would have, and why."""
-
-    def __init__(self, channel):
-        self.channel = channel
-        self.pid = os.getpid()
-        self.status = 0
-        self.words = ""
-        self.bad = False
-
-    def send(self, *item):
-        try:
-            self.channel.send(item)
-        except OSError:
-            pass  # nobody is left to hear it, but the end goes on
-
-    def set_status(self, status):
-        try:
-            status = int(status or 0)
-        except Exception:
-            self.words = self.words or "the exit status %s is no number" % shown(status)
-            status = 1
-        self.status = status if 0 <= status <= 255 else status & 255 or 1
-
-    def usage(self, text):
-        text = clean(text)
-        lines = [line.strip() for line in text.split("\n") if line.strip()]
-        lines = [line for line in lines if ": error: " in line] or lines or ["usage error"]
-        self.status = 4
-        self.words = lines[0]
-        self.send("usage_error", text)
-
-    def exit(self, exc):
-        self.set_status(2 if exc.returncode is None else exc.returncode)
-        self.words = self.words or words_of(exc)
-
-    def trouble(self, exc):
-        """A hook failed where pytest itself would end with a traceback."""
-        if os.getpid() != self.pid:
-            raise exc
-        text, hook = trace_of(exc)
-        words = words_of(exc) + (" (in %s)" % hook if hook else "")
-        self.status = self.status or 1
-        self.bad = True
-        self.words = self.words or words
-        self.send("trouble", text if hook is None else "in %s:\n%s" % (hook, text))
 
 
 def session(channel, kw):
@@ -506,11 +501,14 @@ def session(channel, kw):
         config = _prepareconfig(kw["args"], None)
         if config.option.capture != "fd":
             os.dup2(2, 1)  # what is not captured should be seen
+        kw["told"] = ask_front(channel, config, kw["front"])
         adapt(config, kw)
         if kw["mainargv"]:
             config._parser.prog = os.path.basename(kw["mainargv"][0])
         worker = make_worker(channel, config, kw)
         ending.set_status(config.hook.pytest_cmdline_main(config=config))
+    except Dismissed:
+        pass
     except ConftestImportFailure as exc:
         ending.usage(conftest_error(exc))
     except pytest.UsageError as exc:
@@ -529,20 +527,9 @@ def session(channel, kw):
     return worker, ending
 
 
-def keep(*values):
-    """Never free `values`: the objects of 20,000 tests take seconds, behind a run that is over. What
-    has to happen at exit is in atexit's hands, or in modules, which are cleared all the same."""
-    import gc
-
-    if hasattr(gc, "freeze"):
-        cycle = list(values)
-        cycle.append(cycle)
-        gc.freeze()
-
-
 def main(
     channel, args, workerid, workercount, testrunuid, mainargv, dist="load",
-    pythonpath=None, output_cap=0,
+    pythonpath=None, output_cap=0, front=None,
 ):  # fmt: skip
     began = time.time()
     here = os.getcwd()
@@ -574,6 +561,8 @@ def main(
         "mainargv": list(mainargv or ()),
         "dist": dist,
         "output_cap": output_cap,
+        "front": front,
+        "told": None,
     }
     worker, ending = session(channel, kw)
     told = worker.accounts_for(ending.status) if worker else not ending.status

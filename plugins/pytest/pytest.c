@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "pytest/front.h"
 #include "pytest/probe.h"
 #include "pytest/result.h"
 
 enum {
-	ARGUMENTS = 7,	      /* entries of kwargs */
+	ARGUMENTS = 8,	      /* entries of kwargs */
 	FACTS = 6,	      /* that a session tells of itself */
 	HEADER_MAX = 200,     /* lines of a session's header */
 	UNITS_MAX = 10000000, /* tests of a session */
@@ -79,6 +80,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	ok = ok && make_list(arena, "pytest", job->args, at++);
 	*at++ = ff_str("dist");
 	ok = ok && make_text(arena, job->dist ? job->dist : "load", at++);
+	*at++ = ff_str("front");
+	ok = ok && make_text(arena, job->front, at++);
 	*at++ = ff_str("output_cap");
 	*at++ = ff_int(job->output_cap);
 	if (!ok)
@@ -416,6 +419,43 @@ static bool is_plain_status(int64_t status)
 	return status == ALL_PASSED || status == TESTS_FAILED || status == NO_TESTS_COLLECTED;
 }
 
+/* A list of texts behind the word; NULL: it is none. */
+static const struct ff_value *texts_of(const struct incoming *in)
+{
+	const struct ff_value *list = ff_at(in->item, 1);
+
+	if (!list || list->kind != FF_LIST)
+		return NULL;
+	for (size_t i = 0; i < list->len; i++)
+		if (list->items[i].kind != FF_STR)
+			return NULL;
+	return list;
+}
+
+static int on_need(const struct incoming *in)
+{
+	if (!texts_of(in) || !in->sink->needs_front)
+		return bad_item(in, "need without reasons");
+	in->sink->needs_front(in->ctx, texts_of(in), ff_at(in->item, 2));
+	return 0;
+}
+
+static int on_without(const struct incoming *in)
+{
+	if (!texts_of(in) || !in->sink->without)
+		return bad_item(in, "without what");
+	in->sink->without(in->ctx, texts_of(in));
+	return 0;
+}
+
+static int on_front(const struct incoming *in)
+{
+	if (!ff_at(in->item, 1) || !in->sink->to_front)
+		return bad_item(in, "nothing for the front");
+	in->sink->to_front(in->ctx, ff_at(in->item, 1));
+	return 0;
+}
+
 static int on_finished(const struct incoming *in)
 {
 	const struct ff_value *dict = dict_of(in);
@@ -446,19 +486,14 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		const char *word;
 		int (*read)(const struct incoming *in);
 	} readers[] = {
-		{"next", on_next},
-		{"done", on_done},
-		{"start", on_start},
-		{"want", on_want},
-		{"collected", on_collected},
-		{"ids", on_ids},
-		{"dropped", on_dropped},
-		{"missing", on_missing},
-		{"collect_report", on_collect_report},
-		{"warning", on_warning},
-		{"internal_error", on_error},
-		{"usage_error", on_error},
-		{"trouble", on_trouble},
+		{"next", on_next},	     {"done", on_done},
+		{"start", on_start},	     {"want", on_want},
+		{"collected", on_collected}, {"ids", on_ids},
+		{"dropped", on_dropped},     {"front", on_front},
+		{"need", on_need},	     {"without", on_without},
+		{"missing", on_missing},     {"collect_report", on_collect_report},
+		{"warning", on_warning},     {"internal_error", on_error},
+		{"usage_error", on_error},   {"trouble", on_trouble},
 		{"finished", on_finished},
 	};
 	const struct incoming in = {.item = item, .sink = sink, .ctx = ctx, .err = err};
@@ -484,5 +519,7 @@ const struct ff_payload ff_payload_pytest = {
 	.name = "pytest",
 	.probe = &ff_pytest_probe,
 	.session = &session,
+	.front = &ff_pytest_front,
+	.exit_status = ff_pytest_exit_status,
 	.item = on_item,
 };

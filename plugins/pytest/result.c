@@ -20,7 +20,8 @@ enum done_field {
 	DONE_PLACE,
 	DONE_PROPERTIES,
 	DONE_OUTPUT,
-	DONE_FIELDS
+	DONE_FIELDS,
+	DONE_FRONT = DONE_FIELDS, /* only where the session has a front */
 };
 
 struct reading {
@@ -274,13 +275,29 @@ static void read_outcome(struct reading *r, const struct ff_value *word)
 		r->result->outcome = (enum ff_outcome)outcome;
 }
 
+/* For the front, which alone understands it. */
+static void read_front(struct reading *r, const struct ff_value *value)
+{
+	struct ff_buf packed = FF_BUF_INIT;
+
+	if (value->kind == FF_NONE)
+		return;
+	if (ff_dump_item(&packed, value, NULL))
+		r->complaint = "what the front can't have";
+	r->result->front = ff_arena_copy(r->arena, ff_buf_data(&packed), packed.len);
+	r->result->front_len = packed.len;
+	if (!r->result->front)
+		r->complaint = ff_err_text(FF_ENOMEM);
+	ff_buf_release(&packed);
+}
+
 int ff_pytest_result(struct ff_result *result, uint32_t *index, const struct ff_value *done,
 		     struct ff_arena *arena, struct ff_err *err)
 {
 	struct ff_result read = {0};
 	struct reading r = {.result = &read, .arena = arena};
 
-	if (!is_list(done) || done->len != DONE_FIELDS ||
+	if (!is_list(done) || (done->len != DONE_FIELDS && done->len != DONE_FRONT + 1) ||
 	    !ff_is_str(&done->items[DONE_WORD], "done") ||
 	    !ff_pytest_index(&done->items[DONE_INDEX], index))
 		return ff_err_set(err, FF_EPROTO, "pytest: a result that is none");
@@ -295,6 +312,8 @@ int ff_pytest_result(struct ff_result *result, uint32_t *index, const struct ff_
 		read_properties(&r, &done->items[DONE_PROPERTIES]);
 	if (!r.complaint)
 		read_output(&r, &done->items[DONE_OUTPUT]);
+	if (!r.complaint && done->len > DONE_FRONT)
+		read_front(&r, &done->items[DONE_FRONT]);
 	if (r.complaint)
 		return ff_err_set(err, FF_EPROTO, "pytest: %s", r.complaint);
 	*result = read;

@@ -11,7 +11,8 @@
 #include "dispatch/dispatch.h"
 
 struct options {
-	const char *numprocesses, *dist, *color, *python, *timeout, *maxfail, *retries, *restarts;
+	const char *numprocesses, *dist, *front, *color, *python, *timeout, *maxfail, *retries,
+		*restarts;
 	struct ff_strv tx, reports;
 	int64_t maxprocesses;
 	bool exitfirst, quiet;
@@ -26,6 +27,7 @@ static const struct ff_option options[] = {
 	FF_OPTION("tx", 0, LIST, "XSPEC",
 		  "workers at an xspec, [N*]popen, ssh=HOST, ... (repeatable)", tx),
 	FF_OPTION_OF("dist", JOB, "dist", dist, "MODE"),
+	FF_OPTION_OF("front", JOB, "front", front, "WHEN"),
 	FF_OPTION("python", 0, TEXT, "PROG", "interpreter of the local workers", python),
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
@@ -39,7 +41,10 @@ static const struct ff_option options[] = {
 	FF_OPTIONS_END,
 };
 
-enum { WORKERS_MAX = 10000 };
+enum {
+	WORKERS_MAX = 10000,
+	USAGE_ERROR = 4, /* pytest's own number */
+};
 
 /* Cores among the CPUs this process may run on: siblings of one core count once. */
 static long physical_cpus(const cpu_set_t *may, long logical)
@@ -167,19 +172,28 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .verbosity = o->verbose,
 					  .quiet = o->quiet,
 					  .color = o->color,
+					  .payload_exits = true,
+					  .usage_code = USAGE_ERROR,
+					  .front_has_terminal =
+						  !o->front || strcmp(o->front, "never") != 0,
 					  .command = "pytest",
 					  .argc = argc,
 					  .argv = argv};
 	struct ff_config config;
 	struct ff_config_job *job;
-	int code = FF_EXIT_USAGE;
+	int code = USAGE_ERROR;
 
 	ff_config_init(&config);
 	job = ff_config_add_job(&config, "pytest", "pytest");
 	set(&config, job, FF_SECTION_JOB, "dist", o->dist);
+	set(&config, job, FF_SECTION_JOB, "front", o->front);
 	set(&config, job, FF_SECTION_JOB, "retries", o->retries);
 	set(&config, job, FF_SECTION_JOB, "timeout", o->timeout);
 	set(&config, NULL, FF_SECTION_SETTINGS, "maxfail", o->exitfirst ? "1" : o->maxfail);
+	for (int i = 0; i < o->verbose; i++) /* pytest shows more of assertions, too */
+		ff_strv_add(&job->args, "-v");
+	if (o->quiet)
+		ff_strv_add(&job->args, "-q");
 	set(&config, NULL, FF_SECTION_SETTINGS, "max_worker_restart", o->restarts);
 	if (!take_args(o, args, job) && !add_hosts(&config, o))
 		code = ff_execute(&config, &execute);
@@ -192,7 +206,7 @@ static int run(const struct ff_command *command, int argc, char **argv)
 	struct options o = {0};
 	struct ff_strv args = FF_STRV_INIT;
 	int rc = ff_options_parse(command, argc, argv, &o, &args, NULL);
-	int code = rc < 0 ? FF_EXIT_USAGE : FF_EXIT_OK;
+	int code = rc < 0 ? USAGE_ERROR : FF_EXIT_OK;
 
 	if (rc == 0)
 		code = run_pytest(&o, &args, argc, argv);

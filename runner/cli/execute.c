@@ -48,7 +48,8 @@ static const struct ff_reporter_class last_word_class = {
 struct execution {
 	struct ff_run_opts run;
 	struct ff_reporters reporters;
-	struct last_word *word; /* in reporters */
+	struct ff_run_terminal terminal;
+	struct last_word *word;		  /* in reporters */
 	_Atomic(struct ff_run *) running; /* whom reporters wake */
 };
 
@@ -68,10 +69,20 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 	const struct ff_reporter_opts how = {
 		.verbosity = opts->quiet ? -1 : opts->verbosity,
 		.color = opts->color,
+		.front = x->terminal.given,
 		.stdout_taken = wishes->stdout_taken,
 		.wake = wake_run,
 		.ctx = x,
 	};
+	const struct ff_report_look look = ff_report_look(&how);
+
+	x->terminal.fd = look.fd;
+	x->terminal.columns = look.columns;
+	/* Who has the terminal sees for himself, unless it was said. */
+	x->terminal.colour = x->terminal.given && (!opts->color || !strcmp(opts->color, "auto"))
+				     ? -1
+				     : look.colour;
+	x->run.terminal = &x->terminal;
 
 	ff_reporters_add(&x->reporters, ff_report_terminal(&how));
 	for (size_t i = 0; i < wishes->len; i++) {
@@ -167,11 +178,13 @@ static int run_all(struct execution *x)
 	return code;
 }
 
-static int refuse(const char *text)
+static int refuse(const struct ff_execute_opts *opts, const char *text)
 {
+	int code = opts->usage_code ? opts->usage_code : FF_EXIT_USAGE;
+
 	ff_complain_lines(text);
-	ff_complain_last("nothing was started", FF_EXIT_USAGE);
-	return FF_EXIT_USAGE;
+	ff_complain_last("nothing was started", code);
+	return code;
 }
 
 static int run_with(struct execution *x, const struct ff_execute_opts *opts)
@@ -182,7 +195,7 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 	int code;
 
 	if (ff_reports_choose(&wishes, x->run.config, opts->reports, &err))
-		return refuse(err.text);
+		return refuse(opts, err.text);
 	x->run.reporters = &x->reporters;
 	x->run.reports = opts->reports;
 	ff_buf_addstr(&command_line, opts->command);
@@ -193,8 +206,7 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 	x->run.command_line = ff_buf_str(&command_line);
 	if (open_reporters(x, opts, &wishes, &err)) {
 		ff_complain("%s", err.text);
-		ff_complain_last("nothing was started", FF_EXIT_USAGE);
-		code = FF_EXIT_USAGE;
+		code = refuse(opts, "");
 	} else {
 		code = run_all(x);
 	}
@@ -211,19 +223,21 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 	struct execution x = {.run = {.config = config,
 				      .inventory = &inventory,
 				      .plan = &plan,
-				      .only_hosts = opts->on}};
+				      .payload_exits = opts->payload_exits,
+				      .only_hosts = opts->on},
+			      .terminal = {.given = opts->front_has_terminal}};
 	char hint[FF_SUGGEST_TEXT_MAX] = "";
 	struct ff_err err = {0};
 	int code;
 
 	if (ff_inventory_build(&inventory, config, &err)) {
-		code = refuse(err.text);
+		code = refuse(opts, err.text);
 	} else if (opts->on && ff_inventory_check(&inventory, opts->on, &err)) {
 		ff_inventory_suggest(&inventory, opts->on, hint);
 		ff_err_set(&err, err.code, "%s%s", err.text, hint);
-		code = refuse(err.text);
+		code = refuse(opts, err.text);
 	} else if (ff_plan_build(&plan, config, &inventory, opts->only, &err)) {
-		code = refuse(err.text);
+		code = refuse(opts, err.text);
 	} else {
 		if (plan.hints)
 			ff_complain_lines(plan.hints);

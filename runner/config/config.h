@@ -68,8 +68,9 @@ struct ff_config_job {
 	char *cwd;
 	struct ff_strv env;
 	char *stdin_text;
-	char *dist; /* "load" */
-	char *on;   /* host pattern; NULL: all */
+	char *dist;  /* "load" */
+	char *front; /* "auto" */
+	char *on;    /* host pattern; NULL: all */
 	struct ff_place dist_place, on_place, run_place, weight_place;
 	struct ff_strv needs;
 	struct ff_place *needs_places; /* of each of `needs`; NULL for jobs added by hand */

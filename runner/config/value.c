@@ -140,7 +140,7 @@ void ff_read_defaults(enum ff_config_section section, void *target)
 
 		if (option->section != section || !option->stored || !option->fallback)
 			continue;
-		if (option->type == FF_TYPE_TEXT)
+		if (option->type == FF_TYPE_TEXT || option->type == FF_TYPE_CHOICE)
 			*(const char **)member = option->fallback;
 		else
 			ff_option_parse(option, option->fallback, member);

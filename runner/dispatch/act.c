@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "dispatch/act_private.h"
+#include "state/state.h"
 
 void ff_act_put(struct ff_act *act, struct ff_input *input)
 {
@@ -52,6 +53,8 @@ struct ff_act *ff_act_new(const struct ff_act_opts *opts, struct ff_err *err)
 	}
 	ff_list_init(&act->all_workers);
 	ff_list_init(&act->all_executions);
+	ff_list_init(&act->all_fronts);
+	act->paused_jobs = ff_xcalloc(act->plan->len / 64 + 1, sizeof(*act->paused_jobs));
 	act->holder = who_we_are();
 	act->hosts = ff_xcalloc(act->inventory->len + 1, sizeof(*act->hosts));
 	for (uint32_t i = 0; i < act->inventory->len; i++)
@@ -60,26 +63,47 @@ struct ff_act *ff_act_new(const struct ff_act_opts *opts, struct ff_err *err)
 	return act;
 }
 
-/* Reading stops, or goes on, for all that units write. */
-static void pause_all(struct ff_act *act, bool pause)
+bool ff_act_job_paused(const struct ff_act *act, uint32_t job)
+{
+	return act->paused || (act->paused_jobs[job / 64] >> job % 64 & 1);
+}
+
+/* Reading stops, or goes on, for all that units write: as paused and paused_jobs say. */
+static void pause_as_said(struct ff_act *act)
 {
 	struct ff_list *pos, *tmp;
 
-	if (act->paused == pause)
-		return;
-	act->paused = pause;
 	ff_list_for_each_safe(pos, tmp, &act->all_workers) {
 		struct act_worker *worker = ff_container_of(pos, struct act_worker, node);
 
 		if (worker->channel)
-			ff_channel_pause(worker->channel, pause);
+			ff_channel_pause(worker->channel, ff_act_job_paused(act, worker->job));
 	}
 	ff_list_for_each_safe(pos, tmp, &act->all_executions) {
 		struct act_execution *execution = ff_container_of(pos, struct act_execution, node);
 
 		if (execution->channel)
-			ff_channel_pause(execution->channel, pause);
+			ff_channel_pause(execution->channel, act->paused);
 	}
+	ff_list_for_each_safe(pos, tmp, &act->all_fronts) {
+		struct act_front *front = ff_container_of(pos, struct act_front, node);
+
+		if (front->channel)
+			ff_channel_pause(front->channel, act->paused);
+	}
+}
+
+static void pause_some(struct ff_act *act, uint32_t job, bool on)
+{
+	uint64_t bit = UINT64_C(1) << job % 64;
+
+	if (job == FF_NOBODY)
+		act->paused = on;
+	else if (on)
+		act->paused_jobs[job / 64] |= bit;
+	else
+		act->paused_jobs[job / 64] &= ~bit;
+	pause_as_said(act);
 }
 
 void ff_act_order(struct ff_act *act, const struct ff_order *order)
@@ -112,7 +136,20 @@ void ff_act_order(struct ff_act *act, const struct ff_order *order)
 		break;
 	case FF_ORDER_PAUSE:
 	case FF_ORDER_RESUME:
-		pause_all(act, order->kind == FF_ORDER_PAUSE);
+		pause_some(act, order->job, order->kind == FF_ORDER_PAUSE);
+		break;
+	case FF_ORDER_OPEN_FRONT:
+		ff_act_open_front(act, order);
+		break;
+	case FF_ORDER_TELL_FRONT:
+		ff_act_tell_front(act, order);
+		break;
+	case FF_ORDER_PASS_ON:
+		ff_act_pass_on(act, order);
+		break;
+	case FF_ORDER_CLOSE_FRONT:
+	case FF_ORDER_KILL_FRONT:
+		ff_act_end_front(act, order);
 		break;
 	default:
 		ff_act_worker_order(act, order);
@@ -123,7 +160,8 @@ void ff_act_terminate(struct ff_act *act, int64_t grace_us)
 {
 	ff_rsync_free(act->rsync);
 	act->rsync = NULL;
-	pause_all(act, false);
+	memset(act->paused_jobs, 0, (act->plan->len / 64 + 1) * sizeof(*act->paused_jobs));
+	pause_some(act, FF_NOBODY, false);
 	ff_group_terminate(act->group, grace_us / 1000);
 }
 
@@ -138,11 +176,15 @@ void ff_act_free(struct ff_act *act)
 		ff_act_execution_free(ff_container_of(pos, struct act_execution, node));
 	ff_list_for_each_safe(pos, tmp, &act->all_workers)
 		ff_act_worker_free(act, ff_container_of(pos, struct act_worker, node));
+	ff_list_for_each_safe(pos, tmp, &act->all_fronts)
+		ff_act_front_free(act, ff_container_of(pos, struct act_front, node));
 	for (size_t i = 0; i < act->inventory->len; i++)
 		ff_act_host_release(&act->hosts[i]);
 	ff_group_free(act->group);
 	ff_map_release(&act->workers);
 	ff_map_release(&act->executions);
+	ff_map_release(&act->fronts);
+	ff_free(act->paused_jobs);
 	ff_map_release(&act->told);
 	ff_free(act->hosts);
 	ff_free(act->holder);

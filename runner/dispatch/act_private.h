@@ -49,6 +49,27 @@ struct act_execution {
 	bool over; /* EXEC_FINISHED or EXEC_ENDED was put, or nobody waits for it */
 };
 
+/* A job's front. */
+struct ff_process;
+struct act_front {
+	struct ff_list node; /* in act->all_fronts */
+	struct ff_act *act;
+	uint32_t job;
+	struct ff_gateway *gateway;
+	struct ff_channel *channel;
+	struct ff_process *probe; /* that looks for an interpreter, NULL */
+	struct ff_buf found;	  /* what that has written */
+	struct ff_order_worker *planned;
+	uint32_t planned_len;
+	struct ff_arena arena;
+	struct ff_list queue; /* what it is told, until its channel takes it */
+	size_t queued;	      /* bytes of that */
+	struct ff_timer held; /* looks at its terminal */
+	bool full;	      /* FRONT_FULL was put */
+	bool finished;	      /* it has said its last */
+	bool ended;	      /* FRONT_ENDED was put, or nobody waits for it */
+};
+
 struct ff_act {
 	struct ff_act_opts opts;
 	const struct ff_config *config;
@@ -59,7 +80,9 @@ struct ff_act {
 	struct act_host *hosts;
 	struct ff_map workers;	  /* number + 1 -> act_worker */
 	struct ff_map executions; /* number -> act_execution */
-	struct ff_list all_workers, all_executions;
+	struct ff_map fronts;	  /* job + 1 -> act_front */
+	struct ff_list all_workers, all_executions, all_fronts;
+	uint64_t *paused_jobs; /* bits: their fronts are full */
 	struct ff_rsync *rsync;
 	struct ff_map told; /* problems of the tree */
 	char *holder;	    /* who we are, for those who find a folder locked */
@@ -78,6 +101,11 @@ void ff_act_host_release(struct act_host *host);
 /* A local host's own directory, an absolute path; NULL: it names none. Malloc'd. */
 char *ff_act_local_dir(const struct ff_config *config, const struct ff_host *host);
 
+/* What its sessions are started with. */
+const char *ff_act_interpreter(const struct act_host *host);
+/* Whether nothing is read from the job's workers for the moment. */
+bool ff_act_job_paused(const struct ff_act *act, uint32_t job);
+
 /* --- act_prepare.c --- */
 void ff_act_sync_host(struct ff_act *act, const struct ff_order *order);
 void ff_act_probe_host(struct ff_act *act, const struct ff_order *order);
@@ -95,6 +123,13 @@ void ff_act_drop(struct ff_act *act, const struct ff_order *order);
 void ff_act_withdraw(struct ff_act *act, const struct ff_order *order);
 void ff_act_execution_free(struct act_execution *execution);
 
+/* --- act_front.c --- */
+void ff_act_open_front(struct ff_act *act, const struct ff_order *order);
+void ff_act_tell_front(struct ff_act *act, const struct ff_order *order);
+void ff_act_pass_on(struct ff_act *act, const struct ff_order *order);
+void ff_act_end_front(struct ff_act *act, const struct ff_order *order);
+void ff_act_front_free(struct ff_act *act, struct act_front *front);
+
 /* --- act_sink.c: what payloads say, as inputs --- */
 /* ctx is one of these. */
 struct act_speaker {
@@ -103,5 +138,7 @@ struct act_speaker {
 	struct act_worker *session;
 };
 extern const struct ff_payload_sink ff_act_session_sink;
+/* ctx is a struct act_front. */
+extern const struct ff_front_sink ff_act_front_sink;
 
 #endif

@@ -159,7 +159,172 @@ static void on_error(void *ctx, enum ff_reason why, const char *text)
 	put(ctx, input);
 }
 
+/* --- fronts --- */
+
+static const char *const *texts_of(struct ff_input *input, const struct ff_value *list)
+{
+	const char **texts = ff_xcalloc((size_t)list->len + 1, sizeof(*texts));
+	const char *const *copy;
+
+	for (uint32_t i = 0; i < list->len; i++)
+		texts[i] = ff_as_str(&list->items[i], "?");
+	copy = ff_input_lines(input, texts);
+	ff_free(texts);
+	return copy;
+}
+
+/* What came off the wire goes on it again. NULL: it can't, or there is none. */
+static const void *packed(struct ff_input *input, const struct ff_value *value, size_t *len)
+{
+	struct ff_buf buf = FF_BUF_INIT;
+	const void *copy = NULL;
+
+	*len = 0;
+	if (value && ff_dump_item(&buf, value, NULL) == 0) {
+		copy = ff_input_bytes(input, (const char *)ff_buf_data(&buf), buf.len);
+		*len = buf.len;
+	}
+	ff_buf_release(&buf);
+	return copy;
+}
+
+static void on_needs_front(void *ctx, const struct ff_value *reasons, const struct ff_value *about)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_NEEDS_FRONT);
+
+	input->u.lines.v = texts_of(input, reasons);
+	input->u.lines.about = packed(input, about, &input->u.lines.about_len);
+	put(ctx, input);
+}
+
+static void on_without(void *ctx, const struct ff_value *reasons)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_WITHOUT_FRONT);
+
+	input->u.lines.v = texts_of(input, reasons);
+	put(ctx, input);
+}
+
+static void on_to_front(void *ctx, const struct ff_value *value)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_TO_FRONT);
+
+	input->u.packed.bytes = packed(input, value, &input->u.packed.len);
+	put(ctx, input);
+}
+
+static struct ff_input *front_says(void *ctx, enum ff_input_kind kind)
+{
+	const struct act_front *front = ctx;
+	struct ff_input *input = ff_input_new(kind);
+
+	input->job = front->job;
+	return input;
+}
+
+static void put_front(void *ctx, struct ff_input *input)
+{
+	const struct act_front *front = ctx;
+
+	ff_act_put(front->act, input);
+}
+
+static void on_front_ready(void *ctx, const char *rootdir, const char *const *header)
+{
+	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_READY);
+
+	input->u.front_ready.rootdir = ff_input_text(input, rootdir);
+	input->u.front_ready.header = ff_input_lines(input, header);
+	put_front(ctx, input);
+}
+
+static void on_to_worker(void *ctx, const char *worker, const struct ff_value *value)
+{
+	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_TO_WORKER);
+
+	input->u.packed.name = ff_input_text(input, worker);
+	input->u.packed.bytes = packed(input, value, &input->u.packed.len);
+	put_front(ctx, input);
+}
+
+static void on_front_again(void *ctx, const char *name)
+{
+	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_AGAIN);
+
+	input->u.said.text = ff_input_text(input, name);
+	put_front(ctx, input);
+}
+
+static void on_front_settled(void *ctx, const char *name)
+{
+	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_SETTLED);
+
+	input->u.said.text = ff_input_text(input, name);
+	put_front(ctx, input);
+}
+
+static void on_front_stop(void *ctx, const char *text)
+{
+	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_STOP);
+
+	input->u.said.text = ff_input_text(input, text);
+	put_front(ctx, input);
+}
+
+static void on_front_text(void *ctx, const char *text, size_t len)
+{
+	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_TEXT);
+
+	input->u.said.text = ff_input_bytes(input, text, len);
+	put_front(ctx, input);
+}
+
+static void on_front_notice(void *ctx, const char *level, const char *text)
+{
+	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_NOTICE);
+
+	input->u.notice.level = ff_input_text(input, level);
+	input->u.notice.text = ff_input_text(input, text);
+	put_front(ctx, input);
+}
+
+static void on_front_error(void *ctx, enum ff_reason why, const char *text)
+{
+	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_ERROR);
+
+	input->u.error.why = why;
+	input->u.error.text = ff_input_text(input, text);
+	put_front(ctx, input);
+}
+
+static void on_front_finished(void *ctx, int exitstatus, bool bad, const char *words)
+{
+	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_FINISHED);
+	struct act_front *front = ctx;
+
+	input->u.finished.exitstatus = exitstatus;
+	input->u.finished.bad = bad;
+	input->u.finished.stop = ff_input_text(input, words);
+	front->finished = true;
+	put_front(ctx, input);
+}
+
+const struct ff_front_sink ff_act_front_sink = {
+	.ready = on_front_ready,
+	.to_worker = on_to_worker,
+	.again = on_front_again,
+	.settled = on_front_settled,
+	.stop = on_front_stop,
+	.text = on_front_text,
+	.notice = on_front_notice,
+	.error = on_front_error,
+	.finished = on_front_finished,
+};
+
 const struct ff_payload_sink ff_act_session_sink = {
+	.needs_front = on_needs_front,
+	.without = on_without,
+	.to_front = on_to_front,
 	.missing = on_missing,
 	.started = on_started,
 	.only_collects = on_only_collects,

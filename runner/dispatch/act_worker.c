@@ -135,7 +135,7 @@ static void on_opened(struct ff_gateway *gateway, const struct ff_err *err, void
 
 /* --- its beginning --- */
 
-static const char *interpreter_of(const struct act_host *host)
+const char *ff_act_interpreter(const struct act_host *host)
 {
 	const char *found = ff_act_fact(host->act, host->number, "python");
 
@@ -155,7 +155,7 @@ static int make_spec(const struct act_worker *worker, struct ff_xspec *spec, str
 	ff_xspec_set(spec, "id", worker->id);
 	ff_xspec_set(spec, "via", ff_gateway_id(host->foreman));
 	ff_xspec_set(spec, "chdir", host->workdir);
-	ff_xspec_set(spec, "python", interpreter_of(host));
+	ff_xspec_set(spec, "python", ff_act_interpreter(host));
 	ff_xspec_set(spec, "execmodel", from->execmodel);
 	ff_xspec_set(spec, "dont_write_bytecode", from->dont_write_bytecode);
 	return env ? ff_strv_add_all(&spec->env, env) : 0;
@@ -254,7 +254,7 @@ static void start_session(struct act_worker *worker)
 	/* The names of a large suite's tests are one item. */
 	if (worker->channel)
 		ff_channel_set_item_max(worker->channel, SESSION_ITEM_MAX);
-	if (worker->channel && act->paused)
+	if (worker->channel && ff_act_job_paused(act, worker->job))
 		ff_channel_pause(worker->channel, true);
 	if (!worker->channel || ff_channel_set_callback(worker->channel, on_item, worker) < 0)
 		put_ended(worker, err.text, err.code, false);

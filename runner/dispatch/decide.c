@@ -19,6 +19,7 @@ void ff_engine_emit(struct ff_engine *e, struct ff_event *event)
 		return;
 	}
 	ff_decision_event(e->decision, event);
+	ff_front_hear(e, event);
 }
 
 void ff_engine_order(struct ff_engine *e, const struct ff_order *order)
@@ -156,6 +157,7 @@ static void kill_all(struct ff_engine *e)
 
 		ff_list_for_each_safe(pos, tmp, &e->jobs[i].sessions)
 			ff_run_session_kill(e, ff_container_of(pos, struct session, in_job));
+		ff_front_hurry(e, i);
 	}
 	for (uint32_t i = 0; i < e->executions.len; i++)
 		if (ff_executions_at(&e->executions, i)->number)
@@ -224,6 +226,32 @@ static bool worse(int code, int than)
 	return code == 2 ? than != 2 : than != 2 && code > than;
 }
 
+/* In the numbers of the only job's payload. `code` is what the run would end with otherwise. */
+static int payload_exit_code(const struct ff_engine *e, int code)
+{
+	const struct ff_job_record *job = &e->state->jobs[0];
+	const struct ff_payload *payload = ff_engine_payload(e, 0);
+	struct ff_job_end end = {
+		.why = e->jobs[0].why != FF_REASON_NONE ? e->jobs[0].why : e->state->run.stopped,
+		.bad = job->problems > 0,
+		.not_collected = job->problems > 0,
+		.interrupted = e->state->run.interrupts > 0,
+		.session_status = e->jobs[0].session_status,
+		.front_status = -1,
+		.run_status = code,
+	};
+
+	if (!e->opts.payload_exits || e->state->jobs_len != 1 || !payload->exit_status)
+		return code;
+	for (int i = 0; i < FF_OUTCOMES; i++) {
+		end.bad |= ff_outcome_bad((enum ff_outcome)i) && job->counts.by_outcome[i] > 0;
+		end.not_collected &= job->counts.by_outcome[i] == 0;
+	}
+	if (job->front.state == FF_FRONTSTATE_FINISHED)
+		end.front_status = job->front.exit_status;
+	return payload->exit_status(&end);
+}
+
 /* The worst that happened decides; of equals the first one's words are given. */
 static int exit_code(const struct ff_engine *e, struct ff_buf *reason, enum ff_reason *why)
 {
@@ -280,7 +308,8 @@ static void run_finish(struct ff_engine *e)
 	struct ff_event event = {.kind = FF_EVENT_RUN_FINISHED};
 	struct ff_buf reason = FF_BUF_INIT;
 
-	event.u.run_finished.exit_code = exit_code(e, &reason, &event.u.run_finished.why);
+	event.u.run_finished.exit_code =
+		payload_exit_code(e, exit_code(e, &reason, &event.u.run_finished.why));
 	event.u.run_finished.reason = ff_engine_text(e, "%s", ff_buf_str(&reason));
 	event.u.run_finished.counts = e->state->run.counts;
 	event.u.run_finished.took_us = e->now.mono_us - e->started_us;
@@ -304,6 +333,9 @@ static void due(struct ff_engine *e, struct due_at *due)
 	case DUE_KILL:
 		grace_is_over(e);
 		break;
+	case DUE_FRONT:
+		ff_front_due(e, (uint32_t)((struct engine_job *)due->owner - e->jobs));
+		break;
 	}
 }
 
@@ -316,7 +348,7 @@ static void tick(struct ff_engine *e)
 }
 
 /* We could not hear what the sessions said: their tests' limits wait until we have. */
-static void give_time(struct ff_engine *e)
+void ff_engine_give_time(struct ff_engine *e)
 {
 	size_t cursor = 0;
 	void *value;
@@ -328,18 +360,20 @@ static void give_time(struct ff_engine *e)
 		if (deadline->pos && deadline->at_us < e->now.mono_us + GRACE_US)
 			ff_engine_due(e, &session->timeout, e->now.mono_us + GRACE_US);
 	}
+	ff_front_give_time(e);
 }
 
 static void full(struct ff_engine *e, bool is_full)
 {
-	struct ff_order order = {.kind = is_full ? FF_ORDER_PAUSE : FF_ORDER_RESUME};
+	struct ff_order order = {.kind = is_full ? FF_ORDER_PAUSE : FF_ORDER_RESUME,
+				 .job = FF_NOBODY};
 
 	if (e->full == is_full)
 		return;
 	e->full = is_full;
 	ff_engine_order(e, &order);
 	if (!is_full)
-		give_time(e);
+		ff_engine_give_time(e);
 }
 
 /* --- the way in --- */
@@ -357,7 +391,7 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 		run_signal(e);
 		break;
 	case FF_INPUT_GAP:
-		give_time(e);
+		ff_engine_give_time(e);
 		break;
 	case FF_INPUT_FULL:
 	case FF_INPUT_DRAINED:
@@ -384,6 +418,22 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_HOST_SAID:
 		ff_host_said(e, input);
 		break;
+	case FF_INPUT_FRONT_READY:
+	case FF_INPUT_FRONT_TO_WORKER:
+	case FF_INPUT_FRONT_AGAIN:
+	case FF_INPUT_FRONT_SETTLED:
+	case FF_INPUT_FRONT_STOP:
+	case FF_INPUT_FRONT_TEXT:
+	case FF_INPUT_FRONT_ERROR:
+	case FF_INPUT_FRONT_FINISHED:
+	case FF_INPUT_FRONT_ENDED:
+	case FF_INPUT_FRONT_NOTICE:
+	case FF_INPUT_FRONT_SAID:
+	case FF_INPUT_FRONT_FULL:
+	case FF_INPUT_FRONT_DRAINED:
+	case FF_INPUT_FRONT_HELD:
+		ff_front_input(e, input);
+		break;
 	case FF_INPUT_EXEC_OUTPUT:
 		ff_execution_output(e, input);
 		break;
@@ -409,7 +459,8 @@ void ff_engine_decide(struct ff_engine *e, const struct ff_input *input, struct 
 	if (e->state->run.state == FF_RUN_NEW && input->kind != FF_INPUT_START)
 		return;
 	/* After its last word only workers' ends are noted, and what they say until then. */
-	if (e->over && input->kind != FF_INPUT_WORKER_ENDED && input->kind != FF_INPUT_WORKER_SAID)
+	if (e->over && input->kind != FF_INPUT_WORKER_ENDED &&
+	    input->kind != FF_INPUT_WORKER_SAID && input->kind != FF_INPUT_FRONT_SAID)
 		return;
 	dispatch(e, input);
 	if (e->over)

@@ -101,6 +101,7 @@ void ff_job_stop(struct ff_engine *e, uint32_t number, enum ff_reason why, const
 	}
 	ff_sched_job_stop(e->sched, number);
 	ff_ahead_withdraw(e, number, true);
+	ff_front_stopped(e, number, why, text);
 	ff_list_for_each(pos, &job->sessions)
 		ff_run_session_stop(e, ff_container_of(pos, struct session, in_job));
 	ff_job_touch(e, number);
@@ -266,7 +267,7 @@ static void lose_units(struct ff_engine *e, uint32_t number)
 	if (units_left(job) > NOT_RUN_NAMED || !has_names(e, number))
 		return;
 	for (uint32_t i = 0; i < job->units_len; i++) {
-		struct unit_at at = {number, i, FF_NOBODY, FF_NOBODY, NULL};
+		struct unit_at at = {number, i, FF_NOBODY, FF_NOBODY, NULL, false, false};
 
 		if (job->units[i].state == FF_UNIT_WAITING)
 			ff_unit_finished(e, &at, &result);
@@ -283,6 +284,7 @@ static void tell_not_run(struct ff_engine *e, uint32_t number, uint32_t first, u
 	if (count == 1 && has_names(e, number))
 		event.unit = ff_engine_unit_name(e, number, first);
 	ff_engine_emit(e, &event);
+	ff_front_not_run(e, number, &event);
 }
 
 static void leave_units(struct ff_engine *e, uint32_t number)
@@ -312,6 +314,8 @@ static enum ff_job_result result_of(const struct ff_engine *e, uint32_t number)
 	const struct ff_job_record *record = record_of(e, number);
 	bool bad = bad_units(record) > 0 || record->problems > 0;
 
+	if (record->front.state == FF_FRONTSTATE_FAILED)
+		return FF_JOB_ERROR;
 	if (job->collect_only && job->why == FF_REASON_NONE && record->problems == 0)
 		return FF_JOB_SKIPPED;
 	switch (job->why) {
@@ -328,7 +332,8 @@ static enum ff_job_result result_of(const struct ff_engine *e, uint32_t number)
 	case FF_REASON_INTERRUPTED:
 	case FF_REASON_DISK:
 		/* It came to its end all the same, if nothing is left. */
-		if (!record->known || record->counts.not_run > 0)
+		if (!record->known || record->counts.not_run > 0 ||
+		    (record->front.exit_status != 0 && !bad))
 			return FF_JOB_STOPPED;
 		return bad ? FF_JOB_FAILED : FF_JOB_PASSED;
 	default:
@@ -346,16 +351,16 @@ static void let_hosts_go(struct ff_engine *e, struct host_set *set)
 			ff_host_drain(e, i);
 }
 
-static void finish(struct ff_engine *e, uint32_t number)
+/* Each unit that has not come to an end comes to one now. */
+static void settle(struct ff_engine *e, uint32_t number)
 {
 	struct engine_job *job = &e->jobs[number];
-	struct ff_job_record *record = record_of(e, number);
-	struct ff_event event = about(e, number, FF_EVENT_JOB_FINISHED);
-	bool passed;
+	const struct ff_job_record *record = record_of(e, number);
 
 	/* It was not begun this time: what an earlier run has done stays done. */
 	if (record->known && record->state == FF_JOBSTATE_WAITING)
 		ff_job_tell_done_before(e, number);
+	job->settled = true;
 	if (is_infra(job->why) && record->known && !job->stopped)
 		lose_units(e, number);
 	/* Green must mean green. */
@@ -369,6 +374,38 @@ static void finish(struct ff_engine *e, uint32_t number)
 						    units_left(record), record->units_len));
 		leave_units(e, number);
 	}
+	ff_sched_job_end(e->sched, number);
+}
+
+/* What waits for it can begin, or never will. */
+static void tell_dependents(struct ff_engine *e, const struct engine_job *job, const char *name,
+			    bool passed)
+{
+	for (uint32_t i = 0; i < job->dependents_len; i++) {
+		struct engine_job *next = &e->jobs[job->dependents[i]];
+
+		next->needs_left--;
+		if (!passed && next->why == FF_REASON_NONE) {
+			next->why = FF_REASON_NEEDS;
+			next->error = ff_engine_keep(
+				next, ff_engine_text(e, "it needs '%s', which did not pass", name));
+		}
+		ff_job_touch(e, job->dependents[i]);
+	}
+}
+
+static void finish(struct ff_engine *e, uint32_t number)
+{
+	struct engine_job *job = &e->jobs[number];
+	struct ff_job_record *record = record_of(e, number);
+	struct ff_event event = about(e, number, FF_EVENT_JOB_FINISHED);
+	bool passed;
+
+	if (!job->settled)
+		settle(e, number);
+	if (ff_front_holds(e, number))
+		return;
+	ff_front_judge(e, number, bad_units(record) > 0 || record->problems > 0);
 	event.u.job_finished.result = result_of(e, number);
 	passed = event.u.job_finished.result == FF_JOB_PASSED;
 	event.u.job_finished.why =
@@ -378,19 +415,7 @@ static void finish(struct ff_engine *e, uint32_t number)
 	event.u.job_finished.problems = record->problems;
 	event.u.job_finished.took_us = job->started_us ? e->now.mono_us - job->started_us : 0;
 	ff_engine_emit(e, &event);
-	ff_sched_job_end(e->sched, number);
-	for (uint32_t i = 0; i < job->dependents_len; i++) {
-		struct engine_job *next = &e->jobs[job->dependents[i]];
-
-		next->needs_left--;
-		if (!passed && next->why == FF_REASON_NONE) {
-			next->why = FF_REASON_NEEDS;
-			next->error = ff_engine_keep(
-				next, ff_engine_text(e, "it needs '%s', which did not pass",
-						     record->name));
-		}
-		ff_job_touch(e, job->dependents[i]);
-	}
+	tell_dependents(e, job, record->name, passed);
 	let_hosts_go(e, job->hosts);
 }
 
@@ -432,6 +457,10 @@ static void check_idle(struct ff_engine *e, uint32_t number)
 	bool sessions = ff_engine_payload(e, number)->session != NULL;
 	const char *reason;
 
+	if (job->settled) {
+		finish(e, number);
+		return;
+	}
 	if (record->known && record->units_len == 0 && record->problems == 0 &&
 	    job->why == FF_REASON_NONE && !job->collect_only)
 		ff_job_error(e, number, FF_REASON_NOTHING, "no tests were collected");

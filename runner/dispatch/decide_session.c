@@ -36,8 +36,13 @@ static struct ff_event about(const struct ff_engine *e, const struct session *se
 
 static struct unit_at at_of(const struct session *session, uint32_t unit)
 {
-	return (struct unit_at){session->placement.job, unit, session->placement.host,
-				session->record, NULL};
+	return (struct unit_at){session->placement.job,
+				unit,
+				session->placement.host,
+				session->record,
+				NULL,
+				false,
+				false};
 }
 
 struct session *ff_run_session_of(const struct ff_engine *e, uint32_t record)
@@ -165,7 +170,7 @@ void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job)
 		feed(e, ff_container_of(waiting.next, struct session, idle));
 }
 
-static void feed_idle_if_moved(struct ff_engine *e, uint32_t job)
+void ff_run_session_feed_moved(struct ff_engine *e, uint32_t job)
 {
 	const struct ff_queues *queues = ff_sched_queues(e->sched, job);
 
@@ -192,139 +197,14 @@ void ff_run_session_up(struct ff_engine *e, struct session *session)
 void ff_run_session_stop(struct ff_engine *e, struct session *session)
 {
 	enum ff_worker_state state = record_of(e, session)->state;
+	bool waits = session->asks_front && !session->front_answered;
 
-	if (state == FF_WORKER_ENDED || state == FF_WORKER_OPENING || session->told_end ||
-	    session->finished)
+	if (state == FF_WORKER_ENDED || (state == FF_WORKER_OPENING && !waits) ||
+	    session->told_end || session->finished)
 		return;
 	session->told_end = true;
 	ff_list_del(&session->idle);
-	order(e, session, FF_ORDER_STOP);
-}
-
-/* --- its end --- */
-
-void ff_run_session_free(struct ff_engine *e, struct session *session)
-{
-	ff_engine_not_due(e, &session->timeout);
-	ff_engine_not_due(e, &session->want);
-	ff_list_del(&session->idle);
-	ff_list_del(&session->in_host);
-	ff_list_del(&session->in_job);
-	ff_map_del_u32(&e->sessions, session->record);
-	ff_free(session);
-}
-
-/* Its slots are free, its units elsewhere; the session is no more, though its process may be. */
-static void take_out(struct ff_engine *e, struct session *session, uint32_t running, bool host_lost)
-{
-	struct engine_job *job = job_of(e, session);
-	uint32_t number = session->placement.job;
-
-	if (session->up)
-		ff_queues_worker_down(queues_of(e, session), session->number, running);
-	else
-		ff_sched_session_up(e->sched, number);
-	if (job->ids_from == session->record)
-		ff_collect_ask_another(e, session);
-	if (host_lost)
-		ff_sched_return_pools(e->sched, &session->placement);
-	else
-		ff_sched_return(e->sched, &session->placement);
-	ff_sched_wake(e->sched, number);
-	job->live--;
-	ff_job_touch(e, number);
-}
-
-static const char *seconds(struct ff_engine *e, int64_t us)
-{
-	return ff_engine_text(e, "%.1f", (double)us / 1e6);
-}
-
-/* The unit that was running when the worker died by itself, or was killed. */
-static void report_running(struct ff_engine *e, struct session *session, const char *reason,
-			   const struct ff_input *input)
-{
-	struct unit_at at = at_of(session, record_of(e, session)->unit);
-	const char *worker = record_of(e, session)->name;
-	const char *host = e->state->hosts[session->placement.host].name;
-	const char *said = input ? input->u.ended.said : NULL;
-	int64_t limit = e->opts.plan->jobs[at.job].config->timeout_us;
-	struct ff_result result = {.outcome = FF_OUTCOME_CRASHED,
-				   .duration_us = e->now.mono_us - session->started_us};
-
-	if (session->timed_out) {
-		result.outcome = FF_OUTCOME_TIMEOUT;
-		result.message =
-			ff_engine_text(e, "timed out after %s s (worker %s on %s was killed)",
-				       seconds(e, limit), worker, host);
-	} else if (ff_engine_killing(e)) {
-		result.outcome = FF_OUTCOME_LOST;
-		result.message = "interrupted";
-	} else {
-		result.message = ff_engine_text(
-			e, "worker '%s' on host %s crashed while running '%s': %s", worker, host,
-			ff_engine_unit_name(e, at.job, at.unit), reason);
-	}
-	result.longrepr = ff_engine_text(e, "%s%s%s", result.message,
-					 said && *said ? "\nits last output on stderr:\n" : "",
-					 said ? said : "");
-	if (input && input->u.ended.wait.known) {
-		result.has_status = true;
-		result.status = input->u.ended.wait.status;
-	}
-	ff_unit_finished(e, &at, &result);
-}
-
-static void emit_ended(struct ff_engine *e, const struct session *session, const char *reason,
-		       const struct ff_input *input)
-{
-	struct ff_event event = about(e, session, FF_EVENT_WORKER_ENDED);
-
-	event.u.worker_ended.crashed =
-		reason && !ff_engine_killing(e) && !(input && input->u.ended.host_lost);
-	if (input)
-		event.u.worker_ended.wait = input->u.ended.wait;
-	event.u.worker_ended.reason = reason;
-	ff_engine_emit(e, &event);
-}
-
-/* It ended with its host still there. `reason` NULL: in order. */
-static void over(struct ff_engine *e, struct session *session, const char *reason,
-		 const struct ff_input *input)
-{
-	uint32_t job = session->placement.job, host = session->placement.host;
-	uint32_t running = record_of(e, session)->unit;
-	bool runs = ff_run_session_runs(e, session);
-
-	if (!session->finished)
-		take_out(e, session, running, false);
-	if (runs)
-		report_running(e, session, reason ? reason : "it ended in the middle", input);
-	if (reason && !e->state->jobs[job].known && !e->jobs[job].last_reason)
-		e->jobs[job].last_reason = ff_engine_keep(&e->jobs[job], reason);
-	emit_ended(e, session, reason, input);
-	ff_run_session_free(e, session);
-	feed_idle_if_moved(e, job);
-	ff_host_leave_if_idle(e, host);
-}
-
-void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alone,
-			 const char *reason)
-{
-	struct ff_event event = about(e, session, FF_EVENT_WORKER_ENDED);
-	struct unit_at at = at_of(session, record_of(e, session)->unit);
-	int64_t took = e->now.mono_us - session->started_us;
-	bool runs = ff_run_session_runs(e, session);
-	uint32_t job = session->placement.job;
-
-	if (!session->finished)
-		take_out(e, session, at.unit, true);
-	if (runs)
-		ff_unit_lost(e, &at, alone, reason, took);
-	event.u.worker_ended.reason = session->finished ? NULL : reason;
-	ff_engine_emit(e, &event);
-	ff_run_session_free(e, session);
-	feed_idle_if_moved(e, job);
+	order(e, session, waits ? FF_ORDER_END : FF_ORDER_STOP);
 }
 
 void ff_run_session_kill(struct ff_engine *e, struct session *session)
@@ -339,7 +219,7 @@ void ff_run_session_due(struct ff_engine *e, struct session *session, enum due k
 		 * reported. */
 		session->wants = false;
 		order(e, session, FF_ORDER_IDLE);
-	} else if (kind == DUE_SESSION && e->full) {
+	} else if (kind == DUE_SESSION && (e->full || job_of(e, session)->front.full)) {
 		ff_engine_due(e, &session->timeout, e->now.mono_us + GRACE_US);
 	} else if (kind == DUE_SESSION && ff_run_session_runs(e, session)) {
 		session->timed_out = true;
@@ -359,26 +239,32 @@ static void opened(struct ff_engine *e, struct session *session)
 	}
 	session->told_end = true;
 	order(e, session, FF_ORDER_CLOSE_WORKER);
-	over(e, session, NULL, NULL);
+	ff_run_session_over(e, session, NULL, NULL);
 }
 
 static void ended(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
 	const char *error = input->u.ended.error;
+	/* One that waited for a front which did not come has nothing to say. */
+	bool in_order = session->finished ||
+			(session->told_end && session->asks_front && !session->front_answered);
 
+	if (session->held)
+		return;
 	/* What a lost connection took with it is the host's to tell. */
 	if (input->u.ended.host_lost && !session->finished)
 		return;
 	if (input->u.ended.failed_open) {
 		/* One interpreter that won't start is no better at the next attempt. */
 		ff_host_unfit(e, session->placement.host, job_of(e, session)->payload, error);
-		over(e, session, error, input);
+		ff_run_session_over(e, session, error, input);
 		return;
 	}
 	order(e, session, FF_ORDER_CLOSE_WORKER);
 	if (!error || !*error)
 		error = "the worker ended by itself";
-	over(e, session, session->finished ? NULL : error, input);
+	if (in_order || !ff_run_session_hold(e, session, error, input))
+		ff_run_session_over(e, session, in_order ? NULL : error, input);
 }
 
 static void unit_began(struct ff_engine *e, struct session *session, uint32_t unit)
@@ -408,7 +294,7 @@ static void unit_ended(struct ff_engine *e, struct session *session, const struc
 		       input->u.result->duration_us);
 	ff_unit_finished(e, &at, input->u.result);
 	feed(e, session);
-	feed_idle_if_moved(e, at.job);
+	ff_run_session_feed_moved(e, at.job);
 }
 
 static void wants(struct ff_engine *e, struct session *session)
@@ -442,13 +328,17 @@ static void finished(struct ff_engine *e, struct session *session, const struct 
 	if (session->finished)
 		return;
 	if (ff_run_session_runs(e, session))
-		report_running(e, session, stop && *stop ? stop : "it ended in the middle", NULL);
+		ff_run_session_report(e, session, stop && *stop ? stop : "it ended in the middle",
+				      NULL);
 	/* A session that ends before it has collected, or run anything, would do so again. */
 	if (!session->up || (!session->served && !session->told_end))
 		job->given_up = true;
-	take_out(e, session, FF_NOBODY, false);
+	ff_run_session_take_out(e, session, FF_NOBODY, false);
 	session->finished = true;
 	session->up = false;
+	ff_front_down(e, session, NULL, false);
+	if (bad && job->session_status == 0)
+		job->session_status = input->u.finished.exitstatus;
 	/* Errors of collection were told one by one. */
 	if ((bad || (early && stop && *stop)) && e->state->jobs[number].problems == 0)
 		ff_job_stop(e, number, FF_REASON_SESSION,
@@ -460,14 +350,14 @@ static void finished(struct ff_engine *e, struct session *session, const struct 
 	else if (stop && *stop && !job->stopped && e->state->jobs[number].problems == 0)
 		ff_job_stop(e, number, FF_REASON_MAXFAIL,
 			    ff_engine_text(e, "%s stopped: %s", record_of(e, session)->name, stop));
-	feed_idle_if_moved(e, number);
+	ff_run_session_feed_moved(e, number);
 }
 
 static void failed(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
 	ff_job_error(e, session->placement.job, input->u.error.why, input->u.error.text);
 	if (!session->finished)
-		take_out(e, session, record_of(e, session)->unit, false);
+		ff_run_session_take_out(e, session, record_of(e, session)->unit, false);
 	session->finished = true;
 	session->up = false;
 }
@@ -503,7 +393,7 @@ static void missing(struct ff_engine *e, struct session *session, const char *te
 {
 	ff_host_unfit(e, session->placement.host, job_of(e, session)->payload, text);
 	if (!session->finished)
-		take_out(e, session, FF_NOBODY, false);
+		ff_run_session_take_out(e, session, FF_NOBODY, false);
 	session->finished = true;
 	session->up = false;
 }
@@ -528,7 +418,7 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 	session = ff_run_session_of(e, input->worker);
 	if (!session)
 		return;
-	if (session->finished && input->kind != FF_INPUT_WORKER_ENDED &&
+	if ((session->finished || session->held) && input->kind != FF_INPUT_WORKER_ENDED &&
 	    input->kind != FF_INPUT_WORKER_SAID && input->kind != FF_INPUT_NOTICE)
 		return;
 	switch (input->kind) {
@@ -579,6 +469,15 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 		break;
 	case FF_INPUT_UNIT_FINISHED:
 		unit_ended(e, session, input);
+		break;
+	case FF_INPUT_SESSION_NEEDS_FRONT:
+		ff_front_needed(e, session, input);
+		break;
+	case FF_INPUT_SESSION_WITHOUT_FRONT:
+		ff_front_without(e, session, input);
+		break;
+	case FF_INPUT_SESSION_TO_FRONT:
+		ff_front_from(e, session, input);
 		break;
 	default:
 		break;

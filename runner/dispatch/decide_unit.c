@@ -52,6 +52,11 @@ static void check_maxfail(struct ff_engine *e)
 					      bad == 1 ? "" : "s"));
 }
 
+bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit)
+{
+	return e->state->jobs[job].units[unit].failures < e->opts.plan->jobs[job].config->retries;
+}
+
 void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struct ff_result *result)
 {
 	struct ff_unit_record *unit = record_of(e, at);
@@ -59,12 +64,14 @@ void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struc
 	bool bad = ff_outcome_bad(result->outcome);
 	/* A lost unit was given up for good, whatever `retries` says. */
 	bool again = bad && result->outcome != FF_OUTCOME_LOST && !e->jobs[at->job].stopped &&
-		     unit->failures < e->opts.plan->jobs[at->job].config->retries;
+		     (at->again || ff_unit_may_retry(e, at->job, at->unit));
 
 	event.u.unit_finished.attempt = unit->attempts;
 	event.u.unit_finished.final = !again;
 	event.u.unit_finished.result = ff_decision_copy(e->decision, result, sizeof(*result));
 	ff_engine_emit(e, &event);
+	if (!at->told || again != at->again)
+		ff_front_unit(e, at, result, again);
 	if (again)
 		ff_sched_again(e->sched, at->job, at->unit, false, FF_NOBODY);
 	else if (bad && at->host != FF_NOBODY)
@@ -87,6 +94,8 @@ void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, con
 	event.u.unit_lost.duration_us = duration_us;
 	ff_engine_emit(e, &event);
 	ff_job_touch(e, at->job);
+	if (unit->alone < UNIT_ALONE_MAX)
+		ff_front_unit_lost(e, at, reason);
 	if (unit->alone < UNIT_ALONE_MAX) {
 		/* Of a job that is stopped it is told with all that did not run. */
 		if (!e->jobs[at->job].stopped)
@@ -104,8 +113,13 @@ void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, con
 
 struct unit_at ff_execution_unit(struct ff_engine *e, const struct execution *execution)
 {
-	struct unit_at at = {execution->placement.job, execution->placement.unit,
-			     execution->placement.host, FF_NOBODY, NULL};
+	struct unit_at at = {execution->placement.job,
+			     execution->placement.unit,
+			     execution->placement.host,
+			     FF_NOBODY,
+			     NULL,
+			     false,
+			     false};
 
 	const char *name = ff_execution_name(execution);
 

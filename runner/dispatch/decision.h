@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "event/event.h"
+#include "payload.h"
 
 /* X(name): */
 #define FF_ORDER_MAP(X)                                                                            \
@@ -22,11 +23,17 @@
 	X(IDLE)	     /* nothing now */                                                             \
 	X(KILL_WORKER)                                                                             \
 	X(CLOSE_WORKER) /* it has said its last, or never will: let it go */                       \
-	X(RUN)	    /* execution, job, unit, host, count; behind `follows`, if that is not 0 */    \
-	X(WITHDRAW) /* execution: unless it has begun */                                           \
-	X(DISCOVER) /* execution, job, host, count */                                              \
-	X(DROP)	    /* execution: it is ended; lost, with what it has printed */                   \
-	X(PAUSE)    /* read nothing from workers, they stall by credit */                          \
+	X(RUN)	       /* execution, job, unit, host, count; behind `follows`, if that is not 0 */ \
+	X(WITHDRAW)    /* execution: unless it has begun */                                        \
+	X(DISCOVER)    /* execution, job, host, count */                                           \
+	X(DROP)	       /* execution: it is ended; lost, with what it has printed */                \
+	X(OPEN_FRONT)  /* job, planned */                                                          \
+	X(TELL_FRONT)  /* job, front_item; worker and host, or FF_NOBODY: whom it is about */      \
+	X(PASS_ON)     /* worker, value: its front's word to it */                                 \
+	X(CLOSE_FRONT) /* job: it has said its last, let it go */                                  \
+	X(KILL_FRONT)  /* job */                                                                   \
+	X(PAUSE)       /* read nothing from the job's workers, they stall by credit; FF_NOBODY:    \
+			  nor from any, and fronts */                                              \
 	X(RESUME)
 
 enum ff_order_kind {
@@ -34,6 +41,12 @@ enum ff_order_kind {
 	FF_ORDER_MAP(X)
 #undef X
 		FF_ORDER_KINDS
+};
+
+/* A worker that a front is told of at its start. */
+struct ff_order_worker {
+	const char *name;
+	uint32_t host;
 };
 
 struct ff_order {
@@ -47,6 +60,11 @@ struct ff_order {
 	const char *name; /* of the unit, or the worker */
 	const uint32_t *units;
 	size_t units_len;
+	const struct ff_order_worker *planned;
+	uint32_t planned_len;
+	const struct ff_front_item *front_item;
+	const void *value; /* a packed item */
+	size_t value_len;
 };
 
 /* All of it is valid until the decision is cleared. */

@@ -13,6 +13,14 @@
 struct ff_loop;
 struct ff_run;
 
+/* The user's terminal, or what stands in its place. */
+struct ff_run_terminal {
+	int fd;
+	bool given;	  /* fronts write there themselves (a run of one job) */
+	unsigned columns; /* 0: unknown */
+	int colour;	  /* -1: not said */
+};
+
 struct ff_run_opts {
 	const struct ff_config *config;
 	const struct ff_inventory *inventory;
@@ -30,6 +38,10 @@ struct ff_run_opts {
 	 * all is done. NULL: a loop of its own, which ff_run_wait drives, with SIGINT, SIGTERM and
 	 * SIGHUP handled (once: finish what runs; twice: kill). */
 	struct ff_loop *loop;
+	/* Where what fronts have to say ends up. NULL: nowhere, or nobody knows. */
+	const struct ff_run_terminal *terminal;
+	/* The run's exit code is its only job's payload's own, where that has any. */
+	bool payload_exits;
 };
 
 enum {

@@ -74,6 +74,7 @@ static void make_jobs(struct ff_engine *e)
 		job->hosts->jobs_left++;
 		job->payload = payload_number(plan->jobs[i].payload);
 		job->ids_from = FF_NOBODY;
+		job->front.due = (struct due_at){.kind = DUE_FRONT, .owner = job};
 		ff_list_init(&job->dirty);
 		ff_list_init(&job->sessions);
 		ff_list_init(&job->idle);
@@ -119,6 +120,7 @@ static void free_jobs(struct ff_engine *e)
 
 		ff_free(job->dependents);
 		ff_free(job->done_before);
+		ff_free(job->front.asked);
 		ff_map_release(&job->seen);
 		ff_arena_release(&job->arena);
 	}
@@ -133,11 +135,14 @@ void ff_engine_free(struct ff_engine *e)
 	if (!e)
 		return;
 	ff_executions_release(&e->executions);
-	while (ff_map_next(&e->sessions, &cursor, NULL, &value))
+	while (ff_map_next(&e->sessions, &cursor, NULL, &value)) {
+		ff_input_free(((struct session *)value)->held);
 		ff_free(value);
+	}
 	ff_map_release(&e->sessions);
 	ff_map_release(&e->patterns);
 	ff_arena_release(&e->arena);
+	ff_buf_release(&e->lines);
 	ff_deadlines_release(&e->deadlines);
 	ff_sched_free(e->sched);
 	free_jobs(e);

@@ -11,6 +11,7 @@
  * late, twice or for something that is over changes nothing.
  *   host, tries       which opening of the host
  *   worker            a record's number (state.h)
+ *   job               of FRONT_…: the job whose front it is
  *   execution         the number that decide gave to a RUN or DISCOVER order
  * X(name): */
 #define FF_INPUT_MAP(X)                                                                            \
@@ -43,6 +44,23 @@
 	X(NOTICE)                                                                                  \
 	X(UNIT_STARTED)	 /* of a session */                                                        \
 	X(UNIT_FINISHED) /* of a session */                                                        \
+	X(SESSION_NEEDS_FRONT)                                                                     \
+	X(SESSION_WITHOUT_FRONT)                                                                   \
+	X(SESSION_TO_FRONT)                                                                        \
+	X(FRONT_READY)                                                                             \
+	X(FRONT_TO_WORKER)                                                                         \
+	X(FRONT_SETTLED)                                                                           \
+	X(FRONT_AGAIN)                                                                             \
+	X(FRONT_STOP)                                                                              \
+	X(FRONT_TEXT)                                                                              \
+	X(FRONT_ERROR)                                                                             \
+	X(FRONT_FINISHED)                                                                          \
+	X(FRONT_ENDED) /* could not be opened, or has ended without its last word */               \
+	X(FRONT_NOTICE)                                                                            \
+	X(FRONT_SAID)                                                                              \
+	X(FRONT_FULL)	 /* so much waits to be read by it that workers have to wait */            \
+	X(FRONT_DRAINED) /* not any more */                                                        \
+	X(FRONT_HELD)	 /* nobody reads what it writes: it can't go on */                         \
 	X(EXEC_OUTPUT)                                                                             \
 	X(EXEC_FINISHED)                                                                           \
 	X(EXEC_RETURNED) /* it was withdrawn before it had begun */                                \
@@ -59,13 +77,13 @@ struct ff_input {
 	struct ff_input *next;
 	enum ff_input_kind kind;
 	uint32_t host, tries;
-	uint32_t worker, execution;
+	uint32_t worker, execution, job;
 	uint32_t unit; /* index, of UNIT_… */
 	struct ff_arena arena;
 	union {
 		struct {
-			const char
-				*text; /* WARNED, DISK, HOST_SAID, WORKER_SAID, SESSION_MISSING */
+			const char *text; /* WARNED, DISK, …_SAID, SESSION_MISSING, FRONT_AGAIN,
+					     FRONT_STOP, FRONT_TEXT */
 		} said;
 		struct {
 			const char *platform, *cwd;
@@ -133,6 +151,20 @@ struct ff_input {
 			bool tail;
 			uint64_t cut; /* bytes left out before a tail */
 		} output;
+		struct {
+			const char *const *v; /* NULL-terminated: SESSION_NEEDS_FRONT, _WITHOUT_… */
+			const void *about;    /* SESSION_NEEDS_FRONT: a packed item, or NULL */
+			size_t about_len;
+		} lines;
+		struct {
+			const char *name; /* FRONT_TO_WORKER: of the worker */
+			const void *bytes;
+			size_t len;
+		} packed; /* an item between a front and a session */
+		struct {
+			const char *rootdir;
+			const char *const *header;
+		} front_ready;
 		const struct ff_result *result;
 	} u;
 };

@@ -13,6 +13,7 @@ enum {
 	UNIT_ALONE_MAX = 2, /* a unit that took so many hosts down, alone on them, is set aside */
 	HOST_VAIN_MAX = 8,  /* a host that went away so often in a row without a unit finished */
 	HOST_CUT_TRIES = 4, /* a connection that is cut while it opens is tried so often */
+	FRONT_LINES_MAX = 64 << 10, /* bytes of lines that were told before a front starts */
 	NOT_RUN_NAMED = 10000, /* of a job's units that did not run, so many are named one by one */
 };
 
@@ -22,7 +23,11 @@ enum {
 #define GRACE_US                                                                                   \
 	INT64_C(5000000) /* after we stood still: what is on its way gets so long to arrive */
 
-enum due { DUE_HOST, DUE_SESSION, DUE_WANT, DUE_KILL };
+/* A front that something is to come from may say nothing for so long: its plugins write reports,
+ * and ask others for them. */
+#define FRONT_SILENCE_US INT64_C(300000000)
+
+enum due { DUE_HOST, DUE_SESSION, DUE_WANT, DUE_KILL, DUE_FRONT };
 
 /* A deadline and what it is for. */
 struct due_at {
@@ -46,6 +51,14 @@ struct session {
 	bool finished;	/* has said its last */
 	bool timed_out; /* killed because its unit took too long */
 	bool served;	/* a unit came to its end there */
+	/* It has asked for its job's front; that has answered; that was told of its end. */
+	bool asks_front, front_answered, front_down;
+	/* How it died, while the front is asked whether its unit is run once more; since when. */
+	struct ff_input *held;
+	int64_t held_us;
+	bool host_gone;	 /* meanwhile */
+	bool crash_told; /* to the front */
+	bool run_again;	 /* says that */
 };
 
 /* The hosts that a pattern means, and for how many jobs that still matters. */
@@ -72,6 +85,24 @@ struct engine_host {
 	int64_t synced_us;
 };
 
+/* A crash that a front has to settle. */
+struct asked {
+	uint32_t session; /* who waits for that; FF_NOBODY */
+	uint32_t unit;	  /* what ran there; FF_NOBODY: it is run again anyhow */
+};
+
+/* A job's front, beside its record. */
+struct job_front {
+	struct due_at due;
+	uint32_t unanswered; /* sessions that wait for its first word to them */
+	bool full;	     /* workers wait for it */
+	bool stopped;	     /* it knows that nothing more is begun */
+	bool frontless;	     /* units ran in sessions that had not asked for it */
+	const char *words;   /* its last; NULL */
+	struct asked *asked; /* crashes that it was told, in order */
+	uint32_t asked_len, asked_cap;
+};
+
 struct engine_job {
 	struct ff_list dirty; /* in engine->dirty: to be looked at */
 	uint32_t *dependents;
@@ -90,8 +121,11 @@ struct engine_job {
 	int64_t typical_us; /* what its units take lately; 0: unknown */
 	uint32_t ids_from;  /* the worker that was asked for the names; FF_NOBODY */
 	int64_t started_us;
-	bool stopped;  /* nothing of it is begun any more */
-	bool given_up; /* no session is started any more */
+	struct job_front front;
+	int session_status; /* of the session that ended it; 0 */
+	bool settled;	    /* all its units have come to an end: its front may still write */
+	bool stopped;	    /* nothing of it is begun any more */
+	bool given_up;	    /* no session is started any more */
 	bool collect_only;
 	enum ff_reason why;	 /* not NONE: the job as a whole failed, or ended early */
 	const char *error;	 /* in words */
@@ -110,6 +144,7 @@ struct ff_engine {
 	struct ff_map patterns; /* of hosts -> host_set */
 	struct ff_arena arena;
 	struct ff_list dirty;
+	struct ff_buf lines; /* of ours, for fronts that start later; each ends with a NUL */
 	uint32_t next_worker;
 	uint32_t hosts_asked; /* that are needed by some job */
 	const char *stop;     /* why everything stops, in words; NULL */
@@ -140,6 +175,9 @@ bool ff_engine_stopping(const struct ff_engine *e);
 bool ff_engine_killing(const struct ff_engine *e);
 /* Everything stops: nothing is begun any more. `text` in words. */
 void ff_engine_stop(struct ff_engine *e, enum ff_reason why, const char *text);
+
+/* What is due is put off: we could not hear what was said. */
+void ff_engine_give_time(struct ff_engine *e);
 
 /* --- decide_host.c --- */
 void ff_host_open_all(struct ff_engine *e);
@@ -188,11 +226,15 @@ struct unit_at {
 	uint32_t job, unit, host;
 	uint32_t worker;  /* a record's number; FF_NOBODY */
 	const char *name; /* of the unit, for as long as the decision; NULL: it is to be made */
+	bool told;	  /* the job's front knows this attempt's end … */
+	bool again;	  /* … and wants another */
 };
 void ff_unit_started(struct ff_engine *e, const struct unit_at *at);
 /* An attempt came to an end; it is run again if it may be. */
 void ff_unit_finished(struct ff_engine *e, const struct unit_at *at,
 		      const struct ff_result *result);
+/* One more failure does not end it. */
+bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit);
 /* Its host went away under it. */
 void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, const char *reason,
 		  int64_t duration_us);
@@ -234,7 +276,61 @@ void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job);
 bool ff_run_session_runs(const struct ff_engine *e, const struct session *session);
 void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alone,
 			 const char *reason);
+void ff_run_session_feed_moved(struct ff_engine *e, uint32_t job);
+
+/* --- decide_end.c --- */
 void ff_run_session_free(struct ff_engine *e, struct session *session);
+void ff_run_session_take_out(struct ff_engine *e, struct session *session, uint32_t running,
+			     bool host_lost);
+/* The running unit's end. `input`: of its worker; NULL. */
+void ff_run_session_report(struct ff_engine *e, struct session *session, const char *reason,
+			   const struct ff_input *input);
+void ff_run_session_over(struct ff_engine *e, struct session *session, const char *reason,
+			 const struct ff_input *input);
+/* It crashed, and its job's front is asked what becomes of the unit; false: nobody is. */
+bool ff_run_session_hold(struct ff_engine *e, struct session *session, const char *reason,
+			 const struct ff_input *input);
+void ff_run_session_release(struct ff_engine *e, struct session *session, bool again);
+/* Nobody will answer: all of the job that are held. */
+void ff_run_session_release_all(struct ff_engine *e, uint32_t job);
+
+/* --- decide_front.c --- */
+/* It takes in what is told. */
+bool ff_front_listens(const struct ff_engine *e, uint32_t job);
+/* `worker`: whom it is about; FF_NOBODY. */
+void ff_front_tell(struct ff_engine *e, uint32_t job, const struct ff_front_item *item,
+		   uint32_t worker);
+void ff_front_tell_line(struct ff_engine *e, uint32_t job, const char *text);
+/* A crash, whose end it settles; `session`: waits for that, or NULL. */
+void ff_front_tell_crash(struct ff_engine *e, uint32_t job, struct ff_front_item *item,
+			 uint32_t worker, const struct session *session);
+/* A sign of life came, or something new is owed. */
+void ff_front_wait_anew(struct ff_engine *e, uint32_t job);
+/* A session asks for its job's front, goes on without, or sends it something. */
+void ff_front_needed(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_front_without(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_front_from(struct ff_engine *e, struct session *session, const struct ff_input *input);
+/* What it is told; all of these do nothing for a job without one. `idle`: the session ran no unit
+ * when it ended with an error. */
+void ff_front_hear(struct ff_engine *e, const struct ff_event *event);
+void ff_front_unit(struct ff_engine *e, const struct unit_at *at, const struct ff_result *result,
+		   bool again);
+void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const char *reason);
+void ff_front_not_run(struct ff_engine *e, uint32_t job, const struct ff_event *event);
+void ff_front_down(struct ff_engine *e, struct session *session, const char *error, bool idle);
+void ff_front_stopped(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
+/* What becomes of a unit under which its worker died; false: it can't be asked. */
+bool ff_front_ask(struct ff_engine *e, struct session *session, uint32_t unit, const char *reason);
+/* It wants a unit to be run again that has come to its end meanwhile. */
+void ff_front_refuse(struct ff_engine *e, uint32_t job, uint32_t unit);
+/* Nothing more of the job is to come: it is told, and whether the job has to wait for it. */
+bool ff_front_holds(struct ff_engine *e, uint32_t job);
+/* After its end: what it says of the job counts, too. `bad`: that is bad by what we know. */
+void ff_front_judge(struct ff_engine *e, uint32_t job, bool bad);
+void ff_front_input(struct ff_engine *e, const struct ff_input *input);
+void ff_front_due(struct ff_engine *e, uint32_t job);
+void ff_front_give_time(struct ff_engine *e);
+void ff_front_hurry(struct ff_engine *e, uint32_t job);
 /* --- decide_collect.c --- */
 void ff_run_session_up(struct ff_engine *e, struct session *session);
 void ff_collect_started(struct ff_engine *e, struct session *session, const struct ff_input *input);

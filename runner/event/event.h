@@ -34,6 +34,11 @@
 	X(UNIT_LOST, "unit-lost")	  /* an attempt whose host went away under it */           \
 	X(UNITS_BEFORE, "units-before")	  /* an earlier run, gone on with, had done them */        \
 	X(UNITS_NOT_RUN, "units-not-run") /* the job ended before they could */                    \
+	X(FRONT_STARTED, "front-started") /* the job's front is being opened */                    \
+	X(FRONT_READY, "front-ready")                                                              \
+	X(FRONT_TEXT, "front-text")	    /* what it shows, if it has no terminal */             \
+	X(FRONT_ENDING, "front-ending")	    /* all was told to it */                               \
+	X(FRONT_FINISHED, "front-finished") /* it has said its last, or never will */              \
 	X(NOTICE, "notice")                                                                        \
 	X(JOB_FINISHED, "job-finished")                                                            \
 	X(STOPPING, "stopping")                                                                    \
@@ -82,6 +87,7 @@ enum ff_outcome {
 	X(NO_HOST, "no-host", 3)                                                                   \
 	X(NO_WORKER, "no-worker", 3)                                                               \
 	X(RESTARTS, "restarts", 3) /* too many workers crashed */                                  \
+	X(FRONT, "front", 3)	   /* it could not start, died, or tells another story */          \
 	X(REQUIRED_HOSTS, "required-hosts", 3)                                                     \
 	X(DISK, "disk", 3) /* the journal can't be written */
 
@@ -161,6 +167,10 @@ struct ff_result {
 	bool output_cut;       /* output over the cap was dropped */
 	uint64_t output_bytes; /* all that it wrote */
 	bool leaked;	       /* something kept its output open after the end */
+	/* What the payload wants its job's front to have, as a packed item; NULL: nothing. For the
+	 * front alone: no event that is kept, written or told has it. */
+	const void *front;
+	size_t front_len;
 };
 
 /* What a worker says of itself, as key and value: "python" "3.11.2", "pytest" "7.2.1". */
@@ -299,6 +309,23 @@ struct ff_event {
 			uint32_t count; /* from `index` on; `unit` is given if it is 1 */
 			enum ff_reason why;
 		} units_not_run;
+		struct {
+			const char *const *reasons; /* NULL-terminated */
+		} front_started;
+		struct {
+			const char *rootdir;
+			const char *const *header;
+		} front_ready;
+		struct {
+			const char *text; /* any part of it */
+		} front_text;
+		struct {
+			const char *error; /* NULL: it ended in order */
+			int exit_status;   /* of the payload, for the whole job */
+			bool bad;	   /* that is more than units account for */
+			const char *words; /* NULL: none */
+			struct ff_wait wait;
+		} front_finished;
 		struct {
 			/* "note", "warning", "error", "stderr" (a worker's line), "list" (a test,
 			 * with --collect-only) */

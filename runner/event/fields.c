@@ -75,6 +75,15 @@ static const struct ff_field *const fields[FF_EVENT_KINDS] = {
 	       F("outcome", OUTCOME, units_before.outcome), ),
 	FIELDS(UNITS_NOT_RUN, F("count", U32, units_not_run.count),
 	       F("why", REASON, units_not_run.why), ),
+	FIELDS(FRONT_STARTED, F("reasons", LINES, front_started.reasons), ),
+	FIELDS(FRONT_READY, F("rootdir", TEXT, front_ready.rootdir),
+	       F("header", LINES, front_ready.header), ),
+	FIELDS(FRONT_TEXT, F("text", NAME, front_text.text), ),
+	FIELDS(FRONT_ENDING, ),
+	FIELDS(FRONT_FINISHED, F("error", TEXT, front_finished.error),
+	       F("exit_status", INT, front_finished.exit_status),
+	       F("bad", BOOL, front_finished.bad), F("words", TEXT, front_finished.words),
+	       F("status", WAIT, front_finished.wait), ),
 	FIELDS(NOTICE, F("level", NAME, notice.level), F("text", NAME, notice.text),
 	       F("category", TEXT, notice.category), F("file", TEXT, notice.file),
 	       F("line", NUMBER, notice.line), ),
@@ -116,6 +125,11 @@ unsigned ff_event_needs(enum ff_event_kind kind)
 	case FF_EVENT_COLLECT_PROBLEM:
 	case FF_EVENT_UNITS_BEFORE:
 	case FF_EVENT_UNITS_NOT_RUN:
+	case FF_EVENT_FRONT_STARTED:
+	case FF_EVENT_FRONT_READY:
+	case FF_EVENT_FRONT_TEXT:
+	case FF_EVENT_FRONT_ENDING:
+	case FF_EVENT_FRONT_FINISHED:
 	case FF_EVENT_JOB_FINISHED:
 		return FF_HAS_JOB;
 	case FF_EVENT_UNIT_STARTED:

@@ -87,6 +87,8 @@ static const struct ff_result *copy_result(struct ff_arena *arena, const struct 
 	copy->sections = copy_sections(arena, from);
 	copy->phases = copy_phases(arena, from);
 	copy->properties = copy_properties(arena, from);
+	copy->front = NULL;
+	copy->front_len = 0;
 	return copy;
 }
 

@@ -40,6 +40,7 @@ struct ff_reporter {
 struct ff_reporter_opts {
 	int verbosity;	   /* -1 quiet, 0, 1 a line per unit, 2 with output as it comes */
 	const char *color; /* auto, always, never; NULL: auto */
+	bool front;	   /* the run's only job may have a front, whose the terminal then is */
 	bool stdout_taken; /* another reporter writes to stdout: people's text goes to stderr */
 	/* Called, from any thread, when a reporter that was full is so no more. NULL: nobody waits.
 	 */
@@ -82,6 +83,14 @@ bool ff_reporters_deserted(const struct ff_reporters *reporters);
 /* After a second Ctrl-C: each one's `abandon`. */
 void ff_reporters_abandon(const struct ff_reporters *reporters);
 void ff_reporters_release(struct ff_reporters *reporters);
+
+/* Where and how people's text goes. */
+struct ff_report_look {
+	int fd; /* stdout, or stderr if that is taken */
+	bool tty, colour;
+	unsigned columns; /* 0: unknown */
+};
+struct ff_report_look ff_report_look(const struct ff_reporter_opts *opts);
 
 /* On stdout, or stderr if that is taken. */
 struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts);

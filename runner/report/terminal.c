@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -271,6 +272,7 @@ static void on_unit_started(struct ff_terminal *t, const struct ff_event *event)
 
 static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event)
 {
+	size_t before = t->failures.len;
 	bool bad;
 
 	running_ended(t, event->job, event->index);
@@ -278,7 +280,8 @@ static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event
 	if (!event->u.unit_finished.result)
 		return;
 	bad = ff_outcome_bad(event->u.unit_finished.result->outcome);
-	ff_terminal_say_unit(t, event);
+	if (!ff_terminal_has_front(t, event))
+		ff_terminal_say_unit(t, event);
 	if (!event->u.unit_finished.final) {
 		t->retries++;
 		ff_map_set(&t->retried, ff_terminal_unit_key(t, event->job, event->index, 0), t);
@@ -288,6 +291,7 @@ static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event
 	t->failed += bad;
 	if (bad)
 		ff_terminal_keep_failure(t, event);
+	ff_terminal_withhold(t, event, before);
 	if (ff_map_del(&t->retried, ff_terminal_unit_key(t, event->job, event->index, 0)) && !bad)
 		ff_terminal_keep_flaky(t, event);
 	ff_terminal_say_progress(t);
@@ -411,6 +415,9 @@ static void (*const handlers[FF_EVENT_KINDS])(struct ff_terminal *t,
 	[FF_EVENT_UNIT_FINISHED] = on_unit_finished,
 	[FF_EVENT_UNIT_LOST] = on_unit_lost,
 	[FF_EVENT_UNITS_NOT_RUN] = on_units_not_run,
+	[FF_EVENT_FRONT_STARTED] = ff_terminal_front_started,
+	[FF_EVENT_FRONT_TEXT] = ff_terminal_front_text,
+	[FF_EVENT_FRONT_FINISHED] = ff_terminal_front_finished,
 	[FF_EVENT_NOTICE] = ff_terminal_say_notice,
 	[FF_EVENT_JOB_FINISHED] = on_job_finished,
 	[FF_EVENT_STOPPING] = on_stopping,
@@ -425,6 +432,8 @@ static void terminal_event(struct ff_reporter *reporter, const struct ff_event *
 	t->now_us = event->time_us;
 	if ((unsigned)event->kind < FF_EVENT_KINDS && handlers[event->kind])
 		handlers[event->kind](t, event);
+	if (ff_terminal_hushed(t, event))
+		return;
 	/* While a block is drawn, lines wait for its next frame: no flicker. */
 	if (t->screen.block && !t->over && event->kind != FF_EVENT_INTERRUPTED &&
 	    t->screen.text.len < TEXT_PENDING)
@@ -451,8 +460,8 @@ static void terminal_tick(struct ff_reporter *reporter, int64_t now_us)
 	struct ff_buf block = FF_BUF_INIT;
 	unsigned rows;
 
-	if (!t->setup.tty || t->setup.verbosity < 0 || t->over || t->started_us == 0 ||
-	    ff_writer_error(t->screen.writer) ||
+	if (t->voice != FF_TERMINAL_OWN || !t->setup.tty || t->setup.verbosity < 0 || t->over ||
+	    t->started_us == 0 || ff_writer_error(t->screen.writer) ||
 	    (t->drawn_us > 0 && now_us - t->drawn_us < DRAW_EVERY_US))
 		return;
 	t->drawn_us = now_us;
@@ -463,7 +472,9 @@ static void terminal_tick(struct ff_reporter *reporter, int64_t now_us)
 
 static bool terminal_full(const struct ff_reporter *reporter)
 {
-	return ff_writer_full(((const struct ff_terminal *)reporter)->screen.writer);
+	const struct ff_terminal *t = (const struct ff_terminal *)reporter;
+
+	return ff_writer_full(t->screen.writer) || (t->aside && ff_writer_full(t->aside));
 }
 
 static int terminal_finish(struct ff_reporter *reporter, struct ff_err *err)
@@ -471,6 +482,8 @@ static int terminal_finish(struct ff_reporter *reporter, struct ff_err *err)
 	struct ff_terminal *t = (struct ff_terminal *)reporter;
 	int errnum;
 
+	if (t->aside)
+		ff_writer_finish(t->aside);
 	ff_screen_frame(&t->screen, NULL, 0);
 	errnum = ff_writer_finish(t->screen.writer);
 	if (errnum && errnum != ECANCELED && !ff_writer_deserted(t->screen.writer))
@@ -486,7 +499,11 @@ static bool terminal_deserted(const struct ff_reporter *reporter)
 
 static void terminal_abandon(struct ff_reporter *reporter)
 {
-	ff_writer_abandon(((struct ff_terminal *)reporter)->screen.writer);
+	struct ff_terminal *t = (struct ff_terminal *)reporter;
+
+	if (t->aside)
+		ff_writer_abandon(t->aside);
+	ff_writer_abandon(t->screen.writer);
 }
 
 static void terminal_free(struct ff_reporter *reporter)
@@ -503,6 +520,8 @@ static void terminal_free(struct ff_reporter *reporter)
 
 		ff_free(job->name);
 		ff_free(job->reason);
+		ff_buf_release(&job->line);
+		ff_buf_release(&job->withheld);
 		ff_free(job);
 	}
 	while (ff_map_next(&t->output, &cursor, NULL, &line)) {
@@ -518,6 +537,7 @@ static void terminal_free(struct ff_reporter *reporter)
 	ff_buf_release(&t->warnings);
 	ff_buf_release(&t->flaky);
 	ff_buf_release(&t->scratch);
+	ff_writer_free(t->aside);
 	ff_screen_release(&t->screen);
 	ff_free(t);
 }
@@ -544,6 +564,7 @@ struct ff_reporter *ff_terminal_new(const struct ff_terminal_setup *setup)
 	ff_list_init(&t->host_list);
 	ff_list_init(&t->job_list);
 	ff_list_init(&t->running_list);
+	t->voice = setup->front ? FF_TERMINAL_HELD : FF_TERMINAL_OWN;
 	return &t->base;
 }
 
@@ -558,16 +579,28 @@ static bool wants_colour(const char *when, bool tty)
 	return (force && *force) || (tty && !(no && *no));
 }
 
-struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts)
+struct ff_report_look ff_report_look(const struct ff_reporter_opts *opts)
 {
 	const char *term = getenv("TERM");
-	int fd = opts->stdout_taken ? STDERR_FILENO : STDOUT_FILENO;
-	bool tty = isatty(fd) && !(term && strcmp(term, "dumb") == 0);
+	struct ff_report_look look = {.fd = opts->stdout_taken ? STDERR_FILENO : STDOUT_FILENO};
+	struct winsize size;
+
+	look.tty = isatty(look.fd) && !(term && strcmp(term, "dumb") == 0);
+	look.colour = wants_colour(opts->color, look.tty);
+	if (look.tty && ioctl(look.fd, TIOCGWINSZ, &size) == 0)
+		look.columns = size.ws_col;
+	return look;
+}
+
+struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts)
+{
+	const struct ff_report_look look = ff_report_look(opts);
 	struct ff_terminal_setup setup = {
-		.writer = {.fd = fd, .wake = opts->wake, .ctx = opts->ctx},
-		.tty = tty,
-		.colour = wants_colour(opts->color, tty),
+		.writer = {.fd = look.fd, .wake = opts->wake, .ctx = opts->ctx},
+		.tty = look.tty,
+		.colour = look.colour,
 		.verbosity = opts->verbosity,
+		.front = opts->front,
 	};
 
 	return ff_terminal_new(&setup);

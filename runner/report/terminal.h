@@ -60,7 +60,9 @@ struct ff_terminal_job {
 	bool over;
 	enum ff_job_result result;
 	enum ff_reason why;
-	char *reason; /* NULL: none */
+	char *reason;		      /* NULL: none */
+	bool front;		      /* it tells its own story */
+	struct ff_buf line, withheld; /* of that, unfinished; failures, in case it does not */
 };
 
 struct ff_terminal_running {
@@ -76,6 +78,14 @@ struct ff_terminal_setup {
 	bool tty; /* a block may be redrawn */
 	bool colour;
 	int verbosity;
+	bool front; /* the job's may have the same terminal */
+};
+
+/* Whose the terminal is. */
+enum ff_terminal_voice {
+	FF_TERMINAL_OWN,
+	FF_TERMINAL_HELD,   /* a front may come: what there is to say waits */
+	FF_TERMINAL_SILENT, /* it is the front's */
 };
 
 struct ff_terminal {
@@ -83,9 +93,11 @@ struct ff_terminal {
 	struct ff_terminal_setup setup;
 	struct ff_screen screen;
 	const struct ff_terminal_glyphs *glyphs;
-	struct ff_buf scratch; /* keys */
-	int64_t started_us;    /* wall time of the first event */
-	int64_t now_us;	       /* wall time of the latest */
+	enum ff_terminal_voice voice;
+	struct ff_writer *aside; /* to stderr; NULL: nothing went there */
+	struct ff_buf scratch;	 /* keys */
+	int64_t started_us;	 /* wall time of the first event */
+	int64_t now_us;		 /* wall time of the latest */
 	bool over;
 
 	uint32_t hosts;		/* of the run */
@@ -170,6 +182,16 @@ void ff_terminal_say_output(struct ff_terminal *t, const struct ff_event *event)
 /* Lines of output of a unit that runs no more and had no end. */
 void ff_terminal_end_output(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_say_progress(struct ff_terminal *t);
+
+/* terminal_front.c */
+/* Whether nothing is shown now. */
+bool ff_terminal_hushed(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_front_started(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_front_text(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_front_finished(struct ff_terminal *t, const struct ff_event *event);
+bool ff_terminal_has_front(struct ff_terminal *t, const struct ff_event *event);
+/* What was added to the failures since they were `before` long is not shown at the end. */
+void ff_terminal_withhold(struct ff_terminal *t, const struct ff_event *event, size_t before);
 
 /* terminal_end.c */
 void ff_terminal_keep_failure(struct ff_terminal *t, const struct ff_event *event);

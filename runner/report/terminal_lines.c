@@ -145,7 +145,8 @@ void ff_terminal_say_notice(struct ff_terminal *t, const struct ff_event *event)
 	const char *end = strchr(text, '\n');
 
 	if (event->u.notice.category) {
-		ff_terminal_keep_warning(t, event);
+		if (!ff_terminal_has_front(t, event))
+			ff_terminal_keep_warning(t, event);
 		return;
 	}
 	if (error && event->host && !event->unit)

@@ -17,6 +17,8 @@ struct move {
 enum { KEEP = 0xff, ANY = 0xff };
 
 #define BIT(state) (1U << (state))
+#define FRONT_LIVES                                                                                \
+	(BIT(FF_FRONTSTATE_OPENING) | BIT(FF_FRONTSTATE_READY) | BIT(FF_FRONTSTATE_FINISHING))
 
 static const struct move host_moves[FF_EVENT_KINDS] = {
 	[FF_EVENT_HOST_JOINING] = {BIT(FF_HOST_UNUSED) | BIT(FF_HOST_AWAY), FF_HOST_JOINING},
@@ -71,8 +73,25 @@ static const struct move job_moves[FF_EVENT_KINDS] = {
 	/* Also of a job that is never begun. */
 	[FF_EVENT_UNITS_BEFORE] = {BIT(FF_JOBSTATE_WAITING) | BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_UNITS_NOT_RUN] = {BIT(FF_JOBSTATE_WAITING) | BIT(FF_JOBSTATE_RUNNING), KEEP},
+	[FF_EVENT_FRONT_STARTED] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
+	[FF_EVENT_FRONT_READY] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
+	[FF_EVENT_FRONT_TEXT] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
+	[FF_EVENT_FRONT_ENDING] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
+	[FF_EVENT_FRONT_FINISHED] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_JOB_FINISHED] = {BIT(FF_JOBSTATE_WAITING) | BIT(FF_JOBSTATE_RUNNING),
 				   FF_JOBSTATE_FINISHED},
+};
+
+static const struct move front_moves[FF_EVENT_KINDS] = {
+	[FF_EVENT_FRONT_STARTED] = {BIT(FF_FRONTSTATE_NONE), FF_FRONTSTATE_OPENING},
+	[FF_EVENT_FRONT_READY] = {BIT(FF_FRONTSTATE_OPENING), FF_FRONTSTATE_READY},
+	[FF_EVENT_FRONT_TEXT] = {FRONT_LIVES, KEEP},
+	[FF_EVENT_FRONT_ENDING] = {BIT(FF_FRONTSTATE_OPENING) | BIT(FF_FRONTSTATE_READY),
+				   FF_FRONTSTATE_FINISHING},
+	/* One with an error has failed: move_front. */
+	[FF_EVENT_FRONT_FINISHED] = {FRONT_LIVES, FF_FRONTSTATE_FINISHED},
+	/* A job ends behind its front. */
+	[FF_EVENT_JOB_FINISHED] = {ANY & ~FRONT_LIVES, KEEP},
 };
 
 static const struct move run_moves[FF_EVENT_KINDS] = {
@@ -184,6 +203,9 @@ static int check_moves(const struct ff_state *state, const struct ff_event *even
 		return refuse(err, event, "job", event->job, "is missing");
 	if (job_moves[kind].from && !may(job_moves, kind, s->job->state))
 		return refuse_in(err, event, "job", s->job->name, ff_job_state_word(s->job->state));
+	if (front_moves[kind].from && !may(front_moves, kind, s->job->front.state))
+		return refuse_in(err, event, "the front of job", s->job->name,
+				 ff_front_state_word(s->job->front.state));
 	if (run_moves[kind].from && !may(run_moves, kind, state->run.state))
 		return ff_err_set(err, FF_EINVAL, "event %llu, %s: the run is %s",
 				  (unsigned long long)event->seq, ff_event_word(kind),
@@ -433,6 +455,23 @@ static unsigned next_of_run(const struct ff_state *state, const struct ff_event 
 	return next_of(run_moves, event);
 }
 
+static void move_front(struct ff_job_record *job, const struct ff_event *event)
+{
+	unsigned next = next_of(front_moves, event);
+
+	if (next == KEEP)
+		return;
+	if (event->kind == FF_EVENT_FRONT_FINISHED) {
+		job->front.exit_status = event->u.front_finished.exit_status;
+		job->front.bad = event->u.front_finished.bad;
+		if (event->u.front_finished.error)
+			next = FF_FRONTSTATE_FAILED;
+	}
+	trace("front of", job->name, ff_front_state_word(job->front.state),
+	      ff_front_state_word((enum ff_front_state)next), event);
+	job->front.state = (enum ff_front_state)next;
+}
+
 static void move_run(struct ff_state *state, const struct ff_event *event, unsigned next)
 {
 	if (next == KEEP || next == state->run.state)
@@ -542,6 +581,8 @@ int ff_state_apply(struct ff_state *state, const struct ff_event *event, struct 
 		set_text(&s.job->digest, event->u.collected.digest);
 	}
 	MOVE(host, s.host, next_of(host_moves, event));
+	if (s.job)
+		move_front(s.job, event);
 	MOVE(job, s.job, next_of(job_moves, event));
 	if (s.unit)
 		move_unit(state, event, &s);

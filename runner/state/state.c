@@ -19,6 +19,7 @@ WORDS(HOST, host)
 WORDS(WORKER, worker)
 WORDS(UNIT, unit)
 WORDS(JOB, job)
+WORDS(FRONT, front)
 WORDS(RUN, run)
 #undef X
 
@@ -153,6 +154,7 @@ static bool jobs_equal(const struct ff_job_record *a, const struct ff_job_record
 	if (!(same_text(a->name, b->name) && SAME(state) && SAME(result) && SAME(why) &&
 	      SAME(units_len) && SAME(units_done) && SAME(running) && SAME(workers) &&
 	      SAME(problems) && SAME(crashes) && SAME(known) && same_text(a->digest, b->digest) &&
+	      SAME(front.state) && SAME(front.exit_status) && SAME(front.bad) &&
 	      counts_equal(&a->counts, &b->counts)))
 		return differ(err, "job", a->name);
 	for (uint32_t i = 0; a->units && i < a->units_len; i++)

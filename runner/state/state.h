@@ -46,6 +46,15 @@ enum { FF_NOBODY = UINT32_MAX }; /* no such record */
 	X(KILLING, "killing")	/* and what runs is ended */                                       \
 	X(FINISHED, "finished")
 
+/* The front of a job. */
+#define FF_FRONT_STATE_MAP(X)                                                                      \
+	X(NONE, "none")                                                                            \
+	X(OPENING, "opening")                                                                      \
+	X(READY, "ready")                                                                          \
+	X(FINISHING, "finishing") /* it knows all */                                               \
+	X(FINISHED, "finished")                                                                    \
+	X(FAILED, "failed")
+
 #define X(name, word) FF_HOST_##name,
 enum ff_host_state { FF_HOST_STATE_MAP(X) FF_HOST_STATES };
 #undef X
@@ -60,6 +69,10 @@ enum ff_job_state { FF_JOB_STATE_MAP(X) FF_JOB_STATES };
 #undef X
 #define X(name, word) FF_RUN_##name,
 enum ff_run_state { FF_RUN_STATE_MAP(X) FF_RUN_STATES };
+#undef X
+
+#define X(name, word) FF_FRONTSTATE_##name,
+enum ff_front_state { FF_FRONT_STATE_MAP(X) FF_FRONT_STATES };
 #undef X
 
 struct ff_host_record {
@@ -92,6 +105,12 @@ struct ff_unit_record {
 	uint32_t host;	   /* of the latest attempt; FF_NOBODY */
 };
 
+struct ff_front_record {
+	enum ff_front_state state;
+	int exit_status; /* when finished */
+	bool bad;
+};
+
 struct ff_job_record {
 	char *name;
 	enum ff_job_state state;
@@ -106,6 +125,7 @@ struct ff_job_record {
 	uint32_t crashes;    /* of workers */
 	bool known;	     /* its units are */
 	char *digest;	     /* of the collection that gave them; NULL */
+	struct ff_front_record front;
 	struct ff_counts counts;
 };
 
@@ -152,6 +172,7 @@ const char *ff_host_state_word(enum ff_host_state state);
 const char *ff_worker_state_word(enum ff_worker_state state);
 const char *ff_unit_state_word(enum ff_unit_state state);
 const char *ff_job_state_word(enum ff_job_state state);
+const char *ff_front_state_word(enum ff_front_state state);
 const char *ff_run_state_word(enum ff_run_state state);
 
 /* Whether both say the same of a run; else the first difference in words. For tests. */

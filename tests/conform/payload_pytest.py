@@ -2,7 +2,6 @@
 Run with: python3 -m pytest tests/conform/payload_pytest.py"""
 import hashlib
 import os
-import pathlib
 import struct
 import subprocess
 import sys
@@ -17,8 +16,8 @@ from execnet.gateway_io import Popen2IOMaster
 from execnet.xspec import XSpec
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-PAYLOAD = [os.path.join(TOP, "plugins", "pytest", name) for name in ("reports.py", "payload.py")]
 sys.path.insert(0, os.path.join(TOP, "tests", "fakes"))
+from front_runner import PAYLOAD, joined  # noqa: E402
 from worker_text import worker_text  # noqa: E402
 LIMIT = 60
 
@@ -228,7 +227,7 @@ class Run:
         self.wants = 0
         gateway, close = opener(folder)
         try:
-            source = "".join(pathlib.Path(path).read_text() for path in PAYLOAD)
+            source = joined(PAYLOAD)
             kwargs = dict(
                 args=list(args), workerid="gw0", workercount=1, testrunuid="uid",
                 mainargv=["farflung", "x"], dist="load", pythonpath=None,
@@ -414,6 +413,7 @@ def test_what_arrives(suite):
     assert run.failing("test_surrogate")[0]["outcome"] == "failed"
     assert run.finished["workeroutput"] == {
         "told": 3, "odd": "odd", "deep": [{"x": (3, 1.5)}], "got": "gw0",
+        "exitstatus": 1, "shouldfail": False, "shouldstop": False,
     }
     (warning,) = run.named("warning")
     assert warning["message"] == "careful" and warning["category"] == "UserWarning"

@@ -163,7 +163,7 @@ def test_last(s): log("last")
 def test_collection_error_is_told_and_nothing_runs(farflung, python, tmp_path):
     make_suite(farflung.cwd, {"test_broken.py": "import nonesuch_module\n"}.items())
     ours = tmp_path / "ours.xml"
-    done = farflung.run("pytest", "-n", 2, "--python", python, "--junit", ours, code=1)
+    done = farflung.run("pytest", "-n", 2, "--python", python, "--junit", ours, code=2)
     assert "No module named 'nonesuch_module'" in done.stdout
     assert "1 not collected" in done.stderr
     got = junit_outcomes(ours)
@@ -176,13 +176,13 @@ def test_collection_error_is_told_and_nothing_runs(farflung, python, tmp_path):
 
 def test_usage_error_is_pytests_own(farflung, python):
     make_suite(farflung.cwd)
-    done = farflung.run("pytest", "-n", 2, "--python", python, "--", "--no-such-option", code=2)
+    done = farflung.run("pytest", "-n", 2, "--python", python, "--", "--no-such-option", code=4)
     assert "--no-such-option" in done.stdout + done.stderr
 
 
 def test_nothing_collected_is_no_success(farflung, python):
     make_suite(farflung.cwd)
-    done = farflung.run("pytest", "-n", 2, "--python", python, "--", "-k", "nothing_like_it", code=1)
+    done = farflung.run("pytest", "-n", 2, "--python", python, "--", "-k", "nothing_like_it", code=5)
     assert "no tests were collected" in done.stderr
 
 

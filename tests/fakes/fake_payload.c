@@ -367,6 +367,49 @@ static void on_error(struct incoming *in)
 		in->sink->session_error(in->ctx, (enum ff_reason)why, rest(in) ? rest(in) : "");
 }
 
+/* The words that are left, as a list that `give` gets. */
+static void with_words(struct incoming *in,
+		       void (*give)(const struct incoming *in, const struct ff_value *list))
+{
+	struct ff_value names[LINES_MAX];
+	size_t len = 0;
+
+	while (rest(in) && len < LINES_MAX)
+		names[len++] = ff_str(word(in));
+	if (!in->bad) {
+		struct ff_value list = ff_collection(FF_LIST, names, len);
+
+		give(in, &list);
+	}
+}
+
+static void give_needs(const struct incoming *in, const struct ff_value *list)
+{
+	in->sink->needs_front(in->ctx, list, NULL);
+}
+
+static void give_without(const struct incoming *in, const struct ff_value *list)
+{
+	in->sink->without(in->ctx, list);
+}
+
+static void on_needs(struct incoming *in)
+{
+	with_words(in, give_needs);
+}
+
+static void on_without(struct incoming *in)
+{
+	with_words(in, give_without);
+}
+
+static void on_to_front(struct incoming *in)
+{
+	struct ff_value value = ff_str(rest(in) ? rest(in) : "");
+
+	in->sink->to_front(in->ctx, &value);
+}
+
 static int on_item(const struct ff_value *item, const struct ff_payload_sink *sink, void *ctx,
 		   struct ff_err *err)
 {
@@ -390,6 +433,9 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		{"finished", on_finished},
 		{"bad", on_bad},
 		{"error", on_error},
+		{"needs", on_needs},
+		{"without", on_without},
+		{"to-front", on_to_front},
 	};
 	char *text = item->kind == FF_STR ? ff_xstrndup(item->text, item->len) : ff_xstrdup("");
 	struct incoming in = {.rest = text, .sink = sink, .ctx = ctx};
@@ -406,6 +452,128 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 	return known && !in.bad ? 0 : ff_err_set(err, FF_EPROTO, "fake: an unknown item");
 }
 
+/* --- the front --- */
+
+static int front_task(const struct ff_payload_job *job, const struct ff_front_run *run,
+		      struct ff_arena *arena, struct ff_task *task, struct ff_err *err)
+{
+	const struct ff_payload_worker here = {.id = "front", .count = run->workers_len};
+
+	(void)err;
+	return make_task("front", job, &here, arena, task);
+}
+
+static void add_value(struct ff_buf *text, const void *value, size_t len)
+{
+	char order[256];
+
+	if (value && ff_fake_payload_order(value, len, order, sizeof(order)))
+		ff_buf_addf(text, " %s", order);
+}
+
+static int front_tell(struct ff_pack *p, const struct ff_front_item *item)
+{
+	static const char *const words[] = {
+		[FF_FRONT_WORKER] = "worker", [FF_FRONT_FROM] = "from", [FF_FRONT_UNIT] = "unit",
+		[FF_FRONT_CRASH] = "crash",   [FF_FRONT_LOST] = "lost", [FF_FRONT_DOWN] = "down",
+		[FF_FRONT_LINE] = "line",     [FF_FRONT_STOP] = "stop", [FF_FRONT_END] = "end",
+	};
+	bool about_unit = item->kind == FF_FRONT_UNIT || item->kind == FF_FRONT_CRASH ||
+			  item->kind == FF_FRONT_LOST;
+	struct ff_buf text = FF_BUF_INIT;
+	int rc;
+
+	ff_buf_addstr(&text, words[item->kind]);
+	if (item->worker && item->kind != FF_FRONT_LOST)
+		ff_buf_addf(&text, " %s", item->worker);
+	if (about_unit && item->unit != UINT32_MAX)
+		ff_buf_addf(&text, " %" PRIu32, item->unit);
+	if (item->node)
+		ff_buf_addf(&text, " %s", item->node->host);
+	if (item->name)
+		ff_buf_addf(&text, " %s", item->name);
+	if (item->text && item->kind != FF_FRONT_END)
+		ff_buf_addf(&text, " %s", item->text);
+	add_value(&text, item->value, item->value_len);
+	if (item->again)
+		ff_buf_addstr(&text, item->kind == FF_FRONT_END ? " interrupted" : " again");
+	rc = pack_text(p, ff_buf_str(&text));
+	ff_buf_release(&text);
+	return rc;
+}
+
+static int front_pass_on(struct ff_pack *p, const void *value, size_t len)
+{
+	struct ff_buf text = FF_BUF_INIT;
+	int rc;
+
+	ff_buf_addstr(&text, "front");
+	add_value(&text, value, len);
+	rc = pack_text(p, ff_buf_str(&text));
+	ff_buf_release(&text);
+	return rc;
+}
+
+/* One word of it: false, it is none, or something is missing. */
+static bool front_word(struct incoming *in, const char *first, const struct ff_front_sink *sink,
+		       void *ctx)
+{
+	static const char *const none[] = {NULL};
+	const char *one = word(in), *text = rest(in) ? rest(in) : "";
+	struct ff_value value = ff_str(text);
+
+	if (in->bad)
+		return false;
+	if (strcmp(first, "ready") == 0)
+		sink->ready(ctx, one, none);
+	else if (strcmp(first, "to") == 0)
+		sink->to_worker(ctx, one, &value);
+	else if (strcmp(first, "again") == 0)
+		sink->again(ctx, one);
+	else if (strcmp(first, "settled") == 0)
+		sink->settled(ctx, one);
+	else if (strcmp(first, "notice") == 0)
+		sink->notice(ctx, one, text);
+	else if (strcmp(first, "error") == 0 && ff_reason_from_word(one) >= 0)
+		sink->error(ctx, (enum ff_reason)ff_reason_from_word(one), text);
+	else if (strcmp(first, "finished") == 0)
+		sink->finished(ctx, atoi(one), false, *text ? text : NULL);
+	else if (strcmp(first, "bad") == 0 && *text)
+		sink->finished(ctx, atoi(one), true, text);
+	else
+		return false;
+	return true;
+}
+
+static int front_item(const struct ff_value *item, const struct ff_front_sink *sink, void *ctx,
+		      struct ff_err *err)
+{
+	char *text = item->kind == FF_STR ? ff_xstrndup(item->text, item->len) : ff_xstrdup("");
+	struct incoming in = {.rest = text};
+	const char *first = word(&in);
+	bool good = true;
+
+	if (strcmp(first, "stop") == 0)
+		sink->stop(ctx, rest(&in) ? rest(&in) : "");
+	else if (strcmp(first, "text") == 0)
+		sink->text(ctx, rest(&in) ? rest(&in) : "", rest(&in) ? strlen(rest(&in)) : 0);
+	else
+		good = front_word(&in, first, sink, ctx);
+	ff_free(text);
+	return good ? 0 : ff_err_set(err, FF_EPROTO, "fake: no item of a front");
+}
+
+static int exit_status(const struct ff_job_end *end)
+{
+	return end->front_status >= 0 ? 40 + end->front_status : end->run_status ? 31 : 30;
+}
+
+static const struct ff_payload_front front = {
+	.task = front_task,
+	.tell = front_tell,
+	.pass_on = front_pass_on,
+	.item = front_item,
+};
 static const struct ff_payload_probe probe = {.command = probe_command, .read = probe_read};
 static const struct ff_payload_discover discover = {.task = discover_task};
 static const struct ff_payload_run run = {.task = run_task, .kill = pack_kill};
@@ -430,5 +598,7 @@ const struct ff_payload ff_fake_payload_session = {
 	.name = "fake-session",
 	.probe = &probe,
 	.session = &session,
+	.front = &front,
+	.exit_status = exit_status,
 	.item = on_item,
 };

@@ -19,6 +19,20 @@
  *	finished STATUS [TEXT]          TEXT: why it stopped
  *	bad STATUS TEXT                 finished, and bad
  *	error REASON TEXT               REASON: usage or payload
+ *	needs WORD…                     asks for the front, with these reasons
+ *	without WORD…
+ *	to-front TEXT
+ *
+ * Its front's items are one str as well:
+ *
+ *	ready ROOTDIR
+ *	to WORKER TEXT                  its word to that
+ *	again NAME, settled NAME, stop TEXT, text TEXT, notice LEVEL TEXT, error REASON TEXT
+ *	finished STATUS [TEXT]          bad STATUS TEXT
+ *
+ * and so is what that is told: "worker gw0 HOST", "from gw0 VALUE", "unit gw0 3 VALUE [again]",
+ * "crash gw0 3 NAME TEXT", "lost 3 NAME TEXT", "down gw0 [TEXT]", "line TEXT", "stop TEXT", "end
+ * [interrupted]"; a session hears "front VALUE". A VALUE is a packed str.
  *
  * Orders are one str, too: "ids", "run 3 4", "take 5", "end", "stop", "idle", "kill". Tasks have no
  * source; call_name is "discover", "run" or "session", and kwargs holds job, args (joined by

@@ -1,6 +1,7 @@
-/* Every item that a worker may send to a payload's codec, and every text of a probe. The lowest bit
- * of the first byte chooses which, the others the payload; the rest is the serialized item or the
- * text. What the sink is given must be whole: all of it is read. */
+/* Every item that a worker or a front may send to a payload's codec, and every text of a probe. The
+ * lowest bit of the first byte chooses a probe, the highest a front, the others the payload; the
+ * rest is the serialized item or the text. What the sink is given must be whole: all of it is read.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,7 +154,34 @@ static void on_session_error(void *ctx, enum ff_reason why, const char *words)
 	text(words);
 }
 
+static void value(const struct ff_value *any)
+{
+	struct ff_buf repr = FF_BUF_INIT;
+
+	if (!any)
+		return;
+	ff_value_repr(&repr, any, 0);
+	read_bytes += repr.len;
+	ff_buf_release(&repr);
+}
+
+static void on_needs_front(void *ctx, const struct ff_value *reasons, const struct ff_value *about)
+{
+	on_ids(ctx, reasons);
+	value(about);
+}
+
+static void on_to_front(void *ctx, const struct ff_value *any)
+{
+	if (!any)
+		abort();
+	value(any);
+}
+
 static const struct ff_payload_sink sink = {
+	.needs_front = on_needs_front,
+	.without = on_ids,
+	.to_front = on_to_front,
 	.missing = on_missing,
 	.started = on_started,
 	.only_collects = on_only_collects,
@@ -168,6 +196,49 @@ static const struct ff_payload_sink sink = {
 	.notice = on_notice,
 	.session_finished = on_session_finished,
 	.session_error = on_session_error,
+};
+
+static void on_ready(void *ctx, const char *rootdir, const char *const *header)
+{
+	text(rootdir);
+	for (; *header; header++)
+		text(*header);
+}
+
+static void on_to_worker(void *ctx, const char *worker, const struct ff_value *any)
+{
+	on_missing(ctx, worker);
+	on_to_front(ctx, any);
+}
+
+static void on_front_notice(void *ctx, const char *level, const char *words)
+{
+	on_missing(ctx, level);
+	on_missing(ctx, words);
+}
+
+static void on_text(void *ctx, const char *words, size_t len)
+{
+	bytes(words, len);
+}
+
+static void on_front_finished(void *ctx, int exitstatus, bool bad, const char *words)
+{
+	if (exitstatus < 0 || exitstatus > 255)
+		abort();
+	text(words);
+}
+
+static const struct ff_front_sink front_sink = {
+	.ready = on_ready,
+	.to_worker = on_to_worker,
+	.again = on_missing,
+	.settled = on_missing,
+	.stop = on_missing,
+	.text = on_text,
+	.notice = on_front_notice,
+	.error = on_session_error,
+	.finished = on_front_finished,
 };
 
 /* What a probe's script printed; a start file may have printed anything. */
@@ -188,14 +259,16 @@ static void probe(const struct ff_payload_probe *probe, const uint8_t *data, siz
 	ff_arena_release(&arena);
 }
 
-static void item(const struct ff_payload *payload, const uint8_t *data, size_t size)
+static void item(const struct ff_payload *payload, bool front, const uint8_t *data, size_t size)
 {
 	struct ff_item loaded = FF_ITEM_INIT;
 	struct ff_err err = {0};
 
 	if (ff_load_item(&loaded, data, size, NULL, 0, &err) < 0)
 		return;
-	if (payload->item(&loaded.value, &sink, NULL, &err) < 0 && !err.text[0])
+	if ((front ? payload->front->item(&loaded.value, &front_sink, NULL, &err)
+		   : payload->item(&loaded.value, &sink, NULL, &err)) < 0 &&
+	    !err.text[0])
 		abort();
 	ff_item_release(&loaded);
 }
@@ -209,10 +282,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		count++;
 	if (size == 0)
 		return 0;
-	payload = ff_payloads[(data[0] >> 1) % count];
+	payload = ff_payloads[(data[0] >> 1 & 0x3f) % count];
 	if (data[0] & 1 && payload->probe)
 		probe(payload->probe, data + 1, size - 1);
 	else
-		item(payload, data + 1, size - 1);
+		item(payload, data[0] & 0x80 && payload->front, data + 1, size - 1);
 	return 0;
 }

@@ -13,6 +13,7 @@ struct check {
 	uint8_t **ends;	       /* by job and unit: final ends, over all runs of this seed */
 	uint32_t *units;       /* by job: how many there are, once known */
 	struct ff_buf journal; /* of the present run */
+	bool resumed;	       /* an earlier run was gone on with */
 	bool bad;
 };
 

@@ -16,6 +16,9 @@ struct world_session {
 	uint32_t len;
 	uint32_t running; /* UINT32_MAX: none */
 	bool open, collected, end, stopped, waits, over;
+	bool asks; /* waits for its job's front */
+	bool fronted;
+	uint32_t words; /* that it has said to that */
 	const char *digest;
 	int64_t said_at; /* what it says stays in order */
 };
@@ -145,6 +148,17 @@ static void start_next(struct world *world, struct world_session *s)
 	step_in(world, s, took);
 }
 
+/* To its front; numbered, so that their order can be looked at. */
+static void say_to_front(struct world *world, struct world_session *s)
+{
+	struct ff_input *input = about(s, FF_INPUT_SESSION_TO_FRONT);
+
+	s->words++;
+	input->u.packed.bytes = ff_input_bytes(input, (const char *)&s->words, sizeof(s->words));
+	input->u.packed.len = sizeof(s->words);
+	say_in(world, s, input, 0);
+}
+
 static void say_unit_finished(struct world *world, struct world_session *s, enum ff_outcome outcome)
 {
 	struct ff_input *input = about(s, FF_INPUT_UNIT_FINISHED);
@@ -152,6 +166,12 @@ static void say_unit_finished(struct world *world, struct world_session *s, enum
 				   .duration_us = world_duration(world, s->job, s->running)};
 
 	input->unit = s->running;
+	if (s->fronted) {
+		say_to_front(world, s);
+		s->words++;
+		result.front = &s->words;
+		result.front_len = sizeof(s->words);
+	}
 	input->u.result = ff_input_result(input, &result);
 	say_in(world, s, input, 0);
 }
@@ -242,10 +262,26 @@ static void say_collected(struct world *world, struct world_session *s)
 	say_in(world, s, input, 5000 + world_below(world, 200000));
 }
 
+static void ask_front(struct world *world, struct world_session *s)
+{
+	static const char *const reasons[] = {"pytest_terminal_summary (conftest.py)", NULL};
+	struct ff_input *input = about(s, FF_INPUT_SESSION_NEEDS_FRONT);
+
+	s->asks = true;
+	input->u.lines.v = reasons;
+	say(world, s, input);
+}
+
 static void start_session(struct world *world, struct world_session *s)
 {
-	struct ff_input *input = about(s, FF_INPUT_SESSION_STARTED);
+	struct ff_input *input;
 
+	if (!s->fronted && world_has_front(world, s->job) &&
+	    !world_chance(world, world->faults.no_front)) {
+		ask_front(world, s);
+		return;
+	}
+	input = about(s, FF_INPUT_SESSION_STARTED);
 	input->u.started.words = "Python";
 	say(world, s, input);
 	if (world_chance(world, world->faults.missing)) {
@@ -322,6 +358,13 @@ void session_order(struct world *world, const struct ff_order *order)
 	case FF_ORDER_START_SESSION:
 		start_session(world, s);
 		break;
+	case FF_ORDER_PASS_ON:
+		if (!s->asks)
+			break;
+		s->asks = false;
+		s->fronted = true;
+		start_session(world, s);
+		break;
 	case FF_ORDER_ASK_IDS:
 		say_ids(world, s);
 		break;
@@ -339,6 +382,10 @@ void session_order(struct world *world, const struct ff_order *order)
 		answered(world, s);
 		break;
 	case FF_ORDER_END:
+		if (s->asks) {
+			end(world, s, "the payload ended without a word", false);
+			break;
+		}
 		s->end = true;
 		answered(world, s);
 		break;

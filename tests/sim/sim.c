@@ -116,6 +116,12 @@ static void make_faults(struct world_faults *faults, struct world *dice)
 		.collect_error = some(dice, 80, 200),
 		.stop_early = some(dice, 80, 20),
 		.brief = world_chance(dice, 400),
+		.fronts = some(dice, 500, 1000),
+		.front_fails = some(dice, 80, 300),
+		.front_dies = some(dice, 150, 60),
+		.front_silent = some(dice, 100, 100),
+		.front_full = some(dice, 200, 100),
+		.no_front = some(dice, 60, 200),
 	};
 }
 
@@ -148,6 +154,7 @@ struct run {
 	struct ff_state state;
 	struct world *world;
 	struct ff_decision decision;
+	bool resumed;	/* what was done before is not told again */
 	bool disturbed; /* interrupted, stopped by a disk … : not all need come to their own end */
 };
 
@@ -186,6 +193,20 @@ static void check_required(struct run *run, const struct ff_event *event)
 			   (long long)required);
 }
 
+/* It is told the end: of each unit that has one it has heard. */
+static void check_front(struct run *run, const struct ff_order *order)
+{
+	const struct ff_job_record *job = &run->state.jobs[order->job];
+
+	if (order->kind != FF_ORDER_TELL_FRONT || order->front_item->kind != FF_FRONT_END ||
+	    run->sim->faults.no_front > 0 || run->resumed)
+		return;
+	for (uint32_t i = 0; job->known && i < job->units_len && job->problems == 0; i++)
+		if (!world_front_heard(run->world, order->job, i))
+			check_fail(&run->sim->check,
+				   "the front of %s did not hear how unit %u ended", job->name, i);
+}
+
 static void decide(struct run *run, const struct ff_input *input)
 {
 	struct ff_now now = {world_now(run->world), 1700000000000000 + world_now(run->world)};
@@ -209,7 +230,10 @@ static void decide(struct run *run, const struct ff_input *input)
 			       ff_order_word(order->kind), order->host, order->worker,
 			       order->execution);
 		world_order(run->world, order);
+		check_front(run, order);
 	}
+	if (world_complaint(run->world))
+		check_fail(&run->sim->check, "%s", world_complaint(run->world));
 	ff_decision_clear(&run->decision);
 }
 
@@ -316,7 +340,7 @@ static void run_seed(struct sim *sim)
 		check_replay(&sim->check, &run.state, &before[resumes]);
 		end(&run);
 		world_free(run.world);
-		run = (struct run){.sim = sim, .disturbed = run.disturbed};
+		run = (struct run){.sim = sim, .resumed = true, .disturbed = run.disturbed};
 		run.world = world_new(sim->seed, ++resumes, &sim->plan,
 				      (uint32_t)sim->inventory.len, &sim->faults);
 		memmove(latest_first + 1, latest_first, (resumes - 1) * sizeof(*latest_first));

@@ -74,6 +74,16 @@ bool world_is_slow(const struct world *world, uint32_t job, uint32_t unit)
 	return of_unit(world, job, unit, 4) < world->faults.slow;
 }
 
+bool world_has_front(const struct world *world, uint32_t job)
+{
+	return of_unit(world, job, 0, 8) < world->faults.fronts;
+}
+
+const char *world_complaint(const struct world *world)
+{
+	return world->complaint;
+}
+
 uint32_t world_units(const struct world *world, uint32_t job)
 {
 	return of_unit(world, job, 0, 5) % 40;
@@ -397,6 +407,7 @@ static struct ff_input *nonsense(struct world *world)
 	input->worker = 1000000 + world_below(world, 8);
 	input->execution = 1000000 + world_below(world, 4);
 	input->unit = world_below(world, 50);
+	input->job = 1000000;
 	switch (input->kind) {
 	case FF_INPUT_IDS:
 		input->u.ids.names = names;
@@ -478,7 +489,8 @@ void world_order(struct world *world, const struct ff_order *order)
 	case FF_ORDER_DISCOVER:
 		break;
 	default:
-		session_order(world, order);
+		if (!front_order(world, order))
+			session_order(world, order);
 	}
 	if (world_chance(world, world->faults.nonsense))
 		world_put(world, nonsense(world), world->now + world_below(world, 100000));
@@ -578,6 +590,7 @@ struct world *world_new(uint64_t seed, uint32_t life, const struct ff_plan *plan
 	world->hosts = ff_xcalloc(hosts + 1, sizeof(*world->hosts));
 	world->attempts = ff_xcalloc(plan->len + 1, sizeof(*world->attempts));
 	ff_list_init(&world->sessions);
+	ff_list_init(&world->fronts);
 	return world;
 }
 
@@ -592,6 +605,7 @@ void world_free(struct world *world)
 	while (ff_map_next(&world->executions, &cursor, NULL, &value))
 		ff_free(value);
 	ff_map_release(&world->executions);
+	fronts_free(world);
 	ff_free(world->heap);
 	ff_free(world->hosts);
 	ff_free(world->attempts);

@@ -21,6 +21,9 @@ struct world_faults {
 	uint32_t bomb;			/* units that kill the host that they run on */
 	uint32_t bad;			/* units whose first attempts fail */
 	uint32_t slow;			/* units that exceed their job's time limit */
+	uint32_t fronts;		/* jobs that ask for one */
+	uint32_t front_fails, front_dies, front_silent, front_full;
+	uint32_t no_front; /* sessions of such a job that don't ask */
 	uint32_t differ, missing, collect_error, stop_early;
 	bool brief; /* no fault: units are short, and hosts take some ahead */
 };
@@ -52,6 +55,12 @@ bool world_unit_is_bomb(uint64_t seed, uint32_t job, uint32_t unit,
 			const struct world_faults *faults);
 uint32_t world_unit_bad(uint64_t seed, uint32_t job, uint32_t unit,
 			const struct world_faults *faults);
+/* Whether a job's sessions ask for a front. */
+bool world_has_front(const struct world *world, uint32_t job);
+/* Whether the job's front, if any, was told how the unit ended. */
+bool world_front_heard(const struct world *world, uint32_t job, uint32_t unit);
+/* What is wrong with what was ordered; NULL: nothing. */
+const char *world_complaint(const struct world *world);
 /* How many units a job of sessions has. */
 uint32_t world_units(const struct world *world, uint32_t job);
 

@@ -55,8 +55,9 @@ struct world {
 	size_t heap_len, heap_cap;
 	uint64_t happenings;
 	uint8_t (*attempts)[WORLD_UNITS]; /* by job: that came to an end of their own */
-	struct ff_list sessions;
+	struct ff_list sessions, fronts;
 	struct ff_map executions; /* by number; of brief worlds */
+	const char *complaint;
 };
 
 void world_happen(struct world *world, struct happening happening);
@@ -70,6 +71,9 @@ bool world_is_slow(const struct world *world, uint32_t job, uint32_t unit);
 void session_order(struct world *world, const struct ff_order *order);
 void session_step(struct world *world, uint32_t worker);
 void sessions_die(struct world *world, uint32_t host);
+/* False: it was about no front. */
+bool front_order(struct world *world, const struct ff_order *order);
+void fronts_free(struct world *world);
 void sessions_free(struct world *world);
 
 #endif

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -437,6 +438,50 @@ static void output_closed_by_a_living_one(void **state)
 #test " (SIGCHLD)", test, setup_sigchld, teardown, NULL                            \
 	}
 
+/* One descriptor goes to one child, under the number that it was promised, whichever is ours. */
+static void a_descriptor_is_inherited(void **state)
+{
+	struct watcher watcher;
+	struct ff_spawn spawn = {.stdin_null = true, .inherit_as = 3};
+	int ends[2], high;
+	char got[8];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	high = fcntl(ends[1], F_DUPFD_CLOEXEC, 50);
+	for (int i = 0; i < 2; i++) {
+		spawn.inherit = i == 0 ? high : ends[1];
+		start(*state, &watcher, &spawn, SHELL("echo hello >&3"));
+		await(*state, &watcher);
+		assert_int_equal(WEXITSTATUS(watcher.status), 0);
+		assert_int_equal(read(ends[0], got, sizeof(got)), 6);
+		forget(&watcher);
+	}
+	close(high);
+	high = dup(STDERR_FILENO); /* one of the standard ones, which the child has as a pipe */
+	dup2(ends[1], STDERR_FILENO);
+	spawn.inherit = STDERR_FILENO;
+	start(*state, &watcher, &spawn, SHELL("echo hello >&3"));
+	dup2(high, STDERR_FILENO);
+	close(high);
+	await(*state, &watcher);
+	assert_int_equal(read(ends[0], got, sizeof(got)), 6);
+	forget(&watcher);
+	spawn.inherit = spawn.inherit_as = ends[1];
+	start(*state, &watcher, &spawn, (char *[]){"/bin/ls", "/proc/self/fd", NULL});
+	await(*state, &watcher);
+	snprintf(got, sizeof(got), "\n%d\n", ends[1]);
+	assert_non_null(strstr(ff_buf_str(&watcher.out), got));
+	forget(&watcher);
+	assert_true(fcntl(ends[1], F_GETFD) & FD_CLOEXEC);
+	spawn.inherit = 0;
+	start(*state, &watcher, &spawn, (char *[]){"/bin/ls", "/proc/self/fd", NULL});
+	await(*state, &watcher);
+	assert_null(strstr(ff_buf_str(&watcher.out), got));
+	forget(&watcher);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +501,7 @@ int main(void)
 		BOTH(reading_pauses),
 		BOTH(limit_of_open_files),
 		BOTH(output_closed_by_a_living_one),
+		BOTH(a_descriptor_is_inherited),
 		BOTH(many_leave_nothing),
 	};
 	struct rlimit files;

@@ -114,7 +114,27 @@ static void on_session_error(void *ctx, enum ff_reason why, const char *text)
 	tell("error %s %s;", ff_reason_word(why), text);
 }
 
+static void on_needs_front(void *ctx, const struct ff_value *reasons, const struct ff_value *about)
+{
+	tell("needs ");
+	on_ids(ctx, reasons);
+}
+
+static void on_without(void *ctx, const struct ff_value *reasons)
+{
+	tell("without ");
+	on_ids(ctx, reasons);
+}
+
+static void on_to_front(void *ctx, const struct ff_value *value)
+{
+	tell("to front %s;", value->text);
+}
+
 static const struct ff_payload_sink sink = {
+	.needs_front = on_needs_front,
+	.without = on_without,
+	.to_front = on_to_front,
 	.missing = on_missing,
 	.started = on_started,
 	.only_collects = on_only_collects,
@@ -167,6 +187,9 @@ static void test_items(void **state)
 		{"finished 1 -x was given", "finished 1 -x was given;"},
 		{"bad 3 it broke", "bad 3 it broke;"},
 		{"error usage what?", "error usage what?;"},
+		{"needs a b", "needs ids a b;"},
+		{"without -r", "without ids -r;"},
+		{"to-front some text", "to front some text;"},
 	};
 	static const char *const wrong[] = {
 		"",	     "begin",	     "start",	     "start x", "done 1",
@@ -212,6 +235,115 @@ static void test_orders(void **state)
 	PACK(part->stop(&p), "stop");
 	PACK(part->idle(&p), "idle");
 	PACK(ff_fake_payload_run.run->kill(&p), "kill");
+	ff_buf_release(&buf);
+}
+
+static void on_ready(void *ctx, const char *rootdir, const char *const *header)
+{
+	tell("ready %s;", rootdir);
+}
+
+static void on_to_worker(void *ctx, const char *worker, const struct ff_value *value)
+{
+	tell("to %s %s;", worker, value->text);
+}
+
+static void on_again(void *ctx, const char *name)
+{
+	tell("again %s;", name);
+}
+
+static void on_settled(void *ctx, const char *name)
+{
+	tell("settled %s;", name);
+}
+
+static void on_stop(void *ctx, const char *text)
+{
+	tell("stop %s;", text);
+}
+
+static void on_text(void *ctx, const char *text, size_t len)
+{
+	tell("text %s;", text);
+}
+
+static void on_front_notice(void *ctx, const char *level, const char *text)
+{
+	tell("%s %s;", level, text);
+}
+
+static const struct ff_front_sink front_sink = {
+	.ready = on_ready,
+	.to_worker = on_to_worker,
+	.again = on_again,
+	.settled = on_settled,
+	.stop = on_stop,
+	.text = on_text,
+	.notice = on_front_notice,
+	.error = on_session_error,
+	.finished = on_session_finished,
+};
+
+static void test_front_items(void **state)
+{
+	static const struct {
+		const char *item, *told;
+	} cases[] = {
+		{"ready /r", "ready /r;"},
+		{"to gw0 some text", "to gw0 some text;"},
+		{"again a", "again a;"},
+		{"settled a", "settled a;"},
+		{"stop for now", "stop for now;"},
+		{"text ..F", "text ..F;"},
+		{"notice error careful", "error careful;"},
+		{"error usage what?", "error usage what?;"},
+		{"finished 3", "finished 3 -;"},
+		{"bad 3 it broke", "bad 3 it broke;"},
+	};
+	static const char *const wrong[] = {"", "ready", "done 3", "bad 3", "error x y"};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct ff_value item = ff_str(cases[i].item);
+
+		*told = '\0';
+		assert_int_equal(
+			ff_fake_payload_session.front->item(&item, &front_sink, NULL, NULL), 0);
+		assert_string_equal(told, cases[i].told);
+	}
+	*told = '\0';
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		struct ff_value item = ff_str(wrong[i]);
+
+		assert_int_equal(
+			ff_fake_payload_session.front->item(&item, &front_sink, NULL, NULL),
+			FF_EPROTO);
+		assert_string_equal(told, "");
+	}
+}
+
+static void test_front_is_told(void **state)
+{
+	const struct ff_payload_front *part = ff_fake_payload_session.front;
+	const struct ff_value word = ff_str("value");
+	struct ff_buf buf = FF_BUF_INIT, value = FF_BUF_INIT;
+	struct ff_pack p;
+
+	assert_int_equal(ff_dump_item(&value, &word, NULL), 0);
+#define TELL(expected, ...)                                                                        \
+	PACK(part->tell(&p, &(const struct ff_front_item){__VA_ARGS__}), expected)
+	TELL("from gw0 value", .kind = FF_FRONT_FROM, .worker = "gw0", .value = ff_buf_data(&value),
+	     .value_len = value.len);
+	TELL("unit gw0 3 value again", .kind = FF_FRONT_UNIT, .worker = "gw0", .unit = 3,
+	     .value = ff_buf_data(&value), .value_len = value.len, .again = true);
+	TELL("crash gw0 3 a signal 9", .kind = FF_FRONT_CRASH, .worker = "gw0", .unit = 3,
+	     .name = "a", .text = "signal 9");
+	TELL("lost 3 a no host", .kind = FF_FRONT_LOST, .unit = 3, .name = "a", .text = "no host");
+	TELL("down gw0", .kind = FF_FRONT_DOWN, .worker = "gw0");
+	TELL("stop maxfail", .kind = FF_FRONT_STOP, .text = "maxfail");
+	TELL("end interrupted", .kind = FF_FRONT_END, .text = "", .again = true);
+	PACK(part->pass_on(&p, ff_buf_data(&value), value.len), "front value");
+	ff_buf_release(&value);
 	ff_buf_release(&buf);
 }
 
@@ -268,10 +400,9 @@ static void test_probe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_items),
-		cmocka_unit_test(test_orders),
-		cmocka_unit_test(test_tasks),
-		cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_items),	    cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_front_items), cmocka_unit_test(test_front_is_told),
+		cmocka_unit_test(test_tasks),	    cmocka_unit_test(test_probe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -456,7 +456,7 @@ static void test_task(void **state)
 	assert_string_equal(ff_buf_str(&repr),
 			    "{'args': ['tests', '-x'], 'workerid': 'gw3', 'workercount': 8, "
 			    "'testrunuid': 'r1', 'mainargv': ['pytest', 'tests', '-x'], "
-			    "'dist': 'load', 'output_cap': 1048576}");
+			    "'dist': 'load', 'front': None, 'output_cap': 1048576}");
 	worker.native = true;
 	assert_int_equal(payload->task(&job, &worker, &arena, &task, &err), FF_EUNSUPPORTED);
 	ff_buf_release(&repr);

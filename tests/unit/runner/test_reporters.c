@@ -133,6 +133,20 @@ static struct ff_event evil_event(enum ff_event_kind kind, int round)
 		e.u.job_finished.result = (enum ff_job_result)(round % FF_JOB_RESULTS);
 		e.u.job_finished.reason = EVIL;
 		break;
+	case FF_EVENT_FRONT_STARTED:
+		e.u.front_started.reasons = header;
+		break;
+	case FF_EVENT_FRONT_READY:
+		e.u.front_ready.rootdir = EVIL;
+		e.u.front_ready.header = header;
+		break;
+	case FF_EVENT_FRONT_TEXT:
+		e.u.front_text.text = OWN;
+		break;
+	case FF_EVENT_FRONT_FINISHED:
+		e.u.front_finished.error = round % 2 ? EVIL : NULL;
+		e.u.front_finished.words = EVIL;
+		break;
 	case FF_EVENT_STOPPING:
 		e.u.stopping.reason = EVIL;
 		break;

@@ -84,10 +84,11 @@ struct part {
 
 struct rule {
 	enum ff_event_kind kind;
-	struct part host, worker, unit, job, run;
+	struct part host, worker, unit, job, front, run;
 };
 
 #define ALL_BUT_GONE " unused joining preparing ready draining away "
+#define FRONT_LIVES  " opening ready finishing "
 #define GOING	     " running stopping killing "
 
 static const struct rule rules[] = {
@@ -121,7 +122,14 @@ static const struct rule rules[] = {
 	{FF_EVENT_UNITS_NOT_RUN, .unit = {" waiting ", "not-run"},
 	 .job = {" waiting running ", NULL}},
 	{.kind = FF_EVENT_NOTICE},
-	{FF_EVENT_JOB_FINISHED, .job = {" waiting running ", "finished"}},
+	{FF_EVENT_FRONT_STARTED, .job = {" running ", NULL}, .front = {" none ", "opening"}},
+	{FF_EVENT_FRONT_READY, .job = {" running ", NULL}, .front = {" opening ", "ready"}},
+	{FF_EVENT_FRONT_TEXT, .job = {" running ", NULL}, .front = {FRONT_LIVES, NULL}},
+	{FF_EVENT_FRONT_ENDING, .job = {" running ", NULL},
+	 .front = {" opening ready ", "finishing"}},
+	{FF_EVENT_FRONT_FINISHED, .job = {" running ", NULL}, .front = {FRONT_LIVES, "finished"}},
+	{FF_EVENT_JOB_FINISHED, .job = {" waiting running ", "finished"},
+	 .front = {" none finished failed ", NULL}},
 	{FF_EVENT_STOPPING, .run = {" running stopping ", "stopping"}},
 	{FF_EVENT_INTERRUPTED, .run = {GOING, "stopping"}},
 	{FF_EVENT_RUN_FINISHED, .run = {GOING, "finished"}},
@@ -135,13 +143,15 @@ static bool accepts(const struct part *part, const char *word)
 	return !part->from || strstr(part->from, blanks);
 }
 
-/* States of the five, as numbers. */
+enum { PARTS = 6 };
+
+/* States of the six, as numbers. */
 struct states {
-	unsigned host, worker, unit, job, run;
+	unsigned host, worker, unit, job, front, run;
 };
 
-static const unsigned limits[] = {FF_HOST_STATES, FF_WORKER_STATES, FF_UNIT_STATES, FF_JOB_STATES,
-				  FF_RUN_STATES};
+static const unsigned limits[] = {FF_HOST_STATES, FF_WORKER_STATES, FF_UNIT_STATES,
+				  FF_JOB_STATES,  FF_FRONT_STATES,  FF_RUN_STATES};
 
 static const char *word_of(const struct states *s, int part)
 {
@@ -154,6 +164,8 @@ static const char *word_of(const struct states *s, int part)
 		return ff_unit_state_word((enum ff_unit_state)s->unit);
 	case 3:
 		return ff_job_state_word((enum ff_job_state)s->job);
+	case 4:
+		return ff_front_state_word((enum ff_front_state)s->front);
 	default:
 		return ff_run_state_word((enum ff_run_state)s->run);
 	}
@@ -161,15 +173,15 @@ static const char *word_of(const struct states *s, int part)
 
 static unsigned *part_of(struct states *s, int part)
 {
-	unsigned *parts[] = {&s->host, &s->worker, &s->unit, &s->job, &s->run};
+	unsigned *parts[] = {&s->host, &s->worker, &s->unit, &s->job, &s->front, &s->run};
 
 	return parts[part];
 }
 
 static const struct part *rule_part(const struct rule *rule, int part)
 {
-	const struct part *parts[] = {&rule->host, &rule->worker, &rule->unit, &rule->job,
-				      &rule->run};
+	const struct part *parts[] = {&rule->host, &rule->worker, &rule->unit,
+				      &rule->job,  &rule->front,  &rule->run};
 
 	return parts[part];
 }
@@ -187,6 +199,7 @@ static void arrange(struct ff_state *state, const struct states *s)
 	state->jobs[0].units[0].host = runs ? 0 : FF_NOBODY;
 	state->jobs[0].running = state->run.running = state->hosts[0].running = runs;
 	state->jobs[0].state = (enum ff_job_state)s->job;
+	state->jobs[0].front.state = (enum ff_front_state)s->front;
 	state->run.state = (enum ff_run_state)s->run;
 }
 
@@ -229,11 +242,11 @@ static struct ff_event event_of(enum ff_event_kind kind)
 static void check_moved(const struct ff_state *state, const struct rule *rule,
 			const struct states *before)
 {
-	struct states after = {state->hosts[0].state, state->workers[0].state,
+	struct states after = {state->hosts[0].state,	      state->workers[0].state,
 			       state->jobs[0].units[0].state, state->jobs[0].state,
-			       state->run.state};
+			       state->jobs[0].front.state,    state->run.state};
 
-	for (int part = 0; part < 5; part++) {
+	for (int part = 0; part < PARTS; part++) {
 		const char *to = rule_part(rule, part)->to;
 
 		if (rule->kind == FF_EVENT_INTERRUPTED && before->run == FF_RUN_KILLING)
@@ -247,8 +260,9 @@ static void check_moved(const struct ff_state *state, const struct rule *rule,
 static void check_refused(const struct ff_err *err, const struct rule *rule, const struct states *s,
 			  int part)
 {
-	static const char *const names[] = {"host 'h' is ", "worker 'w' is ", "unit '",
-					    "job 'j' is ", "the run is "};
+	static const char *const names[] = {
+		"host 'h' is ", "worker 'w' is ",	    "unit '",
+		"job 'j' is ",	"the front of job 'j' is ", "the run is "};
 	bool range = rule->kind == FF_EVENT_UNITS_NOT_RUN || rule->kind == FF_EVENT_UNITS_BEFORE;
 
 	assert_non_null(strstr(err->text, "event 1000, "));
@@ -292,14 +306,14 @@ static void test_all_kinds_in_all_states(void **state)
 		struct states good = {0};
 
 		seen[rules[i].kind] = true;
-		for (int part = 0; part < 5; part++)
+		for (int part = 0; part < PARTS; part++)
 			while (!accepts(rule_part(&rules[i], part), word_of(&good, part)))
 				++*part_of(&good, part);
 		if (rules[i].kind == FF_EVENT_UNIT_FINISHED)
 			assert_int_equal(good.unit, FF_UNIT_WAITING);
 		if (rules[i].kind == FF_EVENT_UNIT_FINISHED)
 			good.unit = FF_UNIT_RUNNING;
-		for (int part = 0; part < 5; part++) {
+		for (int part = 0; part < PARTS; part++) {
 			for (unsigned value = 0; value < limits[part]; value++) {
 				struct states s = good;
 
@@ -324,6 +338,28 @@ static void test_words(void **state)
 	assert_string_equal(ff_unit_state_word(FF_UNIT_STATES), "?");
 	assert_string_equal(ff_job_state_word(FF_JOB_STATES), "?");
 	assert_string_equal(ff_run_state_word(FF_RUN_STATES), "?");
+}
+
+/* A front that has failed is no finished one, and its exit status is kept. */
+static void test_front_that_failed(void **state)
+{
+	struct ff_state s;
+
+	begin(&s);
+	TELL(&s, FRONT_STARTED, .job = "j");
+	TELL(&s, FRONT_FINISHED, .job = "j", .u.front_finished.error = "it died");
+	assert_int_equal(s.jobs[0].front.state, FF_FRONTSTATE_FAILED);
+	ff_state_release(&s);
+	begin(&s);
+	TELL(&s, FRONT_STARTED, .job = "j");
+	TELL(&s, FRONT_READY, .job = "j");
+	TELL(&s, FRONT_ENDING, .job = "j");
+	TELL(&s, FRONT_FINISHED, .job = "j", .u.front_finished.exit_status = 2,
+	     .u.front_finished.bad = true);
+	assert_int_equal(s.jobs[0].front.state, FF_FRONTSTATE_FINISHED);
+	assert_int_equal(s.jobs[0].front.exit_status, 2);
+	assert_true(s.jobs[0].front.bad);
+	ff_state_release(&s);
 }
 
 /* --- what belongs together --- */
@@ -611,6 +647,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_kinds_in_all_states),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_front_that_failed),
 		cmocka_unit_test(test_unknown_records),
 		cmocka_unit_test(test_what_belongs_together),
 		cmocka_unit_test(test_a_unit),

@@ -134,6 +134,11 @@ static void fill(const struct ff_state *state, struct ff_event *event)
 		event->u.units_not_run.why = FF_REASON_MAXFAIL;
 		event->unit = event->u.units_not_run.count == 1 ? "test_x" : NULL;
 		break;
+	case FF_EVENT_FRONT_FINISHED:
+		event->u.front_finished.error = one_in(3) ? "it died" : NULL;
+		event->u.front_finished.exit_status = (int)random_below(6);
+		event->u.front_finished.bad = one_in(2);
+		break;
 	case FF_EVENT_JOB_FINISHED:
 		event->u.job_finished.result = (enum ff_job_result)random_below(FF_JOB_RESULTS);
 		event->u.job_finished.why = (enum ff_reason)random_below(FF_REASONS);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <setjmp.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -787,12 +788,45 @@ static void out_of_memory(void **state)
 	}
 }
 
+/* A python worker gets a descriptor of ours as number 3; others see nothing of it. */
+static void a_descriptor_for_the_worker(void **state)
+{
+	struct fixture *fixture = *state;
+	struct ff_open_opts opts = {.opened = on_opened, .closed = on_closed};
+	struct seen seen = {0};
+	struct ff_channel *channel;
+	struct ff_xspec spec;
+	struct ff_err err;
+	char text[8] = "";
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	opts.inherit_fd = ends[1];
+	opts.ctx = &seen;
+	assert_int_equal(ff_xspec_parse(&spec, "popen//via=x", &err), 0);
+	assert_null(ff_open_gateway(fixture->group, &spec, &opts, &err));
+	ff_xspec_release(&spec);
+	assert_int_equal(ff_xspec_parse(&spec, PYTHON, &err), 0);
+	assert_non_null(ff_open_gateway(fixture->group, &spec, &opts, &err));
+	RUN_UNTIL(fixture, seen.opened);
+	assert_int_equal(seen.open_err.code, 0);
+	channel =
+		run(ff_group_get(fixture->group, "gw0"), "import os\nos.write(3, b'hello')", NULL);
+	assert_int_equal(ff_channel_waitclose(channel, 20000, NULL), 0);
+	ff_channel_unref(channel);
+	assert_int_equal(read(ends[0], text, sizeof(text)), 5);
+	assert_string_equal(text, "hello");
+	close(ends[0]);
+	close(ends[1]);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(python_worker),
+		CASE(a_descriptor_for_the_worker),
 		CASE(native_worker),
 		CASE(default_spec),
 		CASE(configured_python),

@@ -108,6 +108,34 @@ static void test_packing(void **state)
 	ff_buf_release(&tree);
 }
 
+/* What was packed as an item becomes a part of another as it is. */
+static void test_packing_items(void **state)
+{
+	const struct ff_value five = ff_int(5), pair = ff_collection(FF_TUPLE, &five, 1);
+	struct ff_buf part = FF_BUF_INIT, out = FF_BUF_INIT, text = FF_BUF_INIT;
+	struct ff_item item = FF_ITEM_INIT;
+	struct ff_pack p;
+
+	assert_int_equal(ff_dump_item(&part, &pair, NULL), 0);
+	ff_pack_init(&p, &out);
+	ff_pack_open(&p, FF_LIST);
+	ff_pack_str(&p, "a");
+	ff_pack_item(&p, ff_buf_data(&part), part.len);
+	ff_pack_none(&p);
+	ff_pack_close(&p);
+	assert_int_equal(ff_pack_done(&p), 0);
+	assert_int_equal(ff_load_item(&item, ff_buf_data(&out), out.len, NULL, 0, NULL), 0);
+	assert_int_equal(ff_value_repr(&text, &item.value, 0), 0);
+	assert_string_equal(ff_buf_str(&text), "['a', (5,), None]");
+	ff_item_release(&item);
+	ff_pack_init(&p, &out);
+	ff_pack_item(&p, ff_buf_data(&part), part.len - 1); /* cut off */
+	assert_int_equal(ff_pack_done(&p), FF_EDUMP);
+	ff_buf_release(&part);
+	ff_buf_release(&out);
+	ff_buf_release(&text);
+}
+
 static void pack_nothing(struct ff_pack *p)
 {
 }
@@ -443,6 +471,7 @@ int main(void)
 		cmocka_unit_test(test_scalars),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_packing),
+		cmocka_unit_test(test_packing_items),
 		cmocka_unit_test(test_packing_refused),
 		cmocka_unit_test(test_dump_refused),
 		cmocka_unit_test(test_versions),

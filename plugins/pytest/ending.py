@@ -1,0 +1,61 @@
+# Part of the pytest payload and of the front: how a session of pytest ended.
+import os
+
+
+class Ending:
+    """How a session ended: the exit status that pytest itself would have, and why."""
+
+    def __init__(self, channel):
+        self.channel = channel
+        self.pid = os.getpid()
+        self.status = 0
+        self.words = ""
+        self.bad = False
+
+    def send(self, *item):
+        try:
+            self.channel.send(item)
+        except OSError:
+            pass  # nobody is left to hear it, but the end goes on
+
+    def set_status(self, status):
+        try:
+            status = int(status or 0)
+        except Exception:
+            self.words = self.words or "the exit status %s is no number" % shown(status)
+            status = 1
+        self.status = status if 0 <= status <= 255 else status & 255 or 1
+
+    def usage(self, text):
+        text = clean(text)
+        lines = [line.strip() for line in text.split("\n") if line.strip()]
+        lines = [line for line in lines if ": error: " in line] or lines or ["usage error"]
+        self.status = 4
+        self.words = lines[0]
+        self.send("usage_error", text)
+
+    def exit(self, exc):
+        self.set_status(2 if exc.returncode is None else exc.returncode)
+        self.words = self.words or words_of(exc)
+
+    def trouble(self, exc):
+        """A hook failed where pytest itself would end with a traceback."""
+        if os.getpid() != self.pid:
+            raise exc
+        text, hook = trace_of(exc)
+        words = words_of(exc) + (" (in %s)" % hook if hook else "")
+        self.status = self.status or 1
+        self.bad = True
+        self.words = self.words or words
+        self.send("trouble", text if hook is None else "in %s:\n%s" % (hook, text))
+
+
+def keep(*values):
+    """Never free `values`: the objects of 20,000 tests take seconds, behind a run that is over. What
+    has to happen at exit is in atexit's hands, or in modules, which are cleared all the same."""
+    import gc
+
+    if hasattr(gc, "freeze"):
+        cycle = list(values)
+        cycle.append(cycle)
+        gc.freeze()

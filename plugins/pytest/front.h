@@ -1,0 +1,12 @@
+/* The front of a pytest job: the conversation with front.py, whose head describes it. */
+#ifndef FF_PLUGINS_PYTEST_FRONT_H
+#define FF_PLUGINS_PYTEST_FRONT_H
+
+#include "payload.h"
+
+extern const struct ff_payload_front ff_pytest_front;
+
+/* pytest's own number for the end of a run of one job. */
+int ff_pytest_exit_status(const struct ff_job_end *end);
+
+#endif

@@ -1,0 +1,591 @@
+# The front of a pytest job: a real pytest session on the controlling machine that runs no test. It is
+# the controller's half of plugins: their hooks fill what workers are given, get every report, and
+# write the files, the cache and the summary. It needs a channel and pytest, and must not know the
+# runner. The build puts reports.py, ending.py, stand_in.py and front_nodes.py before it.
+#
+# Received: ("node", id, {spec, host, python, chdir, local, about})   a worker wants its input
+#           ("from", id, value)          what a worker told, see relay.py
+#           ("test", id, index, value, again)   an attempt has ended; again: and there will be another
+#           ("crash", id, index or None, nodeid or None, text, again)   a worker died
+#           ("lost", index, nodeid, text)  a test without a report: an error, or if the run stops, not run
+#           ("down", id, error or None)  a worker's end
+#           ("line", text)               to be shown between other lines
+#           ("stop", text)               why the run stops early
+#           ("end", interrupted, text)   all is told
+# Sent:     ("ready", {rootdir, wants_starts, header})
+#           ("to", id, {workerinput, basetemp, ids, starts})   what that worker waits for
+#           ("again", nodeid)            a plugin wants a crashed test to be run again
+#           ("settled", nodeid)          that crash is dealt with; no again comes for it any more
+#           ("stop", text)               a plugin wants the run to stop
+#           ("text", str)                output, where `terminal` is None
+#           ("usage_error", text) · ("internal_error", text) · ("trouble", text)
+#           ("finished", {exitstatus, words, bad})   always last; bad: more than tests account for
+import os
+import sys
+import time
+from collections import deque
+
+HELD_MAX = 1000  # results that wait until all workers have collected
+HOLD_SECONDS = 2.0
+PUMP_SECONDS = 0.02  # output is gathered: pytest writes a test's letter by itself
+
+
+class Screen:
+    """Where the session's output goes: descriptor 1, which is the user's, or a pipe to us."""
+
+    def __init__(self, channel, terminal, columns):
+        self.channel = channel
+        self.thread = None
+        if terminal is None:
+            import threading
+
+            reader, writer = os.pipe()
+            os.dup2(writer, 1)
+            os.close(writer)
+            self.mark = os.urandom(16)
+            self.closing = threading.Event()
+            self.thread = threading.Thread(target=self.pump, args=(reader,), daemon=True)
+            self.thread.start()
+            if columns:
+                os.environ.setdefault("COLUMNS", str(columns))
+        elif terminal != 1:
+            os.dup2(terminal, 1)
+            if terminal > 2:
+                os.close(terminal)
+        sys.stdout = sys.__stdout__ = open(1, "w", closefd=False, errors=self.errors())
+
+    def errors(self):
+        return "strict" if self.thread is None else "backslashreplace"
+
+    def pump(self, reader):
+        import codecs
+
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        data, ended = b"", False
+        while not ended:
+            got = os.read(reader, 1 << 16)
+            data += got
+            place = data.find(self.mark)
+            ended = place >= 0 or not got
+            keep = 0 if ended else next(
+                (n for n in range(len(self.mark) - 1, 0, -1) if data.endswith(self.mark[:n])), 0
+            )
+            out = data[: place if place >= 0 else len(data) - keep]
+            data = data[len(out) :]
+            text = decoder.decode(out, ended)
+            try:
+                if text:
+                    self.channel.send(("text", text))
+            except OSError:
+                pass  # read on, so that nobody waits for us
+            if not ended and not self.closing.is_set():
+                self.closing.wait(PUMP_SECONDS)
+        os.close(reader)
+
+    def close(self):
+        """All that was written has been sent or is on the terminal."""
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            pass
+        if self.thread:
+            self.closing.set()
+            os.write(1, self.mark)
+            self.thread.join()
+        os.dup2(2, 1)
+
+
+class Front:
+    """The plugin `dsession`."""
+
+    def __init__(self, channel, config, kw):
+        self.channel = channel
+        self.config = config
+        self.kw = kw
+        self.session = self.sched = self.trdist = None
+        self.terminal = config.pluginmanager.getplugin("terminalreporter")
+        self.verbose = getattr(config.option, "verbose", 0)  # unknown without a terminal
+        self.log = Log()
+        self.shuttingdown = False
+        self.awaited = set()  # of the workers at the start, who have yet to collect
+        self.held = deque()
+        self.holding, self.held_since = True, None
+        self.crashed = deque()  # who has not been replaced
+        self.collect_reports = set()
+        self.seen = set()  # node ids
+        self.not_run = []
+        self.failed = False  # a test, or a collection
+        self.ran = False
+        self.broken = False  # a worker had an internal error
+        self.stop = self.words = ""
+        self.first_fail = False
+        self.told_stop = self.ended = self.interrupted = False
+
+    def send(self, *item):
+        try:
+            self.channel.send(item)
+        except OSError:
+            pass  # nobody is left to hear it, but the end goes on
+
+    def line(self, text):
+        if self.terminal and self.verbose >= 0:
+            self.terminal.write_line(text)
+
+    # pytest's hooks
+
+    def pytest_sessionstart(self, session):
+        self.session = session
+        self.nodemanager = NodeManager(self.config, self.kw["specs"], self.kw["testrunuid"])
+        self.awaited = {spec.id for spec in self.nodemanager.specs}
+        self.replay = Replay(self.config, self.kw["testrunuid"])
+        self.sched = Scheduler(self.config, self.nodemanager, self.run_again)
+        hook = self.config.hook
+        if self.nodemanager.specs:
+            hook.pytest_xdist_setupnodes(config=self.config, specs=self.nodemanager.specs)
+        for impl in self.config.pluginmanager.hook.pytest_xdist_make_scheduler.get_hookimpls():
+            if not str(getattr(impl.plugin, "__module__", "")).startswith("xdist."):
+                self.line("pytest_xdist_make_scheduler (%s) has no effect" % impl.plugin_name)
+
+    def pytest_collection(self):
+        return True  # that is for workers
+
+    def pytest_runtestloop(self, session):
+        starts = self.verbose > 0 or self.others("pytest_runtest_logstart")
+        self.wants_starts = bool(starts)
+        self.wants_ids = bool(self.others("pytest_xdist_node_collection_finished"))
+        rootdir = clean(getattr(self.config, "rootpath", None) or self.config.rootdir)
+        self.send("ready", {"rootdir": rootdir, "wants_starts": self.wants_starts, "header": []})
+        while not self.ended:
+            message = self.receive()
+            if message is not None:
+                self.hear(message)
+        return self.conclude(session)
+
+    def pytest_report_teststatus(self, report):
+        if report.outcome == "rerun":
+            return "rerun", "R", ("RERUN", {"yellow": True})
+
+    def pytest_terminal_summary(self, terminalreporter):
+        if self.not_run and self.verbose >= 0:
+            count, (_, why) = len(self.not_run), self.not_run[0]
+            terminalreporter.write_sep("=", "%d not run: %s" % (count, why.split("\n")[0]))
+            for nodeid, _ in self.not_run if self.verbose > 0 else ():
+                terminalreporter.write_line("NOT RUN %s" % nodeid)
+
+    def pytest_internalerror(self, excrepr):
+        crash = getattr(excrepr, "reprcrash", None)
+        text = clean(excrepr)
+        lines = clean(crash.message if crash else text).strip().split("\n")
+        self.words = self.words or "internal error: %s" % (lines[0] if crash else lines[-1])
+        self.send("internal_error", text)
+
+    def pytest_sessionfinish(self, session):
+        """Around all others."""
+        if self.broken and session.exitstatus in (0, 1, 5):
+            session.exitstatus = 3
+        plugin = self.config.pluginmanager.getplugin("nfplugin")
+        if self.seen and isinstance(getattr(plugin, "cached_nodeids", None), set):
+            plugin.cached_nodeids.update(self.seen)
+        before = session.exitstatus
+        yield
+        if session.exitstatus != before:
+            status = clean(plain(session.exitstatus))
+            self.words = self.words or "a hook set the exit status to %s" % status
+
+    def others(self, name):
+        """Who implements a hook beside pytest, xdist and us."""
+        known = ("_pytest.", "xdist.")
+        return [
+            impl for impl in getattr(self.config.pluginmanager.hook, name).get_hookimpls()
+            if impl.plugin is not self and not str(
+                getattr(impl.plugin, "__module__", None) or getattr(impl.plugin, "__name__", "")
+            ).startswith(known)
+        ]  # fmt: skip
+
+    # messages
+
+    def receive(self):
+        """The next message; None: it is time to let go what is held."""
+        if self.holding and self.held:
+            left = self.held_since + HOLD_SECONDS - time.monotonic()
+            try:
+                return self.channel.receive(max(left, 0.001))
+            except self.channel.TimeoutError:
+                self.release()
+                return None
+            except EOFError:
+                return ("end", True, "")
+        try:
+            return self.channel.receive()
+        except EOFError:
+            return ("end", True, "")
+
+    def hear(self, message):
+        """Handles it now, or later: results are shown below the line that all have collected."""
+        kind = message[0]
+        result = kind in ("test", "crash", "lost") or kind == "from" and message[2][0] == "start"
+        if self.holding:
+            if kind == "down" or kind == "crash":
+                self.awaited.discard(message[1])
+            if result or kind == "down" and self.held:
+                if not self.held:
+                    self.held_since = time.monotonic()
+                self.held.append(message)
+                if len(self.held) >= HELD_MAX or not self.awaited:
+                    self.release()
+                return
+            if kind == "end":
+                self.release(quietly=not self.sched.collection_count)
+        self.handle(message)
+        if self.holding and not self.awaited:
+            self.release()
+
+    def release(self, quietly=False):
+        self.holding = False
+        if self.terminal and not quietly:
+            self.trdist.show()
+            self.terminal.write_line("")
+            if self.verbose > 0:
+                name = SCHEDULERS.get(self.kw["dist"], self.kw["dist"])
+                self.terminal.write_line("scheduling tests via %s" % name)
+        while self.held:
+            self.handle(self.held.popleft())
+
+    def handle(self, message):
+        getattr(self, "on_" + message[0])(*message[1:])
+        self.look_for_stop()
+
+    def node(self, id):
+        return self.nodemanager.nodes.get(id) or self.nodemanager.node(id, {})
+
+    def on_node(self, id, about):
+        hook = self.config.hook
+        if self.crashed:
+            self.line("\nreplacing crashed worker %s" % self.crashed.popleft())
+        node = self.nodemanager.node(id, about)
+        hook.pytest_xdist_newgateway(gateway=node.gateway)
+        basetemp = None
+        factory = getattr(self.config, "_tmp_path_factory", None)
+        if about.get("local") and factory is not None:
+            basetemp = os.path.join(str(factory.getbasetemp()), "popen-" + id)
+        hook.pytest_configure_node(node=node)
+        node.starts = self.wants_starts
+        self.send("to", id, {
+            "workerinput": plain(node.workerinput, left=[1 << 20]),
+            "basetemp": basetemp,
+            "ids": self.wants_ids,
+            "starts": self.wants_starts,
+        })  # fmt: skip
+
+    def on_from(self, id, value):
+        getattr(self, "from_" + value[0])(self.node(id), *value[1:])
+
+    def from_ready(self, node, info):
+        node.workerinfo = dict(info, id=node.gateway.id, spec=node.gateway.spec)
+        self.config.hook.pytest_testnodeready(node=node)
+
+    def from_collected(self, node, count, ids):
+        node.collected = True
+        if ids is not None:
+            self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=ids)
+            self.sched.collection = self.sched.collection or ids
+        self.session.testscollected = count
+        self.sched.collection_count = count
+        if self.terminal:
+            self.trdist.collected(node.gateway.spec, count)
+        self.awaited.discard(node.gateway.id)
+
+    def from_collect_report(self, node, data):
+        key = (data.get("nodeid"), data.get("outcome"), repr(data.get("longrepr")))
+        if key in self.collect_reports:
+            return  # another worker's was the same
+        self.collect_reports.add(key)
+        report = report_of(self.config, data)
+        self.config.hook.pytest_collectreport(report=report)
+        self.failed = self.failed or report.failed
+
+    def from_warning(self, node, warning, when, nodeid, location):
+        self.config.hook.pytest_warning_recorded.call_historic(
+            kwargs={
+                "warning_message": warning_of(warning), "when": when, "nodeid": nodeid,
+                "location": location,
+            }
+        )  # fmt: skip
+
+    def from_internal_error(self, node, text):
+        import pytest
+
+        self.broken = True
+        try:
+            raise AssertionError(text)
+        except AssertionError:
+            excinfo = pytest.ExceptionInfo.from_current()
+            excrepr = excinfo.getrepr()
+            self.config.hook.pytest_internalerror(excrepr=excrepr, excinfo=excinfo)
+
+    def from_start(self, node, nodeid, location):
+        self.config.hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
+
+    def from_output(self, node, output):
+        node.workeroutput = output
+
+    def on_test(self, id, index, value, again):
+        node, hook = self.node(id), self.config.hook
+        if value is None:
+            return self.on_lost(index, "?", "the report of test %s was lost" % index)
+        nodeid, location = value[:2]
+        self.ran = True
+        self.seen.add(nodeid)
+        if not node.starts:
+            hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
+        for report in self.replay.reports(node, index, value):
+            rerun = again and report.outcome == "failed"
+            if rerun:
+                report.outcome = "rerun"
+            hook.pytest_runtest_logreport(report=report)
+            if report.outcome == "failed":
+                self.failed = True
+            if rerun:
+                break
+        hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
+        for warning in value[4]:
+            self.from_warning(node, *warning)
+
+    def on_crash(self, id, index, nodeid, text, again):
+        node = self.node(id)
+        lines = [line for line in text.split("\n") if line.strip()]
+        self.on_down(id, (lines[0] if nodeid and lines else text) or "Not properly terminated")
+        if nodeid is None:
+            return
+        words = "worker %r crashed while running %r" % (id, nodeid)
+        report = failed_report(nodeid, "%s\n%s" % (words, text) if text else words, "???")
+        report.node, report.worker_id, report.item_index = node, id, index
+        report.testrun_uid = self.kw["testrunuid"]
+        self.config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report, sched=self.sched)
+        if again and report.outcome == "failed":
+            report.outcome = "rerun"
+        self.report(report)
+        self.send("settled", nodeid)
+
+    def on_lost(self, index, nodeid, text):
+        if self.stop:
+            self.not_run.append((nodeid, text))
+            return
+        self.report(failed_report(nodeid, text, "setup"))
+
+    def report(self, report):
+        self.ran = True
+        self.seen.add(report.nodeid)
+        self.config.hook.pytest_runtest_logreport(report=report)
+        self.failed = self.failed or report.outcome == "failed"
+
+    def on_down(self, id, error):
+        node = self.node(id)
+        if node.down:
+            return
+        node.down = True
+        if error is None and not hasattr(node, "workeroutput"):
+            node.workeroutput = {"exitstatus": 0, "shouldfail": False, "shouldstop": False}
+        self.config.hook.pytest_testnodedown(node=node, error=error)
+        if error is not None:
+            self.crashed.append(id)
+
+    def on_line(self, text):
+        self.line(text)
+
+    def on_stop(self, text):
+        self.stop = self.stop or clean(text) or "stopped"
+
+    def on_end(self, interrupted, text):
+        self.ended = True
+        self.interrupted = bool(interrupted)
+
+    # the end
+
+    def run_again(self, nodeid):
+        self.send("again", clean(nodeid))
+
+    def look_for_stop(self):
+        """A plugin may want the run to stop; --maxfail does."""
+        why = self.session.shouldfail or self.session.shouldstop
+        if why and not self.told_stop:
+            self.told_stop = True
+            if not self.stop and not self.ended:
+                self.send("stop", clean(why))
+            self.stop = self.stop or clean(why)
+            self.first_fail = self.session.shouldfail
+
+    def conclude(self, session):
+        if self.interrupted:
+            raise KeyboardInterrupt()
+        if self.first_fail:
+            session.shouldfail = self.first_fail  # what failed until all had stopped doesn't count
+        if self.stop:
+            why = session.shouldfail or session.shouldstop or self.stop
+            raise xdist_interrupted()(clean(why))
+        if self.failed and not self.ran and not self.config.option.continue_on_collection_errors:
+            count = session.testsfailed
+            raise session.Interrupted(
+                "%d error%s during collection" % (count, "" if count == 1 else "s")
+            )
+        return True
+
+    def accounts_for(self, status):
+        """Whether what was told of tests says the same as the exit status."""
+        if status == 1:
+            return self.failed
+        stopped = self.interrupted or self.stop or self.failed and not self.ran
+        return status in (0, 5) or status == 2 and bool(stopped)
+
+
+class Entry:
+    """Lets the front in behind all other plugins, in the place of pytest-xdist's controller."""
+
+    def __init__(self, front_args, ending):
+        self.front_args = front_args
+        self.ending = ending
+        self.front = None
+
+    def pytest_keyboard_interrupt(self, excinfo):
+        """An exit that a hook wants is told by pytest, but to nobody who asks for its reason."""
+        if not self.front or not self.front.ended:
+            self.ending.words = self.ending.words or words_of(excinfo.value)
+
+    def pytest_configure(self, config):
+        manager = config.pluginmanager
+        for name in ("dsession", "terminaldistreporter"):
+            manager._name2plugin.pop(name, None)  # unblocked, now that xdist's can't come any more
+        front = self.front = Front(*self.front_args)
+        if front.terminal:
+            front.terminal.showfspath = False
+            front.trdist, plugin = make_status_line(config)
+            manager.register(plugin, "terminaldistreporter")
+        manager.register(front, "dsession")
+
+
+def controller_args(kw):
+    """As pytest-xdist's controller would have been called."""
+    if kw["numprocesses"]:
+        own = ["-n", str(kw["numprocesses"])]
+        own += ["--maxprocesses", str(kw["maxprocesses"])] if kw["maxprocesses"] else []
+    else:
+        own = ["--dist", "load"]
+        for spec in kw["specs"]:
+            own += ["--tx", spec["spec"]]
+    return own + kw["args"]
+
+
+def prepare(kw):
+    """The configuration, with xdist if it is there and nobody put it aside, else with what stands
+    for it."""
+    import importlib.util
+
+    import pytest
+    from _pytest.config import _prepareconfig
+
+    words = " ".join(kw["args"]) + " " + os.environ.get("PYTEST_ADDOPTS", "")
+    installed = importlib.util.find_spec("xdist") is not None and "no:xdist" not in words
+    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
+        installed = installed and "xdist" in words + os.environ.get("PYTEST_PLUGINS", "")
+    args = controller_args(kw)
+    try:
+        return _prepareconfig(args, None if installed else [controller_stand_in()])
+    except (pytest.UsageError, ValueError) as exc:  # it was the other way round
+        words = str(exc)
+        if not ("-n" in words or "--dist" in words or "--tx" in words or "numprocesses" in words):
+            raise
+        return _prepareconfig(args, [controller_stand_in()] if installed else None)
+
+
+def become_controller(config, kw):
+    """The options as pytest-xdist's controller has them."""
+    option = config.option
+    count = kw["numprocesses"]
+    if count and kw["maxprocesses"]:
+        count = min(count, kw["maxprocesses"])
+    option.numprocesses = kw["numprocesses"] or None
+    option.maxprocesses = kw["maxprocesses"] or None
+    option.dist = kw["dist"] if kw["dist"] != "no" else "load"
+    option.distload = False
+    option.tx = ["popen"] * count if count else [spec["spec"] for spec in kw["specs"]]
+    if kw["maxfail"]:
+        option.maxfail = kw["maxfail"]
+    if kw["max_worker_restart"] is not None:
+        option.maxworkerrestart = str(kw["max_worker_restart"])
+    if kw["color"] is not None and getattr(option, "color", "auto") == "auto":
+        option.color = "yes" if kw["color"] else "no"
+    for name in ("dsession", "terminaldistreporter"):
+        config.pluginmanager.set_blocked(name)
+
+
+def run_front(channel, kw):
+    """Gives (the front or None, the session's ending)."""
+    import pytest
+    from _pytest.config import ConftestImportFailure
+
+    config = None
+    ending = Ending(channel)
+    hook = pytest.hookimpl
+    Front.pytest_sessionstart = hook(trylast=True)(Front.pytest_sessionstart)
+    Front.pytest_sessionfinish = hook(hookwrapper=True, tryfirst=True)(Front.pytest_sessionfinish)
+    Entry.pytest_configure = hook(trylast=True)(Entry.pytest_configure)
+    entry = None
+    try:
+        config = prepare(kw)
+        become_controller(config, kw)
+        if kw["mainargv"]:
+            config._parser.prog = os.path.basename(kw["mainargv"][0])
+        entry = Entry((channel, config, kw), ending)
+        config.pluginmanager.register(entry, "farflung-entry")
+        ending.set_status(config.hook.pytest_cmdline_main(config=config))
+    except ConftestImportFailure as exc:
+        ending.usage(conftest_error(exc))
+    except pytest.UsageError as exc:
+        ending.usage("\n".join(str(arg) for arg in exc.args))
+    except pytest.exit.Exception as exc:
+        ending.exit(exc)
+    except BaseException as exc:
+        ending.trouble(exc)
+    for _ in range(2 if config is not None else 0):  # once more for what follows one that failed
+        try:
+            config._ensure_unconfigure()
+        except pytest.exit.Exception as exc:
+            ending.exit(exc)
+        except BaseException as exc:
+            ending.trouble(exc)
+    return entry and entry.front, ending
+
+
+def main(
+    channel, args, mainargv=(), dist="load", specs=(), numprocesses=None, maxprocesses=None,
+    testrunuid="", maxfail=None, max_worker_restart=None, terminal=None, columns=None, color=None,
+):  # fmt: skip
+    import signal
+
+    here = os.getcwd()
+    sys.path[:] = [here if path == "" else path for path in sys.path]
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    if mainargv:
+        sys.argv = list(mainargv)
+    try:  # Ctrl-C at the terminal is the runner's, who tells us
+        signal.signal(signal.SIGINT, lambda *args: None)
+    except ValueError:
+        pass
+    kw = {
+        "args": list(args), "mainargv": list(mainargv or ()), "dist": dist or "load",
+        "specs": list(specs), "numprocesses": numprocesses, "maxprocesses": maxprocesses,
+        "testrunuid": testrunuid, "maxfail": maxfail, "max_worker_restart": max_worker_restart,
+        "color": color,
+    }  # fmt: skip
+    screen = Screen(channel, terminal, columns)
+    front, ending = run_front(channel, kw)
+    screen.close()
+    told = front.accounts_for(ending.status) if front else not ending.status
+    words = ending.words or (front.words or front.stop if front else "")
+    if not told and not words:
+        words = "the exit status is %d, but no test failed" % ending.status
+    channel.send(("finished", {
+        "exitstatus": ending.status, "words": clean(words), "bad": bool(ending.bad or not told),
+    }))  # fmt: skip
+    keep(front)

@@ -1,0 +1,240 @@
+/* How sessions end: with their work done, with a crash, or with their host. What was running there
+ * is reported, what it was given goes back, its slots are free. A crash may have to wait for the
+ * job's front to say whether the unit is run once more. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "dispatch/private.h"
+
+static struct ff_worker_record *record_of(const struct ff_engine *e, const struct session *session)
+{
+	return &e->state->workers[session->record];
+}
+
+static struct engine_job *job_of(const struct ff_engine *e, const struct session *session)
+{
+	return &e->jobs[session->placement.job];
+}
+
+static struct ff_queues *queues_of(const struct ff_engine *e, const struct session *session)
+{
+	return ff_sched_queues(e->sched, session->placement.job);
+}
+
+static struct ff_event about(const struct ff_engine *e, const struct session *session,
+			     enum ff_event_kind kind)
+{
+	return (struct ff_event){
+		.kind = kind,
+		.job = e->state->jobs[session->placement.job].name,
+		.job_id = session->placement.job + 1,
+		.host = e->state->hosts[session->placement.host].name,
+		.host_id = session->placement.host + 1,
+		.worker = record_of(e, session)->name,
+		.worker_id = session->record + 1,
+	};
+}
+
+static struct unit_at at_of(const struct session *session, uint32_t unit)
+{
+	return (struct unit_at){session->placement.job,
+				unit,
+				session->placement.host,
+				session->record,
+				NULL,
+				false,
+				false};
+}
+
+void ff_run_session_free(struct ff_engine *e, struct session *session)
+{
+	ff_engine_not_due(e, &session->timeout);
+	ff_engine_not_due(e, &session->want);
+	ff_list_del(&session->idle);
+	ff_list_del(&session->in_host);
+	ff_list_del(&session->in_job);
+	ff_map_del_u32(&e->sessions, session->record);
+	ff_input_free(session->held);
+	ff_free(session);
+}
+
+/* Its slots are free, its units elsewhere; the session is no more, though its process may be. */
+void ff_run_session_take_out(struct ff_engine *e, struct session *session, uint32_t running,
+			     bool host_lost)
+{
+	struct engine_job *job = job_of(e, session);
+	uint32_t number = session->placement.job;
+
+	if (session->up)
+		ff_queues_worker_down(queues_of(e, session), session->number, running);
+	else
+		ff_sched_session_up(e->sched, number);
+	if (job->ids_from == session->record)
+		ff_collect_ask_another(e, session);
+	if (host_lost)
+		ff_sched_return_pools(e->sched, &session->placement);
+	else
+		ff_sched_return(e->sched, &session->placement);
+	ff_sched_wake(e->sched, number);
+	job->live--;
+	ff_job_touch(e, number);
+}
+
+static const char *seconds(struct ff_engine *e, int64_t us)
+{
+	return ff_engine_text(e, "%.1f", (double)us / 1e6);
+}
+
+/* Why its running unit came to no end of its own. */
+static const char *words_of(struct ff_engine *e, const struct session *session, const char *reason)
+{
+	uint32_t job = session->placement.job;
+	const char *worker = record_of(e, session)->name;
+	const char *host = e->state->hosts[session->placement.host].name;
+
+	if (session->timed_out)
+		return ff_engine_text(e, "timed out after %s s (worker %s on %s was killed)",
+				      seconds(e, e->opts.plan->jobs[job].config->timeout_us),
+				      worker, host);
+	if (ff_engine_killing(e))
+		return "interrupted";
+	return ff_engine_text(e, "worker '%s' on host %s crashed while running '%s': %s", worker,
+			      host, ff_engine_unit_name(e, job, record_of(e, session)->unit),
+			      reason);
+}
+
+/* The unit that was running when the worker died by itself, or was killed. */
+void ff_run_session_report(struct ff_engine *e, struct session *session, const char *reason,
+			   const struct ff_input *input)
+{
+	struct unit_at at = at_of(session, record_of(e, session)->unit);
+	const char *said = input ? input->u.ended.said : NULL;
+	struct ff_result result = {.outcome = session->timed_out     ? FF_OUTCOME_TIMEOUT
+					      : ff_engine_killing(e) ? FF_OUTCOME_LOST
+								     : FF_OUTCOME_CRASHED,
+				   .duration_us = e->now.mono_us - session->started_us};
+
+	result.message = words_of(e, session, reason);
+	result.longrepr = ff_engine_text(e, "%s%s%s", result.message,
+					 said && *said ? "\nits last output on stderr:\n" : "",
+					 said ? said : "");
+	if (input && input->u.ended.wait.known) {
+		result.has_status = true;
+		result.status = input->u.ended.wait.status;
+	}
+	at.told = session->crash_told;
+	at.again = session->run_again;
+	ff_unit_finished(e, &at, &result);
+}
+
+static void emit_ended(struct ff_engine *e, const struct session *session, const char *reason,
+		       const struct ff_input *input)
+{
+	struct ff_event event = about(e, session, FF_EVENT_WORKER_ENDED);
+
+	event.u.worker_ended.crashed =
+		reason && !ff_engine_killing(e) && !(input && input->u.ended.host_lost);
+	if (input)
+		event.u.worker_ended.wait = input->u.ended.wait;
+	event.u.worker_ended.reason = reason;
+	ff_engine_emit(e, &event);
+}
+
+/* It ended with its host still there. `reason` NULL: in order. */
+void ff_run_session_over(struct ff_engine *e, struct session *session, const char *reason,
+			 const struct ff_input *input)
+{
+	uint32_t job = session->placement.job, host = session->placement.host;
+	uint32_t running = record_of(e, session)->unit;
+	bool runs = ff_run_session_runs(e, session);
+
+	if (!session->finished)
+		ff_run_session_take_out(e, session, running, session->host_gone);
+	if (runs)
+		ff_run_session_report(e, session, reason ? reason : "it ended in the middle",
+				      input);
+	if (reason && !e->state->jobs[job].known && !e->jobs[job].last_reason)
+		e->jobs[job].last_reason = ff_engine_keep(&e->jobs[job], reason);
+	ff_front_down(e, session, reason, !runs);
+	emit_ended(e, session, reason, input);
+	ff_run_session_free(e, session);
+	ff_run_session_feed_moved(e, job);
+	ff_host_leave_if_idle(e, host);
+}
+
+void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alone,
+			 const char *reason)
+{
+	struct ff_event event = about(e, session, FF_EVENT_WORKER_ENDED);
+	struct unit_at at = at_of(session, record_of(e, session)->unit);
+	int64_t took = e->now.mono_us - session->started_us;
+	bool runs = ff_run_session_runs(e, session);
+	uint32_t job = session->placement.job;
+
+	if (session->held) { /* it had crashed before */
+		session->host_gone = true;
+		ff_run_session_release(e, session, false);
+		return;
+	}
+	if (!session->finished)
+		ff_run_session_take_out(e, session, at.unit, true);
+	if (runs)
+		ff_unit_lost(e, &at, alone, reason, took);
+	ff_front_down(e, session, reason, !runs);
+	event.u.worker_ended.reason = session->finished ? NULL : reason;
+	ff_engine_emit(e, &event);
+	ff_run_session_free(e, session);
+	ff_run_session_feed_moved(e, job);
+}
+
+/* --- crashes that the job's front is asked about --- */
+
+bool ff_run_session_hold(struct ff_engine *e, struct session *session, const char *reason,
+			 const struct ff_input *input)
+{
+	uint32_t unit = record_of(e, session)->unit;
+	struct ff_input *held;
+
+	if (!ff_run_session_runs(e, session) || ff_engine_killing(e) ||
+	    job_of(e, session)->stopped || ff_unit_may_retry(e, session->placement.job, unit))
+		return false;
+	if (!ff_front_ask(e, session, unit, words_of(e, session, reason)))
+		return false;
+	held = ff_input_new(FF_INPUT_WORKER_ENDED);
+	held->u.ended = input->u.ended;
+	held->u.ended.error = ff_input_text(held, reason);
+	held->u.ended.said = ff_input_text(held, input->u.ended.said);
+	session->held = held;
+	session->held_us = e->now.mono_us;
+	ff_engine_not_due(e, &session->timeout);
+	return true;
+}
+
+void ff_run_session_release(struct ff_engine *e, struct session *session, bool again)
+{
+	struct ff_input *held = session->held;
+	struct ff_input ended = {.u.ended = held->u.ended};
+
+	/* Events live longer than it does. */
+	ended.u.ended.error = ff_engine_text(e, "%s", held->u.ended.error);
+	ended.u.ended.said = ff_engine_text(e, "%s", held->u.ended.said ? held->u.ended.said : "");
+	ff_input_free(held);
+	session->held = NULL;
+	session->crash_told = true;
+	session->run_again = again;
+	session->started_us += e->now.mono_us - session->held_us;
+	e->jobs[session->placement.job].front.unanswered--;
+	ff_run_session_over(e, session, ended.u.ended.error, &ended);
+}
+
+void ff_run_session_release_all(struct ff_engine *e, uint32_t job)
+{
+	struct ff_list *pos, *tmp;
+
+	ff_list_for_each_safe(pos, tmp, &e->jobs[job].sessions) {
+		struct session *session = ff_container_of(pos, struct session, in_job);
+
+		if (session->held)
+			ff_run_session_release(e, session, false);
+	}
+}

@@ -1,0 +1,321 @@
+"""The front: the controller's half of pytest and its plugins, in `farflung pytest` and `farflung run`."""
+import array
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import termios
+
+import pytest
+
+from conftest import junit_outcomes, of_kind, read_journal, read_jsonl, wait_until, write
+
+CONFTEST = """
+import os, pathlib
+HERE = pathlib.Path(__file__).parent
+
+def pytest_configure_node(node):
+    node.workerinput["answer"] = 42
+
+def pytest_testnodedown(node, error):
+    with open(HERE / "down.txt", "a") as file:
+        print(node.gateway.id, error, node.workeroutput["exitstatus"], file=file)
+
+def pytest_sessionstart(session):
+    if not hasattr(session.config, "workerinput"):
+        (HERE / "front.pid").write_text(str(os.getpid()))
+
+def pytest_terminal_summary(terminalreporter, exitstatus):
+    terminalreporter.write_line("our own summary, status %d" % exitstatus)
+"""
+
+SUITE = """
+import pytest
+def test_told(request): assert request.config.workerinput["answer"] == 42
+@pytest.mark.parametrize("n", range(6))
+def test_n(n): assert n != 3
+def test_skipped(): pytest.skip("no need")
+"""
+
+
+def run(farflung, python, *args, code):
+    return farflung.run("pytest", "-n", 2, "--python", python, *args, code=code)
+
+
+def journal(farflung):
+    (path,) = (farflung.cwd / ".farflung" / "runs").glob("2*/journal.jsonl")
+    return read_journal(path)
+
+
+def last_line(done):
+    return done.stderr.splitlines()[-1]
+
+
+def make(farflung, conftest=CONFTEST, suite=SUITE):
+    write(farflung.cwd / "conftest.py", conftest)
+    write(farflung.cwd / "test_a.py", suite)
+
+
+def test_hooks_of_the_controller(farflung, python):
+    make(farflung)
+    done = run(farflung, python, "-ra", "--durations=2", code=1)
+    assert last_line(done) == "farflung: 1 failed, 6 passed, 1 skipped (exit 1)"
+    assert done.stdout.count("our own summary, status 1\n") == 1
+    assert "slowest 2 durations" in done.stdout
+    assert "SKIPPED [1] test_a.py:6: no need" in done.stdout
+    assert "FAILED test_a.py::test_n[3]" in done.stdout
+    assert "1 failed, 6 passed, 1 skipped in " in done.stdout
+    assert "farflung 0" not in done.stdout  # ours is silent
+    down = sorted((farflung.cwd / "down.txt").read_text().splitlines())
+    assert [line.split()[:2] for line in down] == [["gw0", "None"], ["gw1", "None"]]
+    events = journal(farflung)
+    (started,) = of_kind(events, "front-started")
+    assert started["job"] == "pytest" and any("pytest_configure_node" in why for why in started["reasons"])
+    (finished,) = of_kind(events, "front-finished")
+    assert finished["exit_status"] == 1 and finished.get("error") is None and finished["bad"] is False
+    kinds = [event["event"] for event in events]
+    assert kinds.index("front-ready") < kinds.index("front-ending") < kinds.index("front-finished") < kinds.index("job-finished")
+
+
+def test_last_failed_on_the_next_run(farflung, python):
+    make(farflung)
+    run(farflung, python, code=1)
+    done = run(farflung, python, "--lf", code=1)
+    assert last_line(done) == "farflung: 1 failed (exit 1)"
+    write(farflung.cwd / "test_a.py", SUITE.replace("n != 3", "n != 9"))
+    done = run(farflung, python, "--lf", code=0)
+    assert last_line(done) == "farflung: 1 passed (exit 0)"
+
+
+@pytest.mark.parametrize("front", ["auto", "always", "never"])
+@pytest.mark.parametrize("args, code", [
+    (["-k", "test_told or n-1"], 0), (["-k", "n-3"], 0), ([], 1), (["--no-such-option"], 4), (["-k", "nothing_like_it"], 5),
+    (["test_a.py::no_such_test"], 4), (["-m", "nothing"], 5), (["-n", "x"], 4),
+], ids=str)
+def test_exit_statuses_are_pytests(farflung, python, args, code, front):
+    conftest = "" if front != "auto" else "def pytest_terminal_summary(): pass\n"
+    make(farflung, conftest, SUITE.replace("test_told(request): assert", "test_told(request): assert 1 or"))
+    if args == ["-k", "n-3"]:
+        args, code = ["-k", "3"], 1
+    run(farflung, python, "--front", front, *args, code=code)
+
+
+def test_collection_errors_interrupt(farflung, python):
+    make(farflung)
+    write(farflung.cwd / "test_broken.py", "import no_such_module\n")
+    done = run(farflung, python, code=2)
+    assert "no_such_module" in done.stdout and "1 error in " in done.stdout
+    assert "1 not collected" in last_line(done)
+
+
+def test_without_one_what_has_no_effect_is_named(farflung, python):
+    make(farflung, suite="def test_a(): pass\n")
+    done = run(farflung, python, "--front", "never", code=0)
+    assert "without a front this has no effect: " in done.stdout
+    for hook in ("pytest_configure_node", "pytest_testnodedown", "pytest_terminal_summary"):
+        assert hook in done.stdout
+    assert not of_kind(journal(farflung), "front-started")
+
+
+def test_a_suite_that_needs_none_has_none(farflung, python):
+    make(farflung, conftest="import pytest\n@pytest.fixture\ndef x(): return 1\n", suite="def test_a(x): assert x\n")
+    done = run(farflung, python, code=0)
+    assert done.stdout.startswith("farflung 0") and "1 passed" in done.stdout
+    assert not of_kind(journal(farflung), "front-started")
+
+
+def test_maxfail_ends_as_under_xdist(farflung, python):
+    make(farflung, suite="def test_bad(): assert 0\n" + "".join(f"def test_{n}(): pass\n" for n in range(40)))
+    done = run(farflung, python, "-x", code=2)
+    assert "stopping after 1 failures" in done.stdout and "1 failed" in last_line(done)
+
+
+def test_a_retry_is_shown_as_a_rerun(farflung, python):
+    make(farflung, suite="""
+import pathlib
+def test_flaky():
+    mark = pathlib.Path(__file__).with_name("mark")
+    had = mark.exists()
+    mark.touch()
+    assert had
+""")
+    done = run(farflung, python, "--retries", 1, code=0)
+    assert "1 passed, 1 rerun in " in done.stdout
+    assert last_line(done) == "farflung: 1 passed, 1 retried (exit 0)"
+
+
+def test_a_crash_is_told(farflung, python):
+    make(farflung, conftest=CONFTEST.replace('node.workeroutput["exitstatus"]', '"-"'),
+         suite="import os\ndef test_a(): pass\ndef test_dies(): os._exit(7)\ndef test_b(): pass\n")
+    done = run(farflung, python, code=1)
+    assert last_line(done) == "farflung: 1 crashed, 2 passed (exit 1)"
+    assert "crashed while running 'test_a.py::test_dies'" in done.stdout
+    assert "1 failed, 2 passed in " in done.stdout
+    down = (farflung.cwd / "down.txt").read_text()
+    assert sum(" None " not in line for line in down.splitlines()) == 1
+
+
+def test_values_go_both_ways_over_a_socket(farflung, python):
+    """As pytest-rerunfailures does: a server in the controller, whose port workers are told."""
+    make(farflung, conftest="""
+import pathlib, socket, threading
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        return
+    server = config.server = socket.create_server(("127.0.0.1", 0))
+    def serve():
+        while 1:
+            try:
+                conn, _ = server.accept()
+            except OSError:
+                return
+            config.heard.append(conn.recv(100).decode())
+            conn.sendall(b"and back")
+            conn.close()
+    config.heard = []
+    threading.Thread(target=serve, daemon=True).start()
+def pytest_configure_node(node):
+    node.workerinput["sock_port"] = node.config.server.getsockname()[1]
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        config.server.close()
+        pathlib.Path(__file__).with_name("heard").write_text(" ".join(sorted(config.heard)))
+""", suite="""
+import pytest, socket
+@pytest.mark.parametrize("n", range(4))
+def test_talk(request, n):
+    with socket.create_connection(("127.0.0.1", request.config.workerinput["sock_port"])) as conn:
+        conn.sendall(b"test%d" % n)
+        assert conn.recv(100) == b"and back"
+""")
+    run(farflung, python, code=0)
+    assert (farflung.cwd / "heard").read_text() == "test0 test1 test2 test3"
+
+
+# --- what goes wrong ---
+
+
+def test_a_front_that_is_killed_is_no_success(farflung, python):
+    make(farflung, suite="""
+import os, pathlib, signal
+def test_first(): pass
+def test_kills(): os.kill(int(pathlib.Path(__file__).with_name("front.pid").read_text()), signal.SIGKILL)
+""")
+    done = farflung.run("pytest", "-n", 1, "--python", python, "--jsonl", "e.jsonl", "--junit", "j.xml", code=3)
+    assert "the front of job 'pytest' died" in last_line(done) and "SIGKILL" in last_line(done)
+    events = read_jsonl(farflung.cwd / "e.jsonl")
+    assert "passed" in {event["result"]["outcome"] for event in of_kind(events, "unit-finished")}
+    (finished,) = of_kind(events, "front-finished")
+    assert "SIGKILL" in finished["error"] and of_kind(events, "job-finished")[0]["state"] == "error"
+    assert ("pytest", "pytest") in {(suite, name) for suite, name in junit_outcomes(farflung.cwd / "j.xml")} or \
+        "the front of job" in (farflung.cwd / "j.xml").read_text()
+
+
+def test_a_front_that_can_not_start_is_quoted(farflung, python):
+    make(farflung, conftest="""
+import os, sys
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        print("no licence for this machine", file=sys.stderr, flush=True)
+        os._exit(9)
+""", suite="def test_a(): pass\n")
+    done = run(farflung, python, code=3)
+    assert "the front of job 'pytest' died" in last_line(done)
+    assert "no licence for this machine" in done.stderr
+    (finished,) = of_kind(journal(farflung), "front-finished")
+    assert "no licence for this machine" in finished["error"] and "exit status 9" in finished["error"]
+
+
+def test_an_exit_status_of_the_front_counts(farflung, python):
+    make(farflung, conftest="def pytest_sessionfinish(session):\n"
+         "    if not hasattr(session.config, 'workerinput'): session.exitstatus = 1\n", suite="def test_a(): pass\n")
+    done = run(farflung, python, code=1)
+    assert last_line(done).startswith("farflung: 1 passed; ")
+    farflung.yaml(f"inventory: [{{spec: popen, python: '{python}'}}]\njobs: {{unit: {{pytest: [test_a.py]}}}}")
+    farflung.run("run", code=1)
+
+
+def test_an_interrupt_lets_it_write(farflung, python):
+    make(farflung, suite="""
+import pathlib, time
+def test_ends(): pass
+def test_waits():
+    pathlib.Path(__file__).with_name("waits").touch()
+    while not pathlib.Path(__file__).with_name("go").exists():
+        time.sleep(0.01)
+def test_never(): pass
+""")
+    process = farflung.start("pytest", "-n", 1, "--python", python)
+    wait_until((farflung.cwd / "waits").exists, 30, "the test runs")
+    process.send_signal(signal.SIGINT)
+    journal = next((farflung.cwd / ".farflung" / "runs").glob("2*/journal.jsonl"))
+    wait_until(lambda: '"interrupted"' in journal.read_text(), 30, "the interrupt is known")
+    (farflung.cwd / "go").touch()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2, out + err
+    assert "KeyboardInterrupt" in out and "our own summary, status 2" in out
+    assert "interrupted (exit 2)" in err.splitlines()[-1]
+
+
+def bytes_in(file):
+    size = array.array("i", [0])
+    fcntl.ioctl(file, termios.FIONREAD, size)
+    return size[0]
+
+
+def test_a_reader_that_stops_holds_it_up(farflung, python):
+    count = 3000
+    make(farflung, suite=f"import pytest\n@pytest.mark.parametrize('n', range({count}))\ndef test_n(n): pass\n")
+    process = farflung.start("pytest", "-n", 2, "--python", python, "-v")
+    wait_until(lambda: bytes_in(process.stdout) >= 60000, 60, "the pipe is full")
+    assert process.poll() is None
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    assert sum(" PASSED test_a.py::test_n[" in line for line in out.splitlines()) == count
+    assert f"{count} passed in " in out
+
+
+def test_who_interrupts_twice_waits_for_no_reader(farflung, python):
+    make(farflung, suite="import pytest\n@pytest.mark.parametrize('n', range(3000))\ndef test_n(n): pass\n")
+    process = farflung.start("pytest", "-n", 1, "--python", python, "-v")
+    wait_until(lambda: bytes_in(process.stdout) >= 60000, 60, "the pipe is full")
+    process.send_signal(signal.SIGINT)
+    (path,) = (farflung.cwd / ".farflung" / "runs").glob("2*/journal.jsonl")
+    wait_until(lambda: '"interrupted"' in path.read_text(), 30, "the interrupt is known")
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: '"run-finished"' in path.read_text(), 60, "the run is over")
+    process.send_signal(signal.SIGINT)  # nor for what we have to say of it ourselves
+    assert process.wait(timeout=60) != 0
+    process.stdout.close()
+    assert "interrupted (exit 2)" in process.stderr.read()
+    process.stderr.close()
+    (finished,) = of_kind(journal(farflung), "front-finished")
+    assert finished["error"]
+
+
+def test_two_jobs_have_a_front_each(farflung, python):
+    for name, body in ("one", "assert 1"), ("two", "assert 0"):
+        write(farflung.cwd / name / "conftest.py",
+              f"def pytest_terminal_summary(terminalreporter): terminalreporter.write_line('summary of {name}')\n")
+        write(farflung.cwd / name / f"test_{name}.py", f"def test_{name}(): {body}\n")
+    farflung.yaml(f"inventory: [{{spec: popen, slots: 2, python: '{python}'}}]\njobs:\n"
+                  "  one: {pytest: [-p, 'no:cacheprovider', one]}\n  two: {pytest: [-p, 'no:cacheprovider', two]}\n"
+                  "  cmd: {run: 'echo hello'}\n")
+    done = farflung.run("run", "--junit", "j.xml", code=1)
+    assert "[one] summary of one\n" in done.stdout and "[two] summary of two\n" in done.stdout
+    assert done.stdout.count("assert 0") >= 1 and done.stdout.count("> ") == done.stdout.count("[two] > ")
+    assert last_line(done) == "farflung: 1 failed, 2 passed (exit 1)"
+    events = journal(farflung)
+    assert sorted(event["job"] for event in of_kind(events, "front-finished")) == ["one", "two"]
+    assert "summary of two" in "".join(event["text"] for event in of_kind(events, "front-text"))
+
+
+def test_the_key_of_a_job(farflung, python):
+    make(farflung, suite="def test_a(): pass\n")
+    farflung.yaml(f"inventory: [{{spec: popen, python: '{python}'}}]\njobs: {{unit: {{pytest: [test_a.py], front: never}}}}")
+    done = farflung.run("run", code=0)
+    assert "without a front this has no effect: " in done.stdout
+    farflung.yaml("inventory: [popen]\njobs: {unit: {pytest: [test_a.py], front: sometimes}}")
+    done = farflung.run("run", code=2)
+    assert "auto, always or never" in done.stderr
