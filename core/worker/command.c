@@ -30,7 +30,8 @@ struct command {
 	struct setup setup;	  /* of one that has not begun */
 	struct command *follows;  /* NULL: it has begun */
 	struct command *follower; /* NULL: none */
-	bool gone;		  /* without having begun */
+	bool gone;		  /* without having begun; its channel is closed, or being closed */
+	bool closing, heard_end;  /* of one that has not begun: the end marker comes but once */
 };
 
 static struct command *of_run(struct ff_run *run)
@@ -161,10 +162,13 @@ static void setup_release(struct setup *setup)
 
 static void bury(struct command *command, const char *error)
 {
-	command->gone = true;
-	ff_exec_finish(&command->exec, error);
+	command->gone = command->closing = true;
 	setup_release(&command->setup);
-	ff_free(command);
+	ff_exec_finish(&command->exec, error);
+	command->closing = false;
+	/* Inside an item's callback the end marker is still to come. */
+	if (command->heard_end)
+		ff_free(command);
 }
 
 /* It will not begin. */
@@ -202,9 +206,14 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 	const struct ff_value *word;
 	int64_t number;
 
-	if (command->gone)
+	if (command->gone) {
+		command->heard_end |= !item;
+		if (command->heard_end && !command->closing)
+			ff_free(command);
 		return;
+	}
 	if (command->follows) {
+		command->heard_end |= !item;
 		on_item_too_soon(command, channel, item);
 		return;
 	}
