@@ -56,14 +56,16 @@ static void order_units(struct ff_engine *e, uint32_t record, enum ff_order_kind
 			const uint32_t *units, size_t len)
 {
 	struct ff_order order = {.kind = kind, .worker = record};
+	uint32_t *mine = NULL;
 
 	order.host = e->state->workers[record].host;
 	order.job = e->state->workers[record].job;
 	order.count = e->jobs[order.job].workers;
 	order.name = e->state->workers[record].name;
 	if (len > 0)
-		order.units = ff_decision_copy(e->decision, units, len * sizeof(*units));
+		order.units = mine = ff_decision_copy(e->decision, units, len * sizeof(*units));
 	order.units_len = len;
+	ff_spread_given(e, ff_run_session_of(e, record), mine, len);
 	ff_engine_order(e, &order);
 }
 
@@ -381,8 +383,9 @@ static void ended(struct ff_engine *e, struct session *session, const struct ff_
 	over(e, session, session->finished ? NULL : error, input);
 }
 
-static void unit_began(struct ff_engine *e, struct session *session, uint32_t unit)
+static void unit_began(struct ff_engine *e, struct session *session, uint32_t index)
 {
+	uint32_t unit = ff_spread_unit(e, session, index);
 	struct unit_at at = at_of(session, unit);
 	int64_t limit = e->opts.plan->jobs[at.job].config->timeout_us;
 	const struct ff_job_record *job = &e->state->jobs[at.job];
@@ -398,13 +401,13 @@ static void unit_began(struct ff_engine *e, struct session *session, uint32_t un
 
 static void unit_ended(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
-	struct unit_at at = at_of(session, input->unit);
+	struct unit_at at = at_of(session, ff_spread_unit(e, session, input->unit));
 
-	if (!ff_run_session_runs(e, session) || record_of(e, session)->unit != input->unit)
+	if (!ff_run_session_runs(e, session) || record_of(e, session)->unit != at.unit)
 		return;
 	session->served = true;
 	ff_engine_not_due(e, &session->timeout);
-	ff_queues_done(queues_of(e, session), session->number, input->unit,
+	ff_queues_done(queues_of(e, session), session->number, at.unit,
 		       input->u.result->duration_us);
 	ff_unit_finished(e, &at, input->u.result);
 	feed(e, session);
@@ -425,8 +428,10 @@ static void returned(struct ff_engine *e, struct session *session, const struct 
 {
 	if (!session->up)
 		return;
-	ff_queues_returned(queues_of(e, session), session->number, input->u.returned.units,
-			   input->u.returned.len);
+	/* Where each worker runs everything it is asked for nothing. */
+	if (job_of(e, session)->each == 0)
+		ff_queues_returned(queues_of(e, session), session->number, input->u.returned.units,
+				   input->u.returned.len);
 	ff_run_session_feed_idle(e, session->placement.job);
 	ff_sched_wake(e->sched, session->placement.job);
 }
@@ -549,6 +554,12 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 		break;
 	case FF_INPUT_SESSION_ONLY_COLLECTS:
 		job_of(e, session)->collect_only = job_of(e, session)->given_up = true;
+		break;
+	case FF_INPUT_SESSION_SETTINGS:
+		ff_spread_settings(e, session, input);
+		break;
+	case FF_INPUT_SCOPES:
+		ff_spread_scopes(e, session, input);
 		break;
 	case FF_INPUT_SESSION_WANTS:
 		wants(e, session);

@@ -125,6 +125,8 @@ int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_ar
 		.grace_us = config->grace_us,
 		.output_cap = job->output_cap,
 		.dist = config->dist,
+		.addopts_read = config->addopts_read,
+		.testrunuid = config->testrunuid,
 	};
 	if (m.full || !made.name)
 		return FF_ENOMEM;
