@@ -1,11 +1,14 @@
 # The pytest payload: sent to a python worker by remote_exec, runs a pytest session there item by
 # item as told, and reports. It needs a channel and pytest, and must not know the runner. The build
-# puts reports.py before it.
+# puts reports.py and spread.py before it.
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
 #           ("collected", {digest, count, deselected, errors, collectonly, rootdir, plugins, header,
-#                          python, executable, implementation, pytest, platform, pid})
-#           ("ids", [node id, …]) · ("dropped", [index, …])                     answers
+#                          python, executable, implementation, pytest, platform, pid, spread})
+#             spread: how its settings (addopts) want it spread: {dist or None, workers or -1,
+#             scopes: whether it knows what belongs together, notes: [line, …]}
+#           ("ids", [node id, …], [what each belongs to, …] or None)            answers
+#           ("dropped", [index, …])
 #           ("start", index)                                                    it runs now
 #           ("next", done, index)                                               done, and start index
 #           done: ("done", index, outcome, duration, start time, phases, (setup, call, teardown),
@@ -59,14 +62,16 @@ class NextItem:
 class Worker:
     """Our plugin in pytest, and the conversation with the controller."""
 
-    def __init__(self, channel, config, loadgroup, output_cap):
+    def __init__(self, channel, config, kw, settings):
         import queue
         import threading
 
         self.channel = channel
         self.config = config
-        self.loadgroup = loadgroup
-        self.output_cap = output_cap
+        self.output_cap = kw["output_cap"]
+        self.workercount = kw["workercount"]
+        self.settings = settings
+        self.split = None  # of a scheduler of somebody's own
         self.pid = os.getpid()  # a test may fork
         self.orders = queue.Queue()
         self.lock = threading.Lock()  # of pending and promised
@@ -110,13 +115,18 @@ class Worker:
             elif name == "idle":
                 self.idle = True
             elif name == "list":
-                self.send("ids", [clean(item.nodeid) for item in self.session.items])
+                self.send("ids", *self.ids())
             elif name == "lost":
                 with self.lock:
                     self.pending.clear()
                 self.ended = True
             else:
                 raise ValueError("unknown order %r" % (order,))
+
+    def ids(self):
+        ids = [item.nodeid for item in self.session.items]
+        scopes = [clean(self.split(nodeid)) for nodeid in ids] if self.split else None
+        return [clean(nodeid) for nodeid in ids], scopes
 
     def drop(self, indexes):
         with self.lock:
@@ -198,6 +208,7 @@ class Worker:
 
     def pytest_runtestloop(self, session):
         option = self.config.option
+        self.split = own_scheduler(self.config, self.settings, self.workercount)
         self.send("collected", self.collected(session))
         if session.testsfailed and not option.continue_on_collection_errors:
             raise session.Interrupted(
@@ -256,6 +267,7 @@ class Worker:
             "pid": str(os.getpid()),
             "plugins": self.plugins(),
             "header": self.header(),
+            "spread": self.settings,
         }
 
     def header(self):
@@ -291,12 +303,14 @@ class Worker:
         self.deselected += len(items)
 
     def pytest_collection_modifyitems(self, items):
-        if self.loadgroup:
+        if self.config.option.loadgroup:
             for item in items:
-                mark = item.get_closest_marker("xdist_group")
-                if mark:
-                    name = mark.args[0] if mark.args else mark.kwargs.get("name", "default")
-                    item._nodeid = "%s@%s" % (item.nodeid, name)
+                names = {
+                    str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
+                    for mark in item.iter_markers("xdist_group")
+                }
+                if names:
+                    item._nodeid = "%s@%s" % (item.nodeid, "_".join(sorted(names)))
 
     def pytest_collectreport(self, report):
         if report.outcome == "passed":
@@ -373,18 +387,17 @@ class Worker:
 
 
 def adapt(config, kw):
-    """What pytest-xdist sets in its workers, so that it and other plugins take us for one."""
+    """What pytest-xdist sets in its workers, so that it and other plugins take us for one. Gives
+    what the settings say of how it is spread."""
     option = config.option
-    option.loadgroup = kw["dist"] == "loadgroup"
+    settings = settings_of(option)
+    option.loadgroup = (kw["dist"] or settings["dist"]) == "loadgroup"
     for name in ("looponfail", "usepdb", "trace", "distload"):
         setattr(option, name, False)
     option.dist = "no"
     option.numprocesses = option.maxprocesses = None
     option.tx, option.px = [], []
-    base = getattr(option, "basetemp", None)
-    if base:
-        option.basetemp = os.path.join(os.path.abspath(str(base)), "popen-" + kw["workerid"])
-        os.makedirs(os.path.dirname(option.basetemp), exist_ok=True)
+    place_temporary(config, kw["workerid"], kw["run"])
     config.workerinput = {
         "workerid": kw["workerid"],
         "workercount": kw["workercount"],
@@ -404,6 +417,7 @@ def adapt(config, kw):
     manager.set_blocked("terminalreporter")  # its options stay known
     if not manager.hasplugin("xdist"):
         manager.register(stand_in(config.workerinput), "farflung-fixtures")
+    return settings
 
 
 def stand_in(workerinput):
@@ -429,7 +443,7 @@ def stand_in(workerinput):
     return Fixtures()
 
 
-def make_worker(channel, config, kw):
+def make_worker(channel, config, kw, settings):
     import pytest
 
     hook = pytest.hookimpl
@@ -441,7 +455,7 @@ def make_worker(channel, config, kw):
         setattr(Worker, name, how(getattr(Worker, name)))
     Worker.exit = pytest.exit.Exception
     Worker.interrupted = pytest.Session.Interrupted
-    worker = Worker(channel, config, kw["dist"] == "loadgroup", kw["output_cap"])
+    worker = Worker(channel, config, kw, settings)
     config.pluginmanager.register(worker, "farflung-worker")
     channel.setcallback(worker.take, endmarker=None)
     return worker
@@ -495,21 +509,33 @@ class Ending:
         self.send("trouble", text if hook is None else "in %s:\n%s" % (hook, text))
 
 
+def prepare(kw):
+    """pytest's configuration. What PYTEST_ADDOPTS says may be among the arguments already."""
+    from _pytest.config import _prepareconfig
+
+    taken = None if kw["addopts"] else os.environ.pop("PYTEST_ADDOPTS", None)
+    try:
+        return _prepareconfig(kw["args"], [XdistOptions()])
+    finally:
+        if taken is not None:
+            os.environ["PYTEST_ADDOPTS"] = taken
+
+
 def session(channel, kw):
     """Run one pytest session; gives (its worker or None, its ending)."""
     import pytest
-    from _pytest.config import ConftestImportFailure, _prepareconfig
+    from _pytest.config import ConftestImportFailure
 
     config = worker = None
     ending = Ending(channel)
     try:
-        config = _prepareconfig(kw["args"], None)
+        config = prepare(kw)
         if config.option.capture != "fd":
             os.dup2(2, 1)  # what is not captured should be seen
-        adapt(config, kw)
+        settings = adapt(config, kw)
         if kw["mainargv"]:
             config._parser.prog = os.path.basename(kw["mainargv"][0])
-        worker = make_worker(channel, config, kw)
+        worker = make_worker(channel, config, kw, settings)
         ending.set_status(config.hook.pytest_cmdline_main(config=config))
     except ConftestImportFailure as exc:
         ending.usage(conftest_error(exc))
@@ -541,8 +567,8 @@ def keep(*values):
 
 
 def main(
-    channel, args, workerid, workercount, testrunuid, mainargv, dist="load",
-    pythonpath=None, output_cap=0,
+    channel, args, workerid, workercount, testrunuid, mainargv, dist=None,
+    pythonpath=None, output_cap=0, addopts=True, run=None,
 ):  # fmt: skip
     began = time.time()
     here = os.getcwd()
@@ -574,6 +600,8 @@ def main(
         "mainargv": list(mainargv or ()),
         "dist": dist,
         "output_cap": output_cap,
+        "addopts": addopts,
+        "run": run,
     }
     worker, ending = session(channel, kw)
     told = worker.accounts_for(ending.status) if worker else not ending.status

@@ -136,6 +136,22 @@ uint32_t ff_spread_count(struct ff_engine *e, uint32_t number, uint32_t collecte
 	return collected * job->seats_len;
 }
 
+/* By the worker where all are on one host, else by the host, which matters more. */
+static const char *seat_name(struct ff_engine *e, const struct engine_job *job, uint32_t seat)
+{
+	uint32_t host = job->seats[seat], first = seat, last = seat;
+
+	if (job->seats[0] == job->seats[job->seats_len - 1])
+		return ff_engine_text(e, "gw%u", seat);
+	while (first > 0 && job->seats[first - 1] == host)
+		first--;
+	while (last + 1 < job->seats_len && job->seats[last + 1] == host)
+		last++;
+	if (first == last)
+		return e->state->hosts[host].name;
+	return ff_engine_text(e, "%s/%u", e->state->hosts[host].name, seat - first);
+}
+
 /* Like "test_a.py::test_x@gw1". */
 void ff_spread_names(struct ff_engine *e, uint32_t number)
 {
@@ -149,9 +165,13 @@ void ff_spread_names(struct ff_engine *e, uint32_t number)
 	names = ff_arena_alloc(&job->arena, ((size_t)len + 1) * sizeof(*names));
 	if (!names)
 		names = ff_xmalloc(SIZE_MAX);
-	for (uint32_t i = 0; i < len; i++)
-		names[i] = ff_engine_keep(
-			job, ff_engine_text(e, "%s@gw%u", job->ids[i % job->each], i / job->each));
+	for (uint32_t seat = 0; seat < job->seats_len; seat++) {
+		const char *worker = seat_name(e, job, seat);
+
+		for (uint32_t i = 0; i < job->each; i++)
+			names[seat * job->each + i] = ff_engine_keep(
+				job, ff_engine_text(e, "%s@%s", job->ids[i], worker));
+	}
 	job->unit_names = names;
 }
 

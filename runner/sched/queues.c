@@ -414,21 +414,24 @@ bool ff_queues_give_scope(struct ff_queues *queues, uint32_t number)
 	return true;
 }
 
-/* The first rank that waits of a seat on this host that nobody has; UINT32_MAX: none. */
+/* The first rank of this seat that waits; UINT32_MAX: none, or it is another host's. */
+static uint32_t rank_of_seat(const struct ff_queues *queues, uint32_t seat, uint32_t host)
+{
+	uint32_t rank =
+		ff_pending_next(&queues->pending, seat > 0 ? queues->scopes.end[seat - 1] : 0);
+
+	return rank < queues->scopes.end[seat] && queues->scopes.host[seat] == host ? rank
+										    : UINT32_MAX;
+}
+
+/* The same of any seat on this host that nobody has. */
 static uint32_t seat_on(const struct ff_queues *queues, uint32_t host)
 {
-	uint32_t first = 0;
+	uint32_t rank = UINT32_MAX;
 
-	for (uint32_t i = 0; i < queues->scopes.len; i++) {
-		uint32_t rank = ff_pending_next(&queues->pending, first);
-
-		first = queues->scopes.end[i];
-		if (rank >= first)
-			continue;
-		if (queues->scopes.host[i] == host)
-			return rank;
-	}
-	return UINT32_MAX;
+	for (uint32_t i = 0; i < queues->scopes.len && rank == UINT32_MAX; i++)
+		rank = rank_of_seat(queues, i, host);
+	return rank;
 }
 
 bool ff_queues_has_seats(const struct ff_queues *queues)
@@ -444,8 +447,15 @@ bool ff_queues_seat_waits(const struct ff_queues *queues, uint32_t host)
 bool ff_queues_give_seat(struct ff_queues *queues, uint32_t number)
 {
 	struct worker *worker = &queues->workers[number];
-	uint32_t first = worker->seated ? UINT32_MAX : seat_on(queues, worker->host);
+	uint32_t first = UINT32_MAX;
 
+	if (worker->seated)
+		return false;
+	/* The one of its own number, so that names fit. */
+	if (number < queues->scopes.len)
+		first = rank_of_seat(queues, number, worker->host);
+	if (first == UINT32_MAX)
+		first = seat_on(queues, worker->host);
 	if (first == UINT32_MAX)
 		return false;
 	worker->seated = true;

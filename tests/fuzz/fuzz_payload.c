@@ -64,6 +64,13 @@ static void on_collected(void *ctx, const char *digest, uint32_t count, uint32_t
 	text(rootdir);
 }
 
+static void on_settings(void *ctx, const struct ff_payload_settings *settings)
+{
+	text(settings->dist);
+	for (const char *const *note = settings->notes; note && *note; note++)
+		text(*note);
+}
+
 static void on_ids(void *ctx, const struct ff_value *list)
 {
 	for (size_t i = 0; i < list->len; i++) {
@@ -158,6 +165,8 @@ static const struct ff_payload_sink sink = {
 	.started = on_started,
 	.only_collects = on_only_collects,
 	.collected = on_collected,
+	.settings = on_settings,
+	.scopes = on_ids,
 	.ids = on_ids,
 	.collect_problem = on_collect_problem,
 	.unit_started = on_unit_started,
