@@ -422,25 +422,29 @@ def adapt(config, kw):
 
 def stand_in(workerinput):
     """The fixtures and the marker of pytest-xdist where that is not installed."""
+    import types
+
     import pytest
 
-    class Fixtures:
-        @pytest.fixture(scope="session")
-        def worker_id(self):
-            """The id of this worker, such as gw0."""
-            return workerinput["workerid"]
+    @pytest.fixture(scope="session")
+    def worker_id():
+        """The id of this worker, such as gw0."""
+        return workerinput["workerid"]
 
-        @pytest.fixture(scope="session")
-        def testrun_uid(self):
-            """The id that all workers of this run share."""
-            return workerinput["testrunuid"]
+    @pytest.fixture(scope="session")
+    def testrun_uid():
+        """The id that all workers of this run share."""
+        return workerinput["testrunuid"]
 
-        def pytest_configure(self, config):
-            config.addinivalue_line(
-                "markers", "xdist_group(name): tests of one name run on the same worker, one by one"
-            )
+    def pytest_configure(config):
+        config.addinivalue_line(
+            "markers", "xdist_group(name): tests of one name run on the same worker, one by one"
+        )
 
-    return Fixtures()
+    plugin = types.ModuleType("farflung-fixtures")  # fixtures of an instance are deprecated
+    plugin.worker_id, plugin.testrun_uid = worker_id, testrun_uid
+    plugin.pytest_configure = pytest_configure
+    return plugin
 
 
 def make_worker(channel, config, kw, settings):

@@ -48,7 +48,7 @@ static const struct ff_reporter_class last_word_class = {
 struct execution {
 	struct ff_run_opts run;
 	struct ff_reporters reporters;
-	struct last_word *word; /* in reporters */
+	struct last_word *word;		  /* in reporters */
 	_Atomic(struct ff_run *) running; /* whom reporters wake */
 };
 
@@ -68,6 +68,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 	const struct ff_reporter_opts how = {
 		.verbosity = opts->quiet ? -1 : opts->verbosity,
 		.color = opts->color,
+		.junit_prefix = opts->junit_prefix,
 		.stdout_taken = wishes->stdout_taken,
 		.wake = wake_run,
 		.ctx = x,

@@ -10,7 +10,8 @@ struct ff_execute_opts {
 	char *const *only;	       /* job names; NULL: all */
 	int verbosity;
 	bool quiet;
-	const char *color;   /* auto, always, never; NULL: auto */
+	const char *color; /* auto, always, never; NULL: auto */
+	const char *junit_prefix;
 	const char *command; /* the subcommand and its words, for the journal */
 	int argc;
 	char **argv;

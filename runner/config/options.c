@@ -95,7 +95,7 @@ const struct ff_config_option ff_config_options[] = {
 	 .help = "run a command; a text for /bin/sh, or a list of program and arguments"},
 	{.section = FF_SECTION_JOB, .key = "dist", .type = FF_TYPE_TEXT, JOB(dist),
 	 .only = "pytest", JOB_PLACE(dist_place),
-	 .help = "how tests are spread over workers: load, worksteal, loadscope, loadfile, loadgroup, each or no; by default what pytest's addopts say, else load"},
+	 .help = "load, worksteal, loadscope, loadfile, loadgroup, each or no; by default as pytest's addopts say, else load"},
 	{.section = FF_SECTION_JOB, .key = "maxschedchunk", .type = FF_TYPE_NUMBER,
 	 JOB(maxschedchunk), .min = 0, .max = 1000000000, .range = "0 to 1000000000",
 	 .fallback = "0", .only = "pytest",

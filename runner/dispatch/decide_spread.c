@@ -52,6 +52,15 @@ static void choose_workers(struct ff_engine *e, uint32_t number, int64_t workers
 
 	if (workers < 0 || config_of(e, number)->workers_said)
 		return;
+	if (!config_of(e, number)->workers_open) {
+		note(e, number,
+		     ff_engine_text(
+			     e,
+			     "-n %lld in pytest's settings has no effect: the inventory says "
+			     "how many workers there are",
+			     (long long)workers));
+		return;
+	}
 	if (workers > job->workers) {
 		note(e, number,
 		     ff_engine_text(e,
