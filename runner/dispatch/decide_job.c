@@ -394,6 +394,9 @@ static void finish(struct ff_engine *e, uint32_t number)
 	struct ff_event event = about(e, number, FF_EVENT_JOB_FINISHED);
 	bool passed;
 
+	/* What an earlier run has done stays done, also if the job was not begun in this one. */
+	if (record->state == FF_JOBSTATE_WAITING && record->known)
+		ff_job_tell_done_before(e, number);
 	if (is_infra(job->why) && record->known && !job->stopped)
 		lose_units(e, number);
 	/* Green must mean green. */

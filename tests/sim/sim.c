@@ -131,8 +131,10 @@ static void make(struct sim *sim)
 	make_faults(&sim->faults, dice);
 	if (sim->loud)
 		printf("%s", ff_buf_str(&yaml));
-	if (ff_config_parse(&sim->config, "sim.yaml", ff_buf_str(&yaml), yaml.len, &err) < 0 ||
-	    ff_inventory_build(&sim->inventory, &sim->config, &err) < 0 ||
+	if (ff_config_parse(&sim->config, "sim.yaml", ff_buf_str(&yaml), yaml.len, &err) == 0)
+		for (size_t i = 0; i < sim->config.jobs_len; i++)
+			sim->config.jobs[i].workers_open = true; /* as without an inventory */
+	if (err.code < 0 || ff_inventory_build(&sim->inventory, &sim->config, &err) < 0 ||
 	    ff_plan_build(&sim->plan, &sim->config, &sim->inventory, NULL, &err) < 0) {
 		printf("%s\n%s\n", ff_buf_str(&yaml), err.text);
 		exit(2);

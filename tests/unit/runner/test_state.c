@@ -117,7 +117,7 @@ static const struct rule rules[] = {
 	 .unit = {" running waiting ", "done"}, .job = {" running ", NULL}},
 	{FF_EVENT_UNIT_LOST, .worker = {" running ", "collected"}, .unit = {" running ", "waiting"},
 	 .job = {" running ", NULL}},
-	{FF_EVENT_UNITS_BEFORE, .unit = {" waiting ", "done"}, .job = {" running ", NULL}},
+	{FF_EVENT_UNITS_BEFORE, .unit = {" waiting ", "done"}, .job = {" waiting running ", NULL}},
 	{FF_EVENT_UNITS_NOT_RUN, .unit = {" waiting ", "not-run"},
 	 .job = {" waiting running ", NULL}},
 	{.kind = FF_EVENT_NOTICE},
@@ -253,8 +253,8 @@ static void check_refused(const struct ff_err *err, const struct rule *rule, con
 
 	assert_non_null(strstr(err->text, "event 1000, "));
 	assert_non_null(strstr(err->text, ff_event_word(rule->kind)));
-	assert_non_null(strstr(err->text,
-			       part == 2 && range ? "unit 0 of job 'j' is " : names[part]));
+	assert_non_null(
+		strstr(err->text, part == 2 && range ? "unit 0 of job 'j' is " : names[part]));
 	assert_non_null(strstr(err->text, word_of(s, part)));
 }
 
