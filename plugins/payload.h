@@ -77,6 +77,8 @@ struct ff_payload_sink {
 	/* Units that it gave back when it was asked to; it will not run them. */
 	void (*returned)(void *ctx, const uint32_t *indexes, size_t count);
 	void (*unit_output)(void *ctx, uint32_t index, int stream, const char *bytes, size_t len);
+	/* A line of a session's running unit that is to be shown at once; it is nowhere else. */
+	void (*unit_said)(void *ctx, uint32_t index, const char *line);
 	void (*unit_finished)(void *ctx, uint32_t index, const struct ff_result *result);
 	/* level: "note", "warning", "error". file/line/category may be NULL/0. */
 	void (*notice)(void *ctx, const char *level, const char *text, const char *category,

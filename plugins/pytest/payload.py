@@ -1,6 +1,6 @@
 # The pytest payload: sent to a python worker by remote_exec, runs a pytest session there item by
 # item as told, and reports. It needs a channel and pytest, and must not know the runner. The build
-# puts reports.py and spread.py before it.
+# puts reports.py, spread.py and live.py before it.
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
 #           ("collected", {digest, count, deselected, errors, collectonly, rootdir, plugins, header,
@@ -16,6 +16,7 @@
 #                  (bytes of captured output, whether it was cut) or None)
 #             phases: None if plainly passed, else a list of {when, outcome, duration, longrepr,
 #             message, location, wasxfail, sections}
+#           ("said", index, 1 or 2, line)      with -s: index printed it
 #           ("want", index)      index ran; its teardown waits to hear what comes next
 #           ("collect_report", {nodeid, outcome, longrepr, message}) · ("warning", {…})
 #           ("internal_error", text) · ("usage_error", text)
@@ -71,6 +72,7 @@ class Worker:
         self.output_cap = kw["output_cap"]
         self.workercount = kw["workercount"]
         self.settings = settings
+        self.live = None  # with -s
         self.split = None  # of a scheduler of somebody's own
         self.pid = os.getpid()  # a test may fork
         self.orders = queue.Queue()
@@ -173,6 +175,8 @@ class Worker:
         self.reports = []
         began = time.time()
         try:
+            if self.live:
+                self.live.begin(index)
             self.config.hook.pytest_runtest_protocol(item=item, nextitem=self.next_item(index))
         except BaseException as exc:  # pytest.exit, Ctrl-C, an error of a plugin: the session ends
             if os.getpid() == self.pid:
@@ -186,6 +190,8 @@ class Worker:
 
     def done(self, index, item, began, escaped=None):
         reports, self.reports = self.reports, []
+        if self.live:
+            self.live.end()
         try:
             done = done_item(index, item, reports, began, self.output_cap, escaped)
         except Exception as exc:
@@ -540,6 +546,8 @@ def session(channel, kw):
         if kw["mainargv"]:
             config._parser.prog = os.path.basename(kw["mainargv"][0])
         worker = make_worker(channel, config, kw, settings)
+        if config.option.capture == "no":
+            worker.live = go_live(worker.send, kw["output_cap"])
         ending.set_status(config.hook.pytest_cmdline_main(config=config))
     except ConftestImportFailure as exc:
         ending.usage(conftest_error(exc))

@@ -399,6 +399,19 @@ static int on_want(const struct incoming *in)
 	return 0;
 }
 
+/* A line that a test printed and nobody captured. */
+static int on_said(const struct incoming *in)
+{
+	const struct ff_value *text = ff_at(in->item, 3);
+	uint32_t index;
+
+	if (!ff_pytest_index(ff_at(in->item, 1), &index) || !text || text->kind != FF_STR)
+		return bad_item(in, "said without an index and a text");
+	if (in->sink->unit_said)
+		in->sink->unit_said(in->ctx, index, text->text);
+	return 0;
+}
+
 static int on_collect_report(const struct incoming *in)
 {
 	const struct ff_value *dict = dict_of(in);
@@ -489,19 +502,13 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		const char *word;
 		int (*read)(const struct incoming *in);
 	} readers[] = {
-		{"next", on_next},
-		{"done", on_done},
-		{"start", on_start},
-		{"want", on_want},
-		{"collected", on_collected},
-		{"ids", on_ids},
-		{"dropped", on_dropped},
-		{"missing", on_missing},
-		{"collect_report", on_collect_report},
-		{"warning", on_warning},
-		{"internal_error", on_error},
-		{"usage_error", on_error},
-		{"trouble", on_trouble},
+		{"next", on_next},	   {"done", on_done},
+		{"start", on_start},	   {"want", on_want},
+		{"said", on_said},	   {"collected", on_collected},
+		{"ids", on_ids},	   {"dropped", on_dropped},
+		{"missing", on_missing},   {"collect_report", on_collect_report},
+		{"warning", on_warning},   {"internal_error", on_error},
+		{"usage_error", on_error}, {"trouble", on_trouble},
 		{"finished", on_finished},
 	};
 	const struct incoming in = {.item = item, .sink = sink, .ctx = ctx, .err = err};

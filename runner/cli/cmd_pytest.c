@@ -282,6 +282,9 @@ static int run(const struct ff_command *command, int argc, char **argv)
 		code = FF_EXIT_OK;
 	} else if (!rc) {
 		plain = ff_pytest_is_plain(&args, args.len - before);
+		/* What is to be run elsewhere is collected there. */
+		if (plain && strncmp(plain, "--co", 4) == 0 && o.tx.len > 0)
+			plain = NULL;
 		code = plain ? ff_pytest_plain(&o, &args, plain)
 			     : run_pytest(&o, &args, argc, argv);
 	}

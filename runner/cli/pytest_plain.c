@@ -30,6 +30,9 @@ static const struct {
 	{"--setupplan", true, false},
 	{"--help", true, true},
 	{"-h", true, true},
+	{"--collect-only", true, false},
+	{"--co", true, false},
+	{"--collectonly", true, false},
 };
 
 static size_t plain_word(const char *word, bool after)

@@ -122,6 +122,15 @@ static void on_unit_started(void *ctx, uint32_t index)
 	put(ctx, input);
 }
 
+static void on_unit_said(void *ctx, uint32_t index, const char *line)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_UNIT_SAID);
+
+	input->unit = index;
+	input->u.said.text = ff_input_text(input, line);
+	put(ctx, input);
+}
+
 static void on_wants(void *ctx)
 {
 	put(ctx, said_by(ctx, FF_INPUT_SESSION_WANTS));
@@ -190,6 +199,7 @@ const struct ff_payload_sink ff_act_session_sink = {
 	.ids = on_ids,
 	.collect_problem = on_problem,
 	.unit_started = on_unit_started,
+	.unit_said = on_unit_said,
 	.wants = on_wants,
 	.returned = on_returned,
 	.unit_finished = on_unit_finished,

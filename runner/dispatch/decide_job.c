@@ -404,7 +404,7 @@ static void finish(struct ff_engine *e, uint32_t number)
 	    !job->collect_only)
 		ff_job_error(e, number, FF_REASON_SESSION, "it ended before it knew what to run");
 	if (record->known && units_left(record) > 0) {
-		if (job->why == FF_REASON_NONE && record->problems == 0)
+		if (job->why == FF_REASON_NONE && record->problems == 0 && !job->collect_only)
 			ff_job_error(e, number, FF_REASON_SESSION,
 				     ff_engine_text(e, "it ended before %u of its %u units had run",
 						    units_left(record), record->units_len));

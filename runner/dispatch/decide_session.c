@@ -477,33 +477,6 @@ static void failed(struct ff_engine *e, struct session *session, const struct ff
 	session->up = false;
 }
 
-static void notice(struct ff_engine *e, struct session *session, const struct ff_input *input)
-{
-	struct ff_event event = about(e, session, FF_EVENT_NOTICE);
-	const char *file = input->u.notice.file;
-
-	/* The same warning from several workers, or many tests, is told once. */
-	if (!ff_engine_first(job_of(e, session),
-			     ff_engine_text(e, "%s:%d:%.400s", file ? file : "",
-					    input->u.notice.line, input->u.notice.text)))
-		return;
-	event.u.notice.level = input->u.notice.level;
-	event.u.notice.text = input->u.notice.text;
-	event.u.notice.category = input->u.notice.category;
-	event.u.notice.file = file;
-	event.u.notice.line = input->u.notice.line;
-	ff_engine_emit(e, &event);
-}
-
-static void said(struct ff_engine *e, struct session *session, const char *line)
-{
-	struct ff_event event = about(e, session, FF_EVENT_NOTICE);
-
-	event.u.notice.level = "stderr";
-	event.u.notice.text = line;
-	ff_engine_emit(e, &event);
-}
-
 static void missing(struct ff_engine *e, struct session *session, const char *text)
 {
 	ff_host_unfit(e, session->placement.host, job_of(e, session)->payload, text);
@@ -544,7 +517,7 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 		ended(e, session, input);
 		break;
 	case FF_INPUT_WORKER_SAID:
-		said(e, session, input->u.said.text);
+		ff_said_line(e, session, input);
 		break;
 	case FF_INPUT_SESSION_STARTED:
 		ff_collect_started(e, session, input);
@@ -583,7 +556,10 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 		ff_collect_problem(e, session, input);
 		break;
 	case FF_INPUT_NOTICE:
-		notice(e, session, input);
+		ff_said_notice(e, session, input);
+		break;
+	case FF_INPUT_UNIT_SAID:
+		ff_said_by_unit(e, session, input);
 		break;
 	case FF_INPUT_UNIT_STARTED:
 		unit_began(e, session, input->unit);

@@ -44,6 +44,7 @@
 	X(PROBLEM)                                                                                 \
 	X(NOTICE)                                                                                  \
 	X(UNIT_STARTED)	 /* of a session */                                                        \
+	X(UNIT_SAID)	 /* of a session */                                                        \
 	X(UNIT_FINISHED) /* of a session */                                                        \
 	X(EXEC_OUTPUT)                                                                             \
 	X(EXEC_FINISHED)                                                                           \
@@ -65,8 +66,8 @@ struct ff_input {
 	struct ff_arena arena;
 	union {
 		struct {
-			const char
-				*text; /* WARNED, DISK, HOST_SAID, WORKER_SAID, SESSION_MISSING */
+			const char *text; /* WARNED, DISK, HOST_SAID, WORKER_SAID, UNIT_SAID,
+					     SESSION_MISSING */
 		} said;
 		struct {
 			const char *platform, *cwd;

@@ -228,6 +228,11 @@ bool ff_run_session_runs(const struct ff_engine *e, const struct session *sessio
 void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alone,
 			 const char *reason);
 void ff_run_session_free(struct ff_engine *e, struct session *session);
+/* --- decide_said.c --- */
+void ff_said_notice(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_said_line(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_said_by_unit(struct ff_engine *e, struct session *session, const struct ff_input *input);
+
 /* --- decide_spread.c --- */
 void ff_spread_settings(struct ff_engine *e, struct session *session, const struct ff_input *input);
 void ff_spread_scopes(struct ff_engine *e, struct session *session, const struct ff_input *input);

@@ -17,7 +17,7 @@ from execnet.gateway_io import Popen2IOMaster
 from execnet.xspec import XSpec
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-PAYLOAD = [os.path.join(TOP, "plugins", "pytest", name) for name in ("reports.py", "spread.py", "payload.py")]
+PAYLOAD = [os.path.join(TOP, "plugins", "pytest", name) for name in ("reports.py", "spread.py", "live.py", "payload.py")]
 sys.path.insert(0, os.path.join(TOP, "tests", "fakes"))
 from worker_text import worker_text  # noqa: E402
 LIMIT = 60

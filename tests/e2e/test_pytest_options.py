@@ -198,3 +198,62 @@ def test_temporary_folders_of_a_run_are_together(farflung, python, tmp_path):
     for folder in folders:
         files = {path.resolve() for path in folder.glob("popen-gw*/test_evidence_*/evidence.txt")}
         assert len(files) == 8
+
+
+# --- what is printed under -s ---
+
+LOUD = """
+import os, sys, pytest
+@pytest.mark.parametrize("i", range(6))
+def test_s(i):
+    me = os.environ["PYTEST_CURRENT_TEST"].split("::")[1].split(" ")[0]
+    print("out of", me)
+    print("err of", me, file=sys.stderr)
+    sys.stdout.buffer.write(b"bytes of %s\\n" % me.encode())
+    os.write(1, b"raw\\n")
+    print("open end of", me, end="")
+"""
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"], ["-v"]])
+def test_lines_are_tagged_with_their_test(farflung, python, quiet):
+    write(farflung.cwd / "test_s.py", LOUD)
+    done = farflung.run("pytest", "-n", 2, "-s", "--python", python, *quiet, code=0)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("[gw") and " of test_s[" in line]
+    assert len(lines) == 6 * 4
+    for line in lines:
+        tag, _, rest = line.partition("] ")
+        tag, rest = (tag + "]", rest) if tag.endswith("[") else (tag, rest)
+        name = "test_s.py::" + rest.rsplit(" of ", 1)[1]
+        assert f" {name}]" in line, line
+    assert (done.stdout.count("raw") == 6) is (quiet != ["-q"])
+
+
+def test_lines_come_while_the_test_runs(farflung, python):
+    go = farflung.cwd / "go"
+    write(farflung.cwd / "test_live.py",
+          "import os, time\ndef test_l():\n    print('now')\n"
+          f"    while not os.path.exists({str(go)!r}): time.sleep(0.01)\n")
+    live = farflung.follow("pytest", "-n", 1, "-s", "--python", python)
+    live.event("notice", level="output", text="now", unit="test_live.py::test_l", worker="gw0")
+    go.touch()
+    live.finish(code=0)
+
+
+# --- --collect-only ---
+
+
+def test_collect_only(three, python):
+    done = three.run("pytest", "-n", 2, "--python", python, "--co", "-q", code=0)
+    assert done.stdout.splitlines()[:4] == [f"test_three.py::test_i[{i}]" for i in range(3)] + ["test_three.py::test_bad"]
+    assert "4 tests collected" in done.stdout
+    assert three.run("pytest", "-n", 2, "--python", python, "--co", "-k", "nothing").returncode == 5
+    assert ran(three) == []
+
+
+def test_collect_only_elsewhere(three, python):
+    """On the hosts that were named: their names, once."""
+    done = three.run("pytest", "--tx", f"2*popen//python={python}", "--co", "-q", code=0)
+    for i in range(3):
+        assert done.stdout.count(f"test_three.py::test_i[{i}]\n") == 1
+    assert ran(three) == []

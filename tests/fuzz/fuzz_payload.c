@@ -64,6 +64,11 @@ static void on_collected(void *ctx, const char *digest, uint32_t count, uint32_t
 	text(rootdir);
 }
 
+static void on_unit_said(void *ctx, uint32_t index, const char *line)
+{
+	text(line);
+}
+
 static void on_settings(void *ctx, const struct ff_payload_settings *settings)
 {
 	text(settings->dist);
@@ -166,6 +171,7 @@ static const struct ff_payload_sink sink = {
 	.only_collects = on_only_collects,
 	.collected = on_collected,
 	.settings = on_settings,
+	.unit_said = on_unit_said,
 	.scopes = on_ids,
 	.ids = on_ids,
 	.collect_problem = on_collect_problem,

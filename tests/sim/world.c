@@ -403,6 +403,7 @@ static struct ff_input *nonsense(struct world *world)
 		break;
 	case FF_INPUT_HOST_SAID:
 	case FF_INPUT_WORKER_SAID:
+	case FF_INPUT_UNIT_SAID:
 	case FF_INPUT_SESSION_MISSING:
 	case FF_INPUT_WARNED:
 		input->u.said.text = "noise";

@@ -102,6 +102,11 @@ static void on_unit_started(void *ctx, uint32_t index)
 	tell("start %u;", index);
 }
 
+static void on_unit_said(void *ctx, uint32_t index, const char *line)
+{
+	tell("said %u %s;", index, line);
+}
+
 static void on_wants(void *ctx)
 {
 	tell("wants;");
@@ -153,6 +158,7 @@ static const struct ff_payload_sink sink = {
 	.ids = on_ids,
 	.collect_problem = on_collect_problem,
 	.unit_started = on_unit_started,
+	.unit_said = on_unit_said,
 	.wants = on_wants,
 	.unit_finished = on_unit_finished,
 	.notice = on_notice,
@@ -237,6 +243,7 @@ static void test_session_items(void **state)
 	give(TUPLE(S("dropped"), LIST(I(1))), "");
 	give(TUPLE(S("start"), I(5)), "start 5;");
 	give(TUPLE(S("want"), I(5)), "wants;");
+	give(TUPLE(S("said"), I(5), I(1), S("hello")), "said 5 hello;");
 	give(TUPLE(S("collect_report"), DICT(S("nodeid"), S("t.py"), S("outcome"), S("failed"),
 					     S("longrepr"), S("L"), S("message"), S("M"))),
 	     "problem t.py M L;");
@@ -409,6 +416,9 @@ static void test_bad_items(void **state)
 	refuse(TUPLE(S("collected"),
 		     DICT(S("digest"), S("d"), S("count"), I(1 << 30), S("deselected"), I(0))),
 	       "pytest: collected without a number");
+	refuse(TUPLE(S("said"), I(5), I(1), NONE), "pytest: said without an index and a text");
+	refuse(TUPLE(S("said"), S("x"), I(1), S("hello")),
+	       "pytest: said without an index and a text");
 	refuse(TUPLE(S("ids"), NONE), "pytest: ids that are no list of texts");
 	refuse(TUPLE(S("ids"), LIST(I(1))), "pytest: ids that are no list of texts");
 	refuse(TUPLE(S("ids"), LIST(S("a")), LIST(I(1))),
