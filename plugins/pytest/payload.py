@@ -73,6 +73,7 @@ class Worker:
         self.workercount = kw["workercount"]
         self.settings = settings
         self.live = None  # with -s
+        self.groups = {}  # by an item's id(): with loadgroup
         self.split = None  # of a scheduler of somebody's own
         self.pid = os.getpid()  # a test may fork
         self.orders = queue.Queue()
@@ -127,7 +128,11 @@ class Worker:
 
     def ids(self):
         ids = [item.nodeid for item in self.session.items]
-        scopes = [clean(self.split(nodeid)) for nodeid in ids] if self.split else None
+        scopes = None
+        if self.split:
+            scopes = [clean(self.split(nodeid)) for nodeid in ids]
+        elif self.config.option.loadgroup:  # pytest 9.2 and later keep no group in the id
+            scopes = [clean(self.groups.get(id(item), item.nodeid)) for item in self.session.items]
         return [clean(nodeid) for nodeid in ids], scopes
 
     def drop(self, indexes):
@@ -316,7 +321,9 @@ class Worker:
                     for mark in item.iter_markers("xdist_group")
                 }
                 if names:
-                    item._nodeid = "%s@%s" % (item.nodeid, "_".join(sorted(names)))
+                    group = "@" + "_".join(sorted(names))
+                    item._nodeid = item.nodeid + group
+                    self.groups[id(item)] = group
 
     def pytest_collectreport(self, report):
         if report.outcome == "passed":
@@ -396,7 +403,7 @@ def adapt(config, kw):
     """What pytest-xdist sets in its workers, so that it and other plugins take us for one. Gives
     what the settings say of how it is spread."""
     option = config.option
-    settings = settings_of(option)
+    settings = settings_of(config)
     option.loadgroup = (kw["dist"] or settings["dist"]) == "loadgroup"
     for name in ("looponfail", "usepdb", "trace", "distload"):
         setattr(option, name, False)

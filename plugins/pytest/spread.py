@@ -48,8 +48,9 @@ class XdistOptions:
             parser.addini(name, "for pytest-xdist", type="pathlist" if name == "rsyncdirs" else "linelist")
 
 
-def settings_of(option):
+def settings_of(config):
     """What the session's settings say; the command line's of the run is not among them."""
+    option = config.option
     dist = getattr(option, "dist", "no")
     if getattr(option, "distload", False):
         dist = "load"
@@ -72,6 +73,14 @@ def settings_of(option):
     if getattr(option, "loadscopereorder", True) is False:
         notes.append("--no-loadscope-reorder in pytest's settings has no effect: "
                      "give it on the command line")
+    for name in ("rsyncdirs", "rsyncignore"):
+        try:
+            value = config.getini(name)
+        except (KeyError, ValueError):
+            continue  # of another version
+        if value:
+            notes.append("%s in pytest's settings has no effect: give --rsyncdir and --rsyncignore on "
+                         "the command line" % name)
     return {"dist": dist, "workers": workers, "scopes": False, "notes": notes}
 
 

@@ -92,7 +92,7 @@ void ff_spread_scopes(struct ff_engine *e, struct session *session, const struct
 	struct engine_job *job = &e->jobs[session->placement.job];
 	const char **scopes;
 
-	if (job->unit_names || job->unit_scopes || job->policy != &ff_policy_loadscope ||
+	if (job->unit_names || job->unit_scopes || !job->policy || !job->policy->scope ||
 	    input->u.ids.len != e->state->jobs[session->placement.job].units_len)
 		return;
 	scopes = ff_arena_alloc(&job->arena, ((size_t)input->u.ids.len + 1) * sizeof(*scopes));

@@ -100,12 +100,21 @@ static int first_to_last(const void *a, const void *b)
 static void put_worth(struct rank *ranks, const struct ff_scopes *scopes,
 		      const struct ff_queues_opts *opts)
 {
-	int64_t *worth = ff_xcalloc((size_t)scopes->len + 1, sizeof(*worth));
+	int64_t *worth;
 
+	for (uint32_t i = 0; !scopes->of && i < opts->units; i++)
+		ranks[i].worth = opts->expected_us[i];
+	if (!scopes->of)
+		return;
+	worth = ff_xcalloc((size_t)scopes->len + 1, sizeof(*worth));
+	for (uint32_t i = 0; i < opts->units; i++) {
+		int64_t more = opts->expected_us ? opts->expected_us[i] : 1;
+
+		if (__builtin_add_overflow(worth[ranks[i].scope], more, &worth[ranks[i].scope]))
+			worth[ranks[i].scope] = INT64_MAX;
+	}
 	for (uint32_t i = 0; i < opts->units; i++)
-		worth[ranks[i].scope] += opts->expected_us ? opts->expected_us[i] : 1;
-	for (uint32_t i = 0; i < opts->units; i++)
-		ranks[i].worth = scopes->of ? worth[ranks[i].scope] : opts->expected_us[i];
+		ranks[i].worth = worth[ranks[i].scope];
 	ff_free(worth);
 }
 
