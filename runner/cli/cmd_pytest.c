@@ -187,8 +187,12 @@ static int add_local(struct ff_config *config, const struct options *o, struct f
 static int add_hosts(struct ff_config *config, const struct options *o, struct ff_config_job *job)
 {
 	char pattern[PROXY_PATTERN_MAX];
+	int64_t none;
 	int rc = 0;
 
+	/* -n 0 switches all of it off, as with pytest-xdist. */
+	if (o->numprocesses && !ff_config_number(o->numprocesses, 0, 0, &none))
+		return add_local(config, o, job);
 	for (size_t i = 0; i < o->tx.len; i++)
 		ff_config_add_host(config, o->tx.v[i]);
 	if (o->tx.len == 0 || o->numprocesses)

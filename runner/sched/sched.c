@@ -497,7 +497,8 @@ static void park(struct ff_sched *sched, uint32_t number, bool pools)
 	}
 }
 
-/* A host with room on which a part of the job waits that can run only there; NOBODY. */
+/* A host with room on which a part of the job waits that can run only there; NOBODY. Looks at all
+ * hosts, for jobs that run everything on each of them anyway. */
 static uint32_t host_of_seat(const struct ff_sched *sched, uint32_t number,
 			     const struct ff_set_need *need)
 {

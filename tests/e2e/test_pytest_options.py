@@ -34,6 +34,7 @@ def ran(farflung):
     [
         (["-n", 0], None),
         (["-n0", "--dist", "loadfile"], None),
+        (["-n0", "--tx", "popen//python=/no/such/python"], None),
         (["--", "-n", 0], None),
         (["--", "-n0", "test_three.py"], None),
         ([], "-n 0"),
