@@ -546,6 +546,8 @@ def session(channel, kw):
     config = worker = None
     ending = Ending(channel)
     try:
+        if {"-s", "--capture=no"}.intersection(kw["args"]):
+            os.dup2(2, 1)  # what conftests print, too
         config = prepare(kw)
         if config.option.capture != "fd":
             os.dup2(2, 1)  # what is not captured should be seen
