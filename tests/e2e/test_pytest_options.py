@@ -170,6 +170,15 @@ def test_folders_are_brought_along(farflung, python, tmp_path):
     assert brought == {"conftest.py", "src/lib.py", "src/docs/note.txt", "a/b/tests/test_l.py"}
 
 
+def test_folders_are_brought_over_ssh(three, python, sshd, tmp_path):
+    there = tmp_path / "there"
+    done = three.run("pytest", "--tx", f"ssh={sshd.words}//chdir={there}//python={python}", "--rsyncdir", ".",
+                     "--dist", "loadfile", "-k", "test_i", "test_three.py", code=0)
+    assert "3 passed" in done.stdout
+    assert (there / "test_three.py").read_text() == THREE
+    assert ran(three) == [] and len((there / "ran.txt").read_text().splitlines()) == 3
+
+
 def test_folders_from_elsewhere_are_refused(three, tmp_path):
     for folder, words in ((tmp_path, "is not below the working directory"), ("nothing", "no such folder")):
         assert words in three.run("pytest", "--rsyncdir", folder, code=2).stderr
