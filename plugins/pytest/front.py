@@ -142,9 +142,6 @@ class Front:
         hook = self.config.hook
         if self.nodemanager.specs:
             hook.pytest_xdist_setupnodes(config=self.config, specs=self.nodemanager.specs)
-        for impl in self.config.pluginmanager.hook.pytest_xdist_make_scheduler.get_hookimpls():
-            if not str(getattr(impl.plugin, "__module__", "")).startswith("xdist."):
-                self.line("pytest_xdist_make_scheduler (%s) has no effect" % impl.plugin_name)
 
     def pytest_collection(self):
         return True  # that is for workers
@@ -246,7 +243,7 @@ class Front:
             self.trdist.show()
             self.terminal.write_line("")
             if self.verbose > 0:
-                name = SCHEDULERS.get(self.kw["dist"], self.kw["dist"])
+                name = SCHEDULERS.get(self.config.option.dist, self.config.option.dist)
                 self.terminal.write_line("scheduling tests via %s" % name)
         while self.held:
             self.handle(self.held.popleft())
@@ -469,7 +466,7 @@ def controller_args(kw):
         own = ["-n", str(kw["numprocesses"])]
         own += ["--maxprocesses", str(kw["maxprocesses"])] if kw["maxprocesses"] else []
     else:
-        own = ["--dist", "load"]
+        own = ["--dist", kw["dist"] if kw["dist"] != "no" else "load"] if kw["dist"] else []
         for spec in kw["specs"]:
             own += ["--tx", spec["spec"]]
     return own + kw["args"]
@@ -481,20 +478,20 @@ def prepare(kw):
     import importlib.util
 
     import pytest
-    from _pytest.config import _prepareconfig
 
-    words = " ".join(kw["args"]) + " " + os.environ.get("PYTEST_ADDOPTS", "")
+    addopts = kw["addopts"]
+    words = " ".join(kw["args"]) + " " + (os.environ.get("PYTEST_ADDOPTS", "") if addopts else "")
     installed = importlib.util.find_spec("xdist") is not None and "no:xdist" not in words
     if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         installed = installed and "xdist" in words + os.environ.get("PYTEST_PLUGINS", "")
     args = controller_args(kw)
     try:
-        return _prepareconfig(args, None if installed else [controller_stand_in()])
+        return configure(args, None if installed else [controller_stand_in()], addopts)
     except (pytest.UsageError, ValueError) as exc:  # it was the other way round
         words = str(exc)
         if not ("-n" in words or "--dist" in words or "--tx" in words or "numprocesses" in words):
             raise
-        return _prepareconfig(args, [controller_stand_in()] if installed else None)
+        return configure(args, [controller_stand_in()] if installed else None, addopts)
 
 
 def become_controller(config, kw):
@@ -505,7 +502,8 @@ def become_controller(config, kw):
         count = min(count, kw["maxprocesses"])
     option.numprocesses = kw["numprocesses"] or None
     option.maxprocesses = kw["maxprocesses"] or None
-    option.dist = kw["dist"] if kw["dist"] != "no" else "load"
+    dist = kw["dist"] or ("load" if getattr(option, "distload", False) else option.dist)  # or as the settings say
+    option.dist = dist if dist != "no" else "load"
     option.distload = False
     option.tx = ["popen"] * count if count else [spec["spec"] for spec in kw["specs"]]
     if kw["maxfail"]:
@@ -557,8 +555,9 @@ def run_front(channel, kw):
 
 
 def main(
-    channel, args, mainargv=(), dist="load", specs=(), numprocesses=None, maxprocesses=None,
+    channel, args, mainargv=(), dist=None, specs=(), numprocesses=None, maxprocesses=None,
     testrunuid="", maxfail=None, max_worker_restart=None, terminal=None, columns=None, color=None,
+    addopts=True,
 ):  # fmt: skip
     import signal
 
@@ -573,10 +572,10 @@ def main(
     except ValueError:
         pass
     kw = {
-        "args": list(args), "mainargv": list(mainargv or ()), "dist": dist or "load",
+        "args": list(args), "mainargv": list(mainargv or ()), "dist": dist,
         "specs": list(specs), "numprocesses": numprocesses, "maxprocesses": maxprocesses,
         "testrunuid": testrunuid, "maxfail": maxfail, "max_worker_restart": max_worker_restart,
-        "color": color,
+        "color": color, "addopts": addopts,
     }  # fmt: skip
     screen = Screen(channel, terminal, columns)
     front, ending = run_front(channel, kw)

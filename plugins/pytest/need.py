@@ -9,9 +9,9 @@ import os
 CONTROLLER_HOOKS = (
     "pytest_configure_node", "pytest_testnodeready", "pytest_testnodedown", "pytest_handlecrashitem",
     "pytest_xdist_setupnodes", "pytest_xdist_newgateway", "pytest_xdist_node_collection_finished",
-    "pytest_xdist_make_scheduler", "pytest_xdist_auto_num_workers", "pytest_xdist_rsyncstart",
-    "pytest_xdist_rsyncfinish", "pytest_xdist_getremotemodule", "pytest_report_header",
-    "pytest_report_collectionfinish", "pytest_report_teststatus", "pytest_terminal_summary",
+    "pytest_xdist_auto_num_workers", "pytest_xdist_rsyncstart", "pytest_xdist_rsyncfinish",
+    "pytest_xdist_getremotemodule", "pytest_report_header", "pytest_report_collectionfinish",
+    "pytest_report_teststatus", "pytest_terminal_summary",
 )  # fmt: skip
 
 # Called on both sides; a plugin or a conftest may do its work on either.

@@ -166,6 +166,9 @@ static const char *line_of(struct ff_engine *e, const struct ff_event *event)
 		return ff_engine_text(e, "farflung: host %s is lost: %s", event->host,
 				      event->u.host_lost.error ? event->u.host_lost.error : "?");
 	case FF_EVENT_NOTICE:
+		if (strcmp(level, "output") == 0)
+			return ff_engine_text(e, "[%s %s %s] %s", event->worker, event->host,
+					      event->unit, event->u.notice.text);
 		if (event->u.notice.category || strcmp(level, "stderr") == 0 ||
 		    strcmp(level, "list") == 0)
 			return NULL;

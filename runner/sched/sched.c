@@ -25,6 +25,8 @@ struct job {
 	size_t uses_len;
 	struct ff_queues *queues; /* NULL before its units are known */
 	uint32_t coming;	  /* sessions that were placed and are not up yet */
+	uint32_t there;		  /* sessions that were placed and are not over */
+	uint32_t most;		  /* of these; 0: no limit */
 	uint32_t kept;		  /* the host that is kept free for it; NOBODY */
 };
 
@@ -35,6 +37,7 @@ struct ff_sched {
 	struct pool *pools;
 	uint32_t pools_len;
 	struct ff_pending urgent; /* jobs for which a host is kept that may have room now */
+	uint32_t seated;	  /* jobs whose sessions must be on certain hosts */
 };
 
 /* --- life --- */
@@ -94,6 +97,12 @@ static void wake_starved(struct ff_sched *sched, const struct ff_set *set)
 		job_ready(sched, ff_pending_first(&set->starved));
 }
 
+/* Whether its sessions must be on certain hosts. */
+static bool has_seats(const struct job *job)
+{
+	return job->sessions && job->queues && ff_queues_has_seats(job->queues);
+}
+
 /* The host has more room than it had. */
 static void more_room(struct ff_sched *sched, uint32_t number)
 {
@@ -107,6 +116,9 @@ static void more_room(struct ff_sched *sched, uint32_t number)
 	for (uint32_t i = 0; i < sched->sets.len; i++)
 		if (ff_set_has(&sched->sets.sets[i], number))
 			wake_starved(sched, &sched->sets.sets[i]);
+	for (uint32_t i = 0; sched->seated > 0 && i < sched->jobs_len; i++)
+		if (has_seats(&sched->jobs[i]))
+			job_ready(sched, i);
 }
 
 /* The host is open to all again. */
@@ -136,7 +148,7 @@ static struct wish wish_of(const struct job *job)
 	struct ff_queues *queues = job->queues;
 	struct wish wish = {.avoid = NOBODY};
 
-	if (job->no_sessions) {
+	if (job->no_sessions || (job->most && job->there >= job->most)) {
 		wish.any = false;
 	} else if (!queues) {
 		wish.any = job->sessions || (job->discover && job->coming == 0);
@@ -300,6 +312,7 @@ void ff_sched_job_start(struct ff_sched *sched, uint32_t number,
 		.sessions = opts->sessions,
 		.discover = opts->discover,
 		.weight = opts->weight ? opts->weight : 1,
+		.most = opts->most,
 		.uses_len = opts->uses_len,
 		.kept = NOBODY,
 	};
@@ -314,8 +327,10 @@ void ff_sched_job_units(struct ff_sched *sched, uint32_t number, const struct ff
 {
 	struct job *job = &sched->jobs[number];
 
+	sched->seated -= has_seats(job);
 	ff_queues_free(job->queues);
 	job->queues = ff_queues_new(units);
+	sched->seated += has_seats(job);
 	if (job->stopped)
 		ff_queues_stop(job->queues);
 	job_ready(sched, number);
@@ -341,6 +356,7 @@ void ff_sched_job_end(struct ff_sched *sched, uint32_t number)
 		return;
 	ff_sched_job_stop(sched, number);
 	ff_sets_leave(&sched->sets, job->set);
+	sched->seated -= has_seats(job);
 	ff_queues_free(job->queues);
 	ff_free(job->uses);
 	*job = (struct job){.kept = NOBODY};
@@ -400,6 +416,12 @@ void ff_sched_no_sessions(struct ff_sched *sched, uint32_t job)
 		step_aside(sched, job);
 }
 
+void ff_sched_job_most(struct ff_sched *sched, uint32_t job, uint32_t most)
+{
+	sched->jobs[job].most = most;
+	job_ready(sched, job);
+}
+
 void ff_sched_wake(struct ff_sched *sched, uint32_t job)
 {
 	job_ready(sched, job);
@@ -441,7 +463,8 @@ static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
 	};
 	if (job->sessions || !job->queues)
 		job->coming++;
-	else
+	job->there += job->sessions;
+	if (!job->sessions && job->queues)
 		placement->unit = need->alone ? ff_queues_take_alone(job->queues)
 					      : ff_queues_take(job->queues);
 	sched->sets.hosts[host].free -= placement->slots;
@@ -474,6 +497,20 @@ static void park(struct ff_sched *sched, uint32_t number, bool pools)
 	}
 }
 
+/* A host with room on which a part of the job waits that can run only there; NOBODY. Looks at all
+ * hosts, for jobs that run everything on each of them anyway. */
+static uint32_t host_of_seat(const struct ff_sched *sched, uint32_t number,
+			     const struct ff_set_need *need)
+{
+	for (uint32_t i = 0; i < sched->sets.hosts_len; i++)
+		if (ff_set_has(set_of(sched, number), i) &&
+		    sched->sets.hosts[i].kept_for == NOBODY &&
+		    ff_sets_fits(&sched->sets, i, need) &&
+		    ff_queues_seat_waits(sched->jobs[number].queues, i))
+			return i;
+	return NOBODY;
+}
+
 /* One try for the job that comes first; true: it was placed. Else it is not ready any more. */
 static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placement *placement)
 {
@@ -481,11 +518,19 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 	const struct ff_set *set = set_of(sched, number);
 	struct wish wish = wish_of(job);
 	struct ff_set_need need = {job->weight, wish.avoid, wish.alone};
-	uint32_t host;
+	uint32_t host = NOBODY;
 
 	if (!wish.any) {
 		step_aside(sched, number);
 		return false;
+	}
+	if (has_seats(job)) {
+		host = host_of_seat(sched, number, &need);
+		/* It keeps no host, and no pools: until there is room just where it must run. */
+		if (host == NOBODY) {
+			step_aside(sched, number);
+			return false;
+		}
 	}
 	if (lacks_pools(sched, number)) {
 		park(sched, number, true);
@@ -495,7 +540,9 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 		need.avoid = NOBODY;
 	if (job->kept != NOBODY && job->kept == need.avoid)
 		keep_no_more(sched, job->kept);
-	if (job->kept != NOBODY && ff_sets_fits(&sched->sets, job->kept, &need))
+	if (has_seats(job))
+		;
+	else if (job->kept != NOBODY && ff_sets_fits(&sched->sets, job->kept, &need))
 		host = job->kept;
 	else
 		host = ff_sets_find(&sched->sets, set, &need);
@@ -587,8 +634,9 @@ void ff_sched_pass(struct ff_placement *before, struct ff_placement *placement)
 
 void ff_sched_return_pools(struct ff_sched *sched, const struct ff_placement *placement)
 {
-	const struct job *job = &sched->jobs[placement->job];
+	struct job *job = &sched->jobs[placement->job];
 
+	job->there -= job->sessions;
 	for (size_t i = 0; i < job->uses_len; i++)
 		sched->pools[job->uses[i].pool].free += job->uses[i].amount;
 	wake_pools_of(sched, job);
