@@ -227,6 +227,15 @@ def pytest_configure(config):
     assert "no licence for this machine" in finished["error"] and "exit status 9" in finished["error"]
 
 
+def test_a_plugin_that_fails_in_it_is_named_first(farflung, python):
+    make(farflung, conftest="def pytest_runtest_logreport(report):\n"
+         "    import os\n    if 'PYTEST_XDIST_WORKER' not in os.environ: raise ValueError('no disk for reports')\n",
+         suite="def test_a(): pass\n")
+    done = run(farflung, python, code=3)
+    assert last_line(done).startswith("farflung: 1 passed; the front of job 'pytest': ")
+    assert "ValueError: no disk for reports" in last_line(done)[:120]
+
+
 def test_an_exit_status_of_the_front_counts(farflung, python):
     make(farflung, conftest="def pytest_sessionfinish(session):\n"
          "    if not hasattr(session.config, 'workerinput'): session.exitstatus = 1\n", suite="def test_a(): pass\n")
