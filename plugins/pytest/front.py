@@ -393,7 +393,10 @@ class Front:
             self.crashed.append(id)
 
     def on_line(self, text):
-        self.line(text)
+        if self.terminal:
+            self.terminal.write_line(text)
+        else:
+            sys.stderr.write(text + "\n")
 
     def on_stop(self, text):
         self.stop = self.stop or clean(text) or "stopped"
