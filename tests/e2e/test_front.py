@@ -196,6 +196,15 @@ def test_talk(request, n):
 # --- what goes wrong ---
 
 
+def test_stderr_is_stderr(farflung, python):
+    make(farflung, conftest=CONFTEST + """
+import sys
+def pytest_unconfigure(): print("said late", file=sys.stderr, flush=True)
+""", suite="def test_a(): pass\n")
+    done = run(farflung, python, code=0)
+    assert "said late" in done.stderr.splitlines() and "said late" not in done.stdout
+
+
 def test_a_front_that_is_killed_is_no_success(farflung, python):
     make(farflung, suite="""
 import os, pathlib, signal
