@@ -27,6 +27,7 @@ from collections import deque
 
 HELD_MAX = 1000  # results that wait until all workers have collected
 HOLD_SECONDS = 2.0
+GC_THRESHOLD = 20000  # reports are many and stay: looking through them often frees nothing
 PUMP_SECONDS = 0.02  # output is gathered: pytest writes a test's letter by itself
 
 
@@ -330,7 +331,8 @@ class Front:
         node, hook = self.node(id), self.config.hook
         if value is None:
             return self.on_lost(index, "?", "the report of test %s was lost" % index)
-        nodeid, location = value[:2]
+        value = attempt_of(value)
+        nodeid, location, _, _, warnings = value
         self.ran = True
         self.seen.add(nodeid)
         if not node.starts:
@@ -345,7 +347,7 @@ class Front:
             if rerun:
                 break
         hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
-        for warning in value[4]:
+        for warning in warnings:
             self.from_warning(node, *warning)
 
     def on_crash(self, id, index, nodeid, text, again):
@@ -388,7 +390,10 @@ class Front:
             self.crashed.append(id)
 
     def on_line(self, text):
-        self.line(text)
+        if self.terminal:
+            self.terminal.write_line(text)
+        else:
+            sys.stderr.write(text + "\n")
 
     def on_stop(self, text):
         self.stop = self.stop or clean(text) or "stopped"
@@ -559,6 +564,7 @@ def main(
     testrunuid="", maxfail=None, max_worker_restart=None, terminal=None, columns=None, color=None,
     addopts=True,
 ):  # fmt: skip
+    import gc
     import signal
 
     here = os.getcwd()
@@ -577,6 +583,7 @@ def main(
         "testrunuid": testrunuid, "maxfail": maxfail, "max_worker_restart": max_worker_restart,
         "color": color, "addopts": addopts,
     }  # fmt: skip
+    gc.set_threshold(GC_THRESHOLD)
     screen = Screen(channel, terminal, columns)
     front, ending = run_front(channel, kw)
     screen.close()

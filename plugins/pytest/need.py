@@ -25,7 +25,7 @@ SHARED_HOOKS = (
 # Plugins that do their work in workers, and the options with which they don't.
 WORKERS_PLUGINS = {
     "_hypothesis_ftz_detector": (), "_hypothesis_pytestplugin": ("hypothesis_show_statistics",),
-    "anyio": (), "asyncio": (), "django": (), "faker": (), "flaky": None, "freezegun": (),
+    "anyio": (), "faker": (), "freezegun": (),
     "hypothesis": ("hypothesis_show_statistics",), "pyfakefs": (), "pytest_aiohttp": (),
     "pytest_asyncio": (), "pytest_cov": ("cov_source",), "pytest_datadir": (), "pytest_django": (),
     "pytest_dotenv": (), "pytest_env": (), "pytest_factoryboy": (), "pytest_flask": (),

@@ -430,6 +430,24 @@ static void stops(struct ff_engine *e, uint32_t job, const char *text)
 	ff_job_stop(e, job, FF_REASON_MAXFAIL, text);
 }
 
+/* Of a traceback the last line is what people look for: it comes first. */
+static void has_error(struct ff_engine *e, uint32_t job, const struct ff_input *input)
+{
+	const char *text = input->u.error.text, *last = text;
+	size_t len = strlen(text);
+
+	while (len > 0 && text[len - 1] == '\n')
+		len--;
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == '\n')
+			last = text + i + 1;
+	if (input->u.error.why == FF_REASON_PAYLOAD && last != text)
+		text = ff_engine_text(e, "the front of job '%s': %.*s\n%s", record_of(e, job)->name,
+				      (int)(text + len - last), last, text);
+	ff_job_error(e, job, input->u.error.why, text);
+	ff_job_stop(e, job, input->u.error.why, NULL);
+}
+
 void ff_front_input(struct ff_engine *e, const struct ff_input *input)
 {
 	uint32_t job = input->job;
@@ -463,8 +481,7 @@ void ff_front_input(struct ff_engine *e, const struct ff_input *input)
 		said(e, job, input->u.notice.level, input->u.notice.text);
 		break;
 	case FF_INPUT_FRONT_ERROR:
-		ff_job_error(e, job, input->u.error.why, input->u.error.text);
-		ff_job_stop(e, job, input->u.error.why, NULL);
+		has_error(e, job, input);
 		break;
 	case FF_INPUT_FRONT_FULL:
 	case FF_INPUT_FRONT_DRAINED:

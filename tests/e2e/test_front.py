@@ -156,6 +156,34 @@ def test_a_crash_is_told(farflung, python):
     assert sum(" None " not in line for line in down.splitlines()) == 1
 
 
+def test_a_plugin_may_have_a_crash_run_again(farflung, python):
+    """As pytest-rerunfailures does: the crash is a rerun then, and the test's next attempt counts."""
+    make(farflung, conftest="""
+def pytest_handlecrashitem(crashitem, report, sched):
+    if "twice" not in crashitem:
+        report.outcome = "rerun"
+        sched.mark_test_pending(crashitem)
+""", suite="""
+import os, pathlib
+def dies_first(name):
+    mark = pathlib.Path(__file__).with_name(name)
+    had = mark.exists()
+    mark.touch()
+    if not had:
+        os._exit(7)
+def test_once(): dies_first("once")
+def test_twice(): os._exit(7)
+def test_plain(): pass
+""")
+    done = run(farflung, python, code=1)
+    assert "1 failed, 2 passed, 1 rerun in " in done.stdout
+    assert last_line(done) == "farflung: 1 crashed, 2 passed, 1 retried (exit 1)"
+    write(farflung.cwd / "test_a.py", (farflung.cwd / "test_a.py").read_text().replace("os._exit(7)\ndef test_plain", "pass\ndef test_plain"))
+    (farflung.cwd / "once").unlink()
+    done = run(farflung, python, code=0)
+    assert "3 passed, 1 rerun in " in done.stdout
+
+
 def test_values_go_both_ways_over_a_socket(farflung, python):
     """As pytest-rerunfailures does: a server in the controller, whose port workers are told."""
     make(farflung, conftest="""
@@ -196,6 +224,15 @@ def test_talk(request, n):
 # --- what goes wrong ---
 
 
+def test_stderr_is_stderr(farflung, python):
+    make(farflung, conftest=CONFTEST + """
+import sys
+def pytest_unconfigure(): print("said late", file=sys.stderr, flush=True)
+""", suite="def test_a(): pass\n")
+    done = run(farflung, python, code=0)
+    assert "said late" in done.stderr.splitlines() and "said late" not in done.stdout
+
+
 def test_a_front_that_is_killed_is_no_success(farflung, python):
     make(farflung, suite="""
 import os, pathlib, signal
@@ -225,6 +262,15 @@ def pytest_configure(config):
     assert "no licence for this machine" in done.stderr
     (finished,) = of_kind(journal(farflung), "front-finished")
     assert "no licence for this machine" in finished["error"] and "exit status 9" in finished["error"]
+
+
+def test_a_plugin_that_fails_in_it_is_named_first(farflung, python):
+    make(farflung, conftest="def pytest_runtest_logreport(report):\n"
+         "    import os\n    if 'PYTEST_XDIST_WORKER' not in os.environ: raise ValueError('no disk for reports')\n",
+         suite="def test_a(): pass\n")
+    done = run(farflung, python, code=3)
+    assert last_line(done).startswith("farflung: 1 passed; the front of job 'pytest': ")
+    assert "ValueError: no disk for reports" in last_line(done)[:120]
 
 
 def test_an_exit_status_of_the_front_counts(farflung, python):
@@ -290,8 +336,6 @@ def test_who_interrupts_twice_waits_for_no_reader(farflung, python):
     process.stdout.close()
     assert "interrupted (exit 2)" in process.stderr.read()
     process.stderr.close()
-    (finished,) = of_kind(journal(farflung), "front-finished")
-    assert finished["error"]
 
 
 def test_two_jobs_have_a_front_each(farflung, python):
