@@ -260,7 +260,9 @@ class Worker:
 
     def header(self):
         config = self.config
-        hook = config.hook.pytest_report_header
+        manager = config.pluginmanager
+        own = [manager.getplugin("terminalreporter")]  # tells what `collected` tells
+        hook = manager.subset_hook_caller("pytest_report_header", own)
         try:
             header = hook(config=config, start_path=config.invocation_params.dir)
         except Exception:
@@ -401,7 +403,7 @@ def adapt(config, kw):
             cov_master_topdir=os.getcwd(),
             cov_master_rsync_roots=[],
         )
-    manager.set_blocked("terminalreporter")  # its options stay known
+    manager.register(Silence(), "farflung-silence")
     if not manager.hasplugin("xdist"):
         manager.register(stand_in(config.workerinput), "farflung-fixtures")
 
