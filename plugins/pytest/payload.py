@@ -260,9 +260,7 @@ class Worker:
 
     def header(self):
         config = self.config
-        manager = config.pluginmanager
-        own = [manager.getplugin("terminalreporter")]  # tells what `collected` tells
-        hook = manager.subset_hook_caller("pytest_report_header", own)
+        hook = config.hook.pytest_report_header
         try:
             header = hook(config=config, start_path=config.invocation_params.dir)
         except Exception:
@@ -271,7 +269,9 @@ class Worker:
             except Exception as exc:
                 header = ["pytest_report_header failed: %s" % words_of(exc)]
         lines = []
-        for part in reversed(header):
+        own = getattr(config.pluginmanager.getplugin("terminalreporter"), "pytest_report_header", None)
+        own = own and own(config)  # tells what `collected` tells
+        for part in reversed([part for part in header if not part == own]):
             lines.extend([part] if isinstance(part, str) else part or ())
         return [clean(line) for line in lines]
 
