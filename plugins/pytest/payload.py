@@ -298,7 +298,7 @@ class Worker:
                 mark = item.get_closest_marker("xdist_group")
                 if mark:
                     name = mark.args[0] if mark.args else mark.kwargs.get("name", "default")
-                    item._nodeid = "%s@%s" % (item.nodeid, name)
+                    rename(item, "%s@%s" % (item.nodeid, name))
 
     def pytest_collectreport(self, report):
         if report.outcome == "passed":

@@ -186,6 +186,15 @@ def conftest_error(exc):
     return "ImportError while loading conftest '%s'.\n%s" % (exc.path, text)
 
 
+def rename(item, nodeid):
+    """Gives a test another node id."""
+    known = getattr(item, "_id", None)
+    if hasattr(type(known), "parse"):  # since pytest 9.2 it has a structure
+        item._id = type(known).parse(nodeid)
+    else:
+        item._nodeid = nodeid
+
+
 def warning_text(message):
     """As Python prints it."""
     import warnings
