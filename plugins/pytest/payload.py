@@ -350,15 +350,17 @@ class Worker:
         before = session.exitstatus
         result = yield
         if result.excinfo:
-            exc = result.excinfo[1]
-            if isinstance(exc, self.exit):  # pytest itself tells what any other one is
-                self.stopped = self.stopped or words_of(exc)
+            self.note_exit(result.excinfo[1])
         elif session.exitstatus != before:
             self.stopped = self.stopped or "a hook set the exit status to %s" % clean(
                 plain(session.exitstatus)
             )
 
     # the end
+
+    def note_exit(self, exc):
+        if isinstance(exc, self.exit):  # pytest itself tells what any other one is
+            self.stopped = self.stopped or words_of(exc)
 
     def why(self):
         """Why the session stopped, in words."""
@@ -441,12 +443,28 @@ def make_worker(channel, config, kw):
         ("pytest_sessionfinish", hook(hookwrapper=True, tryfirst=True)),
     ):
         setattr(Worker, name, how(getattr(Worker, name)))
+    within_all = hook(hookwrapper=True, trylast=True)
+    Innermost.pytest_sessionfinish = within_all(Innermost.pytest_sessionfinish)
     Worker.exit = pytest.exit.Exception
     Worker.interrupted = pytest.Session.Interrupted
     worker = Worker(channel, config, kw["dist"] == "loadgroup", kw["output_cap"])
     config.pluginmanager.register(worker, "farflung-worker")
+    config.pluginmanager.register(Innermost(worker.note_exit), "farflung-innermost")
     channel.setcallback(worker.take, endmarker=None)
     return worker
+
+
+class Innermost:
+    """Within all wrappers of the session's end: one that lets an exception through, as pytest 7's own
+    does, keeps it from those around it with pluggy 1.2 to 1.5."""
+
+    def __init__(self, note):
+        self.note = note
+
+    def pytest_sessionfinish(self):
+        result = yield
+        if result.excinfo:
+            self.note(result.excinfo[1])
 
 
 class Ending:
