@@ -5,7 +5,6 @@ An environment is made again when its list of packages changes. What can't be ha
 import concurrent.futures
 import fnmatch
 import glob
-import hashlib
 import os
 import pathlib
 import shutil
@@ -18,6 +17,7 @@ HOME = TOP / "build" / "matrix"
 FARFLUNG = os.environ.get("FARFLUNG", str(TOP / "build" / "farflung"))
 UNREACHABLE = 3  # exit code: nothing was tested, since pip gets nothing
 JOBS = 2
+running = set()  # processes, each the leader of a group
 
 
 class Unreachable(Exception):
@@ -117,6 +117,7 @@ def run(command, cwd, env, timeout):
         list(map(str, command)), cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
     )  # fmt: skip
+    running.add(process)
     try:
         out, err = process.communicate(timeout=timeout)
         return process.returncode, out, err
@@ -124,6 +125,21 @@ def run(command, cwd, env, timeout):
         os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
         return "hung", out, err
+    finally:
+        running.discard(process)
+
+
+def end_all(number, _):
+    """On a signal: nothing that was started stays."""
+    for process in list(running):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+    os._exit(128 + number)
+
+
+def obey_signals():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end_all)
 
 
 def table(head, rows):
@@ -131,7 +147,3 @@ def table(head, rows):
     rows = [list(map(str, row)) for row in [head, *rows]]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
-
-
-def digest(text):
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
-from environments import FARFLUNG, HOME, JOBS, TOP, UNREACHABLE, Environment, clean_env, make_all, run, say, table
+from environments import FARFLUNG, HOME, JOBS, TOP, UNREACHABLE, Environment, clean_env, make_all, obey_signals, run, say, table
 from plugin_cases import CASES
 
 BASE = Environment("plugins", ["3.12", "3.13", "3.11"], ["pytest==8.4.*", "pytest-xdist==3.8.*"])
@@ -211,4 +211,5 @@ def main(names):
 
 
 if __name__ == "__main__":
+    obey_signals()
     sys.exit(main(sys.argv[1:]))

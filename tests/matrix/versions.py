@@ -15,7 +15,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 
-from environments import FARFLUNG, HOME, JOBS, TOP, Environment, clean_env, make_all, run, say, table
+from environments import FARFLUNG, HOME, JOBS, TOP, Environment, clean_env, make_all, obey_signals, run, say, table
 
 ENVIRONMENTS = [
     Environment("pytest-7.0", ["3.8", "3.9", "3.10", "3.11"], ["pytest==7.0.*", "execnet"]),
@@ -131,4 +131,5 @@ def tell(chosen, results, troubles):
 
 
 if __name__ == "__main__":
+    obey_signals()
     sys.exit(main(sys.argv[1:]))
