@@ -73,8 +73,9 @@ def say(text):
 
 
 def works(python):
+    null = subprocess.DEVNULL
     try:
-        return not subprocess.call([python, "-c", "import venv, ssl"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return not subprocess.call([python, "-c", "import venv, ssl"], stdin=null, stdout=null, stderr=null)
     except OSError:
         return False
 

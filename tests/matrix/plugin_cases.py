@@ -1,7 +1,8 @@
 """What is run with each plugin of pytest: a small suite, options, and what of it is compared.
 
 A case names packages, files, options, the files that the plugin leaves (`leaves`: pattern -> how it is read), and what
-the terminal says of it (`says`: regular expressions, all of whose matches are compared).
+the terminal says of it (`says`: regular expressions, all of whose matches are compared). Each
+of these has to find something under pytest-xdist, but those in `none`, which have to find nothing there.
 """
 import json
 import re
@@ -9,13 +10,14 @@ import xml.etree.ElementTree as ElementTree
 
 
 class Case:
-    def __init__(self, name, files, args=(), packages=(), leaves=None, says=(), env=None):
+    def __init__(self, name, files, args=(), packages=(), leaves=None, says=(), none=(), env=None):
         self.name = name
         self.files = files
         self.args = list(args)
         self.packages = list(packages) or [f"pytest-{name}"]
         self.leaves = leaves or {}
         self.says = list(says)
+        self.none = list(none)  # of the patterns
         self.env = env or {}
 
 
@@ -117,10 +119,10 @@ XPROCESS = (
 )
 
 CASES = [
-    Case("cov", COVERED, ["--cov=code_", "--cov-report=term"], leaves={".coverage": exists, ".coverage.*": exists},
+    Case("cov", COVERED, ["--cov=code_", "--cov-report=term"], leaves={".coverage": exists, ".coverage.*": exists}, none=[".coverage.*"],
          says=[r"code_\.py +\d+ +\d+ +\d+%"]),
     Case("cov-xml-branch", COVERED, ["--cov=code_", "--cov-branch", "--cov-report=xml"], ["pytest-cov"],
-         leaves={"coverage.xml": cobertura, ".coverage.*": exists}),
+         leaves={"coverage.xml": cobertura, ".coverage.*": exists}, none=[".coverage.*"]),
     Case("cov-html", COVERED, ["--cov=code_", "--cov-report=html"], ["pytest-cov"], leaves={"htmlcov/index.html": words(r"\d+%")}),
     Case("cov-fail-under", COVERED, ["--cov=code_", "--cov-fail-under=99"], ["pytest-cov"],
          says=[r"Required test coverage of \d+% not reached"]),
@@ -142,9 +144,10 @@ CASES = [
     Case("hypothesis", {"test_h.py": "from hypothesis import given, settings, strategies as st\n@settings(derandomize=True, database=None)\n@given(st.integers())\ndef test_i(i): assert i < 100\n@given(st.text())\ndef test_t(t): pass\n"},
          ["--hypothesis-show-statistics"], ["hypothesis"], says=[r"Hypothesis Statistics", r"test_h\.py::test_\w:$", r"Falsifying example"]),
     Case("benchmark", {"test_b.py": "def test_b(benchmark): benchmark(sum, [1, 2])\ndef test_n(): pass\n"},
-         ["--benchmark-json=bench.json", "--benchmark-max-time=0.01"], leaves={"bench.json": benchmarks}, says=[r"Benchmarks are automatically disabled"]),
-    Case("django", DJANGO, packages=["pytest-django", "django"], leaves={"test*.sqlite3*": exists}),
-    Case("bdd", BDD, ["--gherkin-terminal-reporter", "-v"], says=[r"Feature: sums", r"Scenario: \w+"]),
+         ["--benchmark-json=bench.json", "--benchmark-max-time=0.01"], leaves={"bench.json": benchmarks}, says=[r"Benchmarks are automatically disabled"],
+         none=["bench.json"]),
+    Case("django", DJANGO, packages=["pytest-django", "django"], leaves={"test*.sqlite3*": exists}, none=["test*.sqlite3*"]),
+    Case("bdd", BDD, ["--cucumberjson=bdd.json"], leaves={"bdd.json": exists}),
     Case("order", {"test_o.py": "import pytest\n@pytest.mark.order(2)\ndef test_x(): pass\n@pytest.mark.order(1)\ndef test_y(): pass\n"}),
     Case("sugar", {"test_m.py": MIXED}, ["--force-sugar"], says=[r"\d+%", r"✓|✗"]),
     Case("instafail", {"test_m.py": MIXED}, ["--instafail"], says=[r"_+ test_fail _+"]),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Test suites of others, from their source distributions: by plain pytest, by `pytest -n 2` and by `farflung pytest -n 2`.
+"""Test suites of others, from their source distributions, by plain pytest, `pytest -n 2` and `farflung pytest -n 2`.
 
     tests/matrix/suites.py [NAME…]      all of SUITES, or those of these names
 
@@ -37,7 +37,8 @@ class Suite:
         shutil.rmtree(download, ignore_errors=True)
         command = [self.environment.python, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps"]
         command += ["--no-binary", self.name, "-d", str(download), f"{self.name}=={version}"]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        pipe = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        done = subprocess.run(command, **pipe)
         archives = list(download.glob("*.tar.gz"))
         if done.returncode or not archives:
             say(f"{self.name}: no source distribution: {done.stdout[-1000:]} (exit 3)")
@@ -120,7 +121,7 @@ def main(names):
         bad += [suite.name] if wrong else []
         print("\n".join(lines), end="\n" if lines else "", flush=True)
     print(table(["suite", "tests", "plain", "xdist", "farflung", "here"], rows))
-    say(f"{len(rows)} suites, {len(bad)} wrong{': ' if bad else ''}{' '.join(bad)}")
+    say(f"{len(rows)} suites, {len(bad)} wrong {' '.join(bad)}".rstrip())
     return 1 if bad else 0
 
 

@@ -3,7 +3,8 @@
 
     tests/matrix/versions.py [NAME…]      all environments, or those of these names
 
-MATRIX_QUICK=1 leaves out what takes long and has shown little. With MATRIX_TRIES=2 a file in which something failed is run once more, and that is said: for machines that others share.
+MATRIX_QUICK=1 leaves out what takes long and has shown little. With MATRIX_TRIES=2 a file in which something failed
+is run once more, and that is said: for machines that others share.
 Prints one line per environment, and names what failed. "differing": tests whose outcome is not the one that
 they have in most environments (a skip where others pass shows so).
 """
