@@ -5,7 +5,7 @@
 
 Compares the outcomes per test, the exit status, the files that the plugin leaves and what the terminal says of it. What
 differs is in KNOWN, with the kinds of differences and their reason; the run fails if anything else differs, and also if
-something there doesn't any more. A run over all writes plugins/pytest/PLUGINS.md.
+something there doesn't any more. A good run writes its rows to plugins/pytest/PLUGINS.md.
 """
 import concurrent.futures
 import re
@@ -192,7 +192,12 @@ def page(rows):
         "| case | plugin | under xdist | here |",
         "|---|---|---|---|",
     ]
-    return "\n".join(lines + ["| " + " | ".join(str(c).replace("|", "/") for c in row[:4]) + " |" for row in rows]) + "\n"
+    known = {}
+    if PAGE.exists():  # what was not compared this time stays as it was
+        known = {line.split(" | ")[0][2:]: line for line in PAGE.read_text().splitlines() if line.startswith("| ")}
+    for row in rows:
+        known[row[0]] = "| " + " | ".join(str(c).replace("|", "/") for c in row[:4]) + " |"
+    return "\n".join(lines + [known[case.name] for case in CASES if case.name in known]) + "\n"
 
 
 def main(names):
@@ -213,7 +218,7 @@ def main(names):
         for kind, what in found.items():
             print(f"{name}: {kind}: {what}")
     bad = [row[0] for row in rows if not row[5]]
-    if not names and not bad:
+    if not bad:
         PAGE.write_text(page(rows))
     same = sum(row[3] == "the same" for row in rows)
     differ = len(rows) - same - len(bad)
