@@ -1,5 +1,5 @@
 # Part of the pytest payload: which parts of a session have a half on the controlling machine, and so
-# need the front. Read from what plugins and conftests registered, before any of it has run.
+# need the front, which is asked for then. Read from what plugins and conftests registered, before any of it has run.
 #
 # It must be cheap, and a plain suite must come out with nothing: fixtures, markers, and hooks that
 # only concern collecting and running are at home in workers.
@@ -125,3 +125,33 @@ def needs_front(config):
         if getattr(option, dest, without) != without:
             reasons.append(shown_as)
     return reasons
+
+
+class Dismissed(Exception):
+    """The session was ended while it waited for the front."""
+
+
+def ask_front(channel, config, front):
+    """What the front says to this session; None: it has none."""
+    if not front or only_shows(config.option):
+        return None
+    reasons = needs_front(config)
+    if front == "always":
+        reasons = ["--front always"] + reasons
+    if not reasons:
+        return None
+    if front == "never":
+        channel.send(("without", reasons))
+        return None
+    channel.send(("need", reasons, about_interpreter()))
+    while 1:
+        try:
+            order = channel.receive()
+        except EOFError:
+            raise Dismissed() from None
+        if order[0] == "front":
+            return order[1]
+        if order[0] == "end":
+            raise Dismissed()
+        if order[0] != "drop":
+            raise ValueError("unexpected order %r" % (order,))

@@ -305,7 +305,9 @@ class Worker:
             except Exception as exc:
                 header = ["pytest_report_header failed: %s" % words_of(exc)]
         lines = []
-        for part in reversed(header):
+        own = getattr(config.pluginmanager.getplugin("terminalreporter"), "pytest_report_header", None)
+        own = own and own(config)  # tells what `collected` tells
+        for part in reversed([part for part in header if not part == own]):
             lines.extend([part] if isinstance(part, str) else part or ())
         return [clean(line) for line in lines]
 
@@ -345,7 +347,7 @@ class Worker:
                 }
                 if names:
                     group = "@" + "_".join(sorted(names))
-                    item._nodeid = item.nodeid + group
+                    rename(item, item.nodeid + group)
                     self.groups[id(item)] = group
 
     def pytest_collectreport(self, report):
@@ -411,15 +413,17 @@ class Worker:
         if self.relay:
             self.relay.output(output)
         if result.excinfo:
-            exc = result.excinfo[1]
-            if isinstance(exc, self.exit):  # pytest itself tells what any other one is
-                self.stopped = self.stopped or words_of(exc)
+            self.note_exit(result.excinfo[1])
         elif session.exitstatus != before:
             self.stopped = self.stopped or "a hook set the exit status to %s" % clean(
                 plain(session.exitstatus)
             )
 
     # the end
+
+    def note_exit(self, exc):
+        if isinstance(exc, self.exit):  # pytest itself tells what any other one is
+            self.stopped = self.stopped or words_of(exc)
 
     def why(self):
         """Why the session stopped, in words."""
@@ -464,40 +468,10 @@ def adapt(config, kw):
             cov_master_topdir=os.getcwd(),
             cov_master_rsync_roots=[],
         )
-    manager.set_blocked("terminalreporter")  # its options stay known
+    manager.register(Silence(), "farflung-silence")
     if not manager.hasplugin("xdist"):
         manager.register(stand_in(config.workerinput), "farflung-fixtures")
     return settings
-
-
-class Dismissed(Exception):
-    """The session was ended while it waited for the front."""
-
-
-def ask_front(channel, config, front):
-    """What the front says to this session; None: it has none."""
-    if not front or only_shows(config.option):
-        return None
-    reasons = needs_front(config)
-    if front == "always":
-        reasons = ["--front always"] + reasons
-    if not reasons:
-        return None
-    if front == "never":
-        channel.send(("without", reasons))
-        return None
-    channel.send(("need", reasons, about_interpreter()))
-    while 1:
-        try:
-            order = channel.receive()
-        except EOFError:
-            raise Dismissed() from None
-        if order[0] == "front":
-            return order[1]
-        if order[0] == "end":
-            raise Dismissed()
-        if order[0] != "drop":
-            raise ValueError("unexpected order %r" % (order,))
 
 
 def make_worker(channel, config, kw, settings):
@@ -510,10 +484,13 @@ def make_worker(channel, config, kw, settings):
         ("pytest_sessionfinish", hook(hookwrapper=True, tryfirst=True)),
     ):
         setattr(Worker, name, how(getattr(Worker, name)))
+    within_all = hook(hookwrapper=True, trylast=True)
+    Innermost.pytest_sessionfinish = within_all(Innermost.pytest_sessionfinish)
     Worker.exit = pytest.exit.Exception
     Worker.interrupted = pytest.Session.Interrupted
     worker = Worker(channel, config, kw, settings)
     config.pluginmanager.register(worker, "farflung-worker")
+    config.pluginmanager.register(Innermost(worker.note_exit), "farflung-innermost")
     channel.setcallback(worker.take, endmarker=None)
     return worker
 

@@ -109,7 +109,9 @@ void ff_front_tell_line(struct ff_engine *e, uint32_t job, const char *text)
 /* The workers that the job has, and those that it may yet get. */
 static void plan_workers(struct ff_engine *e, uint32_t number, struct ff_order *to_act)
 {
+	const char *dist = e->opts.plan->jobs[number].config->dist;
 	uint32_t len = 0, most = e->jobs[number].workers + e->state->workers_len;
+	uint32_t at_once = dist ? ff_policy_find(dist)->most : 0; /* 0: no limit */
 	struct ff_order_worker *list = ff_xcalloc(most + 1U, sizeof(*list));
 	uint32_t *taken = ff_xcalloc(e->state->hosts_len + 1U, sizeof(*taken));
 	uint32_t weight = (uint32_t)e->opts.plan->jobs[number].config->weight;
@@ -126,7 +128,9 @@ static void plan_workers(struct ff_engine *e, uint32_t number, struct ff_order *
 	for (uint32_t i = 0; i < e->state->hosts_len; i++) {
 		if (!ff_host_in_job(e, number, i) || !ff_host_hopeful(e, i))
 			continue;
-		for (; taken[i] < e->state->hosts[i].slots / weight && len < most; taken[i]++)
+		for (; taken[i] < e->state->hosts[i].slots / weight && len < most &&
+		       (at_once == 0 || len < at_once);
+		     taken[i]++)
 			list[len++] =
 				(struct ff_order_worker){ff_engine_text(e, "gw%u", next++), i};
 	}

@@ -371,6 +371,62 @@ static void discovery_input(struct ff_engine *e, const struct ff_input *input)
 		ff_collect_discovered(e, execution, input);
 }
 
+/* What it has collected, and how its settings want that to be spread. False: it is of another
+ * kind. */
+static bool collect_input(struct ff_engine *e, struct session *session,
+			  const struct ff_input *input)
+{
+	switch (input->kind) {
+	case FF_INPUT_SESSION_ONLY_COLLECTS:
+		job_of(e, session)->collect_only = job_of(e, session)->given_up = true;
+		return true;
+	case FF_INPUT_SESSION_SETTINGS:
+		ff_spread_settings(e, session, input);
+		return true;
+	case FF_INPUT_SCOPES:
+		ff_spread_scopes(e, session, input);
+		return true;
+	case FF_INPUT_COLLECTED:
+		ff_collect_digest(e, session, input);
+		return true;
+	case FF_INPUT_IDS:
+		ff_collect_ids(e, session, input);
+		return true;
+	case FF_INPUT_PROBLEM:
+		ff_collect_problem(e, session, input);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What it says besides, to us or to the front. The same. */
+static bool said_input(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	switch (input->kind) {
+	case FF_INPUT_WORKER_SAID:
+		ff_said_line(e, session, input);
+		return true;
+	case FF_INPUT_NOTICE:
+		ff_said_notice(e, session, input);
+		return true;
+	case FF_INPUT_UNIT_SAID:
+		ff_said_by_unit(e, session, input);
+		return true;
+	case FF_INPUT_SESSION_NEEDS_FRONT:
+		ff_front_needed(e, session, input);
+		return true;
+	case FF_INPUT_SESSION_WITHOUT_FRONT:
+		ff_front_without(e, session, input);
+		return true;
+	case FF_INPUT_SESSION_TO_FRONT:
+		ff_front_from(e, session, input);
+		return true;
+	default:
+		return false;
+	}
+}
+
 void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 {
 	struct session *session;
@@ -385,6 +441,8 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 	if ((session->finished || session->held) && input->kind != FF_INPUT_WORKER_ENDED &&
 	    input->kind != FF_INPUT_WORKER_SAID && input->kind != FF_INPUT_NOTICE)
 		return;
+	if (collect_input(e, session, input) || said_input(e, session, input))
+		return;
 	switch (input->kind) {
 	case FF_INPUT_WORKER_OPENED:
 		opened(e, session);
@@ -392,23 +450,11 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_WORKER_ENDED:
 		ended(e, session, input);
 		break;
-	case FF_INPUT_WORKER_SAID:
-		ff_said_line(e, session, input);
-		break;
 	case FF_INPUT_SESSION_STARTED:
 		ff_collect_started(e, session, input);
 		break;
 	case FF_INPUT_SESSION_MISSING:
 		missing(e, session, input->u.said.text);
-		break;
-	case FF_INPUT_SESSION_ONLY_COLLECTS:
-		job_of(e, session)->collect_only = job_of(e, session)->given_up = true;
-		break;
-	case FF_INPUT_SESSION_SETTINGS:
-		ff_spread_settings(e, session, input);
-		break;
-	case FF_INPUT_SCOPES:
-		ff_spread_scopes(e, session, input);
 		break;
 	case FF_INPUT_SESSION_WANTS:
 		wants(e, session);
@@ -422,35 +468,11 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_SESSION_ERROR:
 		failed(e, session, input);
 		break;
-	case FF_INPUT_COLLECTED:
-		ff_collect_digest(e, session, input);
-		break;
-	case FF_INPUT_IDS:
-		ff_collect_ids(e, session, input);
-		break;
-	case FF_INPUT_PROBLEM:
-		ff_collect_problem(e, session, input);
-		break;
-	case FF_INPUT_NOTICE:
-		ff_said_notice(e, session, input);
-		break;
-	case FF_INPUT_UNIT_SAID:
-		ff_said_by_unit(e, session, input);
-		break;
 	case FF_INPUT_UNIT_STARTED:
 		unit_began(e, session, input->unit);
 		break;
 	case FF_INPUT_UNIT_FINISHED:
 		unit_ended(e, session, input);
-		break;
-	case FF_INPUT_SESSION_NEEDS_FRONT:
-		ff_front_needed(e, session, input);
-		break;
-	case FF_INPUT_SESSION_WITHOUT_FRONT:
-		ff_front_without(e, session, input);
-		break;
-	case FF_INPUT_SESSION_TO_FRONT:
-		ff_front_from(e, session, input);
 		break;
 	default:
 		break;
