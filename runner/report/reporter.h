@@ -38,8 +38,8 @@ struct ff_reporter {
 
 /* What all reporters are opened with. */
 struct ff_reporter_opts {
-	int verbosity;	   /* -1 quiet, 0, 1 a line per unit, 2 with output as it comes */
-	const char *color; /* auto, always, never; NULL: auto */
+	int verbosity;		  /* -1 quiet, 0, 1 a line per unit, 2 with output as it comes */
+	const char *color;	  /* auto, always, never; NULL: auto */
 	const char *junit_prefix; /* before class names; NULL: nothing */
 	bool stdout_taken; /* another reporter writes to stdout: people's text goes to stderr */
 	/* Called, from any thread, when a reporter that was full is so no more. NULL: nobody waits.
