@@ -70,7 +70,7 @@ class Worker:
         self.channel = channel
         self.config = config
         self.output_cap = kw["output_cap"]
-        self.workercount = kw["workercount"]
+        self.workercount, self.run = kw["workercount"], kw["run"]
         self.settings = settings
         self.live = None  # with -s
         self.groups = {}  # by an item's id(): with loadgroup
@@ -307,6 +307,9 @@ class Worker:
 
     # what pytest tells us
 
+    def pytest_configure(self, config):
+        share_temporary(config, config.workerinput["workerid"], self.run)
+
     def pytest_sessionstart(self, session):
         self.session = session
 
@@ -410,7 +413,7 @@ def adapt(config, kw):
     option.dist = "no"
     option.numprocesses = option.maxprocesses = None
     option.tx, option.px = [], []
-    place_temporary(config, kw["workerid"], kw["run"])
+    place_temporary(option, kw["workerid"])
     config.workerinput = {
         "workerid": kw["workerid"],
         "workercount": kw["workercount"],
@@ -465,6 +468,7 @@ def make_worker(channel, config, kw, settings):
 
     hook = pytest.hookimpl
     for name, how in (
+        ("pytest_configure", hook(trylast=True)),
         ("pytest_collection_modifyitems", hook(trylast=True)),
         ("pytest_runtestloop", hook(tryfirst=True)),
         ("pytest_sessionfinish", hook(hookwrapper=True, tryfirst=True)),
