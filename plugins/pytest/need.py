@@ -1,5 +1,6 @@
 # Part of the pytest payload: which parts of a session have a half on the controlling machine, and so
-# need the front, which is asked for then. Read from what plugins and conftests registered, before any of it has run.
+# need the front, which is asked for then. Read from what plugins and conftests registered, before any
+# of it has run.
 #
 # It must be cheap, and a plain suite must come out with nothing: fixtures, markers, and hooks that
 # only concern collecting and running are at home in workers.

@@ -77,7 +77,7 @@ class Worker:
         self.channel = channel
         self.config = config
         self.output_cap = kw["output_cap"]
-        self.workercount = kw["workercount"]
+        self.workercount, self.run = kw["workercount"], kw["run"]
         self.settings = settings
         self.has_front_field = bool(kw["front"])
         if kw["told"] is not None:
@@ -322,6 +322,9 @@ class Worker:
 
     # what pytest tells us
 
+    def pytest_configure(self, config):
+        share_temporary(config, config.workerinput["workerid"], self.run)
+
     def pytest_sessionstart(self, session):
         self.session = session
         if self.relay:
@@ -454,7 +457,7 @@ def adapt(config, kw):
     if told.get("basetemp"):
         option.basetemp = told["basetemp"]
     else:
-        place_temporary(config, kw["workerid"], kw["run"])
+        place_temporary(option, kw["workerid"])
     config.workerinput = dict(told.get("workerinput") or {})
     for name in ("workerid", "workercount", "testrunuid", "mainargv"):
         config.workerinput[name] = kw[name]
@@ -479,6 +482,7 @@ def make_worker(channel, config, kw, settings):
 
     hook = pytest.hookimpl
     for name, how in (
+        ("pytest_configure", hook(trylast=True)),
         ("pytest_collection_modifyitems", hook(trylast=True)),
         ("pytest_runtestloop", hook(tryfirst=True)),
         ("pytest_sessionfinish", hook(hookwrapper=True, tryfirst=True)),

@@ -152,19 +152,33 @@ def temporary_of_run(config, run):
         os.close(descriptor)
 
 
-def place_temporary(config, workerid, run):
-    """Sets the session's basetemp: a folder of its own below the one that the run has."""
-    option = config.option
-    if not hasattr(option, "basetemp"):  # -p no:tmpdir
-        return
-    base = option.basetemp
+def place_temporary(option, workerid):
+    """Below the folder that was asked for each worker has its own."""
+    base = getattr(option, "basetemp", None)
     if base:
         base = os.path.abspath(str(base))
         os.makedirs(base, exist_ok=True)
-    elif run:
-        try:
-            base = temporary_of_run(config, run)
-        except Exception as exc:
-            sys.stderr.write("no common folder for temporary files: %s\n" % clean(exc))
-    if base:
         option.basetemp = os.path.join(base, "popen-" + workerid)
+
+
+def share_temporary(config, workerid, run):
+    """The same in the folder of the run, which is made when the first test wants one."""
+    factory = getattr(config, "_tmp_path_factory", None)
+    if not run or getattr(factory, "_given_basetemp", run) is not None:
+        return
+    original = factory.getbasetemp
+
+    def getbasetemp():
+        if vars(factory).pop("getbasetemp", None):
+            from pathlib import Path
+
+            try:
+                base = temporary_of_run(config, run)
+            except Exception as exc:
+                base = None
+                sys.stderr.write("no common folder for temporary files: %s\n" % clean(exc))
+            if base:
+                factory._given_basetemp = Path(base, "popen-" + workerid)
+        return original()
+
+    factory.getbasetemp = getbasetemp
