@@ -45,7 +45,12 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("max-worker-restart", SETTINGS, "max_worker_restart", restarts, NULL),
 	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per test", verbose),
 	FF_OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
-	FF_OPTION_COLOR(color),
+	{.name = "color",
+	 .kind = FF_OPTION_CHOICE,
+	 .arg = "WHEN",
+	 .choices = "auto, always, never, yes or no", /* the last two are pytest's words */
+	 .help = "auto, always or never",
+	 .offset = offsetof(struct options, color)},
 	FF_OPTIONS_END,
 };
 
@@ -276,6 +281,15 @@ static int read_environment(const struct ff_command *command, struct options *o,
 	return ff_options_parse_known(command, words, o, args);
 }
 
+/* By the words that we have for it. */
+static void name_color(struct options *o)
+{
+	if (o->color && strcmp(o->color, "yes") == 0)
+		o->color = "always";
+	else if (o->color && strcmp(o->color, "no") == 0)
+		o->color = "never";
+}
+
 /* Options behind "--" are understood like those before it; what is not ours is pytest's. */
 static int run(const struct ff_command *command, int argc, char **argv)
 {
@@ -291,6 +305,7 @@ static int run(const struct ff_command *command, int argc, char **argv)
 	before = args.len;
 	if (!rc)
 		rc = ff_options_parse_known(command, &after, &o, &args);
+	name_color(&o);
 	if (rc > 0) {
 		code = FF_EXIT_OK;
 	} else if (!rc) {

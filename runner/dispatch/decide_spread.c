@@ -204,3 +204,19 @@ uint32_t ff_spread_unit(const struct ff_engine *e, const struct session *session
 		return index;
 	return index < each ? session->first_unit + index : FF_NOBODY;
 }
+
+uint32_t ff_spread_index(const struct ff_engine *e, uint32_t job, uint32_t unit)
+{
+	uint32_t each = e->jobs[job].each;
+
+	return each == 0 || unit == FF_NOBODY ? unit : unit % each;
+}
+
+const char *ff_spread_id(struct ff_engine *e, const struct unit_at *at)
+{
+	const struct engine_job *job = &e->jobs[at->job];
+
+	if (job->each > 0 && job->ids)
+		return job->ids[ff_spread_index(e, at->job, at->unit)];
+	return at->name ? at->name : ff_engine_unit_name(e, at->job, at->unit);
+}

@@ -27,7 +27,7 @@ void ff_front_unit(struct ff_engine *e, const struct unit_at *at, const struct f
 	const struct session *session =
 		at->worker == FF_NOBODY ? NULL : ff_run_session_of(e, at->worker);
 	struct ff_front_item item = {.worker = worker_name(e, at->worker),
-				     .unit = at->unit,
+				     .unit = ff_spread_index(e, at->job, at->unit),
 				     .value = result->front,
 				     .value_len = result->front_len,
 				     .again = again};
@@ -40,7 +40,7 @@ void ff_front_unit(struct ff_engine *e, const struct unit_at *at, const struct f
 		    : result->front		    ? FF_FRONT_UNIT
 						    : FF_FRONT_LOST;
 	if (item.kind != FF_FRONT_UNIT) {
-		item.name = at->name ? at->name : ff_engine_unit_name(e, at->job, at->unit);
+		item.name = ff_spread_id(e, at);
 		item.text = result->longrepr  ? result->longrepr
 			    : result->message ? result->message
 					      : "its report did not come";
@@ -54,26 +54,27 @@ void ff_front_unit(struct ff_engine *e, const struct unit_at *at, const struct f
 void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const char *reason)
 {
 	struct ff_front_item item = {.worker = worker_name(e, at->worker),
-				     .unit = at->unit,
+				     .unit = ff_spread_index(e, at->job, at->unit),
 				     .text = reason,
 				     .again = true};
 
 	/* Of a job that is stopped it is told with all that did not run. */
 	if (!ff_front_listens(e, at->job) || e->jobs[at->job].stopped)
 		return;
-	item.name = at->name ? at->name : ff_engine_unit_name(e, at->job, at->unit);
+	item.name = ff_spread_id(e, at);
 	ff_front_tell_crash(e, at->job, &item, at->worker, NULL);
 }
 
 bool ff_front_ask(struct ff_engine *e, struct session *session, uint32_t unit, const char *reason)
 {
 	uint32_t job = session->placement.job;
-	struct ff_front_item item = {
-		.worker = worker_name(e, session->record), .unit = unit, .text = reason};
+	struct ff_front_item item = {.worker = worker_name(e, session->record), .text = reason};
+	const struct unit_at at = {.job = job, .unit = unit};
 
 	if (!session->asks_front || !ff_front_listens(e, job))
 		return false;
-	item.name = ff_engine_unit_name(e, job, unit);
+	item.unit = ff_spread_index(e, job, unit);
+	item.name = ff_spread_id(e, &at);
 	ff_front_tell_crash(e, job, &item, session->record, session);
 	e->jobs[job].front.unanswered++;
 	ff_front_wait_anew(e, job);

@@ -356,6 +356,9 @@ void ff_spread_given(const struct ff_engine *e, struct session *session, uint32_
 		     size_t len);
 /* The job's unit that a session means; FF_NOBODY: none. */
 uint32_t ff_spread_unit(const struct ff_engine *e, const struct session *session, uint32_t index);
+/* The job's unit, as its sessions know it: by its index and its name. */
+uint32_t ff_spread_index(const struct ff_engine *e, uint32_t job, uint32_t unit);
+const char *ff_spread_id(struct ff_engine *e, const struct unit_at *at);
 
 /* --- decide_collect.c --- */
 void ff_run_session_up(struct ff_engine *e, struct session *session);

@@ -130,21 +130,28 @@ def pytest_configure(config):
 def test_terminal_reporter_is_there_and_silent(farflung, python, conftest, options):
     write(farflung.cwd / "test_write.py", WRITERS)
     write(farflung.cwd / "conftest.py", conftest)
-    done = run(farflung, python, "--", *options, code=0)
+    done = run(farflung, python, "--front", "never", "--", *options, code=0)
     assert set(outcomes(done.events).values()) == {"passed"} and len(outcomes(done.events)) == 3
     assert "WRITTEN" not in done.stdout + done.stderr
     assert "WRITTEN" not in str(done.events)
 
 
-@pytest.mark.parametrize("option", ["--setup-show", "--setup-plan", "--fixtures-per-test", "--debug", "--traceconfig"])
+def test_with_a_front_the_terminal_is_written_to_once(farflung, python):
+    write(farflung.cwd / "test_write.py", WRITERS)
+    write(farflung.cwd / "conftest.py", CONFTEST)
+    done = run(farflung, python, code=0)
+    assert [line for line in done.stdout.splitlines() if "WRITTEN" in line] == [
+        "WRITTEN at configure", "WRITTEN at the end", "WRITTEN at unconfigure"]
+
+
+@pytest.mark.parametrize("option", ["--setup-show", "--debug", "--traceconfig"])
 def test_options_that_write_to_the_terminal(farflung, python, option):
     write(farflung.cwd / "test_a.py", "import pytest\n@pytest.fixture\ndef f(): pass\ndef test_a(f): pass\n")
     done = run(farflung, python, "--", option, code=None)
     assert "Traceback" not in done.stdout + done.stderr
     assert "terminalreporter" not in done.stdout + done.stderr
     assert not of_kind(done.events, "worker-lost")
-    if option in ("--setup-show", "--debug", "--traceconfig"):
-        assert done.returncode == 0 and outcomes(done.events) == {"test_a.py::test_a": "passed"}
+    assert done.returncode == 0 and outcomes(done.events) == {"test_a.py::test_a": "passed"}
 
 
 def test_what_is_not_captured_is_still_seen(farflung, python):

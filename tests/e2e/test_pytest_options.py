@@ -53,7 +53,7 @@ def test_an_unknown_dist_is_refused(three, where):
     args = {"before": ["--dist", "loadscop"], "after": ["--", "--dist=loadscop"], "environment": []}[where]
     if where == "environment":
         three.env["PYTEST_ADDOPTS"] = "--dist loadscop"
-    done = three.run("pytest", *args, code=2)
+    done = three.run("pytest", *args, code=4)
     assert "'loadscop'" in done.stderr and "did you mean 'loadscope'?" in done.stderr
     assert ran(three) == []
 
@@ -82,7 +82,7 @@ def test_the_environment_is_there_in_tests(farflung, python):
 
 def test_a_bad_environment_is_named(three):
     three.env["PYTEST_ADDOPTS"] = "-k 'open"
-    assert "PYTEST_ADDOPTS" in three.run("pytest", code=2).stderr
+    assert "PYTEST_ADDOPTS" in three.run("pytest", code=4).stderr
 
 
 def test_options_behind_the_dashes(three, python, tmp_path):
@@ -103,12 +103,19 @@ def test_the_first_failure_ends_the_run(farflung, python, args):
     assert "1 failed, 49 not run" in done.stdout
 
 
+@pytest.mark.parametrize("word, coloured", [("yes", True), ("always", True), ("no", False), ("never", False)])
+def test_color_by_pytests_words_too(three, python, word, coloured):
+    three.env["PYTEST_ADDOPTS"] = f"--color={word}"
+    done = three.run("pytest", "-n", 1, "--python", python, "-k", "test_i")
+    assert done.returncode == 0 and ("\x1b[" in done.stdout) == coloured
+
+
 def test_maxschedchunk(farflung, python, tmp_path):
     write(farflung.cwd / "test_many.py",
           "import pytest\n@pytest.mark.parametrize('i', range(100))\ndef test_m(i): pass\n")
     done = farflung.run("pytest", "-n", 2, "--python", python, "--maxschedchunk", 1, code=0)
     assert "100 passed" in done.stdout
-    assert "maxschedchunk" in farflung.run("pytest", "--maxschedchunk", "x", code=2).stderr
+    assert "maxschedchunk" in farflung.run("pytest", "--maxschedchunk", "x", code=4).stderr
 
 
 # --- one plain pytest ---
@@ -181,7 +188,7 @@ def test_folders_are_brought_over_ssh(three, python, sshd, tmp_path):
 
 def test_folders_from_elsewhere_are_refused(three, tmp_path):
     for folder, words in ((tmp_path, "is not below the working directory"), ("nothing", "no such folder")):
-        assert words in three.run("pytest", "--rsyncdir", folder, code=2).stderr
+        assert words in three.run("pytest", "--rsyncdir", folder, code=4).stderr
 
 
 # --- temporary folders ---
