@@ -191,7 +191,8 @@ struct ff_front_item {
 	enum ff_front_item_kind kind;
 	const char *worker;
 	const struct ff_front_worker *node;
-	uint32_t unit; /* its index; UINT32_MAX: none */
+	uint32_t unit;	/* its index; UINT32_MAX: none */
+	uint32_t index; /* of the unit, as the session knows it that ran it; UINT32_MAX: none */
 	const char *name, *text;
 	const void *value; /* a packed item; NULL: there is none */
 	size_t value_len;

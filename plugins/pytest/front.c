@@ -137,12 +137,12 @@ static int make_task(const struct ff_payload_job *job, const struct ff_front_run
 
 /* --- out --- */
 
-static void pack_unit(struct ff_pack *p, uint32_t unit)
+static void pack_unit(struct ff_pack *p, uint32_t index)
 {
-	if (unit == UINT32_MAX)
+	if (index == UINT32_MAX)
 		ff_pack_none(p);
 	else
-		ff_pack_int(p, unit);
+		ff_pack_int(p, index);
 }
 
 static void pack_value(struct ff_pack *p, const struct ff_front_item *item)
@@ -188,19 +188,19 @@ static void pack_fields(struct ff_pack *p, const struct ff_front_item *item)
 		break;
 	case FF_FRONT_UNIT:
 		ff_pack_str(p, item->worker);
-		pack_unit(p, item->unit);
+		pack_unit(p, item->index);
 		pack_value(p, item);
 		ff_pack_bool(p, item->again);
 		break;
 	case FF_FRONT_CRASH:
 		ff_pack_str(p, item->worker);
-		pack_unit(p, item->unit);
+		pack_unit(p, item->index);
 		ff_pack_str(p, item->name);
 		ff_pack_str(p, item->text ? item->text : "");
 		ff_pack_bool(p, item->again);
 		break;
 	case FF_FRONT_LOST:
-		pack_unit(p, item->unit);
+		pack_unit(p, item->index);
 		ff_pack_str(p, item->name);
 		ff_pack_str(p, item->text ? item->text : "");
 		break;

@@ -70,10 +70,12 @@ void ff_front_tell(struct ff_engine *e, uint32_t job, const struct ff_front_item
 		   uint32_t worker)
 {
 	struct ff_order to_act = {.kind = FF_ORDER_TELL_FRONT, .job = job, .worker = worker};
+	struct ff_front_item told = *item;
 
 	if (worker != FF_NOBODY)
 		to_act.host = e->state->workers[worker].host;
-	to_act.front_item = ff_decision_copy(e->decision, item, sizeof(*item));
+	told.index = ff_spread_index(e, job, item->unit);
+	to_act.front_item = ff_decision_copy(e->decision, &told, sizeof(told));
 	ff_engine_order(e, &to_act);
 }
 

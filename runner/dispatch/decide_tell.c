@@ -27,7 +27,7 @@ void ff_front_unit(struct ff_engine *e, const struct unit_at *at, const struct f
 	const struct session *session =
 		at->worker == FF_NOBODY ? NULL : ff_run_session_of(e, at->worker);
 	struct ff_front_item item = {.worker = worker_name(e, at->worker),
-				     .unit = ff_spread_index(e, at->job, at->unit),
+				     .unit = at->unit,
 				     .value = result->front,
 				     .value_len = result->front_len,
 				     .again = again};
@@ -54,7 +54,7 @@ void ff_front_unit(struct ff_engine *e, const struct unit_at *at, const struct f
 void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const char *reason)
 {
 	struct ff_front_item item = {.worker = worker_name(e, at->worker),
-				     .unit = ff_spread_index(e, at->job, at->unit),
+				     .unit = at->unit,
 				     .text = reason,
 				     .again = true};
 
@@ -68,12 +68,12 @@ void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const cha
 bool ff_front_ask(struct ff_engine *e, struct session *session, uint32_t unit, const char *reason)
 {
 	uint32_t job = session->placement.job;
-	struct ff_front_item item = {.worker = worker_name(e, session->record), .text = reason};
+	struct ff_front_item item = {
+		.worker = worker_name(e, session->record), .unit = unit, .text = reason};
 	const struct unit_at at = {.job = job, .unit = unit};
 
 	if (!session->asks_front || !ff_front_listens(e, job))
 		return false;
-	item.unit = ff_spread_index(e, job, unit);
 	item.name = ff_spread_id(e, &at);
 	ff_front_tell_crash(e, job, &item, session->record, session);
 	e->jobs[job].front.unanswered++;
