@@ -26,8 +26,10 @@ struct ff_payload_job {
 	int64_t timeout_us;	/* per unit; 0: none */
 	int64_t grace_us;	/* between TERM and KILL */
 	int64_t output_cap;	/* bytes of output that are kept of a unit; 0: no limit */
-	const char *dist;	/* policy name */
+	const char *dist;	/* policy name; NULL: not said */
 	const char *front;	/* "auto", "always" or "never": see struct ff_payload_front */
+	bool addopts_read;	/* what PYTEST_ADDOPTS says is among `args` already */
+	const char *testrunuid; /* NULL: the run's id */
 	const char *unit;	/* of a payload that discovers: the one to run; else NULL */
 };
 
@@ -40,6 +42,14 @@ struct ff_payload_worker {
 	bool native;	 /* it has built-ins; else the task must bring its own source */
 	uint32_t follow; /* of a `run` on a native one: it is to begin when the execution with
 			  * this channel has ended; 0: at once */
+};
+
+/* What a session's own settings say of how it is spread. */
+struct ff_payload_settings {
+	const char *dist;	  /* a policy's name; NULL: not said */
+	int64_t workers;	  /* -1: not said */
+	bool scopes;		  /* it knows itself what belongs together */
+	const char *const *notes; /* lines: what has no effect here; NULL-terminated */
 };
 
 /* What arrived, told to the runner. Everything is valid during the call. Sessions and discoveries
@@ -56,6 +66,10 @@ struct ff_payload_sink {
 	void (*only_collects)(void *ctx);
 	void (*collected)(void *ctx, const char *digest, uint32_t count, uint32_t deselected,
 			  const char *rootdir);
+	/* How the session's own settings want its units to be spread; before `collected`. */
+	void (*settings)(void *ctx, const struct ff_payload_settings *settings);
+	/* What each unit belongs to, before `ids`, if the settings said so; strings. */
+	void (*scopes)(void *ctx, const struct ff_value *list);
 	/* The unit names, on request; strings. */
 	void (*ids)(void *ctx, const struct ff_value *list);
 	void (*collect_problem)(void *ctx, const char *nodeid, const char *message,
@@ -67,6 +81,8 @@ struct ff_payload_sink {
 	 * that was to follow another, and has not begun. */
 	void (*returned)(void *ctx, const uint32_t *indexes, size_t count);
 	void (*unit_output)(void *ctx, uint32_t index, int stream, const char *bytes, size_t len);
+	/* A line of a session's running unit that is to be shown at once; it is nowhere else. */
+	void (*unit_said)(void *ctx, uint32_t index, const char *line);
 	void (*unit_finished)(void *ctx, uint32_t index, const struct ff_result *result);
 	/* level: "note", "warning", "error". file/line/category may be NULL/0. */
 	void (*notice)(void *ctx, const char *level, const char *text, const char *category,
@@ -175,7 +191,8 @@ struct ff_front_item {
 	enum ff_front_item_kind kind;
 	const char *worker;
 	const struct ff_front_worker *node;
-	uint32_t unit; /* its index; UINT32_MAX: none */
+	uint32_t unit;	/* its index; UINT32_MAX: none */
+	uint32_t index; /* of the unit, as the session knows it that ran it; UINT32_MAX: none */
 	const char *name, *text;
 	const void *value; /* a packed item; NULL: there is none */
 	size_t value_len;

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 
 enum {
-	ARGUMENTS = 12,	    /* entries of kwargs */
+	ARGUMENTS = 13,	    /* entries of kwargs */
 	SPEC_ENTRIES = 3,   /* of each worker's dict */
 	HEADER_MAX = 200,   /* lines */
 	STATUS_MAX = 255,   /* of a process */
@@ -102,7 +102,7 @@ static int make_task(const struct ff_payload_job *job, const struct ff_front_run
 		ff_str("mainargv"),
 		mainargv,
 		ff_str("dist"),
-		ff_str(job->dist ? job->dist : "load"),
+		text_or_none(job->dist),
 		ff_str("specs"),
 		specs,
 		ff_str("numprocesses"),
@@ -110,7 +110,7 @@ static int make_task(const struct ff_payload_job *job, const struct ff_front_run
 		ff_str("maxprocesses"),
 		ff_none(),
 		ff_str("testrunuid"),
-		text_or_none(run->run_id),
+		text_or_none(job->testrunuid ? job->testrunuid : run->run_id),
 		ff_str("maxfail"),
 		run->maxfail > 0 ? ff_int(run->maxfail) : ff_none(),
 		ff_str("max_worker_restart"),
@@ -121,6 +121,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_front_run
 		run->columns > 0 ? ff_int(run->columns) : ff_none(),
 		ff_str("color"),
 		run->colour >= 0 ? ff_bool(run->colour) : ff_none(),
+		ff_str("addopts"),
+		ff_bool(!job->addopts_read),
 	};
 
 	memcpy(kwargs, values, sizeof(values));
@@ -135,12 +137,12 @@ static int make_task(const struct ff_payload_job *job, const struct ff_front_run
 
 /* --- out --- */
 
-static void pack_unit(struct ff_pack *p, uint32_t unit)
+static void pack_unit(struct ff_pack *p, uint32_t index)
 {
-	if (unit == UINT32_MAX)
+	if (index == UINT32_MAX)
 		ff_pack_none(p);
 	else
-		ff_pack_int(p, unit);
+		ff_pack_int(p, index);
 }
 
 static void pack_value(struct ff_pack *p, const struct ff_front_item *item)
@@ -186,19 +188,19 @@ static void pack_fields(struct ff_pack *p, const struct ff_front_item *item)
 		break;
 	case FF_FRONT_UNIT:
 		ff_pack_str(p, item->worker);
-		pack_unit(p, item->unit);
+		pack_unit(p, item->index);
 		pack_value(p, item);
 		ff_pack_bool(p, item->again);
 		break;
 	case FF_FRONT_CRASH:
 		ff_pack_str(p, item->worker);
-		pack_unit(p, item->unit);
+		pack_unit(p, item->index);
 		ff_pack_str(p, item->name);
 		ff_pack_str(p, item->text ? item->text : "");
 		ff_pack_bool(p, item->again);
 		break;
 	case FF_FRONT_LOST:
-		pack_unit(p, item->unit);
+		pack_unit(p, item->index);
 		ff_pack_str(p, item->name);
 		ff_pack_str(p, item->text ? item->text : "");
 		break;

@@ -27,6 +27,7 @@ from collections import deque
 
 HELD_MAX = 1000  # results that wait until all workers have collected
 HOLD_SECONDS = 2.0
+GC_THRESHOLD = 20000  # reports are many and stay: looking through them often frees nothing
 PUMP_SECONDS = 0.02  # output is gathered: pytest writes a test's letter by itself
 
 
@@ -142,9 +143,6 @@ class Front:
         hook = self.config.hook
         if self.nodemanager.specs:
             hook.pytest_xdist_setupnodes(config=self.config, specs=self.nodemanager.specs)
-        for impl in self.config.pluginmanager.hook.pytest_xdist_make_scheduler.get_hookimpls():
-            if not str(getattr(impl.plugin, "__module__", "")).startswith("xdist."):
-                self.line("pytest_xdist_make_scheduler (%s) has no effect" % impl.plugin_name)
 
     def pytest_collection(self):
         return True  # that is for workers
@@ -246,7 +244,7 @@ class Front:
             self.trdist.show()
             self.terminal.write_line("")
             if self.verbose > 0:
-                name = SCHEDULERS.get(self.kw["dist"], self.kw["dist"])
+                name = SCHEDULERS.get(self.config.option.dist, self.config.option.dist)
                 self.terminal.write_line("scheduling tests via %s" % name)
         while self.held:
             self.handle(self.held.popleft())
@@ -333,7 +331,8 @@ class Front:
         node, hook = self.node(id), self.config.hook
         if value is None:
             return self.on_lost(index, "?", "the report of test %s was lost" % index)
-        nodeid, location = value[:2]
+        value = attempt_of(value)
+        nodeid, location, _, _, warnings = value
         self.ran = True
         self.seen.add(nodeid)
         if not node.starts:
@@ -348,7 +347,7 @@ class Front:
             if rerun:
                 break
         hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
-        for warning in value[4]:
+        for warning in warnings:
             self.from_warning(node, *warning)
 
     def on_crash(self, id, index, nodeid, text, again):
@@ -391,7 +390,10 @@ class Front:
             self.crashed.append(id)
 
     def on_line(self, text):
-        self.line(text)
+        if self.terminal:
+            self.terminal.write_line(text)
+        else:
+            sys.stderr.write(text + "\n")
 
     def on_stop(self, text):
         self.stop = self.stop or clean(text) or "stopped"
@@ -469,7 +471,7 @@ def controller_args(kw):
         own = ["-n", str(kw["numprocesses"])]
         own += ["--maxprocesses", str(kw["maxprocesses"])] if kw["maxprocesses"] else []
     else:
-        own = ["--dist", "load"]
+        own = ["--dist", kw["dist"] if kw["dist"] != "no" else "load"] if kw["dist"] else []
         for spec in kw["specs"]:
             own += ["--tx", spec["spec"]]
     return own + kw["args"]
@@ -481,20 +483,20 @@ def prepare(kw):
     import importlib.util
 
     import pytest
-    from _pytest.config import _prepareconfig
 
-    words = " ".join(kw["args"]) + " " + os.environ.get("PYTEST_ADDOPTS", "")
+    addopts = kw["addopts"]
+    words = " ".join(kw["args"]) + " " + (os.environ.get("PYTEST_ADDOPTS", "") if addopts else "")
     installed = importlib.util.find_spec("xdist") is not None and "no:xdist" not in words
     if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         installed = installed and "xdist" in words + os.environ.get("PYTEST_PLUGINS", "")
     args = controller_args(kw)
     try:
-        return _prepareconfig(args, None if installed else [controller_stand_in()])
+        return configure(args, None if installed else [controller_stand_in()], addopts)
     except (pytest.UsageError, ValueError) as exc:  # it was the other way round
         words = str(exc)
         if not ("-n" in words or "--dist" in words or "--tx" in words or "numprocesses" in words):
             raise
-        return _prepareconfig(args, [controller_stand_in()] if installed else None)
+        return configure(args, [controller_stand_in()] if installed else None, addopts)
 
 
 def become_controller(config, kw):
@@ -505,7 +507,8 @@ def become_controller(config, kw):
         count = min(count, kw["maxprocesses"])
     option.numprocesses = kw["numprocesses"] or None
     option.maxprocesses = kw["maxprocesses"] or None
-    option.dist = kw["dist"] if kw["dist"] != "no" else "load"
+    dist = kw["dist"] or ("load" if getattr(option, "distload", False) else option.dist)  # or as the settings say
+    option.dist = dist if dist != "no" else "load"
     option.distload = False
     option.tx = ["popen"] * count if count else [spec["spec"] for spec in kw["specs"]]
     if kw["maxfail"]:
@@ -557,9 +560,11 @@ def run_front(channel, kw):
 
 
 def main(
-    channel, args, mainargv=(), dist="load", specs=(), numprocesses=None, maxprocesses=None,
+    channel, args, mainargv=(), dist=None, specs=(), numprocesses=None, maxprocesses=None,
     testrunuid="", maxfail=None, max_worker_restart=None, terminal=None, columns=None, color=None,
+    addopts=True,
 ):  # fmt: skip
+    import gc
     import signal
 
     here = os.getcwd()
@@ -573,11 +578,12 @@ def main(
     except ValueError:
         pass
     kw = {
-        "args": list(args), "mainargv": list(mainargv or ()), "dist": dist or "load",
+        "args": list(args), "mainargv": list(mainargv or ()), "dist": dist,
         "specs": list(specs), "numprocesses": numprocesses, "maxprocesses": maxprocesses,
         "testrunuid": testrunuid, "maxfail": maxfail, "max_worker_restart": max_worker_restart,
-        "color": color,
+        "color": color, "addopts": addopts,
     }  # fmt: skip
+    gc.set_threshold(GC_THRESHOLD)
     screen = Screen(channel, terminal, columns)
     front, ending = run_front(channel, kw)
     screen.close()

@@ -340,8 +340,18 @@ def failed_report(nodeid, text, when, outcome="failed"):
     return pytest.TestReport(nodeid, (path, None, path), {}, outcome, text, when)
 
 
+def attempt_of(value):
+    """What relay.py's Relay.attempt packed."""
+    import json
+
+    if not isinstance(value, str):
+        return value
+    nodeid, location, keywords, entries, warnings = json.loads(value)
+    return nodeid, tuple(location), keywords, entries, warnings
+
+
 class Replay:
-    """Makes reports of an attempt: what relay.py's Relay.attempt packed."""
+    """Makes reports of an attempt."""
 
     def __init__(self, config, testrunuid):
         import pytest
@@ -354,7 +364,7 @@ class Replay:
 
     def reports(self, node, index, value):
         """The reports, one after another, each with what pytest-xdist hangs on it."""
-        nodeid, location, keywords, entries = value[:4]
+        nodeid, location, keywords, entries, _ = value
         if type(keywords) is list:
             keywords = dict.fromkeys(keywords, 1)
         own = {

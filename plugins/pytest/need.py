@@ -1,5 +1,6 @@
 # Part of the pytest payload: which parts of a session have a half on the controlling machine, and so
-# need the front. Read from what plugins and conftests registered, before any of it has run.
+# need the front, which is asked for then. Read from what plugins and conftests registered, before any
+# of it has run.
 #
 # It must be cheap, and a plain suite must come out with nothing: fixtures, markers, and hooks that
 # only concern collecting and running are at home in workers.
@@ -9,9 +10,9 @@ import os
 CONTROLLER_HOOKS = (
     "pytest_configure_node", "pytest_testnodeready", "pytest_testnodedown", "pytest_handlecrashitem",
     "pytest_xdist_setupnodes", "pytest_xdist_newgateway", "pytest_xdist_node_collection_finished",
-    "pytest_xdist_make_scheduler", "pytest_xdist_auto_num_workers", "pytest_xdist_rsyncstart",
-    "pytest_xdist_rsyncfinish", "pytest_xdist_getremotemodule", "pytest_report_header",
-    "pytest_report_collectionfinish", "pytest_report_teststatus", "pytest_terminal_summary",
+    "pytest_xdist_auto_num_workers", "pytest_xdist_rsyncstart", "pytest_xdist_rsyncfinish",
+    "pytest_xdist_getremotemodule", "pytest_report_header", "pytest_report_collectionfinish",
+    "pytest_report_teststatus", "pytest_terminal_summary",
 )  # fmt: skip
 
 # Called on both sides; a plugin or a conftest may do its work on either.
@@ -25,7 +26,7 @@ SHARED_HOOKS = (
 # Plugins that do their work in workers, and the options with which they don't.
 WORKERS_PLUGINS = {
     "_hypothesis_ftz_detector": (), "_hypothesis_pytestplugin": ("hypothesis_show_statistics",),
-    "anyio": (), "asyncio": (), "django": (), "faker": (), "flaky": None, "freezegun": (),
+    "anyio": (), "faker": (), "freezegun": (),
     "hypothesis": ("hypothesis_show_statistics",), "pyfakefs": (), "pytest_aiohttp": (),
     "pytest_asyncio": (), "pytest_cov": ("cov_source",), "pytest_datadir": (), "pytest_django": (),
     "pytest_dotenv": (), "pytest_env": (), "pytest_factoryboy": (), "pytest_flask": (),
@@ -125,3 +126,33 @@ def needs_front(config):
         if getattr(option, dest, without) != without:
             reasons.append(shown_as)
     return reasons
+
+
+class Dismissed(Exception):
+    """The session was ended while it waited for the front."""
+
+
+def ask_front(channel, config, front):
+    """What the front says to this session; None: it has none."""
+    if not front or only_shows(config.option):
+        return None
+    reasons = needs_front(config)
+    if front == "always":
+        reasons = ["--front always"] + reasons
+    if not reasons:
+        return None
+    if front == "never":
+        channel.send(("without", reasons))
+        return None
+    channel.send(("need", reasons, about_interpreter()))
+    while 1:
+        try:
+            order = channel.receive()
+        except EOFError:
+            raise Dismissed() from None
+        if order[0] == "front":
+            return order[1]
+        if order[0] == "end":
+            raise Dismissed()
+        if order[0] != "drop":
+            raise ValueError("unexpected order %r" % (order,))

@@ -1,11 +1,14 @@
 # The pytest payload: sent to a python worker by remote_exec, runs a pytest session there item by
 # item as told, and reports. It needs a channel and pytest, and must not know the runner. The build
-# puts reports.py, ending.py, stand_in.py, need.py and relay.py before it.
+# puts reports.py, ending.py, stand_in.py, spread.py, live.py, need.py and relay.py before it.
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
 #           ("collected", {digest, count, deselected, errors, collectonly, rootdir, plugins, header,
-#                          python, executable, implementation, pytest, platform, pid})
-#           ("ids", [node id, …]) · ("dropped", [index, …])                     answers
+#                          python, executable, implementation, pytest, platform, pid, spread})
+#             spread: how its settings (addopts) want it spread: {dist or None, workers or -1,
+#             scopes: whether it knows what belongs together, notes: [line, …]}
+#           ("ids", [node id, …], [what each belongs to, …] or None)            answers
+#           ("dropped", [index, …])
 #           ("start", index)                                                    it runs now
 #           ("next", done, index)                                               done, and start index
 #           done: ("done", index, outcome, duration, start time, phases, (setup, call, teardown),
@@ -13,6 +16,7 @@
 #                  (bytes of captured output, whether it was cut) or None[, front])
 #             phases: None if plainly passed, else a list of {when, outcome, duration, longrepr,
 #             message, location, wasxfail, sections}
+#           ("said", index, 1 or 2, line)      with -s: index printed it
 #           ("want", index)      index ran; its teardown waits to hear what comes next
 #           ("collect_report", {nodeid, outcome, longrepr, message}) · ("warning", {…})
 #           ("internal_error", text) · ("usage_error", text)
@@ -66,17 +70,21 @@ class Worker:
 
     relay = None  # to the front
 
-    def __init__(self, channel, config, kw):
+    def __init__(self, channel, config, kw, settings):
         import queue
         import threading
 
         self.channel = channel
         self.config = config
-        self.loadgroup = kw["dist"] == "loadgroup"
         self.output_cap = kw["output_cap"]
+        self.workercount, self.run = kw["workercount"], kw["run"]
+        self.settings = settings
         self.has_front_field = bool(kw["front"])
         if kw["told"] is not None:
             self.relay = Relay(channel, config, kw["output_cap"], kw["told"])
+        self.live = None  # with -s
+        self.groups = {}  # by an item's id(): with loadgroup
+        self.split = None  # of a scheduler of somebody's own
         self.pid = os.getpid()  # a test may fork
         self.orders = queue.Queue()
         self.lock = threading.Lock()  # of pending and promised
@@ -120,13 +128,22 @@ class Worker:
             elif name == "idle":
                 self.idle = True
             elif name == "list":
-                self.send("ids", [clean(item.nodeid) for item in self.session.items])
+                self.send("ids", *self.ids())
             elif name == "lost":
                 with self.lock:
                     self.pending.clear()
                 self.ended = True
             else:
                 raise ValueError("unknown order %r" % (order,))
+
+    def ids(self):
+        ids = [item.nodeid for item in self.session.items]
+        scopes = None
+        if self.split:
+            scopes = [clean(self.split(nodeid)) for nodeid in ids]
+        elif self.config.option.loadgroup:  # pytest 9.2 and later keep no group in the id
+            scopes = [clean(self.groups.get(id(item), item.nodeid)) for item in self.session.items]
+        return [clean(nodeid) for nodeid in ids], scopes
 
     def drop(self, indexes):
         with self.lock:
@@ -173,6 +190,8 @@ class Worker:
         self.reports = []
         began = time.time()
         try:
+            if self.live:
+                self.live.begin(index)
             self.config.hook.pytest_runtest_protocol(item=item, nextitem=self.next_item(index))
         except BaseException as exc:  # pytest.exit, Ctrl-C, an error of a plugin: the session ends
             if os.getpid() == self.pid:
@@ -186,6 +205,8 @@ class Worker:
 
     def done(self, index, item, began, escaped=None):
         reports, self.reports = self.reports, []
+        if self.live:
+            self.live.end()
         try:
             done = done_item(index, item, reports, began, self.output_cap, escaped)
         except Exception as exc:
@@ -211,6 +232,7 @@ class Worker:
 
     def pytest_runtestloop(self, session):
         option = self.config.option
+        self.split = own_scheduler(self.config, self.settings, self.workercount)
         self.send("collected", self.collected(session))
         if session.testsfailed and not option.continue_on_collection_errors:
             raise session.Interrupted(
@@ -269,6 +291,7 @@ class Worker:
             "pid": str(os.getpid()),
             "plugins": self.plugins(),
             "header": self.header(),
+            "spread": self.settings,
         }
 
     def header(self):
@@ -282,7 +305,9 @@ class Worker:
             except Exception as exc:
                 header = ["pytest_report_header failed: %s" % words_of(exc)]
         lines = []
-        for part in reversed(header):
+        own = getattr(config.pluginmanager.getplugin("terminalreporter"), "pytest_report_header", None)
+        own = own and own(config)  # tells what `collected` tells
+        for part in reversed([part for part in header if not part == own]):
             lines.extend([part] if isinstance(part, str) else part or ())
         return [clean(line) for line in lines]
 
@@ -296,6 +321,9 @@ class Worker:
         return plugins
 
     # what pytest tells us
+
+    def pytest_configure(self, config):
+        share_temporary(config, config.workerinput["workerid"], self.run)
 
     def pytest_sessionstart(self, session):
         self.session = session
@@ -314,12 +342,16 @@ class Worker:
         self.deselected += len(items)
 
     def pytest_collection_modifyitems(self, items):
-        if self.loadgroup:
+        if self.config.option.loadgroup:
             for item in items:
-                mark = item.get_closest_marker("xdist_group")
-                if mark:
-                    name = mark.args[0] if mark.args else mark.kwargs.get("name", "default")
-                    item._nodeid = "%s@%s" % (item.nodeid, name)
+                names = {
+                    str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
+                    for mark in item.iter_markers("xdist_group")
+                }
+                if names:
+                    group = "@" + "_".join(sorted(names))
+                    rename(item, item.nodeid + group)
+                    self.groups[id(item)] = group
 
     def pytest_collectreport(self, report):
         if report.outcome == "passed":
@@ -384,15 +416,17 @@ class Worker:
         if self.relay:
             self.relay.output(output)
         if result.excinfo:
-            exc = result.excinfo[1]
-            if isinstance(exc, self.exit):  # pytest itself tells what any other one is
-                self.stopped = self.stopped or words_of(exc)
+            self.note_exit(result.excinfo[1])
         elif session.exitstatus != before:
             self.stopped = self.stopped or "a hook set the exit status to %s" % clean(
                 plain(session.exitstatus)
             )
 
     # the end
+
+    def note_exit(self, exc):
+        if isinstance(exc, self.exit):  # pytest itself tells what any other one is
+            self.stopped = self.stopped or words_of(exc)
 
     def why(self):
         """Why the session stopped, in words."""
@@ -409,21 +443,21 @@ class Worker:
 
 
 def adapt(config, kw):
-    """What pytest-xdist sets in its workers, so that it and other plugins take us for one."""
+    """What pytest-xdist sets in its workers, so that it and other plugins take us for one. Gives
+    what the settings say of how it is spread."""
     option = config.option
-    option.loadgroup = kw["dist"] == "loadgroup"
+    settings = settings_of(config)
+    option.loadgroup = (kw["dist"] or settings["dist"]) == "loadgroup"
     for name in ("looponfail", "usepdb", "trace", "distload"):
         setattr(option, name, False)
     option.dist = "no"
     option.numprocesses = option.maxprocesses = None
     option.tx, option.px = [], []
-    base = getattr(option, "basetemp", None)
     told = kw["told"] or {}
     if told.get("basetemp"):
         option.basetemp = told["basetemp"]
-    elif base:
-        option.basetemp = os.path.join(os.path.abspath(str(base)), "popen-" + kw["workerid"])
-        os.makedirs(os.path.dirname(option.basetemp), exist_ok=True)
+    else:
+        place_temporary(option, kw["workerid"])
     config.workerinput = dict(told.get("workerinput") or {})
     for name in ("workerid", "workercount", "testrunuid", "mainargv"):
         config.workerinput[name] = kw[name]
@@ -437,55 +471,30 @@ def adapt(config, kw):
             cov_master_topdir=os.getcwd(),
             cov_master_rsync_roots=[],
         )
-    manager.set_blocked("terminalreporter")  # its options stay known
+    manager.register(Silence(), "farflung-silence")
     if not manager.hasplugin("xdist"):
         manager.register(stand_in(config.workerinput), "farflung-fixtures")
+    return settings
 
 
-class Dismissed(Exception):
-    """The session was ended while it waited for the front."""
-
-
-def ask_front(channel, config, front):
-    """What the front says to this session; None: it has none."""
-    if not front or only_shows(config.option):
-        return None
-    reasons = needs_front(config)
-    if front == "always":
-        reasons = ["--front always"] + reasons
-    if not reasons:
-        return None
-    if front == "never":
-        channel.send(("without", reasons))
-        return None
-    channel.send(("need", reasons, about_interpreter()))
-    while 1:
-        try:
-            order = channel.receive()
-        except EOFError:
-            raise Dismissed() from None
-        if order[0] == "front":
-            return order[1]
-        if order[0] == "end":
-            raise Dismissed()
-        if order[0] != "drop":
-            raise ValueError("unexpected order %r" % (order,))
-
-
-def make_worker(channel, config, kw):
+def make_worker(channel, config, kw, settings):
     import pytest
 
     hook = pytest.hookimpl
     for name, how in (
+        ("pytest_configure", hook(trylast=True)),
         ("pytest_collection_modifyitems", hook(trylast=True)),
         ("pytest_runtestloop", hook(tryfirst=True)),
         ("pytest_sessionfinish", hook(hookwrapper=True, tryfirst=True)),
     ):
         setattr(Worker, name, how(getattr(Worker, name)))
+    within_all = hook(hookwrapper=True, trylast=True)
+    Innermost.pytest_sessionfinish = within_all(Innermost.pytest_sessionfinish)
     Worker.exit = pytest.exit.Exception
     Worker.interrupted = pytest.Session.Interrupted
-    worker = Worker(channel, config, kw)
+    worker = Worker(channel, config, kw, settings)
     config.pluginmanager.register(worker, "farflung-worker")
+    config.pluginmanager.register(Innermost(worker.note_exit), "farflung-innermost")
     channel.setcallback(worker.take, endmarker=None)
     return worker
 
@@ -493,19 +502,23 @@ def make_worker(channel, config, kw):
 def session(channel, kw):
     """Run one pytest session; gives (its worker or None, its ending)."""
     import pytest
-    from _pytest.config import ConftestImportFailure, _prepareconfig
+    from _pytest.config import ConftestImportFailure
 
     config = worker = None
     ending = Ending(channel)
     try:
-        config = _prepareconfig(kw["args"], None)
+        if {"-s", "--capture=no"}.intersection(kw["args"]):
+            os.dup2(2, 1)  # what conftests print, too
+        config = configure(kw["args"], [XdistOptions()], kw["addopts"])
         if config.option.capture != "fd":
             os.dup2(2, 1)  # what is not captured should be seen
         kw["told"] = ask_front(channel, config, kw["front"])
-        adapt(config, kw)
+        settings = adapt(config, kw)
         if kw["mainargv"]:
             config._parser.prog = os.path.basename(kw["mainargv"][0])
-        worker = make_worker(channel, config, kw)
+        worker = make_worker(channel, config, kw, settings)
+        if config.option.capture == "no":
+            worker.live = go_live(worker.send, kw["output_cap"])
         ending.set_status(config.hook.pytest_cmdline_main(config=config))
     except Dismissed:
         pass
@@ -528,8 +541,8 @@ def session(channel, kw):
 
 
 def main(
-    channel, args, workerid, workercount, testrunuid, mainargv, dist="load",
-    pythonpath=None, output_cap=0, front=None,
+    channel, args, workerid, workercount, testrunuid, mainargv, dist=None,
+    pythonpath=None, output_cap=0, front=None, addopts=True, run=None,
 ):  # fmt: skip
     began = time.time()
     here = os.getcwd()
@@ -563,6 +576,8 @@ def main(
         "output_cap": output_cap,
         "front": front,
         "told": None,
+        "addopts": addopts,
+        "run": run,
     }
     worker, ending = session(channel, kw)
     told = worker.accounts_for(ending.status) if worker else not ending.status

@@ -12,9 +12,10 @@
 #include "pytest/result.h"
 
 enum {
-	ARGUMENTS = 8,	      /* entries of kwargs */
+	ARGUMENTS = 10,	      /* entries of kwargs */
 	FACTS = 6,	      /* that a session tells of itself */
 	HEADER_MAX = 200,     /* lines of a session's header */
+	NOTES_MAX = 100,      /* lines about its settings */
 	UNITS_MAX = 10000000, /* tests of a session */
 };
 
@@ -75,15 +76,19 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	*at++ = ff_str("workercount");
 	*at++ = ff_int(worker->count);
 	*at++ = ff_str("testrunuid");
-	ok = ok && make_text(arena, worker->run_id, at++);
+	ok = ok && make_text(arena, job->testrunuid ? job->testrunuid : worker->run_id, at++);
 	*at++ = ff_str("mainargv");
 	ok = ok && make_list(arena, "pytest", job->args, at++);
 	*at++ = ff_str("dist");
-	ok = ok && make_text(arena, job->dist ? job->dist : "load", at++);
+	ok = ok && make_text(arena, job->dist, at++);
 	*at++ = ff_str("front");
 	ok = ok && make_text(arena, job->front, at++);
 	*at++ = ff_str("output_cap");
 	*at++ = ff_int(job->output_cap);
+	*at++ = ff_str("addopts");
+	*at++ = ff_bool(!job->addopts_read);
+	*at++ = ff_str("run");
+	ok = ok && make_text(arena, worker->run_id, at++);
 	if (!ok)
 		return out_of_memory(err);
 	*task = (struct ff_task){
@@ -251,10 +256,33 @@ static void tell_started(const struct incoming *in, const struct ff_value *dict)
 	ff_arena_release(&arena);
 }
 
+/* How the session's own settings want it spread; what is not as it should be is left out. */
+static void tell_settings(const struct incoming *in, const struct ff_value *spread)
+{
+	const struct ff_value *notes = ff_dict_get(spread, "notes");
+	const char *lines[NOTES_MAX + 1];
+	struct ff_payload_settings settings = {
+		.dist = ff_dict_str(spread, "dist", NULL),
+		.workers = -1,
+		.scopes = ff_dict_bool(spread, "scopes", false),
+		.notes = lines,
+	};
+	size_t len = 0;
+
+	for (size_t i = 0; notes && notes->kind == FF_LIST && i < notes->len; i++)
+		if (notes->items[i].kind == FF_STR && len < NOTES_MAX)
+			lines[len++] = notes->items[i].text;
+	lines[len] = NULL;
+	if (!get_number(spread, "workers", INT_MAX, &settings.workers))
+		settings.workers = -1;
+	in->sink->settings(in->ctx, &settings);
+}
+
 static int on_collected(const struct incoming *in)
 {
 	const struct ff_value *dict = dict_of(in);
 	const char *digest = ff_dict_str(dict, "digest", "");
+	const struct ff_value *spread = ff_dict_get(dict, "spread");
 	int64_t count, deselected;
 
 	if (!dict || !*digest)
@@ -265,21 +293,36 @@ static int on_collected(const struct incoming *in)
 	tell_started(in, dict);
 	if (in->sink->only_collects && ff_dict_bool(dict, "collectonly", false))
 		in->sink->only_collects(in->ctx);
+	if (in->sink->settings && spread && spread->kind == FF_DICT)
+		tell_settings(in, spread);
 	in->sink->collected(in->ctx, digest, (uint32_t)count, (uint32_t)deselected,
 			    ff_dict_str(dict, "rootdir", NULL));
 	return 0;
 }
 
-static int on_ids(const struct incoming *in)
+static bool is_list_of_texts(const struct ff_value *list)
 {
-	const struct ff_value *list = ff_at(in->item, 1);
-
 	if (!list || list->kind != FF_LIST || list->len > UNITS_MAX)
-		return bad_item(in, "ids that are no list");
+		return false;
 	for (size_t i = 0; i < list->len; i++)
 		if (list->items[i].kind != FF_STR)
-			return bad_item(in, "an id that is no text");
-	in->sink->ids(in->ctx, list);
+			return false;
+	return true;
+}
+
+static int on_ids(const struct incoming *in)
+{
+	const struct ff_value *ids = ff_at(in->item, 1), *scopes = ff_at(in->item, 2);
+
+	if (!is_list_of_texts(ids))
+		return bad_item(in, "ids that are no list of texts");
+	if (scopes && scopes->kind != FF_NONE) {
+		if (!is_list_of_texts(scopes) || scopes->len != ids->len)
+			return bad_item(in, "scopes that are not as many texts as ids");
+		if (in->sink->scopes)
+			in->sink->scopes(in->ctx, scopes);
+	}
+	in->sink->ids(in->ctx, ids);
 	return 0;
 }
 
@@ -356,6 +399,19 @@ static int on_want(const struct incoming *in)
 		return bad_item(in, "want without an index");
 	if (in->sink->wants)
 		in->sink->wants(in->ctx);
+	return 0;
+}
+
+/* A line that a test printed and nobody captured. */
+static int on_said(const struct incoming *in)
+{
+	const struct ff_value *text = ff_at(in->item, 3);
+	uint32_t index;
+
+	if (!ff_pytest_index(ff_at(in->item, 1), &index) || !text || text->kind != FF_STR)
+		return bad_item(in, "said without an index and a text");
+	if (in->sink->unit_said)
+		in->sink->unit_said(in->ctx, index, text->text);
 	return 0;
 }
 
@@ -486,15 +542,15 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		const char *word;
 		int (*read)(const struct incoming *in);
 	} readers[] = {
-		{"next", on_next},	     {"done", on_done},
-		{"start", on_start},	     {"want", on_want},
-		{"collected", on_collected}, {"ids", on_ids},
-		{"dropped", on_dropped},     {"front", on_front},
-		{"need", on_need},	     {"without", on_without},
-		{"missing", on_missing},     {"collect_report", on_collect_report},
-		{"warning", on_warning},     {"internal_error", on_error},
-		{"usage_error", on_error},   {"trouble", on_trouble},
-		{"finished", on_finished},
+		{"next", on_next},	   {"done", on_done},
+		{"start", on_start},	   {"want", on_want},
+		{"said", on_said},	   {"collected", on_collected},
+		{"ids", on_ids},	   {"dropped", on_dropped},
+		{"front", on_front},	   {"need", on_need},
+		{"without", on_without},   {"missing", on_missing},
+		{"warning", on_warning},   {"collect_report", on_collect_report},
+		{"usage_error", on_error}, {"internal_error", on_error},
+		{"trouble", on_trouble},   {"finished", on_finished},
 	};
 	const struct incoming in = {.item = item, .sink = sink, .ctx = ctx, .err = err};
 	const struct ff_value *word = ff_at(item, 0);

@@ -8,7 +8,9 @@
 # With a test's "done":  (nodeid, location, keywords, [entry, …], [warning's four values, …])
 #   entry: (when, duration, start, stop) of a report that says no more than that it passed, or
 #          (report, shared) with the number of sections that it has in common with the one before.
+#   If all reports are of the first kind and nobody warned: that as JSON, which both ends are fast at.
 # report: what pytest_report_to_serializable made of it. keywords: names, if all their values are 1.
+import json
 import sys
 
 REPORT_VALUES_MAX = 1 << 20  # in one report: a deep traceback has many lines
@@ -210,7 +212,7 @@ class Relay:
             reports.append(self.unreported(nodeid, location, escaped))
         first = reports[0]
         keywords = first[3] if type(first) is tuple else first.get("keywords")
-        entries, sections = [], []
+        entries, sections, brief = [], [], not warnings
         for data in reports:
             if type(data) is tuple:
                 entry = data[0]
@@ -222,13 +224,17 @@ class Relay:
             if entry is None or not sendable(entry):
                 data = self.spelled_out(data) if type(data) is tuple else data
                 entry, sections = self.long(data, sections)
+                brief = False
             else:
                 sections = []
             entries.append(entry)
         names = keywords
         if type(keywords) is dict and all(type(v) is int and v == 1 for v in keywords.values()):
             names = list(keywords)
-        return clean(nodeid), sent(location), sent(names), entries, warnings
+        value = (clean(nodeid), sent(location), sent(names), entries, warnings)
+        if brief and type(names) is list and type(location) is tuple:
+            return json.dumps(value)
+        return value
 
     def spelled_out(self, silent):
         (when, duration, start, stop), nodeid, location, keywords = silent

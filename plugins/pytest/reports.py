@@ -1,6 +1,7 @@
 # The pytest payload's first part, which the build joins with payload.py into one text: texts, values
 # and reports of a test, made of builtin types so that they can be sent. Whatever a test, a plugin or
 # a value of theirs does wrong here costs that one value, never the session.
+import io
 import time
 
 TEXT_MAX = 16 << 20  # characters of one text: a frame has a limit, and it must not cost the session
@@ -8,6 +9,34 @@ OUTPUT_MAX = 256 << 20  # bytes of captured output of one test, where the job se
 PLAIN_MAX = 10000  # values inside one value
 INT_BITS_MAX = 13000  # what can still be sent as decimal digits
 PYTEST_FRAMES = ("/_pytest/", "/pluggy/", "/site-packages/pytest/")  # of no interest in tracebacks
+
+
+class Nowhere(io.TextIOBase):
+    """What a terminal reporter writes to here: what we tell goes through the channel."""
+
+    encoding = "utf-8"
+
+    def writable(self):
+        return True
+
+    def write(self, text):
+        return len(text)
+
+
+class Silence:
+    """A plugin that lets the terminal reporter, whichever plugin brings it, write to nowhere. It has
+    to be there: plugins look for it, and so does pytest to explain an assertion (8.0 to 9.0)."""
+
+    def pytest_plugin_registered(self, plugin, manager):
+        writer = getattr(plugin, "_tw", None)
+        if writer and manager.get_name(plugin) == "terminalreporter":
+            writer._file = Nowhere()
+            writer.hasmarkup = False  # FORCE_COLOR would put codes into messages
+            writer.write = writer.line = self.write  # some µs of each test: columns, colours
+            plugin._showfspath = plugin._show_progress_info = False
+
+    def write(self, *_, **__):
+        pass
 
 
 def kind_of(value):
@@ -157,6 +186,15 @@ def conftest_error(exc):
     return "ImportError while loading conftest '%s'.\n%s" % (exc.path, text)
 
 
+def rename(item, nodeid):
+    """Gives a test another node id."""
+    known = getattr(item, "_id", None)
+    if hasattr(type(known), "parse"):  # since pytest 9.2 it has a structure
+        item._id = type(known).parse(nodeid)
+    else:
+        item._nodeid = nodeid
+
+
 def warning_text(message):
     """As Python prints it."""
     import warnings
@@ -173,13 +211,11 @@ def warning_text(message):
 
 def render(report):
     """The failure as the terminal shows it, without colours."""
-    from io import StringIO
-
     from _pytest._io import TerminalWriter
 
     if not report.longrepr:
         return None
-    out = StringIO()
+    out = io.StringIO()
     writer = TerminalWriter(out)
     writer.hasmarkup = False
     writer.fullwidth = 80

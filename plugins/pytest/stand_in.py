@@ -1,5 +1,7 @@
 # Part of the pytest payload and of the front: what pytest-xdist would bring where it isn't installed,
-# so that what plugins and conftests expect of it is there: hooks, options, fixtures, the marker.
+# so that what plugins, conftests and settings expect of it is there: hooks, options, fixtures, the
+# marker; and pytest's configuration with that.
+import os
 
 
 def hookspecs():
@@ -61,47 +63,80 @@ def hookspecs():
     return Hooks
 
 
+def add_xdist_options(parser):
+    group = parser.getgroup("xdist", "distributed testing")
+    add = group._addoption  # short options in lower case are pytest's own, or this one
+    add("-n", "--numprocesses", dest="numprocesses", metavar="N", default=None)
+    add("--dist", default="no", choices=(
+        "each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no"))
+    add("-d", dest="distload", action="store_true", default=False)
+    for name, dest in (("--maxprocesses", "maxprocesses"), ("--testrunuid", "testrunuid"),
+                       ("--max-worker-restart", "maxworkerrestart"),
+                       ("--maxschedchunk", "maxschedchunk")):
+        add(name, dest=dest, default=None)
+    for name in ("tx", "px", "rsyncdir", "rsyncignore"):
+        add("--" + name, dest=name, action="append", default=[])
+    add("--loadscope-reorder", dest="loadscopereorder", action="store_true", default=True)
+    add("--no-loadscope-reorder", dest="loadscopereorder", action="store_false")
+    for name in ("rsyncdirs", "rsyncignore"):
+        parser.addini(name, "for pytest-xdist", type="pathlist" if name == "rsyncdirs" else "linelist")
+
+
+class XdistOptions:
+    """Its options for workers: pytest's settings may have them."""
+
+    def pytest_addoption(self, parser, pluginmanager):
+        import importlib.util
+
+        if pluginmanager.is_blocked("xdist") or not importlib.util.find_spec("xdist"):
+            add_xdist_options(parser)
+
+
 def stand_in(workerinput=None):
     """A plugin in place of pytest-xdist; `workerinput` in workers only."""
+    import types
+
     import pytest
 
-    class StandIn:
-        def pytest_addhooks(self, pluginmanager):
-            if not pluginmanager.hasplugin("xdist"):
-                pluginmanager.add_hookspecs(hookspecs())
+    def pytest_addhooks(pluginmanager):
+        if not pluginmanager.hasplugin("xdist"):
+            pluginmanager.add_hookspecs(hookspecs())
 
-        def pytest_configure(self, config):
-            config.addinivalue_line(
-                "markers", "xdist_group(name): tests of one name run on the same worker, one by one"
-            )
+    def pytest_configure(config):
+        config.addinivalue_line(
+            "markers", "xdist_group(name): tests of one name run on the same worker, one by one"
+        )
 
-        @pytest.fixture(scope="session")
-        def worker_id(self):
-            """The id of this worker, such as gw0."""
-            return workerinput["workerid"]
+    @pytest.fixture(scope="session")
+    def worker_id():
+        """The id of this worker, such as gw0."""
+        return workerinput["workerid"]
 
-        @pytest.fixture(scope="session")
-        def testrun_uid(self):
-            """The id that all workers of this run share."""
-            return workerinput["testrunuid"]
+    @pytest.fixture(scope="session")
+    def testrun_uid():
+        """The id that all workers of this run share."""
+        return workerinput["testrunuid"]
 
-    return StandIn()
+    plugin = types.ModuleType("farflung-fixtures")  # fixtures of an instance are deprecated
+    plugin.worker_id, plugin.testrun_uid = worker_id, testrun_uid
+    plugin.pytest_addhooks, plugin.pytest_configure = pytest_addhooks, pytest_configure
+    return plugin
 
 
 def controller_stand_in():
     """The same for the front, with xdist's options: they are in its arguments, and others read them."""
+    plugin = stand_in()
+    plugin.pytest_addoption = add_xdist_options
+    return plugin
 
-    class Options(type(stand_in())):
-        def pytest_addoption(self, parser):
-            group = parser.getgroup("xdist", "distributed testing")
-            count = lambda text: text if text in ("auto", "logical") else int(text)  # noqa: E731
-            group._addoption("-n", "--numprocesses", dest="numprocesses", type=count)
-            group._addoption("-d", dest="distload", action="store_true", default=False)
-            group.addoption("--maxprocesses", dest="maxprocesses", type=int)
-            group.addoption("--max-worker-restart", dest="maxworkerrestart")
-            group.addoption("--dist", dest="dist", default="no")
-            for name in ("tx", "px", "rsyncdir", "rsyncignore"):
-                group.addoption("--" + name, dest=name, action="append", default=[])
-            group.addoption("--testrunuid", dest="testrunuid")
 
-    return Options()
+def configure(args, plugins, addopts):
+    """pytest's configuration. Without `addopts`, what PYTEST_ADDOPTS says is among `args` already."""
+    from _pytest.config import _prepareconfig
+
+    taken = None if addopts else os.environ.pop("PYTEST_ADDOPTS", None)
+    try:
+        return _prepareconfig(args, plugins)
+    finally:
+        if taken is not None:
+            os.environ["PYTEST_ADDOPTS"] = taken

@@ -1,4 +1,5 @@
 /* farflung pytest: a pytest run without a YAML file, with pytest-xdist's options. */
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,16 +9,8 @@
 #include "base/alloc.h"
 #include "cli/command.h"
 #include "cli/execute.h"
+#include "cli/pytest.h"
 #include "dispatch/dispatch.h"
-
-struct options {
-	const char *numprocesses, *dist, *front, *color, *python, *timeout, *maxfail, *retries,
-		*restarts;
-	struct ff_strv tx, reports;
-	int64_t maxprocesses;
-	bool exitfirst, quiet;
-	int verbose;
-};
 
 static const struct ff_option options[] = {
 	FF_OPTION("numprocesses", 'n', TEXT, "N",
@@ -26,10 +19,25 @@ static const struct ff_option options[] = {
 		  maxprocesses),
 	FF_OPTION("tx", 0, LIST, "XSPEC",
 		  "workers at an xspec, [N*]popen, ssh=HOST, ... (repeatable)", tx),
+	FF_OPTION("px", 0, LIST, "XSPEC",
+		  "a host that runs no tests: others go via=ID (repeatable)", px),
 	FF_OPTION_OF("dist", JOB, "dist", dist, "MODE"),
 	FF_OPTION_OF("front", JOB, "front", front, "WHEN"),
+	FF_OPTION("", 'd', FLAG, NULL, "the same as --dist load", load),
+	FF_OPTION_OF("maxschedchunk", JOB, "maxschedchunk", maxschedchunk, NULL),
+	FF_OPTION("no-loadscope-reorder", 0, FLAG, NULL,
+		  "scopes, files and groups as collected, not the largest first", in_order),
+	FF_OPTION("loadscope-reorder", 0, FLAG, NULL, "the largest first (default)", reorder),
+	FF_OPTION("rsyncdir", 0, LIST, "DIR",
+		  "bring this folder along, from the working directory (repeatable)", rsyncdir),
+	FF_OPTION("rsyncignore", 0, LIST, "PATTERN", "but not what this matches (repeatable)",
+		  rsyncignore),
+	FF_OPTION_OF("testrunuid", JOB, "testrunuid", testrunuid, "ID"),
 	FF_OPTION("python", 0, TEXT, "PROG", "interpreter of the local workers", python),
 	FF_OPTION_REPORT_FILES(reports),
+	FF_OPTION("junit-prefix", 0, TEXT, "TEXT", "before the class names of the JUnit report",
+		  junit_prefix),
+	FF_OPTION("junitprefix", 0, TEXT, "TEXT", "the same", junit_prefix),
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
 	FF_OPTION("exitfirst", 'x', FLAG, NULL, "stop after the first bad test", exitfirst),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
@@ -37,7 +45,12 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("max-worker-restart", SETTINGS, "max_worker_restart", restarts, NULL),
 	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per test", verbose),
 	FF_OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
-	FF_OPTION_COLOR(color),
+	{.name = "color",
+	 .kind = FF_OPTION_CHOICE,
+	 .arg = "WHEN",
+	 .choices = "auto, always, never, yes or no", /* the last two are pytest's words */
+	 .help = "auto, always or never",
+	 .offset = offsetof(struct options, color)},
 	FF_OPTIONS_END,
 };
 
@@ -74,8 +87,7 @@ static long physical_cpus(const cpu_set_t *may, long logical)
 	return cores > 0 ? cores : logical;
 }
 
-/* What -n says, or -1 with a complaint. As with pytest-xdist 0 means that nothing is spread: one.
- */
+/* What -n says, or -1 with a complaint. As with pytest-xdist 0 means that nothing is spread. */
 static int64_t worker_count(const char *text)
 {
 	const char *wish = getenv("PYTEST_XDIST_AUTO_NUM_WORKERS");
@@ -84,9 +96,9 @@ static int64_t worker_count(const char *text)
 	int64_t n;
 
 	if (!automatic && strcmp(text, "logical") != 0) {
-		if (!ff_config_number(text, 1, WORKERS_MAX, &n))
+		if (!ff_config_number(text, 0, WORKERS_MAX, &n))
 			return n;
-		ff_complain("pytest: -n wants a number from 1 to %d, auto or logical, got '%s'",
+		ff_complain("pytest: -n wants a number from 0 to %d, auto or logical, got '%s'",
 			    WORKERS_MAX, text);
 		return -1;
 	}
@@ -113,16 +125,38 @@ static const char *value_in(const char *word, const char *name)
 	return word + len + (word[len] == '=');
 }
 
+/* What is absolute here is elsewhere there. */
+static const char *brought(const struct options *o, const char *word, const char *here)
+{
+	size_t len = strlen(here);
+
+	if (o->rsyncdir.len == 0 || strncmp(word, here, len) != 0)
+		return word;
+	return word[len] == '/' && word[len + 1] ? word + len + 1 : word[len] ? word : ".";
+}
+
 /* pytest's own options that mean the whole run are taken over; the rest is for the workers. 0, or
  * -1 with a complaint. */
 static int take_args(struct options *o, const struct ff_strv *args, struct ff_config_job *job)
 {
+	char here[PATH_MAX];
+
+	if (!realpath(".", here))
+		return -1;
+	/* It has a say in how much of a difference is shown. */
+	for (int i = 0; i < o->verbose; i++)
+		ff_strv_add(&job->args, "-v");
+	if (o->quiet)
+		ff_strv_add(&job->args, "-q");
+	/* A worker stops before it begins another test, unless the bad one may run again. */
+	if (job->retries == 0 && (o->exitfirst || o->maxfail))
+		ff_strv_addf(&job->args, "--maxfail=%s", o->exitfirst ? "1" : o->maxfail);
 	for (size_t i = 0; i < args->len; i++) {
 		const char *word = args->v[i], *value = value_in(word, "--junitxml");
 
 		value = value ? value : value_in(word, "--junit-xml");
 		if (!value) {
-			ff_strv_add(&job->args, word);
+			ff_strv_add(&job->args, brought(o, word, here));
 			continue;
 		}
 		if (!*value && !strchr(word, '=') && i + 1 < args->len)
@@ -137,25 +171,49 @@ static int take_args(struct options *o, const struct ff_strv *args, struct ff_co
 	return 0;
 }
 
-static int add_hosts(struct ff_config *config, const struct options *o)
+enum { PROXY_PATTERN_MAX = 32 };
+static const char proxy_tag[] = "farflung-proxy";
+
+static int add_local(struct ff_config *config, const struct options *o, struct ff_config_job *job)
 {
+	struct ff_config_host *host;
+	int64_t n = worker_count(o->numprocesses);
+	char spec[32];
+
+	if (n < 0)
+		return -1;
+	if (o->maxprocesses > 0 && n > o->maxprocesses)
+		n = o->maxprocesses;
+	if (n == 0)
+		job->dist = ff_arena_strdup(&config->arena, "no");
+	snprintf(spec, sizeof(spec), "%lld*popen", (long long)(n ? n : 1));
+	host = ff_config_add_host(config, spec);
+	if (o->python)
+		host->python = ff_arena_strdup(&config->arena, o->python);
+	return 0;
+}
+
+static int add_hosts(struct ff_config *config, const struct options *o, struct ff_config_job *job)
+{
+	char pattern[PROXY_PATTERN_MAX];
+	int64_t none;
+	int rc = 0;
+
+	/* -n 0 switches all of it off, as with pytest-xdist. */
+	if (o->numprocesses && !ff_config_number(o->numprocesses, 0, 0, &none))
+		return add_local(config, o, job);
 	for (size_t i = 0; i < o->tx.len; i++)
 		ff_config_add_host(config, o->tx.v[i]);
-	if (o->tx.len == 0 || o->numprocesses) {
-		struct ff_config_host *host;
-		int64_t n = worker_count(o->numprocesses);
-		char spec[32];
-
-		if (n < 0)
-			return -1;
-		if (o->maxprocesses > 0 && n > o->maxprocesses)
-			n = o->maxprocesses;
-		snprintf(spec, sizeof(spec), "%lld*popen", (long long)n);
-		host = ff_config_add_host(config, spec);
-		if (o->python)
-			host->python = ff_arena_strdup(&config->arena, o->python);
-	}
-	return 0;
+	if (o->tx.len == 0 || o->numprocesses)
+		rc = add_local(config, o, job);
+	for (size_t i = 0; i < o->px.len; i++)
+		ff_strv_add(&ff_config_add_host(config, o->px.v[i])->tags, proxy_tag);
+	snprintf(pattern, sizeof(pattern), "*,!%s", proxy_tag);
+	if (o->px.len > 0)
+		job->on = ff_arena_strdup(&config->arena, pattern);
+	job->workers_said = o->tx.len > 0 || o->numprocesses;
+	job->workers_open = !job->workers_said;
+	return rc;
 }
 
 /* What the command line says in place of a file; the values were checked when they were parsed. */
@@ -164,6 +222,20 @@ static void set(struct ff_config *config, struct ff_config_job *job, enum ff_con
 {
 	if (text)
 		ff_config_set(config, job, ff_config_option_find(section, key), text, NULL);
+}
+
+static void set_all(struct ff_config *config, struct ff_config_job *job, const struct options *o)
+{
+	set(config, job, FF_SECTION_JOB, "dist", o->dist ? o->dist : o->load ? "load" : NULL);
+	set(config, job, FF_SECTION_JOB, "front", o->front);
+	set(config, job, FF_SECTION_JOB, "retries", o->retries);
+	set(config, job, FF_SECTION_JOB, "timeout", o->timeout);
+	set(config, job, FF_SECTION_JOB, "maxschedchunk", o->maxschedchunk);
+	set(config, job, FF_SECTION_JOB, "testrunuid", o->testrunuid);
+	set(config, NULL, FF_SECTION_SETTINGS, "maxfail", o->exitfirst ? "1" : o->maxfail);
+	set(config, NULL, FF_SECTION_SETTINGS, "max_worker_restart", o->restarts);
+	job->scope_reorder = o->reorder || !o->in_order;
+	job->addopts_read = true;
 }
 
 static int run_pytest(struct options *o, const struct ff_strv *args, int argc, char **argv)
@@ -176,6 +248,7 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .usage_code = USAGE_ERROR,
 					  .front_has_terminal =
 						  !o->front || strcmp(o->front, "never") != 0,
+					  .junit_prefix = o->junit_prefix,
 					  .command = "pytest",
 					  .argc = argc,
 					  .argv = argv};
@@ -185,33 +258,71 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 
 	ff_config_init(&config);
 	job = ff_config_add_job(&config, "pytest", "pytest");
-	set(&config, job, FF_SECTION_JOB, "dist", o->dist);
-	set(&config, job, FF_SECTION_JOB, "front", o->front);
-	set(&config, job, FF_SECTION_JOB, "retries", o->retries);
-	set(&config, job, FF_SECTION_JOB, "timeout", o->timeout);
-	set(&config, NULL, FF_SECTION_SETTINGS, "maxfail", o->exitfirst ? "1" : o->maxfail);
-	for (int i = 0; i < o->verbose; i++) /* pytest shows more of assertions, too */
-		ff_strv_add(&job->args, "-v");
-	if (o->quiet)
-		ff_strv_add(&job->args, "-q");
-	set(&config, NULL, FF_SECTION_SETTINGS, "max_worker_restart", o->restarts);
-	if (!take_args(o, args, job) && !add_hosts(&config, o))
+	set_all(&config, job, o);
+	if (!take_args(o, args, job) && !add_hosts(&config, o, job) && !ff_pytest_tree(&config, o))
 		code = ff_execute(&config, &execute);
 	ff_config_release(&config);
 	return code;
 }
 
+/* As pytest reads it: before the command line, which wins. */
+static int read_environment(const struct ff_command *command, struct options *o,
+			    struct ff_strv *words, struct ff_strv *args)
+{
+	const char *text = getenv("PYTEST_ADDOPTS");
+	struct ff_err err;
+
+	if (!text)
+		return 0;
+	if (ff_strv_split(words, text, &err)) {
+		ff_complain("PYTEST_ADDOPTS: %s", err.text);
+		return -1;
+	}
+	return ff_options_parse_known(command, words, o, args);
+}
+
+/* By the words that we have for it. */
+static void name_color(struct options *o)
+{
+	if (o->color && strcmp(o->color, "yes") == 0)
+		o->color = "always";
+	else if (o->color && strcmp(o->color, "no") == 0)
+		o->color = "never";
+}
+
+/* Options behind "--" are understood like those before it; what is not ours is pytest's. */
 static int run(const struct ff_command *command, int argc, char **argv)
 {
 	struct options o = {0};
-	struct ff_strv args = FF_STRV_INIT;
-	int rc = ff_options_parse(command, argc, argv, &o, &args, NULL);
-	int code = rc < 0 ? USAGE_ERROR : FF_EXIT_OK;
+	struct ff_strv args = FF_STRV_INIT, words = FF_STRV_INIT, after = FF_STRV_INIT;
+	const char *plain;
+	size_t before = 0;
+	int code = USAGE_ERROR;
+	int rc = read_environment(command, &o, &words, &args);
 
-	if (rc == 0)
-		code = run_pytest(&o, &args, argc, argv);
+	if (!rc)
+		rc = ff_options_parse(command, argc, argv, &o, &args, &after);
+	before = args.len;
+	if (!rc)
+		rc = ff_options_parse_known(command, &after, &o, &args);
+	name_color(&o);
+	if (rc > 0) {
+		code = FF_EXIT_OK;
+	} else if (!rc) {
+		plain = ff_pytest_is_plain(&args, args.len - before);
+		/* What is to be run elsewhere is collected there. */
+		if (plain && strncmp(plain, "--co", 4) == 0 && o.tx.len > 0)
+			plain = NULL;
+		code = plain ? ff_pytest_plain(&o, &args, plain)
+			     : run_pytest(&o, &args, argc, argv);
+	}
 	ff_strv_release(&args);
+	ff_strv_release(&words);
+	ff_strv_release(&after);
 	ff_strv_release(&o.tx);
+	ff_strv_release(&o.px);
+	ff_strv_release(&o.rsyncdir);
+	ff_strv_release(&o.rsyncignore);
 	ff_strv_release(&o.reports);
 	return code;
 }
@@ -220,11 +331,19 @@ const struct ff_command ff_command_pytest = {
 	.name = "pytest",
 	.summary = "Spread a pytest run over local and remote workers.",
 	.synopsis = "[OPTIONS] [PYTEST_OPTIONS] [FILE_OR_DIR...] [-- PYTEST_ARGS...]",
-	.details = "Names and meanings are pytest-xdist's. The workers need pytest, nothing else. "
-		   "pytest's own\n"
-		   "options (-k, -m, -s, --lf, --tb=short, ...) and words that are no option go to "
-		   "pytest, and so does\n"
-		   "all after --, where those of other plugins belong.\n",
+	.details =
+		"Names and meanings are pytest-xdist's. The workers need pytest, nothing else. "
+		"pytest's own\n"
+		"options (-k, -m, -s, --lf, --tb=short, ...) and words that are no option go to "
+		"pytest. Those of\n"
+		"other plugins belong after --, where all of the above are understood, too. "
+		"PYTEST_ADDOPTS is read like\n"
+		"the command line; of addopts in a file --dist chooses how tests are spread, and "
+		"-n how many of the\n"
+		"workers are used. With --pdb, --trace, --setup-only, and what only shows "
+		"something (--version, --fixtures,\n"
+		"--markers, --cache-show, --setup-plan, and --help behind --) one plain pytest "
+		"runs here.\n",
 	.options = options,
 	.foreign = ff_pytest_options,
 	.foreign_program = "pytest",

@@ -24,7 +24,7 @@ enum ff_option_kind {
 };
 
 struct ff_option {
-	const char *name; /* long, without dashes; REPORTS: "" */
+	const char *name; /* long, without dashes; "": it has just the letter, or is REPORTS */
 	char letter;	  /* 0: none */
 	enum ff_option_kind kind;
 	const char *arg;  /* its word in --help; NULL for flags, and for what the table says */
@@ -91,6 +91,10 @@ extern const struct ff_foreign ff_pytest_options[];
  * stderr and gives -1 (exit 2); else 0. */
 int ff_options_parse(const struct ff_command *command, int argc, char **argv, void *values,
 		     struct ff_strv *rest, struct ff_strv *after);
+/* Takes the command's own options out of `words`, wherever they stand; all others go to `rest` as
+ * they are, foreign ones with their values. 0, or -1 with a complaint. */
+int ff_options_parse_known(const struct ff_command *command, const struct ff_strv *words,
+			   void *values, struct ff_strv *rest);
 /* What commands on a YAML file share: parses into `values`, then runs `with` on the one FILE that
  * was named, or on farflung.yaml. Returns the exit code. */
 int ff_command_on_file(const struct ff_command *command, int argc, char **argv, void *values,

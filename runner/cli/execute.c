@@ -70,6 +70,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 		.verbosity = opts->quiet ? -1 : opts->verbosity,
 		.color = opts->color,
 		.front = x->terminal.given,
+		.junit_prefix = opts->junit_prefix,
 		.stdout_taken = wishes->stdout_taken,
 		.wake = wake_run,
 		.ctx = x,

@@ -10,11 +10,12 @@ struct ff_execute_opts {
 	char *const *only;	       /* job names; NULL: all */
 	int verbosity;
 	bool quiet;
-	const char *color;	 /* auto, always, never; NULL: auto */
-	bool payload_exits;	 /* as in struct ff_run_opts */
-	int usage_code;		 /* for what can't be started as it was asked for; 0: FF_EXIT_USAGE */
+	const char *color;  /* auto, always, never; NULL: auto */
+	bool payload_exits; /* as in struct ff_run_opts */
+	int usage_code;	    /* for what can't be started as it was asked for; 0: FF_EXIT_USAGE */
 	bool front_has_terminal; /* the only job's, if it comes to that */
-	const char *command;	 /* the subcommand and its words, for the journal */
+	const char *junit_prefix;
+	const char *command; /* the subcommand and its words, for the journal */
 	int argc;
 	char **argv;
 };

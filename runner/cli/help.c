@@ -29,8 +29,9 @@ static void print_option(char letter, const char *name, const char *arg, const c
 {
 	char left[64];
 
-	snprintf(left, sizeof(left), "%c%c%c --%s%s%s", letter ? '-' : ' ', letter ? letter : ' ',
-		 letter ? ',' : ' ', name, arg ? " " : "", arg ? arg : "");
+	snprintf(left, sizeof(left), "%c%c%c %s%s%s%s", letter ? '-' : ' ', letter ? letter : ' ',
+		 letter && *name ? ',' : ' ', *name ? "--" : "", name, arg ? " " : "",
+		 arg ? arg : "");
 	printf("  %-28s %s", left, help);
 }
 

@@ -31,7 +31,7 @@ static struct found find_long(const struct ff_command *command, const char *name
 				if (strlen((*kind)->name) == len &&
 				    !strncmp((*kind)->name, name, len))
 					return (struct found){.own = o, .report = *kind};
-		} else if (strlen(o->name) == len && !strncmp(o->name, name, len)) {
+		} else if (len > 0 && strlen(o->name) == len && !strncmp(o->name, name, len)) {
 			return (struct found){.own = o};
 		}
 	}
@@ -68,7 +68,7 @@ static int complain_unknown(const struct ff_command *command, const char *word, 
 	snprintf(name, sizeof(name), "%.*s", (int)(len - 2), len > 2 ? word + 2 : "");
 	ff_suggest_init(&suggest, name);
 	for (; len > 2 && o->name; o++) {
-		if (o->kind != FF_OPTION_REPORTS)
+		if (o->name[0])
 			ff_suggest_offer(&suggest, o->name);
 		for (size_t i = 0; o->kind == FF_OPTION_REPORTS && ff_reporter_kinds[i]; i++)
 			ff_suggest_offer(&suggest, ff_reporter_kinds[i]->name);
@@ -234,6 +234,65 @@ int ff_options_parse(const struct ff_command *command, int argc, char **argv, vo
 			rc = parse_long(&p, word, next, &used);
 		else
 			rc = parse_short(&p, word, next, &used);
+		if (rc)
+			return -1;
+		i += used;
+	}
+	return 0;
+}
+
+/* "-xvs": letters that are ours are taken; the first with a value ends the word. */
+static int known_short(const struct parse *p, const char *word, const char *next, bool *used)
+{
+	for (const char *letter = word + 1; *letter; letter++) {
+		struct found found = find_letter(p->command, *letter);
+		const char *value = letter[1] ? letter + 1 : next;
+
+		if (found.own && !takes_value(found.own)) {
+			if (store(p, &found, NULL))
+				return -1;
+			continue;
+		}
+		if (found.foreign && !found.foreign->valued) {
+			ff_strv_addf(p->rest, "-%c", *letter);
+			continue;
+		}
+		*used = !letter[1] && (found.own || found.foreign);
+		if (*used && !next)
+			return complain_missing(p, word, strlen(word), "a value");
+		if (found.own)
+			return store(p, &found, value);
+		ff_strv_addf(p->rest, "-%s", letter);
+		return *used ? ff_strv_add(p->rest, next) : 0;
+	}
+	return 0;
+}
+
+static int known_long(const struct parse *p, const char *word, const char *next, bool *used)
+{
+	struct found found = find_long(p->command, word + 2, strcspn(word, "=") - 2);
+
+	if (found.own || found.foreign)
+		return parse_long(p, word, next, used);
+	return ff_strv_add(p->rest, word);
+}
+
+int ff_options_parse_known(const struct ff_command *command, const struct ff_strv *words,
+			   void *values, struct ff_strv *rest)
+{
+	const struct parse p = {.command = command, .values = values, .rest = rest};
+
+	for (size_t i = 0; i < words->len; i++) {
+		const char *word = words->v[i], *next = words->v[i + 1];
+		bool used = false;
+		int rc;
+
+		if (word[0] != '-' || word[1] == '\0' || strcmp(word, "--") == 0)
+			rc = ff_strv_add(rest, word);
+		else if (word[1] == '-')
+			rc = known_long(&p, word, next, &used);
+		else
+			rc = known_short(&p, word, next, &used);
 		if (rc)
 			return -1;
 		i += used;

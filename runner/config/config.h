@@ -68,9 +68,16 @@ struct ff_config_job {
 	char *cwd;
 	struct ff_strv env;
 	char *stdin_text;
-	char *dist;  /* "load" */
-	char *front; /* "auto" */
-	char *on;    /* host pattern; NULL: all */
+	char *dist;	       /* NULL: not said */
+	char *front;	       /* "auto" */
+	int64_t maxschedchunk; /* tests that `load` gives in one go; 0: no limit */
+	bool scope_reorder;    /* the largest scopes first */
+	char *testrunuid;      /* NULL: the run's id */
+	/* Not in a file: */
+	bool workers_said; /* their number was asked for on the command line */
+	bool workers_open; /* nobody said how many: pytest's settings may */
+	bool addopts_read; /* what PYTEST_ADDOPTS says was taken into account */
+	char *on;	   /* host pattern; NULL: all */
 	struct ff_place dist_place, on_place, run_place, weight_place;
 	struct ff_strv needs;
 	struct ff_place *needs_places; /* of each of `needs`; NULL for jobs added by hand */

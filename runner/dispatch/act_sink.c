@@ -68,9 +68,20 @@ static void on_collected(void *ctx, const char *digest, uint32_t count, uint32_t
 	put(ctx, input);
 }
 
-static void on_ids(void *ctx, const struct ff_value *list)
+static void on_settings(void *ctx, const struct ff_payload_settings *settings)
 {
-	struct ff_input *input = said_by(ctx, FF_INPUT_IDS);
+	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_SETTINGS);
+
+	input->u.settings.dist = ff_input_text(input, settings->dist);
+	input->u.settings.workers = settings->workers;
+	input->u.settings.scopes = settings->scopes;
+	input->u.settings.notes = ff_input_lines(input, settings->notes);
+	put(ctx, input);
+}
+
+static void put_texts(void *ctx, enum ff_input_kind kind, const struct ff_value *list)
+{
+	struct ff_input *input = said_by(ctx, kind);
 	const char **names = ff_xcalloc((size_t)list->len + 1, sizeof(*names));
 
 	for (uint32_t i = 0; i < list->len; i++)
@@ -79,6 +90,16 @@ static void on_ids(void *ctx, const struct ff_value *list)
 	input->u.ids.len = list->len;
 	ff_free(names);
 	put(ctx, input);
+}
+
+static void on_scopes(void *ctx, const struct ff_value *list)
+{
+	put_texts(ctx, FF_INPUT_SCOPES, list);
+}
+
+static void on_ids(void *ctx, const struct ff_value *list)
+{
+	put_texts(ctx, FF_INPUT_IDS, list);
 }
 
 static void on_problem(void *ctx, const char *nodeid, const char *message, const char *longrepr,
@@ -98,6 +119,15 @@ static void on_unit_started(void *ctx, uint32_t index)
 	struct ff_input *input = said_by(ctx, FF_INPUT_UNIT_STARTED);
 
 	input->unit = index;
+	put(ctx, input);
+}
+
+static void on_unit_said(void *ctx, uint32_t index, const char *line)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_UNIT_SAID);
+
+	input->unit = index;
+	input->u.said.text = ff_input_text(input, line);
 	put(ctx, input);
 }
 
@@ -329,9 +359,12 @@ const struct ff_payload_sink ff_act_session_sink = {
 	.started = on_started,
 	.only_collects = on_only_collects,
 	.collected = on_collected,
+	.settings = on_settings,
+	.scopes = on_scopes,
 	.ids = on_ids,
 	.collect_problem = on_problem,
 	.unit_started = on_unit_started,
+	.unit_said = on_unit_said,
 	.wants = on_wants,
 	.returned = on_returned,
 	.unit_finished = on_unit_finished,

@@ -50,7 +50,8 @@ static void emit_collected(struct ff_engine *e, const struct session *session,
 {
 	struct ff_event event = about(e, session, FF_EVENT_COLLECTED);
 
-	event.u.collected.count = input->u.collected.count;
+	event.u.collected.count =
+		ff_spread_count(e, session->placement.job, input->u.collected.count);
 	event.u.collected.deselected = input->u.collected.deselected;
 	event.u.collected.digest = input->u.collected.digest;
 	event.u.collected.rootdir = input->u.collected.rootdir;
@@ -105,16 +106,21 @@ void ff_collect_ask_another(struct ff_engine *e, struct session *session)
 	}
 }
 
+/* How many units each session has. */
+static uint32_t collected_there(const struct ff_engine *e, uint32_t number)
+{
+	return e->jobs[number].each ? e->jobs[number].each : e->state->jobs[number].units_len;
+}
+
 /* The first difference between two collections, in words. */
 static void collections_differ(struct ff_engine *e, struct session *session,
 			       const struct ff_input *input)
 {
-	uint32_t number = session->placement.job, i = 0, count = e->state->jobs[number].units_len;
+	uint32_t number = session->placement.job, i = 0, count = collected_there(e, number);
 	const char *const *names = input->u.ids.names;
 	const struct engine_job *job = &e->jobs[number];
 
-	while (job->unit_names && i < count && i < input->u.ids.len &&
-	       strcmp(job->unit_names[i], names[i]) == 0)
+	while (job->ids && i < count && i < input->u.ids.len && strcmp(job->ids[i], names[i]) == 0)
 		i++;
 	ff_job_error(
 		e, number, FF_REASON_DIFFER,
@@ -124,7 +130,7 @@ static void collections_differ(struct ff_engine *e, struct session *session,
 			       job->ids_from != FF_NOBODY ? e->state->workers[job->ids_from].name
 							  : "the first worker",
 			       count, e->state->workers[session->record].name, input->u.ids.len,
-			       i + 1, job->unit_names && i < count ? job->unit_names[i] : "(none)",
+			       i + 1, job->ids && i < count ? job->ids[i] : "(none)",
 			       i < input->u.ids.len ? names[i] : "(none)"));
 	ff_job_stop(e, number, FF_REASON_DIFFER, NULL);
 }
@@ -153,7 +159,8 @@ static void know_names(struct ff_engine *e, uint32_t number, const struct ff_inp
 		names = ff_xmalloc(SIZE_MAX);
 	for (uint32_t i = 0; i < len; i++)
 		names[i] = ff_engine_keep(job, input->u.ids.names[i]);
-	job->unit_names = names;
+	job->ids = names;
+	ff_spread_names(e, number);
 }
 
 void ff_collect_ids(struct ff_engine *e, struct session *session, const struct ff_input *input)
@@ -165,7 +172,8 @@ void ff_collect_ids(struct ff_engine *e, struct session *session, const struct f
 
 	if (!session->digest || job->stopped)
 		return;
-	if (strcmp(record->digest, session->digest) != 0 || input->u.ids.len != record->units_len) {
+	if (strcmp(record->digest, session->digest) != 0 ||
+	    input->u.ids.len != collected_there(e, number)) {
 		collections_differ(e, session, input);
 		return;
 	}

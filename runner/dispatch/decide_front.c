@@ -70,10 +70,12 @@ void ff_front_tell(struct ff_engine *e, uint32_t job, const struct ff_front_item
 		   uint32_t worker)
 {
 	struct ff_order to_act = {.kind = FF_ORDER_TELL_FRONT, .job = job, .worker = worker};
+	struct ff_front_item told = *item;
 
 	if (worker != FF_NOBODY)
 		to_act.host = e->state->workers[worker].host;
-	to_act.front_item = ff_decision_copy(e->decision, item, sizeof(*item));
+	told.index = ff_spread_index(e, job, item->unit);
+	to_act.front_item = ff_decision_copy(e->decision, &told, sizeof(told));
 	ff_engine_order(e, &to_act);
 }
 
@@ -109,7 +111,9 @@ void ff_front_tell_line(struct ff_engine *e, uint32_t job, const char *text)
 /* The workers that the job has, and those that it may yet get. */
 static void plan_workers(struct ff_engine *e, uint32_t number, struct ff_order *to_act)
 {
+	const char *dist = e->opts.plan->jobs[number].config->dist;
 	uint32_t len = 0, most = e->jobs[number].workers + e->state->workers_len;
+	uint32_t at_once = dist ? ff_policy_find(dist)->most : 0; /* 0: no limit */
 	struct ff_order_worker *list = ff_xcalloc(most + 1U, sizeof(*list));
 	uint32_t *taken = ff_xcalloc(e->state->hosts_len + 1U, sizeof(*taken));
 	uint32_t weight = (uint32_t)e->opts.plan->jobs[number].config->weight;
@@ -126,7 +130,9 @@ static void plan_workers(struct ff_engine *e, uint32_t number, struct ff_order *
 	for (uint32_t i = 0; i < e->state->hosts_len; i++) {
 		if (!ff_host_in_job(e, number, i) || !ff_host_hopeful(e, i))
 			continue;
-		for (; taken[i] < e->state->hosts[i].slots / weight && len < most; taken[i]++)
+		for (; taken[i] < e->state->hosts[i].slots / weight && len < most &&
+		       (at_once == 0 || len < at_once);
+		     taken[i]++)
 			list[len++] =
 				(struct ff_order_worker){ff_engine_text(e, "gw%u", next++), i};
 	}
@@ -430,6 +436,24 @@ static void stops(struct ff_engine *e, uint32_t job, const char *text)
 	ff_job_stop(e, job, FF_REASON_MAXFAIL, text);
 }
 
+/* Of a traceback the last line is what people look for: it comes first. */
+static void has_error(struct ff_engine *e, uint32_t job, const struct ff_input *input)
+{
+	const char *text = input->u.error.text, *last = text;
+	size_t len = strlen(text);
+
+	while (len > 0 && text[len - 1] == '\n')
+		len--;
+	for (size_t i = 0; i < len; i++)
+		if (text[i] == '\n')
+			last = text + i + 1;
+	if (input->u.error.why == FF_REASON_PAYLOAD && last != text)
+		text = ff_engine_text(e, "the front of job '%s': %.*s\n%s", record_of(e, job)->name,
+				      (int)(text + len - last), last, text);
+	ff_job_error(e, job, input->u.error.why, text);
+	ff_job_stop(e, job, input->u.error.why, NULL);
+}
+
 void ff_front_input(struct ff_engine *e, const struct ff_input *input)
 {
 	uint32_t job = input->job;
@@ -463,8 +487,7 @@ void ff_front_input(struct ff_engine *e, const struct ff_input *input)
 		said(e, job, input->u.notice.level, input->u.notice.text);
 		break;
 	case FF_INPUT_FRONT_ERROR:
-		ff_job_error(e, job, input->u.error.why, input->u.error.text);
-		ff_job_stop(e, job, input->u.error.why, NULL);
+		has_error(e, job, input);
 		break;
 	case FF_INPUT_FRONT_FULL:
 	case FF_INPUT_FRONT_DRAINED:

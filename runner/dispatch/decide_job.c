@@ -131,6 +131,10 @@ static void tell_scheduler(struct ff_engine *e, uint32_t number)
 		.uses_len = plan->config->uses_len,
 		.sessions = plan->payload->session != NULL,
 		.discover = plan->payload->discover != NULL,
+		/* Where it is clear from the beginning, none is started in vain. */
+		.most = plan->config->dist && plan->payload->session
+				? ff_policy_find(plan->config->dist)->most
+				: 0,
 	};
 
 	for (size_t i = 0; i < plan->config->uses_len; i++)
@@ -205,7 +209,13 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 		.units = units,
 		.workers = job->workers,
 		.names = job->unit_names,
-		.policy = ff_policy_find(plan_of(e, number)->config->dist),
+		.policy = job->policy,
+		.scopes = job->unit_scopes,
+		.scopes_in_order = !plan_of(e, number)->config->scope_reorder,
+		.seats = job->seats,
+		.seats_len = job->seats_len,
+		.most = job->most,
+		.chunk = (uint32_t)plan_of(e, number)->config->maxschedchunk,
 		.done_before = job->done_before,
 	};
 
@@ -426,6 +436,20 @@ static uint32_t restart_limit(const struct ff_engine *e, uint32_t number)
 	return limit >= 0 ? (uint32_t)limit : 4 * e->jobs[number].workers;
 }
 
+/* Where each worker runs everything, what is left may be for other hosts. */
+static bool may_serve(const struct ff_engine *e, uint32_t number, uint32_t host)
+{
+	const struct ff_queues *queues = ff_sched_queues(e->sched, number);
+
+	return !queues || !ff_queues_has_seats(queues) || ff_queues_seat_waits(queues, host);
+}
+
+/* Whether it is worth telling why a host is of no use: not of one that has done its part. */
+static bool may_lack(const struct ff_engine *e, uint32_t number, uint32_t host)
+{
+	return !ff_host_in_job(e, number, host) || !ff_host_hopeful(e, host);
+}
+
 const char *ff_job_no_host(struct ff_engine *e, uint32_t number)
 {
 	struct ff_buf text = FF_BUF_INIT;
@@ -436,11 +460,12 @@ const char *ff_job_no_host(struct ff_engine *e, uint32_t number)
 
 		if (!ff_host_in_set(e, number, i))
 			continue;
-		if (ff_host_in_job(e, number, i) && ff_host_hopeful(e, i)) {
+		if (ff_host_in_job(e, number, i) && ff_host_hopeful(e, i) &&
+		    may_serve(e, number, i)) {
 			ff_buf_release(&text);
 			return NULL;
 		}
-		if (text.len < 4096)
+		if (text.len < 4096 && may_lack(e, number, i))
 			ff_buf_addf(&text, "%shost %s: %s", text.len ? "; " : "", host->name,
 				    ff_host_in_vain(e, number, i));
 	}

@@ -20,20 +20,6 @@ static struct ff_queues *queues_of(const struct ff_engine *e, const struct sessi
 	return ff_sched_queues(e->sched, session->placement.job);
 }
 
-static struct ff_event about(const struct ff_engine *e, const struct session *session,
-			     enum ff_event_kind kind)
-{
-	return (struct ff_event){
-		.kind = kind,
-		.job = e->state->jobs[session->placement.job].name,
-		.job_id = session->placement.job + 1,
-		.host = e->state->hosts[session->placement.host].name,
-		.host_id = session->placement.host + 1,
-		.worker = record_of(e, session)->name,
-		.worker_id = session->record + 1,
-	};
-}
-
 static struct unit_at at_of(const struct session *session, uint32_t unit)
 {
 	return (struct unit_at){session->placement.job,
@@ -61,14 +47,16 @@ static void order_units(struct ff_engine *e, uint32_t record, enum ff_order_kind
 			const uint32_t *units, size_t len)
 {
 	struct ff_order order = {.kind = kind, .worker = record};
+	uint32_t *mine = NULL;
 
 	order.host = e->state->workers[record].host;
 	order.job = e->state->workers[record].job;
 	order.count = e->jobs[order.job].workers;
 	order.name = e->state->workers[record].name;
 	if (len > 0)
-		order.units = ff_decision_copy(e->decision, units, len * sizeof(*units));
+		order.units = mine = ff_decision_copy(e->decision, units, len * sizeof(*units));
 	order.units_len = len;
+	ff_spread_given(e, ff_run_session_of(e, record), mine, len);
 	ff_engine_order(e, &order);
 }
 
@@ -267,8 +255,9 @@ static void ended(struct ff_engine *e, struct session *session, const struct ff_
 		ff_run_session_over(e, session, in_order ? NULL : error, input);
 }
 
-static void unit_began(struct ff_engine *e, struct session *session, uint32_t unit)
+static void unit_began(struct ff_engine *e, struct session *session, uint32_t index)
 {
+	uint32_t unit = ff_spread_unit(e, session, index);
 	struct unit_at at = at_of(session, unit);
 	int64_t limit = e->opts.plan->jobs[at.job].config->timeout_us;
 	const struct ff_job_record *job = &e->state->jobs[at.job];
@@ -284,13 +273,13 @@ static void unit_began(struct ff_engine *e, struct session *session, uint32_t un
 
 static void unit_ended(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
-	struct unit_at at = at_of(session, input->unit);
+	struct unit_at at = at_of(session, ff_spread_unit(e, session, input->unit));
 
-	if (!ff_run_session_runs(e, session) || record_of(e, session)->unit != input->unit)
+	if (!ff_run_session_runs(e, session) || record_of(e, session)->unit != at.unit)
 		return;
 	session->served = true;
 	ff_engine_not_due(e, &session->timeout);
-	ff_queues_done(queues_of(e, session), session->number, input->unit,
+	ff_queues_done(queues_of(e, session), session->number, at.unit,
 		       input->u.result->duration_us);
 	ff_unit_finished(e, &at, input->u.result);
 	feed(e, session);
@@ -311,8 +300,10 @@ static void returned(struct ff_engine *e, struct session *session, const struct 
 {
 	if (!session->up)
 		return;
-	ff_queues_returned(queues_of(e, session), session->number, input->u.returned.units,
-			   input->u.returned.len);
+	/* Where each worker runs everything it is asked for nothing. */
+	if (job_of(e, session)->each == 0)
+		ff_queues_returned(queues_of(e, session), session->number, input->u.returned.units,
+				   input->u.returned.len);
 	ff_run_session_feed_idle(e, session->placement.job);
 	ff_sched_wake(e->sched, session->placement.job);
 }
@@ -362,33 +353,6 @@ static void failed(struct ff_engine *e, struct session *session, const struct ff
 	session->up = false;
 }
 
-static void notice(struct ff_engine *e, struct session *session, const struct ff_input *input)
-{
-	struct ff_event event = about(e, session, FF_EVENT_NOTICE);
-	const char *file = input->u.notice.file;
-
-	/* The same warning from several workers, or many tests, is told once. */
-	if (!ff_engine_first(job_of(e, session),
-			     ff_engine_text(e, "%s:%d:%.400s", file ? file : "",
-					    input->u.notice.line, input->u.notice.text)))
-		return;
-	event.u.notice.level = input->u.notice.level;
-	event.u.notice.text = input->u.notice.text;
-	event.u.notice.category = input->u.notice.category;
-	event.u.notice.file = file;
-	event.u.notice.line = input->u.notice.line;
-	ff_engine_emit(e, &event);
-}
-
-static void said(struct ff_engine *e, struct session *session, const char *line)
-{
-	struct ff_event event = about(e, session, FF_EVENT_NOTICE);
-
-	event.u.notice.level = "stderr";
-	event.u.notice.text = line;
-	ff_engine_emit(e, &event);
-}
-
 static void missing(struct ff_engine *e, struct session *session, const char *text)
 {
 	ff_host_unfit(e, session->placement.host, job_of(e, session)->payload, text);
@@ -407,6 +371,62 @@ static void discovery_input(struct ff_engine *e, const struct ff_input *input)
 		ff_collect_discovered(e, execution, input);
 }
 
+/* What it has collected, and how its settings want that to be spread. False: it is of another
+ * kind. */
+static bool collect_input(struct ff_engine *e, struct session *session,
+			  const struct ff_input *input)
+{
+	switch (input->kind) {
+	case FF_INPUT_SESSION_ONLY_COLLECTS:
+		job_of(e, session)->collect_only = job_of(e, session)->given_up = true;
+		return true;
+	case FF_INPUT_SESSION_SETTINGS:
+		ff_spread_settings(e, session, input);
+		return true;
+	case FF_INPUT_SCOPES:
+		ff_spread_scopes(e, session, input);
+		return true;
+	case FF_INPUT_COLLECTED:
+		ff_collect_digest(e, session, input);
+		return true;
+	case FF_INPUT_IDS:
+		ff_collect_ids(e, session, input);
+		return true;
+	case FF_INPUT_PROBLEM:
+		ff_collect_problem(e, session, input);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What it says besides, to us or to the front. The same. */
+static bool said_input(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	switch (input->kind) {
+	case FF_INPUT_WORKER_SAID:
+		ff_said_line(e, session, input);
+		return true;
+	case FF_INPUT_NOTICE:
+		ff_said_notice(e, session, input);
+		return true;
+	case FF_INPUT_UNIT_SAID:
+		ff_said_by_unit(e, session, input);
+		return true;
+	case FF_INPUT_SESSION_NEEDS_FRONT:
+		ff_front_needed(e, session, input);
+		return true;
+	case FF_INPUT_SESSION_WITHOUT_FRONT:
+		ff_front_without(e, session, input);
+		return true;
+	case FF_INPUT_SESSION_TO_FRONT:
+		ff_front_from(e, session, input);
+		return true;
+	default:
+		return false;
+	}
+}
+
 void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 {
 	struct session *session;
@@ -421,6 +441,8 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 	if ((session->finished || session->held) && input->kind != FF_INPUT_WORKER_ENDED &&
 	    input->kind != FF_INPUT_WORKER_SAID && input->kind != FF_INPUT_NOTICE)
 		return;
+	if (collect_input(e, session, input) || said_input(e, session, input))
+		return;
 	switch (input->kind) {
 	case FF_INPUT_WORKER_OPENED:
 		opened(e, session);
@@ -428,17 +450,11 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_WORKER_ENDED:
 		ended(e, session, input);
 		break;
-	case FF_INPUT_WORKER_SAID:
-		said(e, session, input->u.said.text);
-		break;
 	case FF_INPUT_SESSION_STARTED:
 		ff_collect_started(e, session, input);
 		break;
 	case FF_INPUT_SESSION_MISSING:
 		missing(e, session, input->u.said.text);
-		break;
-	case FF_INPUT_SESSION_ONLY_COLLECTS:
-		job_of(e, session)->collect_only = job_of(e, session)->given_up = true;
 		break;
 	case FF_INPUT_SESSION_WANTS:
 		wants(e, session);
@@ -452,32 +468,11 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_SESSION_ERROR:
 		failed(e, session, input);
 		break;
-	case FF_INPUT_COLLECTED:
-		ff_collect_digest(e, session, input);
-		break;
-	case FF_INPUT_IDS:
-		ff_collect_ids(e, session, input);
-		break;
-	case FF_INPUT_PROBLEM:
-		ff_collect_problem(e, session, input);
-		break;
-	case FF_INPUT_NOTICE:
-		notice(e, session, input);
-		break;
 	case FF_INPUT_UNIT_STARTED:
 		unit_began(e, session, input->unit);
 		break;
 	case FF_INPUT_UNIT_FINISHED:
 		unit_ended(e, session, input);
-		break;
-	case FF_INPUT_SESSION_NEEDS_FRONT:
-		ff_front_needed(e, session, input);
-		break;
-	case FF_INPUT_SESSION_WITHOUT_FRONT:
-		ff_front_without(e, session, input);
-		break;
-	case FF_INPUT_SESSION_TO_FRONT:
-		ff_front_from(e, session, input);
 		break;
 	default:
 		break;

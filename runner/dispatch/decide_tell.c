@@ -40,7 +40,7 @@ void ff_front_unit(struct ff_engine *e, const struct unit_at *at, const struct f
 		    : result->front		    ? FF_FRONT_UNIT
 						    : FF_FRONT_LOST;
 	if (item.kind != FF_FRONT_UNIT) {
-		item.name = at->name ? at->name : ff_engine_unit_name(e, at->job, at->unit);
+		item.name = ff_spread_id(e, at);
 		item.text = result->longrepr  ? result->longrepr
 			    : result->message ? result->message
 					      : "its report did not come";
@@ -61,7 +61,7 @@ void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const cha
 	/* Of a job that is stopped it is told with all that did not run. */
 	if (!ff_front_listens(e, at->job) || e->jobs[at->job].stopped)
 		return;
-	item.name = at->name ? at->name : ff_engine_unit_name(e, at->job, at->unit);
+	item.name = ff_spread_id(e, at);
 	ff_front_tell_crash(e, at->job, &item, at->worker, NULL);
 }
 
@@ -70,10 +70,11 @@ bool ff_front_ask(struct ff_engine *e, struct session *session, uint32_t unit, c
 	uint32_t job = session->placement.job;
 	struct ff_front_item item = {
 		.worker = worker_name(e, session->record), .unit = unit, .text = reason};
+	const struct unit_at at = {.job = job, .unit = unit};
 
 	if (!session->asks_front || !ff_front_listens(e, job))
 		return false;
-	item.name = ff_engine_unit_name(e, job, unit);
+	item.name = ff_spread_id(e, &at);
 	ff_front_tell_crash(e, job, &item, session->record, session);
 	e->jobs[job].front.unanswered++;
 	ff_front_wait_anew(e, job);
@@ -166,6 +167,9 @@ static const char *line_of(struct ff_engine *e, const struct ff_event *event)
 		return ff_engine_text(e, "farflung: host %s is lost: %s", event->host,
 				      event->u.host_lost.error ? event->u.host_lost.error : "?");
 	case FF_EVENT_NOTICE:
+		if (strcmp(level, "output") == 0)
+			return ff_engine_text(e, "[%s %s %s] %s", event->worker, event->host,
+					      event->unit, event->u.notice.text);
 		if (event->u.notice.category || strcmp(level, "stderr") == 0 ||
 		    strcmp(level, "list") == 0)
 			return NULL;

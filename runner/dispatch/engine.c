@@ -121,6 +121,7 @@ static void free_jobs(struct ff_engine *e)
 		ff_free(job->dependents);
 		ff_free(job->done_before);
 		ff_free(job->front.asked);
+		ff_free(job->seats);
 		ff_map_release(&job->seen);
 		ff_arena_release(&job->arena);
 	}

@@ -34,15 +34,18 @@
 	X(SESSION_STARTED)                                                                         \
 	X(SESSION_MISSING)                                                                         \
 	X(SESSION_ONLY_COLLECTS)                                                                   \
+	X(SESSION_SETTINGS) /* before COLLECTED */                                                 \
 	X(SESSION_WANTS)                                                                           \
 	X(SESSION_RETURNED)                                                                        \
 	X(SESSION_FINISHED)                                                                        \
 	X(SESSION_ERROR)                                                                           \
 	X(COLLECTED)                                                                               \
+	X(SCOPES) /* before IDS, if at all */                                                      \
 	X(IDS)                                                                                     \
 	X(PROBLEM)                                                                                 \
 	X(NOTICE)                                                                                  \
 	X(UNIT_STARTED)	 /* of a session */                                                        \
+	X(UNIT_SAID)	 /* of a session */                                                        \
 	X(UNIT_FINISHED) /* of a session */                                                        \
 	X(SESSION_NEEDS_FRONT)                                                                     \
 	X(SESSION_WITHOUT_FRONT)                                                                   \
@@ -120,7 +123,13 @@ struct ff_input {
 			uint32_t count, deselected;
 		} collected;
 		struct {
-			const char *const *names;
+			const char *dist;	  /* NULL: not said */
+			int64_t workers;	  /* -1: not said */
+			bool scopes;		  /* SCOPES will come */
+			const char *const *notes; /* what else has no effect; NULL: nothing */
+		} settings;
+		struct {
+			const char *const *names; /* SCOPES: what each belongs to */
 			uint32_t len;
 		} ids;
 		struct {

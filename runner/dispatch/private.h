@@ -42,7 +42,8 @@ struct session {
 	uint32_t record; /* of the worker */
 	uint32_t number; /* with the job's queues */
 	struct ff_placement placement;
-	int64_t started_us; /* its running unit */
+	int64_t started_us;  /* its running unit */
+	uint32_t first_unit; /* where each worker runs everything: its index 0 */
 	struct due_at timeout, want;
 	const char *digest;
 	bool up;	/* known to the queues */
@@ -110,8 +111,15 @@ struct engine_job {
 	struct host_set *hosts; /* shared by jobs with one pattern */
 	uint32_t payload;	/* its number */
 	struct ff_list sessions, idle;
-	uint64_t *done_before;	 /* bitset of units; NULL: none */
-	const char **unit_names; /* of collected units; NULL: the plan knows */
+	uint64_t *done_before;	  /* bitset of units; NULL: none */
+	const char **unit_names;  /* of collected units; NULL: the plan knows */
+	const char **ids;	  /* as they were collected */
+	const char **unit_scopes; /* what each belongs to, as pytest's own scheduler says; NULL */
+	const struct ff_policy *policy; /* NULL: not known yet */
+	uint32_t most;			/* sessions at one time; 0: no limit */
+	uint32_t each;			/* each worker runs so many units; 0: they are shared out */
+	uint32_t *seats;		/* the host of each of these workers */
+	uint32_t seats_len;
 	struct ff_arena arena;
 	struct ff_map seen; /* problems and warnings that were told already */
 	uint32_t workers;   /* slots that it may use, when it started */
@@ -331,6 +339,27 @@ void ff_front_input(struct ff_engine *e, const struct ff_input *input);
 void ff_front_due(struct ff_engine *e, uint32_t job);
 void ff_front_give_time(struct ff_engine *e);
 void ff_front_hurry(struct ff_engine *e, uint32_t job);
+/* --- decide_said.c --- */
+void ff_said_notice(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_said_line(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_said_by_unit(struct ff_engine *e, struct session *session, const struct ff_input *input);
+
+/* --- decide_spread.c --- */
+void ff_spread_settings(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_spread_scopes(struct ff_engine *e, struct session *session, const struct ff_input *input);
+/* How many units the job has when a session has collected so many. */
+uint32_t ff_spread_count(struct ff_engine *e, uint32_t job, uint32_t collected);
+/* From job->ids. */
+void ff_spread_names(struct ff_engine *e, uint32_t job);
+/* The job's units, on their way to a session: as it knows them. */
+void ff_spread_given(const struct ff_engine *e, struct session *session, uint32_t *units,
+		     size_t len);
+/* The job's unit that a session means; FF_NOBODY: none. */
+uint32_t ff_spread_unit(const struct ff_engine *e, const struct session *session, uint32_t index);
+/* The job's unit, as its sessions know it: by its index and its name. */
+uint32_t ff_spread_index(const struct ff_engine *e, uint32_t job, uint32_t unit);
+const char *ff_spread_id(struct ff_engine *e, const struct unit_at *at);
+
 /* --- decide_collect.c --- */
 void ff_run_session_up(struct ff_engine *e, struct session *session);
 void ff_collect_started(struct ff_engine *e, struct session *session, const struct ff_input *input);

@@ -39,6 +39,7 @@ struct suite {
 struct junit {
 	struct ff_reporter base;
 	char *path;
+	char *prefix; /* of class names; NULL */
 	struct ff_spool spool;
 	struct suite *suites, *last;
 	struct ff_map by_name;
@@ -127,7 +128,7 @@ static void case_begin(struct junit *junit, struct suite *suite, const char *uni
 
 	suite->tests++;
 	ff_buf_addstr(out, "<testcase");
-	ff_xml_names(out, unit ? unit : "");
+	ff_xml_names(out, junit->prefix, unit ? unit : "");
 	ff_buf_addf(out, " time=\"%.3f\">", (double)duration_us / 1e6);
 }
 
@@ -567,6 +568,7 @@ static void junit_free(struct ff_reporter *reporter)
 	ff_spool_release(&junit->spool);
 	ff_free(junit->path);
 	ff_free(junit->stop);
+	ff_free(junit->prefix);
 	ff_free(junit);
 }
 
@@ -592,6 +594,7 @@ static struct ff_reporter *junit_open(const struct ff_reporter_opts *opts, const
 	junit = ff_xcalloc(1, sizeof(*junit));
 	junit->base.class = &junit_class;
 	junit->path = ff_xstrdup(value);
+	junit->prefix = opts->junit_prefix ? ff_xstrdup(opts->junit_prefix) : NULL;
 	ff_spool_init(&junit->spool, &writer);
 	return &junit->base;
 }

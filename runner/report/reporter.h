@@ -41,6 +41,7 @@ struct ff_reporter_opts {
 	int verbosity;	   /* -1 quiet, 0, 1 a line per unit, 2 with output as it comes */
 	const char *color; /* auto, always, never; NULL: auto */
 	bool front;	   /* the run's only job may have a front, whose the terminal then is */
+	const char *junit_prefix; /* before class names; NULL: nothing */
 	bool stdout_taken; /* another reporter writes to stdout: people's text goes to stderr */
 	/* Called, from any thread, when a reporter that was full is so no more. NULL: nobody waits.
 	 */

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -538,6 +537,7 @@ static void terminal_free(struct ff_reporter *reporter)
 	ff_buf_release(&t->flaky);
 	ff_buf_release(&t->scratch);
 	ff_writer_free(t->aside);
+	ff_buf_release(&t->aside_text);
 	ff_screen_release(&t->screen);
 	ff_free(t);
 }
@@ -566,42 +566,4 @@ struct ff_reporter *ff_terminal_new(const struct ff_terminal_setup *setup)
 	ff_list_init(&t->running_list);
 	t->voice = setup->front ? FF_TERMINAL_HELD : FF_TERMINAL_OWN;
 	return &t->base;
-}
-
-static bool wants_colour(const char *when, bool tty)
-{
-	const char *no = getenv("NO_COLOR"), *force = getenv("FORCE_COLOR");
-
-	if (when && strcmp(when, "always") == 0)
-		return true;
-	if (when && strcmp(when, "never") == 0)
-		return false;
-	return (force && *force) || (tty && !(no && *no));
-}
-
-struct ff_report_look ff_report_look(const struct ff_reporter_opts *opts)
-{
-	const char *term = getenv("TERM");
-	struct ff_report_look look = {.fd = opts->stdout_taken ? STDERR_FILENO : STDOUT_FILENO};
-	struct winsize size;
-
-	look.tty = isatty(look.fd) && !(term && strcmp(term, "dumb") == 0);
-	look.colour = wants_colour(opts->color, look.tty);
-	if (look.tty && ioctl(look.fd, TIOCGWINSZ, &size) == 0)
-		look.columns = size.ws_col;
-	return look;
-}
-
-struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts)
-{
-	const struct ff_report_look look = ff_report_look(opts);
-	struct ff_terminal_setup setup = {
-		.writer = {.fd = look.fd, .wake = opts->wake, .ctx = opts->ctx},
-		.tty = look.tty,
-		.colour = look.colour,
-		.verbosity = opts->verbosity,
-		.front = opts->front,
-	};
-
-	return ff_terminal_new(&setup);
 }

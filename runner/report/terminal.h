@@ -94,10 +94,11 @@ struct ff_terminal {
 	struct ff_screen screen;
 	const struct ff_terminal_glyphs *glyphs;
 	enum ff_terminal_voice voice;
-	struct ff_writer *aside; /* to stderr; NULL: nothing went there */
-	struct ff_buf scratch;	 /* keys */
-	int64_t started_us;	 /* wall time of the first event */
-	int64_t now_us;		 /* wall time of the latest */
+	struct ff_writer *aside;  /* to stderr; NULL: nothing went there */
+	struct ff_buf aside_text; /* for it, in case that a front comes */
+	struct ff_buf scratch;	  /* keys */
+	int64_t started_us;	  /* wall time of the first event */
+	int64_t now_us;		  /* wall time of the latest */
 	bool over;
 
 	uint32_t hosts;		/* of the run */

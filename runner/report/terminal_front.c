@@ -28,25 +28,29 @@ static bool settles(const struct ff_event *event)
 
 /* What workers and the front write on stderr goes to ours, as it would from programs of the
  * user's. */
-static void pass_stderr(struct ff_terminal *t, const struct ff_event *event)
+static void keep_stderr(struct ff_terminal *t, const struct ff_event *event)
 {
 	const char *text = event->u.notice.text ? event->u.notice.text : "";
-	struct ff_buf line = FF_BUF_INIT;
 
 	if (event->kind != FF_EVENT_NOTICE || !event->u.notice.level ||
 	    strcmp(event->u.notice.level, "stderr") != 0)
 		return;
-	if (!t->aside) {
-		struct ff_writer_opts opts = t->setup.writer;
-
-		opts.fd = STDERR_FILENO;
-		t->aside = ff_writer_new(&opts);
-	}
-	ff_text_lines(&line, text, strlen(text), "", t->setup.colour);
+	ff_text_lines(&t->aside_text, text, strlen(text), "", t->setup.colour);
 	if (*text == '\0')
-		ff_buf_addch(&line, '\n');
-	ff_writer_put(t->aside, ff_buf_data(&line), line.len, NULL);
-	ff_buf_release(&line);
+		ff_buf_addch(&t->aside_text, '\n');
+}
+
+static void pass_stderr(struct ff_terminal *t)
+{
+	struct ff_writer_opts opts = t->setup.writer;
+
+	if (t->aside_text.len == 0)
+		return;
+	opts.fd = STDERR_FILENO;
+	if (!t->aside)
+		t->aside = ff_writer_new(&opts);
+	ff_writer_put(t->aside, ff_buf_data(&t->aside_text), t->aside_text.len, NULL);
+	ff_buf_clear(&t->aside_text);
 }
 
 bool ff_terminal_hushed(struct ff_terminal *t, const struct ff_event *event)
@@ -59,10 +63,13 @@ bool ff_terminal_hushed(struct ff_terminal *t, const struct ff_event *event)
 	else if (t->voice == FF_TERMINAL_SILENT && event->kind == FF_EVENT_FRONT_FINISHED &&
 		 event->u.front_finished.error)
 		t->voice = FF_TERMINAL_OWN;
-	if (t->voice != FF_TERMINAL_SILENT)
-		return t->voice == FF_TERMINAL_HELD;
+	if (t->voice == FF_TERMINAL_OWN)
+		return false;
+	keep_stderr(t, event);
+	if (t->voice == FF_TERMINAL_HELD)
+		return true;
 	ff_buf_clear(&t->screen.text);
-	pass_stderr(t, event);
+	pass_stderr(t);
 	return true;
 }
 

@@ -140,7 +140,7 @@ void ff_terminal_say_notice(struct ff_terminal *t, const struct ff_event *event)
 {
 	const char *level = event->u.notice.level ? event->u.notice.level : "note";
 	const char *text = event->u.notice.text ? event->u.notice.text : "";
-	bool error = strcmp(level, "error") == 0;
+	bool error = strcmp(level, "error") == 0, output = strcmp(level, "output") == 0;
 	struct ff_buf *out = &t->screen.text;
 	const char *end = strchr(text, '\n');
 
@@ -149,20 +149,26 @@ void ff_terminal_say_notice(struct ff_terminal *t, const struct ff_event *event)
 			ff_terminal_keep_warning(t, event);
 		return;
 	}
+	if (output && ff_terminal_has_front(t, event))
+		return; /* its own text has it */
 	if (error && event->host && !event->unit)
 		ff_terminal_blame_host(t, event->host, text);
-	if (t->setup.verbosity < 0 && !error && strcmp(level, "list") != 0)
+	if (t->setup.verbosity < 0 && !error && !output && strcmp(level, "list") != 0)
 		return;
 	if (strcmp(level, "list") == 0) {
 		ff_text_line(out, text, 0, "");
 		ff_buf_addch(out, '\n');
 		return;
 	}
-	if (strcmp(level, "stderr") == 0) {
+	if (output || strcmp(level, "stderr") == 0) {
 		ff_buf_addf(out, "[");
 		ff_terminal_name(t, out, event->worker ? event->worker : event->job);
 		ff_buf_addstr(out, event->host ? " " : "");
 		ff_terminal_name(t, out, event->host);
+		if (output) {
+			ff_buf_addch(out, ' ');
+			ff_terminal_unit(t, out, event->job, event->unit);
+		}
 		ff_buf_addstr(out, "] ");
 	} else {
 		ff_terminal_paint(t, out,

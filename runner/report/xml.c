@@ -71,12 +71,13 @@ void ff_xml_attribute(struct ff_buf *out, const char *name, const char *value)
 	ff_buf_addch(out, '"');
 }
 
-void ff_xml_names(struct ff_buf *out, const char *unit)
+void ff_xml_names(struct ff_buf *out, const char *prefix, const char *unit)
 {
 	const char *params = unit + strcspn(unit, "["), *from = unit;
 	struct ff_buf class = FF_BUF_INIT, name = FF_BUF_INIT;
 	bool first = true;
 
+	ff_buf_addstr(&class, prefix ? prefix : "");
 	for (;; first = false) {
 		const char *colons = strstr(from, "::");
 		const char *end = colons && colons < params ? colons : params;
@@ -89,7 +90,7 @@ void ff_xml_names(struct ff_buf *out, const char *unit)
 			ff_buf_addch(&name, first && *p == '/' ? '.' : *p);
 		if (end == params)
 			break;
-		ff_buf_addstr(&class, first ? "" : ".");
+		ff_buf_addstr(&class, first && !class.len ? "" : ".");
 		ff_buf_add(&class, ff_buf_data(&name), name.len);
 		from = end + 2;
 	}

@@ -13,7 +13,8 @@ void ff_xml_text(struct ff_buf *out, const char *text, size_t len, bool attribut
 /* ` name="value"`; NULL is an empty value. */
 void ff_xml_attribute(struct ff_buf *out, const char *name, const char *value);
 /* classname and name, as pytest mangles a node id: "a/b/test_x.py::TestC::test_m[p]" has classname
- * "a.b.test_x.TestC" and name "test_m[p]"; parameters stay as they are. */
-void ff_xml_names(struct ff_buf *out, const char *unit);
+ * "a.b.test_x.TestC" and name "test_m[p]"; parameters stay as they are. `prefix` comes before the
+ * class's name, unless it is NULL. */
+void ff_xml_names(struct ff_buf *out, const char *prefix, const char *unit);
 
 #endif

@@ -5,8 +5,6 @@
 #include "sched/policy.h"
 #include "sched/queues.h"
 
-#define LONG_UNIT_US INT64_C(100000) /* after such a one, two units in the queue are enough */
-
 static uint32_t larger(uint32_t a, uint32_t b)
 {
 	return a > b ? a : b;
@@ -32,14 +30,14 @@ static uint32_t portion(const struct ff_queues *queues, uint32_t worker)
 		return smaller(most, larger(2, units / workers / 4));
 	if (info.hungry && info.queued == 1)
 		return larger(most, 2) - info.queued;
-	if (info.queued >= least || (info.last_us >= LONG_UNIT_US && info.queued >= 2))
+	if (info.queued >= least || (info.last_us >= FF_POLICY_LONG_US && info.queued >= 2))
 		return 0;
 	return most - info.queued;
 }
 
 static void load_pick(struct ff_queues *queues, uint32_t worker)
 {
-	uint32_t want = portion(queues, worker);
+	uint32_t want = smaller(portion(queues, worker), ff_queues_chunk(queues));
 
 	while (want-- > 0 && ff_queues_give_next(queues, worker))
 		;

@@ -5,8 +5,8 @@
 #include <string.h>
 
 const struct ff_policy *const ff_policies[] = {
-	&ff_policy_load,
-	NULL,
+	&ff_policy_load,      &ff_policy_worksteal, &ff_policy_loadscope, &ff_policy_loadfile,
+	&ff_policy_loadgroup, &ff_policy_each,	    &ff_policy_no,	  NULL,
 };
 
 const struct ff_policy *ff_policy_find(const char *name)

@@ -3,6 +3,8 @@
 #ifndef FF_SCHED_POLICY_H
 #define FF_SCHED_POLICY_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct ff_queues;
@@ -10,8 +12,15 @@ struct ff_queues;
 struct ff_policy {
 	const char *name; /* the word of `dist` */
 	const char *help;
-	/* Gives `worker` what it is to have now, by ff_queues_give_next; or nothing. */
+	/* Gives `worker` what it is to have now, by ff_queues_give_next and its like; or nothing.
+	 */
 	void (*pick)(struct ff_queues *queues, uint32_t worker);
+	/* The part of a unit's name that says what it belongs to: units of one scope are on one
+	 * worker at a time, and go on as a whole if that is lost. NULL: units are on their own. */
+	const char *(*scope)(const char *name, size_t *len);
+	bool seats;    /* each worker runs everything: see ff_queues_opts */
+	bool in_order; /* as collected, whatever units are expected to take */
+	uint32_t most; /* workers at one time; 0: no limit */
 };
 
 /* "load", …; NULL: unknown. */
@@ -19,6 +28,13 @@ const struct ff_policy *ff_policy_find(const char *name);
 /* All, ends with NULL. */
 extern const struct ff_policy *const ff_policies[];
 
-extern const struct ff_policy ff_policy_load;
+extern const struct ff_policy ff_policy_load, ff_policy_worksteal, ff_policy_loadscope,
+	ff_policy_loadfile, ff_policy_loadgroup, ff_policy_each, ff_policy_no;
+
+/* What policies with scopes share: one scope after the other. */
+void ff_policy_pick_scopes(struct ff_queues *queues, uint32_t worker);
+
+/* A unit that takes so long can wait for the way to and fro: nothing has to be queued behind it. */
+#define FF_POLICY_LONG_US INT64_C(100000)
 
 #endif

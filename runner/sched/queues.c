@@ -6,16 +6,21 @@
 
 #include "base/alloc.h"
 #include "sched/pending.h"
+#include "sched/scopes.h"
 #include "sched/tournament.h"
 
 struct worker {
 	uint32_t *queue; /* given out and not done, the running one first */
 	uint32_t head, tail, cap;
+	uint32_t *back; /* units of its scopes that are to run again */
+	uint32_t back_len, back_cap;
 	int64_t last_us;
 	bool up, ended, alone;
+	bool surplus; /* there are as many as there may be without it */
+	bool seated;  /* it was given a seat */
 	bool fresh, hungry;
 	bool recalled;	/* was asked to give some back, and has not answered yet */
-	uint32_t host;	/* alone: units that avoid it are not for it; UINT32_MAX */
+	uint32_t host;	/* alone: units that avoid it are not for it; else for seats; UINT32_MAX */
 	uint32_t avoid; /* alone: of the unit that it has */
 };
 
@@ -29,9 +34,13 @@ struct ff_queues {
 	uint32_t units;
 	uint32_t expected;	   /* workers that there should be */
 	uint32_t live;		   /* workers that there are */
+	uint32_t open;		   /* of these, those that may get more */
+	uint32_t most;		   /* of these at one time; 0: no limit */
+	uint32_t chunk;		   /* units given in one go; 0: no limit */
 	struct ff_pending pending; /* ranks */
 	uint32_t *unit_at;	   /* by rank; NULL: rank and unit are one */
 	uint32_t *rank_of;
+	struct ff_scopes scopes;
 	struct suspect *alone; /* those to be tried alone, first to last */
 	uint32_t alone_head, alone_tail, alone_cap;
 	struct worker *workers;
@@ -45,36 +54,6 @@ struct ff_queues {
 
 /* --- life --- */
 
-struct rank {
-	int64_t expected_us;
-	uint32_t unit;
-};
-
-static int longest_first(const void *a, const void *b)
-{
-	const struct rank *x = a, *y = b;
-
-	if (x->expected_us != y->expected_us)
-		return x->expected_us > y->expected_us ? -1 : 1;
-	return x->unit < y->unit ? -1 : x->unit > y->unit;
-}
-
-static void order(struct ff_queues *queues, const int64_t *expected_us)
-{
-	struct rank *ranks = ff_xmalloc(((size_t)queues->units + 1) * sizeof(*ranks));
-
-	for (uint32_t i = 0; i < queues->units; i++)
-		ranks[i] = (struct rank){expected_us[i], i};
-	qsort(ranks, queues->units, sizeof(*ranks), longest_first);
-	queues->unit_at = ff_xmalloc(((size_t)queues->units + 1) * sizeof(*queues->unit_at));
-	queues->rank_of = ff_xmalloc(((size_t)queues->units + 1) * sizeof(*queues->rank_of));
-	for (uint32_t i = 0; i < queues->units; i++) {
-		queues->unit_at[i] = ranks[i].unit;
-		queues->rank_of[ranks[i].unit] = i;
-	}
-	ff_free(ranks);
-}
-
 static uint32_t rank_of(const struct ff_queues *queues, uint32_t unit)
 {
 	return queues->rank_of ? queues->rank_of[unit] : unit;
@@ -87,11 +66,17 @@ struct ff_queues *ff_queues_new(const struct ff_queues_opts *opts)
 	queues->policy = opts->policy ? opts->policy : &ff_policy_load;
 	queues->names = opts->names;
 	queues->units = opts->units;
+	queues->most = opts->most;
+	if (queues->policy->most && (!queues->most || queues->most > queues->policy->most))
+		queues->most = queues->policy->most;
 	queues->expected = opts->workers;
+	if (queues->most && queues->expected > queues->most)
+		queues->expected = queues->most;
+	queues->chunk = opts->chunk;
 	ff_pending_init(&queues->pending, opts->units, true);
 	ff_tournament_init(&queues->spare, opts->workers);
-	if (opts->expected_us)
-		order(queues, opts->expected_us);
+	ff_scopes_init(&queues->scopes, opts);
+	ff_scopes_order(&queues->scopes, opts, &queues->unit_at, &queues->rank_of);
 	for (uint32_t i = 0; opts->done_before && i < opts->units; i++)
 		if (opts->done_before[i / 64] >> i % 64 & 1)
 			ff_pending_del(&queues->pending, rank_of(queues, i));
@@ -102,13 +87,16 @@ void ff_queues_free(struct ff_queues *queues)
 {
 	if (!queues)
 		return;
-	for (uint32_t i = 0; i < queues->workers_len; i++)
+	for (uint32_t i = 0; i < queues->workers_len; i++) {
 		ff_free(queues->workers[i].queue);
+		ff_free(queues->workers[i].back);
+	}
 	ff_free(queues->workers);
 	ff_free(queues->alone);
 	ff_free(queues->batch);
 	ff_free(queues->unit_at);
 	ff_free(queues->rank_of);
+	ff_scopes_release(&queues->scopes);
 	ff_pending_release(&queues->pending);
 	ff_tournament_release(&queues->spare);
 	ff_free(queues);
@@ -121,26 +109,61 @@ uint32_t ff_queues_waiting(const struct ff_queues *queues)
 	return queues->stopped ? 0 : queues->pending.len;
 }
 
+static uint32_t unit_at(const struct ff_queues *queues, uint32_t rank)
+{
+	return queues->unit_at ? queues->unit_at[rank] : rank;
+}
+
 uint32_t ff_queues_take(struct ff_queues *queues)
 {
-	uint32_t rank;
-
 	if (ff_queues_waiting(queues) == 0)
 		return UINT32_MAX;
-	rank = ff_pending_take(&queues->pending);
-	return queues->unit_at ? queues->unit_at[rank] : rank;
+	return unit_at(queues, ff_pending_take(&queues->pending));
+}
+
+/* NULL: it was never up. */
+static struct worker *worker_of(const struct ff_queues *queues, uint32_t number)
+{
+	return number < queues->workers_len ? &queues->workers[number] : NULL;
+}
+
+/* The worker that has the unit's scope, if it can still be given something. */
+static struct worker *owner_of(const struct ff_queues *queues, uint32_t unit)
+{
+	struct worker *worker = NULL;
+
+	if (queues->scopes.of)
+		worker = worker_of(queues, queues->scopes.owner[queues->scopes.of[unit]]);
+	return worker && worker->up && !worker->ended ? worker : NULL;
 }
 
 void ff_queues_again(struct ff_queues *queues, uint32_t unit)
 {
-	if (unit < queues->units)
+	struct worker *owner;
+
+	if (unit >= queues->units)
+		return;
+	owner = owner_of(queues, unit);
+	if (!owner) {
 		ff_pending_add(&queues->pending, rank_of(queues, unit));
+		return;
+	}
+	if (owner->back_len == owner->back_cap) {
+		owner->back_cap = owner->back_cap ? 2 * owner->back_cap : 8;
+		owner->back = ff_xrealloc(owner->back, owner->back_cap * sizeof(*owner->back));
+	}
+	owner->back[owner->back_len++] = unit;
 }
 
 void ff_queues_again_alone(struct ff_queues *queues, uint32_t unit, uint32_t avoid)
 {
 	if (unit >= queues->units)
 		return;
+	/* It can't be tried elsewhere. */
+	if (queues->scopes.host) {
+		ff_queues_again(queues, unit);
+		return;
+	}
 	if (queues->alone_tail == queues->alone_cap) {
 		queues->alone_cap = queues->alone_cap ? 2 * queues->alone_cap : 8;
 		queues->alone =
@@ -198,12 +221,6 @@ void ff_queues_stop(struct ff_queues *queues)
 
 /* --- workers --- */
 
-/* NULL: it was never up. */
-static struct worker *worker_of(const struct ff_queues *queues, uint32_t number)
-{
-	return number < queues->workers_len ? &queues->workers[number] : NULL;
-}
-
 static uint32_t queued(const struct worker *worker)
 {
 	return worker->tail - worker->head;
@@ -211,16 +228,20 @@ static uint32_t queued(const struct worker *worker)
 
 /* How many units a worker can do without: half of what it has behind the running and the next one.
  */
-static uint32_t spare_of(const struct worker *worker)
+static uint32_t spare_of(const struct ff_queues *queues, const struct worker *worker)
 {
 	uint32_t have = queued(worker);
 
+	/* Scopes stay as they are. */
+	if (queues->scopes.of)
+		return 0;
 	return worker->up && !worker->recalled && have > 2 ? (have - 1) / 2 : 0;
 }
 
 static void note_spare(struct ff_queues *queues, const struct worker *worker)
 {
-	ff_tournament_set(&queues->spare, (uint32_t)(worker - queues->workers), spare_of(worker));
+	ff_tournament_set(&queues->spare, (uint32_t)(worker - queues->workers),
+			  spare_of(queues, worker));
 }
 
 void ff_queues_worker_up(struct ff_queues *queues, uint32_t number, bool alone, uint32_t host)
@@ -234,8 +255,11 @@ void ff_queues_worker_up(struct ff_queues *queues, uint32_t number, bool alone, 
 		       (len - queues->workers_len) * sizeof(*queues->workers));
 		queues->workers_len = len;
 	}
-	if (!queues->workers[number].up)
+	if (!queues->workers[number].up) {
+		queues->workers[number].surplus = queues->most && queues->open >= queues->most;
 		queues->live++;
+		queues->open++;
+	}
 	queues->workers[number].up = queues->workers[number].fresh = true;
 	queues->workers[number].alone = alone;
 	queues->workers[number].host = host;
@@ -284,6 +308,7 @@ void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t r
 
 	if (!worker || !worker->up)
 		return;
+	worker->up = false;
 	while (queued(worker)) {
 		uint32_t unit = worker->queue[worker->head++];
 
@@ -294,10 +319,12 @@ void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t r
 		else
 			ff_queues_again(queues, unit);
 	}
+	while (worker->back_len > 0)
+		ff_queues_again(queues, worker->back[--worker->back_len]);
 	recall_over(queues, worker);
-	worker->up = false;
 	note_spare(queues, worker);
 	queues->live--;
+	queues->open -= !worker->ended;
 	if (queues->expected > 1)
 		queues->expected--;
 }
@@ -355,6 +382,87 @@ bool ff_queues_give_next(struct ff_queues *queues, uint32_t number)
 	return true;
 }
 
+static void give_back_again(struct ff_queues *queues, struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->back_len; i++) {
+		give(worker, worker->back[i]);
+		add_to_batch(queues, worker->back[i]);
+	}
+	worker->back_len = 0;
+}
+
+/* The ranks of a scope that wait. */
+static void give_ranks(struct ff_queues *queues, uint32_t number, uint32_t first, uint32_t scope)
+{
+	for (uint32_t rank = first; rank < queues->scopes.end[scope];
+	     rank = ff_pending_next(&queues->pending, rank + 1)) {
+		ff_pending_del(&queues->pending, rank);
+		give(&queues->workers[number], unit_at(queues, rank));
+		add_to_batch(queues, unit_at(queues, rank));
+	}
+	queues->scopes.owner[scope] = number;
+}
+
+bool ff_queues_give_scope(struct ff_queues *queues, uint32_t number)
+{
+	uint32_t first;
+
+	if (ff_queues_waiting(queues) == 0)
+		return false;
+	first = ff_pending_first(&queues->pending);
+	give_ranks(queues, number, first, queues->scopes.of[unit_at(queues, first)]);
+	return true;
+}
+
+/* The first rank of this seat that waits; UINT32_MAX: none, or it is another host's. */
+static uint32_t rank_of_seat(const struct ff_queues *queues, uint32_t seat, uint32_t host)
+{
+	uint32_t rank =
+		ff_pending_next(&queues->pending, seat > 0 ? queues->scopes.end[seat - 1] : 0);
+
+	return rank < queues->scopes.end[seat] && queues->scopes.host[seat] == host ? rank
+										    : UINT32_MAX;
+}
+
+/* The same of any seat on this host that nobody has. */
+static uint32_t seat_on(const struct ff_queues *queues, uint32_t host)
+{
+	uint32_t rank = UINT32_MAX;
+
+	for (uint32_t i = 0; i < queues->scopes.len && rank == UINT32_MAX; i++)
+		rank = rank_of_seat(queues, i, host);
+	return rank;
+}
+
+bool ff_queues_has_seats(const struct ff_queues *queues)
+{
+	return queues->scopes.host != NULL;
+}
+
+bool ff_queues_seat_waits(const struct ff_queues *queues, uint32_t host)
+{
+	return !queues->stopped && queues->scopes.host && seat_on(queues, host) != UINT32_MAX;
+}
+
+bool ff_queues_give_seat(struct ff_queues *queues, uint32_t number)
+{
+	struct worker *worker = &queues->workers[number];
+	uint32_t first = UINT32_MAX;
+
+	if (worker->seated)
+		return false;
+	/* The one of its own number, so that names fit. */
+	if (number < queues->scopes.len)
+		first = rank_of_seat(queues, number, worker->host);
+	if (first == UINT32_MAX)
+		first = seat_on(queues, worker->host);
+	if (first == UINT32_MAX)
+		return false;
+	worker->seated = true;
+	give_ranks(queues, number, first, queues->scopes.of[unit_at(queues, first)]);
+	return true;
+}
+
 /* One at a time: should the host go down, it is known under what. */
 static void give_alone(struct ff_queues *queues, struct worker *worker)
 {
@@ -385,10 +493,15 @@ bool ff_queues_may_come_back(const struct ff_queues *queues)
 
 static bool is_over(const struct ff_queues *queues, const struct worker *worker)
 {
-	if (queues->stopped)
+	if (queues->stopped || worker->surplus)
 		return true;
 	if (worker->alone)
 		return alone_for(queues, worker->host) == UINT32_MAX;
+	/* What of a scope, or of all, is to run again is for the worker that has the rest of it. */
+	if ((queues->scopes.of || queues->most == 1) && queued(worker) > 1)
+		return false;
+	if (queues->scopes.host)
+		return worker->seated || seat_on(queues, worker->host) == UINT32_MAX;
 	return ff_queues_waiting(queues) == 0 && !may_come_back(queues, worker);
 }
 
@@ -400,9 +513,11 @@ struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
 	if (!worker || !worker->up || worker->ended)
 		return batch;
 	queues->batch_len = 0;
+	if (!queues->stopped)
+		give_back_again(queues, worker);
 	if (worker->alone)
 		give_alone(queues, worker);
-	else if (ff_queues_waiting(queues) > 0)
+	else if (ff_queues_waiting(queues) > 0 && !worker->surplus)
 		queues->policy->pick(queues, number);
 	worker = worker_of(queues, number);
 	if (queues->batch_len > 0)
@@ -410,6 +525,7 @@ struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
 	note_spare(queues, worker);
 	/* At once, not when its queue is empty: its last unit can't end before it knows. */
 	worker->ended = is_over(queues, worker);
+	queues->open -= worker->ended;
 	return (struct ff_batch){queues->batch, queues->batch_len, worker->ended};
 }
 
@@ -426,7 +542,7 @@ struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t number)
 	if (queues->stopped || queues->pending.len || best == UINT32_MAX || best == number)
 		return recall;
 	richest = &queues->workers[best];
-	len = spare_of(richest);
+	len = spare_of(queues, richest);
 	queues->batch_len = 0;
 	for (uint32_t i = 0; i < len; i++)
 		add_to_batch(queues, richest->queue[richest->tail - len + i]);
@@ -460,6 +576,11 @@ struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t num
 				      worker->hungry};
 }
 
+uint32_t ff_queues_chunk(const struct ff_queues *queues)
+{
+	return queues->chunk ? queues->chunk : UINT32_MAX;
+}
+
 uint32_t ff_queues_units(const struct ff_queues *queues)
 {
 	return queues->units;
@@ -469,6 +590,8 @@ uint32_t ff_queues_workers(const struct ff_queues *queues)
 {
 	uint32_t workers = queues->expected > queues->live ? queues->expected : queues->live;
 
+	if (queues->most && workers > queues->most)
+		workers = queues->most;
 	return workers ? workers : 1;
 }
 

@@ -12,9 +12,17 @@
 struct ff_queues;
 
 struct ff_queues_opts {
-	uint32_t units, workers;	/* workers: that there should be */
-	const int64_t *expected_us;	/* for each unit; NULL: unknown. The longest come first */
-	const char *const *names;	/* of the units, for policies; may be NULL */
+	uint32_t units, workers;    /* workers: that there should be */
+	const int64_t *expected_us; /* for each unit; NULL: unknown. The longest come first */
+	const char *const *names;   /* of the units, for policies; may be NULL */
+	const char *const *scopes;  /* of each unit, for policies with scopes; NULL: from names */
+	bool scopes_in_order;	    /* as they come, not the largest first */
+	/* For policies with seats, each of which runs everything: the host of each. Units 0 … n-1
+	 * are the first seat's, n … 2n-1 the second's, and so on. */
+	const uint32_t *seats;
+	uint32_t seats_len;
+	uint32_t most;			/* workers at one time; 0: no limit */
+	uint32_t chunk;			/* units that `load` gives in one go; 0: no limit */
 	const uint64_t *done_before;	/* bitset of units that are not to run; NULL: none */
 	const struct ff_policy *policy; /* NULL: ff_policy_load */
 };
@@ -29,7 +37,8 @@ void ff_queues_free(struct ff_queues *queues);
 uint32_t ff_queues_waiting(const struct ff_queues *queues);
 /* Takes the next one out; UINT32_MAX: none. */
 uint32_t ff_queues_take(struct ff_queues *queues);
-/* Gives a unit out again (a retry, or one that a lost worker was running). */
+/* Gives a unit out again (a retry, or one that a lost worker was running); to the worker that has
+ * its scope, if there is one. */
 void ff_queues_again(struct ff_queues *queues, uint32_t unit);
 /* The same, but only where nothing else runs, and not on the host `avoid` (UINT32_MAX: any). */
 void ff_queues_again_alone(struct ff_queues *queues, uint32_t unit, uint32_t avoid);
@@ -43,9 +52,9 @@ void ff_queues_stop(struct ff_queues *queues);
 
 /* --- workers --- */
 
-/* A worker is there and idle; numbers are the caller's, small, and never used again. `alone`: it
- * has `host` for itself, and gets units that are to be tried alone, one at a time, but none that
- * avoids that host (UINT32_MAX: all). */
+/* A worker is there and idle, on `host`; numbers are the caller's, small, and never used again.
+ * `alone`: it has the host for itself, and gets units that are to be tried alone, one at a time,
+ * but none that avoids that host (UINT32_MAX: all). */
 void ff_queues_worker_up(struct ff_queues *queues, uint32_t worker, bool alone, uint32_t host);
 /* It is gone: `running` (or UINT32_MAX) is not given out again; what else it had goes back. */
 void ff_queues_worker_down(struct ff_queues *queues, uint32_t worker, uint32_t running);
@@ -74,6 +83,10 @@ struct ff_recall {
 	size_t len;
 };
 struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t worker);
+/* Whether each host must run what is its own; and if so, whether some of that waits and nobody on
+ * that host has it. */
+bool ff_queues_has_seats(const struct ff_queues *queues);
+bool ff_queues_seat_waits(const struct ff_queues *queues, uint32_t host);
 /* Whether some worker has been asked, or could be, to give something back. */
 bool ff_queues_may_come_back(const struct ff_queues *queues);
 /* What a worker gave back when it was asked: not all, if it had begun some. */
@@ -95,5 +108,11 @@ uint32_t ff_queues_workers(const struct ff_queues *queues);
 const char *ff_queues_name(const struct ff_queues *queues, uint32_t unit);
 /* Moves the next waiting unit to the end of the worker's queue; false: none waits. */
 bool ff_queues_give_next(struct ff_queues *queues, uint32_t worker);
+/* All that waits of the next scope; false: none waits. */
+bool ff_queues_give_scope(struct ff_queues *queues, uint32_t worker);
+/* A seat on the worker's host, if it has none yet and there is one. */
+bool ff_queues_give_seat(struct ff_queues *queues, uint32_t worker);
+/* The most that `load` is to give in one go; UINT32_MAX: no limit. */
+uint32_t ff_queues_chunk(const struct ff_queues *queues);
 
 #endif

@@ -6,36 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "sched/pending.h"
-#include "sched/sets.h"
-
-#define NOBODY UINT32_MAX
-
-struct pool {
-	uint32_t free;
-	struct ff_pending waiting; /* jobs */
-};
-
-struct job {
-	bool started, stopped, sessions, discover;
-	bool no_sessions; /* more */
-	uint32_t weight;
-	uint32_t set;
-	struct ff_sched_uses *uses;
-	size_t uses_len;
-	struct ff_queues *queues; /* NULL before its units are known */
-	uint32_t coming;	  /* sessions that were placed and are not up yet */
-	uint32_t kept;		  /* the host that is kept free for it; NOBODY */
-};
-
-struct ff_sched {
-	struct ff_sets sets;
-	struct job *jobs;
-	uint32_t jobs_len;
-	struct pool *pools;
-	uint32_t pools_len;
-	struct ff_pending urgent; /* jobs for which a host is kept that may have room now */
-};
+#include "sched/private.h"
 
 /* --- life --- */
 
@@ -75,23 +46,29 @@ void ff_sched_free(struct ff_sched *sched)
 
 /* --- who is looked at again --- */
 
-static struct ff_set *set_of(const struct ff_sched *sched, uint32_t job)
+struct ff_set *ff_sched_set(const struct ff_sched *sched, uint32_t job)
 {
 	return &sched->sets.sets[sched->jobs[job].set];
 }
 
-static void job_ready(struct ff_sched *sched, uint32_t number)
+void ff_sched_job_ready(struct ff_sched *sched, uint32_t number)
 {
 	if (!sched->jobs[number].started || sched->jobs[number].stopped)
 		return;
-	ff_pending_del(&set_of(sched, number)->starved, number);
-	ff_pending_add(&set_of(sched, number)->ready, number);
+	ff_pending_del(&ff_sched_set(sched, number)->starved, number);
+	ff_pending_add(&ff_sched_set(sched, number)->ready, number);
 }
 
 static void wake_starved(struct ff_sched *sched, const struct ff_set *set)
 {
 	if (set->starved.len > 0)
-		job_ready(sched, ff_pending_first(&set->starved));
+		ff_sched_job_ready(sched, ff_pending_first(&set->starved));
+}
+
+/* Whether its sessions must be on certain hosts. */
+static bool has_seats(const struct job *job)
+{
+	return job->sessions && job->queues && ff_queues_has_seats(job->queues);
 }
 
 /* The host has more room than it had. */
@@ -101,12 +78,15 @@ static void more_room(struct ff_sched *sched, uint32_t number)
 
 	ff_sets_show(&sched->sets, number);
 	if (kept_for != NOBODY) {
-		job_ready(sched, kept_for);
+		ff_sched_job_ready(sched, kept_for);
 		ff_pending_add(&sched->urgent, kept_for);
 	}
 	for (uint32_t i = 0; i < sched->sets.len; i++)
 		if (ff_set_has(&sched->sets.sets[i], number))
 			wake_starved(sched, &sched->sets.sets[i]);
+	for (uint32_t i = 0; sched->seated > 0 && i < sched->jobs_len; i++)
+		if (has_seats(&sched->jobs[i]))
+			ff_sched_job_ready(sched, i);
 }
 
 /* The host is open to all again. */
@@ -119,24 +99,18 @@ static void keep_no_more(struct ff_sched *sched, uint32_t number)
 	sched->sets.hosts[number].kept_for = NOBODY;
 	sched->jobs[job].kept = NOBODY;
 	ff_pending_del(&sched->urgent, job);
-	job_ready(sched, job);
+	ff_sched_job_ready(sched, job);
 	more_room(sched, number);
 }
 
 /* --- wishes --- */
 
-/* What a job wants to have placed next. */
-struct wish {
-	bool any, alone;
-	uint32_t avoid; /* a host, if there is another; NOBODY */
-};
-
-static struct wish wish_of(const struct job *job)
+struct wish ff_sched_wish(const struct job *job)
 {
 	struct ff_queues *queues = job->queues;
 	struct wish wish = {.avoid = NOBODY};
 
-	if (job->no_sessions) {
+	if (job->no_sessions || (job->most && job->there >= job->most)) {
 		wish.any = false;
 	} else if (!queues) {
 		wish.any = job->sessions || (job->discover && job->coming == 0);
@@ -151,96 +125,19 @@ static struct wish wish_of(const struct job *job)
 	return wish;
 }
 
-/* --- pools --- */
-
-/* A job that can't be placed stands in line at each of its pools, in the order of the jobs. Those
- * behind take only what the first leaves, or he would wait for ever. */
-
-static uint32_t amount_of(const struct job *job, uint32_t pool)
-{
-	for (size_t i = 0; i < job->uses_len; i++)
-		if (job->uses[i].pool == pool)
-			return job->uses[i].amount;
-	return 0;
-}
-
-/* Whether it keeps others waiting: not if it wants nothing now, or has no host. */
-static bool stands_in_line(const struct ff_sched *sched, uint32_t number)
-{
-	const struct job *job = &sched->jobs[number];
-
-	return job->started && !job->stopped && wish_of(job).any &&
-	       set_of(sched, number)->there > 0;
-}
-
-static bool lacks_pools(const struct ff_sched *sched, uint32_t number)
-{
-	const struct job *job = &sched->jobs[number];
-
-	for (size_t i = 0; i < job->uses_len; i++) {
-		const struct pool *pool = &sched->pools[job->uses[i].pool];
-		uint32_t first = ff_pending_next(&pool->waiting, 0);
-		uint64_t need = job->uses[i].amount;
-
-		if (first < number && stands_in_line(sched, first))
-			need += amount_of(&sched->jobs[first], job->uses[i].pool);
-		if (pool->free < need)
-			return true;
-	}
-	return false;
-}
-
-static void stand_in_line(struct ff_sched *sched, uint32_t number, bool stand)
-{
-	const struct job *job = &sched->jobs[number];
-
-	for (size_t i = 0; i < job->uses_len; i++) {
-		struct ff_pending *line = &sched->pools[job->uses[i].pool].waiting;
-
-		if (stand)
-			ff_pending_add(line, number);
-		else
-			ff_pending_del(line, number);
-	}
-}
-
-/* As many as what is free is enough for. */
-static void wake_pool(struct ff_sched *sched, uint32_t number)
-{
-	struct pool *pool = &sched->pools[number];
-	uint32_t left = pool->free;
-	uint32_t job = ff_pending_next(&pool->waiting, 0);
-
-	for (; left > 0 && job != NOBODY; job = ff_pending_next(&pool->waiting, job + 1)) {
-		uint32_t amount = amount_of(&sched->jobs[job], number);
-
-		job_ready(sched, job);
-		if (stands_in_line(sched, job))
-			left -= amount < left ? amount : left;
-		else
-			ff_pending_del(&pool->waiting, job);
-	}
-}
-
-static void wake_pools_of(struct ff_sched *sched, const struct job *job)
-{
-	for (size_t i = 0; i < job->uses_len; i++)
-		wake_pool(sched, job->uses[i].pool);
-}
-
 /* It wants nothing more: whatever was held for it is for others. */
 static void step_aside(struct ff_sched *sched, uint32_t number)
 {
 	const struct job *job = &sched->jobs[number];
-	struct ff_set *set = set_of(sched, number);
+	struct ff_set *set = ff_sched_set(sched, number);
 
 	if (job->kept != NOBODY)
 		keep_no_more(sched, job->kept);
 	ff_pending_del(&set->ready, number);
 	ff_pending_del(&set->starved, number);
-	stand_in_line(sched, number, false);
+	ff_sched_stand_in_line(sched, number, false);
 	wake_starved(sched, set);
-	wake_pools_of(sched, job);
+	ff_sched_wake_pools(sched, job);
 }
 
 /* --- hosts --- */
@@ -262,7 +159,7 @@ static void host_closed(struct ff_sched *sched, uint32_t host)
 	keep_no_more(sched, host);
 	ff_sets_show(&sched->sets, host);
 	for (uint32_t i = 0; i < sched->pools_len; i++)
-		wake_pool(sched, i);
+		ff_sched_wake_pool(sched, i);
 	/* Units that waited for it, to avoid another one, may go there now. */
 	for (uint32_t i = 0; i < sched->sets.len; i++)
 		while (ff_set_has(&sched->sets.sets[i], host) &&
@@ -300,6 +197,7 @@ void ff_sched_job_start(struct ff_sched *sched, uint32_t number,
 		.sessions = opts->sessions,
 		.discover = opts->discover,
 		.weight = opts->weight ? opts->weight : 1,
+		.most = opts->most,
 		.uses_len = opts->uses_len,
 		.kept = NOBODY,
 	};
@@ -307,18 +205,20 @@ void ff_sched_job_start(struct ff_sched *sched, uint32_t number,
 		job->uses = memcpy(ff_xmalloc(opts->uses_len * sizeof(*job->uses)), opts->uses,
 				   opts->uses_len * sizeof(*job->uses));
 	job->set = ff_sets_enter(&sched->sets, opts->hosts);
-	job_ready(sched, number);
+	ff_sched_job_ready(sched, number);
 }
 
 void ff_sched_job_units(struct ff_sched *sched, uint32_t number, const struct ff_queues_opts *units)
 {
 	struct job *job = &sched->jobs[number];
 
+	sched->seated -= has_seats(job);
 	ff_queues_free(job->queues);
 	job->queues = ff_queues_new(units);
+	sched->seated += has_seats(job);
 	if (job->stopped)
 		ff_queues_stop(job->queues);
-	job_ready(sched, number);
+	ff_sched_job_ready(sched, number);
 }
 
 void ff_sched_job_stop(struct ff_sched *sched, uint32_t number)
@@ -341,6 +241,7 @@ void ff_sched_job_end(struct ff_sched *sched, uint32_t number)
 		return;
 	ff_sched_job_stop(sched, number);
 	ff_sets_leave(&sched->sets, job->set);
+	sched->seated -= has_seats(job);
 	ff_queues_free(job->queues);
 	ff_free(job->uses);
 	*job = (struct job){.kept = NOBODY};
@@ -348,7 +249,7 @@ void ff_sched_job_end(struct ff_sched *sched, uint32_t number)
 
 bool ff_sched_job_hosts(const struct ff_sched *sched, uint32_t job, uint32_t host)
 {
-	return sched->jobs[job].started && ff_set_has(set_of(sched, job), host);
+	return sched->jobs[job].started && ff_set_has(ff_sched_set(sched, job), host);
 }
 
 void ff_sched_job_not_on(struct ff_sched *sched, uint32_t number, uint32_t host)
@@ -359,12 +260,12 @@ void ff_sched_job_not_on(struct ff_sched *sched, uint32_t number, uint32_t host)
 		return;
 	if (job->kept == host)
 		keep_no_more(sched, host);
-	ff_pending_del(&set_of(sched, number)->ready, number);
-	ff_pending_del(&set_of(sched, number)->starved, number);
+	ff_pending_del(&ff_sched_set(sched, number)->ready, number);
+	ff_pending_del(&ff_sched_set(sched, number)->starved, number);
 	job->set = ff_sets_without(&sched->sets, job->set, host);
-	job_ready(sched, number);
+	ff_sched_job_ready(sched, number);
 	/* It may have been the last. */
-	wake_pools_of(sched, job);
+	ff_sched_wake_pools(sched, job);
 }
 
 uint32_t ff_sched_waiting(const struct ff_sched *sched, uint32_t job)
@@ -390,7 +291,7 @@ void ff_sched_again(struct ff_sched *sched, uint32_t number, uint32_t unit, bool
 		ff_queues_again_alone(job->queues, unit, avoid);
 	else
 		ff_queues_again(job->queues, unit);
-	job_ready(sched, number);
+	ff_sched_job_ready(sched, number);
 }
 
 void ff_sched_no_sessions(struct ff_sched *sched, uint32_t job)
@@ -400,16 +301,22 @@ void ff_sched_no_sessions(struct ff_sched *sched, uint32_t job)
 		step_aside(sched, job);
 }
 
+void ff_sched_job_most(struct ff_sched *sched, uint32_t job, uint32_t most)
+{
+	sched->jobs[job].most = most;
+	ff_sched_job_ready(sched, job);
+}
+
 void ff_sched_wake(struct ff_sched *sched, uint32_t job)
 {
-	job_ready(sched, job);
+	ff_sched_job_ready(sched, job);
 }
 
 void ff_sched_session_up(struct ff_sched *sched, uint32_t job)
 {
 	if (sched->jobs[job].coming > 0)
 		sched->jobs[job].coming--;
-	job_ready(sched, job);
+	ff_sched_job_ready(sched, job);
 }
 
 /* --- placing --- */
@@ -418,7 +325,7 @@ void ff_sched_session_up(struct ff_sched *sched, uint32_t job)
  * are full the next to have some will be it. */
 static void keep_a_host(struct ff_sched *sched, uint32_t number, uint32_t avoid)
 {
-	uint32_t best = ff_set_roomiest(set_of(sched, number), avoid);
+	uint32_t best = ff_set_roomiest(ff_sched_set(sched, number), avoid);
 
 	if (best == NOBODY)
 		return;
@@ -441,7 +348,8 @@ static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
 	};
 	if (job->sessions || !job->queues)
 		job->coming++;
-	else
+	job->there += job->sessions;
+	if (!job->sessions && job->queues)
 		placement->unit = need->alone ? ff_queues_take_alone(job->queues)
 					      : ff_queues_take(job->queues);
 	sched->sets.hosts[host].free -= placement->slots;
@@ -450,22 +358,22 @@ static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
 		keep_no_more(sched, job->kept);
 	for (size_t i = 0; i < job->uses_len; i++)
 		sched->pools[job->uses[i].pool].free -= job->uses[i].amount;
-	stand_in_line(sched, number, false);
-	wake_starved(sched, set_of(sched, number));
-	wake_pools_of(sched, job);
+	ff_sched_stand_in_line(sched, number, false);
+	wake_starved(sched, ff_sched_set(sched, number));
+	ff_sched_wake_pools(sched, job);
 }
 
 /* It can't be placed now, for want of pools or of room on a host. */
 static void park(struct ff_sched *sched, uint32_t number, bool pools)
 {
 	struct job *job = &sched->jobs[number];
-	struct ff_set *set = set_of(sched, number);
+	struct ff_set *set = ff_sched_set(sched, number);
 
 	/* Nobody keeps a host while he waits for what another may have who waits for the host. */
 	if (pools && job->kept != NOBODY)
 		keep_no_more(sched, job->kept);
 	ff_pending_del(&set->ready, number);
-	stand_in_line(sched, number, true);
+	ff_sched_stand_in_line(sched, number, true);
 	if (pools) {
 		ff_pending_del(&set->starved, number);
 		wake_starved(sched, set);
@@ -474,20 +382,42 @@ static void park(struct ff_sched *sched, uint32_t number, bool pools)
 	}
 }
 
+/* A host with room on which a part of the job waits that can run only there; NOBODY. Looks at all
+ * hosts, for jobs that run everything on each of them anyway. */
+static uint32_t host_of_seat(const struct ff_sched *sched, uint32_t number,
+			     const struct ff_set_need *need)
+{
+	for (uint32_t i = 0; i < sched->sets.hosts_len; i++)
+		if (ff_set_has(ff_sched_set(sched, number), i) &&
+		    sched->sets.hosts[i].kept_for == NOBODY &&
+		    ff_sets_fits(&sched->sets, i, need) &&
+		    ff_queues_seat_waits(sched->jobs[number].queues, i))
+			return i;
+	return NOBODY;
+}
+
 /* One try for the job that comes first; true: it was placed. Else it is not ready any more. */
 static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placement *placement)
 {
 	struct job *job = &sched->jobs[number];
-	const struct ff_set *set = set_of(sched, number);
-	struct wish wish = wish_of(job);
+	const struct ff_set *set = ff_sched_set(sched, number);
+	struct wish wish = ff_sched_wish(job);
 	struct ff_set_need need = {job->weight, wish.avoid, wish.alone};
-	uint32_t host;
+	uint32_t host = NOBODY;
 
 	if (!wish.any) {
 		step_aside(sched, number);
 		return false;
 	}
-	if (lacks_pools(sched, number)) {
+	if (has_seats(job)) {
+		host = host_of_seat(sched, number, &need);
+		/* It keeps no host, and no pools: until there is room just where it must run. */
+		if (host == NOBODY) {
+			step_aside(sched, number);
+			return false;
+		}
+	}
+	if (ff_sched_lacks_pools(sched, number)) {
 		park(sched, number, true);
 		return false;
 	}
@@ -495,7 +425,9 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 		need.avoid = NOBODY;
 	if (job->kept != NOBODY && job->kept == need.avoid)
 		keep_no_more(sched, job->kept);
-	if (job->kept != NOBODY && ff_sets_fits(&sched->sets, job->kept, &need))
+	if (has_seats(job))
+		;
+	else if (job->kept != NOBODY && ff_sets_fits(&sched->sets, job->kept, &need))
 		host = job->kept;
 	else
 		host = ff_sets_find(&sched->sets, set, &need);
@@ -587,11 +519,12 @@ void ff_sched_pass(struct ff_placement *before, struct ff_placement *placement)
 
 void ff_sched_return_pools(struct ff_sched *sched, const struct ff_placement *placement)
 {
-	const struct job *job = &sched->jobs[placement->job];
+	struct job *job = &sched->jobs[placement->job];
 
+	job->there -= job->sessions;
 	for (size_t i = 0; i < job->uses_len; i++)
 		sched->pools[job->uses[i].pool].free += job->uses[i].amount;
-	wake_pools_of(sched, job);
+	ff_sched_wake_pools(sched, job);
 }
 
 void ff_sched_return(struct ff_sched *sched, const struct ff_placement *placement)

@@ -60,6 +60,7 @@ struct ff_sched_job_opts {
 	size_t uses_len;
 	bool sessions;
 	bool discover; /* its units are not known: first one thing is placed that finds them */
+	uint32_t most; /* sessions at one time; 0: no limit */
 };
 
 /* From now on the job may be placed: single units as of ff_sched_units, sessions at once. */
@@ -80,6 +81,8 @@ void ff_sched_job_not_on(struct ff_sched *sched, uint32_t job, uint32_t host);
 
 /* A session that was placed is up, and known to the queues; or will never be. */
 void ff_sched_session_up(struct ff_sched *sched, uint32_t job);
+/* There are to be no more sessions of it at one time; those that are there go on. */
+void ff_sched_job_most(struct ff_sched *sched, uint32_t job, uint32_t most);
 /* No session of it is placed any more; those that are there go on. */
 void ff_sched_no_sessions(struct ff_sched *sched, uint32_t job);
 /* Something was done to its queues that may leave units waiting: look at it again. */

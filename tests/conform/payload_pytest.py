@@ -558,14 +558,48 @@ def test_what_xdist_users_rely_on(suite, tmp_path, xdist):
 
 
 @pytest.mark.parametrize("capture", ["no", "sys", "fd"])
-def test_uncaptured_output_goes_to_stderr(suite, capture, capfd):
+def test_uncaptured_output_is_seen(suite, capture, capfd):
     folder = suite({
         "test_x.py": "import os\ndef test_x():\n    print('by print', flush=True)\n"
         "    os.write(1, b'by write\\n')",
     })
-    Run(folder, "--capture=" + capture)
+    run = Run(folder, "--capture=" + capture)
     err = capfd.readouterr().err
-    assert ("by print" in err, "by write" in err) == (capture == "no", capture != "fd")
+    assert "by print" not in err and ("by write" in err) == (capture != "fd")
+    assert [item[1:] for item in run.items if item[0] == "said"] == [(0, 1, "by print")] * (capture == "no")
+
+
+def test_what_is_said_has_its_test(suite, capfd):
+    folder = suite({
+        "conftest.py": "print('by conftest')\n",
+        "test_x.py": """
+            import os, sys
+            def test_a():
+                print("one\\ntwo")
+                print("three", end="", file=sys.stderr)
+            def test_b():
+                sys.stdout.buffer.write(b"f\\xffour")
+            def test_c():
+                child = os.fork()
+                if child == 0:
+                    print("by child")
+                    os._exit(0)
+                os.waitpid(child, 0)
+            def test_d():
+                print("x" * 900)
+                print("y" * 900)
+                print("z")
+        """,
+    })
+    run = Run(folder, "-s", output_cap=1000)
+    said = [item[1:] for item in run.items if item[0] == "said"]
+    assert said == [
+        (0, 1, "one"), (0, 1, "two"), (0, 2, "three"), (1, 1, "f\ufffdour"),
+        (3, 1, "x" * 900), (3, 1, "z"), (3, 1, "[… 901 bytes were cut here: output_cap is 1000 …]"),
+    ]
+    err = capfd.readouterr().err
+    assert "by conftest" in err and "by child" in err
+    assert run.outcomes() == {f"test_x.py::test_{t}": "passed" for t in "abcd"}
 
 
 def test_controller_may_drop_and_pause(suite):

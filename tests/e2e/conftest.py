@@ -135,8 +135,8 @@ def farflung(program, tmp_path):
 
 @pytest.fixture(scope="session")
 def python():
-    """An interpreter with pytest: the one that runs this."""
-    return sys.executable
+    """An interpreter with pytest, by which hosts run tests: $FARFLUNG_PYTHON, or the one that runs this."""
+    return os.environ.get("FARFLUNG_PYTHON") or sys.executable
 
 
 def write(path, text):

@@ -156,6 +156,34 @@ def test_a_crash_is_told(farflung, python):
     assert sum(" None " not in line for line in down.splitlines()) == 1
 
 
+def test_a_plugin_may_have_a_crash_run_again(farflung, python):
+    """As pytest-rerunfailures does: the crash is a rerun then, and the test's next attempt counts."""
+    make(farflung, conftest="""
+def pytest_handlecrashitem(crashitem, report, sched):
+    if "twice" not in crashitem:
+        report.outcome = "rerun"
+        sched.mark_test_pending(crashitem)
+""", suite="""
+import os, pathlib
+def dies_first(name):
+    mark = pathlib.Path(__file__).with_name(name)
+    had = mark.exists()
+    mark.touch()
+    if not had:
+        os._exit(7)
+def test_once(): dies_first("once")
+def test_twice(): os._exit(7)
+def test_plain(): pass
+""")
+    done = run(farflung, python, code=1)
+    assert "1 failed, 2 passed, 1 rerun in " in done.stdout
+    assert last_line(done) == "farflung: 1 crashed, 2 passed, 1 retried (exit 1)"
+    write(farflung.cwd / "test_a.py", (farflung.cwd / "test_a.py").read_text().replace("os._exit(7)\ndef test_plain", "pass\ndef test_plain"))
+    (farflung.cwd / "once").unlink()
+    done = run(farflung, python, code=0)
+    assert "3 passed, 1 rerun in " in done.stdout
+
+
 def test_values_go_both_ways_over_a_socket(farflung, python):
     """As pytest-rerunfailures does: a server in the controller, whose port workers are told."""
     make(farflung, conftest="""
@@ -196,6 +224,15 @@ def test_talk(request, n):
 # --- what goes wrong ---
 
 
+def test_stderr_is_stderr(farflung, python):
+    make(farflung, conftest=CONFTEST + """
+import sys
+def pytest_unconfigure(): print("said late", file=sys.stderr, flush=True)
+""", suite="def test_a(): pass\n")
+    done = run(farflung, python, code=0)
+    assert "said late" in done.stderr.splitlines() and "said late" not in done.stdout
+
+
 def test_a_front_that_is_killed_is_no_success(farflung, python):
     make(farflung, suite="""
 import os, pathlib, signal
@@ -225,6 +262,15 @@ def pytest_configure(config):
     assert "no licence for this machine" in done.stderr
     (finished,) = of_kind(journal(farflung), "front-finished")
     assert "no licence for this machine" in finished["error"] and "exit status 9" in finished["error"]
+
+
+def test_a_plugin_that_fails_in_it_is_named_first(farflung, python):
+    make(farflung, conftest="def pytest_runtest_logreport(report):\n"
+         "    import os\n    if 'PYTEST_XDIST_WORKER' not in os.environ: raise ValueError('no disk for reports')\n",
+         suite="def test_a(): pass\n")
+    done = run(farflung, python, code=3)
+    assert last_line(done).startswith("farflung: 1 passed; the front of job 'pytest': ")
+    assert "ValueError: no disk for reports" in last_line(done)[:120]
 
 
 def test_an_exit_status_of_the_front_counts(farflung, python):
@@ -290,8 +336,6 @@ def test_who_interrupts_twice_waits_for_no_reader(farflung, python):
     process.stdout.close()
     assert "interrupted (exit 2)" in process.stderr.read()
     process.stderr.close()
-    (finished,) = of_kind(journal(farflung), "front-finished")
-    assert finished["error"]
 
 
 def test_two_jobs_have_a_front_each(farflung, python):
@@ -319,3 +363,79 @@ def test_the_key_of_a_job(farflung, python):
     farflung.yaml("inventory: [popen]\njobs: {unit: {pytest: [test_a.py], front: sometimes}}")
     done = farflung.run("run", code=2)
     assert "auto, always or never" in done.stderr
+
+
+# --- beside pytest-xdist's options ---
+
+HEARS = """
+import os, pathlib
+def pytest_xdist_setupnodes(config, specs):
+    note("setup %d %s" % (len(specs), config.option.dist))
+def pytest_handlecrashitem(crashitem, report, sched): note("crash %s" % crashitem)
+def pytest_runtest_logreport(report):
+    if hasattr(report, "item_index") and report.when == "call":
+        note("%s %s %s" % (report.worker_id, report.item_index, report.nodeid))
+def note(text):
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        with open(pathlib.Path(__file__).parent / "heard.txt", "a") as file: print(text, file=file)
+"""
+
+
+def heard(farflung):
+    return sorted((farflung.cwd / "heard.txt").read_text().splitlines())
+
+
+def test_each_test_by_each_worker(farflung, python):
+    make(farflung, conftest=HEARS, suite="def test_a(): pass\ndef test_b(): pass\n")
+    done = run(farflung, python, "--dist", "each", code=0)
+    assert last_line(done) == "farflung: 4 passed (exit 0)"
+    assert heard(farflung) == [
+        "gw0 0 test_a.py::test_a", "gw0 1 test_a.py::test_b", "gw1 0 test_a.py::test_a", "gw1 1 test_a.py::test_b",
+        "setup 2 each"]
+
+
+def test_a_crash_where_each_worker_runs_all(farflung, python):
+    make(farflung, conftest=HEARS, suite="import os\ndef test_a(): pass\n"
+         "def test_b():\n    if os.environ['PYTEST_XDIST_WORKER'] == 'gw1': os._exit(9)\n")
+    done = run(farflung, python, "--dist", "each", code=1)
+    assert last_line(done) == "farflung: 1 crashed, 3 passed (exit 1)"
+    assert [line for line in heard(farflung) if line.startswith("crash")] == ["crash test_a.py::test_b"]
+
+
+@pytest.mark.parametrize("args, settings, setup", [
+    (["-n", "2"], "--dist loadfile", "setup 2 loadfile"),
+    (["-n", "2", "--dist", "loadscope"], "--dist loadfile", "setup 2 loadscope"),
+    (["-n", "2"], "-d", "setup 2 load"),
+    (["-n", "3", "--dist", "no"], "", "setup 1 load"),
+    (["-n", "0"], "", "setup 1 load"),
+], ids=str)
+def test_it_knows_how_tests_are_spread(farflung, python, args, settings, setup):
+    make(farflung, conftest=HEARS, suite="def test_a(): pass\n")
+    write(farflung.cwd / "pytest.ini", f"[pytest]\naddopts = {settings}\n")
+    done = farflung.run("pytest", "--python", python, *args, code=0)
+    assert last_line(done) == "farflung: 1 passed (exit 0)"
+    assert setup in heard(farflung)
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]], ids=["", "quiet"])
+def test_what_tests_print_is_among_its_lines(farflung, python, quiet):
+    make(farflung, conftest=HEARS, suite="def test_a(): print('hello there')\n")
+    done = run(farflung, python, "-s", *quiet, code=0)
+    assert done.stdout.count("hello there") == 1
+    assert "test_a.py::test_a] hello there\n" in done.stdout
+    farflung.yaml(f"inventory: [{{spec: popen, slots: 2, python: '{python}'}}]\njobs: {{unit: {{pytest: [-s]}}}}")
+    assert farflung.run("run", code=0).stdout.count("hello there") == 1
+
+
+def test_addopts_of_the_environment_are_read_once(farflung, python):
+    make(farflung, conftest=HEARS, suite="import pytest\n@pytest.mark.flaky_here\ndef test_a(): pass\n")
+    farflung.env["PYTEST_ADDOPTS"] = "--retries 1 --junit-prefix x -v --testrunuid mine"
+    done = run(farflung, python, code=0)
+    assert last_line(done) == "farflung: 1 passed (exit 0)"
+
+
+def test_a_scheduler_of_ones_own_needs_no_front(farflung, python):
+    make(farflung, conftest="def pytest_xdist_make_scheduler(config, log): return None\n",
+         suite="def test_a(): pass\n")
+    run(farflung, python, code=0)
+    assert of_kind(journal(farflung), "front-started") == []

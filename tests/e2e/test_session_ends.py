@@ -73,20 +73,24 @@ def pytest_collection_finish(session): session.config.pluginmanager.register(Oth
 }
 
 
-@pytest.mark.parametrize("kind", RUNS_NOTHING)
-def test_a_session_that_runs_nothing(farflung, python, kind):
+@pytest.mark.parametrize("kind, front, reason", [
+    ("main", "never", "it ended before it knew what to run"),
+    ("main", "auto", "the front of job 'unit' ended before the job did"),
+    ("loop", "auto", "it ended before it knew what to run"),
+])
+def test_a_session_that_runs_nothing(farflung, python, kind, front, reason):
     write(farflung.cwd / "none" / "test_a.py", ONE_TEST)
     write(farflung.cwd / "none" / "conftest.py", RUNS_NOTHING[kind])
     write(farflung.cwd / "good" / "test_b.py", "def test_b(): pass\n")
     last, out = jobs_run(
         farflung, python,
-        f"  unit: {{pytest: [{CACHE}, none]}}\n  more: {{pytest: [{CACHE}, good]}}\n"
+        f"  unit: {{pytest: [{CACHE}, none], front: {front}}}\n  more: {{pytest: [{CACHE}, good]}}\n"
         "  deploy: {run: 'touch deployed', needs: unit}\n", 1)
-    assert last.startswith("farflung: 1 passed") and last.endswith("; it ended before it knew what to run (exit 1)")
-    assert "job unit: error: it ended before it knew what to run\n" in out
+    assert last.startswith("farflung: 1 passed") and last.endswith(f"; {reason} (exit 1)")
+    assert f"job unit: error: {reason}\n" in out
     assert not (farflung.cwd / "deployed").exists()
     assert junit(farflung) == {
-        ("unit", "unit"): ("error", "it ended before it knew what to run"),
+        ("unit", "unit"): ("error", reason),
         ("more", "test_b"): ("passed", None),
         ("deploy", "deploy"): ("skipped", "it needs 'unit', which did not pass"),
     }
@@ -95,14 +99,16 @@ def test_a_session_that_runs_nothing(farflung, python, kind):
 @pytest.mark.parametrize("option", ["--collect-only", "--co"])
 def test_a_session_that_is_to_run_nothing(farflung, python, option):
     write(farflung.cwd / "test_a.py", "def test_a(): assert 0\ndef test_b(): assert 0\n")
-    last, out = pytest_run(farflung, python, "--", option, code=0)
+    hosts = ["pytest", "--tx", f"2*popen//python={python}", "--junit", "junit.xml", "--", option]
+    done = farflung.run(*hosts, code=0)
+    last, out = last_line(done.stderr), done.stdout
     assert last == "farflung: nothing ran, 2 not run (exit 0)"
     assert [line for line in out.splitlines() if line.startswith("test_a.py::")] == [
         "test_a.py::test_a", "test_a.py::test_b"]
     assert [kind for kind, _ in junit(farflung).values()] == ["skipped"]
     write(farflung.cwd / "test_c.py", "import nonesuch\n")
-    last, _ = pytest_run(farflung, python, "--", option, code=1)
-    assert "1 not collected" in last
+    done = farflung.run(*hosts, code=None)
+    assert done.returncode == 2 and "1 not collected" in last_line(done.stderr)
 
 
 @pytest.mark.parametrize("what, reason", [

@@ -65,6 +65,18 @@ static void on_collected(void *ctx, const char *digest, uint32_t count, uint32_t
 	text(rootdir);
 }
 
+static void on_unit_said(void *ctx, uint32_t index, const char *line)
+{
+	text(line);
+}
+
+static void on_settings(void *ctx, const struct ff_payload_settings *settings)
+{
+	text(settings->dist);
+	for (const char *const *note = settings->notes; note && *note; note++)
+		text(*note);
+}
+
 static void on_ids(void *ctx, const struct ff_value *list)
 {
 	for (size_t i = 0; i < list->len; i++) {
@@ -186,6 +198,9 @@ static const struct ff_payload_sink sink = {
 	.started = on_started,
 	.only_collects = on_only_collects,
 	.collected = on_collected,
+	.settings = on_settings,
+	.unit_said = on_unit_said,
+	.scopes = on_ids,
 	.ids = on_ids,
 	.collect_problem = on_collect_problem,
 	.unit_started = on_unit_started,

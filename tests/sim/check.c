@@ -7,11 +7,13 @@
 
 #include "base/alloc.h"
 #include "event/journal.h"
+#include "spread.h"
 
 void check_init(struct check *check, uint64_t seed, const struct ff_plan *plan,
-		const struct world_faults *faults)
+		const struct ff_inventory *inventory, const struct world_faults *faults)
 {
 	*check = (struct check){.seed = seed, .plan = plan, .faults = faults};
+	check->spread = spread_new(seed, plan, inventory);
 	check->ends = ff_xcalloc(plan->len + 1, sizeof(*check->ends));
 	check->units = ff_xcalloc(plan->len + 1, sizeof(*check->units));
 }
@@ -23,6 +25,17 @@ void check_release(struct check *check)
 	ff_free(check->ends);
 	ff_free(check->units);
 	ff_buf_release(&check->journal);
+	spread_free(check->spread);
+}
+
+void check_input(struct check *check, const struct ff_input *input)
+{
+	spread_input(check->spread, input);
+}
+
+void check_order(struct check *check, const struct ff_order *order)
+{
+	spread_order(check->spread, check, order);
 }
 
 void check_fail(struct check *check, const char *fmt, ...)
@@ -80,10 +93,11 @@ static void ended(struct check *check, const struct ff_event *event, uint32_t co
 static void lost(struct check *check, const struct ff_event *event)
 {
 	const char *message = event->u.unit_finished.result->message;
+	uint32_t job = job_of(check, event->job);
 
-	if (event->host && check->faults->dies == 0 && check->faults->freezes == 0 && message &&
-	    strstr(message, "was lost while running") &&
-	    !world_unit_is_bomb(check->seed, job_of(check, event->job), event->index,
+	if (event->host && spread_may_be_alone(check->spread, job) && check->faults->dies == 0 &&
+	    check->faults->freezes == 0 && message && strstr(message, "was lost while running") &&
+	    !world_unit_is_bomb(check->seed, job, spread_unit(check->spread, job, event->index),
 				check->faults))
 		check_fail(check, "innocent unit %u of %s is lost", event->index, event->job);
 }
@@ -106,6 +120,7 @@ void check_begin(struct check *check, const struct ff_state *const *before, size
 {
 	ff_buf_clear(&check->journal);
 	check->resumed = before_len > 0;
+	spread_begin(check->spread);
 	/* What was not ended in an earlier run may be now; what was, may not. */
 	for (uint32_t i = 0; i < check->plan->len; i++) {
 		const struct ff_job_record *job =
@@ -130,6 +145,7 @@ void check_event(struct check *check, const struct ff_event *event)
 {
 	if (ff_event_json(&check->journal, event) < 0)
 		check_fail(check, "an event can't be written: %s", ff_event_word(event->kind));
+	spread_event(check->spread, check, event);
 	switch (event->kind) {
 	case FF_EVENT_JOB_ADDED:
 		if (event->u.job_added.units > 0)
@@ -163,6 +179,7 @@ void check_state(struct check *check, const struct ff_state *state)
 {
 	uint32_t running = 0;
 
+	spread_state(check->spread, check, state);
 	for (uint32_t i = 0; i < state->hosts_len; i++) {
 		const struct ff_host_record *host = &state->hosts[i];
 
@@ -254,7 +271,8 @@ static void check_retries(struct check *check, const struct ff_state *state)
 			const struct ff_unit_record *unit = &job->units[j];
 
 			if (unit->state == FF_UNIT_DONE && unit->outcome == FF_OUTCOME_FAILED &&
-			    world_unit_bad(check->seed, i, j, check->faults) <= retries)
+			    world_unit_bad(check->seed, i, spread_unit(check->spread, i, j),
+					   check->faults) <= retries)
 				check_fail(check, "unit %u of %s failed, with a retry left", j,
 					   job->name);
 		}

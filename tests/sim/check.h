@@ -3,7 +3,9 @@
 #define FF_SIM_CHECK_H
 
 #include "base/buf.h"
+#include "dispatch/decision.h"
 #include "dispatch/engine.h"
+#include "dispatch/input.h"
 #include "world.h"
 
 struct check {
@@ -14,11 +16,12 @@ struct check {
 	uint32_t *units;       /* by job: how many there are, once known */
 	struct ff_buf journal; /* of the present run */
 	bool resumed;	       /* an earlier run was gone on with */
+	struct spread *spread;
 	bool bad;
 };
 
 void check_init(struct check *check, uint64_t seed, const struct ff_plan *plan,
-		const struct world_faults *faults);
+		const struct ff_inventory *inventory, const struct world_faults *faults);
 void check_release(struct check *check);
 void check_fail(struct check *check, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool check_good(const struct check *check);
@@ -26,6 +29,8 @@ bool check_good(const struct check *check);
 /* A run begins, going on with those that came so far, the latest first. */
 void check_begin(struct check *check, const struct ff_state *const *before, size_t before_len);
 void check_event(struct check *check, const struct ff_event *event);
+void check_input(struct check *check, const struct ff_input *input);
+void check_order(struct check *check, const struct ff_order *order);
 /* After each decision. */
 void check_state(struct check *check, const struct ff_state *state);
 /* The journal so far gives the same state: in `again`, to be released by the caller. */

@@ -272,6 +272,19 @@ static void ask_front(struct world *world, struct world_session *s)
 	say(world, s, input);
 }
 
+static void say_settings(struct world *world, struct world_session *s)
+{
+	struct world_settings settings = world_settings(world, s->job);
+	struct ff_input *input = about(s, FF_INPUT_SESSION_SETTINGS);
+
+	input->u.settings.workers = settings.workers;
+	input->u.settings.scopes = settings.scopes;
+	if (settings.said)
+		say(world, s, input);
+	else
+		ff_input_free(input);
+}
+
 static void start_session(struct world *world, struct world_session *s)
 {
 	struct ff_input *input;
@@ -284,6 +297,7 @@ static void start_session(struct world *world, struct world_session *s)
 	input = about(s, FF_INPUT_SESSION_STARTED);
 	input->u.started.words = "Python";
 	say(world, s, input);
+	say_settings(world, s);
 	if (world_chance(world, world->faults.missing)) {
 		input = about(s, FF_INPUT_SESSION_MISSING);
 		input->u.said.text = "no pytest";
@@ -301,21 +315,31 @@ static void start_session(struct world *world, struct world_session *s)
 	}
 }
 
-static void say_ids(struct world *world, struct world_session *s)
+static void say_texts(struct world *world, struct world_session *s, enum ff_input_kind kind)
 {
-	struct ff_input *input = about(s, FF_INPUT_IDS);
+	struct ff_input *input = about(s, kind);
 	uint32_t len = world_units(world, s->job);
-	char text[40];
+	char text[WORLD_NAME_MAX];
 	const char **names = ff_xcalloc(len + 1, sizeof(*names));
 
 	for (uint32_t i = 0; i < len; i++) {
-		snprintf(text, sizeof(text), "test_%s_%u", s->digest, i % 7);
+		if (kind == FF_INPUT_SCOPES)
+			snprintf(text, sizeof(text), "%u", world_own_scope(i));
+		else
+			world_unit_name(text, s->digest, i);
 		names[i] = ff_input_text(input, text);
 	}
 	input->u.ids.names = ff_input_lines(input, names);
 	input->u.ids.len = len;
 	ff_free(names);
 	say(world, s, input);
+}
+
+static void say_ids(struct world *world, struct world_session *s)
+{
+	if (world_settings(world, s->job).scopes)
+		say_texts(world, s, FF_INPUT_SCOPES);
+	say_texts(world, s, FF_INPUT_IDS);
 }
 
 /* As the payload does: what it runs next stays, the rest is given back; or it says nothing. */

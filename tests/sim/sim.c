@@ -43,13 +43,15 @@ static void print_trace(void *ctx, const char *text)
 
 static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts)
 {
+	static const char *const dists[] = {"load",	 "worksteal", "loadscope", "loadfile",
+					    "loadgroup", "each",      "no"};
 	uint32_t jobs = 1 + world_below(dice, 5);
 
 	ff_buf_addstr(yaml, "pools: {p: 2, q: 3}\njobs:\n");
 	for (uint32_t i = 0; i < jobs; i++) {
 		ff_buf_addf(yaml, "  j%u: {", i);
 		if (world_chance(dice, 450))
-			ff_buf_addstr(yaml, "pytest: [t]");
+			ff_buf_addf(yaml, "pytest: [t], dist: '%s'", dists[world_below(dice, 7)]);
 		else
 			ff_buf_addf(yaml, "run: x, count: %u", 1 + world_below(dice, 60));
 		if (i > 0 && world_chance(dice, 300))
@@ -136,8 +138,10 @@ static void make(struct sim *sim)
 	make_faults(&sim->faults, dice);
 	if (sim->loud)
 		printf("%s", ff_buf_str(&yaml));
-	if (ff_config_parse(&sim->config, "sim.yaml", ff_buf_str(&yaml), yaml.len, &err) < 0 ||
-	    ff_inventory_build(&sim->inventory, &sim->config, &err) < 0 ||
+	if (ff_config_parse(&sim->config, "sim.yaml", ff_buf_str(&yaml), yaml.len, &err) == 0)
+		for (size_t i = 0; i < sim->config.jobs_len; i++)
+			sim->config.jobs[i].workers_open = true; /* as without an inventory */
+	if (err.code < 0 || ff_inventory_build(&sim->inventory, &sim->config, &err) < 0 ||
 	    ff_plan_build(&sim->plan, &sim->config, &sim->inventory, NULL, &err) < 0) {
 		printf("%s\n%s\n", ff_buf_str(&yaml), err.text);
 		exit(2);
@@ -215,6 +219,7 @@ static void decide(struct run *run, const struct ff_input *input)
 		printf("%10.3f  <- %s host %u worker %u execution %u\n", (double)now.mono_us / 1e6,
 		       ff_input_word(input->kind), input->host, input->worker, input->execution);
 	ff_engine_decide(run->engine, input, now, &run->decision);
+	check_input(&run->sim->check, input);
 	for (size_t i = 0; i < run->decision.events_len; i++) {
 		if (run->sim->loud)
 			tell(run, &run->decision.events[i]);
@@ -229,6 +234,7 @@ static void decide(struct run *run, const struct ff_input *input)
 			printf("              -> %s host %u worker %u execution %u\n",
 			       ff_order_word(order->kind), order->host, order->worker,
 			       order->execution);
+		check_order(&run->sim->check, order);
 		world_order(run->world, order);
 		check_front(run, order);
 	}
@@ -365,7 +371,7 @@ static bool simulate(uint64_t seed, bool loud)
 	if (loud)
 		ff_log_set(print_trace, NULL);
 	make(&sim);
-	check_init(&sim.check, seed, &sim.plan, &sim.faults);
+	check_init(&sim.check, seed, &sim.plan, &sim.inventory, &sim.faults);
 	run_seed(&sim);
 	good = check_good(&sim.check);
 	check_release(&sim.check);

@@ -2,6 +2,7 @@
  * sessions.c. */
 #include "world.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -87,6 +88,48 @@ const char *world_complaint(const struct world *world)
 uint32_t world_units(const struct world *world, uint32_t job)
 {
 	return of_unit(world, job, 0, 5) % 40;
+}
+
+uint32_t world_units_of(uint64_t seed, uint32_t job)
+{
+	struct world world = {.seed = mix(seed)};
+
+	return world_units(&world, job);
+}
+
+void world_unit_name(char name[WORLD_NAME_MAX], const char *digest, uint32_t unit)
+{
+	snprintf(name, WORLD_NAME_MAX, "%s/m%u.py::C%u::test_%u[a::b@c]%s%s", digest, unit % 5,
+		 unit / 5 % 2, unit, unit % 3 ? "@" : "",
+		 unit % 3 == 1 ? "one" : (unit % 3 == 2 ? "two" : ""));
+}
+
+static struct world_settings settings_of(const struct world *world, uint32_t job)
+{
+	struct world_settings settings = {.workers = -1};
+
+	settings.said = of_unit(world, job, 0, 8) < 400;
+	if (settings.said && of_unit(world, job, 0, 9) < 300)
+		settings.workers = of_unit(world, job, 0, 10) % 5;
+	settings.scopes = settings.said && of_unit(world, job, 0, 11) < 300;
+	return settings;
+}
+
+struct world_settings world_settings_of(uint64_t seed, uint32_t job)
+{
+	struct world world = {.seed = mix(seed)};
+
+	return settings_of(&world, job);
+}
+
+uint32_t world_own_scope(uint32_t unit)
+{
+	return unit % 6;
+}
+
+struct world_settings world_settings(const struct world *world, uint32_t job)
+{
+	return settings_of(world, job);
 }
 
 int64_t world_duration(const struct world *world, uint32_t job, uint32_t unit)
@@ -433,6 +476,7 @@ static struct ff_input *nonsense(struct world *world)
 		break;
 	case FF_INPUT_HOST_SAID:
 	case FF_INPUT_WORKER_SAID:
+	case FF_INPUT_UNIT_SAID:
 	case FF_INPUT_SESSION_MISSING:
 	case FF_INPUT_WARNED:
 		input->u.said.text = "noise";

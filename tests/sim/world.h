@@ -63,5 +63,17 @@ bool world_front_heard(const struct world *world, uint32_t job, uint32_t unit);
 const char *world_complaint(const struct world *world);
 /* How many units a job of sessions has. */
 uint32_t world_units(const struct world *world, uint32_t job);
+uint32_t world_units_of(uint64_t seed, uint32_t job);
+/* What its sessions call a unit: with a file, a class, and perhaps a group. */
+enum { WORLD_NAME_MAX = 80 };
+void world_unit_name(char name[WORLD_NAME_MAX], const char *digest, uint32_t unit);
+/* What its sessions say of how they are to be spread. */
+struct world_settings {
+	bool said, scopes;
+	int64_t workers; /* -1: not said */
+};
+struct world_settings world_settings_of(uint64_t seed, uint32_t job);
+/* With `scopes`: to what a unit belongs. */
+uint32_t world_own_scope(uint32_t unit);
 
 #endif

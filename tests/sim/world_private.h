@@ -66,6 +66,7 @@ void world_say_at(struct world *world, struct ff_input *input, uint32_t host, in
 void world_kill_host(struct world *world, uint32_t host);
 enum ff_outcome world_outcome(struct world *world, uint32_t job, uint32_t unit);
 int64_t world_duration(const struct world *world, uint32_t job, uint32_t unit);
+struct world_settings world_settings(const struct world *world, uint32_t job);
 bool world_is_slow(const struct world *world, uint32_t job, uint32_t unit);
 
 void session_order(struct world *world, const struct ff_order *order);

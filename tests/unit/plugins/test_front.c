@@ -300,12 +300,12 @@ static void test_what_it_is_told(void **state)
 	TELLS("('from', 'gw0', (1, 'r'))", .kind = FF_FRONT_FROM, .worker = "gw0",
 	      .value = ff_buf_data(&value), .value_len = value.len);
 	TELLS("('test', 'gw0', 3, (1, 'r'), True)", .kind = FF_FRONT_UNIT, .worker = "gw0",
-	      .unit = 3, .value = ff_buf_data(&value), .value_len = value.len, .again = true);
+	      .index = 3, .value = ff_buf_data(&value), .value_len = value.len, .again = true);
 	TELLS("('crash', 'gw0', 3, 'a::b', 'signal 9', False)", .kind = FF_FRONT_CRASH,
-	      .worker = "gw0", .unit = 3, .name = "a::b", .text = "signal 9");
+	      .worker = "gw0", .index = 3, .name = "a::b", .text = "signal 9");
 	TELLS("('crash', 'gw0', None, None, '', True)", .kind = FF_FRONT_CRASH, .worker = "gw0",
-	      .unit = UINT32_MAX, .again = true);
-	TELLS("('lost', 3, 'a::b', 'no host')", .kind = FF_FRONT_LOST, .unit = 3, .name = "a::b",
+	      .index = UINT32_MAX, .again = true);
+	TELLS("('lost', 3, 'a::b', 'no host')", .kind = FF_FRONT_LOST, .index = 3, .name = "a::b",
 	      .text = "no host");
 	TELLS("('down', 'gw0', None)", .kind = FF_FRONT_DOWN, .worker = "gw0");
 	TELLS("('down', 'gw0', 'signal 9')", .kind = FF_FRONT_DOWN, .worker = "gw0",
@@ -353,18 +353,18 @@ static void test_task(void **state)
 				   .colour = 1};
 
 	assert_task(&run,
-		    "{'args': ['tests'], 'mainargv': ['pytest', 'tests'], 'dist': 'load', 'specs': "
+		    "{'args': ['tests'], 'mainargv': ['pytest', 'tests'], 'dist': None, 'specs': "
 		    "[{'id': 'gw0', 'spec': 'popen', 'host': 'here'}], 'numprocesses': 1, "
 		    "'maxprocesses': None, 'testrunuid': 'r1', 'maxfail': 2, 'max_worker_restart': "
-		    "None, 'terminal': 3, 'columns': 80, 'color': True}");
+		    "None, 'terminal': 3, 'columns': 80, 'color': True, 'addopts': True}");
 	run = (struct ff_front_run){
 		.workers = workers, .workers_len = 2, .terminal = -1, .colour = -1};
 	assert_task(&run,
-		    "{'args': ['tests'], 'mainargv': ['pytest', 'tests'], 'dist': 'load', 'specs': "
+		    "{'args': ['tests'], 'mainargv': ['pytest', 'tests'], 'dist': None, 'specs': "
 		    "[{'id': 'gw0', 'spec': 'popen', 'host': 'here'}, {'id': 'gw1', 'spec': "
 		    "'ssh=h', 'host': 'h'}], 'numprocesses': None, 'maxprocesses': None, "
 		    "'testrunuid': None, 'maxfail': None, 'max_worker_restart': 0, 'terminal': "
-		    "None, 'columns': None, 'color': None}");
+		    "None, 'columns': None, 'color': None, 'addopts': True}");
 }
 
 /* --- the end --- */

@@ -71,6 +71,20 @@ static void on_collected(void *ctx, const char *digest, uint32_t count, uint32_t
 	tell("collected %s %u-%u in %s;", digest, count, deselected, or_dash(rootdir));
 }
 
+static void on_settings(void *ctx, const struct ff_payload_settings *settings)
+{
+	tell("settings %s %lld%s", or_dash(settings->dist), (long long)settings->workers,
+	     settings->scopes ? " scopes" : "");
+	for (const char *const *note = settings->notes; *note; note++)
+		tell(" <%s>", *note);
+	tell(";");
+}
+
+static void on_scopes(void *ctx, const struct ff_value *list)
+{
+	tell("scopes %u;", list->len);
+}
+
 static void on_ids(void *ctx, const struct ff_value *list)
 {
 	tell("ids %u;", list->len);
@@ -86,6 +100,11 @@ static void on_collect_problem(void *ctx, const char *nodeid, const char *messag
 static void on_unit_started(void *ctx, uint32_t index)
 {
 	tell("start %u;", index);
+}
+
+static void on_unit_said(void *ctx, uint32_t index, const char *line)
+{
+	tell("said %u %s;", index, line);
 }
 
 static void on_wants(void *ctx)
@@ -134,9 +153,12 @@ static const struct ff_payload_sink sink = {
 	.missing = on_missing,
 	.started = on_started,
 	.collected = on_collected,
+	.settings = on_settings,
+	.scopes = on_scopes,
 	.ids = on_ids,
 	.collect_problem = on_collect_problem,
 	.unit_started = on_unit_started,
+	.unit_said = on_unit_said,
 	.wants = on_wants,
 	.unit_finished = on_unit_finished,
 	.notice = on_notice,
@@ -204,11 +226,24 @@ static void test_session_items(void **state)
 	give(TUPLE(S("collected"), DICT(S("digest"), S("d1"), S("count"), I(0), S("deselected"),
 					I(0), S("python"), I(3), S("header"), I(3))),
 	     "started Python ?, pytest ?;collected d1 0-0 in -;");
+	give(TUPLE(S("collected"),
+		   DICT(S("digest"), S("d1"), S("count"), I(0), S("deselected"), I(0), S("spread"),
+			DICT(S("dist"), S("loadfile"), S("workers"), I(2), S("scopes"),
+			     ff_bool(true), S("notes"), LIST(S("n1"), I(3), S("n2"))))),
+	     "started Python ?, pytest ?;settings loadfile 2 scopes <n1> <n2>;collected d1 0-0 in "
+	     "-;");
+	give(TUPLE(S("collected"),
+		   DICT(S("digest"), S("d1"), S("count"), I(0), S("deselected"), I(0), S("spread"),
+			DICT(S("dist"), NONE, S("workers"), I(-1), S("notes"), NONE))),
+	     "started Python ?, pytest ?;settings - -1;collected d1 0-0 in -;");
 	give(TUPLE(S("ids"), LIST(S("a"), S("b"))), "ids 2;");
+	give(TUPLE(S("ids"), LIST(S("a"), S("b")), NONE), "ids 2;");
+	give(TUPLE(S("ids"), LIST(S("a"), S("b")), LIST(S("x"), S("x"))), "scopes 2;ids 2;");
 	give(TUPLE(S("ids"), EMPTY), "ids 0;");
 	give(TUPLE(S("dropped"), LIST(I(1))), "");
 	give(TUPLE(S("start"), I(5)), "start 5;");
 	give(TUPLE(S("want"), I(5)), "wants;");
+	give(TUPLE(S("said"), I(5), I(1), S("hello")), "said 5 hello;");
 	give(TUPLE(S("collect_report"), DICT(S("nodeid"), S("t.py"), S("outcome"), S("failed"),
 					     S("longrepr"), S("L"), S("message"), S("M"))),
 	     "problem t.py M L;");
@@ -381,8 +416,15 @@ static void test_bad_items(void **state)
 	refuse(TUPLE(S("collected"),
 		     DICT(S("digest"), S("d"), S("count"), I(1 << 30), S("deselected"), I(0))),
 	       "pytest: collected without a number");
-	refuse(TUPLE(S("ids"), NONE), "pytest: ids that are no list");
-	refuse(TUPLE(S("ids"), LIST(I(1))), "pytest: an id that is no text");
+	refuse(TUPLE(S("said"), I(5), I(1), NONE), "pytest: said without an index and a text");
+	refuse(TUPLE(S("said"), S("x"), I(1), S("hello")),
+	       "pytest: said without an index and a text");
+	refuse(TUPLE(S("ids"), NONE), "pytest: ids that are no list of texts");
+	refuse(TUPLE(S("ids"), LIST(I(1))), "pytest: ids that are no list of texts");
+	refuse(TUPLE(S("ids"), LIST(S("a")), LIST(I(1))),
+	       "pytest: scopes that are not as many texts as ids");
+	refuse(TUPLE(S("ids"), LIST(S("a")), EMPTY),
+	       "pytest: scopes that are not as many texts as ids");
 	refuse(TUPLE(S("dropped")), "pytest: dropped without a list");
 	refuse(TUPLE(S("collect_report"), DICT(S("a"), S("b"))),
 	       "pytest: collect_report without a node id");
@@ -456,7 +498,8 @@ static void test_task(void **state)
 	assert_string_equal(ff_buf_str(&repr),
 			    "{'args': ['tests', '-x'], 'workerid': 'gw3', 'workercount': 8, "
 			    "'testrunuid': 'r1', 'mainargv': ['pytest', 'tests', '-x'], "
-			    "'dist': 'load', 'front': None, 'output_cap': 1048576}");
+			    "'dist': None, 'front': None, 'output_cap': 1048576, "
+			    "'addopts': True, 'run': 'r1'}");
 	worker.native = true;
 	assert_int_equal(payload->task(&job, &worker, &arena, &task, &err), FF_EUNSUPPORTED);
 	ff_buf_release(&repr);

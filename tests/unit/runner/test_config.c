@@ -85,7 +85,8 @@ static void test_full(void **state)
 	assert_int_equal(c.jobs_len, 3);
 	assert_string_equal(c.jobs[0].payload, "pytest");
 	assert_int_equal(c.jobs[0].args.len, 3);
-	assert_string_equal(c.jobs[0].dist, "load");
+	assert_null(c.jobs[0].dist);
+	assert_true(c.jobs[0].scope_reorder);
 	assert_int_equal(c.jobs[0].retries, 1);
 	assert_int_equal(c.jobs[0].needs.len, 2);
 	assert_int_equal(c.jobs[0].needs_places[1].line, 11);
@@ -425,7 +426,7 @@ static void test_by_hand(void **state)
 	assert_int_equal(config.hosts_len, 5);
 	assert_int_equal(config.hosts[3].slots, 4);
 	ff_strv_add(&ff_config_add_job(&config, "pytest", "pytest")->args, "-x");
-	assert_string_equal(config.jobs[0].dist, "load");
+	assert_null(config.jobs[0].dist);
 	assert_int_equal(config.jobs[0].grace_us, 5000000);
 	assert_int_equal(config.jobs[0].weight, 1);
 	ff_config_release(&config);

@@ -1,0 +1,184 @@
+# How a session is one of several: what pytest-xdist's options in its settings say, what belongs
+# together, and the folders that all workers of a run share on a host.
+import os
+import sys
+
+# What a worker can't do for the run: (name in the options, as it is written, its default values).
+IN_VAIN = (
+    ("tx", "--tx", ([], None)),
+    ("px", "--px", ([], None)),
+    ("maxprocesses", "--maxprocesses", (None,)),
+    ("rsyncdir", "--rsyncdir", ([], None)),
+    ("rsyncignore", "--rsyncignore", ([], None)),
+    ("maxworkerrestart", "--max-worker-restart", (None,)),
+    ("maxschedchunk", "--maxschedchunk", (None,)),
+    ("testrunuid", "--testrunuid", (None,)),
+    ("looponfail", "--looponfail", (False, None)),
+)
+SCHEDULERS = {
+    "LoadScheduling": "load",
+    "WorkStealingScheduling": "worksteal",
+    "EachScheduling": "each",
+}
+
+
+def settings_of(config):
+    """What the session's settings say; the command line's of the run is not among them."""
+    option = config.option
+    dist = getattr(option, "dist", "no")
+    if getattr(option, "distload", False):
+        dist = "load"
+    number = getattr(option, "numprocesses", None)
+    notes = []
+    try:
+        workers = -1 if number in (None, "auto") else int(number)
+    except (TypeError, ValueError):
+        workers = -1
+        notes.append("-n %s in pytest's settings has no effect: give it on the command line" % clean(number))
+    if workers == 0 or getattr(option, "usepdb", False):
+        workers = 0
+        dist = "no"
+    elif dist == "no":
+        dist = None  # that is how pytest-xdist has it where nothing is said
+    for name, written, nothing in IN_VAIN:
+        value = getattr(option, name, None)
+        if value not in nothing:
+            notes.append("%s in pytest's settings has no effect: give it on the command line" % written)
+    if getattr(option, "loadscopereorder", True) is False:
+        notes.append("--no-loadscope-reorder in pytest's settings has no effect: "
+                     "give it on the command line")
+    for name in ("rsyncdirs", "rsyncignore"):
+        try:
+            value = config.getini(name)
+        except (KeyError, ValueError):
+            continue  # of another version
+        if value:
+            notes.append("%s in pytest's settings has no effect: give --rsyncdir and --rsyncignore on "
+                         "the command line" % name)
+    return {"dist": dist, "workers": workers, "scopes": False, "notes": notes}
+
+
+class Quiet:
+    """A log for schedulers."""
+
+    def __getattr__(self, name):
+        return self
+
+    def __call__(self, *args, **kwargs):
+        return self
+
+
+def own_scheduler(config, settings, workercount):
+    """What somebody's pytest_xdist_make_scheduler gives, as far as it can be honoured here: a
+    function of ids, or None."""
+    hook = getattr(config.hook, "pytest_xdist_make_scheduler", None)
+    if hook is None or not hook.get_hookimpls():
+        return None
+    option = config.option
+    before = option.tx
+    option.tx = ["popen"] * workercount  # schedulers count them
+    try:
+        scheduler = hook(config=config, log=Quiet())
+    finally:
+        option.tx = before
+    if scheduler is None:
+        return None
+    split = getattr(scheduler, "_split_scope", None)
+    kind = type(scheduler)
+    if callable(split):
+        settings["scopes"] = True
+        return split
+    if kind.__name__ in SCHEDULERS and kind.__module__.split(".")[0] == "xdist":
+        settings["dist"] = SCHEDULERS[kind.__name__]
+    else:
+        settings["notes"].append(
+            "the scheduler %s that pytest_xdist_make_scheduler gives has no effect: of schedulers "
+            "of one's own only _split_scope is used" % clean(kind.__qualname__))
+    return None
+
+
+def lock_folder(folder):
+    """A descriptor that holds the folder, or None where that can't be; not for long."""
+    import time
+
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    for _ in range(1000):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except OSError:
+            time.sleep(0.01)  # the others make a folder
+    os.close(descriptor)
+    return None
+
+
+def temporary_of_run(config, run):
+    """The folder pytest-N of this run on this host: the first of its workers makes it."""
+    import getpass
+    import tempfile
+
+    import pytest
+
+    top = os.environ.get("PYTEST_DEBUG_TEMPROOT") or tempfile.gettempdir()
+    try:
+        user = getpass.getuser()
+    except Exception:
+        user = "unknown"
+    top = os.path.join(os.path.realpath(top), "pytest-of-" + user)
+    os.makedirs(top, mode=0o700, exist_ok=True)
+    descriptor = lock_folder(top)
+    if descriptor is None:
+        return None
+    try:
+        numbers = [name[7:] for name in os.listdir(top) if name.startswith("pytest-")]
+        for number in sorted((int(n) for n in numbers if n.isdigit()), reverse=True)[:20]:
+            folder = os.path.join(top, "pytest-%d" % number)
+            try:
+                with open(os.path.join(folder, ".farflung")) as file:
+                    if file.read() == run:
+                        return folder
+            except OSError:
+                pass
+        factory = pytest.TempPathFactory.from_config(config, _ispytest=True)
+        folder = str(factory.getbasetemp())
+        with open(os.path.join(folder, ".farflung"), "w") as file:
+            file.write(run)
+        return folder
+    finally:
+        os.close(descriptor)
+
+
+def place_temporary(option, workerid):
+    """Below the folder that was asked for each worker has its own."""
+    base = getattr(option, "basetemp", None)
+    if base:
+        base = os.path.abspath(str(base))
+        os.makedirs(base, exist_ok=True)
+        option.basetemp = os.path.join(base, "popen-" + workerid)
+
+
+def share_temporary(config, workerid, run):
+    """The same in the folder of the run, which is made when the first test wants one."""
+    factory = getattr(config, "_tmp_path_factory", None)
+    if not run or getattr(factory, "_given_basetemp", run) is not None:
+        return
+    original = factory.getbasetemp
+
+    def getbasetemp():
+        if vars(factory).pop("getbasetemp", None):
+            from pathlib import Path
+
+            try:
+                base = temporary_of_run(config, run)
+            except Exception as exc:
+                base = None
+                sys.stderr.write("no common folder for temporary files: %s\n" % clean(exc))
+            if base:
+                factory._given_basetemp = Path(base, "popen-" + workerid)
+        return original()
+
+    factory.getbasetemp = getbasetemp

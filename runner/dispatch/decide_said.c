@@ -1,0 +1,58 @@
+/* What sessions say besides results: notices, lines on stderr, and what tests print where nothing
+ * is captured. */
+#include "dispatch/private.h"
+
+static struct ff_event about(const struct ff_engine *e, const struct session *session,
+			     enum ff_event_kind kind)
+{
+	return (struct ff_event){
+		.kind = kind,
+		.job = e->state->jobs[session->placement.job].name,
+		.job_id = session->placement.job + 1,
+		.host = e->state->hosts[session->placement.host].name,
+		.host_id = session->placement.host + 1,
+		.worker = e->state->workers[session->record].name,
+		.worker_id = session->record + 1,
+	};
+}
+
+void ff_said_notice(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	struct ff_event event = about(e, session, FF_EVENT_NOTICE);
+	const char *file = input->u.notice.file;
+
+	/* The same warning from several workers, or many tests, is told once. */
+	if (!ff_engine_first(&e->jobs[session->placement.job],
+			     ff_engine_text(e, "%s:%d:%.400s", file ? file : "",
+					    input->u.notice.line, input->u.notice.text)))
+		return;
+	event.u.notice.level = input->u.notice.level;
+	event.u.notice.text = input->u.notice.text;
+	event.u.notice.category = input->u.notice.category;
+	event.u.notice.file = file;
+	event.u.notice.line = input->u.notice.line;
+	ff_engine_emit(e, &event);
+}
+
+void ff_said_line(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	struct ff_event event = about(e, session, FF_EVENT_NOTICE);
+
+	event.u.notice.level = "stderr";
+	event.u.notice.text = input->u.said.text;
+	ff_engine_emit(e, &event);
+}
+
+void ff_said_by_unit(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	struct ff_event event = about(e, session, FF_EVENT_NOTICE);
+	uint32_t unit = ff_spread_unit(e, session, input->unit);
+
+	if (!ff_run_session_runs(e, session) || e->state->workers[session->record].unit != unit)
+		return;
+	event.unit = ff_engine_unit_name(e, session->placement.job, unit);
+	event.index = unit;
+	event.u.notice.level = "output";
+	event.u.notice.text = input->u.said.text;
+	ff_engine_emit(e, &event);
+}

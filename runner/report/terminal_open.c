@@ -1,0 +1,46 @@
+/* The terminal reporter as the program opens it: what the environment and the descriptor say of how
+ * it is to look. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "report/terminal.h"
+
+static bool wants_colour(const char *when, bool tty)
+{
+	const char *no = getenv("NO_COLOR"), *force = getenv("FORCE_COLOR");
+
+	if (when && strcmp(when, "always") == 0)
+		return true;
+	if (when && strcmp(when, "never") == 0)
+		return false;
+	return (force && *force) || (tty && !(no && *no));
+}
+
+struct ff_report_look ff_report_look(const struct ff_reporter_opts *opts)
+{
+	const char *term = getenv("TERM");
+	struct ff_report_look look = {.fd = opts->stdout_taken ? STDERR_FILENO : STDOUT_FILENO};
+	struct winsize size;
+
+	look.tty = isatty(look.fd) && !(term && strcmp(term, "dumb") == 0);
+	look.colour = wants_colour(opts->color, look.tty);
+	if (look.tty && ioctl(look.fd, TIOCGWINSZ, &size) == 0)
+		look.columns = size.ws_col;
+	return look;
+}
+
+struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts)
+{
+	const struct ff_report_look look = ff_report_look(opts);
+	struct ff_terminal_setup setup = {
+		.writer = {.fd = look.fd, .wake = opts->wake, .ctx = opts->ctx},
+		.tty = look.tty,
+		.colour = look.colour,
+		.verbosity = opts->verbosity,
+		.front = opts->front,
+	};
+
+	return ff_terminal_new(&setup);
+}

@@ -1,0 +1,60 @@
+/* What the files of placing share. */
+#ifndef FF_SCHED_PRIVATE_H
+#define FF_SCHED_PRIVATE_H
+
+#include "sched/pending.h"
+#include "sched/sched.h"
+#include "sched/sets.h"
+
+#define NOBODY UINT32_MAX
+
+struct pool {
+	uint32_t free;
+	struct ff_pending waiting; /* jobs */
+};
+
+struct job {
+	bool started, stopped, sessions, discover;
+	bool no_sessions; /* more */
+	uint32_t weight;
+	uint32_t set;
+	struct ff_sched_uses *uses;
+	size_t uses_len;
+	struct ff_queues *queues; /* NULL before its units are known */
+	uint32_t coming;	  /* sessions that were placed and are not up yet */
+	uint32_t there;		  /* sessions that were placed and are not over */
+	uint32_t most;		  /* of these; 0: no limit */
+	uint32_t kept;		  /* the host that is kept free for it; NOBODY */
+};
+
+struct ff_sched {
+	struct ff_sets sets;
+	struct job *jobs;
+	uint32_t jobs_len;
+	struct pool *pools;
+	uint32_t pools_len;
+	struct ff_pending urgent; /* jobs for which a host is kept that may have room now */
+	uint32_t seated;	  /* jobs whose sessions must be on certain hosts */
+};
+
+/* What a job wants to have placed next. */
+struct wish {
+	bool any, alone;
+	uint32_t avoid; /* a host, if there is another; NOBODY */
+};
+
+/* --- sched.c --- */
+struct ff_set *ff_sched_set(const struct ff_sched *sched, uint32_t job);
+/* It is looked at again. */
+void ff_sched_job_ready(struct ff_sched *sched, uint32_t number);
+struct wish ff_sched_wish(const struct job *job);
+
+/* --- pools.c --- */
+bool ff_sched_lacks_pools(const struct ff_sched *sched, uint32_t number);
+/* At each of its pools, or no more. */
+void ff_sched_stand_in_line(struct ff_sched *sched, uint32_t number, bool stand);
+/* As many of those who wait for it as what is free is enough for; the same for each of a job's. */
+void ff_sched_wake_pool(struct ff_sched *sched, uint32_t number);
+void ff_sched_wake_pools(struct ff_sched *sched, const struct job *job);
+
+#endif

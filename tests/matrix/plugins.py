@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""pytest's plugins under `pytest -n 2` (pytest-xdist) and under `farflung pytest -n 2`, in one run.
+
+    tests/matrix/plugins.py [NAME…]      all of plugin_cases.py, or those of these names
+
+Compares the outcomes per test, the exit status, the files that the plugin leaves and what the terminal says of it. What
+differs is in KNOWN, with the kinds of differences and their reason; the run fails if anything else differs, and also if
+something there doesn't any more. A good run writes its rows to plugins/pytest/PLUGINS.md.
+"""
+import concurrent.futures
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+from environments import (
+    FARFLUNG, HOME, JOBS, TOP, UNREACHABLE, Environment, clean_env, make_all, obey_signals, run, say, table,
+)  # fmt: skip
+from plugin_cases import CASES, exists
+
+BASE = Environment("plugins", ["3.12", "3.13", "3.11"], ["pytest==8.4.*", "pytest-xdist==3.8.*"])
+LIMIT = 120  # s, of one run
+PAGE = TOP / "plugins" / "pytest" / "PLUGINS.md"
+
+# name: (kinds of differences, reason)
+NOT_REPLAYED = "reports are not replayed where the plugin's reporter listens"
+KNOWN = {
+    "cov": ({"files", "terminal"}, "no report is made; the workers' data is left behind"),
+    "cov-xml-branch": ({"files"}, "no report is made; the workers' data is left behind"),
+    "cov-html": ({"files"}, "no report is made"),
+    "cov-fail-under": ({"exit", "terminal"}, "the total isn't known, and so not judged"),
+    "rerunfailures": ({"outcomes", "terminal"}, "workers end: no port in workerinput"),
+    "retry": ({"outcomes", "terminal"}, "workers end: no port in workerinput"),
+    "randomly": ({"exit", "outcomes"}, "workers end: no seed in workerinput"),
+    "random-order": ({"exit", "outcomes", "terminal"}, "workers end: no seed in workerinput"),
+    "mypy": ({"outcomes", "terminal"}, "workers end: no key in workerinput"),
+    "metadata": ({"terminal"}, "the controller's header isn't shown"),
+    "html": ({"files"}, NOT_REPLAYED),
+    "json-report": ({"files"}, NOT_REPLAYED),
+    "reportlog": ({"files"}, NOT_REPLAYED),
+    "hypothesis": ({"terminal"}, "statistics are not shown"),
+    "sugar": ({"terminal"}, NOT_REPLAYED),
+    "github-actions-annotate-failures": ({"terminal"}, NOT_REPLAYED),
+    "bdd": ({"files"}, NOT_REPLAYED),
+    "instafail": ({"terminal"}, NOT_REPLAYED),
+    "subtests": ({"terminal"}, "subtests are not counted"),
+}
+
+
+def install(case):
+    """Brings a case's packages into a folder of their own, with the base's versions of what both have."""
+    folder = HOME / "packages" / "+".join(case.packages)
+    stamp = folder / "made-of"
+    wanted = BASE.python + "\n" + "\n".join(case.packages + BASE.packages)
+    if stamp.exists() and stamp.read_text() == wanted:
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    say(f"installing {' '.join(case.packages)}")
+    command = [
+        BASE.python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", "--target", str(folder),
+        *case.packages, *BASE.packages[:1],
+    ]  # fmt: skip
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        say(f"{case.name}: pip could not install {' '.join(case.packages)}\n{done.stdout[-1500:]}")
+        say("nothing is compared without it (exit 3)")
+        sys.exit(UNREACHABLE)
+    stamp.write_text(wanted)
+    return folder
+
+
+def version(case, folder):
+    """The version of the case's first package."""
+    wanted = case.packages[0].lower().replace("-", "_")
+    for path in folder.glob("*.dist-info"):
+        name, _, number = path.name[: -len(".dist-info")].rpartition("-")
+        if name.lower().replace("-", "_") == wanted:
+            return number
+    return "?"
+
+
+class Result:
+    """What one run of a case gave, in values that can be compared."""
+
+    def __init__(self, case, place, code, out, err, junit):
+        self.exit = code
+        self.outcomes = outcomes_of(junit)
+        self.files = {pattern: read_all(place, pattern, read) for pattern, read in case.leaves.items()}
+        self.says = {p: sorted(set(re.findall(p, out + err, re.MULTILINE))) for p in case.says}
+        (place.parent / f"{place.name}.log").write_text(f"exit {code}\n{out}\n--- stderr\n{err}")
+
+
+def outcomes_of(path):
+    """test -> sorted outcomes of its testcases (a failed call and a failed teardown are two)."""
+    if not path.exists():
+        return {}
+    found = {}
+    for case in ElementTree.parse(path).iter("testcase"):
+        tags = [child.tag for child in case if child.tag in ("failure", "error", "skipped")] or ["passed"]
+        found.setdefault(f"{case.get('classname')}::{case.get('name')}", []).extend(tags)
+    return {name: sorted(tags) for name, tags in found.items()}
+
+
+def read_all(place, pattern, read):
+    found = []
+    for path in sorted(place.glob(pattern)):
+        try:
+            found.append(read("" if read is exists else path.read_text(errors="replace")))
+        except Exception as exc:
+            found.append(f"unreadable: {exc!r}")
+    return sorted(found, key=repr)
+
+
+def run_case(case, folder, ours):
+    place = HOME / "plugins" / case.name / ("farflung" if ours else "xdist")
+    shutil.rmtree(place, ignore_errors=True)
+    for name, text in case.files.items():
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    junit = place.parent / f"{place.name}.xml"
+    if junit.exists():
+        junit.unlink()
+    env = clean_env(PYTHONPATH=str(folder), **case.env)
+    if ours:
+        command = [FARFLUNG, "pytest", "-n", "2", "--python", BASE.python, "--junit", junit, "--", *case.args]
+    else:
+        command = [BASE.python, "-m", "pytest", "-n", "2", f"--junitxml={junit}", *case.args]
+    return Result(case, place, *run(command, place, env, LIMIT), junit)
+
+
+def differences(theirs, ours):
+    """kind -> what differs, in words: theirs, then ours."""
+    found = {}
+    if theirs.exit != ours.exit:
+        found["exit"] = f"exit {theirs.exit} | {ours.exit}"
+    names = [n for n in sorted({*theirs.outcomes, *ours.outcomes}) if theirs.outcomes.get(n) != ours.outcomes.get(n)]
+    if names:
+        what = [f"{n} {short(theirs.outcomes.get(n))} | {short(ours.outcomes.get(n))}" for n in names]
+        found["outcomes"] = "; ".join(what[:3]) + (f"; and {len(what) - 3} more" if len(what) > 3 else "")
+    for kind, a, b in (("files", theirs.files, ours.files), ("terminal", theirs.says, ours.says)):
+        what = [f"{key} {short(a[key])} | {short(b[key])}" for key in a if a[key] != b[key]]
+        if what:
+            found[kind] = "; ".join(what)
+    return found
+
+
+def short(value):
+    text = "nothing" if not value else "+".join(value) if all(isinstance(v, str) for v in value) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def judge(case, theirs, found):
+    """(what the table says of ours, whether that is as it should be)"""
+    if not theirs.outcomes:
+        return f"not compared: nothing ran under xdist (exit {theirs.exit})", False
+    seen = {**theirs.files, **theirs.says}
+    vacuous = [pattern for pattern in seen if any(seen[pattern]) == (pattern in case.none)]
+    if vacuous:
+        return f"not compared: under xdist {', '.join(vacuous)} is not as expected", False
+    kinds, reason = KNOWN.get(case.name, ((), ""))
+    if set(found) == set(kinds):
+        return (f"differs: {reason} ({', '.join(sorted(found))})" if found else "the same"), True
+    gone = sorted(set(kinds) - set(found))
+    new = sorted(set(found) - set(kinds))
+    words = [f"differs: {', '.join(new)}, which is not in KNOWN"] if new else []
+    words += [f"{', '.join(gone)} in KNOWN is equal now: take it out"] if gone else []
+    return "; ".join(words), False
+
+
+def compare(case):
+    folder = install(case)
+    theirs, ours = run_case(case, folder, False), run_case(case, folder, True)
+    found = differences(theirs, ours)
+    text, good = judge(case, theirs, found)
+    counts = sum(len(v) for v in theirs.outcomes.values())
+    plugin = f"{case.packages[0]} {version(case, folder)}"
+    return case.name, plugin, f"{counts} outcomes, exit {theirs.exit}", text, found, good
+
+
+def page(rows):
+    versions = BASE.versions()
+    named = ", ".join(f"{name} {versions[name]}" for name in ("python", "pytest", "pytest-xdist"))
+    lines = [
+        "# pytest's plugins, here and under pytest-xdist",
+        "",
+        "Made by `./setup matrix plugins`, which runs a small suite with each plugin by `pytest -n 2` and by",
+        "`farflung pytest -n 2`, and compares the outcome of each test, the exit status, the files that are left and",
+        f"what the terminal says. With {named}.",
+        "",
+        "| case | plugin | under xdist | here |",
+        "|---|---|---|---|",
+    ]
+    known = {}
+    if PAGE.exists():  # what was not compared this time stays as it was
+        known = {line.split(" | ")[0][2:]: line for line in PAGE.read_text().splitlines() if line.startswith("| ")}
+    for row in rows:
+        known[row[0]] = "| " + " | ".join(str(c).replace("|", "/") for c in row[:4]) + " |"
+    return "\n".join(lines + [known[case.name] for case in CASES if case.name in known]) + "\n"
+
+
+def main(names):
+    cases = [case for case in CASES if not names or case.name in names]
+    if not cases or len(cases) < len(set(names)):
+        say("known are: " + " ".join(case.name for case in CASES))
+        return 2
+    make_all([BASE])
+    seen = set()
+    for case in cases:  # one after another: cases may share a folder
+        if tuple(case.packages) not in seen:
+            seen.add(tuple(case.packages))
+            install(case)
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        rows = list(pool.map(compare, cases))
+    print(table(["case", "plugin", "under xdist", "here"], [row[:4] for row in rows]))
+    for name, _, _, _, found, _ in rows:
+        for kind, what in found.items():
+            print(f"{name}: {kind}: {what}")
+    bad = [row[0] for row in rows if not row[5]]
+    if not bad:
+        PAGE.write_text(page(rows))
+    same = sum(row[3] == "the same" for row in rows)
+    differ = len(rows) - same - len(bad)
+    say(f"{len(rows)} cases: {same} the same, {differ} differ as known, {len(bad)} wrong {' '.join(bad)}".rstrip())
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    obey_signals()
+    sys.exit(main(sys.argv[1:]))
