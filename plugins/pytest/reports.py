@@ -23,6 +23,18 @@ class Nowhere(io.TextIOBase):
         return len(text)
 
 
+def harmless(function):
+    """What it can't read of an odd report or header costs nobody anything: it would only be shown."""
+
+    def guarded(*args):
+        try:
+            return function(*args)
+        except Exception:
+            return None
+
+    return guarded
+
+
 class Silence:
     """A plugin that lets the terminal reporter, whichever plugin brings it, write to nowhere. It has
     to be there: plugins look for it, and so does pytest to explain an assertion (8.0 to 9.0)."""
@@ -34,6 +46,14 @@ class Silence:
             writer.hasmarkup = False  # FORCE_COLOR would put codes into messages
             writer.write = writer.line = self.write  # some µs of each test: columns, colours
             plugin._showfspath = plugin._show_progress_info = False
+            for name in (
+                "sessionstart", "collection_finish", "collectreport", "runtest_logreport",
+                "warning_recorded",
+            ):  # fmt: skip
+                caller = getattr(manager.hook, "pytest_" + name, None)
+                for impl in caller.get_hookimpls() if caller else ():
+                    if impl.plugin is plugin and not impl.hookwrapper:
+                        impl.function = harmless(impl.function)
 
     def write(self, *_, **__):
         pass
