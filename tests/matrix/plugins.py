@@ -24,27 +24,9 @@ LIMIT = 120  # s, of one run
 PAGE = TOP / "plugins" / "pytest" / "PLUGINS.md"
 
 # name: (kinds of differences, reason)
-NOT_REPLAYED = "reports are not replayed where the plugin's reporter listens"
 KNOWN = {
-    "cov": ({"files", "terminal"}, "no report is made; the workers' data is left behind"),
-    "cov-xml-branch": ({"files"}, "no report is made; the workers' data is left behind"),
-    "cov-html": ({"files"}, "no report is made"),
-    "cov-fail-under": ({"exit", "terminal"}, "the total isn't known, and so not judged"),
-    "rerunfailures": ({"outcomes", "terminal"}, "workers end: no port in workerinput"),
-    "retry": ({"outcomes", "terminal"}, "workers end: no port in workerinput"),
-    "randomly": ({"exit", "outcomes"}, "workers end: no seed in workerinput"),
-    "random-order": ({"exit", "outcomes", "terminal"}, "workers end: no seed in workerinput"),
-    "mypy": ({"outcomes", "terminal"}, "workers end: no key in workerinput"),
-    "metadata": ({"terminal"}, "the controller's header isn't shown"),
-    "html": ({"files"}, NOT_REPLAYED),
-    "json-report": ({"files"}, NOT_REPLAYED),
-    "reportlog": ({"files"}, NOT_REPLAYED),
-    "hypothesis": ({"terminal"}, "statistics are not shown"),
-    "sugar": ({"terminal"}, NOT_REPLAYED),
-    "github-actions-annotate-failures": ({"terminal"}, NOT_REPLAYED),
-    "bdd": ({"files"}, NOT_REPLAYED),
-    "instafail": ({"terminal"}, NOT_REPLAYED),
-    "subtests": ({"terminal"}, "subtests are not counted"),
+    "cov-fail-under": ({"outcomes"}, "JUnit has an error of the job itself for it"),
+    "rerunfailures": ({"outcomes"}, "xdist's JUnit has a test case for each rerun, ours one for each test"),
 }
 
 
