@@ -71,10 +71,13 @@ struct ff_foreign {
 
 struct ff_command {
 	const char *name;
-	const char *summary;		  /* one line, in `farflung --help` */
-	const char *synopsis;		  /* "[OPTIONS] [FILE]" */
-	const char *details;		  /* paragraphs behind the options; may be NULL */
-	const struct ff_option *options;  /* ends with name NULL */
+	const char *summary;		 /* one line, in `farflung --help` */
+	const char *synopsis;		 /* "[OPTIONS] [FILE]" */
+	const char *details;		 /* paragraphs behind the options; may be NULL */
+	const struct ff_option *options; /* ends with name NULL */
+	/* Long options that plugins of the foreign program have, too: these are meant behind "--".
+	 * Ends with NULL; NULL: none. */
+	const char *const *plugins_too;
 	const struct ff_foreign *foreign; /* ends with neither; NULL: none */
 	const char *foreign_program;	  /* whose they are: "pytest" */
 	/* argv: what follows the subcommand's name. Returns the exit code. */

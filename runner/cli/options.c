@@ -268,10 +268,21 @@ static int known_short(const struct parse *p, const char *word, const char *next
 	return 0;
 }
 
+static bool is_for_plugins(const struct ff_command *command, const struct ff_option *own)
+{
+	const char *const *name = command->plugins_too;
+
+	while (name && *name && strcmp(*name, own->name) != 0)
+		name++;
+	return name && *name;
+}
+
 static int known_long(const struct parse *p, const char *word, const char *next, bool *used)
 {
 	struct found found = find_long(p->command, word + 2, strcspn(word, "=") - 2);
 
+	if (found.own && is_for_plugins(p->command, found.own))
+		return ff_strv_add(p->rest, word); /* its value, if it is the next word, follows */
 	if (found.own || found.foreign)
 		return parse_long(p, word, next, used);
 	return ff_strv_add(p->rest, word);

@@ -429,7 +429,7 @@ def test_what_tests_print_is_among_its_lines(farflung, python, quiet):
 
 def test_addopts_of_the_environment_are_read_once(farflung, python):
     make(farflung, conftest=HEARS, suite="import pytest\n@pytest.mark.flaky_here\ndef test_a(): pass\n")
-    farflung.env["PYTEST_ADDOPTS"] = "--retries 1 --junit-prefix x -v --testrunuid mine"
+    farflung.env["PYTEST_ADDOPTS"] = "--maxfail 5 --junit-prefix x -v --testrunuid mine"
     done = run(farflung, python, code=0)
     assert last_line(done) == "farflung: 1 passed (exit 0)"
 

@@ -274,3 +274,17 @@ def test_collect_only_elsewhere(three, python):
     for i in range(3):
         assert done.stdout.count(f"test_three.py::test_i[{i}]\n") == 1
     assert ran(three) == []
+
+
+@pytest.mark.parametrize("where", ["behind", "environment"])
+def test_what_plugins_call_so_too_is_theirs(farflung, python, where):
+    """--timeout and --retries are ours on our command line, and a plugin's where pytest's words stand."""
+    write(farflung.cwd / "conftest.py",
+          "def pytest_addoption(parser):\n    parser.addoption('--timeout')\n    parser.addoption('--retries', type=int)\n")
+    write(farflung.cwd / "test_a.py",
+          "def test_a(request):\n    assert request.config.option.timeout == '7'\n    assert request.config.option.retries == 3\n")
+    words = ["--timeout=7", "--retries", "3"]
+    if where == "environment":
+        farflung.env["PYTEST_ADDOPTS"] = " ".join(words)
+        words = []
+    farflung.run("pytest", "-n", 1, "--python", python, "--front", "never", "--", *words, code=0)
