@@ -60,7 +60,7 @@ static void finish_if_complete(struct ff_process *process)
 		process->ops->finished(process, process->ctx);
 }
 
-static void on_exit_seen(struct ff_process *process)
+static void tell_exit(struct ff_process *process)
 {
 	process->exited = true;
 	if (process->freed) {
@@ -71,6 +71,15 @@ static void on_exit_seen(struct ff_process *process)
 	if (process->ops->exited)
 		process->ops->exited(process, process->ctx);
 	finish_if_complete(process);
+}
+
+static void on_exit_seen(struct ff_process *process)
+{
+	/* A handle in spirit: the memory must survive its own callbacks. */
+	process->handles++;
+	tell_exit(process);
+	process->handles--;
+	release_if_done(process);
 }
 
 /* Whether it has exited; its status is then filled in, and the zombie still there. */
@@ -106,11 +115,7 @@ static void on_pidfd(struct ff_watch *watch, int events)
 	ff_watch_close(watch);
 	close(process->pidfd);
 	process->pidfd = -1;
-	/* A handle in spirit: the memory must survive its own callbacks. */
-	process->handles++;
 	on_exit_seen(process);
-	process->handles--;
-	release_if_done(process);
 }
 
 static bool watch_pidfd(struct ff_process *process)
@@ -153,11 +158,7 @@ static void on_sigchld(uv_signal_t *signal, int signum)
 		struct ff_process *process = ff_container_of(exited.next, struct ff_process, node);
 
 		ff_list_del(&process->node);
-		/* A handle in spirit: the memory must survive its own callbacks. */
-		process->handles++;
 		on_exit_seen(process);
-		process->handles--;
-		release_if_done(process);
 	}
 	if (ff_list_empty(&reaper->processes))
 		uv_signal_stop(signal);
