@@ -51,7 +51,7 @@ static struct execution *follower_of(const struct ff_engine *e, const struct exe
 
 struct execution *ff_ahead_pass(struct ff_engine *e, struct execution *execution)
 {
-	struct execution *follower = execution->placement.ahead ? NULL : follower_of(e, execution);
+	struct execution *follower = follower_of(e, execution);
 
 	if (follower)
 		ff_sched_pass(&execution->placement, &follower->placement);

@@ -4,25 +4,6 @@
 #include "base/alloc.h"
 #include "dispatch/private.h"
 
-static struct engine_job *job_of(const struct ff_engine *e, const struct session *session)
-{
-	return &e->jobs[session->placement.job];
-}
-
-static struct ff_event about(const struct ff_engine *e, const struct session *session,
-			     enum ff_event_kind kind)
-{
-	const struct ff_worker_record *worker = &e->state->workers[session->record];
-
-	return (struct ff_event){.kind = kind,
-				 .job = e->state->jobs[worker->job].name,
-				 .job_id = worker->job + 1,
-				 .host = e->state->hosts[worker->host].name,
-				 .host_id = worker->host + 1,
-				 .worker = worker->name,
-				 .worker_id = session->record + 1};
-}
-
 static void ask_ids(struct ff_engine *e, const struct session *session)
 {
 	struct ff_order order = {.kind = FF_ORDER_ASK_IDS, .worker = session->record};
@@ -34,7 +15,7 @@ static void ask_ids(struct ff_engine *e, const struct session *session)
 
 void ff_collect_started(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
-	struct ff_event event = about(e, session, FF_EVENT_WORKER_STARTED);
+	struct ff_event event = ff_run_session_event(e, session, FF_EVENT_WORKER_STARTED);
 
 	if (e->state->workers[session->record].state != FF_WORKER_OPENING)
 		return;
@@ -48,7 +29,7 @@ void ff_collect_started(struct ff_engine *e, struct session *session, const stru
 static void emit_collected(struct ff_engine *e, const struct session *session,
 			   const struct ff_input *input, bool again)
 {
-	struct ff_event event = about(e, session, FF_EVENT_COLLECTED);
+	struct ff_event event = ff_run_session_event(e, session, FF_EVENT_COLLECTED);
 
 	event.u.collected.count =
 		ff_spread_count(e, session->placement.job, input->u.collected.count);
@@ -61,7 +42,7 @@ static void emit_collected(struct ff_engine *e, const struct session *session,
 
 void ff_collect_digest(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
-	struct engine_job *job = job_of(e, session);
+	struct engine_job *job = ff_run_session_job(e, session);
 	const struct ff_job_record *record = &e->state->jobs[session->placement.job];
 	enum ff_worker_state state = e->state->workers[session->record].state;
 	bool again;
@@ -87,7 +68,7 @@ void ff_collect_digest(struct ff_engine *e, struct session *session, const struc
 
 void ff_collect_ask_another(struct ff_engine *e, struct session *session)
 {
-	struct engine_job *job = job_of(e, session);
+	struct engine_job *job = ff_run_session_job(e, session);
 	const struct ff_job_record *record = &e->state->jobs[session->placement.job];
 	struct ff_list *pos;
 
@@ -166,7 +147,7 @@ static void know_names(struct ff_engine *e, uint32_t number, const struct ff_inp
 void ff_collect_ids(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
 	uint32_t number = session->placement.job;
-	struct engine_job *job = job_of(e, session);
+	struct engine_job *job = ff_run_session_job(e, session);
 	const struct ff_job_record *record = &e->state->jobs[number];
 	struct ff_list *pos, *tmp;
 
@@ -196,11 +177,11 @@ void ff_collect_ids(struct ff_engine *e, struct session *session, const struct f
 
 void ff_collect_problem(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
-	struct ff_event event = about(e, session, FF_EVENT_COLLECT_PROBLEM);
+	struct ff_event event = ff_run_session_event(e, session, FF_EVENT_COLLECT_PROBLEM);
 
 	/* Every worker collects everything, so every worker has the same problems: the first one
 	 * tells. */
-	if (!ff_engine_first(job_of(e, session), input->u.problem.nodeid))
+	if (!ff_engine_first(ff_run_session_job(e, session), input->u.problem.nodeid))
 		return;
 	event.u.collect_problem.nodeid = input->u.problem.nodeid;
 	event.u.collect_problem.message = input->u.problem.message;

@@ -6,46 +6,6 @@
 #include "base/alloc.h"
 #include "dispatch/private.h"
 
-static struct ff_worker_record *record_of(const struct ff_engine *e, const struct session *session)
-{
-	return &e->state->workers[session->record];
-}
-
-static struct engine_job *job_of(const struct ff_engine *e, const struct session *session)
-{
-	return &e->jobs[session->placement.job];
-}
-
-static struct ff_queues *queues_of(const struct ff_engine *e, const struct session *session)
-{
-	return ff_sched_queues(e->sched, session->placement.job);
-}
-
-static struct ff_event about(const struct ff_engine *e, const struct session *session,
-			     enum ff_event_kind kind)
-{
-	return (struct ff_event){
-		.kind = kind,
-		.job = e->state->jobs[session->placement.job].name,
-		.job_id = session->placement.job + 1,
-		.host = e->state->hosts[session->placement.host].name,
-		.host_id = session->placement.host + 1,
-		.worker = record_of(e, session)->name,
-		.worker_id = session->record + 1,
-	};
-}
-
-static struct unit_at at_of(const struct session *session, uint32_t unit)
-{
-	return (struct unit_at){session->placement.job,
-				unit,
-				session->placement.host,
-				session->record,
-				NULL,
-				false,
-				false};
-}
-
 void ff_run_session_free(struct ff_engine *e, struct session *session)
 {
 	ff_engine_not_due(e, &session->timeout);
@@ -62,11 +22,11 @@ void ff_run_session_free(struct ff_engine *e, struct session *session)
 void ff_run_session_take_out(struct ff_engine *e, struct session *session, uint32_t running,
 			     bool host_lost)
 {
-	struct engine_job *job = job_of(e, session);
+	struct engine_job *job = ff_run_session_job(e, session);
 	uint32_t number = session->placement.job;
 
 	if (session->up)
-		ff_queues_worker_down(queues_of(e, session), session->number, running);
+		ff_queues_worker_down(ff_run_session_queues(e, session), session->number, running);
 	else
 		ff_sched_session_up(e->sched, number);
 	if (job->ids_from == session->record)
@@ -89,7 +49,7 @@ static const char *seconds(struct ff_engine *e, int64_t us)
 static const char *words_of(struct ff_engine *e, const struct session *session, const char *reason)
 {
 	uint32_t job = session->placement.job;
-	const char *worker = record_of(e, session)->name;
+	const char *worker = ff_run_session_record(e, session)->name;
 	const char *host = e->state->hosts[session->placement.host].name;
 
 	if (session->timed_out)
@@ -98,16 +58,16 @@ static const char *words_of(struct ff_engine *e, const struct session *session, 
 				      worker, host);
 	if (ff_engine_killing(e))
 		return "interrupted";
-	return ff_engine_text(e, "worker '%s' on host %s crashed while running '%s': %s", worker,
-			      host, ff_engine_unit_name(e, job, record_of(e, session)->unit),
-			      reason);
+	return ff_engine_text(
+		e, "worker '%s' on host %s crashed while running '%s': %s", worker, host,
+		ff_engine_unit_name(e, job, ff_run_session_record(e, session)->unit), reason);
 }
 
 /* The unit that was running when the worker died by itself, or was killed. */
 void ff_run_session_report(struct ff_engine *e, struct session *session, const char *reason,
 			   const struct ff_input *input)
 {
-	struct unit_at at = at_of(session, record_of(e, session)->unit);
+	struct unit_at at = ff_run_session_unit(session, ff_run_session_record(e, session)->unit);
 	const char *said = input ? input->u.ended.said : NULL;
 	struct ff_result result = {.outcome = session->timed_out     ? FF_OUTCOME_TIMEOUT
 					      : ff_engine_killing(e) ? FF_OUTCOME_LOST
@@ -130,7 +90,7 @@ void ff_run_session_report(struct ff_engine *e, struct session *session, const c
 static void emit_ended(struct ff_engine *e, const struct session *session, const char *reason,
 		       const struct ff_input *input)
 {
-	struct ff_event event = about(e, session, FF_EVENT_WORKER_ENDED);
+	struct ff_event event = ff_run_session_event(e, session, FF_EVENT_WORKER_ENDED);
 
 	event.u.worker_ended.crashed =
 		reason && !ff_engine_killing(e) && !(input && input->u.ended.host_lost);
@@ -145,7 +105,7 @@ void ff_run_session_over(struct ff_engine *e, struct session *session, const cha
 			 const struct ff_input *input)
 {
 	uint32_t job = session->placement.job, host = session->placement.host;
-	uint32_t running = record_of(e, session)->unit;
+	uint32_t running = ff_run_session_record(e, session)->unit;
 	bool runs = ff_run_session_runs(e, session);
 
 	if (!session->finished)
@@ -165,8 +125,8 @@ void ff_run_session_over(struct ff_engine *e, struct session *session, const cha
 void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alone,
 			 const char *reason)
 {
-	struct ff_event event = about(e, session, FF_EVENT_WORKER_ENDED);
-	struct unit_at at = at_of(session, record_of(e, session)->unit);
+	struct ff_event event = ff_run_session_event(e, session, FF_EVENT_WORKER_ENDED);
+	struct unit_at at = ff_run_session_unit(session, ff_run_session_record(e, session)->unit);
 	int64_t took = e->now.mono_us - session->started_us;
 	bool runs = ff_run_session_runs(e, session);
 	uint32_t job = session->placement.job;
@@ -192,11 +152,12 @@ void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alon
 bool ff_run_session_hold(struct ff_engine *e, struct session *session, const char *reason,
 			 const struct ff_input *input)
 {
-	uint32_t unit = record_of(e, session)->unit;
+	uint32_t unit = ff_run_session_record(e, session)->unit;
 	struct ff_input *held;
 
 	if (!ff_run_session_runs(e, session) || ff_engine_killing(e) ||
-	    job_of(e, session)->stopped || ff_unit_may_retry(e, session->placement.job, unit))
+	    ff_run_session_job(e, session)->stopped ||
+	    ff_unit_may_retry(e, session->placement.job, unit))
 		return false;
 	if (!ff_front_ask(e, session, unit, words_of(e, session, reason)))
 		return false;

@@ -5,22 +5,37 @@
 #include "base/alloc.h"
 #include "dispatch/private.h"
 
-static struct ff_worker_record *record_of(const struct ff_engine *e, const struct session *session)
+struct ff_worker_record *ff_run_session_record(const struct ff_engine *e,
+					       const struct session *session)
 {
 	return &e->state->workers[session->record];
 }
 
-static struct engine_job *job_of(const struct ff_engine *e, const struct session *session)
+struct engine_job *ff_run_session_job(const struct ff_engine *e, const struct session *session)
 {
 	return &e->jobs[session->placement.job];
 }
 
-static struct ff_queues *queues_of(const struct ff_engine *e, const struct session *session)
+struct ff_queues *ff_run_session_queues(const struct ff_engine *e, const struct session *session)
 {
 	return ff_sched_queues(e->sched, session->placement.job);
 }
 
-static struct unit_at at_of(const struct session *session, uint32_t unit)
+struct ff_event ff_run_session_event(const struct ff_engine *e, const struct session *session,
+				     enum ff_event_kind kind)
+{
+	return (struct ff_event){
+		.kind = kind,
+		.job = e->state->jobs[session->placement.job].name,
+		.job_id = session->placement.job + 1,
+		.host = e->state->hosts[session->placement.host].name,
+		.host_id = session->placement.host + 1,
+		.worker = ff_run_session_record(e, session)->name,
+		.worker_id = session->record + 1,
+	};
+}
+
+struct unit_at ff_run_session_unit(const struct session *session, uint32_t unit)
 {
 	return (struct unit_at){session->placement.job,
 				unit,
@@ -38,7 +53,7 @@ struct session *ff_run_session_of(const struct ff_engine *e, uint32_t record)
 
 bool ff_run_session_runs(const struct ff_engine *e, const struct session *session)
 {
-	return record_of(e, session)->state == FF_WORKER_RUNNING;
+	return ff_run_session_record(e, session)->state == FF_WORKER_RUNNING;
 }
 
 /* --- orders --- */
@@ -100,8 +115,8 @@ void ff_run_session_start(struct ff_engine *e, const struct ff_placement *placem
 /* Nothing is left to give out, but another session may have more than it gets to soon. */
 static void recall_for(struct ff_engine *e, struct session *thief)
 {
-	struct ff_recall recall = ff_queues_recall(queues_of(e, thief), thief->number);
-	struct engine_job *job = job_of(e, thief);
+	struct ff_recall recall = ff_queues_recall(ff_run_session_queues(e, thief), thief->number);
+	struct engine_job *job = ff_run_session_job(e, thief);
 	struct ff_list *pos;
 
 	if (ff_list_empty(&thief->idle))
@@ -126,7 +141,7 @@ static void feed(struct ff_engine *e, struct session *session)
 	ff_list_del(&session->idle);
 	if (!session->up || session->told_end)
 		return;
-	batch = ff_queues_next(queues_of(e, session), session->number);
+	batch = ff_queues_next(ff_run_session_queues(e, session), session->number);
 	if (batch.len > 0)
 		order_units(e, session->record, FF_ORDER_GIVE, batch.units, batch.len);
 	if (batch.end) {
@@ -169,11 +184,11 @@ void ff_run_session_feed_moved(struct ff_engine *e, uint32_t job)
 
 void ff_run_session_up(struct ff_engine *e, struct session *session)
 {
-	struct engine_job *job = job_of(e, session);
+	struct engine_job *job = ff_run_session_job(e, session);
 	const struct ff_placement *at = &session->placement;
 
 	session->up = true;
-	ff_queues_worker_up(queues_of(e, session), session->number, at->alone,
+	ff_queues_worker_up(ff_run_session_queues(e, session), session->number, at->alone,
 			    at->anywhere ? FF_NOBODY : at->host);
 	ff_sched_session_up(e->sched, session->placement.job);
 	if (job->stopped)
@@ -184,7 +199,7 @@ void ff_run_session_up(struct ff_engine *e, struct session *session)
 
 void ff_run_session_stop(struct ff_engine *e, struct session *session)
 {
-	enum ff_worker_state state = record_of(e, session)->state;
+	enum ff_worker_state state = ff_run_session_record(e, session)->state;
 	bool waits = session->asks_front && !session->front_answered;
 
 	if (state == FF_WORKER_ENDED || (state == FF_WORKER_OPENING && !waits) ||
@@ -207,7 +222,7 @@ void ff_run_session_due(struct ff_engine *e, struct session *session, enum due k
 		 * reported. */
 		session->wants = false;
 		order(e, session, FF_ORDER_IDLE);
-	} else if (kind == DUE_SESSION && (e->full || job_of(e, session)->front.full)) {
+	} else if (kind == DUE_SESSION && (e->full || ff_run_session_job(e, session)->front.full)) {
 		ff_engine_due(e, &session->timeout, e->now.mono_us + GRACE_US);
 	} else if (kind == DUE_SESSION && ff_run_session_runs(e, session)) {
 		session->timed_out = true;
@@ -219,9 +234,9 @@ void ff_run_session_due(struct ff_engine *e, struct session *session, enum due k
 
 static void opened(struct ff_engine *e, struct session *session)
 {
-	if (record_of(e, session)->state != FF_WORKER_OPENING || session->told_end)
+	if (ff_run_session_record(e, session)->state != FF_WORKER_OPENING || session->told_end)
 		return;
-	if (!ff_engine_stopping(e) && !job_of(e, session)->stopped) {
+	if (!ff_engine_stopping(e) && !ff_run_session_job(e, session)->stopped) {
 		order(e, session, FF_ORDER_START_SESSION);
 		return;
 	}
@@ -244,7 +259,8 @@ static void ended(struct ff_engine *e, struct session *session, const struct ff_
 		return;
 	if (input->u.ended.failed_open) {
 		/* One interpreter that won't start is no better at the next attempt. */
-		ff_host_unfit(e, session->placement.host, job_of(e, session)->payload, error);
+		ff_host_unfit(e, session->placement.host, ff_run_session_job(e, session)->payload,
+			      error);
 		ff_run_session_over(e, session, error, input);
 		return;
 	}
@@ -258,7 +274,7 @@ static void ended(struct ff_engine *e, struct session *session, const struct ff_
 static void unit_began(struct ff_engine *e, struct session *session, uint32_t index)
 {
 	uint32_t unit = ff_spread_unit(e, session, index);
-	struct unit_at at = at_of(session, unit);
+	struct unit_at at = ff_run_session_unit(session, unit);
 	int64_t limit = e->opts.plan->jobs[at.job].config->timeout_us;
 	const struct ff_job_record *job = &e->state->jobs[at.job];
 
@@ -273,13 +289,13 @@ static void unit_began(struct ff_engine *e, struct session *session, uint32_t in
 
 static void unit_ended(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
-	struct unit_at at = at_of(session, ff_spread_unit(e, session, input->unit));
+	struct unit_at at = ff_run_session_unit(session, ff_spread_unit(e, session, input->unit));
 
-	if (!ff_run_session_runs(e, session) || record_of(e, session)->unit != at.unit)
+	if (!ff_run_session_runs(e, session) || ff_run_session_record(e, session)->unit != at.unit)
 		return;
 	session->served = true;
 	ff_engine_not_due(e, &session->timeout);
-	ff_queues_done(queues_of(e, session), session->number, at.unit,
+	ff_queues_done(ff_run_session_queues(e, session), session->number, at.unit,
 		       input->u.result->duration_us);
 	ff_unit_finished(e, &at, input->u.result);
 	feed(e, session);
@@ -292,7 +308,7 @@ static void wants(struct ff_engine *e, struct session *session)
 		return;
 	session->wants = true;
 	ff_engine_due(e, &session->want, e->now.mono_us + WANT_US);
-	ff_queues_hungry(queues_of(e, session), session->number);
+	ff_queues_hungry(ff_run_session_queues(e, session), session->number);
 	feed(e, session);
 }
 
@@ -301,9 +317,9 @@ static void returned(struct ff_engine *e, struct session *session, const struct 
 	if (!session->up)
 		return;
 	/* Where each worker runs everything it is asked for nothing. */
-	if (job_of(e, session)->each == 0)
-		ff_queues_returned(queues_of(e, session), session->number, input->u.returned.units,
-				   input->u.returned.len);
+	if (ff_run_session_job(e, session)->each == 0)
+		ff_queues_returned(ff_run_session_queues(e, session), session->number,
+				   input->u.returned.units, input->u.returned.len);
 	ff_run_session_feed_idle(e, session->placement.job);
 	ff_sched_wake(e->sched, session->placement.job);
 }
@@ -333,14 +349,15 @@ static void finished(struct ff_engine *e, struct session *session, const struct 
 	/* Errors of collection were told one by one. */
 	if ((bad || (early && stop && *stop)) && e->state->jobs[number].problems == 0)
 		ff_job_stop(e, number, FF_REASON_SESSION,
-			    ff_engine_text(e, "%s: %s", record_of(e, session)->name,
+			    ff_engine_text(e, "%s: %s", ff_run_session_record(e, session)->name,
 					   stop && *stop
 						   ? stop
 						   : ff_engine_text(e, "exit status %d",
 								    input->u.finished.exitstatus)));
 	else if (stop && *stop && !job->stopped && e->state->jobs[number].problems == 0)
 		ff_job_stop(e, number, FF_REASON_MAXFAIL,
-			    ff_engine_text(e, "%s stopped: %s", record_of(e, session)->name, stop));
+			    ff_engine_text(e, "%s stopped: %s",
+					   ff_run_session_record(e, session)->name, stop));
 	ff_run_session_feed_moved(e, number);
 }
 
@@ -348,14 +365,14 @@ static void failed(struct ff_engine *e, struct session *session, const struct ff
 {
 	ff_job_error(e, session->placement.job, input->u.error.why, input->u.error.text);
 	if (!session->finished)
-		ff_run_session_take_out(e, session, record_of(e, session)->unit, false);
+		ff_run_session_take_out(e, session, ff_run_session_record(e, session)->unit, false);
 	session->finished = true;
 	session->up = false;
 }
 
 static void missing(struct ff_engine *e, struct session *session, const char *text)
 {
-	ff_host_unfit(e, session->placement.host, job_of(e, session)->payload, text);
+	ff_host_unfit(e, session->placement.host, ff_run_session_job(e, session)->payload, text);
 	if (!session->finished)
 		ff_run_session_take_out(e, session, FF_NOBODY, false);
 	session->finished = true;
@@ -378,7 +395,8 @@ static bool collect_input(struct ff_engine *e, struct session *session,
 {
 	switch (input->kind) {
 	case FF_INPUT_SESSION_ONLY_COLLECTS:
-		job_of(e, session)->collect_only = job_of(e, session)->given_up = true;
+		ff_run_session_job(e, session)->collect_only =
+			ff_run_session_job(e, session)->given_up = true;
 		return true;
 	case FF_INPUT_SESSION_SETTINGS:
 		ff_spread_settings(e, session, input);

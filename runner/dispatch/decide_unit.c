@@ -94,9 +94,8 @@ void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, con
 	event.u.unit_lost.duration_us = duration_us;
 	ff_engine_emit(e, &event);
 	ff_job_touch(e, at->job);
-	if (unit->alone < UNIT_ALONE_MAX)
-		ff_front_unit_lost(e, at, reason);
 	if (unit->alone < UNIT_ALONE_MAX) {
+		ff_front_unit_lost(e, at, reason);
 		/* Of a job that is stopped it is told with all that did not run. */
 		if (!e->jobs[at->job].stopped)
 			ff_sched_again(e->sched, at->job, at->unit, true, at->host);

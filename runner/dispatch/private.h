@@ -276,6 +276,14 @@ void ff_ahead_returned(struct ff_engine *e, const struct ff_input *input);
 /* --- decide_session.c --- */
 void ff_run_session_start(struct ff_engine *e, const struct ff_placement *placement);
 struct session *ff_run_session_of(const struct ff_engine *e, uint32_t record);
+struct ff_worker_record *ff_run_session_record(const struct ff_engine *e,
+					       const struct session *session);
+struct engine_job *ff_run_session_job(const struct ff_engine *e, const struct session *session);
+struct ff_queues *ff_run_session_queues(const struct ff_engine *e, const struct session *session);
+/* About its job, host and worker. */
+struct ff_event ff_run_session_event(const struct ff_engine *e, const struct session *session,
+				     enum ff_event_kind kind);
+struct unit_at ff_run_session_unit(const struct session *session, uint32_t unit);
 void ff_run_session_input(struct ff_engine *e, const struct ff_input *input);
 void ff_run_session_due(struct ff_engine *e, struct session *session, enum due kind);
 void ff_run_session_stop(struct ff_engine *e, struct session *session);
