@@ -49,6 +49,32 @@ class Ending:
         self.words = self.words or words
         self.send("trouble", text if hook is None else "in %s:\n%s" % (hook, text))
 
+    def caught(self, exc):
+        """What pytest itself would make of it."""
+        import pytest
+        from _pytest.config import ConftestImportFailure
+
+        if isinstance(exc, ConftestImportFailure):
+            self.usage(conftest_error(exc))
+        elif isinstance(exc, pytest.UsageError):
+            self.usage("\n".join(str(arg) for arg in exc.args))
+        elif isinstance(exc, pytest.exit.Exception):
+            self.exit(exc)
+        else:
+            self.trouble(exc)
+
+    def unconfigure(self, config):
+        """None: there is nothing to unconfigure."""
+        import pytest
+
+        for _ in range(2 if config is not None else 0):  # once more for what follows one that failed
+            try:
+                config._ensure_unconfigure()
+            except pytest.exit.Exception as exc:
+                self.exit(exc)
+            except BaseException as exc:
+                self.trouble(exc)
+
 
 class Innermost:
     """Within all wrappers of the session's end: one that lets an exception through, as pytest 7's own

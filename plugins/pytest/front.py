@@ -524,7 +524,6 @@ def become_controller(config, kw):
 def run_front(channel, kw):
     """Gives (the front or None, the session's ending)."""
     import pytest
-    from _pytest.config import ConftestImportFailure
 
     config = None
     ending = Ending(channel)
@@ -541,21 +540,9 @@ def run_front(channel, kw):
         entry = Entry((channel, config, kw), ending)
         config.pluginmanager.register(entry, "farflung-entry")
         ending.set_status(config.hook.pytest_cmdline_main(config=config))
-    except ConftestImportFailure as exc:
-        ending.usage(conftest_error(exc))
-    except pytest.UsageError as exc:
-        ending.usage("\n".join(str(arg) for arg in exc.args))
-    except pytest.exit.Exception as exc:
-        ending.exit(exc)
     except BaseException as exc:
-        ending.trouble(exc)
-    for _ in range(2 if config is not None else 0):  # once more for what follows one that failed
-        try:
-            config._ensure_unconfigure()
-        except pytest.exit.Exception as exc:
-            ending.exit(exc)
-        except BaseException as exc:
-            ending.trouble(exc)
+        ending.caught(exc)
+    ending.unconfigure(config)
     return entry and entry.front, ending
 
 

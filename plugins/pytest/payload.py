@@ -501,9 +501,6 @@ def make_worker(channel, config, kw, settings):
 
 def session(channel, kw):
     """Run one pytest session; gives (its worker or None, its ending)."""
-    import pytest
-    from _pytest.config import ConftestImportFailure
-
     config = worker = None
     ending = Ending(channel)
     try:
@@ -522,21 +519,9 @@ def session(channel, kw):
         ending.set_status(config.hook.pytest_cmdline_main(config=config))
     except Dismissed:
         pass
-    except ConftestImportFailure as exc:
-        ending.usage(conftest_error(exc))
-    except pytest.UsageError as exc:
-        ending.usage("\n".join(str(arg) for arg in exc.args))
-    except pytest.exit.Exception as exc:
-        ending.exit(exc)
     except BaseException as exc:
-        ending.trouble(exc)
-    for _ in range(2 if config is not None else 0):  # once more for what follows one that failed
-        try:
-            config._ensure_unconfigure()
-        except pytest.exit.Exception as exc:
-            ending.exit(exc)
-        except BaseException as exc:
-            ending.trouble(exc)
+        ending.caught(exc)
+    ending.unconfigure(config)
     return worker, ending
 
 
