@@ -334,19 +334,21 @@ const struct ff_command ff_command_pytest = {
 	.name = "pytest",
 	.summary = "Spread a pytest run over local and remote workers.",
 	.synopsis = "[OPTIONS] [PYTEST_OPTIONS] [FILE_OR_DIR...] [-- PYTEST_ARGS...]",
-	.details = "Names and meanings are pytest-xdist's. The workers need pytest, nothing else. "
-		   "pytest's own\n"
-		   "options (-k, -m, -s, --lf, --tb=short, ...) and words that are no option go to "
-		   "pytest. Those of\n"
-		   "other plugins belong after --, where all of the above are understood, too, but "
-		   "for --timeout and\n"
-		   "--retries, which are plugins' there. PYTEST_ADDOPTS is read like that; of "
-		   "addopts in a file --dist chooses how tests are spread, and "
-		   "-n how many of the\n"
-		   "workers are used. With --pdb, --trace, --setup-only, and what only shows "
-		   "something (--version, --fixtures,\n"
-		   "--markers, --cache-show, --setup-plan, and --help behind --) one plain pytest "
-		   "runs here.\n",
+	.details =
+		"Names and meanings are pytest-xdist's. The workers need pytest, nothing else. "
+		"pytest's own\n"
+		"options (-k, -m, -s, --lf, --tb=short, ...) and words that are no option go to "
+		"pytest. Those of\n"
+		"other plugins belong after --, where all of the above are understood, too, but "
+		"for --timeout and\n"
+		"--retries, which are plugins' there. PYTEST_ADDOPTS is read like that; of addopts "
+		"in a file --dist\n"
+		"chooses how tests are spread, and -n how many of the workers are used. With "
+		"--pdb, "
+		"--trace,\n"
+		"--setup-only, and what only shows something (--version, --fixtures, --markers, "
+		"--cache-show,\n"
+		"--setup-plan, and --help behind --) one plain pytest runs here.\n",
 	.options = options,
 	.plugins_too = plugins_too,
 	.foreign = ff_pytest_options,
