@@ -1,6 +1,6 @@
-/* What a command costs at the least: posix_spawn of /bin/true with its output captured through a
- * pipe that is read to its end, PARALLEL at a time, and nothing else. The measure for the runner.
- * bench_limit [JOBS [PARALLEL]] */
+/* What a command costs at the least: posix_spawn of /bin/true with its output on a pipe that is
+ * read to its end, PARALLEL at a time, and nothing else. The measures for the runner: this, and
+ * with -u the same without anybody who reads. bench_limit [-u] [JOBS [PARALLEL]] */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -88,16 +88,33 @@ static void run(int jobs, int parallel)
 	}
 }
 
+static void run_unread(int jobs, int parallel)
+{
+	struct slot slot;
+	int started = 0, status;
+
+	for (int ended = 0; ended < jobs; ended++) {
+		for (; started < jobs && started - ended < parallel; started++) {
+			start(&slot);
+			close(slot.output);
+		}
+		if (wait(&status) < 0 || status != 0)
+			die("/bin/true failed", errno);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	int jobs = argc > 1 ? atoi(argv[1]) : 3000, parallel = argc > 2 ? atoi(argv[2]) : 2;
+	bool unread = argc > 1 && !strcmp(argv[1], "-u");
+	int jobs = argc > 1 + unread ? atoi(argv[1 + unread]) : 3000;
+	int parallel = argc > 2 + unread ? atoi(argv[2 + unread]) : 2;
 	int64_t began = ff_clock_us();
 
 	if (jobs < 1 || parallel < 1 || parallel > PARALLEL_MAX) {
-		fprintf(stderr, "usage: bench_limit [JOBS [PARALLEL]]\n");
+		fprintf(stderr, "usage: bench_limit [-u] [JOBS [PARALLEL]]\n");
 		return 2;
 	}
-	run(jobs, parallel);
+	(unread ? run_unread : run)(jobs, parallel);
 	printf("jobs_per_s %.0f\n",
 	       (double)jobs * (double)FF_SECOND_US / (double)(ff_clock_us() - began));
 	return 0;
