@@ -13,7 +13,7 @@
 #           ("stop", text)               why the run stops early
 #           ("end", interrupted, text)   all is told
 # Sent:     ("ready", {rootdir, wants_starts, header})
-#           ("to", id, {workerinput, basetemp, ids, starts})   what that worker waits for
+#           ("to", id, {workerinput, basetemp, ids, starts, color})   what that worker waits for
 #           ("again", nodeid)            a plugin wants a crashed test to be run again
 #           ("settled", nodeid)          that crash is dealt with; no again comes for it any more
 #           ("stop", text)               a plugin wants the run to stop
@@ -114,6 +114,7 @@ class Front:
         self.crashed = deque()  # who has not been replaced
         self.collect_reports = set()
         self.seen = set()  # node ids
+        self.warned = {}  # how often, outside of tests
         self.not_run = []
         self.failed = False  # a test, or a collection
         self.ran = False
@@ -170,6 +171,11 @@ class Front:
             for nodeid, _ in self.not_run if self.verbose > 0 else ():
                 terminalreporter.write_line("NOT RUN %s" % nodeid)
 
+    def pytest_warning_recorded(self, warning_message, nodeid):
+        if not nodeid:
+            key = clean(warning_message.filename), warning_message.lineno, clean(warning_message.message)
+            self.warned[key] = self.warned.get(key, 0) + 1
+
     def pytest_internalerror(self, excrepr):
         crash = getattr(excrepr, "reprcrash", None)
         text = clean(excrepr)
@@ -181,9 +187,7 @@ class Front:
         """Around all others."""
         if self.broken and session.exitstatus in (0, 1, 5):
             session.exitstatus = 3
-        plugin = self.config.pluginmanager.getplugin("nfplugin")
-        if self.seen and isinstance(getattr(plugin, "cached_nodeids", None), set):
-            plugin.cached_nodeids.update(self.seen)
+        fill_cache(self.config.pluginmanager, self.seen, self.config.option.dist == "loadgroup")
         before = session.exitstatus
         yield
         if session.exitstatus != before:
@@ -273,6 +277,7 @@ class Front:
             "basetemp": basetemp,
             "ids": self.wants_ids,
             "starts": self.wants_starts,
+            "color": self.config.option.color,
         })  # fmt: skip
 
     def on_from(self, id, value):
@@ -303,6 +308,11 @@ class Front:
         self.failed = self.failed or report.failed
 
     def from_warning(self, node, warning, when, nodeid, location):
+        if not nodeid:
+            key = warning["filename"], warning["lineno"], warning["text"]
+            node.warned[key] = node.warned.get(key, 0) + 1
+            if node.warned[key] <= self.warned.get(key, 0):
+                return  # another worker's was the same, or the session's own
         self.config.hook.pytest_warning_recorded.call_historic(
             kwargs={
                 "warning_message": warning_of(warning), "when": when, "nodeid": nodeid,

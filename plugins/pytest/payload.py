@@ -3,8 +3,11 @@
 # puts reports.py, ending.py, stand_in.py, spread.py, live.py, need.py and relay.py before it.
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
-#           ("collected", {digest, count, deselected, errors, collectonly, rootdir, plugins, header,
-#                          python, executable, implementation, pytest, platform, pid, spread})
+#           ("collected", {digest, count, deselected, errors, collectonly, rootdir, cache, suffixed,
+#                          junit_family, plugins, header, python, executable, implementation, pytest, platform,
+#                          pid, spread})
+#             cache: where pytest keeps it, from the working directory, or None; suffixed: None, or
+#             "yes": ids have something behind them that is not pytest's
 #             spread: how its settings (addopts) want it spread: {dist or None, workers or -1,
 #             scopes: whether it knows what belongs together, notes: [line, …]}
 #           ("ids", [node id, …], [what each belongs to, …] or None)            answers
@@ -19,6 +22,7 @@
 #           ("said", index, 1 or 2, line)      with -s: index printed it
 #           ("want", index)      index ran; its teardown waits to hear what comes next
 #           ("collect_report", {nodeid, outcome, longrepr, message}) · ("warning", {…})
+#           ("property", name, value)    of the suite in JUnit's report, texts
 #           ("internal_error", text) · ("usage_error", text)
 #           ("trouble", text)    the traceback of a hook that failed at the end
 #           ("finished", {exitstatus, bad, stop, told, workeroutput, duration}) always last
@@ -28,15 +32,19 @@
 #           ("need", [reason, …], about)   before all else: a front is needed, and waited for
 #           ("without", [reason, …])       never: what has no effect then
 #           ("front", value)     for the front (front.py), as relay.py says; so is done's last field
-# Received: ("front", value)     the front's answer to need: {workerinput, basetemp, ids, starts}
+# Received: ("front", value)     the front's answer to need: {workerinput, basetemp, ids, starts, color}
 #           ("list",) · ("run", [index, …]) · ("end",)
 #           ("drop", [index, …] or None)  None: all, and only ("end",) may follow; else the next
 #                                one stays if a teardown has already left its fixtures alone
 #           ("idle",)            answer to want: nothing now, tear everything down
 import os
+import re
 import sys
 import time
 from collections import deque
+
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
+
 
 class NextItem:
     """Stands for the item that runs next, which is asked for when something wants to know."""
@@ -65,10 +73,22 @@ class NextItem:
         return [] if item is None else item.listchain()
 
 
+def looks_ahead(config):
+    """Whether somebody but pytest itself is told of the item that runs next, and might compare it
+    with None: that no stand-in can bear."""
+    for name in ("pytest_runtest_protocol", "pytest_runtest_teardown"):
+        for impl in getattr(config.hook, name).get_hookimpls():
+            package = str(module_of(impl.plugin)).split(".")[0]
+            if "nextitem" in impl.argnames and (package != "_pytest" or is_conftest(impl.plugin)):
+                return True
+    return False
+
+
 class Worker:
     """Our plugin in pytest, and the conversation with the controller."""
 
     relay = None  # to the front
+    ahead = False  # whether the next item must be known before one starts
 
     def __init__(self, channel, config, kw, settings):
         import queue
@@ -78,6 +98,7 @@ class Worker:
         self.config = config
         self.output_cap = kw["output_cap"]
         self.workercount, self.run = kw["workercount"], kw["run"]
+        self.here, self.each = kw["here"], kw["dist"] == "each"
         self.settings = settings
         self.has_front_field = bool(kw["front"])
         if kw["told"] is not None:
@@ -93,6 +114,7 @@ class Worker:
         self.ended = self.idle = False
         self.session = None
         self.reports = []
+        self.warned = {}  # how often, outside of tests
         self.deselected = 0
         self.failed = False  # a test, or a collection
         self.stopped = ""  # why it ends, in words
@@ -180,7 +202,7 @@ class Worker:
                             known[0] = items[self.promised]
             return known[0]
 
-        if self.pending or self.ended:
+        if self.pending or self.ended or self.ahead:
             return resolve()
         return NextItem(resolve)
 
@@ -209,6 +231,10 @@ class Worker:
             self.live.end()
         try:
             done = done_item(index, item, reports, began, self.output_cap, escaped)
+            if self.relay:  # its copies may have colours
+                for phase in done[5] or ():
+                    for key in ("longrepr", "message"):
+                        phase[key] = phase[key] and COLOURS.sub("", phase[key])
         except Exception as exc:
             done = bare_item(index, began, "the test's reports can't be read: %s" % words_of(exc))
         if self.has_front_field:
@@ -232,6 +258,7 @@ class Worker:
 
     def pytest_runtestloop(self, session):
         option = self.config.option
+        self.ahead = looks_ahead(self.config)
         self.split = own_scheduler(self.config, self.settings, self.workercount)
         self.send("collected", self.collected(session))
         if session.testsfailed and not option.continue_on_collection_errors:
@@ -289,6 +316,9 @@ class Worker:
             "executable": clean(sys.executable),
             "platform": clean(sys.platform),
             "pid": str(os.getpid()),
+            "cache": cache_place(config, self.here),
+            "suffixed": "yes" if self.each or config.option.loadgroup else None,
+            "junit_family": family_of(config),
             "plugins": self.plugins(),
             "header": self.header(),
             "spread": self.settings,
@@ -324,6 +354,7 @@ class Worker:
 
     def pytest_configure(self, config):
         share_temporary(config, config.workerinput["workerid"], self.run)
+        take_properties(config, self.send)
 
     def pytest_sessionstart(self, session):
         self.session = session
@@ -331,6 +362,17 @@ class Worker:
             self.relay.ready()
 
     def pytest_collection_finish(self, session):
+        """The group goes behind a test's id when nobody compares that with cached ones any more."""
+        if self.config.option.loadgroup:
+            for item in session.items:
+                names = {
+                    str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
+                    for mark in item.iter_markers("xdist_group")
+                }
+                if names:
+                    group = "@" + "_".join(sorted(names))
+                    rename(item, item.nodeid + group)
+                    self.groups[id(item)] = group
         if self.relay:
             self.relay.collected(session.items)
 
@@ -341,25 +383,13 @@ class Worker:
     def pytest_deselected(self, items):
         self.deselected += len(items)
 
-    def pytest_collection_modifyitems(self, items):
-        if self.config.option.loadgroup:
-            for item in items:
-                names = {
-                    str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
-                    for mark in item.iter_markers("xdist_group")
-                }
-                if names:
-                    group = "@" + "_".join(sorted(names))
-                    rename(item, item.nodeid + group)
-                    self.groups[id(item)] = group
-
     def pytest_collectreport(self, report):
         if report.outcome == "passed":
             return
         self.failed = self.failed or report.outcome == "failed"
         if self.relay:
             self.relay.collect_report(report)
-        phase = phase_of(report, 0)
+        phase = phase_of(report)
         self.send(
             "collect_report",
             {
@@ -378,19 +408,11 @@ class Worker:
     def pytest_warning_recorded(self, warning_message, when, nodeid, location):
         if self.relay:
             self.relay.warning(warning_message, when, nodeid, location)
-        kind, path, line = warning_message.category, warning_message.filename, warning_message.lineno
-        self.send(
-            "warning",
-            {
-                "message": clean(warning_message.message),
-                "category": clean(getattr(kind, "__name__", kind)),
-                "filename": clean(path),
-                "lineno": line if type(line) is int and 0 <= line < 1 << 31 else 0,
-                "nodeid": clean(nodeid),
-                "when": clean(when),
-                "text": warning_text(warning_message),
-            },
-        )
+        warning = warning_told(warning_message, nodeid)
+        if not nodeid:
+            key = warning["filename"], warning["lineno"], warning["message"]
+            warning["nth"] = self.warned[key] = self.warned.get(key, 0) + 1
+        self.send("warning", warning)
 
     def pytest_internalerror(self, excrepr):
         text = clean(excrepr)
@@ -454,6 +476,8 @@ def adapt(config, kw):
     option.numprocesses = option.maxprocesses = None
     option.tx, option.px = [], []
     told = kw["told"] or {}
+    if told.get("color"):
+        option.color = told["color"]
     if told.get("basetemp"):
         option.basetemp = told["basetemp"]
     else:
@@ -471,7 +495,7 @@ def adapt(config, kw):
             cov_master_topdir=os.getcwd(),
             cov_master_rsync_roots=[],
         )
-    manager.register(Silence(), "farflung-silence")
+    manager.register(Silence(bool(told)), "farflung-silence")
     if not manager.hasplugin("xdist"):
         manager.register(stand_in(config.workerinput), "farflung-fixtures")
     return settings
@@ -483,7 +507,7 @@ def make_worker(channel, config, kw, settings):
     hook = pytest.hookimpl
     for name, how in (
         ("pytest_configure", hook(trylast=True)),
-        ("pytest_collection_modifyitems", hook(trylast=True)),
+        ("pytest_collection_finish", hook(tryfirst=True)),
         ("pytest_runtestloop", hook(tryfirst=True)),
         ("pytest_sessionfinish", hook(hookwrapper=True, tryfirst=True)),
     ):
@@ -561,6 +585,7 @@ def main(
         "output_cap": output_cap,
         "front": front,
         "told": None,
+        "here": here,
         "addopts": addopts,
         "run": run,
     }

@@ -7,13 +7,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "pytest/cache.h"
 #include "pytest/front.h"
 #include "pytest/probe.h"
 #include "pytest/result.h"
 
 enum {
 	ARGUMENTS = 10,	      /* entries of kwargs */
-	FACTS = 6,	      /* that a session tells of itself */
+	FACTS = 9,	      /* that a session tells of itself */
 	HEADER_MAX = 200,     /* lines of a session's header */
 	NOTES_MAX = 100,      /* lines about its settings */
 	UNITS_MAX = 10000000, /* tests of a session */
@@ -221,7 +222,8 @@ static char *plugins_line(struct ff_arena *arena, const struct ff_value *plugins
 static size_t read_facts(const struct ff_value *dict, struct ff_fact facts[FACTS])
 {
 	static const char *const keys[FACTS] = {"python", "executable", "implementation",
-						"pytest", "platform",	"pid"};
+						"pytest", "platform",	"pid",
+						"cache",  "suffixed",	"junit_family"};
 	size_t len = 0;
 
 	for (size_t i = 0; i < FACTS; i++) {
@@ -431,15 +433,23 @@ static int on_collect_report(const struct incoming *in)
 static int on_warning(const struct incoming *in)
 {
 	const struct ff_value *dict = dict_of(in);
-	const char *message = ff_dict_str(dict, "message", NULL);
-	int64_t line;
+	struct ff_payload_notice notice = {
+		.level = "warning",
+		.text = ff_dict_str(dict, "message", NULL),
+		.category = ff_dict_str(dict, "category", "Warning"),
+		.file = ff_dict_str(dict, "filename", NULL),
+		.source = ff_dict_str(dict, "source", NULL),
+		.unit = ff_dict_str(dict, "nodeid", NULL),
+	};
+	int64_t line, nth;
 
-	if (!message)
+	if (!notice.text)
 		return bad_item(in, "warning without a message");
-	if (!get_number(dict, "lineno", INT_MAX, &line))
-		line = 0;
-	in->sink->notice(in->ctx, "warning", message, ff_dict_str(dict, "category", NULL),
-			 ff_dict_str(dict, "filename", NULL), (int)line);
+	if (get_number(dict, "lineno", INT_MAX, &line))
+		notice.line = (int)line;
+	if (get_number(dict, "nth", INT_MAX, &nth))
+		notice.nth = (uint32_t)nth;
+	in->sink->notice(in->ctx, &notice);
 	return 0;
 }
 
@@ -463,7 +473,22 @@ static int on_trouble(const struct incoming *in)
 
 	if (!text || text->kind != FF_STR)
 		return bad_item(in, "trouble without a text");
-	in->sink->notice(in->ctx, "error", text->text, NULL, NULL, 0);
+	in->sink->notice(in->ctx,
+			 &(struct ff_payload_notice){.level = "error", .text = text->text});
+	return 0;
+}
+
+/* record_testsuite_property's. */
+static int on_property(const struct incoming *in)
+{
+	const struct ff_value *name = ff_at(in->item, 1), *value = ff_at(in->item, 2);
+	char *text;
+
+	if (!name || name->kind != FF_STR || !value || value->kind != FF_STR)
+		return bad_item(in, "a property that is no pair of texts");
+	text = ff_xasprintf("%s=%s", name->text, value->text);
+	in->sink->notice(in->ctx, &(struct ff_payload_notice){.level = "property", .text = text});
+	ff_free(text);
 	return 0;
 }
 
@@ -551,6 +576,7 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		{"warning", on_warning},   {"collect_report", on_collect_report},
 		{"usage_error", on_error}, {"internal_error", on_error},
 		{"trouble", on_trouble},   {"finished", on_finished},
+		{"property", on_property},
 	};
 	const struct incoming in = {.item = item, .sink = sink, .ctx = ctx, .err = err};
 	const struct ff_value *word = ff_at(item, 0);
@@ -573,6 +599,7 @@ static const struct ff_payload_session session = {
 
 const struct ff_payload ff_payload_pytest = {
 	.name = "pytest",
+	.follow = ff_pytest_cache,
 	.probe = &ff_pytest_probe,
 	.session = &session,
 	.front = &ff_pytest_front,

@@ -58,6 +58,61 @@ def settings_of(config):
     return {"dist": dist, "workers": workers, "scopes": False, "notes": notes}
 
 
+def cache_place(config, here):
+    """The folder of pytest's cache, from the working directory if it is beside that, for who keeps it
+    for the whole run; None: it has none, or nothing is to be kept."""
+    if not config.pluginmanager.hasplugin("cacheprovider") or config.option.collectonly:
+        return None
+    try:
+        path = os.path.expandvars(os.path.expanduser(config.getini("cache_dir")))
+        if os.path.isabs(path):
+            return clean(path)
+        return clean(os.path.relpath(os.path.join(str(getattr(config, "rootpath", None) or config.rootdir), path), here))
+    except (KeyError, ValueError):
+        return None
+
+
+def family_of(config):
+    """How JUnit's report is to be written: "xunit1" or "xunit2"."""
+    try:
+        family = config.getini("junit_family")
+    except (KeyError, ValueError):
+        return None
+    return "xunit1" if family in ("legacy", "xunit1") else "xunit2"
+
+
+class SuiteProperties:
+    """Stands for pytest's plugin that writes JUnit's report, which workers don't have."""
+
+    family = "xunit1"  # fixtures warn of others
+
+    def __init__(self, send):
+        self.send = send
+
+    def add_global_property(self, name, value):
+        self.send("property", clean(name), clean(value))
+
+    def node_reporter(self, *args, **kwargs):
+        return self
+
+    def add_attribute(self, name, value):
+        """Of record_xml_attribute, which is for one writer's eyes."""
+
+
+def take_properties(config, send):
+    """Lets record_testsuite_property reach the report."""
+    try:
+        from _pytest.junitxml import xml_key
+
+        stash = getattr(config, "stash", None) or config._store
+        if stash.get(xml_key, None) is None:
+            stand_in = SuiteProperties(send)
+            config.pluginmanager.register(stand_in, "farflung-properties")
+            stash[xml_key] = stand_in
+    except Exception:
+        pass  # another pytest has it elsewhere, or -p no:junitxml
+
+
 class Quiet:
     """A log for schedulers."""
 

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "event/event.h"
+#include "payload.h"
 #include "wire/value.h"
 
 /* Inputs name what they are about by numbers, and are checked against what is known: one that comes
@@ -110,7 +111,7 @@ struct ff_input {
 			struct ff_wait wait;
 			bool host_lost;	  /* WORKER_ENDED: HOST_ENDED comes, or came */
 			bool failed_open; /* WORKER_ENDED: it never was open */
-			const char *said; /* WORKER_ENDED: its last lines on stderr, "" if none */
+			const char *said; /* WORKER_ENDED: what it wrote lately on stderr, "" if none */
 		} ended;
 		struct {
 			const char *words;
@@ -140,10 +141,7 @@ struct ff_input {
 			const uint32_t *units;
 			size_t len;
 		} returned;
-		struct {
-			const char *level, *text, *category, *file;
-			int line;
-		} notice;
+		struct ff_payload_notice notice;
 		struct {
 			int exitstatus;
 			bool bad;
