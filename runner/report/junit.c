@@ -1,7 +1,8 @@
 /* JUnit XML in the form pytest writes ("xunit2", or what junit_family says): a suite per job,
- * classname and name from the node id; attempts before the last as flakyFailure or rerunFailure, as
- * Maven Surefire has them. Test cases go to a spool as units finish; at the end they are put
- * together suite by suite, behind totals that are known only then. */
+ * classname and name from the node id; attempts before the last, and what a plugin ran again within
+ * it, as flakyFailure or rerunFailure, as Maven Surefire has them. Test cases go to a spool as
+ * units finish; at the end they are put together suite by suite, behind totals that are known only
+ * then. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -192,9 +193,9 @@ static void keep_attempt(struct junit *junit, struct suite *suite, const struct 
 		ff_map_set_u32(&suite->attempts, event->index, attempt);
 }
 
-static void add_attempts(struct junit *junit, struct suite *suite, uint32_t index, bool flaky)
+static void add_attempts(struct junit *junit, struct suite *suite, uint32_t index,
+			 const char *element)
 {
-	const char *element = flaky ? "flakyFailure" : "rerunFailure";
 	struct attempt *attempt = ff_map_del_u32(&suite->attempts, index);
 
 	while (attempt) {
@@ -206,6 +207,17 @@ static void add_attempts(struct junit *junit, struct suite *suite, uint32_t inde
 		ff_buf_addf(&junit->spool.text, "%s>", element);
 		ff_free(attempt);
 		attempt = next;
+	}
+}
+
+static void add_reruns(struct junit *junit, const struct ff_result *result, const char *element)
+{
+	for (size_t i = 0; i < result->phases_len; i++) {
+		const struct ff_phase *phase = &result->phases[i];
+
+		if (phase->rerun)
+			ff_junit_problem(&junit->spool, element, ff_outcome_word(phase->outcome),
+					 phase->message, phase->longrepr);
 	}
 }
 
@@ -227,10 +239,13 @@ static void keep_host(struct suite *suite, const char *host)
 static void add_case(struct junit *junit, struct suite *suite, const struct ff_event *event,
 		     const struct ff_result *result)
 {
+	const char *before = ff_outcome_bad(result->outcome) ? "rerunFailure" : "flakyFailure";
+
 	case_begin(junit, suite, event->unit, result, result->duration_us);
 	ff_junit_properties(&junit->spool, result);
 	add_outcome(junit, suite, result);
-	add_attempts(junit, suite, event->index, !ff_outcome_bad(result->outcome));
+	add_attempts(junit, suite, event->index, before);
+	add_reruns(junit, result, before);
 	ff_junit_captured(&junit->spool, result, false);
 	ff_junit_captured(&junit->spool, result, true);
 	case_end(junit, suite);
@@ -251,7 +266,7 @@ static void add_first(struct junit *junit, struct suite *suite, const struct ff_
 	struct ff_buf text = FF_BUF_INIT;
 
 	for (size_t i = 0; i + 1 < result.phases_len; i++)
-		if (result.phases[i].longrepr)
+		if (result.phases[i].longrepr && !result.phases[i].rerun)
 			ff_buf_addf(&text, "%s%s", text.len ? "\n" : "", result.phases[i].longrepr);
 	result.longrepr = ff_buf_str(&text);
 	add_case(junit, suite, event, &result);
@@ -262,6 +277,7 @@ static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 {
 	struct suite *suite = suite_of(junit, event->job);
 	const struct ff_result *result = event->u.unit_finished.result;
+	bool bad = result && ff_outcome_bad(result->outcome);
 
 	if (!result)
 		return;
@@ -269,7 +285,7 @@ static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 		keep_attempt(junit, suite, event);
 		return;
 	}
-	suite->namesake |= ff_outcome_bad(result->outcome) && is_namesake(suite, event);
+	suite->namesake |= bad && is_namesake(suite, event);
 	keep_host(suite, event->host);
 	if (fails_twice(result)) {
 		add_first(junit, suite, event);
@@ -372,7 +388,7 @@ static void on_not_run(struct junit *junit, const struct ff_event *event)
 			 line, NULL);
 	ff_free(line);
 	for (uint32_t i = 0; i < count && suite->attempts.len > 0; i++)
-		add_attempts(junit, suite, event->index + i, false);
+		add_attempts(junit, suite, event->index + i, "rerunFailure");
 	case_end(junit, suite);
 }
 
