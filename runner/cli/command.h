@@ -13,6 +13,7 @@
 /* How an option's value is kept. */
 enum ff_option_kind {
 	FF_OPTION_FLAG,	   /* bool */
+	FF_OPTION_SETS,	   /* const char *, it becomes `choices`: another spelling of an option */
 	FF_OPTION_COUNT,   /* int, one more each time */
 	FF_OPTION_TEXT,	   /* const char *, the last one wins; never empty */
 	FF_OPTION_CHOICE,  /* the same, one of `choices` */
@@ -56,6 +57,12 @@ struct ff_option {
 #define FF_OPTION_REPORT_FILES(member)                                                             \
 	{                                                                                          \
 		.name = "", .kind = FF_OPTION_REPORTS, .offset = offsetof(struct options, member)  \
+	}
+/* A flag that stands for a value: of options for the same member the last one wins. */
+#define FF_OPTION_IS(option, short_, value, text, member)                                          \
+	{                                                                                          \
+		.name = (option), .letter = (short_), .kind = FF_OPTION_SETS, .choices = (value),  \
+		.help = (text), .offset = offsetof(struct options, member)                         \
 	}
 #define FF_OPTIONS_END                                                                             \
 	{                                                                                          \

@@ -8,10 +8,10 @@
 /* By the name that the entries of its table have for it. */
 struct options {
 	const char *numprocesses, *dist, *color, *python, *timeout, *maxfail, *retries, *restarts;
-	const char *front, *maxschedchunk, *testrunuid, *junit_prefix;
+	const char *front, *reorder, *maxschedchunk, *testrunuid, *junit_prefix;
 	struct ff_strv tx, px, rsyncdir, rsyncignore, reports;
 	int64_t maxprocesses;
-	bool exitfirst, quiet, load, in_order, reorder;
+	bool quiet, load;
 	int verbose;
 };
 

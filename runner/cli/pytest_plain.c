@@ -120,9 +120,7 @@ static void add_own(const struct options *o, struct ff_strv *argv)
 		ff_strv_add(argv, "-v");
 	if (o->quiet)
 		ff_strv_add(argv, "-q");
-	if (o->exitfirst)
-		ff_strv_add(argv, "-x");
-	else if (o->maxfail)
+	if (o->maxfail)
 		ff_strv_addf(argv, "--maxfail=%s", o->maxfail);
 	if (o->color && strcmp(o->color, "auto") != 0)
 		ff_strv_addf(argv, "--color=%s", strcmp(o->color, "never") ? "yes" : "no");
