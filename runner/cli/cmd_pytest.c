@@ -25,9 +25,9 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("front", JOB, "front", front, "WHEN"),
 	FF_OPTION("", 'd', FLAG, NULL, "the same as --dist load", load),
 	FF_OPTION_OF("maxschedchunk", JOB, "maxschedchunk", maxschedchunk, NULL),
-	FF_OPTION("no-loadscope-reorder", 0, FLAG, NULL,
-		  "scopes, files and groups as collected, not the largest first", in_order),
-	FF_OPTION("loadscope-reorder", 0, FLAG, NULL, "the largest first (default)", reorder),
+	FF_OPTION_IS("no-loadscope-reorder", 0, "no",
+		     "scopes, files and groups as collected, not the largest first", reorder),
+	FF_OPTION_IS("loadscope-reorder", 0, "yes", "the largest first (default)", reorder),
 	FF_OPTION("rsyncdir", 0, LIST, "DIR",
 		  "bring this folder along, from the working directory (repeatable)", rsyncdir),
 	FF_OPTION("rsyncignore", 0, LIST, "PATTERN", "but not what this matches (repeatable)",
@@ -39,7 +39,7 @@ static const struct ff_option options[] = {
 		  junit_prefix),
 	FF_OPTION("junitprefix", 0, TEXT, "TEXT", "the same", junit_prefix),
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
-	FF_OPTION("exitfirst", 'x', FLAG, NULL, "stop after the first bad test", exitfirst),
+	FF_OPTION_IS("exitfirst", 'x', "1", "stop after the first bad test", maxfail),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
 	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),
 	FF_OPTION_OF("max-worker-restart", SETTINGS, "max_worker_restart", restarts, NULL),
@@ -149,8 +149,8 @@ static int take_args(struct options *o, const struct ff_strv *args, struct ff_co
 	if (o->quiet)
 		ff_strv_add(&job->args, "-q");
 	/* A worker stops before it begins another test, unless the bad one may run again. */
-	if (job->retries == 0 && (o->exitfirst || o->maxfail))
-		ff_strv_addf(&job->args, "--maxfail=%s", o->exitfirst ? "1" : o->maxfail);
+	if (job->retries == 0 && o->maxfail)
+		ff_strv_addf(&job->args, "--maxfail=%s", o->maxfail);
 	for (size_t i = 0; i < args->len; i++) {
 		const char *word = args->v[i], *value = value_in(word, "--junitxml");
 
@@ -232,9 +232,9 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 	set(config, job, FF_SECTION_JOB, "timeout", o->timeout);
 	set(config, job, FF_SECTION_JOB, "maxschedchunk", o->maxschedchunk);
 	set(config, job, FF_SECTION_JOB, "testrunuid", o->testrunuid);
-	set(config, NULL, FF_SECTION_SETTINGS, "maxfail", o->exitfirst ? "1" : o->maxfail);
+	set(config, NULL, FF_SECTION_SETTINGS, "maxfail", o->maxfail);
 	set(config, NULL, FF_SECTION_SETTINGS, "max_worker_restart", o->restarts);
-	job->scope_reorder = o->reorder || !o->in_order;
+	job->scope_reorder = !o->reorder || strcmp(o->reorder, "no") != 0;
 	job->addopts_read = true;
 }
 

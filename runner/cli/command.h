@@ -13,6 +13,7 @@
 /* How an option's value is kept. */
 enum ff_option_kind {
 	FF_OPTION_FLAG,	   /* bool */
+	FF_OPTION_SETS,	   /* const char *, it becomes `choices`: another spelling of an option */
 	FF_OPTION_COUNT,   /* int, one more each time */
 	FF_OPTION_TEXT,	   /* const char *, the last one wins; never empty */
 	FF_OPTION_CHOICE,  /* the same, one of `choices` */
@@ -57,6 +58,12 @@ struct ff_option {
 	{                                                                                          \
 		.name = "", .kind = FF_OPTION_REPORTS, .offset = offsetof(struct options, member)  \
 	}
+/* A flag that stands for a value: of options for the same member the last one wins. */
+#define FF_OPTION_IS(option, short_, value, text, member)                                          \
+	{                                                                                          \
+		.name = (option), .letter = (short_), .kind = FF_OPTION_SETS, .choices = (value),  \
+		.help = (text), .offset = offsetof(struct options, member)                         \
+	}
 #define FF_OPTIONS_END                                                                             \
 	{                                                                                          \
 		.name = NULL                                                                       \
@@ -85,7 +92,7 @@ struct ff_command {
 };
 
 extern const struct ff_command ff_command_run, ff_command_check, ff_command_hosts,
-	ff_command_pytest, ff_command_socketserver;
+	ff_command_pytest, ff_command_try, ff_command_socketserver;
 /* pytest's own, and those of plugins that many have. */
 extern const struct ff_foreign ff_pytest_options[];
 

@@ -56,7 +56,8 @@ static struct found find_letter(const struct ff_command *command, char letter)
 
 static bool takes_value(const struct ff_option *option)
 {
-	return option->kind != FF_OPTION_FLAG && option->kind != FF_OPTION_COUNT;
+	return option->kind != FF_OPTION_FLAG && option->kind != FF_OPTION_SETS &&
+	       option->kind != FF_OPTION_COUNT;
 }
 
 static int complain_unknown(const struct ff_command *command, const char *word, size_t len)
@@ -122,6 +123,9 @@ static int store(const struct parse *p, const struct found *found, const char *v
 	switch (option->kind) {
 	case FF_OPTION_FLAG:
 		*(bool *)at = true;
+		return 0;
+	case FF_OPTION_SETS:
+		*(const char **)at = option->choices;
 		return 0;
 	case FF_OPTION_COUNT:
 		++*(int *)at;

@@ -3,21 +3,19 @@
 #define FF_CLI_PYTEST_H
 
 #include "cli/command.h"
+#include "cli/plain.h"
 #include "config/config.h"
 
 /* By the name that the entries of its table have for it. */
 struct options {
 	const char *numprocesses, *dist, *color, *python, *timeout, *maxfail, *retries, *restarts;
-	const char *front, *maxschedchunk, *testrunuid, *junit_prefix;
+	const char *front, *reorder, *maxschedchunk, *testrunuid, *junit_prefix;
 	struct ff_strv tx, px, rsyncdir, rsyncignore, reports;
 	int64_t maxprocesses;
-	bool exitfirst, quiet, load, in_order, reorder;
+	bool quiet, load;
 	int verbose;
 };
 
-/* The word among `args` that makes it one plain pytest on this machine: it debugs, or only shows
- * something. NULL: none. `after`: how many at the end stood behind "--". */
-const char *ff_pytest_is_plain(const struct ff_strv *args, size_t after);
 /* Becomes pytest: gives an exit code only if that can't be started. */
 int ff_pytest_plain(const struct options *o, const struct ff_strv *args, const char *because);
 

@@ -94,6 +94,15 @@ def test_options_behind_the_dashes(three, python, tmp_path):
     assert "PASSED  test_three.py::test_i[0]" in done.stdout
 
 
+@pytest.mark.parametrize("args, failed", [(["--", "-x", "--maxfail=0"], 3), (["--maxfail=2"], 2), (["--maxfail=2", "-x"], 1)])
+def test_the_last_word_on_failures_wins(farflung, python, args, failed):
+    bad = "import pytest\n@pytest.mark.parametrize('i', range(3))\ndef test_bad(i): assert 0\n"
+    write(farflung.cwd / "test_bad.py", bad)
+    farflung.env["PYTEST_ADDOPTS"] = "-x"
+    done = farflung.run("pytest", "-n", 1, "--python", python, *args)
+    assert f" {failed} failed" in done.stdout
+
+
 @pytest.mark.parametrize("args", [["-x"], ["--", "-x"], ["--maxfail=1"], ["--", "--maxfail", "1"]])
 def test_the_first_failure_ends_the_run(farflung, python, args):
     """No other test is begun."""
