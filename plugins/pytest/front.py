@@ -1,7 +1,8 @@
 # The front of a pytest job: a real pytest session on the controlling machine that runs no test. It is
 # the controller's half of plugins: their hooks fill what workers are given, get every report, and
 # write the files, the cache and the summary. It needs a channel and pytest, and must not know the
-# runner. The build puts reports.py, ending.py, stand_in.py and front_nodes.py before it.
+# runner. The build puts reports.py, ending.py, stand_in.py, scheduler.py, screen.py, front_nodes.py and
+# driver.py before it.
 #
 # Received: ("node", id, {spec, host, python, chdir, local, about})   a worker wants its input
 #           ("from", id, value)          what a worker told, see relay.py
@@ -11,12 +12,19 @@
 #           ("down", id, error or None)  a worker's end
 #           ("line", text)               to be shown between other lines
 #           ("stop", text)               why the run stops early
+#           ("up", id) · ("back", id, [index, …]) · ("skip", id, index) · ("fewer", number)   to a
+#                                        driver: a worker may be given tests, gave some back, has one
+#                                        that was done before; so many workers there are, not more
 #           ("end", interrupted, text)   all is told
 # Sent:     ("ready", {rootdir, wants_starts, header})
 #           ("to", id, {workerinput, basetemp, ids, starts})   what that worker waits for
 #           ("again", nodeid)            a plugin wants a crashed test to be run again
 #           ("settled", nodeid)          that crash is dealt with; no again comes for it any more
 #           ("stop", text)               a plugin wants the run to stop
+#           ("give", id, [index, …]) · ("steal", id, [index, …]) · ("shut", id)   by a driver: what that
+#                                        worker runs, is to give back, or that nothing more comes
+#           ("give_up", index, text)     by a driver: a test that it gives to nobody any more
+#           ("heard", count)             with a driver: what follows from so many messages was sent
 #           ("text", str)                output, where `terminal` is None
 #           ("usage_error", text) · ("internal_error", text) · ("trouble", text)
 #           ("finished", {exitstatus, words, bad})   always last; bad: more than tests account for
@@ -28,72 +36,6 @@ from collections import deque
 HELD_MAX = 1000  # results that wait until all workers have collected
 HOLD_SECONDS = 2.0
 GC_THRESHOLD = 20000  # reports are many and stay: looking through them often frees nothing
-PUMP_SECONDS = 0.02  # output is gathered: pytest writes a test's letter by itself
-
-
-class Screen:
-    """Where the session's output goes: descriptor 1, which is the user's, or a pipe to us."""
-
-    def __init__(self, channel, terminal, columns):
-        self.channel = channel
-        self.thread = None
-        if terminal is None:
-            import threading
-
-            reader, writer = os.pipe()
-            os.dup2(writer, 1)
-            os.close(writer)
-            self.mark = os.urandom(16)
-            self.closing = threading.Event()
-            self.thread = threading.Thread(target=self.pump, args=(reader,), daemon=True)
-            self.thread.start()
-            if columns:
-                os.environ.setdefault("COLUMNS", str(columns))
-        elif terminal != 1:
-            os.dup2(terminal, 1)
-            if terminal > 2:
-                os.close(terminal)
-        sys.stdout = sys.__stdout__ = open(1, "w", closefd=False, errors=self.errors())
-
-    def errors(self):
-        return "strict" if self.thread is None else "backslashreplace"
-
-    def pump(self, reader):
-        import codecs
-
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        data, ended = b"", False
-        while not ended:
-            got = os.read(reader, 1 << 16)
-            data += got
-            place = data.find(self.mark)
-            ended = place >= 0 or not got
-            keep = 0 if ended else next(
-                (n for n in range(len(self.mark) - 1, 0, -1) if data.endswith(self.mark[:n])), 0
-            )
-            out = data[: place if place >= 0 else len(data) - keep]
-            data = data[len(out) :]
-            text = decoder.decode(out, ended)
-            try:
-                if text:
-                    self.channel.send(("text", text))
-            except OSError:
-                pass  # read on, so that nobody waits for us
-            if not ended and not self.closing.is_set():
-                self.closing.wait(PUMP_SECONDS)
-        os.close(reader)
-
-    def close(self):
-        """All that was written has been sent or is on the terminal."""
-        try:
-            sys.stdout.flush()
-        except (OSError, ValueError):
-            pass
-        if self.thread:
-            self.closing.set()
-            os.write(1, self.mark)
-            self.thread.join()
-        os.dup2(2, 1)
 
 
 class Front:
@@ -103,7 +45,8 @@ class Front:
         self.channel = channel
         self.config = config
         self.kw = kw
-        self.session = self.sched = self.trdist = None
+        self.session = self.sched = self.trdist = self.driver = None
+        self.heard = self.collected = 0
         self.terminal = config.pluginmanager.getplugin("terminalreporter")
         self.verbose = getattr(config.option, "verbose", 0)  # unknown without a terminal
         self.log = Log()
@@ -179,7 +122,8 @@ class Front:
 
     def pytest_sessionfinish(self, session):
         """Around all others."""
-        if self.broken and session.exitstatus in (0, 1, 5):
+        misled = self.driver and self.driver.failed
+        if self.broken and (misled or session.exitstatus in (0, 1, 5)):
             session.exitstatus = 3
         plugin = self.config.pluginmanager.getplugin("nfplugin")
         if self.seen and isinstance(getattr(plugin, "cached_nodeids", None), set):
@@ -204,11 +148,13 @@ class Front:
 
     def receive(self):
         """The next message; None: it is time to let go what is held."""
+        self.heard += 1
         if self.holding and self.held:
             left = self.held_since + HOLD_SECONDS - time.monotonic()
             try:
                 return self.channel.receive(max(left, 0.001))
             except self.channel.TimeoutError:
+                self.heard -= 1
                 self.release()
                 return None
             except EOFError:
@@ -220,6 +166,17 @@ class Front:
 
     def hear(self, message):
         """Handles it now, or later: results are shown below the line that all have collected."""
+        if self.driver is None:
+            self.hear_in_turn(message)
+        else:
+            if message[0] == "end" and self.holding:
+                self.release(quietly=not self.collected)
+            self.handle(message)
+        if self.driver:
+            self.driver.look()
+            self.send("heard", self.heard)
+
+    def hear_in_turn(self, message):
         kind = message[0]
         result = kind in ("test", "crash", "lost") or kind == "from" and message[2][0] == "start"
         if self.holding:
@@ -233,7 +190,7 @@ class Front:
                     self.release()
                 return
             if kind == "end":
-                self.release(quietly=not self.sched.collection_count)
+                self.release(quietly=not self.collected)
         self.handle(message)
         if self.holding and not self.awaited:
             self.release()
@@ -244,10 +201,19 @@ class Front:
             self.trdist.show()
             self.terminal.write_line("")
             if self.verbose > 0:
-                name = SCHEDULERS.get(self.config.option.dist, self.config.option.dist)
+                name = self.scheduler_name()
                 self.terminal.write_line("scheduling tests via %s" % name)
         while self.held:
             self.handle(self.held.popleft())
+
+    def scheduler_name(self):
+        if self.driver:
+            return self.driver.name
+        return SCHEDULERS.get(self.config.option.dist, self.config.option.dist)
+
+    def show_collected(self):
+        if self.holding:
+            self.release()
 
     def handle(self, message):
         getattr(self, "on_" + message[0])(*message[1:])
@@ -267,12 +233,17 @@ class Front:
         if about.get("local") and factory is not None:
             basetemp = os.path.join(str(factory.getbasetemp()), "popen-" + id)
         hook.pytest_configure_node(node=node)
+        if self.driver is None and (about.get("about") or {}).get("driven"):
+            self.driver = make_driver(self) or False
+            self.sched = self.driver.sched if self.driver else self.sched
+        node.driver = self.driver or None
         node.starts = self.wants_starts
         self.send("to", id, {
             "workerinput": plain(node.workerinput, left=[1 << 20]),
             "basetemp": basetemp,
-            "ids": self.wants_ids,
+            "ids": bool(self.wants_ids or self.driver),
             "starts": self.wants_starts,
+            "driven": bool(self.driver),
         })  # fmt: skip
 
     def on_from(self, id, value):
@@ -281,14 +252,17 @@ class Front:
     def from_ready(self, node, info):
         node.workerinfo = dict(info, id=node.gateway.id, spec=node.gateway.spec)
         self.config.hook.pytest_testnodeready(node=node)
+        if self.driver:
+            self.driver.ready(node)
 
     def from_collected(self, node, count, ids):
         node.collected = True
+        node.ids = ids
         if ids is not None:
             self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=ids)
+        if ids is not None and not self.driver:
             self.sched.collection = self.sched.collection or ids
-        self.session.testscollected = count
-        self.sched.collection_count = count
+        self.session.testscollected = self.collected = count
         if self.terminal:
             self.trdist.collected(node.gateway.spec, count)
         self.awaited.discard(node.gateway.id)
@@ -330,11 +304,13 @@ class Front:
     def on_test(self, id, index, value, again):
         node, hook = self.node(id), self.config.hook
         if value is None:
-            return self.on_lost(index, "?", "the report of test %s was lost" % index)
+            self.on_lost(index, "?", "the report of test %s was lost" % index)
+            return self.complete(node, index, 0, again)
         value = attempt_of(value)
         nodeid, location, _, _, warnings = value
         self.ran = True
         self.seen.add(nodeid)
+        duration = 0
         if not node.starts:
             hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
         for report in self.replay.reports(node, index, value):
@@ -342,6 +318,7 @@ class Front:
             if rerun:
                 report.outcome = "rerun"
             hook.pytest_runtest_logreport(report=report)
+            duration += getattr(report, "duration", 0) or 0
             if report.outcome == "failed":
                 self.failed = True
             if rerun:
@@ -349,22 +326,34 @@ class Front:
         hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
         for warning in warnings:
             self.from_warning(node, *warning)
+        self.complete(node, index, duration, again)
+
+    def complete(self, node, index, duration, again):
+        if self.driver:
+            self.driver.complete(node, index, duration, again)
 
     def on_crash(self, id, index, nodeid, text, again):
         node = self.node(id)
         lines = [line for line in text.split("\n") if line.strip()]
-        self.on_down(id, (lines[0] if nodeid and lines else text) or "Not properly terminated")
+        error = (lines[0] if nodeid and lines else text) or "Not properly terminated"
         if nodeid is None:
-            return
+            return self.on_down(id, error)
+        self.tell_down(node, error)
+        if self.driver:
+            return self.driver.crash(node, index, nodeid, text, again)
+        self.tell_crash(node, index, nodeid, text, again, self.sched)
+        self.send("settled", nodeid)
+
+    def tell_crash(self, node, index, nodeid, text, again, sched):
+        id = node.gateway.id
         words = "worker %r crashed while running %r" % (id, nodeid)
         report = failed_report(nodeid, "%s\n%s" % (words, text) if text else words, "???")
         report.node, report.worker_id, report.item_index = node, id, index
         report.testrun_uid = self.kw["testrunuid"]
-        self.config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report, sched=self.sched)
+        self.config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report, sched=sched)
         if again and report.outcome == "failed":
             report.outcome = "rerun"
         self.report(report)
-        self.send("settled", nodeid)
 
     def on_lost(self, index, nodeid, text):
         if self.stop:
@@ -380,14 +369,36 @@ class Front:
 
     def on_down(self, id, error):
         node = self.node(id)
+        if self.tell_down(node, error) and self.driver:
+            self.driver.gone(node, error)
+
+    def tell_down(self, node, error):
+        """False: it was told before."""
         if node.down:
-            return
+            return False
         node.down = True
         if error is None and not hasattr(node, "workeroutput"):
             node.workeroutput = {"exitstatus": 0, "shouldfail": False, "shouldstop": False}
         self.config.hook.pytest_testnodedown(node=node, error=error)
         if error is not None:
-            self.crashed.append(id)
+            self.crashed.append(node.gateway.id)
+        return True
+
+    def on_up(self, id):
+        if self.driver:
+            self.driver.up(self.node(id))
+
+    def on_back(self, id, indices):
+        if self.driver:
+            self.driver.back(self.node(id), indices)
+
+    def on_skip(self, id, index):
+        if self.driver:
+            self.driver.skip(self.node(id), index)
+
+    def on_fewer(self, count):
+        if self.driver:
+            self.driver.fewer(count)
 
     def on_line(self, text):
         if self.terminal:
@@ -397,6 +408,8 @@ class Front:
 
     def on_stop(self, text):
         self.stop = self.stop or clean(text) or "stopped"
+        if self.driver:
+            self.driver.stop()
 
     def on_end(self, interrupted, text):
         self.ended = True
@@ -416,6 +429,8 @@ class Front:
                 self.send("stop", clean(why))
             self.stop = self.stop or clean(why)
             self.first_fail = self.session.shouldfail
+            if self.driver:
+                self.driver.stop()
 
     def conclude(self, session):
         if self.interrupted:

@@ -103,16 +103,35 @@ class Node:
         self.log = Log()
         self.down = self.collected = False
         self.starts = False  # it tells them as they happen
+        self.driver = None  # of the scheduler that says what it runs
+        self.ids = None  # that it has collected
+        self.shut = False  # nothing more comes
 
     def __repr__(self):
         return "<WorkerController %s>" % self.gateway.id
 
     @property
     def shutting_down(self):
-        return self.down
+        return self.down or self.shut
+
+    # All but a scheduler has no say in it.
 
     def shutdown(self):
-        """Ending workers is the runner's affair."""
+        if self.driver and not self.shutting_down:
+            self.shut = True
+            self.driver.shut(self)
+
+    def send_runtest_some(self, indices):
+        if self.driver:
+            self.driver.give(self, indices)
+
+    def send_runtest_all(self):
+        if self.driver:
+            self.driver.give(self, range(len(self.ids or ())))
+
+    def send_steal(self, indices):
+        if self.driver:
+            self.driver.steal(self, indices)
 
 
 class NodeManager:
@@ -149,7 +168,6 @@ class Scheduler:
         self.log = Log()
         self.numnodes = len(manager.specs)
         self.collection = None
-        self.collection_count = 0
         self.pending = []
         self._manager = manager
         self._again = again

@@ -128,15 +128,22 @@ def needs_front(config):
     return reasons
 
 
+def scheduler_reasons(config):
+    root = str(getattr(config, "rootpath", None) or config.rootdir)
+    labels = [label_of(impl.plugin, impl.plugin_name, root) for impl in scheduler_hooks(config)]
+    return ["%s: pytest_xdist_make_scheduler" % clean(label) for label in labels]
+
+
 class Dismissed(Exception):
     """The session was ended while it waited for the front."""
 
 
-def ask_front(channel, config, front):
-    """What the front says to this session; None: it has none."""
+def ask_front(channel, config, front, driven):
+    """What the front says to this session; None: it has none. `driven`: a scheduler that is there may
+    say who runs what."""
     if not front or only_shows(config.option):
         return None
-    reasons = needs_front(config)
+    reasons = needs_front(config) + (driven and front != "never" and scheduler_reasons(config) or [])
     if front == "always":
         reasons = ["--front always"] + reasons
     if not reasons:
@@ -144,7 +151,7 @@ def ask_front(channel, config, front):
     if front == "never":
         channel.send(("without", reasons))
         return None
-    channel.send(("need", reasons, about_interpreter()))
+    channel.send(("need", reasons, dict(about_interpreter(), driven=driven)))
     while 1:
         try:
             order = channel.receive()

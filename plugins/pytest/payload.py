@@ -1,12 +1,14 @@
 # The pytest payload: sent to a python worker by remote_exec, runs a pytest session there item by
 # item as told, and reports. It needs a channel and pytest, and must not know the runner. The build
-# puts reports.py, ending.py, stand_in.py, spread.py, live.py, need.py and relay.py before it.
+# puts reports.py, ending.py, stand_in.py, scheduler.py, spread.py, live.py, need.py and relay.py before
+# it.
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
 #           ("collected", {digest, count, deselected, errors, collectonly, rootdir, plugins, header,
 #                          python, executable, implementation, pytest, platform, pid, spread})
 #             spread: how its settings (addopts) want it spread: {dist or None, workers or -1,
-#             scopes: whether it knows what belongs together, notes: [line, …]}
+#             scopes: whether it knows what belongs together, driven: whether the front says who
+#             runs what, notes: [line, …]}
 #           ("ids", [node id, …], [what each belongs to, …] or None)            answers
 #           ("dropped", [index, …])
 #           ("start", index)                                                    it runs now
@@ -232,7 +234,8 @@ class Worker:
 
     def pytest_runtestloop(self, session):
         option = self.config.option
-        self.split = own_scheduler(self.config, self.settings, self.workercount)
+        if not self.settings["driven"]:
+            self.split = own_scheduler(self.config, self.settings, self.workercount)
         self.send("collected", self.collected(session))
         if session.testsfailed and not option.continue_on_collection_errors:
             raise session.Interrupted(
@@ -442,18 +445,17 @@ class Worker:
         return status == 0 or status == 5 and not getattr(self.session, "testscollected", 0)
 
 
-def adapt(config, kw):
-    """What pytest-xdist sets in its workers, so that it and other plugins take us for one. Gives
-    what the settings say of how it is spread."""
+def adapt(config, kw, settings):
+    """What pytest-xdist sets in its workers, so that it and other plugins take us for one."""
     option = config.option
-    settings = settings_of(config)
-    option.loadgroup = (kw["dist"] or settings["dist"]) == "loadgroup"
+    option.loadgroup = settings["dist"] == "loadgroup"
     for name in ("looponfail", "usepdb", "trace", "distload"):
         setattr(option, name, False)
     option.dist = "no"
     option.numprocesses = option.maxprocesses = None
     option.tx, option.px = [], []
     told = kw["told"] or {}
+    settings["driven"] = bool(told.get("driven"))
     if told.get("basetemp"):
         option.basetemp = told["basetemp"]
     else:
@@ -474,7 +476,6 @@ def adapt(config, kw):
     manager.register(Silence(), "farflung-silence")
     if not manager.hasplugin("xdist"):
         manager.register(stand_in(config.workerinput), "farflung-fixtures")
-    return settings
 
 
 def make_worker(channel, config, kw, settings):
@@ -509,8 +510,11 @@ def session(channel, kw):
         config = configure(kw["args"], [XdistOptions()], kw["addopts"])
         if config.option.capture != "fd":
             os.dup2(2, 1)  # what is not captured should be seen
-        kw["told"] = ask_front(channel, config, kw["front"])
-        settings = adapt(config, kw)
+        settings = settings_of(config)
+        settings["dist"] = kw["dist"] or settings["dist"]
+        driven = wants_driver(config, settings, kw["workercount"])
+        kw["told"] = ask_front(channel, config, kw["front"], driven)
+        adapt(config, kw, settings)
         if kw["mainargv"]:
             config._parser.prog = os.path.basename(kw["mainargv"][0])
         worker = make_worker(channel, config, kw, settings)

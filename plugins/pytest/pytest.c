@@ -265,6 +265,7 @@ static void tell_settings(const struct incoming *in, const struct ff_value *spre
 		.dist = ff_dict_str(spread, "dist", NULL),
 		.workers = -1,
 		.scopes = ff_dict_bool(spread, "scopes", false),
+		.driven = ff_dict_bool(spread, "driven", false),
 		.notes = lines,
 	};
 	size_t len = 0;

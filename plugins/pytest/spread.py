@@ -15,11 +15,6 @@ IN_VAIN = (
     ("testrunuid", "--testrunuid", (None,)),
     ("looponfail", "--looponfail", (False, None)),
 )
-SCHEDULERS = {
-    "LoadScheduling": "load",
-    "WorkStealingScheduling": "worksteal",
-    "EachScheduling": "each",
-}
 
 
 def settings_of(config):
@@ -55,46 +50,7 @@ def settings_of(config):
         if value:
             notes.append("%s in pytest's settings has no effect: give --rsyncdir and --rsyncignore on "
                          "the command line" % name)
-    return {"dist": dist, "workers": workers, "scopes": False, "notes": notes}
-
-
-class Quiet:
-    """A log for schedulers."""
-
-    def __getattr__(self, name):
-        return self
-
-    def __call__(self, *args, **kwargs):
-        return self
-
-
-def own_scheduler(config, settings, workercount):
-    """What somebody's pytest_xdist_make_scheduler gives, as far as it can be honoured here: a
-    function of ids, or None."""
-    hook = getattr(config.hook, "pytest_xdist_make_scheduler", None)
-    if hook is None or not hook.get_hookimpls():
-        return None
-    option = config.option
-    before = option.tx
-    option.tx = ["popen"] * workercount  # schedulers count them
-    try:
-        scheduler = hook(config=config, log=Quiet())
-    finally:
-        option.tx = before
-    if scheduler is None:
-        return None
-    split = getattr(scheduler, "_split_scope", None)
-    kind = type(scheduler)
-    if callable(split):
-        settings["scopes"] = True
-        return split
-    if kind.__name__ in SCHEDULERS and kind.__module__.split(".")[0] == "xdist":
-        settings["dist"] = SCHEDULERS[kind.__name__]
-    else:
-        settings["notes"].append(
-            "the scheduler %s that pytest_xdist_make_scheduler gives has no effect: of schedulers "
-            "of one's own only _split_scope is used" % clean(kind.__qualname__))
-    return None
+    return {"dist": dist, "workers": workers, "scopes": False, "driven": False, "notes": notes}
 
 
 def lock_folder(folder):
