@@ -28,6 +28,62 @@ static void fails(struct ff_engine *e, uint32_t job, const char *text)
 	ff_job_stop(e, job, FF_REASON_PAYLOAD, NULL);
 }
 
+/* --- how many workers there are to be: one that was dismissed has no successor --- */
+
+static void limit_sessions(struct ff_engine *e, uint32_t number)
+{
+	const struct engine_job *job = &e->jobs[number];
+	uint32_t most = job->front.planned - job->front.dismissed;
+
+	if (job->front.dismissed >= job->front.planned)
+		ff_sched_no_sessions(e->sched, number);
+	else
+		ff_sched_job_most(e->sched, number,
+				  job->most && job->most < most ? job->most : most);
+}
+
+static void dismiss(struct ff_engine *e, struct session *session)
+{
+	uint32_t job = session->placement.job;
+
+	/* One that did not know yet that a unit is to be run again would have it otherwise. */
+	if (!session->dismissed && front_of(e, job)->heard >= front_of(e, job)->again_at) {
+		front_of(e, job)->dismissed++;
+		limit_sessions(e, job);
+	}
+	session->dismissed = true;
+	if (session->up)
+		ff_queues_dismiss(ff_run_session_queues(e, session), session->number);
+}
+
+void ff_driven_over(struct ff_engine *e, struct session *session, bool in_order)
+{
+	uint32_t job = session->placement.job;
+
+	if (!ff_driven(e, job) || session->dismissed == in_order)
+		return;
+	session->dismissed = in_order;
+	if (in_order)
+		front_of(e, job)->dismissed++;
+	else if (front_of(e, job)->dismissed > 0)
+		front_of(e, job)->dismissed--;
+	limit_sessions(e, job);
+}
+
+/* All that it had may have been dismissed. */
+void ff_driven_again(struct ff_engine *e, uint32_t job)
+{
+	struct job_front *front = front_of(e, job);
+
+	if (!ff_driven(e, job))
+		return;
+	front->again_at = front->told;
+	if (front->dismissed < front->planned)
+		return;
+	front->dismissed = front->planned - (front->planned > 0);
+	limit_sessions(e, job);
+}
+
 /* --- what it is told --- */
 
 void ff_driven_up(struct ff_engine *e, struct session *session)
@@ -39,10 +95,8 @@ void ff_driven_up(struct ff_engine *e, struct session *session)
 
 	if (!ff_driven(e, job))
 		return;
-	if (!session->asks_front)
-		session->dismissed = true; /* it is not known there */
-	if (session->dismissed)
-		ff_queues_dismiss(ff_run_session_queues(e, session), session->number);
+	if (!session->asks_front || session->dismissed)
+		dismiss(e, session); /* it is not known there; or it was before it was up */
 	else if (ff_front_listens(e, job))
 		ff_front_tell(e, job, &item, session->record);
 }
@@ -61,41 +115,6 @@ void ff_driven_returned(struct ff_engine *e, struct session *session, const stru
 	session->stolen--;
 	if (ff_front_listens(e, job))
 		ff_front_tell(e, job, &item, session->record);
-}
-
-/* --- how many workers there are to be: one that was dismissed has no successor --- */
-
-static void limit_sessions(struct ff_engine *e, uint32_t job)
-{
-	const struct job_front *front = front_of(e, job);
-
-	if (front->dismissed >= front->planned)
-		ff_sched_no_sessions(e->sched, job);
-	else
-		ff_sched_job_most(e->sched, job, front->planned - front->dismissed);
-}
-
-void ff_driven_over(struct ff_engine *e, const struct session *session)
-{
-	uint32_t job = session->placement.job;
-
-	if (!ff_driven(e, job))
-		return;
-	front_of(e, job)->dismissed++;
-	limit_sessions(e, job);
-}
-
-/* All that it had may have been dismissed. */
-void ff_driven_again(struct ff_engine *e, uint32_t job)
-{
-	struct job_front *front = front_of(e, job);
-
-	if (!ff_driven(e, job) || front->dismissed == 0)
-		return;
-	if (front->dismissed > front->planned)
-		front->dismissed = front->planned;
-	front->dismissed -= front->dismissed > 0;
-	limit_sessions(e, job);
 }
 
 /* --- what it says --- */
@@ -204,11 +223,9 @@ static void dismisses(struct ff_engine *e, uint32_t job, const struct ff_input *
 
 	if (!session)
 		return;
-	session->dismissed = true;
-	if (!session->up)
-		return; /* when it is */
-	ff_queues_dismiss(ff_run_session_queues(e, session), session->number);
-	ff_run_session_feed(e, session);
+	dismiss(e, session);
+	if (session->up)
+		ff_run_session_feed(e, session);
 }
 
 static void gives_up(struct ff_engine *e, uint32_t job, const struct ff_input *input)

@@ -38,7 +38,8 @@ static bool owes(const struct ff_engine *e, uint32_t job)
 	const struct job_front *front = &e->jobs[job].front;
 
 	return state == FF_FRONTSTATE_OPENING || state == FF_FRONTSTATE_FINISHING ||
-	       (lives(e, job) && (front->unanswered > 0 || front->asked_len > 0 || front->full));
+	       (lives(e, job) && (front->unanswered > 0 || front->asked_len > 0 || front->full ||
+				  (ff_driven(e, job) && front->heard != front->told)));
 }
 
 static int64_t patience(const struct ff_engine *e)
@@ -78,6 +79,8 @@ void ff_front_tell(struct ff_engine *e, uint32_t job, const struct ff_front_item
 	e->jobs[job].front.told++;
 	to_act.front_item = ff_decision_copy(e->decision, &told, sizeof(told));
 	ff_engine_order(e, &to_act);
+	if (ff_driven(e, job) && !e->jobs[job].front.due.deadline.pos)
+		ff_front_wait_anew(e, job);
 }
 
 void ff_front_tell_crash(struct ff_engine *e, uint32_t job, struct ff_front_item *item,

@@ -374,7 +374,7 @@ static void finished(struct ff_engine *e, struct session *session, const struct 
 	if (!session->up || (!session->served && !session->told_end))
 		job->given_up = true;
 	ff_run_session_take_out(e, session, FF_NOBODY, false);
-	ff_driven_over(e, session);
+	ff_driven_over(e, session, true);
 	session->finished = true;
 	session->up = false;
 	ff_front_down(e, session, NULL, false);

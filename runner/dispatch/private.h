@@ -108,6 +108,7 @@ struct job_front {
 	/* The same: workers that there were to be, those of them that came to an end in order;
 	 * units were given; it knows that there are fewer. */
 	uint32_t planned, dismissed;
+	uint32_t again_at; /* `told` when a unit was to be run once more */
 	bool handed, told_fewer;
 };
 
@@ -368,10 +369,10 @@ void ff_front_hurry(struct ff_engine *e, uint32_t job);
 /* Whether the job's front says who runs what. All else does nothing where it doesn't. */
 bool ff_driven(const struct ff_engine *e, uint32_t job);
 void ff_driven_input(struct ff_engine *e, uint32_t job, const struct ff_input *input);
-/* A session may be given units, gave some back, or came to its end in order. */
+/* A session may be given units, gave some back, or came to its end. */
 void ff_driven_up(struct ff_engine *e, struct session *session);
 void ff_driven_returned(struct ff_engine *e, struct session *session, const struct ff_input *input);
-void ff_driven_over(struct ff_engine *e, const struct session *session);
+void ff_driven_over(struct ff_engine *e, struct session *session, bool in_order);
 /* A unit is to be run once more. */
 void ff_driven_again(struct ff_engine *e, uint32_t job);
 /* Jobs in which nothing can happen any more: something does; whether there was one. */

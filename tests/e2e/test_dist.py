@@ -300,16 +300,18 @@ def test_an_own_split_is_honoured(farflung, python):
 
 
 OTHER = """
-class Mine:
-    pass
+from xdist.scheduler import LoadScheduling
+
+class Mine(LoadScheduling):
+    def schedule(self): raise ValueError
 
 def pytest_xdist_make_scheduler(config, log):
-    return Mine()
+    return Mine(config, log)
 """
 
 
-def test_another_scheduler_is_named(farflung, python):
+def test_another_scheduler_is_named_where_there_is_no_front(farflung, python):
     pytest.importorskip("xdist")
     make(farflung.cwd, conftest=OTHER)
-    done = run(farflung, python, "-n", 2)
+    done = run(farflung, python, "-n", 2, "--front", "never")
     assert done.stdout.count("the scheduler Mine that pytest_xdist_make_scheduler gives has no effect") == 1
