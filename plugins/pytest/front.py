@@ -492,28 +492,6 @@ def controller_args(kw):
     return own + kw["args"]
 
 
-def prepare(kw):
-    """The configuration, with xdist if it is there and nobody put it aside, else with what stands
-    for it."""
-    import importlib.util
-
-    import pytest
-
-    addopts = kw["addopts"]
-    words = " ".join(kw["args"]) + " " + (os.environ.get("PYTEST_ADDOPTS", "") if addopts else "")
-    installed = importlib.util.find_spec("xdist") is not None and "no:xdist" not in words
-    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
-        installed = installed and "xdist" in words + os.environ.get("PYTEST_PLUGINS", "")
-    args = controller_args(kw)
-    try:
-        return configure(args, None if installed else [controller_stand_in()], addopts)
-    except (pytest.UsageError, ValueError) as exc:  # it was the other way round
-        words = str(exc)
-        if not ("-n" in words or "--dist" in words or "--tx" in words or "numprocesses" in words):
-            raise
-        return configure(args, [controller_stand_in()] if installed else None, addopts)
-
-
 def become_controller(config, kw):
     """The options as pytest-xdist's controller has them."""
     option = config.option
@@ -548,7 +526,7 @@ def run_front(channel, kw):
     Entry.pytest_configure = hook(trylast=True)(Entry.pytest_configure)
     entry = None
     try:
-        config = prepare(kw)
+        config = controller_configuration(controller_args(kw), kw["args"], kw["addopts"])
         become_controller(config, kw)
         if kw["mainargv"]:
             config._parser.prog = os.path.basename(kw["mainargv"][0])

@@ -512,6 +512,7 @@ def session(channel, kw):
             os.dup2(2, 1)  # what is not captured should be seen
         settings = settings_of(config)
         settings["dist"] = kw["dist"] or settings["dist"]
+        settings["notes"] += vain_hooks(config)
         driven = wants_driver(config, settings, kw["workercount"])
         kw["told"] = ask_front(channel, config, kw["front"], driven)
         adapt(config, kw, settings)

@@ -20,6 +20,14 @@ struct options {
 const char *ff_pytest_is_plain(const struct ff_strv *args, size_t after);
 /* Becomes pytest: gives an exit code only if that can't be started. */
 int ff_pytest_plain(const struct options *o, const struct ff_strv *args, const char *because);
+/* The words that start the interpreter that a local worker would have. False, with a complaint:
+ * there is none. */
+bool ff_pytest_python(const char *given, struct ff_arena *arena, struct ff_strv *words);
+
+/* What somebody's pytest_xdist_auto_num_workers wants for -n auto: 1: *workers; 0: nobody has one;
+ * -1: complained of. */
+int ff_pytest_auto(const struct options *o, const struct ff_strv *args, int64_t most,
+		   int64_t *workers);
 
 /* --rsyncdir and --rsyncignore as the configuration's tree. 0, or -1 with a complaint. */
 int ff_pytest_tree(struct ff_config *config, const struct options *o);

@@ -79,8 +79,7 @@ static int read_all(const char *shell, struct ff_buf *out)
 	return 0;
 }
 
-/* The one that a local worker would have. False, with a complaint: there is none. */
-static bool find_python(const char *given, struct ff_arena *arena, struct ff_strv *words)
+bool ff_pytest_python(const char *given, struct ff_arena *arena, struct ff_strv *words)
 {
 	const struct ff_payload_probe *probe = ff_payload_find("pytest")->probe;
 	struct ff_buf printed = FF_BUF_INIT, note = FF_BUF_INIT;
@@ -149,7 +148,7 @@ int ff_pytest_plain(const struct options *o, const struct ff_strv *args, const c
 	struct ff_arena arena = FF_ARENA_INIT;
 	struct ff_strv argv = FF_STRV_INIT;
 
-	if (find_python(o->python, &arena, &argv)) {
+	if (ff_pytest_python(o->python, &arena, &argv)) {
 		ff_strv_add(&argv, "-m");
 		ff_strv_add(&argv, "pytest");
 		add_own(o, &argv);

@@ -365,3 +365,59 @@ def test_a_worker_that_does_not_come_is_not_waited_for(farflung, python):
         "jobs: {t: {pytest: [-p, 'no:cacheprovider']}}\nsettings: {reconnect: 1s}\n", "--jsonl", path, code=0)
     done.events = read_jsonl(path)
     assert len(outcomes(done.events)) == TESTS
+
+
+# --- how many workers ---
+
+WISH = """
+import os
+
+def pytest_xdist_auto_num_workers(config):
+    assert config.option.numprocesses in ("auto", "logical")
+    print("noise")
+    return {wish}
+"""
+
+
+@pytest.mark.parametrize("wish, args, workers", [
+    ("3", ["-n", "auto"], 3),
+    ("3", ["-n", "logical", "--maxprocesses", "2"], 2),
+    ("3", ["-n", "1"], 1),
+    ("0", ["-n", "auto"], 1),
+    ("None", [], 5),
+], ids=str)
+def test_what_auto_means(farflung, python, wish, args, workers):
+    """A hook is asked before the environment is; 0 means that nothing is spread."""
+    make(farflung, WISH.format(wish=wish), suite="def test_a(): pass\n")
+    farflung.env["PYTEST_XDIST_AUTO_NUM_WORKERS"] = "5"
+    path = farflung.cwd.parent / "events.jsonl"
+    farflung.run("pytest", "--python", python, "--jsonl", path, *args, code=0)
+    (started,) = of_kind(read_jsonl(path), "job-started")
+    assert started["workers"] == workers
+    assert of_kind(read_jsonl(path), "front-started") == []
+
+
+@pytest.mark.parametrize("wish, words", [
+    ("'many'", "it gives 'many', which is no number of workers"),
+    ("1 / 0", "ZeroDivisionError: division by zero"),
+    ("10001", "wants 10001 workers: at most 10000 are possible"),
+], ids=str)
+def test_a_wish_that_is_none(farflung, python, wish, words):
+    make(farflung, WISH.format(wish=wish), suite="def test_a(): pass\n")
+    done = farflung.run("pytest", "--python", python, code=4)
+    assert "pytest_xdist_auto_num_workers" in done.stderr and words in done.stderr
+
+
+VAIN = """
+def pytest_xdist_rsyncstart(source, gateways): pass
+def pytest_xdist_rsyncfinish(source, gateways): pass
+def pytest_xdist_getremotemodule(): pass
+"""
+
+
+def test_hooks_without_an_effect_are_named_once(farflung, python):
+    make(farflung, VAIN, suite="def test_a(): pass\n")
+    done = run(farflung, python, code=0)
+    for name in ("rsyncstart", "rsyncfinish", "getremotemodule"):
+        assert done.stdout.count(f"pytest_xdist_{name} (conftest.py) has no effect: ") == 1
+    assert of_kind(done.events, "front-started") == []

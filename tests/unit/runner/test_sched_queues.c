@@ -425,7 +425,7 @@ static void test_driven(void **state)
 	ff_queues_worker_down(queues, 1, 3);
 	assert_int_equal(ff_queues_waiting(queues), 4);
 	ff_queues_dismiss(queues, 0);
-	assert_batch(queues, 0, "end");
+	assert_batch(queues, 0, " end");
 	assert_false(ff_queues_hand(queues, 0, 0));
 	assert_null(ff_policy_find("driven"));
 	ff_queues_free(queues);
