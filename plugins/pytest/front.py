@@ -1,8 +1,8 @@
 # The front of a pytest job: a real pytest session on the controlling machine that runs no test. It is
 # the controller's half of plugins: their hooks fill what workers are given, get every report, and
 # write the files, the cache and the summary. It needs a channel and pytest, and must not know the
-# runner. The build puts reports.py, ending.py, stand_in.py, scheduler.py, screen.py, front_nodes.py and
-# driver.py before it.
+# runner. The build puts reports.py, ending.py, stand_in.py, scheduler.py, screen.py, cached.py,
+# front_nodes.py and driver.py before it.
 #
 # Received: ("node", id, {spec, host, python, chdir, local, about})   a worker wants its input
 #           ("from", id, value)          what a worker told, see relay.py
@@ -56,7 +56,7 @@ class Front:
         self.holding, self.held_since = True, None
         self.crashed = deque()  # who has not been replaced
         self.collect_reports = set()
-        self.seen = set()  # node ids
+        self.cached = Cached(config.pluginmanager)
         self.not_run = []
         self.failed = False  # a test, or a collection
         self.ran = False
@@ -125,9 +125,7 @@ class Front:
         misled = self.driver and self.driver.failed
         if self.broken and (misled or session.exitstatus in (0, 1, 5)):
             session.exitstatus = 3
-        plugin = self.config.pluginmanager.getplugin("nfplugin")
-        if self.seen and isinstance(getattr(plugin, "cached_nodeids", None), set):
-            plugin.cached_nodeids.update(self.seen)
+        self.cached.fill()
         before = session.exitstatus
         yield
         if session.exitstatus != before:
@@ -295,6 +293,9 @@ class Front:
             excrepr = excinfo.getrepr()
             self.config.hook.pytest_internalerror(excrepr=excrepr, excinfo=excinfo)
 
+    def from_groups(self, node, bare):
+        self.cached.bare.update(bare)
+
     def from_start(self, node, nodeid, location):
         self.config.hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
 
@@ -309,7 +310,7 @@ class Front:
         value = attempt_of(value)
         nodeid, location, _, _, warnings = value
         self.ran = True
-        self.seen.add(nodeid)
+        self.cached.note(nodeid)
         duration = 0
         if not node.starts:
             hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
@@ -321,6 +322,7 @@ class Front:
             duration += getattr(report, "duration", 0) or 0
             if report.outcome == "failed":
                 self.failed = True
+                self.cached.note(nodeid, True)
             if rerun:
                 break
         hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
@@ -363,7 +365,7 @@ class Front:
 
     def report(self, report):
         self.ran = True
-        self.seen.add(report.nodeid)
+        self.cached.note(report.nodeid, report.outcome == "failed")
         self.config.hook.pytest_runtest_logreport(report=report)
         self.failed = self.failed or report.outcome == "failed"
 

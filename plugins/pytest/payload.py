@@ -85,7 +85,7 @@ class Worker:
         if kw["told"] is not None:
             self.relay = Relay(channel, config, kw["output_cap"], kw["told"])
         self.live = None  # with -s
-        self.groups = {}  # by an item's id(): with loadgroup
+        self.groups = Groups()
         self.split = None  # of a scheduler of somebody's own
         self.pid = os.getpid()  # a test may fork
         self.orders = queue.Queue()
@@ -144,7 +144,7 @@ class Worker:
         if self.split:
             scopes = [clean(self.split(nodeid)) for nodeid in ids]
         elif self.config.option.loadgroup:  # pytest 9.2 and later keep no group in the id
-            scopes = [clean(self.groups.get(id(item), item.nodeid)) for item in self.session.items]
+            scopes = [clean(self.groups.of.get(id(item), item.nodeid)) for item in self.session.items]
         return [clean(nodeid) for nodeid in ids], scopes
 
     def drop(self, indexes):
@@ -327,6 +327,9 @@ class Worker:
 
     def pytest_configure(self, config):
         share_temporary(config, config.workerinput["workerid"], self.run)
+        know_without_groups(config)
+        if config.option.loadgroup:
+            config.pluginmanager.register(self.groups, "farflung-groups")
 
     def pytest_sessionstart(self, session):
         self.session = session
@@ -335,7 +338,7 @@ class Worker:
 
     def pytest_collection_finish(self, session):
         if self.relay:
-            self.relay.collected(session.items)
+            self.relay.collected(session.items, self.groups.bare)
 
     def pytest_runtest_logstart(self, nodeid, location):
         if self.relay:
@@ -343,18 +346,6 @@ class Worker:
 
     def pytest_deselected(self, items):
         self.deselected += len(items)
-
-    def pytest_collection_modifyitems(self, items):
-        if self.config.option.loadgroup:
-            for item in items:
-                names = {
-                    str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
-                    for mark in item.iter_markers("xdist_group")
-                }
-                if names:
-                    group = "@" + "_".join(sorted(names))
-                    rename(item, item.nodeid + group)
-                    self.groups[id(item)] = group
 
     def pytest_collectreport(self, report):
         if report.outcome == "passed":
@@ -484,11 +475,13 @@ def make_worker(channel, config, kw, settings):
     hook = pytest.hookimpl
     for name, how in (
         ("pytest_configure", hook(trylast=True)),
-        ("pytest_collection_modifyitems", hook(trylast=True)),
         ("pytest_runtestloop", hook(tryfirst=True)),
         ("pytest_sessionfinish", hook(hookwrapper=True, tryfirst=True)),
     ):
         setattr(Worker, name, how(getattr(Worker, name)))
+    Groups.pytest_collection_modifyitems = hook(hookwrapper=True, tryfirst=True)(
+        Groups.pytest_collection_modifyitems
+    )
     within_all = hook(hookwrapper=True, trylast=True)
     Innermost.pytest_sessionfinish = within_all(Innermost.pytest_sessionfinish)
     Worker.exit = pytest.exit.Exception

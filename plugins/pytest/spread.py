@@ -53,6 +53,38 @@ def settings_of(config):
     return {"dist": dist, "workers": workers, "scopes": False, "driven": False, "notes": notes}
 
 
+class Groups:
+    """With loadgroup: a plugin that puts a test's groups behind its id, as @group. It comes last, so
+    that it is around all others: what they know of tests, as the cache, is without."""
+
+    def __init__(self):
+        self.of = {}  # by an item's id()
+        self.bare = {}  # node ids without their group, by those with it
+
+    def pytest_collection_modifyitems(self, items):
+        yield
+        for item in items:
+            names = {
+                str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
+                for mark in item.iter_markers("xdist_group")
+            }
+            if names:
+                group = "@" + "_".join(sorted(names))
+                self.bare[item.nodeid + group] = item.nodeid
+                rename(item, item.nodeid + group)
+                self.of[id(item)] = group
+
+
+def know_without_groups(config):
+    """pytest-xdist's loadgroup leaves ids with @group in the cache: for --lf those are the tests
+    without, which nobody else calls so."""
+    plugin = config.pluginmanager.getplugin("lfplugin")
+    known = getattr(plugin, "lastfailed", None)
+    if isinstance(known, dict):
+        bare = [nodeid.rpartition("@")[0] for nodeid in known if "@" in nodeid.rsplit("::", 1)[-1]]
+        known.update(dict.fromkeys(bare, True))
+
+
 def lock_folder(folder):
     """A descriptor that holds the folder, or None where that can't be; not for long."""
     import time
