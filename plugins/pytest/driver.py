@@ -209,14 +209,18 @@ class Driver:
 
     def again(self, index, ids):
         """What it takes to be over is to be run once more."""
+        crashed = index in self.crashed
         self.ended.pop(index, None)
         self.crashed.discard(index)
-        self.tell(self.mark_pending, index, ids[index])
+        if index not in self.given:
+            self.tell(self.mark_pending, index, ids[index], crashed)
 
-    def mark_pending(self, index, nodeid):
+    def mark_pending(self, index, nodeid, crashed):
         try:
             self.sched.mark_test_pending(nodeid)
         except NotImplementedError:
+            if crashed:
+                return  # it puts back by itself what its nodes had
             self.ended[index] = "that was given up"
             self.send("give_up", index, "the scheduler %s runs no test again" % self.name)
 
@@ -258,6 +262,7 @@ class Driver:
         item = self.removed(node)
         self.shuttingdown = self.stopped
         if item and item[0] not in self.ended:
+            self.crashed.add(item[0])
             self.again(item[0], node.ids)  # it had not begun
 
     def crash(self, node, index, nodeid, text, again):

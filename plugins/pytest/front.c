@@ -348,19 +348,15 @@ static int on_hands(const struct incoming *in,
 				      size_t count))
 {
 	const struct ff_value *list = ff_at(in->item, 2);
-	uint32_t *indexes;
-	int rc = 0;
+	uint32_t *indexes = ff_pytest_indexes(list);
 
-	if (!text_of(in) || !list || list->kind != FF_LIST)
-		return bad_item(in, "units without a worker, or a list");
-	indexes = ff_xcalloc((size_t)list->len + 1, sizeof(*indexes));
-	for (uint32_t i = 0; !rc && i < list->len; i++)
-		if (!ff_pytest_index(&list->items[i], &indexes[i]))
-			rc = bad_item(in, "a unit that is no index");
-	if (!rc)
-		tell_them(in->ctx, text_of(in), indexes, list->len);
+	if (!indexes || !text_of(in)) {
+		ff_free(indexes);
+		return bad_item(in, "units without a worker, or that are no indexes");
+	}
+	tell_them(in->ctx, text_of(in), indexes, list->len);
 	ff_free(indexes);
-	return rc;
+	return 0;
 }
 
 static int on_give(const struct incoming *in)

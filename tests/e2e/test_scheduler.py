@@ -333,8 +333,9 @@ def pytest_xdist""")
     (GROUPS + HANDLED, [], "crashed"),  # which gives it out again with its group, as pytest-xdist's does
     (LOAD + HANDLED + RERUN, [], "passed"),
     (LOAD + HANDLED, ["--retries", 1], "passed"),
+    (GROUPS + HANDLED, ["--retries", 1], "passed"),
     (KEEPS, [], "passed"),
-], ids=["load", "groups", "rerun", "retries", "keeps"])
+], ids=["load", "groups", "rerun", "retries", "groups-retries", "keeps"])
 def test_crashes(farflung, python, conftest, args, end):
     make(farflung, conftest, suite=CRASH)
     done = run(farflung, python, *args, code=1 if end == "crashed" else 0)
@@ -345,6 +346,26 @@ def test_crashes(farflung, python, conftest, args, end):
         handled = (farflung.cwd / "handled").read_text().split("\n")[:-1]
         assert [line.split()[0] for line in handled] == ["test_a.py::test_crash"]
     assert "worker 'gw" in done.stdout or end == "passed"
+
+
+FLAKY = SUITE + """
+def test_flaky():
+    mark = HERE / "failed"
+    if not mark.exists():
+        mark.write_text("")
+        assert False
+"""
+
+
+@pytest.mark.parametrize("conftest, end", [(LOAD, "passed"), (GROUPS, "lost")], ids=["load", "groups"])
+def test_a_retry_is_for_the_scheduler(farflung, python, conftest, end):
+    """pytest-xdist's loadscope can't run a test again: it says so."""
+    make(farflung, conftest, suite=FLAKY)
+    done = run(farflung, python, "--retries", 1, code=1 if end == "lost" else 0)
+    found = outcomes(done.events)
+    assert len(found) == TESTS + 1 and found.pop("test_a.py::test_flaky") == end
+    assert set(found.values()) == {"passed"}
+    assert ("the scheduler Grouped runs no test again" in done.stdout) == (end == "lost")
 
 
 def test_each_worker_runs_all(farflung, python):
