@@ -183,7 +183,7 @@ struct ff_front_run {
 	X(UP)	  /* worker: of a job that it drives; it may be given units */                     \
 	X(BACK)	  /* worker, units: what it gave back when it was asked to */                      \
 	X(SKIP)	  /* worker, unit: it is not run, it has its end already */                        \
-	X(FEWER)  /* number: so many workers there are, and more will not come */                  \
+	X(STUCK)  /* number: nothing goes on; so many workers are up, and more will not come */    \
 	X(END)	  /* again (interrupted), text: all is told, it is to finish */
 
 enum ff_front_item_kind {

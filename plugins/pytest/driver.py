@@ -97,8 +97,7 @@ class Driver:
         for index in indices:
             self.check(node, index)
             self.given[index] = node
-        if indices:
-            self.send("give", node.gateway.id, indices)
+        self.send("give", node.gateway.id, indices)
 
     def check(self, node, index):
         if not 0 <= index < len(node.ids):
@@ -188,11 +187,14 @@ class Driver:
             self.call("add_node_collection", node, list(node.ids))
             self.schedule()
 
-    def fewer(self, count):
-        """So many workers are there, and more will not come: who waits for more does so no more."""
-        if isinstance(getattr(self.sched, "numnodes", None), int):
-            self.sched.numnodes = count
-            self.schedule()
+    def stuck(self, count):
+        """All wait, and so many workers are up. One that waits for more of them does so no more; and
+        with pytest-xdist's loadscope a worker can be given a group in which nothing is left to do, upon
+        which that would wait for ever."""
+        if not self.tell(lambda: self.sched.collection_is_completed):
+            if isinstance(getattr(self.sched, "numnodes", None), int):
+                self.sched.numnodes = count
+        self.schedule()
 
     def schedule(self):
         if self.tell(lambda: self.sched.collection_is_completed):

@@ -228,7 +228,7 @@ static void pack_fields(struct ff_pack *p, const struct ff_front_item *item)
 		ff_pack_str(p, item->worker);
 		pack_unit(p, item->index);
 		break;
-	case FF_FRONT_FEWER:
+	case FF_FRONT_STUCK:
 		ff_pack_int(p, item->number);
 		break;
 	case FF_FRONT_LINE:
@@ -249,7 +249,7 @@ static int tell(struct ff_pack *p, const struct ff_front_item *item)
 		[FF_FRONT_CRASH] = "crash", [FF_FRONT_LOST] = "lost", [FF_FRONT_DOWN] = "down",
 		[FF_FRONT_LINE] = "line",   [FF_FRONT_STOP] = "stop", [FF_FRONT_END] = "end",
 		[FF_FRONT_UP] = "up",	    [FF_FRONT_BACK] = "back", [FF_FRONT_SKIP] = "skip",
-		[FF_FRONT_FEWER] = "fewer",
+		[FF_FRONT_STUCK] = "stuck",
 	};
 
 	ff_pack_open(p, FF_TUPLE);

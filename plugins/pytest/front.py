@@ -12,9 +12,9 @@
 #           ("down", id, error or None)  a worker's end
 #           ("line", text)               to be shown between other lines
 #           ("stop", text)               why the run stops early
-#           ("up", id) · ("back", id, [index, …]) · ("skip", id, index) · ("fewer", number)   to a
+#           ("up", id) · ("back", id, [index, …]) · ("skip", id, index) · ("stuck", number)   to a
 #                                        driver: a worker may be given tests, gave some back, has one
-#                                        that was done before; so many workers there are, not more
+#                                        that was done before; nothing goes on, with so many workers
 #           ("end", interrupted, text)   all is told
 # Sent:     ("ready", {rootdir, wants_starts, header})
 #           ("to", id, {workerinput, basetemp, ids, starts})   what that worker waits for
@@ -398,9 +398,9 @@ class Front:
         if self.driver:
             self.driver.skip(self.node(id), index)
 
-    def on_fewer(self, count):
+    def on_stuck(self, count):
         if self.driver:
-            self.driver.fewer(count)
+            self.driver.stuck(count)
 
     def on_line(self, text):
         if self.terminal:

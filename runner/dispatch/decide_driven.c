@@ -1,8 +1,8 @@
 /* Jobs whose front says who runs what. It is told which workers may be given units, what becomes of
  * them, and what came back; it hands units out one by one. Here it is kept that each is run once,
  * and that the job comes to an end: when all that it was told is done with and nothing more can
- * happen by itself, the tests that wait for their next one go on without; if none does, it is the
- * scheduler that does not go on, and the job ends with that as its error. */
+ * happen by itself, the tests that wait for their next one go on without; if none does, the front
+ * is told so; if nothing comes of that, its scheduler is to blame, and the job ends. */
 #include "base/alloc.h"
 #include "dispatch/private.h"
 
@@ -199,7 +199,6 @@ static void gives(struct ff_engine *e, uint32_t job, const struct ff_input *inpu
 		else
 			wrong = not_to_give(e, job, unit, input->u.hands.worker);
 	}
-	front_of(e, job)->handed |= len > 0;
 	if (len > 0 && !wrong)
 		ff_run_session_give(e, session, units, len);
 	ff_free(units);
@@ -243,6 +242,7 @@ void ff_driven_input(struct ff_engine *e, uint32_t job, const struct ff_input *i
 {
 	if (!goes_on(e, job))
 		return;
+	front_of(e, job)->stirs |= input->kind != FF_INPUT_FRONT_HEARD;
 	switch (input->kind) {
 	case FF_INPUT_FRONT_GIVES:
 		gives(e, job, input);
@@ -311,14 +311,16 @@ static void look_at(struct ff_engine *e, uint32_t number)
 {
 	const struct ff_job_record *record = &e->state->jobs[number];
 	struct job_front *front = front_of(e, number);
-	struct ff_front_item fewer = {.kind = FF_FRONT_FEWER, .unit = FF_NOBODY};
+	struct ff_front_item stuck = {.kind = FF_FRONT_STUCK, .unit = FF_NOBODY};
 	uint32_t left = record->units_len - record->units_done;
 
-	if (let_go_on(e, number, &fewer.number) > 0)
+	if (let_go_on(e, number, &stuck.number) > 0)
 		return;
-	if (!front->handed && !front->told_fewer && fewer.number < front->planned) {
-		front->told_fewer = true;
-		ff_front_tell(e, number, &fewer, FF_NOBODY);
+	if (left > 0 && (front->stirs || front->stuck == 0) &&
+	    front->stuck < record->units_len + front->planned) {
+		front->stirs = false;
+		front->stuck++;
+		ff_front_tell(e, number, &stuck, FF_NOBODY);
 		return;
 	}
 	fails(e, number,

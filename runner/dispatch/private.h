@@ -106,10 +106,12 @@ struct job_front {
 	uint32_t asked_len, asked_cap;
 	uint32_t told, heard; /* items; the second of a front that drives its job */
 	/* The same: workers that there were to be, those of them that came to an end in order;
-	 * units were given; it knows that there are fewer. */
+	 * it has asked for something since it was told that nothing goes on, which it was so often.
+	 */
 	uint32_t planned, dismissed;
 	uint32_t again_at; /* `told` when a unit was to be run once more */
-	bool handed, told_fewer;
+	bool stirs;
+	uint32_t stuck;
 };
 
 struct engine_job {

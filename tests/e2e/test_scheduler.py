@@ -147,8 +147,7 @@ class Grouped(LoadScopeScheduling):
         return nodeid.split("::")[1].split("[")[0]
 
     def _assign_work_unit(self, node):
-        first = min(self.nodes, key=lambda node: node.gateway.id)
-        mine = [scope for scope in self.workqueue if (scope == "test_n") == (node is first)]
+        mine = [scope for scope in self.workqueue if (scope == "test_n") == (node.gateway.id == "gw0")]
         for scope in mine[:1]:
             self.workqueue.move_to_end(scope, last=False)
             super()._assign_work_unit(node)

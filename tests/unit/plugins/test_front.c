@@ -366,7 +366,7 @@ static void test_what_it_is_told(void **state)
 	TELLS("('back', 'gw0', [4, 2])", .kind = FF_FRONT_BACK, .worker = "gw0",
 	      .units = (const uint32_t[]){4, 2}, .units_len = 2);
 	TELLS("('skip', 'gw0', 3)", .kind = FF_FRONT_SKIP, .worker = "gw0", .index = 3);
-	TELLS("('fewer', 2)", .kind = FF_FRONT_FEWER, .number = 2);
+	TELLS("('stuck', 2)", .kind = FF_FRONT_STUCK, .number = 2);
 	TELLS("('end', True, '')", .kind = FF_FRONT_END, .again = true);
 	ff_pack_init(&p, &buf);
 	assert_int_equal(
