@@ -49,6 +49,7 @@ struct ff_payload_settings {
 	const char *dist;	  /* a policy's name; NULL: not said */
 	int64_t workers;	  /* -1: not said */
 	bool scopes;		  /* it knows itself what belongs together */
+	bool driven;		  /* its front hands units out: see struct ff_front_sink */
 	const char *const *notes; /* lines: what has no effect here; NULL-terminated */
 };
 
@@ -188,6 +189,10 @@ struct ff_front_run {
 	X(DOWN)	  /* worker, text or NULL: its end; nothing more comes from it */                  \
 	X(LINE)	  /* text: of ours, to be shown */                                                 \
 	X(STOP)	  /* text: nothing more is begun */                                                \
+	X(UP)	  /* worker: of a job that it drives; it may be given units */                     \
+	X(BACK)	  /* worker, units: what it gave back when it was asked to */                      \
+	X(SKIP)	  /* worker, unit: it is not run, it has its end already */                        \
+	X(STUCK)  /* number: nothing goes on; so many workers are up, and more will not come */    \
 	X(END)	  /* again (interrupted), text: all is told, it is to finish */
 
 enum ff_front_item_kind {
@@ -205,7 +210,10 @@ struct ff_front_item {
 	const char *name, *text;
 	const void *value; /* a packed item; NULL: there is none */
 	size_t value_len;
-	bool again; /* the unit will be run once more; END: the run was interrupted */
+	bool again;	       /* the unit will be run once more; END: the run was interrupted */
+	const uint32_t *units; /* as the session knows them */
+	size_t units_len;
+	uint32_t number;
 };
 
 /* What a front says. Everything is valid during the call. */
@@ -219,6 +227,15 @@ struct ff_front_sink {
 	void (*settled)(void *ctx, const char *name);
 	/* Nothing more is to be begun: why. */
 	void (*stop)(void *ctx, const char *text);
+	/* Of a job that it drives, about workers that it was told are up: gives them units, which
+	 * wait; asks for some back (BACK answers); has nothing more for them. */
+	void (*gives)(void *ctx, const char *worker, const uint32_t *indexes, size_t count);
+	void (*steals)(void *ctx, const char *worker, const uint32_t *indexes, size_t count);
+	void (*dismisses)(void *ctx, const char *worker);
+	/* A unit that waits is not going to be given to anybody: why. */
+	void (*gives_up)(void *ctx, uint32_t index, const char *text);
+	/* It has done all that follows from the first `count` items that it was told. */
+	void (*heard)(void *ctx, uint32_t count);
 	/* For the user, if it has no terminal. */
 	void (*text)(void *ctx, const char *text, size_t len);
 	void (*notice)(void *ctx, const char *level, const char *text);

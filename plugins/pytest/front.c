@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "pytest/result.h"
 
 enum {
 	ARGUMENTS = 13,	    /* entries of kwargs */
@@ -150,6 +151,14 @@ static void pack_value(struct ff_pack *p, const struct ff_front_item *item)
 		ff_pack_none(p);
 }
 
+static void pack_units(struct ff_pack *p, const struct ff_front_item *item)
+{
+	ff_pack_open(p, FF_LIST);
+	for (size_t i = 0; i < item->units_len; i++)
+		ff_pack_int(p, item->units[i]);
+	ff_pack_close(p);
+}
+
 static void pack_entry(struct ff_pack *p, const char *key, const char *text)
 {
 	ff_pack_str(p, key);
@@ -205,6 +214,20 @@ static void pack_fields(struct ff_pack *p, const struct ff_front_item *item)
 		ff_pack_str(p, item->worker);
 		ff_pack_str(p, item->text);
 		break;
+	case FF_FRONT_UP:
+		ff_pack_str(p, item->worker);
+		break;
+	case FF_FRONT_BACK:
+		ff_pack_str(p, item->worker);
+		pack_units(p, item);
+		break;
+	case FF_FRONT_SKIP:
+		ff_pack_str(p, item->worker);
+		pack_unit(p, item->index);
+		break;
+	case FF_FRONT_STUCK:
+		ff_pack_int(p, item->number);
+		break;
 	case FF_FRONT_LINE:
 	case FF_FRONT_STOP:
 		ff_pack_str(p, item->text ? item->text : "");
@@ -222,6 +245,8 @@ static int tell(struct ff_pack *p, const struct ff_front_item *item)
 		[FF_FRONT_WORKER] = "node", [FF_FRONT_FROM] = "from", [FF_FRONT_UNIT] = "test",
 		[FF_FRONT_CRASH] = "crash", [FF_FRONT_LOST] = "lost", [FF_FRONT_DOWN] = "down",
 		[FF_FRONT_LINE] = "line",   [FF_FRONT_STOP] = "stop", [FF_FRONT_END] = "end",
+		[FF_FRONT_UP] = "up",	    [FF_FRONT_BACK] = "back", [FF_FRONT_SKIP] = "skip",
+		[FF_FRONT_STUCK] = "stuck",
 	};
 
 	ff_pack_open(p, FF_TUPLE);
@@ -314,6 +339,62 @@ static int on_stop(const struct incoming *in)
 	return 0;
 }
 
+/* Items of one who drives its job. */
+static int on_hands(const struct incoming *in,
+		    void (*tell_them)(void *ctx, const char *worker, const uint32_t *indexes,
+				      size_t count))
+{
+	const struct ff_value *list = ff_at(in->item, 2);
+	uint32_t *indexes = ff_pytest_indexes(list);
+
+	if (!indexes || !text_of(in)) {
+		ff_free(indexes);
+		return bad_item(in, "units without a worker, or that are no indexes");
+	}
+	tell_them(in->ctx, text_of(in), indexes, list->len);
+	ff_free(indexes);
+	return 0;
+}
+
+static int on_give(const struct incoming *in)
+{
+	return on_hands(in, in->sink->gives);
+}
+
+static int on_steal(const struct incoming *in)
+{
+	return on_hands(in, in->sink->steals);
+}
+
+static int on_shut(const struct incoming *in)
+{
+	if (!text_of(in))
+		return bad_item(in, "shut without a worker");
+	in->sink->dismisses(in->ctx, text_of(in));
+	return 0;
+}
+
+static int on_give_up(const struct incoming *in)
+{
+	const struct ff_value *text = ff_at(in->item, 2);
+	uint32_t index;
+
+	if (!ff_pytest_index(ff_at(in->item, 1), &index) || !text || text->kind != FF_STR)
+		return bad_item(in, "give_up without an index and a text");
+	in->sink->gives_up(in->ctx, index, text->text);
+	return 0;
+}
+
+static int on_heard(const struct incoming *in)
+{
+	uint32_t count;
+
+	if (!ff_pytest_index(ff_at(in->item, 1), &count))
+		return bad_item(in, "heard without a number");
+	in->sink->heard(in->ctx, count);
+	return 0;
+}
+
 static int on_text(const struct incoming *in)
 {
 	if (!text_of(in))
@@ -368,6 +449,9 @@ static int on_item(const struct ff_value *item, const struct ff_front_sink *sink
 		{"stop", on_stop},	   {"text", on_text},
 		{"usage_error", on_error}, {"internal_error", on_error},
 		{"trouble", on_trouble},   {"finished", on_finished},
+		{"give", on_give},	   {"steal", on_steal},
+		{"shut", on_shut},	   {"give_up", on_give_up},
+		{"heard", on_heard},
 	};
 	const struct incoming in = {.item = item, .sink = sink, .ctx = ctx, .err = err};
 	const struct ff_value *word = ff_at(item, 0);

@@ -1,8 +1,8 @@
 # The front of a pytest job: a real pytest session on the controlling machine that runs no test. It is
 # the controller's half of plugins: their hooks fill what workers are given, get every report, and
 # write the files, the cache and the summary. It needs a channel and pytest, and must not know the
-# runner. The build puts reports.py, ending.py, stand_in.py, ports.py, front_ports.py, front_nodes.py,
-# cov.py and screen.py before it.
+# runner. The build puts reports.py, ending.py, stand_in.py, scheduler.py, ports.py, front_ports.py,
+# screen.py, cached.py, front_nodes.py, cov.py and driver.py before it.
 #
 # Received: ("node", id, {spec, host, python, chdir, local, about})   a worker wants its input
 #           ("from", id, value)          what a worker told, see relay.py
@@ -12,6 +12,9 @@
 #           ("down", id, error or None)  a worker's end
 #           ("line", text)               to be shown between other lines
 #           ("stop", text)               why the run stops early
+#           ("up", id) · ("back", id, [index, …]) · ("skip", id, index) · ("stuck", number)   to a
+#                                        driver: a worker may be given tests, gave some back, has one
+#                                        that was done before; nothing goes on, with so many workers
 #           ("end", interrupted, text)   all is told
 # Sent:     ("ready", {rootdir, wants_starts, header})
 #           ("to", id, {workerinput, basetemp, ids, starts, color, ports})   what that worker waits for
@@ -20,6 +23,10 @@
 #           ("again", nodeid)            a plugin wants a crashed test to be run again
 #           ("settled", nodeid)          that crash is dealt with; no again comes for it any more
 #           ("stop", text)               a plugin wants the run to stop
+#           ("give", id, [index, …]) · ("steal", id, [index, …]) · ("shut", id)   by a driver: what that
+#                                        worker runs, is to give back, or that nothing more comes
+#           ("give_up", index, text)     by a driver: a test that it gives to nobody any more
+#           ("heard", count)             with a driver: what follows from so many messages was sent
 #           ("text", str)                output, where `terminal` is None
 #           ("usage_error", text) · ("internal_error", text) · ("trouble", text)
 #           ("finished", {exitstatus, words, bad})   always last; bad: more than tests account for
@@ -41,7 +48,8 @@ class Front:
         self.ports = None  # once there is a worker that needs them
         self.config = config
         self.kw = kw
-        self.session = self.sched = self.trdist = None
+        self.session = self.sched = self.trdist = self.driver = None
+        self.heard = self.collected = 0
         self.terminal = config.pluginmanager.getplugin("terminalreporter")
         self.verbose = getattr(config.option, "verbose", 0)  # unknown without a terminal
         self.log = Log()
@@ -51,8 +59,8 @@ class Front:
         self.holding, self.held_since = True, None
         self.crashed = deque()  # who has not been replaced
         self.collect_reports = set()
-        self.seen = set()  # node ids
         self.warned = {}  # how often, outside of tests
+        self.cached = Cached(config.pluginmanager)
         self.not_run = []
         self.failed = False  # a test, or a collection
         self.ran = False
@@ -123,9 +131,10 @@ class Front:
 
     def pytest_sessionfinish(self, session):
         """Around all others."""
-        if self.broken and session.exitstatus in (0, 1, 5):
+        misled = self.driver and self.driver.failed
+        if self.broken and (misled or session.exitstatus in (0, 1, 5)):
             session.exitstatus = 3
-        fill_cache(self.config.pluginmanager, self.seen, self.config.option.dist == "loadgroup")
+        self.cached.fill()
         before = session.exitstatus
         yield
         if session.exitstatus != before:
@@ -146,11 +155,13 @@ class Front:
 
     def receive(self):
         """The next message; None: it is time to let go what is held."""
+        self.heard += 1
         if self.holding and self.held:
             left = self.held_since + HOLD_SECONDS - time.monotonic()
             try:
                 return self.inbox.receive(max(left, 0.001))
             except self.inbox.TimeoutError:
+                self.heard -= 1
                 self.release()
                 return None
             except EOFError:
@@ -162,6 +173,17 @@ class Front:
 
     def hear(self, message):
         """Handles it now, or later: results are shown below the line that all have collected."""
+        if self.driver is None:
+            self.hear_in_turn(message)
+        else:
+            if message[0] == "end" and self.holding:
+                self.release(quietly=not self.collected)
+            self.handle(message)
+        if self.driver:
+            self.driver.look()
+            self.send("heard", self.heard)
+
+    def hear_in_turn(self, message):
         kind = message[0]
         result = kind in ("test", "crash", "lost") or kind == "from" and message[2][0] == "start"
         if self.holding:
@@ -175,7 +197,7 @@ class Front:
                     self.release()
                 return
             if kind == "end":
-                self.release(quietly=not self.sched.collection_count)
+                self.release(quietly=not self.collected)
         self.handle(message)
         if self.holding and not self.awaited:
             self.release()
@@ -186,10 +208,19 @@ class Front:
             self.trdist.show()
             self.terminal.write_line("")
             if self.verbose > 0:
-                name = SCHEDULERS.get(self.config.option.dist, self.config.option.dist)
+                name = self.scheduler_name()
                 self.terminal.write_line("scheduling tests via %s" % name)
         while self.held:
             self.handle(self.held.popleft())
+
+    def scheduler_name(self):
+        if self.driver:
+            return self.driver.name
+        return SCHEDULERS.get(self.config.option.dist, self.config.option.dist)
+
+    def show_collected(self):
+        if self.holding:
+            self.release()
 
     def handle(self, message):
         getattr(self, "on_" + message[0])(*message[1:])
@@ -209,15 +240,20 @@ class Front:
         if about.get("local") and factory is not None:
             basetemp = os.path.join(str(factory.getbasetemp()), "popen-" + id)
         hook.pytest_configure_node(node=node)
+        if self.driver is None and (about.get("about") or {}).get("driven"):
+            self.driver = make_driver(self) or False
+            self.sched = self.driver.sched if self.driver else self.sched
+        node.driver = self.driver or None
         node.starts = self.wants_starts
         workerinput = plain(node.workerinput, left=[1 << 20])
         self.send("to", id, {
             "workerinput": workerinput,
             "basetemp": basetemp,
-            "ids": self.wants_ids,
+            "ids": bool(self.wants_ids or self.driver),
             "starts": self.wants_starts,
             "color": self.config.option.color,
             "ports": [] if about.get("local") else self.offer_ports(id, workerinput),
+            "driven": bool(self.driver),
         })  # fmt: skip
 
     def offer_ports(self, id, workerinput):
@@ -239,14 +275,17 @@ class Front:
     def from_ready(self, node, info):
         node.workerinfo = dict(info, id=node.gateway.id, spec=node.gateway.spec)
         self.config.hook.pytest_testnodeready(node=node)
+        if self.driver:
+            self.driver.ready(node)
 
     def from_collected(self, node, count, ids):
         node.collected = True
+        node.ids = ids
         if ids is not None:
             self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=ids)
+        if ids is not None and not self.driver:
             self.sched.collection = self.sched.collection or ids
-        self.session.testscollected = count
-        self.sched.collection_count = count
+        self.session.testscollected = self.collected = count
         if self.terminal:
             self.trdist.collected(node.gateway.spec, count)
         self.awaited.discard(node.gateway.id)
@@ -284,6 +323,9 @@ class Front:
             excrepr = excinfo.getrepr()
             self.config.hook.pytest_internalerror(excrepr=excrepr, excinfo=excinfo)
 
+    def from_groups(self, node, bare):
+        self.cached.bare.update(bare)
+
     def from_start(self, node, nodeid, location):
         self.config.hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
 
@@ -293,11 +335,13 @@ class Front:
     def on_test(self, id, index, value, again):
         node, hook = self.node(id), self.config.hook
         if value is None:
-            return self.on_lost(index, "?", "the report of test %s was lost" % index)
+            self.on_lost(index, "?", "the report of test %s was lost" % index)
+            return self.complete(node, index, 0, again)
         value = attempt_of(value)
         nodeid, location, _, _, warnings = value
         self.ran = True
-        self.seen.add(nodeid)
+        self.cached.note(nodeid)
+        duration = 0
         if not node.starts:
             hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
         for report in self.replay.reports(node, index, value):
@@ -305,29 +349,43 @@ class Front:
             if rerun:
                 report.outcome = "rerun"
             hook.pytest_runtest_logreport(report=report)
+            duration += getattr(report, "duration", 0) or 0
             if report.outcome == "failed":
                 self.failed = True
+                self.cached.note(nodeid, True)
             if rerun:
                 break
         hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
         for warning in warnings:
             self.from_warning(node, *warning)
+        self.complete(node, index, duration, again)
+
+    def complete(self, node, index, duration, again):
+        if self.driver:
+            self.driver.complete(node, index, duration, again)
 
     def on_crash(self, id, index, nodeid, text, again):
         node = self.node(id)
         lines = [line for line in text.split("\n") if line.strip()]
-        self.on_down(id, (lines[0] if nodeid and lines else text) or "Not properly terminated")
+        error = (lines[0] if nodeid and lines else text) or "Not properly terminated"
         if nodeid is None:
-            return
+            return self.on_down(id, error)
+        self.tell_down(node, error)
+        if self.driver:
+            return self.driver.crash(node, index, nodeid, text, again)
+        self.tell_crash(node, index, nodeid, text, again, self.sched)
+        self.send("settled", nodeid)
+
+    def tell_crash(self, node, index, nodeid, text, again, sched):
+        id = node.gateway.id
         words = "worker %r crashed while running %r" % (id, nodeid)
         report = failed_report(nodeid, "%s\n%s" % (words, text) if text else words, "???")
         report.node, report.worker_id, report.item_index = node, id, index
         report.testrun_uid = self.kw["testrunuid"]
-        self.config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report, sched=self.sched)
+        self.config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report, sched=sched)
         if again and report.outcome == "failed":
             report.outcome = "rerun"
         self.report(report)
-        self.send("settled", nodeid)
 
     def on_lost(self, index, nodeid, text):
         if self.stop:
@@ -337,14 +395,19 @@ class Front:
 
     def report(self, report):
         self.ran = True
-        self.seen.add(report.nodeid)
+        self.cached.note(report.nodeid, report.outcome == "failed")
         self.config.hook.pytest_runtest_logreport(report=report)
         self.failed = self.failed or report.outcome == "failed"
 
     def on_down(self, id, error):
         node = self.node(id)
+        if self.tell_down(node, error) and self.driver:
+            self.driver.gone(node, error)
+
+    def tell_down(self, node, error):
+        """False: it was told before."""
         if node.down:
-            return
+            return False
         node.down = True
         if self.ports:
             self.ports.left(id)
@@ -353,7 +416,24 @@ class Front:
         self.config.hook.pytest_testnodedown(node=node, error=error)
         map_coverage(self.config, node)
         if error is not None:
-            self.crashed.append(id)
+            self.crashed.append(node.gateway.id)
+        return True
+
+    def on_up(self, id):
+        if self.driver:
+            self.driver.up(self.node(id))
+
+    def on_back(self, id, indices):
+        if self.driver:
+            self.driver.back(self.node(id), indices)
+
+    def on_skip(self, id, index):
+        if self.driver:
+            self.driver.skip(self.node(id), index)
+
+    def on_stuck(self, count):
+        if self.driver:
+            self.driver.stuck(count)
 
     def on_line(self, text):
         if self.terminal:
@@ -363,6 +443,8 @@ class Front:
 
     def on_stop(self, text):
         self.stop = self.stop or clean(text) or "stopped"
+        if self.driver:
+            self.driver.stop()
 
     def on_end(self, interrupted, text):
         self.ended = True
@@ -382,6 +464,8 @@ class Front:
                 self.send("stop", clean(why))
             self.stop = self.stop or clean(why)
             self.first_fail = self.session.shouldfail
+            if self.driver:
+                self.driver.stop()
 
     def conclude(self, session):
         if self.interrupted:
@@ -446,37 +530,6 @@ def controller_args(kw):
     return own + kw["args"]
 
 
-def tx_of(kw):
-    """Workers as --tx has them: those of -n have nothing to say."""
-    count = kw["numprocesses"]
-    specs = [spec_of(entry["spec"], entry["id"]) for entry in kw["specs"]]
-    if count and all(spec.popen and not spec.via for spec in specs):
-        return ["popen"] * (min(count, kw["maxprocesses"]) if kw["maxprocesses"] else count)
-    return [entry["spec"] for entry in kw["specs"]]
-
-
-def prepare(kw):
-    """The configuration, with xdist if it is there and nobody put it aside, else with what stands
-    for it."""
-    import importlib.util
-
-    import pytest
-
-    addopts = kw["addopts"]
-    words = " ".join(kw["args"]) + " " + (os.environ.get("PYTEST_ADDOPTS", "") if addopts else "")
-    installed = importlib.util.find_spec("xdist") is not None and "no:xdist" not in words
-    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
-        installed = installed and "xdist" in words + os.environ.get("PYTEST_PLUGINS", "")
-    args = controller_args(kw)
-    try:
-        return configure(args, None if installed else [controller_stand_in()], addopts)
-    except (pytest.UsageError, ValueError) as exc:  # it was the other way round
-        words = str(exc)
-        if not ("-n" in words or "--dist" in words or "--tx" in words or "numprocesses" in words):
-            raise
-        return configure(args, [controller_stand_in()] if installed else None, addopts)
-
-
 def become_controller(config, kw):
     """The options as pytest-xdist's controller has them."""
     option = config.option
@@ -508,7 +561,7 @@ def run_front(channel, kw):
     Entry.pytest_configure = hook(trylast=True)(Entry.pytest_configure)
     entry = None
     try:
-        config = prepare(kw)
+        config = controller_configuration(controller_args(kw), kw["args"], kw["addopts"])
         become_controller(config, kw)
         if kw["mainargv"]:
             config._parser.prog = os.path.basename(kw["mainargv"][0])

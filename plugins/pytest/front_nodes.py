@@ -104,16 +104,35 @@ class Node:
         self.down = self.collected = False
         self.starts = False  # it tells them as they happen
         self.warned = {}  # how often, outside of tests
+        self.driver = None  # of the scheduler that says what it runs
+        self.ids = None  # that it has collected
+        self.shut = False  # nothing more comes
 
     def __repr__(self):
         return "<WorkerController %s>" % self.gateway.id
 
     @property
     def shutting_down(self):
-        return self.down
+        return self.down or self.shut
+
+    # All but a scheduler has no say in it.
 
     def shutdown(self):
-        """Ending workers is the runner's affair."""
+        if self.driver and not self.shutting_down:
+            self.shut = True
+            self.driver.shut(self)
+
+    def send_runtest_some(self, indices):
+        if self.driver:
+            self.driver.give(self, indices)
+
+    def send_runtest_all(self):
+        if self.driver:
+            self.driver.give(self, range(len(self.ids or ())))
+
+    def send_steal(self, indices):
+        if self.driver:
+            self.driver.steal(self, indices)
 
 
 class NodeManager:
@@ -135,36 +154,6 @@ class NodeManager:
         return node
 
 
-def without_group(nodeid):
-    """A test's own id, without the "@group" that it was run under."""
-    name = nodeid.rsplit("::", 1)[-1]
-    at = name.rfind("@")
-    return nodeid[: at - len(name)] if at > name.rfind("]") else nodeid
-
-
-def fill_cache(manager, seen, grouped):
-    """pytest's cache, as far as it is filled while a session collects, in the ids that the next
-    session will have."""
-    own = without_group if grouped else str
-    plugin = manager.getplugin("nfplugin")
-    if seen and isinstance(getattr(plugin, "cached_nodeids", None), set):
-        plugin.cached_nodeids.update(map(own, seen))
-    if not grouped:
-        return
-    plugin = manager.getplugin("lfplugin")
-    if isinstance(getattr(plugin, "lastfailed", None), dict):
-        known = plugin.lastfailed
-        for nodeid in seen:
-            if known.pop(nodeid, None):
-                known[own(nodeid)] = True
-            elif own(nodeid) != nodeid:
-                known.pop(own(nodeid), None)
-    plugin = manager.getplugin("stepwiseplugin")
-    for holder, name in (plugin, "lastfailed"), (getattr(plugin, "cached_info", None), "last_failed"):
-        if isinstance(getattr(holder, name, None), str):
-            setattr(holder, name, own(getattr(holder, name)))
-
-
 SCHEDULERS = {
     "each": "EachScheduling", "load": "LoadScheduling", "loadscope": "LoadScopeScheduling",
     "loadfile": "LoadFileScheduling", "loadgroup": "LoadGroupScheduling",
@@ -180,7 +169,6 @@ class Scheduler:
         self.log = Log()
         self.numnodes = len(manager.specs)
         self.collection = None
-        self.collection_count = 0
         self.pending = []
         self._manager = manager
         self._again = again

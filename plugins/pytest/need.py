@@ -10,9 +10,15 @@ import os
 CONTROLLER_HOOKS = (
     "pytest_configure_node", "pytest_testnodeready", "pytest_testnodedown", "pytest_handlecrashitem",
     "pytest_xdist_setupnodes", "pytest_xdist_newgateway", "pytest_xdist_node_collection_finished",
-    "pytest_xdist_auto_num_workers", "pytest_xdist_rsyncstart", "pytest_xdist_rsyncfinish",
-    "pytest_xdist_getremotemodule", "pytest_report_header", "pytest_report_collectionfinish",
-    "pytest_report_teststatus", "pytest_terminal_summary",
+    "pytest_report_header", "pytest_report_collectionfinish", "pytest_report_teststatus",
+    "pytest_terminal_summary",
+)  # fmt: skip
+
+# Called by pytest-xdist alone, and why not here.
+VAIN_HOOKS = (
+    ("pytest_xdist_rsyncstart", "farflung brings trees along by itself, before any worker starts"),
+    ("pytest_xdist_rsyncfinish", "farflung brings trees along by itself, before any worker starts"),
+    ("pytest_xdist_getremotemodule", "workers run farflung's own module"),
 )  # fmt: skip
 
 # Called on both sides; a plugin or a conftest may do its work on either.
@@ -158,15 +164,44 @@ class WithoutFront(dict):
         return dict, (dict(self),)
 
 
+def scheduler_reasons(config):
+    root = str(getattr(config, "rootpath", None) or config.rootdir)
+    labels = [label_of(impl.plugin, impl.plugin_name, root) for impl in scheduler_hooks(config)]
+    return ["%s: pytest_xdist_make_scheduler" % clean(label) for label in labels]
+
+
+def vain_hooks(config):
+    """A line for each hook that somebody has and that nobody calls."""
+    root = str(getattr(config, "rootpath", None) or config.rootdir)
+    words = [str(word) for word in config.invocation_params.args]
+    lines = []
+    for name, why in VAIN_HOOKS + (("pytest_xdist_auto_num_workers", None),):
+        caller = getattr(config.pluginmanager.hook, name, None)
+        for impl in caller.get_hookimpls() if caller is not None else ():
+            module = str(module_of(impl.plugin))
+            if module.split(".")[0] == "xdist":
+                continue
+            if why is None:  # it is asked before, where a conftest.py has it or a word names it
+                if is_conftest(impl.plugin) or any(module in word for word in words):
+                    continue
+                reason = "-n auto asks a plugin that is named: -p %s" % module
+            else:
+                reason = why
+            lines.append("%s (%s) has no effect: %s" % (
+                name, clean(label_of(impl.plugin, impl.plugin_name, root)), reason))  # fmt: skip
+    return lines
+
+
 class Dismissed(Exception):
     """The session was ended while it waited for the front."""
 
 
-def ask_front(channel, config, front):
-    """What the front says to this session; None: it has none."""
+def ask_front(channel, config, front, driven):
+    """What the front says to this session; None: it has none. `driven`: a scheduler that is there may
+    say who runs what."""
     if not front or only_shows(config.option):
         return None
-    reasons = needs_front(config)
+    reasons = needs_front(config) + (driven and front != "never" and scheduler_reasons(config) or [])
     if front == "always":
         reasons = ["--front always"] + reasons
     if not reasons:
@@ -176,7 +211,7 @@ def ask_front(channel, config, front):
         if reasons:
             channel.send(("without", reasons))
         return None
-    channel.send(("need", reasons, about_interpreter()))
+    channel.send(("need", reasons, dict(about_interpreter(), driven=driven)))
     while 1:
         try:
             order = channel.receive()

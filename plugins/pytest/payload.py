@@ -1,6 +1,6 @@
 # The pytest payload: sent to a python worker by remote_exec, runs a pytest session there item by
 # item as told, and reports. It needs a channel and pytest, and must not know the runner. The build
-# puts reports.py, ending.py, stand_in.py, spread.py, live.py, need.py, relay.py,
+# puts reports.py, ending.py, stand_in.py, scheduler.py, spread.py, live.py, need.py, relay.py,
 # ports.py and cov.py before it.
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
@@ -10,7 +10,8 @@
 #             cache: where pytest keeps it, from the working directory, or None; suffixed: None, or
 #             "yes": ids have something behind them that is not pytest's
 #             spread: how its settings (addopts) want it spread: {dist or None, workers or -1,
-#             scopes: whether it knows what belongs together, notes: [line, …]}
+#             scopes: whether it knows what belongs together, driven: whether the front says who
+#             runs what, notes: [line, …]}
 #           ("ids", [node id, …], [what each belongs to, …] or None)            answers
 #           ("dropped", [index, …])
 #           ("start", index)                                                    it runs now
@@ -110,7 +111,7 @@ class Worker:
         if kw["told"] is not None:
             self.relay = Relay(channel, config, kw["output_cap"], kw["told"])
         self.live = None  # with -s
-        self.groups = {}  # by an item's id(): with loadgroup
+        self.groups = Groups()
         self.split = None  # of a scheduler of somebody's own
         self.pid = os.getpid()  # a test may fork
         self.orders = queue.Queue()
@@ -173,7 +174,7 @@ class Worker:
         if self.split:
             scopes = [clean(self.split(nodeid)) for nodeid in ids]
         elif self.config.option.loadgroup:  # pytest 9.2 and later keep no group in the id
-            scopes = [clean(self.groups.get(id(item), item.nodeid)) for item in self.session.items]
+            scopes = [clean(self.groups.of.get(id(item), item.nodeid)) for item in self.session.items]
         return [clean(nodeid) for nodeid in ids], scopes
 
     def drop(self, indexes):
@@ -268,7 +269,8 @@ class Worker:
     def pytest_runtestloop(self, session):
         option = self.config.option
         self.ahead = looks_ahead(self.config)
-        self.split = own_scheduler(self.config, self.settings, self.workercount)
+        if not self.settings["driven"]:
+            self.split = own_scheduler(self.config, self.settings, self.workercount)
         self.send("collected", self.collected(session))
         if session.testsfailed and not option.continue_on_collection_errors:
             raise session.Interrupted(
@@ -364,6 +366,9 @@ class Worker:
     def pytest_configure(self, config):
         share_temporary(config, config.workerinput["workerid"], self.run)
         take_properties(config, self.send)
+        know_without_groups(config)
+        if config.option.loadgroup:
+            config.pluginmanager.register(self.groups, "farflung-groups")
 
     def pytest_sessionstart(self, session):
         self.session = session
@@ -371,19 +376,8 @@ class Worker:
             self.relay.ready()
 
     def pytest_collection_finish(self, session):
-        """The group goes behind a test's id when nobody compares that with cached ones any more."""
-        if self.config.option.loadgroup:
-            for item in session.items:
-                names = {
-                    str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
-                    for mark in item.iter_markers("xdist_group")
-                }
-                if names:
-                    group = "@" + "_".join(sorted(names))
-                    rename(item, item.nodeid + group)
-                    self.groups[id(item)] = group
         if self.relay:
-            self.relay.collected(session.items)
+            self.relay.collected(session.items, self.groups.bare)
 
     def pytest_runtest_logstart(self, nodeid, location):
         if self.relay:
@@ -473,12 +467,10 @@ class Worker:
         return status == 0 or status == 5 and not getattr(self.session, "testscollected", 0)
 
 
-def adapt(config, kw):
-    """What pytest-xdist sets in its workers, so that it and other plugins take us for one. Gives
-    what the settings say of how it is spread."""
+def adapt(config, kw, settings):
+    """What pytest-xdist sets in its workers, so that it and other plugins take us for one."""
     option = config.option
-    settings = settings_of(config)
-    option.loadgroup = (kw["dist"] or settings["dist"]) == "loadgroup"
+    option.loadgroup = settings["dist"] == "loadgroup"
     for name in ("looponfail", "usepdb", "trace", "distload"):
         setattr(option, name, False)
     option.dist = "no"
@@ -487,6 +479,7 @@ def adapt(config, kw):
     told = kw["told"] or {}
     if told.get("color"):
         option.color = told["color"]
+    settings["driven"] = bool(told.get("driven"))
     if told.get("basetemp"):
         option.basetemp = told["basetemp"]
     else:
@@ -508,7 +501,6 @@ def adapt(config, kw):
     manager.register(Silence(bool(told)), "farflung-silence")
     if not manager.hasplugin("xdist"):
         manager.register(stand_in(config.workerinput), "farflung-fixtures")
-    return settings
 
 
 def make_worker(channel, config, kw, settings, ports):
@@ -517,11 +509,13 @@ def make_worker(channel, config, kw, settings, ports):
     hook = pytest.hookimpl
     for name, how in (
         ("pytest_configure", hook(trylast=True)),
-        ("pytest_collection_finish", hook(tryfirst=True)),
         ("pytest_runtestloop", hook(tryfirst=True)),
         ("pytest_sessionfinish", hook(hookwrapper=True, tryfirst=True)),
     ):
         setattr(Worker, name, how(getattr(Worker, name)))
+    Groups.pytest_collection_modifyitems = hook(hookwrapper=True, tryfirst=True)(
+        Groups.pytest_collection_modifyitems
+    )
     within_all = hook(hookwrapper=True, trylast=True)
     Innermost.pytest_sessionfinish = within_all(Innermost.pytest_sessionfinish)
     Worker.exit = pytest.exit.Exception
@@ -544,9 +538,13 @@ def session(channel, kw):
         config = configure(kw["args"], [XdistOptions()], kw["addopts"])
         if config.option.capture != "fd":
             os.dup2(2, 1)  # what is not captured should be seen
-        kw["told"] = ask_front(channel, config, kw["front"])
+        settings = settings_of(config)
+        settings["dist"] = kw["dist"] or settings["dist"]
+        settings["notes"] += vain_hooks(config)
+        driven = wants_driver(config, settings, kw["workercount"])
+        kw["told"] = ask_front(channel, config, kw["front"], driven)
         ports = open_ports(channel, kw["told"])
-        settings = adapt(config, kw)
+        adapt(config, kw, settings)
         if kw["mainargv"]:
             config._parser.prog = os.path.basename(kw["mainargv"][0])
         worker = make_worker(channel, config, kw, settings, ports)

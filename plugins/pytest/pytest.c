@@ -267,6 +267,7 @@ static void tell_settings(const struct incoming *in, const struct ff_value *spre
 		.dist = ff_dict_str(spread, "dist", NULL),
 		.workers = -1,
 		.scopes = ff_dict_bool(spread, "scopes", false),
+		.driven = ff_dict_bool(spread, "driven", false),
 		.notes = lines,
 	};
 	size_t len = 0;
@@ -331,20 +332,10 @@ static int on_ids(const struct incoming *in)
 static int on_dropped(const struct incoming *in)
 {
 	const struct ff_value *list = ff_at(in->item, 1);
-	uint32_t *indexes;
+	uint32_t *indexes = ff_pytest_indexes(list);
 
-	if (!list || list->kind != FF_LIST || list->len > UNITS_MAX)
-		return bad_item(in, "dropped without a list");
-	indexes = ff_xmalloc((list->len + 1) * sizeof(*indexes));
-	for (uint32_t i = 0; i < list->len; i++) {
-		int64_t index = ff_as_int(&list->items[i], -1);
-
-		if (list->items[i].kind != FF_INT || index < 0 || index >= UNITS_MAX) {
-			ff_free(indexes);
-			return bad_item(in, "dropped what is no index");
-		}
-		indexes[i] = (uint32_t)index;
-	}
+	if (!indexes)
+		return bad_item(in, "dropped what is no list of indexes");
 	if (in->sink->returned)
 		in->sink->returned(in->ctx, indexes, list->len);
 	ff_free(indexes);

@@ -3,6 +3,7 @@
 #
 # Told at once, in ("front", value):
 #   ("ready", workerinfo) · ("collected", count, [node id, …] or None) · ("start", nodeid, location)
+#   ("groups", {node id: that without @group})
 #   ("collect_report", report) · ("warning", warning, when, nodeid, location)
 #   ("internal_error", text) · ("output", workeroutput)
 # With a test's "done":  (nodeid, location, keywords, [entry, …], [warning's four values, …])
@@ -161,7 +162,9 @@ class Relay:
     def ready(self):
         self.send("ready", workerinfo())
 
-    def collected(self, items):
+    def collected(self, items, bare):
+        if bare:
+            self.send("groups", {clean(nodeid): clean(short) for nodeid, short in bare.items()})
         ids = [clean(item.nodeid) for item in items] if self.wants_ids else None
         self.send("collected", len(items), ids)
 

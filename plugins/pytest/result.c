@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 
 #define SECONDS_MAX 1e12
@@ -48,6 +49,21 @@ bool ff_pytest_index(const struct ff_value *value, uint32_t *index)
 		return false;
 	*index = (uint32_t)value->integer;
 	return true;
+}
+
+uint32_t *ff_pytest_indexes(const struct ff_value *list)
+{
+	uint32_t *indexes;
+
+	if (!list || list->kind != FF_LIST)
+		return NULL;
+	indexes = ff_xmalloc(((size_t)list->len + 1) * sizeof(*indexes));
+	for (uint32_t i = 0; i < list->len; i++)
+		if (!ff_pytest_index(&list->items[i], &indexes[i])) {
+			ff_free(indexes);
+			return NULL;
+		}
+	return indexes;
 }
 
 static bool is_list(const struct ff_value *value)

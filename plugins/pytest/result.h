@@ -11,5 +11,7 @@ int ff_pytest_result(struct ff_result *result, uint32_t *index, const struct ff_
 
 /* The index of a test; false: it is none. */
 bool ff_pytest_index(const struct ff_value *value, uint32_t *index);
+/* A list of them, to be freed with ff_free; NULL: it is none. */
+uint32_t *ff_pytest_indexes(const struct ff_value *list);
 
 #endif

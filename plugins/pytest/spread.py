@@ -15,11 +15,6 @@ IN_VAIN = (
     ("testrunuid", "--testrunuid", (None,)),
     ("looponfail", "--looponfail", (False, None)),
 )
-SCHEDULERS = {
-    "LoadScheduling": "load",
-    "WorkStealingScheduling": "worksteal",
-    "EachScheduling": "each",
-}
 
 
 def settings_of(config):
@@ -55,7 +50,7 @@ def settings_of(config):
         if value:
             notes.append("%s in pytest's settings has no effect: give --rsyncdir and --rsyncignore on "
                          "the command line" % name)
-    return {"dist": dist, "workers": workers, "scopes": False, "notes": notes}
+    return {"dist": dist, "workers": workers, "scopes": False, "driven": False, "notes": notes}
 
 
 def cache_place(config, here):
@@ -113,43 +108,36 @@ def take_properties(config, send):
         pass  # another pytest has it elsewhere, or -p no:junitxml
 
 
-class Quiet:
-    """A log for schedulers."""
+class Groups:
+    """With loadgroup: a plugin that puts a test's groups behind its id, as @group. It comes last, so
+    that it is around all others: what they know of tests, as the cache, is without."""
 
-    def __getattr__(self, name):
-        return self
+    def __init__(self):
+        self.of = {}  # by an item's id()
+        self.bare = {}  # node ids without their group, by those with it
 
-    def __call__(self, *args, **kwargs):
-        return self
+    def pytest_collection_modifyitems(self, items):
+        yield
+        for item in items:
+            names = {
+                str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
+                for mark in item.iter_markers("xdist_group")
+            }
+            if names:
+                group = "@" + "_".join(sorted(names))
+                self.bare[item.nodeid + group] = item.nodeid
+                rename(item, item.nodeid + group)
+                self.of[id(item)] = group
 
 
-def own_scheduler(config, settings, workercount):
-    """What somebody's pytest_xdist_make_scheduler gives, as far as it can be honoured here: a
-    function of ids, or None."""
-    hook = getattr(config.hook, "pytest_xdist_make_scheduler", None)
-    if hook is None or not hook.get_hookimpls():
-        return None
-    option = config.option
-    before = option.tx
-    option.tx = ["popen"] * workercount  # schedulers count them
-    try:
-        scheduler = hook(config=config, log=Quiet())
-    finally:
-        option.tx = before
-    if scheduler is None:
-        return None
-    split = getattr(scheduler, "_split_scope", None)
-    kind = type(scheduler)
-    if callable(split):
-        settings["scopes"] = True
-        return split
-    if kind.__name__ in SCHEDULERS and kind.__module__.split(".")[0] == "xdist":
-        settings["dist"] = SCHEDULERS[kind.__name__]
-    else:
-        settings["notes"].append(
-            "the scheduler %s that pytest_xdist_make_scheduler gives has no effect: of schedulers "
-            "of one's own only _split_scope is used" % clean(kind.__qualname__))
-    return None
+def know_without_groups(config):
+    """pytest-xdist's loadgroup leaves ids with @group in the cache: for --lf those are the tests
+    without, which nobody else calls so."""
+    plugin = config.pluginmanager.getplugin("lfplugin")
+    known = getattr(plugin, "lastfailed", None)
+    if isinstance(known, dict):
+        bare = [nodeid.rpartition("@")[0] for nodeid in known if "@" in nodeid.rsplit("::", 1)[-1]]
+        known.update(dict.fromkeys(bare, True))
 
 
 def lock_folder(folder):

@@ -140,3 +140,23 @@ def configure(args, plugins, addopts):
     finally:
         if taken is not None:
             os.environ["PYTEST_ADDOPTS"] = taken
+
+
+def controller_configuration(args, said, addopts):
+    """The same as pytest-xdist's controller has it, with xdist if it is there and nobody put it aside,
+    else with what stands for it. `said`: those of the arguments that are the user's."""
+    import importlib.util
+
+    import pytest
+
+    words = " ".join(said) + " " + (os.environ.get("PYTEST_ADDOPTS", "") if addopts else "")
+    installed = importlib.util.find_spec("xdist") is not None and "no:xdist" not in words
+    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
+        installed = installed and "xdist" in words + os.environ.get("PYTEST_PLUGINS", "")
+    try:
+        return configure(args, None if installed else [controller_stand_in()], addopts)
+    except (pytest.UsageError, ValueError) as exc:  # it was the other way round
+        words = str(exc)
+        if not ("-n" in words or "--dist" in words or "--tx" in words or "numprocesses" in words):
+            raise
+        return configure(args, [controller_stand_in()] if installed else None, addopts)

@@ -88,12 +88,13 @@ static long physical_cpus(const cpu_set_t *may, long logical)
 }
 
 /* What -n says, or -1 with a complaint. As with pytest-xdist 0 means that nothing is spread. */
-static int64_t worker_count(const char *text)
+static int64_t worker_count(const struct options *o, const struct ff_strv *args)
 {
+	const char *text = o->numprocesses;
 	const char *wish = getenv("PYTEST_XDIST_AUTO_NUM_WORKERS");
 	bool automatic = !text || strcmp(text, "auto") == 0;
 	cpu_set_t may;
-	int64_t n;
+	int64_t n = -1;
 
 	if (!automatic && strcmp(text, "logical") != 0) {
 		if (!ff_config_number(text, 0, WORKERS_MAX, &n))
@@ -102,6 +103,8 @@ static int64_t worker_count(const char *text)
 			    WORKERS_MAX, text);
 		return -1;
 	}
+	if (ff_pytest_auto(o, args, WORKERS_MAX, &n))
+		return n;
 	if (wish && *wish) {
 		if (!ff_config_number(wish, 1, WORKERS_MAX, &n))
 			return n;
@@ -174,10 +177,11 @@ static int take_args(struct options *o, const struct ff_strv *args, struct ff_co
 enum { PROXY_PATTERN_MAX = 32 };
 static const char proxy_tag[] = "farflung-proxy";
 
-static int add_local(struct ff_config *config, const struct options *o, struct ff_config_job *job)
+static int add_local(struct ff_config *config, const struct options *o, const struct ff_strv *args,
+		     struct ff_config_job *job)
 {
 	struct ff_config_host *host;
-	int64_t n = worker_count(o->numprocesses);
+	int64_t n = worker_count(o, args);
 	char spec[32];
 
 	if (n < 0)
@@ -193,7 +197,8 @@ static int add_local(struct ff_config *config, const struct options *o, struct f
 	return 0;
 }
 
-static int add_hosts(struct ff_config *config, const struct options *o, struct ff_config_job *job)
+static int add_hosts(struct ff_config *config, const struct options *o, const struct ff_strv *args,
+		     struct ff_config_job *job)
 {
 	char pattern[PROXY_PATTERN_MAX];
 	int64_t none;
@@ -201,11 +206,11 @@ static int add_hosts(struct ff_config *config, const struct options *o, struct f
 
 	/* -n 0 switches all of it off, as with pytest-xdist. */
 	if (o->numprocesses && !ff_config_number(o->numprocesses, 0, 0, &none))
-		return add_local(config, o, job);
+		return add_local(config, o, args, job);
 	for (size_t i = 0; i < o->tx.len; i++)
 		ff_config_add_host(config, o->tx.v[i]);
 	if (o->tx.len == 0 || o->numprocesses)
-		rc = add_local(config, o, job);
+		rc = add_local(config, o, args, job);
 	for (size_t i = 0; i < o->px.len; i++)
 		ff_strv_add(&ff_config_add_host(config, o->px.v[i])->tags, proxy_tag);
 	snprintf(pattern, sizeof(pattern), "*,!%s", proxy_tag);
@@ -259,7 +264,8 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 	ff_config_init(&config);
 	job = ff_config_add_job(&config, "pytest", "pytest");
 	set_all(&config, job, o);
-	if (!take_args(o, args, job) && !add_hosts(&config, o, job) && !ff_pytest_tree(&config, o))
+	if (!take_args(o, args, job) && !add_hosts(&config, o, args, job) &&
+	    !ff_pytest_tree(&config, o))
 		code = ff_execute(&config, &execute);
 	ff_config_release(&config);
 	return code;

@@ -18,6 +18,10 @@ struct options {
 
 /* Becomes pytest: gives an exit code only if that can't be started. */
 int ff_pytest_plain(const struct options *o, const struct ff_strv *args, const char *because);
+/* What somebody's pytest_xdist_auto_num_workers wants for -n auto: 1: *workers; 0: nobody has one;
+ * -1: complained of. */
+int ff_pytest_auto(const struct options *o, const struct ff_strv *args, int64_t most,
+		   int64_t *workers);
 
 /* --rsyncdir and --rsyncignore as the configuration's tree. 0, or -1 with a complaint. */
 int ff_pytest_tree(struct ff_config *config, const struct options *o);

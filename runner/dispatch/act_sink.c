@@ -75,6 +75,7 @@ static void on_settings(void *ctx, const struct ff_payload_settings *settings)
 	input->u.settings.dist = ff_input_text(input, settings->dist);
 	input->u.settings.workers = settings->workers;
 	input->u.settings.scopes = settings->scopes;
+	input->u.settings.driven = settings->driven;
 	input->u.settings.notes = ff_input_lines(input, settings->notes);
 	put(ctx, input);
 }
@@ -143,8 +144,7 @@ static void on_returned(void *ctx, const uint32_t *indexes, size_t count)
 {
 	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_RETURNED);
 
-	input->u.returned.units = (const uint32_t *)(const void *)ff_input_bytes(
-		input, (const char *)indexes, count * sizeof(*indexes));
+	input->u.returned.units = ff_input_units(input, indexes, count);
 	input->u.returned.len = count;
 	put(ctx, input);
 }
@@ -305,6 +305,49 @@ static void on_front_stop(void *ctx, const char *text)
 	put_front(ctx, input);
 }
 
+static void put_hands(void *ctx, enum ff_input_kind kind, const char *worker,
+		      const uint32_t *indexes, size_t count)
+{
+	struct ff_input *input = front_says(ctx, kind);
+
+	input->u.hands.worker = ff_input_text(input, worker);
+	input->u.hands.units = ff_input_units(input, indexes, count);
+	input->u.hands.len = count;
+	put_front(ctx, input);
+}
+
+static void on_front_gives(void *ctx, const char *worker, const uint32_t *indexes, size_t count)
+{
+	put_hands(ctx, FF_INPUT_FRONT_GIVES, worker, indexes, count);
+}
+
+static void on_front_steals(void *ctx, const char *worker, const uint32_t *indexes, size_t count)
+{
+	put_hands(ctx, FF_INPUT_FRONT_STEALS, worker, indexes, count);
+}
+
+static void on_front_dismisses(void *ctx, const char *worker)
+{
+	put_hands(ctx, FF_INPUT_FRONT_DISMISSES, worker, NULL, 0);
+}
+
+static void on_front_gives_up(void *ctx, uint32_t index, const char *text)
+{
+	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_GIVES_UP);
+
+	input->unit = index;
+	input->u.said.text = ff_input_text(input, text);
+	put_front(ctx, input);
+}
+
+static void on_front_heard(void *ctx, uint32_t count)
+{
+	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_HEARD);
+
+	input->u.heard.count = count;
+	put_front(ctx, input);
+}
+
 static void on_front_text(void *ctx, const char *text, size_t len)
 {
 	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_TEXT);
@@ -349,6 +392,11 @@ const struct ff_front_sink ff_act_front_sink = {
 	.again = on_front_again,
 	.settled = on_front_settled,
 	.stop = on_front_stop,
+	.gives = on_front_gives,
+	.steals = on_front_steals,
+	.dismisses = on_front_dismisses,
+	.gives_up = on_front_gives_up,
+	.heard = on_front_heard,
 	.text = on_front_text,
 	.notice = on_front_notice,
 	.error = on_front_error,

@@ -423,6 +423,11 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_FRONT_AGAIN:
 	case FF_INPUT_FRONT_SETTLED:
 	case FF_INPUT_FRONT_STOP:
+	case FF_INPUT_FRONT_GIVES:
+	case FF_INPUT_FRONT_STEALS:
+	case FF_INPUT_FRONT_DISMISSES:
+	case FF_INPUT_FRONT_GIVES_UP:
+	case FF_INPUT_FRONT_HEARD:
 	case FF_INPUT_FRONT_TEXT:
 	case FF_INPUT_FRONT_ERROR:
 	case FF_INPUT_FRONT_FINISHED:

@@ -112,8 +112,10 @@ void ff_run_session_over(struct ff_engine *e, struct session *session, const cha
 	uint32_t running = ff_run_session_record(e, session)->unit;
 	bool runs = ff_run_session_runs(e, session);
 
-	if (!session->finished)
+	if (!session->finished) {
+		ff_driven_over(e, session, false);
 		ff_run_session_take_out(e, session, running, session->host_gone);
+	}
 	if (runs)
 		ff_run_session_report(e, session, reason ? reason : "it ended in the middle",
 				      input);
@@ -140,8 +142,10 @@ void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alon
 		ff_run_session_release(e, session, false);
 		return;
 	}
-	if (!session->finished)
+	if (!session->finished) {
+		ff_driven_over(e, session, false);
 		ff_run_session_take_out(e, session, at.unit, true);
+	}
 	if (runs)
 		ff_unit_lost(e, &at, alone, reason, took);
 	ff_front_down(e, session, reason, !runs);

@@ -38,7 +38,8 @@ static bool owes(const struct ff_engine *e, uint32_t job)
 	const struct job_front *front = &e->jobs[job].front;
 
 	return state == FF_FRONTSTATE_OPENING || state == FF_FRONTSTATE_FINISHING ||
-	       (lives(e, job) && (front->unanswered > 0 || front->asked_len > 0 || front->full));
+	       (lives(e, job) && (front->unanswered > 0 || front->asked_len > 0 || front->full ||
+				  (ff_driven(e, job) && front->heard != front->told)));
 }
 
 static int64_t patience(const struct ff_engine *e)
@@ -75,8 +76,11 @@ void ff_front_tell(struct ff_engine *e, uint32_t job, const struct ff_front_item
 	if (worker != FF_NOBODY)
 		to_act.host = e->state->workers[worker].host;
 	told.index = ff_spread_index(e, job, item->unit);
+	e->jobs[job].front.told++;
 	to_act.front_item = ff_decision_copy(e->decision, &told, sizeof(told));
 	ff_engine_order(e, &to_act);
+	if (ff_driven(e, job) && !e->jobs[job].front.due.deadline.pos)
+		ff_front_wait_anew(e, job);
 }
 
 void ff_front_tell_crash(struct ff_engine *e, uint32_t job, struct ff_front_item *item,
@@ -137,7 +141,7 @@ static void plan_workers(struct ff_engine *e, uint32_t number, struct ff_order *
 				(struct ff_order_worker){ff_engine_text(e, "gw%u", next++), i};
 	}
 	to_act->planned = ff_decision_copy(e->decision, list, len * sizeof(*list));
-	to_act->planned_len = len;
+	to_act->planned_len = e->jobs[number].front.planned = len;
 	ff_free(list);
 	ff_free(taken);
 }
@@ -476,6 +480,13 @@ void ff_front_input(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_FRONT_AGAIN:
 	case FF_INPUT_FRONT_SETTLED:
 		settled(e, job, input->kind == FF_INPUT_FRONT_AGAIN);
+		break;
+	case FF_INPUT_FRONT_GIVES:
+	case FF_INPUT_FRONT_STEALS:
+	case FF_INPUT_FRONT_DISMISSES:
+	case FF_INPUT_FRONT_GIVES_UP:
+	case FF_INPUT_FRONT_HEARD:
+		ff_driven_input(e, job, input);
 		break;
 	case FF_INPUT_FRONT_STOP:
 		stops(e, job, input->u.said.text);

@@ -494,6 +494,10 @@ static void check_idle(struct ff_engine *e, uint32_t number)
 		finish(e, number);
 		return;
 	}
+	if (ff_driven_out(e, number)) {
+		finish(e, number);
+		return;
+	}
 	if (sessions && record->crashes > restart_limit(e, number)) {
 		ff_job_error(e, number, FF_REASON_RESTARTS,
 			     ff_engine_text(
@@ -559,8 +563,13 @@ void ff_job_pump(struct ff_engine *e)
 			look_at(e, (uint32_t)(ff_container_of(first, struct engine_job, dirty) -
 					      e->jobs));
 		}
-		if (ff_engine_stopping(e) || !ff_sched_place(e->sched, &placement))
+		if (ff_engine_stopping(e))
 			return;
+		if (!ff_sched_place(e->sched, &placement)) {
+			if (!ff_driven_look(e))
+				return;
+			continue;
+		}
 		if (ff_engine_payload(e, placement.job)->session &&
 		    !may_start_session(e, placement.job)) {
 			/* It goes on with the sessions that it has, or ends with the last. */

@@ -112,6 +112,19 @@ void ff_run_session_start(struct ff_engine *e, const struct ff_placement *placem
 
 /* --- giving --- */
 
+static void wants_no_more(struct ff_engine *e, struct session *session)
+{
+	session->wants = false;
+	ff_engine_not_due(e, &session->want);
+}
+
+void ff_run_session_give(struct ff_engine *e, struct session *session, const uint32_t *units,
+			 size_t len)
+{
+	order_units(e, session->record, FF_ORDER_GIVE, units, len);
+	wants_no_more(e, session);
+}
+
 /* Nothing is left to give out, but another session may have more than it gets to soon. */
 static void recall_for(struct ff_engine *e, struct session *thief)
 {
@@ -134,7 +147,7 @@ static void recall_for(struct ff_engine *e, struct session *thief)
 	}
 }
 
-static void feed(struct ff_engine *e, struct session *session)
+void ff_run_session_feed(struct ff_engine *e, struct session *session)
 {
 	struct ff_batch batch;
 
@@ -143,17 +156,26 @@ static void feed(struct ff_engine *e, struct session *session)
 		return;
 	batch = ff_queues_next(ff_run_session_queues(e, session), session->number);
 	if (batch.len > 0)
-		order_units(e, session->record, FF_ORDER_GIVE, batch.units, batch.len);
+		ff_run_session_give(e, session, batch.units, batch.len);
 	if (batch.end) {
 		session->told_end = true;
 		order(e, session, FF_ORDER_END);
+		wants_no_more(e, session);
 	}
-	if (batch.len > 0 || batch.end) {
-		session->wants = false;
-		ff_engine_not_due(e, &session->want);
-	} else if (!ff_run_session_runs(e, session) || session->wants) {
+	if (batch.len == 0 && !batch.end && (!ff_run_session_runs(e, session) || session->wants))
 		recall_for(e, session);
-	}
+}
+
+void ff_run_session_take_back(struct ff_engine *e, struct session *session, const uint32_t *units,
+			      size_t len)
+{
+	order_units(e, session->record, FF_ORDER_TAKE_BACK, units, len);
+}
+
+void ff_run_session_idle(struct ff_engine *e, struct session *session)
+{
+	wants_no_more(e, session);
+	order(e, session, FF_ORDER_IDLE);
 }
 
 /* Units came back, or it is clear that none will: whoever has nothing to do asks again. */
@@ -170,7 +192,7 @@ void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job)
 		ff_list_add_tail(&waiting, first);
 	}
 	while (!ff_list_empty(&waiting))
-		feed(e, ff_container_of(waiting.next, struct session, idle));
+		ff_run_session_feed(e, ff_container_of(waiting.next, struct session, idle));
 }
 
 void ff_run_session_feed_moved(struct ff_engine *e, uint32_t job)
@@ -191,10 +213,11 @@ void ff_run_session_up(struct ff_engine *e, struct session *session)
 	ff_queues_worker_up(ff_run_session_queues(e, session), session->number, at->alone,
 			    at->anywhere ? FF_NOBODY : at->host);
 	ff_sched_session_up(e->sched, session->placement.job);
+	ff_driven_up(e, session);
 	if (job->stopped)
 		ff_run_session_stop(e, session);
 	else
-		feed(e, session);
+		ff_run_session_feed(e, session);
 }
 
 void ff_run_session_stop(struct ff_engine *e, struct session *session)
@@ -220,8 +243,7 @@ void ff_run_session_due(struct ff_engine *e, struct session *session, enum due k
 	if (kind == DUE_WANT && session->wants) {
 		/* The test's end is not held up for long: it tears down as if nothing came, and is
 		 * reported. */
-		session->wants = false;
-		order(e, session, FF_ORDER_IDLE);
+		ff_run_session_idle(e, session);
 	} else if (kind == DUE_SESSION && (e->full || ff_run_session_job(e, session)->front.full)) {
 		ff_engine_due(e, &session->timeout, e->now.mono_us + GRACE_US);
 	} else if (kind == DUE_SESSION && ff_run_session_runs(e, session)) {
@@ -282,6 +304,7 @@ static void unit_began(struct ff_engine *e, struct session *session, uint32_t in
 	    job->units[unit].state != FF_UNIT_WAITING)
 		return;
 	session->started_us = e->now.mono_us;
+	wants_no_more(e, session);
 	ff_unit_started(e, &at);
 	if (limit > 0)
 		ff_engine_due(e, &session->timeout, e->now.mono_us + limit);
@@ -298,18 +321,27 @@ static void unit_ended(struct ff_engine *e, struct session *session, const struc
 	ff_queues_done(ff_run_session_queues(e, session), session->number, at.unit,
 		       input->u.result->duration_us);
 	ff_unit_finished(e, &at, input->u.result);
-	feed(e, session);
+	ff_run_session_feed(e, session);
 	ff_run_session_feed_moved(e, at.job);
 }
 
 static void wants(struct ff_engine *e, struct session *session)
 {
+	struct ff_queues *queues;
+
 	if (!session->up)
 		return;
+	queues = ff_run_session_queues(e, session);
+	if (ff_driven(e, session->placement.job)) {
+		/* It waits as long as its scheduler may know more; what crossed this on its way
+		 * has answered it. */
+		session->wants = ff_queues_info(queues, session->number).queued == 1;
+		return;
+	}
 	session->wants = true;
 	ff_engine_due(e, &session->want, e->now.mono_us + WANT_US);
-	ff_queues_hungry(ff_run_session_queues(e, session), session->number);
-	feed(e, session);
+	ff_queues_hungry(queues, session->number);
+	ff_run_session_feed(e, session);
 }
 
 static void returned(struct ff_engine *e, struct session *session, const struct ff_input *input)
@@ -320,6 +352,7 @@ static void returned(struct ff_engine *e, struct session *session, const struct 
 	if (ff_run_session_job(e, session)->each == 0)
 		ff_queues_returned(ff_run_session_queues(e, session), session->number,
 				   input->u.returned.units, input->u.returned.len);
+	ff_driven_returned(e, session, input);
 	ff_run_session_feed_idle(e, session->placement.job);
 	ff_sched_wake(e->sched, session->placement.job);
 }
@@ -341,6 +374,7 @@ static void finished(struct ff_engine *e, struct session *session, const struct 
 	if (!session->up || (!session->served && !session->told_end))
 		job->given_up = true;
 	ff_run_session_take_out(e, session, FF_NOBODY, false);
+	ff_driven_over(e, session, true);
 	session->finished = true;
 	session->up = false;
 	ff_front_down(e, session, NULL, false);

@@ -23,7 +23,8 @@ static void note(struct ff_engine *e, uint32_t number, const char *text)
 	ff_engine_emit(e, &event);
 }
 
-static void choose_policy(struct ff_engine *e, uint32_t number, const char *dist, bool scopes)
+static void choose_policy(struct ff_engine *e, uint32_t number, const char *dist,
+			  const struct ff_policy *own)
 {
 	struct engine_job *job = &e->jobs[number];
 	const char *said = config_of(e, number)->dist;
@@ -37,8 +38,9 @@ static void choose_policy(struct ff_engine *e, uint32_t number, const char *dist
 		job->policy = &ff_policy_load;
 	}
 	/* As with pytest-xdist a scheduler of somebody's own counts for more than --dist. */
-	if (scopes && job->policy != &ff_policy_no)
-		job->policy = &ff_policy_loadscope;
+	if (own && job->policy != &ff_policy_no)
+		job->policy = own;
+	e->driven += job->policy->driven;
 	if (job->policy->most) {
 		job->most = job->policy->most;
 		ff_sched_job_most(e->sched, number, job->most);
@@ -77,12 +79,17 @@ void ff_spread_settings(struct ff_engine *e, struct session *session, const stru
 {
 	uint32_t number = session->placement.job;
 	const struct engine_job *job = &e->jobs[number];
+	const struct ff_policy *own = NULL;
 
 	for (const char *const *line = input->u.settings.notes; line && *line; line++)
 		note(e, number, *line);
 	if (e->state->jobs[number].known || job->policy)
 		return;
-	choose_policy(e, number, input->u.settings.dist, input->u.settings.scopes);
+	if (input->u.settings.driven && session->asks_front && ff_front_listens(e, number))
+		own = &ff_policy_driven;
+	else if (input->u.settings.scopes)
+		own = &ff_policy_loadscope;
+	choose_policy(e, number, input->u.settings.dist, own);
 	if (!job->policy->most)
 		choose_workers(e, number, input->u.settings.workers);
 }
@@ -130,7 +137,7 @@ uint32_t ff_spread_count(struct ff_engine *e, uint32_t number, uint32_t collecte
 	struct engine_job *job = &e->jobs[number];
 
 	if (!job->policy)
-		choose_policy(e, number, NULL, false);
+		choose_policy(e, number, NULL, NULL);
 	if (!job->policy->seats || job->collect_only)
 		return collected;
 	if (!job->seats)

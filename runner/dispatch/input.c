@@ -56,6 +56,15 @@ const char *ff_input_text(struct ff_input *input, const char *text)
 	return text ? ff_input_bytes(input, text, strlen(text)) : NULL;
 }
 
+const uint32_t *ff_input_units(struct ff_input *input, const uint32_t *units, size_t len)
+{
+	uint32_t *copy = take(input, (len + 1) * sizeof(*copy));
+
+	if (len > 0)
+		memcpy(copy, units, len * sizeof(*copy));
+	return copy;
+}
+
 const char *const *ff_input_lines(struct ff_input *input, const char *const *lines)
 {
 	const char **copy;

@@ -56,6 +56,11 @@
 	X(FRONT_SETTLED)                                                                           \
 	X(FRONT_AGAIN)                                                                             \
 	X(FRONT_STOP)                                                                              \
+	X(FRONT_GIVES) /* of a job that it drives, and so are the next four */                     \
+	X(FRONT_STEALS)                                                                            \
+	X(FRONT_DISMISSES)                                                                         \
+	X(FRONT_GIVES_UP) /* unit */                                                               \
+	X(FRONT_HEARD)                                                                             \
 	X(FRONT_TEXT)                                                                              \
 	X(FRONT_ERROR)                                                                             \
 	X(FRONT_FINISHED)                                                                          \
@@ -82,12 +87,12 @@ struct ff_input {
 	enum ff_input_kind kind;
 	uint32_t host, tries;
 	uint32_t worker, execution, job;
-	uint32_t unit; /* index, of UNIT_… */
+	uint32_t unit; /* index, of UNIT_… and FRONT_GIVES_UP */
 	struct ff_arena arena;
 	union {
 		struct {
 			const char *text; /* WARNED, DISK, …_SAID, SESSION_MISSING, FRONT_AGAIN,
-					     FRONT_STOP, FRONT_TEXT */
+					     FRONT_STOP, FRONT_TEXT, FRONT_GIVES_UP */
 		} said;
 		struct {
 			const char *platform, *cwd;
@@ -127,6 +132,7 @@ struct ff_input {
 			const char *dist;	  /* NULL: not said */
 			int64_t workers;	  /* -1: not said */
 			bool scopes;		  /* SCOPES will come */
+			bool driven;		  /* the job's front hands its units out */
 			const char *const *notes; /* what else has no effect; NULL: nothing */
 		} settings;
 		struct {
@@ -172,6 +178,14 @@ struct ff_input {
 			const char *rootdir;
 			const char *const *header;
 		} front_ready;
+		struct {
+			const char *worker; /* its name */
+			const uint32_t *units;
+			size_t len;
+		} hands; /* FRONT_GIVES, FRONT_STEALS, FRONT_DISMISSES */
+		struct {
+			uint32_t count; /* items that it was told */
+		} heard;
 		const struct ff_result *result;
 	} u;
 };
@@ -183,6 +197,7 @@ const char *ff_input_word(enum ff_input_kind kind);
 /* Copies into the input's arena; NULL stays NULL. */
 const char *ff_input_text(struct ff_input *input, const char *text);
 const char *ff_input_bytes(struct ff_input *input, const char *bytes, size_t len);
+const uint32_t *ff_input_units(struct ff_input *input, const uint32_t *units, size_t len);
 const char *const *ff_input_lines(struct ff_input *input, const char *const *lines);
 const struct ff_fact *ff_input_facts(struct ff_input *input, const struct ff_fact *facts,
 				     size_t len);

@@ -60,6 +60,8 @@ struct session {
 	bool host_gone;	 /* meanwhile */
 	bool crash_told; /* to the front */
 	bool run_again;	 /* says that */
+	bool dismissed;	 /* its job's front has nothing more for it */
+	uint32_t stolen; /* times that its front asked for units back and has no answer yet */
 };
 
 /* The hosts that a pattern means, and for how many jobs that still matters. */
@@ -102,6 +104,14 @@ struct job_front {
 	const char *words;   /* its last; NULL */
 	struct asked *asked; /* crashes that it was told, in order */
 	uint32_t asked_len, asked_cap;
+	uint32_t told, heard; /* items; the second of a front that drives its job */
+	/* The same: workers that there were to be, those of them that came to an end in order;
+	 * it has asked for something since it was told that nothing goes on, which it was so often.
+	 */
+	uint32_t planned, dismissed;
+	uint32_t again_at; /* `told` when a unit was to be run once more */
+	bool stirs;
+	uint32_t stuck;
 };
 
 struct engine_job {
@@ -155,6 +165,7 @@ struct ff_engine {
 	struct ff_buf lines; /* of ours, for fronts that start later; each ends with a NUL */
 	uint32_t next_worker;
 	uint32_t hosts_asked; /* that are needed by some job */
+	uint32_t driven;      /* jobs whose front says who runs what */
 	const char *stop;     /* why everything stops, in words; NULL */
 	struct due_at kill;   /* the end of the first interrupt's grace */
 	int64_t started_us;
@@ -289,6 +300,14 @@ void ff_run_session_due(struct ff_engine *e, struct session *session, enum due k
 void ff_run_session_stop(struct ff_engine *e, struct session *session);
 void ff_run_session_kill(struct ff_engine *e, struct session *session);
 void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job);
+/* What it is to get now. */
+void ff_run_session_feed(struct ff_engine *e, struct session *session);
+void ff_run_session_give(struct ff_engine *e, struct session *session, const uint32_t *units,
+			 size_t len);
+void ff_run_session_take_back(struct ff_engine *e, struct session *session, const uint32_t *units,
+			      size_t len);
+/* It wanted to hear what comes next: nothing, for now. */
+void ff_run_session_idle(struct ff_engine *e, struct session *session);
 bool ff_run_session_runs(const struct ff_engine *e, const struct session *session);
 void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alone,
 			 const char *reason);
@@ -347,6 +366,22 @@ void ff_front_input(struct ff_engine *e, const struct ff_input *input);
 void ff_front_due(struct ff_engine *e, uint32_t job);
 void ff_front_give_time(struct ff_engine *e);
 void ff_front_hurry(struct ff_engine *e, uint32_t job);
+
+/* --- decide_driven.c --- */
+/* Whether the job's front says who runs what. All else does nothing where it doesn't. */
+bool ff_driven(const struct ff_engine *e, uint32_t job);
+void ff_driven_input(struct ff_engine *e, uint32_t job, const struct ff_input *input);
+/* A session may be given units, gave some back, or came to its end. */
+void ff_driven_up(struct ff_engine *e, struct session *session);
+void ff_driven_returned(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_driven_over(struct ff_engine *e, struct session *session, bool in_order);
+/* A unit is to be run once more. */
+void ff_driven_again(struct ff_engine *e, uint32_t job);
+/* Jobs in which nothing can happen any more: something does; whether there was one. */
+bool ff_driven_look(struct ff_engine *e);
+/* The job has no session: whether there will be none for what is left; it has its error then. */
+bool ff_driven_out(struct ff_engine *e, uint32_t job);
+
 /* --- decide_said.c --- */
 void ff_said_notice(struct ff_engine *e, struct session *session, const struct ff_input *input);
 void ff_said_line(struct ff_engine *e, struct session *session, const struct ff_input *input);

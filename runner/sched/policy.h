@@ -20,6 +20,7 @@ struct ff_policy {
 	const char *(*scope)(const char *name, size_t *len);
 	bool seats;    /* each worker runs everything: see ff_queues_opts */
 	bool in_order; /* as collected, whatever units are expected to take */
+	bool driven;   /* somebody else says who gets what, by ff_queues_hand; it picks nothing */
 	uint32_t most; /* workers at one time; 0: no limit */
 };
 
@@ -30,6 +31,8 @@ extern const struct ff_policy *const ff_policies[];
 
 extern const struct ff_policy ff_policy_load, ff_policy_worksteal, ff_policy_loadscope,
 	ff_policy_loadfile, ff_policy_loadgroup, ff_policy_each, ff_policy_no;
+/* Not of that list: nobody can ask for it by name. */
+extern const struct ff_policy ff_policy_driven;
 
 /* What policies with scopes share: one scope after the other. */
 void ff_policy_pick_scopes(struct ff_queues *queues, uint32_t worker);

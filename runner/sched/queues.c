@@ -5,59 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "sched/pending.h"
-#include "sched/scopes.h"
-#include "sched/tournament.h"
-
-struct worker {
-	uint32_t *queue; /* given out and not done, the running one first */
-	uint32_t head, tail, cap;
-	uint32_t *back; /* units of its scopes that are to run again */
-	uint32_t back_len, back_cap;
-	int64_t last_us;
-	bool up, ended, alone;
-	bool surplus; /* there are as many as there may be without it */
-	bool seated;  /* it was given a seat */
-	bool fresh, hungry;
-	bool recalled;	/* was asked to give some back, and has not answered yet */
-	uint32_t host;	/* alone: units that avoid it are not for it; else for seats; UINT32_MAX */
-	uint32_t avoid; /* alone: of the unit that it has */
-};
-
-struct suspect {
-	uint32_t unit, avoid;
-};
-
-struct ff_queues {
-	const struct ff_policy *policy;
-	const char *const *names;
-	uint32_t units;
-	uint32_t expected;	   /* workers that there should be */
-	uint32_t live;		   /* workers that there are */
-	uint32_t open;		   /* of these, those that may get more */
-	uint32_t most;		   /* of these at one time; 0: no limit */
-	uint32_t chunk;		   /* units given in one go; 0: no limit */
-	struct ff_pending pending; /* ranks */
-	uint32_t *unit_at;	   /* by rank; NULL: rank and unit are one */
-	uint32_t *rank_of;
-	struct ff_scopes scopes;
-	struct suspect *alone; /* those to be tried alone, first to last */
-	uint32_t alone_head, alone_tail, alone_cap;
-	struct worker *workers;
-	uint32_t workers_len;
-	struct ff_tournament spare; /* by what workers can do without */
-	uint32_t recalls;	    /* under way */
-	uint32_t *batch;
-	size_t batch_len, batch_cap;
-	bool stopped;
-};
+#include "sched/queues_private.h"
 
 /* --- life --- */
-
-static uint32_t rank_of(const struct ff_queues *queues, uint32_t unit)
-{
-	return queues->rank_of ? queues->rank_of[unit] : unit;
-}
 
 struct ff_queues *ff_queues_new(const struct ff_queues_opts *opts)
 {
@@ -79,7 +29,7 @@ struct ff_queues *ff_queues_new(const struct ff_queues_opts *opts)
 	ff_scopes_order(&queues->scopes, opts, &queues->unit_at, &queues->rank_of);
 	for (uint32_t i = 0; opts->done_before && i < opts->units; i++)
 		if (opts->done_before[i / 64] >> i % 64 & 1)
-			ff_pending_del(&queues->pending, rank_of(queues, i));
+			ff_pending_del(&queues->pending, ff_queues_rank(queues, i));
 	return queues;
 }
 
@@ -121,31 +71,25 @@ uint32_t ff_queues_take(struct ff_queues *queues)
 	return unit_at(queues, ff_pending_take(&queues->pending));
 }
 
-/* NULL: it was never up. */
-static struct worker *worker_of(const struct ff_queues *queues, uint32_t number)
-{
-	return number < queues->workers_len ? &queues->workers[number] : NULL;
-}
-
 /* The worker that has the unit's scope, if it can still be given something. */
-static struct worker *owner_of(const struct ff_queues *queues, uint32_t unit)
+static struct ff_queues_worker *owner_of(const struct ff_queues *queues, uint32_t unit)
 {
-	struct worker *worker = NULL;
+	struct ff_queues_worker *worker = NULL;
 
 	if (queues->scopes.of)
-		worker = worker_of(queues, queues->scopes.owner[queues->scopes.of[unit]]);
+		worker = ff_queues_worker(queues, queues->scopes.owner[queues->scopes.of[unit]]);
 	return worker && worker->up && !worker->ended ? worker : NULL;
 }
 
 void ff_queues_again(struct ff_queues *queues, uint32_t unit)
 {
-	struct worker *owner;
+	struct ff_queues_worker *owner;
 
 	if (unit >= queues->units)
 		return;
 	owner = owner_of(queues, unit);
 	if (!owner) {
-		ff_pending_add(&queues->pending, rank_of(queues, unit));
+		ff_pending_add(&queues->pending, ff_queues_rank(queues, unit));
 		return;
 	}
 	if (owner->back_len == owner->back_cap) {
@@ -159,8 +103,8 @@ void ff_queues_again_alone(struct ff_queues *queues, uint32_t unit, uint32_t avo
 {
 	if (unit >= queues->units)
 		return;
-	/* It can't be tried elsewhere. */
-	if (queues->scopes.host) {
+	/* It can't be tried elsewhere, or somebody else says where. */
+	if (queues->scopes.host || queues->policy->driven) {
 		ff_queues_again(queues, unit);
 		return;
 	}
@@ -169,7 +113,7 @@ void ff_queues_again_alone(struct ff_queues *queues, uint32_t unit, uint32_t avo
 		queues->alone =
 			ff_xrealloc(queues->alone, queues->alone_cap * sizeof(*queues->alone));
 	}
-	queues->alone[queues->alone_tail++] = (struct suspect){unit, avoid};
+	queues->alone[queues->alone_tail++] = (struct ff_queues_suspect){unit, avoid};
 }
 
 uint32_t ff_queues_alone_waiting(const struct ff_queues *queues)
@@ -196,9 +140,9 @@ static uint32_t alone_for(const struct ff_queues *queues, uint32_t host)
 	return UINT32_MAX;
 }
 
-static struct suspect take_alone(struct ff_queues *queues, uint32_t at)
+static struct ff_queues_suspect take_alone(struct ff_queues *queues, uint32_t at)
 {
-	struct suspect suspect = queues->alone[at];
+	struct ff_queues_suspect suspect = queues->alone[at];
 
 	memmove(queues->alone + queues->alone_head + 1, queues->alone + queues->alone_head,
 		(at - queues->alone_head) * sizeof(*queues->alone));
@@ -221,24 +165,24 @@ void ff_queues_stop(struct ff_queues *queues)
 
 /* --- workers --- */
 
-static uint32_t queued(const struct worker *worker)
+static uint32_t queued(const struct ff_queues_worker *worker)
 {
 	return worker->tail - worker->head;
 }
 
 /* How many units a worker can do without: half of what it has behind the running and the next one.
  */
-static uint32_t spare_of(const struct ff_queues *queues, const struct worker *worker)
+static uint32_t spare_of(const struct ff_queues *queues, const struct ff_queues_worker *worker)
 {
 	uint32_t have = queued(worker);
 
-	/* Scopes stay as they are. */
-	if (queues->scopes.of)
+	/* Scopes stay as they are, and so does what others gave. */
+	if (queues->scopes.of || queues->policy->driven)
 		return 0;
 	return worker->up && !worker->recalled && have > 2 ? (have - 1) / 2 : 0;
 }
 
-static void note_spare(struct ff_queues *queues, const struct worker *worker)
+static void note_spare(struct ff_queues *queues, const struct ff_queues_worker *worker)
 {
 	ff_tournament_set(&queues->spare, (uint32_t)(worker - queues->workers),
 			  spare_of(queues, worker));
@@ -266,7 +210,7 @@ void ff_queues_worker_up(struct ff_queues *queues, uint32_t number, bool alone, 
 }
 
 /* Whether it was in the queue; it is not any more. */
-static bool drop(struct ff_queues *queues, struct worker *worker, uint32_t unit)
+static bool drop(struct ff_queues *queues, struct ff_queues_worker *worker, uint32_t unit)
 {
 	uint32_t at = worker->head;
 
@@ -282,7 +226,7 @@ static bool drop(struct ff_queues *queues, struct worker *worker, uint32_t unit)
 }
 
 /* The same for one that is nearer to the end. */
-static bool drop_late(struct worker *worker, uint32_t unit)
+static bool drop_late(struct ff_queues_worker *worker, uint32_t unit)
 {
 	uint32_t at = worker->tail;
 
@@ -296,7 +240,7 @@ static bool drop_late(struct worker *worker, uint32_t unit)
 	return true;
 }
 
-static void recall_over(struct ff_queues *queues, struct worker *worker)
+static void recall_over(struct ff_queues *queues, struct ff_queues_worker *worker)
 {
 	queues->recalls -= worker->recalled;
 	worker->recalled = false;
@@ -304,7 +248,7 @@ static void recall_over(struct ff_queues *queues, struct worker *worker)
 
 void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t running)
 {
-	struct worker *worker = worker_of(queues, number);
+	struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 
 	if (!worker || !worker->up)
 		return;
@@ -331,7 +275,7 @@ void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t r
 
 void ff_queues_done(struct ff_queues *queues, uint32_t number, uint32_t unit, int64_t duration_us)
 {
-	struct worker *worker = worker_of(queues, number);
+	struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 
 	if (worker && drop(queues, worker, unit)) {
 		worker->last_us = duration_us;
@@ -341,13 +285,13 @@ void ff_queues_done(struct ff_queues *queues, uint32_t number, uint32_t unit, in
 
 void ff_queues_hungry(struct ff_queues *queues, uint32_t number)
 {
-	struct worker *worker = worker_of(queues, number);
+	struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 
 	if (worker && worker->up)
 		worker->hungry = true;
 }
 
-static void give(struct worker *worker, uint32_t unit)
+void ff_queues_append(struct ff_queues_worker *worker, uint32_t unit)
 {
 	if (worker->tail == worker->cap && worker->head) {
 		memmove(worker->queue, worker->queue + worker->head,
@@ -377,15 +321,15 @@ bool ff_queues_give_next(struct ff_queues *queues, uint32_t number)
 
 	if (unit == UINT32_MAX)
 		return false;
-	give(&queues->workers[number], unit);
+	ff_queues_append(&queues->workers[number], unit);
 	add_to_batch(queues, unit);
 	return true;
 }
 
-static void give_back_again(struct ff_queues *queues, struct worker *worker)
+static void give_back_again(struct ff_queues *queues, struct ff_queues_worker *worker)
 {
 	for (uint32_t i = 0; i < worker->back_len; i++) {
-		give(worker, worker->back[i]);
+		ff_queues_append(worker, worker->back[i]);
 		add_to_batch(queues, worker->back[i]);
 	}
 	worker->back_len = 0;
@@ -397,7 +341,7 @@ static void give_ranks(struct ff_queues *queues, uint32_t number, uint32_t first
 	for (uint32_t rank = first; rank < queues->scopes.end[scope];
 	     rank = ff_pending_next(&queues->pending, rank + 1)) {
 		ff_pending_del(&queues->pending, rank);
-		give(&queues->workers[number], unit_at(queues, rank));
+		ff_queues_append(&queues->workers[number], unit_at(queues, rank));
 		add_to_batch(queues, unit_at(queues, rank));
 	}
 	queues->scopes.owner[scope] = number;
@@ -446,7 +390,7 @@ bool ff_queues_seat_waits(const struct ff_queues *queues, uint32_t host)
 
 bool ff_queues_give_seat(struct ff_queues *queues, uint32_t number)
 {
-	struct worker *worker = &queues->workers[number];
+	struct ff_queues_worker *worker = &queues->workers[number];
 	uint32_t first = UINT32_MAX;
 
 	if (worker->seated)
@@ -464,21 +408,21 @@ bool ff_queues_give_seat(struct ff_queues *queues, uint32_t number)
 }
 
 /* One at a time: should the host go down, it is known under what. */
-static void give_alone(struct ff_queues *queues, struct worker *worker)
+static void give_alone(struct ff_queues *queues, struct ff_queues_worker *worker)
 {
 	uint32_t at = alone_for(queues, worker->host);
-	struct suspect suspect;
+	struct ff_queues_suspect suspect;
 
 	if (queued(worker) > 0 || at == UINT32_MAX)
 		return;
 	suspect = take_alone(queues, at);
 	worker->avoid = suspect.avoid;
-	give(worker, suspect.unit);
+	ff_queues_append(worker, suspect.unit);
 	add_to_batch(queues, suspect.unit);
 }
 
 /* Whether a worker other than this one has given, or could give, something back. */
-static bool may_come_back(const struct ff_queues *queues, const struct worker *worker)
+static bool may_come_back(const struct ff_queues *queues, const struct ff_queues_worker *worker)
 {
 	uint32_t number = (uint32_t)(worker - queues->workers);
 
@@ -491,10 +435,12 @@ bool ff_queues_may_come_back(const struct ff_queues *queues)
 	return queues->recalls > 0 || !ff_tournament_empty(&queues->spare);
 }
 
-static bool is_over(const struct ff_queues *queues, const struct worker *worker)
+static bool is_over(const struct ff_queues *queues, const struct ff_queues_worker *worker)
 {
-	if (queues->stopped || worker->surplus)
+	if (queues->stopped || worker->surplus || worker->dismissed)
 		return true;
+	if (queues->policy->driven)
+		return false;
 	if (worker->alone)
 		return alone_for(queues, worker->host) == UINT32_MAX;
 	/* What of a scope, or of all, is to run again is for the worker that has the rest of it. */
@@ -507,7 +453,7 @@ static bool is_over(const struct ff_queues *queues, const struct worker *worker)
 
 struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
 {
-	struct worker *worker = worker_of(queues, number);
+	struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 	struct ff_batch batch = {0};
 
 	if (!worker || !worker->up || worker->ended)
@@ -519,7 +465,7 @@ struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
 		give_alone(queues, worker);
 	else if (ff_queues_waiting(queues) > 0 && !worker->surplus)
 		queues->policy->pick(queues, number);
-	worker = worker_of(queues, number);
+	worker = ff_queues_worker(queues, number);
 	if (queues->batch_len > 0)
 		worker->hungry = worker->fresh = false;
 	note_spare(queues, worker);
@@ -531,10 +477,10 @@ struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
 
 struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t number)
 {
-	const struct worker *thief = worker_of(queues, number);
+	const struct ff_queues_worker *thief = ff_queues_worker(queues, number);
 	uint32_t best = ff_tournament_best(&queues->spare);
 	struct ff_recall recall = {0};
-	struct worker *richest;
+	struct ff_queues_worker *richest;
 	uint32_t len;
 
 	if (!thief || !thief->up || thief->ended || thief->alone)
@@ -555,7 +501,7 @@ struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t number)
 void ff_queues_returned(struct ff_queues *queues, uint32_t number, const uint32_t *units,
 			size_t len)
 {
-	struct worker *worker = worker_of(queues, number);
+	struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 
 	if (!worker || !worker->up)
 		return;
@@ -570,7 +516,7 @@ void ff_queues_returned(struct ff_queues *queues, uint32_t number, const uint32_
 
 struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t number)
 {
-	const struct worker *worker = worker_of(queues, number);
+	const struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 
 	return (struct ff_queue_info){queued(worker), worker->last_us, worker->fresh,
 				      worker->hungry};

@@ -93,6 +93,16 @@ bool ff_queues_may_come_back(const struct ff_queues *queues);
 void ff_queues_returned(struct ff_queues *queues, uint32_t worker, const uint32_t *units,
 			size_t len);
 
+/* --- for those who say themselves who gets what, see ff_policy_driven --- */
+
+/* This very unit, which waits, is the worker's now; `next` does not answer with it. False: it does
+ * not wait, or the worker is not there, or has been told `end`. */
+bool ff_queues_hand(struct ff_queues *queues, uint32_t worker, uint32_t unit);
+/* Nothing more will come for this worker: `next` says so. */
+void ff_queues_dismiss(struct ff_queues *queues, uint32_t worker);
+/* It does not wait any more, though nobody has it; false: it did not. */
+bool ff_queues_withdraw(struct ff_queues *queues, uint32_t unit);
+
 /* --- for policies --- */
 
 struct ff_queue_info {

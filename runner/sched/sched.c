@@ -304,6 +304,7 @@ void ff_sched_no_sessions(struct ff_sched *sched, uint32_t job)
 void ff_sched_job_most(struct ff_sched *sched, uint32_t job, uint32_t most)
 {
 	sched->jobs[job].most = most;
+	sched->jobs[job].no_sessions = false;
 	ff_sched_job_ready(sched, job);
 }
 

@@ -81,7 +81,8 @@ void ff_sched_job_not_on(struct ff_sched *sched, uint32_t job, uint32_t host);
 
 /* A session that was placed is up, and known to the queues; or will never be. */
 void ff_sched_session_up(struct ff_sched *sched, uint32_t job);
-/* There are to be no more sessions of it at one time; those that are there go on. */
+/* There are to be no more sessions of it at one time; those that are there go on. Takes back
+ * ff_sched_no_sessions. */
 void ff_sched_job_most(struct ff_sched *sched, uint32_t job, uint32_t most);
 /* No session of it is placed any more; those that are there go on. */
 void ff_sched_no_sessions(struct ff_sched *sched, uint32_t job);

@@ -1,5 +1,7 @@
 """How tests are spread: each --dist keeps its promise, also when workers die and tests are run again."""
 import collections
+import json
+import subprocess
 
 import pytest
 
@@ -300,16 +302,65 @@ def test_an_own_split_is_honoured(farflung, python):
 
 
 OTHER = """
-class Mine:
-    pass
+from xdist.scheduler import LoadScheduling
+
+class Mine(LoadScheduling):
+    def schedule(self): raise ValueError
 
 def pytest_xdist_make_scheduler(config, log):
-    return Mine()
+    return Mine(config, log)
 """
 
 
-def test_another_scheduler_is_named(farflung, python):
+def test_another_scheduler_is_named_where_there_is_no_front(farflung, python):
     pytest.importorskip("xdist")
     make(farflung.cwd, conftest=OTHER)
-    done = run(farflung, python, "-n", 2)
+    done = run(farflung, python, "-n", 2, "--front", "never")
     assert done.stdout.count("the scheduler Mine that pytest_xdist_make_scheduler gives has no effect") == 1
+
+
+# --- the cache ---
+
+CACHED = """
+import os, pytest
+
+@pytest.mark.xdist_group("b")
+@pytest.mark.xdist_group("a")
+def test_grouped(): assert os.environ["GOOD"] == "yes"
+
+@pytest.mark.xdist_group("a@b")
+def test_other(): pass
+
+def test_plain(): assert os.environ["GOOD"] == "yes"
+"""
+
+
+def test_what_failed_is_known_by_one_name(farflung, python):
+    """--lf finds it in the next run, however that and this one are spread, and whoever ran."""
+    pytest.importorskip("xdist")
+    write(farflung.cwd / "conftest.py", "def pytest_testnodedown(): pass\n")
+    write(farflung.cwd / "test_x.py", CACHED)
+    cache = farflung.cwd / ".pytest_cache" / "v" / "cache"
+    groups, load = ["--dist", "loadgroup"], ["--dist", "load"]
+
+    def ours(*args, good="no", code=1):
+        farflung.env["GOOD"] = good
+        path = farflung.cwd.parent / "events.jsonl"
+        farflung.run("pytest", "-n", 2, "--python", python, "--jsonl", path, *args, code=code)
+        ran = {event["unit"] for event in of_kind(read_jsonl(path), "unit-finished")}
+        return ran, set(json.loads((cache / "lastfailed").read_text())), set(json.loads((cache / "nodeids").read_text()))
+
+    names = {"test_x.py::test_grouped", "test_x.py::test_other", "test_x.py::test_plain"}
+    bad = names - {"test_x.py::test_other"}
+    grouped = {"test_x.py::test_grouped@a_b", "test_x.py::test_plain"}
+    ran, failed, known = ours(*groups)
+    assert (failed, known) == (bad, names) and grouped < ran
+    assert ours("--lf", *load)[:2] == (bad, bad)
+    assert ours("--lf", *groups)[:2] == (grouped, bad)
+    assert ours("--sw", *groups, code=2)[1] <= bad
+    assert "@" not in (farflung.cwd / ".pytest_cache" / "v" / "cache" / "stepwise").read_text()
+    assert ours(*groups, good="yes", code=0)[1] == set()
+    subprocess.run([python, "-m", "pytest", "-q", "-n2", *groups], cwd=farflung.cwd, env={**farflung.env, "GOOD": "no"})
+    assert any("@" in name for name in json.loads((cache / "lastfailed").read_text()))
+    assert ours("--lf", *load)[:2] == (bad, bad)
+    assert ours("--lf", *load, good="yes", code=0)[1] == set()

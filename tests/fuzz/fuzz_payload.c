@@ -227,6 +227,18 @@ static void on_to_worker(void *ctx, const char *worker, const struct ff_value *a
 	on_to_front(ctx, any);
 }
 
+static void on_hands(void *ctx, const char *worker, const uint32_t *indexes, size_t count)
+{
+	on_missing(ctx, worker);
+	on_returned(ctx, indexes, count);
+}
+
+static void on_gives_up(void *ctx, uint32_t index, const char *words)
+{
+	on_unit_started(ctx, index);
+	on_missing(ctx, words);
+}
+
 static void on_front_notice(void *ctx, const char *level, const char *words)
 {
 	on_missing(ctx, level);
@@ -251,6 +263,11 @@ static const struct ff_front_sink front_sink = {
 	.again = on_missing,
 	.settled = on_missing,
 	.stop = on_missing,
+	.gives = on_hands,
+	.steals = on_hands,
+	.dismisses = on_missing,
+	.gives_up = on_gives_up,
+	.heard = on_unit_started,
 	.text = on_text,
 	.notice = on_front_notice,
 	.error = on_session_error,

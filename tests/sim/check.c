@@ -13,7 +13,7 @@ void check_init(struct check *check, uint64_t seed, const struct ff_plan *plan,
 		const struct ff_inventory *inventory, const struct world_faults *faults)
 {
 	*check = (struct check){.seed = seed, .plan = plan, .faults = faults};
-	check->spread = spread_new(seed, plan, inventory);
+	check->spread = spread_new(seed, plan, inventory, faults);
 	check->ends = ff_xcalloc(plan->len + 1, sizeof(*check->ends));
 	check->units = ff_xcalloc(plan->len + 1, sizeof(*check->units));
 }
@@ -102,6 +102,15 @@ static void lost(struct check *check, const struct ff_event *event)
 		check_fail(check, "innocent unit %u of %s is lost", event->index, event->job);
 }
 
+/* A scheduler that does nothing wrong is never to blame. */
+static void blamed(struct check *check, const struct ff_event *event)
+{
+	if (event->job && strstr(event->u.notice.text, "its own scheduler") &&
+	    !world_job_driver_is_bad(check->seed, job_of(check, event->job)))
+		check_fail(check, "the good scheduler of %s is blamed: %s", event->job,
+			   event->u.notice.text);
+}
+
 /* The job in the latest run that came to begin it; NULL. */
 static const struct ff_job_record *latest(const struct ff_state *const *before, size_t before_len,
 					  const char *name)
@@ -161,6 +170,9 @@ void check_event(struct check *check, const struct ff_event *event)
 		ended(check, event, 1);
 		if (event->u.unit_finished.result->outcome == FF_OUTCOME_LOST)
 			lost(check, event);
+		break;
+	case FF_EVENT_NOTICE:
+		blamed(check, event);
 		break;
 	case FF_EVENT_UNITS_BEFORE:
 		check_before(check, event);
@@ -267,6 +279,8 @@ static void check_retries(struct check *check, const struct ff_state *state)
 		const struct ff_job_record *job = &state->jobs[i];
 		uint32_t retries = (uint32_t)check->plan->jobs[i].config->retries;
 
+		if (job->result == FF_JOB_ERROR)
+			continue; /* it was stopped */
 		for (uint32_t j = 0; job->known && j < job->units_len && j < 256; j++) {
 			const struct ff_unit_record *unit = &job->units[j];
 

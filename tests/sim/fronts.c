@@ -5,11 +5,13 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "drivers.h"
 #include "world_private.h"
 
 enum { SEQUENCES = 4096 }; /* workers whose words are looked at */
 
 struct world_front {
+	struct world *world;
 	struct ff_list node;
 	uint32_t job;
 	bool dead;
@@ -18,8 +20,10 @@ struct world_front {
 	bool excused; /* it was told of units that did not run, without their names */
 	bool silent;  /* it answers no more */
 	int64_t said_at;
-	uint8_t told[WORLD_UNITS];  /* ends of units */
-	uint32_t latest[SEQUENCES]; /* of each worker's words, its number */
+	uint8_t told[WORLD_UNITS];   /* ends of units */
+	uint32_t latest[SEQUENCES];  /* of each worker's words, its number */
+	struct world_driver *driver; /* NULL: the runner says who runs what */
+	uint32_t heard;
 };
 
 static struct world_front *find(const struct world *world, uint32_t job)
@@ -38,6 +42,7 @@ static struct world_front *find(const struct world *world, uint32_t job)
 static void forget(struct world_front *front)
 {
 	ff_list_del(&front->node);
+	ff_free(front->driver);
 	ff_free(front);
 }
 
@@ -77,6 +82,13 @@ static void die(struct world *world, struct world_front *front, bool failed_open
 	say(world, front, input, world_below(world, 50000));
 }
 
+static void driver_wants(void *ctx, struct ff_input *input)
+{
+	struct world_front *front = ctx;
+
+	say(front->world, front, input, 1000);
+}
+
 static void open_front(struct world *world, const struct ff_order *order)
 {
 	struct world_front *front = ff_xcalloc(1, sizeof(*front));
@@ -85,6 +97,9 @@ static void open_front(struct world *world, const struct ff_order *order)
 		world->complaint = "a job has two fronts";
 	front->job = order->job;
 	ff_list_add_tail(&world->fronts, &front->node);
+	front->world = world;
+	if (world_settings(world, order->job).driven)
+		front->driver = driver_new(world, order->job, driver_wants, front);
 	if (world_chance(world, world->faults.front_fails))
 		die(world, front, true);
 	else if (!world_chance(world, world->faults.front_silent))
@@ -137,14 +152,14 @@ static void live(struct world *world, struct world_front *front)
 }
 
 /* Of a crash it says what becomes of the unit. */
-static void judge(struct world *world, struct world_front *front, const struct ff_front_item *item)
+static bool judge(struct world *world, struct world_front *front, const struct ff_front_item *item)
 {
 	bool again = world_chance(world, 200);
 	struct ff_input *input;
 
 	front->silent |= world_chance(world, world->faults.front_silent);
 	if (front->silent)
-		return;
+		return false;
 	if (again) {
 		front->told[item->unit] -= !item->again;
 		input = about(front, FF_INPUT_FRONT_AGAIN);
@@ -154,6 +169,7 @@ static void judge(struct world *world, struct world_front *front, const struct f
 	input = about(front, FF_INPUT_FRONT_SETTLED);
 	input->u.said.text = ff_input_text(input, item->name);
 	say(world, front, input, again ? 0 : world_below(world, 50000));
+	return again;
 }
 
 static void end_of_unit(struct world *world, struct world_front *front,
@@ -180,13 +196,28 @@ static void in_order(struct world *world, struct world_front *front, uint32_t wo
 	front->latest[worker] = number;
 }
 
+static void drive(struct world *world, struct world_front *front, const struct ff_front_item *item,
+		  bool again)
+{
+	struct ff_input *input;
+
+	if (!front->driver || front->silent)
+		return;
+	driver_hears(front->driver, item, again);
+	input = about(front, FF_INPUT_FRONT_HEARD);
+	input->u.heard.count = front->heard;
+	say(world, front, input, 0);
+}
+
 static void tell_front(struct world *world, const struct ff_order *order)
 {
 	const struct ff_front_item *item = order->front_item;
 	struct world_front *front = find(world, order->job);
+	bool again = false;
 
 	if (!front || front->over)
 		return;
+	front->heard++;
 	if (front->ended)
 		world->complaint = "a front was told more behind the end";
 	in_order(world, front, order->worker, item);
@@ -200,7 +231,7 @@ static void tell_front(struct world *world, const struct ff_order *order)
 	case FF_FRONT_LOST:
 		end_of_unit(world, front, item);
 		if (item->kind == FF_FRONT_CRASH && item->unit < WORLD_UNITS)
-			judge(world, front, item);
+			again = judge(world, front, item);
 		break;
 	case FF_FRONT_LINE:
 		front->excused |= strstr(item->text, "were not run") != NULL;
@@ -213,6 +244,7 @@ static void tell_front(struct world *world, const struct ff_order *order)
 	default:
 		break;
 	}
+	drive(world, front, item, again);
 	if (world_chance(world, world->faults.front_dies))
 		die(world, front, false);
 	else if (!front->silent)

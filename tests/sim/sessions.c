@@ -279,6 +279,7 @@ static void say_settings(struct world *world, struct world_session *s)
 
 	input->u.settings.workers = settings.workers;
 	input->u.settings.scopes = settings.scopes;
+	input->u.settings.driven = settings.driven;
 	if (settings.said)
 		say(world, s, input);
 	else

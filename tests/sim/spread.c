@@ -51,7 +51,7 @@ static void make_seats(struct spread_job *job, const struct ff_plan_job *plan,
 }
 
 struct spread *spread_new(uint64_t seed, const struct ff_plan *plan,
-			  const struct ff_inventory *inventory)
+			  const struct ff_inventory *inventory, const struct world_faults *faults)
 {
 	struct spread *spread = ff_xcalloc(1, sizeof(*spread));
 
@@ -63,13 +63,15 @@ struct spread *spread_new(uint64_t seed, const struct ff_plan *plan,
 
 		*job = (struct spread_job){.name = plan->jobs[i].config->name,
 					   .dist = plan->jobs[i].config->dist,
-					   .settings = world_settings_of(seed, i),
+					   .settings = world_settings_of(seed, i, faults),
 					   .units = world_units_of(seed, i)};
 		if (!plan->jobs[i].payload->session) {
 			job->dist = "";
 			continue;
 		}
-		if (job->settings.scopes && !is(job, "no"))
+		if (job->settings.driven && !is(job, "no"))
+			job->dist = "driven";
+		else if (job->settings.scopes && !is(job, "no"))
 			job->dist = "own";
 		if (is(job, "each"))
 			make_seats(job, &plan->jobs[i], inventory);
@@ -104,7 +106,7 @@ void spread_begin(struct spread *spread)
 
 bool spread_may_be_alone(const struct spread *spread, uint32_t number)
 {
-	return !is(&spread->jobs[number], "each");
+	return !is(&spread->jobs[number], "each") && !is(&spread->jobs[number], "driven");
 }
 
 uint32_t spread_unit(const struct spread *spread, uint32_t number, uint32_t unit)

@@ -7,7 +7,7 @@
 struct spread;
 
 struct spread *spread_new(uint64_t seed, const struct ff_plan *plan,
-			  const struct ff_inventory *inventory);
+			  const struct ff_inventory *inventory, const struct world_faults *faults);
 void spread_free(struct spread *spread);
 /* Another run begins. */
 void spread_begin(struct spread *spread);

@@ -112,14 +112,30 @@ static struct world_settings settings_of(const struct world *world, uint32_t job
 	if (settings.said && of_unit(world, job, 0, 9) < 300)
 		settings.workers = of_unit(world, job, 0, 10) % 5;
 	settings.scopes = settings.said && of_unit(world, job, 0, 11) < 300;
+	settings.driven = world_has_front(world, job) && world->faults.no_front == 0 &&
+			  of_unit(world, job, 0, 12) < 400;
+	settings.said |= settings.driven;
 	return settings;
 }
 
-struct world_settings world_settings_of(uint64_t seed, uint32_t job)
+struct world_settings world_settings_of(uint64_t seed, uint32_t job,
+					const struct world_faults *faults)
+{
+	struct world world = {.seed = mix(seed), .faults = *faults};
+
+	return settings_of(&world, job);
+}
+
+bool world_driver_is_bad(const struct world *world, uint32_t job)
+{
+	return of_unit(world, job, 0, 13) < 300;
+}
+
+bool world_job_driver_is_bad(uint64_t seed, uint32_t job)
 {
 	struct world world = {.seed = mix(seed)};
 
-	return settings_of(&world, job);
+	return world_driver_is_bad(&world, job);
 }
 
 uint32_t world_own_scope(uint32_t unit)

@@ -70,9 +70,14 @@ void world_unit_name(char name[WORLD_NAME_MAX], const char *digest, uint32_t uni
 /* What its sessions say of how they are to be spread. */
 struct world_settings {
 	bool said, scopes;
+	bool driven;	 /* by its front */
 	int64_t workers; /* -1: not said */
 };
-struct world_settings world_settings_of(uint64_t seed, uint32_t job);
+struct world_settings world_settings_of(uint64_t seed, uint32_t job,
+					const struct world_faults *faults);
+/* Whether the scheduler of its front does what it must not. */
+bool world_driver_is_bad(const struct world *world, uint32_t job);
+bool world_job_driver_is_bad(uint64_t seed, uint32_t job);
 /* With `scopes`: to what a unit belongs. */
 uint32_t world_own_scope(uint32_t unit);
 

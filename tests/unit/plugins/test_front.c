@@ -169,6 +169,38 @@ static void on_stop(void *ctx, const char *text)
 	tell("stop %s", text);
 }
 
+static void tell_units(const char *word, const char *worker, const uint32_t *units, size_t len)
+{
+	tell("%s %s", word, worker);
+	for (size_t i = 0; i < len; i++)
+		tell(" %u", units[i]);
+}
+
+static void on_gives(void *ctx, const char *worker, const uint32_t *units, size_t len)
+{
+	tell_units("gives", worker, units, len);
+}
+
+static void on_steals(void *ctx, const char *worker, const uint32_t *units, size_t len)
+{
+	tell_units("steals", worker, units, len);
+}
+
+static void on_dismisses(void *ctx, const char *worker)
+{
+	tell("dismisses %s", worker);
+}
+
+static void on_gives_up(void *ctx, uint32_t index, const char *text)
+{
+	tell("gives up %u %s", index, text);
+}
+
+static void on_heard(void *ctx, uint32_t count)
+{
+	tell("heard %u", count);
+}
+
 static void on_text(void *ctx, const char *text, size_t len)
 {
 	tell("text %zu %s", len, text);
@@ -195,6 +227,11 @@ static const struct ff_front_sink front_sink = {
 	.again = on_again,
 	.settled = on_settled,
 	.stop = on_stop,
+	.gives = on_gives,
+	.steals = on_steals,
+	.dismisses = on_dismisses,
+	.gives_up = on_gives_up,
+	.heard = on_heard,
 	.text = on_text,
 	.notice = on_notice,
 	.error = on_error,
@@ -227,6 +264,14 @@ static void test_what_it_says(void **state)
 		TUPLE(S("settled"), I(1)),
 		TUPLE(S("stop"), ff_none()),
 		TUPLE(S("text"), I(1)),
+		TUPLE(S("give"), S("gw0")),
+		TUPLE(S("give"), LIST(I(1)), LIST(I(1))),
+		TUPLE(S("give"), S("gw0"), LIST(I(1), I(-1))),
+		TUPLE(S("steal"), S("gw0"), LIST(S("a"))),
+		TUPLE(S("shut"), I(0)),
+		TUPLE(S("give_up"), I(-1), S("why")),
+		TUPLE(S("give_up"), I(1)),
+		TUPLE(S("heard"), I(-1)),
 		TUPLE(S("usage_error")),
 		TUPLE(S("trouble")),
 		TUPLE(S("finished")),
@@ -243,6 +288,11 @@ static void test_what_it_says(void **state)
 	FRONT_SAYS(TUPLE(S("again"), S("a::b")), "again a::b");
 	FRONT_SAYS(TUPLE(S("settled"), S("a::b")), "settled a::b");
 	FRONT_SAYS(TUPLE(S("stop"), S("enough")), "stop enough");
+	FRONT_SAYS(TUPLE(S("give"), S("gw0"), LIST(I(3), I(0))), "gives gw0 3 0");
+	FRONT_SAYS(TUPLE(S("steal"), S("gw1"), LIST(I(7))), "steals gw1 7");
+	FRONT_SAYS(TUPLE(S("shut"), S("gw1")), "dismisses gw1");
+	FRONT_SAYS(TUPLE(S("give_up"), I(2), S("why")), "gives up 2 why");
+	FRONT_SAYS(TUPLE(S("heard"), I(9)), "heard 9");
 	FRONT_SAYS(TUPLE(S("text"), S("..F\n")), "text 4 ..F\n");
 	FRONT_SAYS(TUPLE(S("trouble"), S("Traceback")), "error Traceback");
 	FRONT_SAYS(TUPLE(S("usage_error"), S("what?")), "usage what?");
@@ -312,6 +362,11 @@ static void test_what_it_is_told(void **state)
 	      .text = "signal 9");
 	TELLS("('line', 'host h is away')", .kind = FF_FRONT_LINE, .text = "host h is away");
 	TELLS("('stop', 'maxfail')", .kind = FF_FRONT_STOP, .text = "maxfail");
+	TELLS("('up', 'gw0')", .kind = FF_FRONT_UP, .worker = "gw0");
+	TELLS("('back', 'gw0', [4, 2])", .kind = FF_FRONT_BACK, .worker = "gw0",
+	      .units = (const uint32_t[]){4, 2}, .units_len = 2);
+	TELLS("('skip', 'gw0', 3)", .kind = FF_FRONT_SKIP, .worker = "gw0", .index = 3);
+	TELLS("('stuck', 2)", .kind = FF_FRONT_STUCK, .number = 2);
 	TELLS("('end', True, '')", .kind = FF_FRONT_END, .again = true);
 	ff_pack_init(&p, &buf);
 	assert_int_equal(

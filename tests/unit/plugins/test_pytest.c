@@ -438,7 +438,7 @@ static void test_bad_items(void **state)
 	       "pytest: scopes that are not as many texts as ids");
 	refuse(TUPLE(S("ids"), LIST(S("a")), EMPTY),
 	       "pytest: scopes that are not as many texts as ids");
-	refuse(TUPLE(S("dropped")), "pytest: dropped without a list");
+	refuse(TUPLE(S("dropped")), "pytest: dropped what is no list of indexes");
 	refuse(TUPLE(S("collect_report"), DICT(S("a"), S("b"))),
 	       "pytest: collect_report without a node id");
 	refuse(TUPLE(S("warning"), NONE), "pytest: warning without a message");

@@ -397,6 +397,40 @@ static void test_longest_first(void **state)
 	ff_queues_free(queues);
 }
 
+/* What is handed out is what was said, once; nothing comes by itself, nor is taken back. */
+static void test_driven(void **state)
+{
+	struct ff_queues *queues = ff_queues_new(
+		&(struct ff_queues_opts){.units = 6, .workers = 2, .policy = &ff_policy_driven});
+
+	assert_false(ff_queues_hand(queues, 0, 3)); /* nobody is there */
+	up(queues, 0);
+	up(queues, 1);
+	assert_batch(queues, 0, "");
+	assert_true(ff_queues_hand(queues, 0, 3));
+	assert_true(ff_queues_hand(queues, 0, 1));
+	assert_false(ff_queues_hand(queues, 1, 3));
+	assert_false(ff_queues_hand(queues, 1, 6));
+	assert_batch(queues, 0, "");
+	assert_recall(queues, 1, 0, "");
+	assert_int_equal(ff_queues_info(queues, 0).queued, 2);
+	ff_queues_done(queues, 0, 3, 1);
+	assert_false(ff_queues_hand(queues, 1, 3)); /* it has run */
+	ff_queues_again_alone(queues, 3, 0);
+	assert_true(ff_queues_hand(queues, 1, 3)); /* wherever it is said */
+	ff_queues_returned(queues, 0, (uint32_t[]){1}, 1);
+	assert_true(ff_queues_withdraw(queues, 1));
+	assert_false(ff_queues_withdraw(queues, 1));
+	assert_false(ff_queues_hand(queues, 0, 1));
+	ff_queues_worker_down(queues, 1, 3);
+	assert_int_equal(ff_queues_waiting(queues), 4);
+	ff_queues_dismiss(queues, 0);
+	assert_batch(queues, 0, " end");
+	assert_false(ff_queues_hand(queues, 0, 0));
+	assert_null(ff_policy_find("driven"));
+	ff_queues_free(queues);
+}
+
 static void test_policies(void **state)
 {
 	struct ff_queues *queues = queues_new(3, 0);
@@ -441,6 +475,7 @@ int main(void)
 		cmocka_unit_test(test_alone_but_not_there),
 		cmocka_unit_test(test_alone_takes_nothing_back),
 		cmocka_unit_test(test_longest_first),
+		cmocka_unit_test(test_driven),
 		cmocka_unit_test(test_policies),
 	};
 

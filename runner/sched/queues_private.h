@@ -1,0 +1,69 @@
+/* What is in the queues: for the files that fill them. */
+#ifndef FF_SCHED_QUEUES_PRIVATE_H
+#define FF_SCHED_QUEUES_PRIVATE_H
+
+#include "sched/pending.h"
+#include "sched/queues.h"
+#include "sched/scopes.h"
+#include "sched/tournament.h"
+
+struct ff_queues_worker {
+	uint32_t *queue; /* given out and not done, the running one first */
+	uint32_t head, tail, cap;
+	uint32_t *back; /* units of its scopes that are to run again */
+	uint32_t back_len, back_cap;
+	int64_t last_us;
+	bool up, ended, alone;
+	bool surplus;	/* there are as many as there may be without it */
+	bool dismissed; /* there is nothing more for it: by ff_queues_dismiss */
+	bool seated;	/* it was given a seat */
+	bool fresh, hungry;
+	bool recalled;	/* was asked to give some back, and has not answered yet */
+	uint32_t host;	/* alone: units that avoid it are not for it; else for seats; UINT32_MAX */
+	uint32_t avoid; /* alone: of the unit that it has */
+};
+
+struct ff_queues_suspect {
+	uint32_t unit, avoid;
+};
+
+struct ff_queues {
+	const struct ff_policy *policy;
+	const char *const *names;
+	uint32_t units;
+	uint32_t expected;	   /* workers that there should be */
+	uint32_t live;		   /* workers that there are */
+	uint32_t open;		   /* of these, those that may get more */
+	uint32_t most;		   /* of these at one time; 0: no limit */
+	uint32_t chunk;		   /* units given in one go; 0: no limit */
+	struct ff_pending pending; /* ranks */
+	uint32_t *unit_at;	   /* by rank; NULL: rank and unit are one */
+	uint32_t *rank_of;
+	struct ff_scopes scopes;
+	struct ff_queues_suspect *alone; /* those to be tried alone, first to last */
+	uint32_t alone_head, alone_tail, alone_cap;
+	struct ff_queues_worker *workers;
+	uint32_t workers_len;
+	struct ff_tournament spare; /* by what workers can do without */
+	uint32_t recalls;	    /* under way */
+	uint32_t *batch;
+	size_t batch_len, batch_cap;
+	bool stopped;
+};
+
+static inline uint32_t ff_queues_rank(const struct ff_queues *queues, uint32_t unit)
+{
+	return queues->rank_of ? queues->rank_of[unit] : unit;
+}
+
+/* NULL: it was never up. */
+static inline struct ff_queues_worker *ff_queues_worker(const struct ff_queues *queues,
+							uint32_t number)
+{
+	return number < queues->workers_len ? &queues->workers[number] : NULL;
+}
+
+/* To the end of its queue. */
+void ff_queues_append(struct ff_queues_worker *worker, uint32_t unit);
+
+#endif
