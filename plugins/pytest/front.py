@@ -1,7 +1,8 @@
 # The front of a pytest job: a real pytest session on the controlling machine that runs no test. It is
 # the controller's half of plugins: their hooks fill what workers are given, get every report, and
 # write the files, the cache and the summary. It needs a channel and pytest, and must not know the
-# runner. The build puts reports.py, ending.py, stand_in.py and front_nodes.py before it.
+# runner. The build puts reports.py, ending.py, stand_in.py, ports.py, front_ports.py, front_nodes.py
+# and screen.py before it.
 #
 # Received: ("node", id, {spec, host, python, chdir, local, about})   a worker wants its input
 #           ("from", id, value)          what a worker told, see relay.py
@@ -13,7 +14,9 @@
 #           ("stop", text)               why the run stops early
 #           ("end", interrupted, text)   all is told
 # Sent:     ("ready", {rootdir, wants_starts, header})
-#           ("to", id, {workerinput, basetemp, ids, starts})   what that worker waits for
+#           ("to", id, {workerinput, basetemp, ids, starts, ports})   what that worker waits for
+#             ports: of this machine, which it is to reach as ports.py says
+#           ("to", id, ("net", number, word, value))   see ports.py
 #           ("again", nodeid)            a plugin wants a crashed test to be run again
 #           ("settled", nodeid)          that crash is dealt with; no again comes for it any more
 #           ("stop", text)               a plugin wants the run to stop
@@ -28,79 +31,14 @@ from collections import deque
 HELD_MAX = 1000  # results that wait until all workers have collected
 HOLD_SECONDS = 2.0
 GC_THRESHOLD = 20000  # reports are many and stay: looking through them often frees nothing
-PUMP_SECONDS = 0.02  # output is gathered: pytest writes a test's letter by itself
-
-
-class Screen:
-    """Where the session's output goes: descriptor 1, which is the user's, or a pipe to us."""
-
-    def __init__(self, channel, terminal, columns):
-        self.channel = channel
-        self.thread = None
-        if terminal is None:
-            import threading
-
-            reader, writer = os.pipe()
-            os.dup2(writer, 1)
-            os.close(writer)
-            self.mark = os.urandom(16)
-            self.closing = threading.Event()
-            self.thread = threading.Thread(target=self.pump, args=(reader,), daemon=True)
-            self.thread.start()
-            if columns:
-                os.environ.setdefault("COLUMNS", str(columns))
-        elif terminal != 1:
-            os.dup2(terminal, 1)
-            if terminal > 2:
-                os.close(terminal)
-        sys.stdout = sys.__stdout__ = open(1, "w", closefd=False, errors=self.errors())
-
-    def errors(self):
-        return "strict" if self.thread is None else "backslashreplace"
-
-    def pump(self, reader):
-        import codecs
-
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        data, ended = b"", False
-        while not ended:
-            got = os.read(reader, 1 << 16)
-            data += got
-            place = data.find(self.mark)
-            ended = place >= 0 or not got
-            keep = 0 if ended else next(
-                (n for n in range(len(self.mark) - 1, 0, -1) if data.endswith(self.mark[:n])), 0
-            )
-            out = data[: place if place >= 0 else len(data) - keep]
-            data = data[len(out) :]
-            text = decoder.decode(out, ended)
-            try:
-                if text:
-                    self.channel.send(("text", text))
-            except OSError:
-                pass  # read on, so that nobody waits for us
-            if not ended and not self.closing.is_set():
-                self.closing.wait(PUMP_SECONDS)
-        os.close(reader)
-
-    def close(self):
-        """All that was written has been sent or is on the terminal."""
-        try:
-            sys.stdout.flush()
-        except (OSError, ValueError):
-            pass
-        if self.thread:
-            self.closing.set()
-            os.write(1, self.mark)
-            self.thread.join()
-        os.dup2(2, 1)
 
 
 class Front:
     """The plugin `dsession`."""
 
     def __init__(self, channel, config, kw):
-        self.channel = channel
+        self.channel = self.inbox = channel
+        self.ports = None  # once there is a worker that needs them
         self.config = config
         self.kw = kw
         self.session = self.sched = self.trdist = None
@@ -207,14 +145,14 @@ class Front:
         if self.holding and self.held:
             left = self.held_since + HOLD_SECONDS - time.monotonic()
             try:
-                return self.channel.receive(max(left, 0.001))
-            except self.channel.TimeoutError:
+                return self.inbox.receive(max(left, 0.001))
+            except self.inbox.TimeoutError:
                 self.release()
                 return None
             except EOFError:
                 return ("end", True, "")
         try:
-            return self.channel.receive()
+            return self.inbox.receive()
         except EOFError:
             return ("end", True, "")
 
@@ -268,15 +206,30 @@ class Front:
             basetemp = os.path.join(str(factory.getbasetemp()), "popen-" + id)
         hook.pytest_configure_node(node=node)
         node.starts = self.wants_starts
+        workerinput = plain(node.workerinput, left=[1 << 20])
         self.send("to", id, {
-            "workerinput": plain(node.workerinput, left=[1 << 20]),
+            "workerinput": workerinput,
             "basetemp": basetemp,
             "ids": self.wants_ids,
             "starts": self.wants_starts,
+            "ports": [] if about.get("local") else self.offer_ports(id, workerinput),
         })  # fmt: skip
+
+    def offer_ports(self, id, workerinput):
+        places = named_places(workerinput)
+        if places and not self.ports:
+            self.ports = FrontPorts(self.channel)
+            self.ports.start()
+            self.inbox = Sorter(self.channel, self.ports)
+        if places:
+            self.ports.offered[id] = places
+        return list(places)
 
     def on_from(self, id, value):
         getattr(self, "from_" + value[0])(self.node(id), *value[1:])
+
+    def from_net(self, node, *_):
+        """Of one to which no port was offered."""
 
     def from_ready(self, node, info):
         node.workerinfo = dict(info, id=node.gateway.id, spec=node.gateway.spec)
@@ -383,6 +336,8 @@ class Front:
         if node.down:
             return
         node.down = True
+        if self.ports:
+            self.ports.left(id)
         if error is None and not hasattr(node, "workeroutput"):
             node.workeroutput = {"exitstatus": 0, "shouldfail": False, "shouldstop": False}
         self.config.hook.pytest_testnodedown(node=node, error=error)

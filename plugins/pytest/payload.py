@@ -1,6 +1,6 @@
 # The pytest payload: sent to a python worker by remote_exec, runs a pytest session there item by
 # item as told, and reports. It needs a channel and pytest, and must not know the runner. The build
-# puts reports.py, ending.py, stand_in.py, spread.py, live.py, need.py and relay.py before it.
+# puts reports.py, ending.py, stand_in.py, spread.py, live.py, need.py, relay.py and ports.py before it.
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
 #           ("collected", {digest, count, deselected, errors, collectonly, rootdir, plugins, header,
@@ -28,7 +28,8 @@
 #           ("need", [reason, …], about)   before all else: a front is needed, and waited for
 #           ("without", [reason, …])       never: what has no effect then
 #           ("front", value)     for the front (front.py), as relay.py says; so is done's last field
-# Received: ("front", value)     the front's answer to need: {workerinput, basetemp, ids, starts}
+# Received: ("front", value)     the front's answer to need: {workerinput, basetemp, ids, starts, ports};
+#                                later ("net", …), see ports.py
 #           ("list",) · ("run", [index, …]) · ("end",)
 #           ("drop", [index, …] or None)  None: all, and only ("end",) may follow; else the next
 #                                one stays if a teardown has already left its fixtures alone
@@ -69,6 +70,7 @@ class Worker:
     """Our plugin in pytest, and the conversation with the controller."""
 
     relay = None  # to the front
+    ports = None  # of its machine
 
     def __init__(self, channel, config, kw, settings):
         import queue
@@ -107,6 +109,10 @@ class Worker:
         """An order arrives, in the receiver's thread. What changes the queue does so at once: the
         running test may take long, and what waits behind it may be wanted back for others."""
         name = order[0] if order else "lost"
+        if name == "front":
+            if self.ports:
+                self.ports.hear(*order[1][1:])
+            return
         if name == "run":
             with self.lock:
                 self.pending.extend(order[1])
@@ -477,7 +483,7 @@ def adapt(config, kw):
     return settings
 
 
-def make_worker(channel, config, kw, settings):
+def make_worker(channel, config, kw, settings, ports):
     import pytest
 
     hook = pytest.hookimpl
@@ -493,6 +499,7 @@ def make_worker(channel, config, kw, settings):
     Worker.exit = pytest.exit.Exception
     Worker.interrupted = pytest.Session.Interrupted
     worker = Worker(channel, config, kw, settings)
+    worker.ports = ports
     config.pluginmanager.register(worker, "farflung-worker")
     config.pluginmanager.register(Innermost(worker.note_exit), "farflung-innermost")
     channel.setcallback(worker.take, endmarker=None)
@@ -501,7 +508,7 @@ def make_worker(channel, config, kw, settings):
 
 def session(channel, kw):
     """Run one pytest session; gives (its worker or None, its ending)."""
-    config = worker = None
+    config = worker = ports = None
     ending = Ending(channel)
     try:
         if {"-s", "--capture=no"}.intersection(kw["args"]):
@@ -510,10 +517,11 @@ def session(channel, kw):
         if config.option.capture != "fd":
             os.dup2(2, 1)  # what is not captured should be seen
         kw["told"] = ask_front(channel, config, kw["front"])
+        ports = open_ports(channel, kw["told"])
         settings = adapt(config, kw)
         if kw["mainargv"]:
             config._parser.prog = os.path.basename(kw["mainargv"][0])
-        worker = make_worker(channel, config, kw, settings)
+        worker = make_worker(channel, config, kw, settings, ports)
         if config.option.capture == "no":
             worker.live = go_live(worker.send, kw["output_cap"])
         ending.set_status(config.hook.pytest_cmdline_main(config=config))
@@ -522,6 +530,8 @@ def session(channel, kw):
     except BaseException as exc:
         ending.caught(exc)
     ending.unconfigure(config)
+    if ports:
+        ports.finish()
     return worker, ending
 
 
