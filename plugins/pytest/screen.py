@@ -1,8 +1,25 @@
 # Part of the front: where its session's output goes.
+import errno
+import io
 import os
 import sys
 
 PUMP_SECONDS = 0.02  # output is gathered: pytest writes a test's letter by itself
+
+
+class Outlet(io.FileIO):
+    """Descriptor 1. Who reads it may leave ("| head"): the session goes on, for all the others."""
+
+    def write(self, data):
+        try:
+            return super().write(data)
+        except OSError as exc:
+            if exc.errno not in (errno.EPIPE, errno.EIO, errno.ENXIO, errno.ECONNRESET):
+                raise
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1)
+            os.close(nowhere)
+            return len(data)
 
 
 class Screen:
@@ -27,7 +44,10 @@ class Screen:
             os.dup2(terminal, 1)
             if terminal > 2:
                 os.close(terminal)
-        sys.stdout = sys.__stdout__ = open(1, "w", closefd=False, errors=self.errors())
+        sys.stdout = sys.__stdout__ = io.TextIOWrapper(
+            io.BufferedWriter(Outlet(1, "w", closefd=False)),
+            errors=self.errors(), line_buffering=os.isatty(1),
+        )  # fmt: skip
 
     def errors(self):
         return "strict" if self.thread is None else "backslashreplace"

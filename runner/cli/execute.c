@@ -1,4 +1,5 @@
 /* From a configuration to an exit code: inventory, plan, reporters, journal, dispatch. */
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -139,11 +140,20 @@ static void prune_journals(const struct ff_config *config)
 		ff_complain("journals of earlier runs were not removed: %s", err.text);
 }
 
+/* Whether who read stdout has left: a report's writer knows, and a front goes on all the same. */
+static bool deserted(const struct execution *x)
+{
+	struct pollfd out = {.fd = x->terminal.fd, .events = POLLOUT};
+
+	if (ff_reporters_deserted(&x->reporters))
+		return true;
+	return x->terminal.given && poll(&out, 1, 0) == 1 && out.revents & (POLLERR | POLLHUP);
+}
+
 static void say_last_word(const struct execution *x, int code)
 {
 	const char *reason = x->word->reason ? x->word->reason : "the run did not come to its end";
-	bool closed = ff_reporters_deserted(&x->reporters);
-	char *text = ff_xasprintf("%s%s", reason, closed ? "; stdout was closed" : "");
+	char *text = ff_xasprintf("%s%s", reason, deserted(x) ? "; stdout was closed" : "");
 
 	ff_complain_last(text, code);
 	ff_free(text);

@@ -439,3 +439,21 @@ def test_a_scheduler_of_ones_own_needs_no_front(farflung, python):
          suite="def test_a(): pass\n")
     run(farflung, python, code=0)
     assert of_kind(journal(farflung), "front-started") == []
+
+
+def test_who_reads_it_may_leave(farflung, python):
+    """As with "| head": the run comes to its own end, without a word about pipes but the last."""
+    make(farflung, suite="import pytest\n@pytest.mark.parametrize('n', range(1000))\ndef test_n(n): assert n != 999\n")
+    for args, code in ([], 1), (["--deselect", "test_a.py::test_n[999]"], 0):
+        process = farflung.start("pytest", "-n", 2, "--python", python, "-v", *args)
+        assert process.stdout.readline().startswith("=====")
+        process.stdout.close()
+        assert process.wait(timeout=100) == code
+        err = process.stderr.read()
+        process.stderr.close()
+        assert err.splitlines()[-1].endswith(f"; stdout was closed (exit {code})"), err
+        assert "Error" not in err and "error" not in err, err
+    events = read_journal(farflung.cwd / ".farflung" / "runs" / "last" / "journal.jsonl")
+    (finished,) = of_kind(events, "front-finished")
+    assert finished["exit_status"] == 0 and not finished["bad"]
+    assert len((farflung.cwd / "down.txt").read_text().splitlines()) == 2 * 2
