@@ -128,6 +128,33 @@ def needs_front(config):
     return reasons
 
 
+class WithoutFront(dict):
+    """The workerinput of a session that has no front. Who wants what only a front gives is told so, as a
+    KeyError, which some expect; from a session's hooks it is a usage error, and ends it."""
+
+    def __init__(self, front):
+        dict.__init__(self)
+        self.front = front
+
+    def __missing__(self, key):
+        import sys
+
+        import pytest
+
+        class Missing(KeyError, pytest.UsageError):
+            pass
+
+        who = sys._getframe(1).f_globals.get("__name__")
+        why = "--front never" if self.front == "never" else "--front always gives one"
+        raise Missing(
+            "%s wants workerinput[%s], which only a front can give, and there is none (%s)"
+            % (clean(who), shown(key), why)
+        )
+
+    def __reduce__(self):
+        return dict, (dict(self),)
+
+
 class Dismissed(Exception):
     """The session was ended while it waited for the front."""
 

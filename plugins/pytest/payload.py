@@ -464,7 +464,7 @@ def adapt(config, kw):
         option.basetemp = told["basetemp"]
     else:
         place_temporary(option, kw["workerid"])
-    config.workerinput = dict(told.get("workerinput") or {})
+    config.workerinput = dict(told["workerinput"]) if told else WithoutFront(kw["front"])
     for name in ("workerid", "workercount", "testrunuid", "mainargv"):
         config.workerinput[name] = kw[name]
     config.workeroutput = {}

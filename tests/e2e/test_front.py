@@ -118,6 +118,35 @@ def test_without_one_what_has_no_effect_is_named(farflung, python):
     assert not of_kind(journal(farflung), "front-started")
 
 
+def test_who_can_not_do_without_one_is_named(farflung, python):
+    """As with pytest-rerunfailures: nothing runs, and the reason is no traceback."""
+    make(farflung, conftest="""
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        config.told = config.workerinput["sock_port"]
+def pytest_configure_node(node): node.workerinput["sock_port"] = 1
+""", suite="def test_a(): pass\n")
+    done = run(farflung, python, "--front", "never", code=4)
+    assert last_line(done) == ("farflung: nothing ran; conftest wants workerinput['sock_port'], which only a front can "
+                               "give, and there is none (--front never) (exit 4)")
+    assert "Traceback" not in done.stdout + done.stderr
+    run(farflung, python, code=0)
+    make(farflung, conftest="def pytest_configure_node(node): node.workerinput['answer'] = 42\n", suite="""
+import pickle
+def test_asks_first(request):
+    given = request.config.workerinput
+    assert "answer" not in given and given.get("answer") is None and pickle.loads(pickle.dumps(given)) == dict(given)
+    try:
+        given["answer"]
+    except KeyError:
+        pass
+def test_needs_it(request): request.config.workerinput["answer"]
+""")
+    done = run(farflung, python, "--front", "never", code=1)
+    assert last_line(done) == "farflung: 1 failed, 1 passed (exit 1)"
+    assert "test_a wants workerinput['answer'], which only a front can give" in done.stdout
+
+
 def test_a_suite_that_needs_none_has_none(farflung, python):
     make(farflung, conftest="import pytest\n@pytest.fixture\ndef x(): return 1\n", suite="def test_a(x): assert x\n")
     done = run(farflung, python, code=0)
