@@ -1,8 +1,8 @@
 # The front of a pytest job: a real pytest session on the controlling machine that runs no test. It is
 # the controller's half of plugins: their hooks fill what workers are given, get every report, and
 # write the files, the cache and the summary. It needs a channel and pytest, and must not know the
-# runner. The build puts reports.py, ending.py, stand_in.py, ports.py, front_ports.py, front_nodes.py
-# and screen.py before it.
+# runner. The build puts reports.py, ending.py, stand_in.py, ports.py, front_ports.py, front_nodes.py,
+# cov.py and screen.py before it.
 #
 # Received: ("node", id, {spec, host, python, chdir, local, about})   a worker wants its input
 #           ("from", id, value)          what a worker told, see relay.py
@@ -341,6 +341,7 @@ class Front:
         if error is None and not hasattr(node, "workeroutput"):
             node.workeroutput = {"exitstatus": 0, "shouldfail": False, "shouldstop": False}
         self.config.hook.pytest_testnodedown(node=node, error=error)
+        map_coverage(self.config, node)
         if error is not None:
             self.crashed.append(id)
 

@@ -1,6 +1,7 @@
 # The pytest payload: sent to a python worker by remote_exec, runs a pytest session there item by
 # item as told, and reports. It needs a channel and pytest, and must not know the runner. The build
-# puts reports.py, ending.py, stand_in.py, spread.py, live.py, need.py, relay.py and ports.py before it.
+# puts reports.py, ending.py, stand_in.py, spread.py, live.py, need.py, relay.py,
+# ports.py and cov.py before it.
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
 #           ("collected", {digest, count, deselected, errors, collectonly, rootdir, plugins, header,
@@ -477,6 +478,7 @@ def adapt(config, kw):
             cov_master_topdir=os.getcwd(),
             cov_master_rsync_roots=[],
         )
+    cov_apart(config)
     manager.register(Silence(), "farflung-silence")
     if not manager.hasplugin("xdist"):
         manager.register(stand_in(config.workerinput), "farflung-fixtures")

@@ -14,8 +14,8 @@ from execnet.xspec import XSpec
 from worker_text import worker_text
 
 PLUGIN = pathlib.Path(__file__).resolve().parent.parent.parent / "plugins" / "pytest"
-PAYLOAD = ("reports", "ending", "stand_in", "spread", "live", "need", "relay", "ports", "payload")
-FRONT = ("reports", "ending", "stand_in", "ports", "front_ports", "front_nodes", "screen", "front")
+PAYLOAD = ("reports", "ending", "stand_in", "spread", "live", "need", "relay", "ports", "cov", "payload")
+FRONT = ("reports", "ending", "stand_in", "ports", "front_ports", "front_nodes", "cov", "screen", "front")
 LIMIT = 60
 END = "endmarker"
 
