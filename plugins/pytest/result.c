@@ -89,8 +89,9 @@ static void read_phase(struct reading *r, const struct ff_value *from, struct ff
 	phase->when = read_text(r, ff_dict_get(from, "when"));
 	if (!phase->when)
 		phase->when = "?";
-	/* A plugin's own word, such as "rerun": the attempt did not count, which is no success. */
-	phase->outcome = outcome < 0 ? FF_OUTCOME_FAILED : (enum ff_outcome)outcome;
+	/* A plugin's own word, such as "rerun": it did not count, which is no success. */
+	phase->rerun = outcome < 0;
+	phase->outcome = phase->rerun ? FF_OUTCOME_FAILED : (enum ff_outcome)outcome;
 	phase->duration_us = read_seconds(r, ff_dict_get(from, "duration"));
 	phase->message = read_text(r, ff_dict_get(from, "message"));
 	phase->longrepr = read_text(r, ff_dict_get(from, "longrepr"));
@@ -138,6 +139,15 @@ static void read_sections(struct reading *r)
 	r->result->sections_len = at;
 }
 
+/* Whether there is anything to show but of what was run again. */
+static bool says_why(const struct ff_result *result)
+{
+	for (size_t i = 0; i < result->phases_len; i++)
+		if (result->phases[i].longrepr && !result->phases[i].rerun)
+			return true;
+	return false;
+}
+
 /* The message of the phase that decided, or any; and all that there is to show. */
 static void summarize(struct reading *r)
 {
@@ -145,13 +155,14 @@ static void summarize(struct reading *r)
 	struct ff_buf text = FF_BUF_INIT;
 	const char *only = NULL;
 	size_t shown = 0;
+	bool why = says_why(result);
 
 	for (size_t i = 0; i < result->phases_len; i++) {
 		const struct ff_phase *phase = &result->phases[i];
 
-		if (!result->message && phase->outcome == result->outcome)
+		if (!result->message && phase->outcome == result->outcome && !phase->rerun)
 			result->message = phase->message;
-		if (!phase->longrepr)
+		if (!phase->longrepr || (phase->rerun && why))
 			continue;
 		only = phase->longrepr;
 		ff_buf_addf(&text, "%s%s", shown++ ? "\n" : "", phase->longrepr);

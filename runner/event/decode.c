@@ -150,7 +150,8 @@ static void read_phases(struct decoder *d, struct ff_result *result, const json_
 			.outcome = read_outcome(d, json),
 			.duration_us = number(d, json, "duration_us", INT64_MIN, INT64_MAX),
 			.message = member(d, json, "message"),
-			.longrepr = member(d, json, "longrepr")};
+			.longrepr = member(d, json, "longrepr"),
+			.rerun = truth_of(d, "rerun", json_object_get(json, "rerun"))};
 		if (!phases[i].when)
 			phases[i].when = "";
 	}

@@ -140,6 +140,7 @@ struct ff_phase {
 	int64_t duration_us;
 	const char *message;  /* one line, or NULL: "AssertionError: …", a skip's reason */
 	const char *longrepr; /* traceback text, or NULL */
+	bool rerun;	      /* a plugin ran the test again behind it, within the attempt */
 };
 
 struct ff_property {

@@ -1,7 +1,7 @@
 /* JUnit XML in the form pytest writes ("xunit2"): a suite per job, classname and name from the node
- * id; attempts before the last as flakyFailure or rerunFailure, as Maven Surefire has them. Test
- * cases go to a spool as units finish; at the end they are put together suite by suite, behind
- * totals that are known only then. */
+ * id; attempts before the last, and what a plugin ran again within it, as flakyFailure or
+ * rerunFailure, as Maven Surefire has them. Test cases go to a spool as units finish; at the end
+ * they are put together suite by suite, behind totals that are known only then. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -280,9 +280,9 @@ static void keep_attempt(struct junit *junit, struct suite *suite, const struct 
 		ff_map_set_u32(&suite->attempts, event->index, attempt);
 }
 
-static void add_attempts(struct junit *junit, struct suite *suite, uint32_t index, bool flaky)
+static void add_attempts(struct junit *junit, struct suite *suite, uint32_t index,
+			 const char *element)
 {
-	const char *element = flaky ? "flakyFailure" : "rerunFailure";
 	struct attempt *attempt = ff_map_del_u32(&suite->attempts, index);
 
 	while (attempt) {
@@ -297,6 +297,17 @@ static void add_attempts(struct junit *junit, struct suite *suite, uint32_t inde
 	}
 }
 
+static void add_reruns(struct junit *junit, const struct ff_result *result, const char *element)
+{
+	for (size_t i = 0; i < result->phases_len; i++) {
+		const struct ff_phase *phase = &result->phases[i];
+
+		if (phase->rerun)
+			add_problem(junit, element, ff_outcome_word(phase->outcome), phase->message,
+				    phase->longrepr);
+	}
+}
+
 /* --- events --- */
 
 static bool is_namesake(const struct suite *suite, const struct ff_event *event)
@@ -308,6 +319,7 @@ static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 {
 	struct suite *suite = suite_of(junit, event->job);
 	const struct ff_result *result = event->u.unit_finished.result;
+	bool bad = result && ff_outcome_bad(result->outcome);
 
 	if (!result)
 		return;
@@ -315,11 +327,12 @@ static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 		keep_attempt(junit, suite, event);
 		return;
 	}
-	suite->namesake |= ff_outcome_bad(result->outcome) && is_namesake(suite, event);
+	suite->namesake |= bad && is_namesake(suite, event);
 	case_begin(junit, suite, event->unit, result->duration_us);
 	add_properties(junit, event);
 	add_outcome(junit, suite, result);
-	add_attempts(junit, suite, event->index, !ff_outcome_bad(result->outcome));
+	add_attempts(junit, suite, event->index, bad ? "rerunFailure" : "flakyFailure");
+	add_reruns(junit, result, bad ? "rerunFailure" : "flakyFailure");
 	add_captured(junit, result, false);
 	add_captured(junit, result, true);
 	case_end(junit, suite);
@@ -397,7 +410,7 @@ static void on_not_run(struct junit *junit, const struct ff_event *event)
 	add_problem(junit, skipped ? "skipped" : "error", skipped ? NULL : "not-run", line, NULL);
 	ff_free(line);
 	for (uint32_t i = 0; i < count && suite->attempts.len > 0; i++)
-		add_attempts(junit, suite, event->index + i, false);
+		add_attempts(junit, suite, event->index + i, "rerunFailure");
 	case_end(junit, suite);
 }
 

@@ -25,8 +25,8 @@ PAGE = TOP / "plugins" / "pytest" / "PLUGINS.md"
 
 # name: (kinds of differences, reason)
 KNOWN = {
-    "cov-fail-under": ({"outcomes"}, "JUnit has an error of the job itself for it"),
-    "rerunfailures": ({"outcomes"}, "xdist's JUnit has a test case for each rerun, ours one for each test"),
+    "cov-fail-under": ({"outcomes"}, "xdist's JUnit is green, ours has an error of the job itself for it"),
+    "rerunfailures": ({"outcomes"}, "xdist's JUnit has a passed test case for each failure before the last, ours flakyFailure or rerunFailure"),
 }
 
 

@@ -117,9 +117,9 @@ static void on_unit_finished(void *ctx, uint32_t index, const struct ff_result *
 	tell("done %u %s %lld us (%s) at %s:%d\n", index, ff_outcome_word(r->outcome),
 	     (long long)r->duration_us, or_dash(r->message), or_dash(r->file), r->line);
 	for (size_t i = 0; i < r->phases_len; i++)
-		tell("  %s %s %lld (%s)\n", r->phases[i].when,
-		     ff_outcome_word(r->phases[i].outcome), (long long)r->phases[i].duration_us,
-		     or_dash(r->phases[i].message));
+		tell("  %s %s%s %lld (%s)\n", r->phases[i].when,
+		     ff_outcome_word(r->phases[i].outcome), r->phases[i].rerun ? ", again" : "",
+		     (long long)r->phases[i].duration_us, or_dash(r->phases[i].message));
 	for (size_t i = 0; i < r->sections_len; i++)
 		tell("  [%s] %.*s\n", r->sections[i].title, (int)r->sections[i].len,
 		     r->sections[i].text);
@@ -348,10 +348,18 @@ static void test_phases(void **state)
 		  LIST(PHASE("call", "rerun", S("flaky"), S("t"), NONE, EMPTY),
 		       PHASE("call", "passed", NONE, NONE, NONE, LIST(LIST(S("o"), S("x")))))),
 	     "done 7 passed 500000 us (-) at test_a.py:5\n"
-	     "  call failed 250000 (flaky)\n"
+	     "  call failed, again 250000 (flaky)\n"
 	     "  call passed 250000 (-)\n"
 	     "  [o] x\n"
 	     "  long: t\n");
+	/* What was run again is not why it failed. */
+	give(done(fields, "failed",
+		  LIST(PHASE("call", "rerun", S("first"), S("t1"), NONE, EMPTY),
+		       PHASE("call", "failed", S("second"), S("t2"), NONE, EMPTY))),
+	     "done 7 failed 500000 us (second) at test_a.py:5\n"
+	     "  call failed, again 250000 (first)\n"
+	     "  call failed 250000 (second)\n"
+	     "  long: t2\n");
 }
 
 static void test_bad_results(void **state)

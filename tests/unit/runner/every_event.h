@@ -13,8 +13,8 @@ static const struct ff_section sections[] = {
 	{NULL, "untitled", 8, false},
 };
 static const struct ff_phase phases[] = {
-	{"setup", FF_OUTCOME_PASSED, 12, NULL, NULL},
-	{"call", FF_OUTCOME_FAILED, 34567890123, nasty, "E   assert 1 == 2"},
+	{"setup", FF_OUTCOME_PASSED, 12, NULL, NULL, false},
+	{"call", FF_OUTCOME_FAILED, 34567890123, nasty, "E   assert 1 == 2", true},
 };
 static const struct ff_property properties[] = {{"a", "1"}, {nasty, ""}};
 static const struct ff_result full_result = {
@@ -144,6 +144,7 @@ static inline void same_result(const struct ff_result *a, const struct ff_result
 		assert_true(a->phases[i].duration_us == b->phases[i].duration_us);
 		same_text(a->phases[i].message, b->phases[i].message);
 		same_text(a->phases[i].longrepr, b->phases[i].longrepr);
+		assert_int_equal(a->phases[i].rerun, b->phases[i].rerun);
 	}
 	assert_int_equal(a->properties_len, b->properties_len);
 	for (size_t i = 0; i < a->properties_len; i++) {

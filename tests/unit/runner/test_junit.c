@@ -257,6 +257,34 @@ static void test_attempts(void **state)
 		"<rerunFailure type=\"crashed\" message=\"SIGSEGV\"></rerunFailure></testcase>");
 }
 
+/* Those of a plugin, within the last attempt. */
+static void test_reruns(void **state)
+{
+	static const struct ff_phase phases[] = {
+		{"call", FF_OUTCOME_FAILED, 1, "once", "E1", true},
+		{"call", FF_OUTCOME_FAILED, 1, "twice", NULL, true},
+		{"call", FF_OUTCOME_FAILED, 1, "at last", "E3", false},
+	};
+	struct ff_result failed = {.outcome = FF_OUTCOME_FAILED,
+				   .message = "at last",
+				   .longrepr = "E3",
+				   .phases = phases,
+				   .phases_len = 3};
+	struct ff_result passed = {
+		.outcome = FF_OUTCOME_PASSED, .longrepr = "E1", .phases = phases, .phases_len = 1};
+
+	finished(*state, "t.py::flaky", true, &passed);
+	finished(*state, "t.py::bad", true, &failed);
+	assert_string_equal(
+		cases_of(*state),
+		"<testcase classname=\"t\" name=\"flaky\" time=\"0.000\">"
+		"<flakyFailure type=\"failed\" message=\"once\">E1</flakyFailure></testcase>"
+		"<testcase classname=\"t\" name=\"bad\" time=\"0.000\">"
+		"<failure message=\"at last\">E3</failure>"
+		"<rerunFailure type=\"failed\" message=\"once\">E1</rerunFailure>"
+		"<rerunFailure type=\"failed\" message=\"twice\"></rerunFailure></testcase>");
+}
+
 static void test_escaping(void **state)
 {
 	static const struct ff_section sections[] = {
@@ -716,6 +744,7 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_outcomes),
 		cmocka_unit_test_setup_teardown(test_attempts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reruns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_escaping, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_collect_problems, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_suites, setup, teardown),
