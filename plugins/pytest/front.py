@@ -404,6 +404,9 @@ class Entry:
         self.ending = ending
         self.front = None
 
+    def pytest_cmdline_main(self, config):
+        config.option.tx = tx_of(self.front_args[2])  # behind xdist, which makes it what -n says
+
     def pytest_keyboard_interrupt(self, excinfo):
         """An exit that a hook wants is told by pytest, but to nobody who asks for its reason."""
         if not self.front or not self.front.ended:
@@ -433,6 +436,15 @@ def controller_args(kw):
     return own + kw["args"]
 
 
+def tx_of(kw):
+    """Workers as --tx has them: those of -n have nothing to say."""
+    count = kw["numprocesses"]
+    specs = [spec_of(entry["spec"], entry["id"]) for entry in kw["specs"]]
+    if count and all(spec.popen and not spec.via for spec in specs):
+        return ["popen"] * (min(count, kw["maxprocesses"]) if kw["maxprocesses"] else count)
+    return [entry["spec"] for entry in kw["specs"]]
+
+
 def prepare(kw):
     """The configuration, with xdist if it is there and nobody put it aside, else with what stands
     for it."""
@@ -458,15 +470,12 @@ def prepare(kw):
 def become_controller(config, kw):
     """The options as pytest-xdist's controller has them."""
     option = config.option
-    count = kw["numprocesses"]
-    if count and kw["maxprocesses"]:
-        count = min(count, kw["maxprocesses"])
     option.numprocesses = kw["numprocesses"] or None
     option.maxprocesses = kw["maxprocesses"] or None
     dist = kw["dist"] or ("load" if getattr(option, "distload", False) else option.dist)  # or as the settings say
     option.dist = dist if dist != "no" else "load"
     option.distload = False
-    option.tx = ["popen"] * count if count else [spec["spec"] for spec in kw["specs"]]
+    option.tx = tx_of(kw)
     if kw["maxfail"]:
         option.maxfail = kw["maxfail"]
     if kw["max_worker_restart"] is not None:

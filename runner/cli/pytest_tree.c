@@ -11,8 +11,9 @@
 #include "base/buf.h"
 #include "cli/pytest.h"
 
-/* What pytest-xdist leaves out. */
-static const char *const ignored[] = {".*", "*.pyc", "*.pyo", "*~", "__pycache__"};
+/* What pytest-xdist leaves out: hidden files but .coveragerc, which pytest-cov has it bring. */
+static const char *const ignored[] = {".[!c]*", ".c[!o]*", ".co[!v]*",	 "*.pyc",
+				      "*.pyo",	"*~",	   "__pycache__"};
 
 /* `dir` from the working directory, "" for that itself; NULL with a complaint. */
 static char *below_here(const char *dir, const char *here)

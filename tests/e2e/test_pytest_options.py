@@ -167,14 +167,16 @@ def test_folders_are_brought_along(farflung, python, tmp_path):
     write(work / "docs" / "note.txt", "x")
     write(work / "a" / "b" / "tests" / "test_l.py", "import lib\ndef test_l(): assert lib.x == 1\n")
     write(work / "a" / "c" / "note.txt", "x")
-    write(work / "a" / "b" / "tests" / ".hidden", "x")
+    for name in (".hidden", ".config", ".coverage", ".coverage.x", ".coconut"):
+        write(work / "a" / "b" / "tests" / name, "x")
+    write(work / ".coveragerc", "[run]\n")  # as pytest-cov makes xdist do
     args = ["--tx", f"popen//chdir={there}//python={python}", "--rsyncdir", "src", "--rsyncdir", "a/b/tests",
             "--rsyncignore", "*.bin"]
     for path in ("a/b/tests", work / "a" / "b" / "tests" / "test_l.py"):
         done = farflung.run("pytest", *args, path, code=0)
         assert "1 passed" in done.stdout
     brought = {str(p.relative_to(there)) for p in there.rglob("*") if p.is_file() and "cache" not in str(p)}
-    assert brought == {"conftest.py", "src/lib.py", "src/docs/note.txt", "a/b/tests/test_l.py"}
+    assert brought == {".coveragerc", "conftest.py", "src/lib.py", "src/docs/note.txt", "a/b/tests/test_l.py"}
 
 
 def test_folders_are_brought_over_ssh(three, python, sshd, tmp_path):

@@ -140,6 +140,26 @@ def test_values_and_ports(farflung, fresh_sshd, tmp_path, python):
     assert [id for id, _ in talked] == sorted(workers) and sum(int(count) - 1 for _, count in talked) == 20
 
 
+def test_plugins_see_that_tests_are_spread(farflung, sshd, tmp_path, python):
+    """Some ask for --numprocesses, and for nothing else; and before there is a session."""
+    tree(farflung, suite="def test_a(): pass\n", conftest="""
+import pathlib
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        note = config.option
+        note = [note.numprocesses, note.dist, [spec.split("=")[0] for spec in note.tx], config.known_args_namespace.numprocesses]
+        pathlib.Path(__file__).with_name("notes").write_text(repr(note))
+def pytest_sessionstart(session):
+    if not hasattr(session.config, "workerinput"):
+        with pathlib.Path(__file__).with_name("notes").open("a") as file:
+            file.write(" then %s" % [spec.split("=")[0] for spec in session.config.option.tx])
+""")
+    farflung.env["PATH"] = os.pathsep.join([os.path.dirname(python), farflung.env["PATH"]])
+    specs = [f"ssh={sshd.words}//chdir={tmp_path / name}//python={python}" for name in ("one", "two")]
+    farflung.run("pytest", "--tx", specs[0], "--tx", specs[1], "--rsyncdir", ".", cwd=farflung.cwd / "tree", code=0)
+    assert (farflung.cwd / "tree" / "notes").read_text() == "[2, 'load', ['ssh', 'ssh'], 2] then ['ssh', 'ssh']"
+
+
 HANGING = """
 import os, pathlib, time
 import pytest

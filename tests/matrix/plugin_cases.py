@@ -2,7 +2,8 @@
 
 A case names packages, files, options, the files that the plugin leaves (`leaves`: pattern -> how it is read), and what
 the terminal says of it (`says`: regular expressions, all of whose matches are compared). Each
-of these has to find something under pytest-xdist, but those in `none`, which have to find nothing there.
+of these has to find something under pytest-xdist, but those in `none`, which have to find nothing there. With `ssh` ours
+runs on two hosts, each with a folder of its own, to an sshd of ours on this machine; pytest-xdist runs here.
 """
 import json
 import re
@@ -10,7 +11,7 @@ import xml.etree.ElementTree as ElementTree
 
 
 class Case:
-    def __init__(self, name, files, args=(), packages=(), leaves=None, says=(), none=(), env=None):
+    def __init__(self, name, files, args=(), packages=(), leaves=None, says=(), none=(), env=None, ssh=False):
         self.name = name
         self.files = files
         self.args = list(args)
@@ -19,6 +20,7 @@ class Case:
         self.says = list(says)
         self.none = list(none)  # of the patterns
         self.env = env or {}
+        self.ssh = ssh
 
 
 # How files are read: what may differ from run to run is left out.
@@ -78,6 +80,16 @@ COVERED = {
     "test_two.py": "import code_ as code\ndef test_two(): assert code.f(1) == 1\n",
 }
 COVERED = {name.replace("code.py", "code_.py"): text for name, text in COVERED.items()}
+IN_CHILD = {
+    **COVERED,
+    ".coveragerc": "[run]\npatch = subprocess\nparallel = true\n",
+    "test_three.py": (
+        "import subprocess, sys\n"
+        # The packages are in no site-packages: coverage's .pth is not read by itself.
+        "CHILD = 'import os, site; site.addsitedir(os.environ[\"PYTHONPATH\"]); import code_; assert code_.never() == 3'\n"
+        "def test_three(): subprocess.run([sys.executable, '-c', CHILD], check=True)\n"
+    ),
+}
 MANY = {f"test_{x}.py": "".join(f"def test_{i}(): pass\n" for i in range(5)) for x in "abc"}
 SUBTESTS = (
     "import unittest\nclass TestU(unittest.TestCase):\n    def test_u(self):\n        for i in range(3):\n"
@@ -126,8 +138,15 @@ CASES = [
     Case("cov-html", COVERED, ["--cov=code_", "--cov-report=html"], ["pytest-cov"], leaves={"htmlcov/index.html": words(r"\d+%")}),
     Case("cov-fail-under", COVERED, ["--cov=code_", "--cov-fail-under=99"], ["pytest-cov"],
          says=[r"Required test coverage of \d+% not reached"]),
+    Case("cov-subprocess", IN_CHILD, ["--cov=code_", "--cov-report=term"], ["pytest-cov"], leaves={".coverage.*": exists}, none=[".coverage.*"],
+         says=[r"code_\.py +6 +1 +83%"]),
+    Case("cov-ssh", COVERED, ["--cov=code_", "--cov-report=term", "--cov-report=xml"], ["pytest-cov"], ssh=True,
+         leaves={"coverage.xml": cobertura, ".coverage": exists, ".coverage.*": exists}, none=[".coverage.*"], says=[r"code_\.py +\d+ +\d+ +\d+%"]),
+    Case("cov-subprocess-ssh", IN_CHILD, ["--cov=code_", "--cov-report=term"], ["pytest-cov"], ssh=True, says=[r"code_\.py +6 +1 +83%"]),
     Case("rerunfailures", {"test_f.py": FLAKY}, ["--reruns=2"], says=[r"\d+ rerun\b"]),
+    Case("rerunfailures-ssh", {"test_f.py": FLAKY}, ["--reruns=2"], ["pytest-rerunfailures"], ssh=True, says=[r"\d+ rerun\b"]),
     Case("retry", {"test_f.py": FLAKY}, ["--retries=2"], says=[r"\d+ retried"]),
+    Case("retry-ssh", {"test_f.py": FLAKY}, ["--retries=2"], ["pytest-retry"], ssh=True, says=[r"\d+ retried"]),
     Case("randomly", MANY, ["--randomly-seed=7"]),
     Case("random-order", MANY, ["--random-order", "--random-order-seed=7"], says=[r"random-order-seed=7", r"--random-order-bucket=\w+"]),
     Case("mypy", {"test_m.py": "x: int = 'text'\ndef test_a() -> None: pass\n"}, ["--mypy"], says=[r"Found \d+ error"]),
@@ -147,6 +166,7 @@ CASES = [
          ["--benchmark-json=bench.json", "--benchmark-max-time=0.01"], leaves={"bench.json": benchmarks}, says=[r"Benchmarks are automatically disabled"],
          none=["bench.json"]),
     Case("django", DJANGO, packages=["pytest-django", "django"], leaves={"test*.sqlite3*": exists}, none=["test*.sqlite3*"]),
+    Case("django-ssh", DJANGO, packages=["pytest-django", "django"], ssh=True),
     Case("bdd", BDD, ["--cucumberjson=bdd.json"], leaves={"bdd.json": exists}),
     Case("order", {"test_o.py": "import pytest\n@pytest.mark.order(2)\ndef test_x(): pass\n@pytest.mark.order(1)\ndef test_y(): pass\n"}),
     Case("sugar", {"test_m.py": MIXED}, ["--force-sugar"], says=[r"\d+%", r"✓|✗"]),

@@ -8,6 +8,8 @@ differs is in KNOWN, with the kinds of differences and their reason; the run fai
 something there doesn't any more. A good run writes its rows to plugins/pytest/PLUGINS.md.
 """
 import concurrent.futures
+import contextlib
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +21,9 @@ from environments import (
 )  # fmt: skip
 from plugin_cases import CASES, exists
 
+sys.path.insert(0, str(TOP / "tests" / "fakes"))
+from sshd import Sshd, available  # noqa: E402
+
 BASE = Environment("plugins", ["3.12", "3.13", "3.11"], ["pytest==8.4.*", "pytest-xdist==3.8.*"])
 LIMIT = 120  # s, of one run
 PAGE = TOP / "plugins" / "pytest" / "PLUGINS.md"
@@ -26,7 +31,7 @@ PAGE = TOP / "plugins" / "pytest" / "PLUGINS.md"
 # name: (kinds of differences, reason)
 KNOWN = {
     "cov-fail-under": ({"outcomes"}, "xdist's JUnit is green, ours has an error of the job itself for it"),
-    "rerunfailures": ({"outcomes"}, "xdist's JUnit has a passed test case for each failure before the last, ours flakyFailure or rerunFailure"),
+    **dict.fromkeys(["rerunfailures", "rerunfailures-ssh"], ({"outcomes"}, "xdist's JUnit has a passed test case for each failure before the last, ours flakyFailure or rerunFailure")),
 }
 
 
@@ -105,11 +110,27 @@ def run_case(case, folder, ours):
     if junit.exists():
         junit.unlink()
     env = clean_env(PYTHONPATH=str(folder), **case.env)
-    if ours:
-        command = [FARFLUNG, "pytest", "-n", "2", "--python", BASE.python, "--junit", junit, "--", *case.args]
-    else:
-        command = [BASE.python, "-m", "pytest", "-n", "2", f"--junitxml={junit}", *case.args]
-    return Result(case, place, *run(command, place, env, LIMIT), junit)
+    with contextlib.ExitStack() as stack:
+        if ours and case.ssh:
+            # The front's interpreter is the first that has pytest.
+            env["PATH"] = os.pathsep.join([os.path.dirname(BASE.python), env["PATH"]])
+            command = [FARFLUNG, "pytest", *two_hosts(stack, case, place.parent, folder), "--junit", junit, "--", *case.args]
+        elif ours:
+            command = [FARFLUNG, "pytest", "-n", "2", "--python", BASE.python, "--junit", junit, "--", *case.args]
+        else:
+            command = [BASE.python, "-m", "pytest", "-n", "2", f"--junitxml={junit}", *case.args]
+        return Result(case, place, *run(command, place, env, LIMIT), junit)
+
+
+def two_hosts(stack, case, place, folder):
+    """Options for two hosts by way of an sshd of ours, to which the working directory is brought."""
+    remote = place / "remote"
+    shutil.rmtree(remote, ignore_errors=True)
+    (remote / "tmp").mkdir(parents=True)
+    server = stack.enter_context(Sshd([f"SetEnv XDG_CACHE_HOME={remote / 'cache'} TMPDIR={remote / 'tmp'} PYTHONDONTWRITEBYTECODE=1"]))
+    settings = "".join(f"//env:{name}={value}" for name, value in {"PYTHONPATH": folder, **case.env}.items())
+    specs = [f"ssh={server.words}//chdir={remote / name}//python={BASE.python}{settings}" for name in ("one", "two")]
+    return [*(word for spec in specs for word in ("--tx", spec)), "--rsyncdir", "."]
 
 
 def differences(theirs, ours):
@@ -170,6 +191,7 @@ def page(rows):
         "Made by `./setup matrix plugins`, which runs a small suite with each plugin by `pytest -n 2` and by",
         "`farflung pytest -n 2`, and compares the outcome of each test, the exit status, the files that are left and",
         f"what the terminal says. With {named}.",
+        "Where a case ends in -ssh, ours ran on two hosts, each with a folder of its own, and xdist here.",
         "",
         "| case | plugin | under xdist | here |",
         "|---|---|---|---|",
@@ -187,6 +209,9 @@ def main(names):
     if not cases or len(cases) < len(set(names)):
         say("known are: " + " ".join(case.name for case in CASES))
         return 2
+    if any(case.ssh for case in cases) and not available():
+        say("there is no sshd, ssh or ssh-keygen here")
+        return UNREACHABLE
     make_all([BASE])
     seen = set()
     for case in cases:  # one after another: cases may share a folder

@@ -362,7 +362,7 @@ static void test_task(void **state)
 	assert_task(&run,
 		    "{'args': ['tests'], 'mainargv': ['pytest', 'tests'], 'dist': None, 'specs': "
 		    "[{'id': 'gw0', 'spec': 'popen', 'host': 'here'}, {'id': 'gw1', 'spec': "
-		    "'ssh=h', 'host': 'h'}], 'numprocesses': None, 'maxprocesses': None, "
+		    "'ssh=h', 'host': 'h'}], 'numprocesses': 2, 'maxprocesses': None, "
 		    "'testrunuid': None, 'maxfail': None, 'max_worker_restart': 0, 'terminal': "
 		    "None, 'columns': None, 'color': None, 'addopts': True}");
 }
