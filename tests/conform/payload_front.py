@@ -12,7 +12,7 @@ import pytest
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(TOP, "tests", "fakes"))
-from front_runner import END, FRONT, LIMIT, Play, joined  # noqa: E402
+from front_runner import END, LIMIT, Play, joined  # noqa: E402
 
 try:
     import xdist
@@ -216,7 +216,7 @@ def test_specs_without_execnet(text):
     import execnet
 
     names = {}
-    exec(joined(FRONT), names)
+    exec(joined("front"), names)
     ours, theirs = names["Spec"](text), execnet.XSpec(text)
     for name in ("popen", "ssh", "chdir", "python", "socket", "via", "id", "env", "nice", "_spec"):
         assert getattr(ours, name) == getattr(theirs, name)

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fakes"))
-from front_runner import FRONT, Play, joined  # noqa: E402
+from front_runner import Play, joined  # noqa: E402
 
 # A server in the controller. A connection says one line, and is served as that says.
 SERVER = """
@@ -288,7 +288,7 @@ def test_a_lying_worker_gets_nowhere(suite, what):
 ], ids=str)
 def test_what_names_a_port(given, wanted):
     names = {}
-    exec(joined(FRONT), names)
+    exec(joined("front"), names)
     assert names["redirected"](given, {5000: 6000}) == wanted
     asked = names["Asked"]()
     assert names["redirected"](given, asked) == given
@@ -297,7 +297,7 @@ def test_what_names_a_port(given, wanted):
 
 def test_only_listeners_of_this_process_for_this_machine():
     names = {}
-    exec(joined(FRONT), names)
+    exec(joined("front"), names)
     with socket.create_server(("127.0.0.1", 0)) as here, socket.create_server(("", 0)) as everywhere, \
             socket.socket() as bound, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
         for sock in (bound, datagrams):

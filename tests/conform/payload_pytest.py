@@ -18,7 +18,7 @@ from execnet.xspec import XSpec
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(TOP, "tests", "fakes"))
-from front_runner import PAYLOAD, joined  # noqa: E402
+from front_runner import joined  # noqa: E402
 from worker_text import worker_text  # noqa: E402
 LIMIT = 60
 
@@ -228,7 +228,7 @@ class Run:
         self.wants = 0
         gateway, close = opener(folder)
         try:
-            source = joined(PAYLOAD)
+            source = joined("payload")
             kwargs = dict(
                 args=list(args), workerid="gw0", workercount=1, testrunuid="uid",
                 mainargv=["farflung", "x"], dist="load", pythonpath=None,

@@ -4,6 +4,7 @@ import collections
 import os
 import pathlib
 import queue
+import re
 import subprocess
 import sys
 
@@ -14,14 +15,14 @@ from execnet.xspec import XSpec
 from worker_text import worker_text
 
 PLUGIN = pathlib.Path(__file__).resolve().parent.parent.parent / "plugins" / "pytest"
-PAYLOAD = ("reports", "ending", "stand_in", "spread", "live", "need", "relay", "ports", "cov", "payload")
-FRONT = ("reports", "ending", "stand_in", "ports", "front_ports", "front_nodes", "cov", "screen", "front")
 LIMIT = 60
 END = "endmarker"
 
 
-def joined(parts):
-    """As the build joins them."""
+def joined(name):
+    """As the build joins its parts."""
+    recipe = (PLUGIN.parent / "CMakeLists.txt").read_text()
+    parts = re.search(rf"^ff_embed_pytest\({name}\s([^)]*)\)", recipe, re.MULTILINE)[1].split()
     return "".join((PLUGIN / f"{part}.py").read_text() for part in parts)
 
 
@@ -119,7 +120,7 @@ class Play:
             args=self.args, workerid=id, workercount=self.count, testrunuid="uid",
             mainargv=["pytest", *self.args], dist=self.dist, output_cap=0, front=self.mode,
         )
-        side = Side(id, self.folder, self.inbox, joined(PAYLOAD), kwargs)
+        side = Side(id, self.folder, self.inbox, joined("payload"), kwargs)
         self.sides.append(side)
         self.workers[id] = side
 
@@ -173,7 +174,7 @@ class Play:
             if self.finished:
                 worker.send("end")
             if not self.front:
-                self.front = Side("front", self.folder, self.inbox, joined(FRONT), self.front_kwargs,
+                self.front = Side("front", self.folder, self.inbox, joined("front"), self.front_kwargs,
                                   self.fds)
                 self.sides.append(self.front)
             about = {"spec": "popen", "host": "local", "python": sys.executable,
