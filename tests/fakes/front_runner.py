@@ -14,8 +14,9 @@ from execnet.xspec import XSpec
 from worker_text import worker_text
 
 PLUGIN = pathlib.Path(__file__).resolve().parent.parent.parent / "plugins" / "pytest"
-PAYLOAD = ("reports", "ending", "stand_in", "spread", "live", "need", "relay", "payload")
-FRONT = ("reports", "ending", "stand_in", "front_nodes", "front")
+PAYLOAD = ("reports", "ending", "stand_in", "scheduler", "spread", "live", "need", "relay", "payload")
+FRONT = ("reports", "ending", "stand_in", "scheduler", "screen", "cached", "front_nodes",
+         "driver", "front")
 LIMIT = 60
 END = "endmarker"
 
