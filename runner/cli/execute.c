@@ -12,6 +12,7 @@
 struct last_word {
 	struct ff_reporter base;
 	char *reason;
+	int front_status; /* -1: none, or it did not come to its end */
 };
 
 static void last_word_event(struct ff_reporter *reporter, const struct ff_event *event)
@@ -22,6 +23,8 @@ static void last_word_event(struct ff_reporter *reporter, const struct ff_event 
 		ff_free(word->reason);
 		word->reason = ff_xstrdup(event->u.run_finished.reason);
 	}
+	if (event->kind == FF_EVENT_FRONT_FINISHED && !event->u.front_finished.error)
+		word->front_status = (int)event->u.front_finished.exit_status;
 }
 
 static int last_word_finish(struct ff_reporter *reporter, struct ff_err *err)
@@ -96,6 +99,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 	}
 	x->word = ff_xcalloc(1, sizeof(*x->word));
 	x->word->base.class = &last_word_class;
+	x->word->front_status = -1;
 	ff_reporters_add(&x->reporters, &x->word->base);
 	return 0;
 }
@@ -143,8 +147,12 @@ static void say_last_word(const struct execution *x, int code)
 {
 	const char *reason = x->word->reason ? x->word->reason : "the run did not come to its end";
 	bool closed = ff_reporters_deserted(&x->reporters);
-	char *text = ff_xasprintf("%s%s", reason, closed ? "; stdout was closed" : "");
+	char *text;
 
+	/* The user's own session has said the same. */
+	if (x->terminal.front_fd > 0 && x->word->front_status == code)
+		return;
+	text = ff_xasprintf("%s%s", reason, closed ? "; stdout was closed" : "");
 	ff_complain_last(text, code);
 	ff_free(text);
 }
@@ -221,12 +229,13 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 {
 	struct ff_inventory inventory = {0};
 	struct ff_plan plan = {0};
-	struct execution x = {.run = {.config = config,
-				      .inventory = &inventory,
-				      .plan = &plan,
-				      .payload_exits = opts->payload_exits,
-				      .only_hosts = opts->on},
-			      .terminal = {.given = opts->front_has_terminal}};
+	struct execution x = {
+		.run = {.config = config,
+			.inventory = &inventory,
+			.plan = &plan,
+			.payload_exits = opts->payload_exits,
+			.only_hosts = opts->on},
+		.terminal = {.given = opts->front_has_terminal, .front_fd = opts->front_fd}};
 	char hint[FF_SUGGEST_TEXT_MAX] = "";
 	struct ff_err err = {0};
 	int code;

@@ -11,6 +11,7 @@ struct options {
 	const char *front, *maxschedchunk, *testrunuid, *junit_prefix;
 	struct ff_strv tx, px, rsyncdir, rsyncignore, reports;
 	int64_t maxprocesses;
+	int64_t front_fd; /* pytest has started us: its end of the front's line; 0 */
 	bool exitfirst, quiet, load, in_order, reorder;
 	int verbose;
 };

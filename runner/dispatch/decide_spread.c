@@ -79,7 +79,8 @@ void ff_spread_settings(struct ff_engine *e, struct session *session, const stru
 	const struct engine_job *job = &e->jobs[number];
 
 	for (const char *const *line = input->u.settings.notes; line && *line; line++)
-		note(e, number, *line);
+		if (!config_of(e, number)->settings_read)
+			note(e, number, *line);
 	if (e->state->jobs[number].known || job->policy)
 		return;
 	choose_policy(e, number, input->u.settings.dist, input->u.settings.scopes);

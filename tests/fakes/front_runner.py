@@ -14,8 +14,8 @@ from execnet.xspec import XSpec
 from worker_text import worker_text
 
 PLUGIN = pathlib.Path(__file__).resolve().parent.parent.parent / "plugins" / "pytest"
-PAYLOAD = ("reports", "ending", "stand_in", "spread", "live", "need", "relay", "payload")
-FRONT = ("reports", "ending", "stand_in", "front_nodes", "front")
+PAYLOAD = ("reports", "ending", "pytest_farflung/stand_in", "spread", "live", "need", "relay", "payload")
+FRONT = ("reports", "ending", "pytest_farflung/stand_in", "front_nodes", "joined", "front")
 LIMIT = 60
 END = "endmarker"
 
