@@ -176,6 +176,7 @@ struct ff_front_run {
 	int terminal;		    /* a descriptor that it inherits; -1: it sends its text */
 	unsigned columns;	    /* of the terminal */
 	int colour;		    /* -1: it finds out itself */
+	bool joined;		    /* it is a session that the user has begun */
 };
 
 /* What a front is told. X(name): */

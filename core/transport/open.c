@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "io/trace.h"
+#include "transport/given.h"
 #include "transport/opener.h"
 #include "transport/popen.h"
 
@@ -187,7 +188,8 @@ static int find_parent(struct ff_group *group, const struct ff_xspec *spec,
 struct ff_gateway *ff_open_gateway(struct ff_group *group, struct ff_xspec *spec,
 				   const struct ff_open_opts *opts, struct ff_err *err)
 {
-	const struct ff_transport *transport = ff_transport_find(spec, err);
+	const struct ff_transport *transport =
+		opts->line_fd > 0 ? &ff_transport_given : ff_transport_find(spec, err);
 	bool had_id = spec->id;
 	struct ff_opener *parent, *opener = NULL;
 

@@ -18,6 +18,10 @@ struct ff_open_opts {
 	 * popen without via; FF_EUNSUPPORTED elsewhere. It may be closed when the worker is there,
 	 * or has failed to be. */
 	int inherit_fd;
+	/* > 0: a connected socket of ours over which the worker is reached, whatever the spec says
+	 * of that: at its other end a line is read and executed as by a socket server. Taken over
+	 * on success. */
+	int line_fd;
 	uint32_t window_bytes; /* 0: FF_CHANNEL_WINDOW */
 	uint32_t item_max;     /* 0: the window and 1 MiB; see ff_channel_set_item_max */
 	/* The gateway is open and configured (err NULL), or could not be opened: err says which

@@ -128,7 +128,8 @@ static int add_python(struct ff_strv *argv, struct ff_buf *command, const struct
 int ff_opener_connect(struct ff_opener *opener, struct ff_err *err)
 {
 	const struct ff_xspec *spec = ff_gateway_spec(opener->gateway);
-	struct ff_launch launch = {.exec_fd = -1, .inherit = opener->opts.inherit_fd};
+	struct ff_launch launch = {
+		.exec_fd = -1, .inherit = opener->opts.inherit_fd, .line = opener->opts.line_fd};
 	struct ff_strv argv = FF_STRV_INIT;
 	struct ff_buf command = FF_BUF_INIT;
 	int rc;

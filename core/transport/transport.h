@@ -21,6 +21,7 @@ struct ff_launch {
 	char *const *argv;   /* for drivers that exec locally: program and arguments */
 	int exec_fd;	     /* local native: the worker's program file (argv names it); else -1 */
 	int inherit;	     /* popen: a descriptor of ours that it gets; 0: none */
+	int line;	     /* given: the socket that is the line; 0: none */
 	const char *command; /* the same as one POSIX shell command line, for remote drivers */
 };
 

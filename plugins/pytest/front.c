@@ -8,7 +8,7 @@
 #include "pytest/result.h"
 
 enum {
-	ARGUMENTS = 13,	    /* entries of kwargs */
+	ARGUMENTS = 14,	    /* entries of kwargs */
 	SPEC_ENTRIES = 3,   /* of each worker's dict */
 	HEADER_MAX = 200,   /* lines */
 	STATUS_MAX = 255,   /* of a process */
@@ -121,6 +121,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_front_run
 		run->colour >= 0 ? ff_bool(run->colour) : ff_none(),
 		ff_str("addopts"),
 		ff_bool(!job->addopts_read),
+		ff_str("joined"),
+		ff_bool(run->joined),
 	};
 
 	memcpy(kwargs, values, sizeof(values));

@@ -2,7 +2,7 @@
 # the controller's half of plugins: their hooks fill what workers are given, get every report, and
 # write the files, the cache and the summary. It needs a channel and pytest, and must not know the
 # runner. The build puts reports.py, ending.py, stand_in.py, scheduler.py, ports.py, front_ports.py,
-# screen.py, cached.py, front_nodes.py, cov.py and driver.py before it.
+# screen.py, cached.py, front_nodes.py, cov.py, driver.py and joined.py before it.
 #
 # Received: ("node", id, {spec, host, python, chdir, local, about})   a worker wants its input
 #           ("from", id, value)          what a worker told, see relay.py
@@ -67,7 +67,7 @@ class Front:
         self.broken = False  # a worker had an internal error
         self.stop = self.words = ""
         self.first_fail = False
-        self.told_stop = self.ended = self.interrupted = False
+        self.told_stop = self.ended = self.interrupted = self.lost = False
 
     def send(self, *item):
         try:
@@ -165,11 +165,16 @@ class Front:
                 self.release()
                 return None
             except EOFError:
-                return ("end", True, "")
+                return self.deserted()
         try:
             return self.inbox.receive()
         except EOFError:
-            return ("end", True, "")
+            return self.deserted()
+
+    def deserted(self):
+        """Nobody tells the end."""
+        self.lost = True
+        return ("end", True, "")
 
     def hear(self, message):
         """Handles it now, or later: results are shown below the line that all have collected."""
@@ -468,6 +473,8 @@ class Front:
                 self.driver.stop()
 
     def conclude(self, session):
+        if self.lost and self.kw.get("lost"):
+            raise self.kw["lost"]()
         if self.interrupted:
             raise KeyboardInterrupt()
         if self.first_fail:
@@ -549,24 +556,39 @@ def become_controller(config, kw):
         config.pluginmanager.set_blocked(name)
 
 
-def run_front(channel, kw):
-    """Gives (the front or None, the session's ending)."""
+def enter(channel, config, kw, ending):
+    """Makes a session that has not begun the front's; gives its Entry."""
     import pytest
 
-    config = None
-    ending = Ending(channel)
     hook = pytest.hookimpl
     Front.pytest_sessionstart = hook(trylast=True)(Front.pytest_sessionstart)
     Front.pytest_sessionfinish = hook(hookwrapper=True, tryfirst=True)(Front.pytest_sessionfinish)
     Entry.pytest_configure = hook(trylast=True)(Entry.pytest_configure)
-    entry = None
+    become_controller(config, kw)
+    entry = Entry((channel, config, kw), ending)
+    config.pluginmanager.register(entry, "farflung-entry")
+    return entry
+
+
+def tell_end(channel, front, ending):
+    told = front.accounts_for(ending.status) if front else not ending.status
+    words = ending.words or (front.words or front.stop if front else "")
+    if not told and not words:
+        words = "the exit status is %d, but no test failed" % ending.status
+    channel.send(("finished", {
+        "exitstatus": ending.status, "words": clean(words), "bad": bool(ending.bad or not told),
+    }))  # fmt: skip
+
+
+def run_front(channel, kw):
+    """Gives (the front or None, the session's ending)."""
+    config = entry = None
+    ending = Ending(channel)
     try:
         config = controller_configuration(controller_args(kw), kw["args"], kw["addopts"])
-        become_controller(config, kw)
         if kw["mainargv"]:
             config._parser.prog = os.path.basename(kw["mainargv"][0])
-        entry = Entry((channel, config, kw), ending)
-        config.pluginmanager.register(entry, "farflung-entry")
+        entry = enter(channel, config, kw, ending)
         ending.set_status(config.hook.pytest_cmdline_main(config=config))
     except BaseException as exc:
         ending.caught(exc)
@@ -577,11 +599,19 @@ def run_front(channel, kw):
 def main(
     channel, args, mainargv=(), dist=None, specs=(), numprocesses=None, maxprocesses=None,
     testrunuid="", maxfail=None, max_worker_restart=None, terminal=None, columns=None, color=None,
-    addopts=True,
+    addopts=True, joined=False,
 ):  # fmt: skip
     import gc
     import signal
 
+    kw = {
+        "args": list(args), "mainargv": list(mainargv or ()), "dist": dist,
+        "specs": list(specs), "numprocesses": numprocesses, "maxprocesses": maxprocesses,
+        "testrunuid": testrunuid, "maxfail": maxfail, "max_worker_restart": max_worker_restart,
+        "color": color, "addopts": addopts,
+    }  # fmt: skip
+    if joined:
+        return join(channel, kw)
     here = os.getcwd()
     sys.path[:] = [here if path == "" else path for path in sys.path]
     if here not in sys.path:
@@ -592,21 +622,9 @@ def main(
         signal.signal(signal.SIGINT, lambda *args: None)
     except ValueError:
         pass
-    kw = {
-        "args": list(args), "mainargv": list(mainargv or ()), "dist": dist,
-        "specs": list(specs), "numprocesses": numprocesses, "maxprocesses": maxprocesses,
-        "testrunuid": testrunuid, "maxfail": maxfail, "max_worker_restart": max_worker_restart,
-        "color": color, "addopts": addopts,
-    }  # fmt: skip
     gc.set_threshold(GC_THRESHOLD)
     screen = Screen(channel, terminal, columns)
     front, ending = run_front(channel, kw)
     screen.close()
-    told = front.accounts_for(ending.status) if front else not ending.status
-    words = ending.words or (front.words or front.stop if front else "")
-    if not told and not words:
-        words = "the exit status is %d, but no test failed" % ending.status
-    channel.send(("finished", {
-        "exitstatus": ending.status, "words": clean(words), "bad": bool(ending.bad or not told),
-    }))  # fmt: skip
+    tell_end(channel, front, ending)
     keep(front)

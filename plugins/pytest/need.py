@@ -42,7 +42,7 @@ WORKERS_PLUGINS = {
     "pytest_mock": (), "pytest_order": (), "pytest_ordering": (), "pytest_regressions": (),
     "pytest_repeat": (), "pytest_reportlog": ("report_log",), "pytest_socket": (),
     "pytest_timeout": (), "pytest_trio": (), "requests_mock": (), "respx": (), "time_machine": (),
-    "typeguard": (), "xdist": (),
+    "pytest_farflung": (), "typeguard": (), "xdist": (),
 }  # fmt: skip
 
 # What a pytest_configure may use without anybody on the controlling machine noticing: markers,
@@ -67,12 +67,6 @@ REPORTING = (
 
 # Of these, what goes by the cache, which is kept without a front, too.
 KEPT_ANYWAY = ("--lf", "--ff", "--nf")
-
-# With these pytest shows something and ends; there is no run that could have two sides.
-ONLY_SHOWS = (
-    "help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow", "setupplan",
-    "collectonly", "usepdb", "trace",
-)  # fmt: skip
 
 
 def module_of(plugin):
@@ -111,10 +105,6 @@ def label_of(plugin, plugin_name, root):
         return os.path.relpath(path, root) if path.startswith(root + os.sep) else path
     package = str(module_of(plugin)).split(".")[0]
     return package.replace("_", "-") if package.startswith("pytest") else package or plugin_name
-
-
-def only_shows(option):
-    return any(getattr(option, name, False) for name in ONLY_SHOWS)
 
 
 def needs_front(config):

@@ -337,14 +337,11 @@ class Worker:
 
     def header(self):
         config = self.config
-        hook = config.hook.pytest_report_header
-        try:
-            header = hook(config=config, start_path=config.invocation_params.dir)
-        except Exception:
-            try:
-                header = hook(config=config, startdir=str(config.invocation_params.dir))
-            except Exception as exc:
-                header = ["pytest_report_header failed: %s" % words_of(exc)]
+        folder = config.invocation_params.dir
+        try:  # the last is for plugins of pytest 7 and 8
+            header = config.hook.pytest_report_header(config=config, start_path=folder, startdir=str(folder))
+        except Exception as exc:
+            header = ["pytest_report_header failed: %s" % words_of(exc)]
         lines = []
         own = getattr(config.pluginmanager.getplugin("terminalreporter"), "pytest_report_header", None)
         own = own and own(config)  # tells what `collected` tells

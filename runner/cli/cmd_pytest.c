@@ -1,9 +1,11 @@
 /* farflung pytest: a pytest run without a YAML file, with pytest-xdist's options. */
+#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -11,6 +13,7 @@
 #include "cli/execute.h"
 #include "cli/pytest.h"
 #include "dispatch/dispatch.h"
+#include "wire/xspec.h"
 
 static const struct ff_option options[] = {
 	FF_OPTION("numprocesses", 'n', TEXT, "N",
@@ -33,6 +36,7 @@ static const struct ff_option options[] = {
 	FF_OPTION("rsyncignore", 0, LIST, "PATTERN", "but not what this matches (repeatable)",
 		  rsyncignore),
 	FF_OPTION_OF("testrunuid", JOB, "testrunuid", testrunuid, "ID"),
+	FF_OPTION("front-fd", 0, NUMBER, "N", "", front_fd), /* see take_line */
 	FF_OPTION("python", 0, TEXT, "PROG", "interpreter of the local workers", python),
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION("junit-prefix", 0, TEXT, "TEXT", "before the class names of the JUnit report",
@@ -146,6 +150,10 @@ static int take_args(struct options *o, const struct ff_strv *args, struct ff_co
 
 	if (!realpath(".", here))
 		return -1;
+	for (size_t i = 0; o->front_fd && i < args->len; i++)
+		ff_strv_add(&job->args, brought(o, args->v[i], here));
+	if (o->front_fd)
+		return 0; /* they are as pytest took them, and it writes the reports */
 	/* It has a say in how much of a difference is shown. */
 	for (int i = 0; i < o->verbose; i++)
 		ff_strv_add(&job->args, "-v");
@@ -172,6 +180,21 @@ static int take_args(struct options *o, const struct ff_strv *args, struct ff_co
 		ff_strv_add(&o->reports, value);
 	}
 	return 0;
+}
+
+/* Which --python is for: other hosts have their own. */
+static bool wants_python(const char *text)
+{
+	struct ff_xspec spec;
+	struct ff_err err;
+	bool wants;
+
+	text += strspn(text, "0123456789");
+	if (ff_xspec_parse(&spec, *text == '*' ? text + 1 : text, &err))
+		return false; /* that is told later */
+	wants = spec.popen && !spec.via && !spec.python;
+	ff_xspec_release(&spec);
+	return wants;
 }
 
 enum { PROXY_PATTERN_MAX = 32 };
@@ -207,8 +230,12 @@ static int add_hosts(struct ff_config *config, const struct options *o, const st
 	/* -n 0 switches all of it off, as with pytest-xdist. */
 	if (o->numprocesses && !ff_config_number(o->numprocesses, 0, 0, &none))
 		return add_local(config, o, args, job);
-	for (size_t i = 0; i < o->tx.len; i++)
-		ff_config_add_host(config, o->tx.v[i]);
+	for (size_t i = 0; i < o->tx.len; i++) {
+		struct ff_config_host *host = ff_config_add_host(config, o->tx.v[i]);
+
+		if (o->python && wants_python(o->tx.v[i]))
+			host->python = ff_arena_strdup(&config->arena, o->python);
+	}
 	if (o->tx.len == 0 || o->numprocesses)
 		rc = add_local(config, o, args, job);
 	for (size_t i = 0; i < o->px.len; i++)
@@ -241,6 +268,9 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 	set(config, NULL, FF_SECTION_SETTINGS, "max_worker_restart", o->restarts);
 	job->scope_reorder = !o->reorder || strcmp(o->reorder, "no") != 0;
 	job->addopts_read = true;
+	job->settings_read = o->front_fd;
+	if (o->front_fd)
+		job->front = ff_arena_strdup(&config->arena, "always");
 }
 
 static int run_pytest(struct options *o, const struct ff_strv *args, int argc, char **argv)
@@ -251,8 +281,9 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .color = o->color,
 					  .payload_exits = true,
 					  .usage_code = USAGE_ERROR,
-					  .front_has_terminal =
-						  !o->front || strcmp(o->front, "never") != 0,
+					  .front_has_terminal = o->front_fd || !o->front ||
+								strcmp(o->front, "never") != 0,
+					  .front_fd = (int)o->front_fd,
 					  .junit_prefix = o->junit_prefix,
 					  .command = "pytest",
 					  .argc = argc,
@@ -296,6 +327,25 @@ static void name_color(struct options *o)
 		o->color = "never";
 }
 
+/* With `pytest --farflung` (plugins/pytest/pytest_farflung) the user's pytest is the front, and
+ * what it is to be told goes over this socket. The terminal's signals are for pytest, who passes
+ * them on; without it, the line is gone. */
+static int take_line(const struct options *o)
+{
+	int type, fd = (int)o->front_fd;
+	socklen_t len = sizeof(type);
+
+	if (fd <= STDERR_FILENO || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) ||
+	    type != SOCK_STREAM || fcntl(fd, F_SETFD, FD_CLOEXEC)) {
+		ff_complain("pytest: --front-fd wants the number of a connected socket, got %d: "
+			    "it is for the plugin pytest-farflung",
+			    fd);
+		return -1;
+	}
+	(void)setpgid(0, 0);
+	return 0;
+}
+
 /* Options behind "--" are understood like those before it; what is not ours is pytest's. */
 static int run(const struct ff_command *command, int argc, char **argv)
 {
@@ -304,18 +354,21 @@ static int run(const struct ff_command *command, int argc, char **argv)
 	const char *plain;
 	size_t before = 0;
 	int code = USAGE_ERROR;
-	int rc = read_environment(command, &o, &words, &args);
+	bool joined = argc > 0 && value_in(argv[0], "--front-fd");
+	int rc = joined ? 0 : read_environment(command, &o, &words, &args);
 
 	if (!rc)
 		rc = ff_options_parse(command, argc, argv, &o, &args, &after);
 	before = args.len;
-	if (!rc)
+	if (!rc && o.front_fd)
+		rc = take_line(&o) ? -1 : ff_strv_add_all(&args, after.v);
+	else if (!rc)
 		rc = ff_options_parse_known(command, &after, &o, &args);
 	name_color(&o);
 	if (rc > 0) {
 		code = FF_EXIT_OK;
 	} else if (!rc) {
-		plain = ff_pytest_is_plain(&args, args.len - before);
+		plain = o.front_fd ? NULL : ff_pytest_is_plain(&args, args.len - before);
 		/* What is to be run elsewhere is collected there. */
 		if (plain && strncmp(plain, "--co", 4) == 0 && o.tx.len > 0)
 			plain = NULL;

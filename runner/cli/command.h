@@ -29,7 +29,7 @@ struct ff_option {
 	char letter;	  /* 0: none */
 	enum ff_option_kind kind;
 	const char *arg;  /* its word in --help; NULL for flags, and for what the table says */
-	const char *help; /* NULL: as the table says */
+	const char *help; /* NULL: as the table says; "": --help does not have it */
 	size_t offset;	  /* into the command's options struct */
 	const char *choices;
 	enum ff_config_section section;

@@ -14,6 +14,7 @@
 struct last_word {
 	struct ff_reporter base;
 	char *reason;
+	int front_status; /* -1: none, or it did not come to its end */
 };
 
 static void last_word_event(struct ff_reporter *reporter, const struct ff_event *event)
@@ -24,6 +25,8 @@ static void last_word_event(struct ff_reporter *reporter, const struct ff_event 
 		ff_free(word->reason);
 		word->reason = ff_xstrdup(event->u.run_finished.reason);
 	}
+	if (event->kind == FF_EVENT_FRONT_FINISHED && !event->u.front_finished.error)
+		word->front_status = (int)event->u.front_finished.exit_status;
 }
 
 static int last_word_finish(struct ff_reporter *reporter, struct ff_err *err)
@@ -121,6 +124,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 					 (*p)->follow(home_of(x->run.config), complain));
 	x->word = ff_xcalloc(1, sizeof(*x->word));
 	x->word->base.class = &last_word_class;
+	x->word->front_status = -1;
 	ff_reporters_add(&x->reporters, &x->word->base);
 	return 0;
 }
@@ -180,8 +184,12 @@ static bool deserted(const struct execution *x)
 static void say_last_word(const struct execution *x, int code)
 {
 	const char *reason = x->word->reason ? x->word->reason : "the run did not come to its end";
-	char *text = ff_xasprintf("%s%s", reason, deserted(x) ? "; stdout was closed" : "");
+	char *text;
 
+	/* The user's own session has said the same. */
+	if (x->terminal.front_fd > 0 && x->word->front_status == code)
+		return;
+	text = ff_xasprintf("%s%s", reason, deserted(x) ? "; stdout was closed" : "");
 	ff_complain_last(text, code);
 	ff_free(text);
 }
@@ -258,12 +266,13 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 {
 	struct ff_inventory inventory = {0};
 	struct ff_plan plan = {0};
-	struct execution x = {.run = {.config = config,
-				      .inventory = &inventory,
-				      .plan = &plan,
-				      .payload_exits = opts->payload_exits,
-				      .only_hosts = opts->on},
-			      .terminal = {.given = opts->front_has_terminal}};
+	struct execution x = {
+		.run = {.config = config,
+			.inventory = &inventory,
+			.plan = &plan,
+			.payload_exits = opts->payload_exits,
+			.only_hosts = opts->on},
+		.terminal = {.given = opts->front_has_terminal, .front_fd = opts->front_fd}};
 	char hint[FF_SUGGEST_TEXT_MAX] = "";
 	struct ff_err err = {0};
 	int code;

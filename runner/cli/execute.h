@@ -14,6 +14,7 @@ struct ff_execute_opts {
 	bool payload_exits; /* as in struct ff_run_opts */
 	int usage_code;	    /* for what can't be started as it was asked for; 0: FF_EXIT_USAGE */
 	bool front_has_terminal; /* the only job's, if it comes to that */
+	int front_fd;		 /* as in struct ff_run_terminal */
 	const char *junit_prefix;
 	const char *command; /* the subcommand and its words, for the journal */
 	int argc;

@@ -54,7 +54,8 @@ void ff_options_help(const struct ff_command *command)
 	       command->summary);
 	for (const struct ff_option *o = command->options; o->name; o++) {
 		if (o->kind != FF_OPTION_REPORTS) {
-			print_own(o);
+			if (!o->help || *o->help)
+				print_own(o);
 			continue;
 		}
 		for (size_t i = 0; ff_reporter_kinds[i]; i++) {

@@ -12,6 +12,7 @@ struct options {
 	const char *front, *reorder, *maxschedchunk, *testrunuid, *junit_prefix;
 	struct ff_strv tx, px, rsyncdir, rsyncignore, reports;
 	int64_t maxprocesses;
+	int64_t front_fd; /* pytest has started us: its end of the front's line; 0 */
 	bool quiet, load;
 	int verbose;
 };

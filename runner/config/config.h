@@ -74,10 +74,11 @@ struct ff_config_job {
 	bool scope_reorder;    /* the largest scopes first */
 	char *testrunuid;      /* NULL: the run's id */
 	/* Not in a file: */
-	bool workers_said; /* their number was asked for on the command line */
-	bool workers_open; /* nobody said how many: pytest's settings may */
-	bool addopts_read; /* what PYTEST_ADDOPTS says was taken into account */
-	char *on;	   /* host pattern; NULL: all */
+	bool workers_said;  /* their number was asked for on the command line */
+	bool workers_open;  /* nobody said how many: pytest's settings may */
+	bool addopts_read;  /* what PYTEST_ADDOPTS says was taken into account */
+	bool settings_read; /* what pytest's settings say of workers, too */
+	char *on;	    /* host pattern; NULL: all */
 	struct ff_place dist_place, on_place, run_place, weight_place;
 	struct ff_strv needs;
 	struct ff_place *needs_places; /* of each of `needs`; NULL for jobs added by hand */

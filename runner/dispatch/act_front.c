@@ -40,6 +40,14 @@ static const struct ff_run_terminal *own_terminal(const struct act_front *front)
 	return terminal && terminal->given ? terminal : NULL;
 }
 
+/* The user's own session at the other end of this socket; 0: we start the front. */
+static int joined(const struct act_front *front)
+{
+	const struct ff_run_terminal *terminal = front->act->opts.run->terminal;
+
+	return terminal ? terminal->front_fd : 0;
+}
+
 static const struct ff_payload *payload_of(const struct act_front *front)
 {
 	return front->act->plan->jobs[front->job].payload;
@@ -83,6 +91,9 @@ static void put_ended(struct act_front *front, const char *error, bool failed_op
 			ff_gateway_wait_status(front->gateway, &input->u.ended.wait.status);
 	}
 	ff_act_put(front->act, input);
+	/* The user's session is no more: nobody waits for what runs, as if he had said so twice. */
+	for (int i = 0; joined(front) && i < 2; i++)
+		ff_act_put(front->act, ff_input_new(FF_INPUT_SIGNAL));
 }
 
 static void on_freed(struct ff_timer *timer)
@@ -247,7 +258,8 @@ static void on_stderr(struct ff_gateway *gateway, const char *line, void *ctx)
 	ff_act_put(front->act, input);
 }
 
-/* While nobody reads its terminal it can't be expected to go on. */
+/* While nobody reads its terminal it can't be expected to go on; and what the user's own session
+ * takes its time for is the user's affair. */
 static void on_held(struct ff_timer *timer)
 {
 	struct act_front *front = timer->ctx;
@@ -255,7 +267,7 @@ static void on_held(struct ff_timer *timer)
 
 	if (front->ended || front->finished)
 		return;
-	if (poll(&out, 1, 0) == 0)
+	if (joined(front) || poll(&out, 1, 0) == 0)
 		ff_act_put(front->act, about(front, FF_INPUT_FRONT_HELD));
 	ff_timer_set(timer, ff_clock_us() + HELD_US);
 }
@@ -290,7 +302,8 @@ static int make_task(struct act_front *front, struct ff_arena *arena, struct ff_
 				   .maxfail = act->config->settings.maxfail,
 				   .max_worker_restart = act->config->settings.max_worker_restart,
 				   .terminal = -1,
-				   .colour = -1};
+				   .colour = -1,
+				   .joined = joined(front) > 0};
 	struct ff_plan_instance instance;
 
 	if (!workers || ff_plan_instance(job, 0, arena, &instance) < 0)
@@ -351,6 +364,8 @@ static int make_spec(const struct act_front *front, const char *python, struct f
 	for (unsigned i = 0; ff_group_get(front->act->group, id); i++)
 		snprintf(id, sizeof(id), "front%u-%u", front->job, i);
 	ff_xspec_set(spec, "id", id);
+	if (joined(front))
+		return 0;
 	ff_xspec_set(spec, "python", python);
 	ff_xspec_set(spec, "chdir", config->tree.given ? config->tree.source : config->directory);
 	return env ? ff_strv_add_all(&spec->env, env) : 0;
@@ -362,7 +377,8 @@ static void open_with(struct act_front *front, const char *python)
 	struct ff_open_opts opts = {
 		.connect_timeout_us = front->act->config->settings.connect_timeout_us,
 		.heartbeat_us = -1, /* its plugins may be busy in C for long */
-		.inherit_fd = terminal ? terminal->fd : 0,
+		.inherit_fd = terminal && !joined(front) ? terminal->fd : 0,
+		.line_fd = joined(front),
 		.opened = on_opened,
 		.closed = on_closed,
 		.stderr_line = on_stderr,
@@ -483,8 +499,8 @@ void ff_act_open_front(struct ff_act *act, const struct ff_order *order)
 	ff_list_add_tail(&act->all_fronts, &front->node);
 	ff_map_set_u32(&act->fronts, front->job + 1, front);
 	copy_planned(front, order);
-	python = known_interpreter(front);
-	if (python || !probe(front))
+	python = joined(front) ? NULL : known_interpreter(front);
+	if (joined(front) || python || !probe(front))
 		open_with(front, python);
 }
 

@@ -82,7 +82,8 @@ void ff_spread_settings(struct ff_engine *e, struct session *session, const stru
 	const struct ff_policy *own = NULL;
 
 	for (const char *const *line = input->u.settings.notes; line && *line; line++)
-		note(e, number, *line);
+		if (!config_of(e, number)->settings_read)
+			note(e, number, *line);
 	if (e->state->jobs[number].known || job->policy)
 		return;
 	if (input->u.settings.driven && session->asks_front && ff_front_listens(e, number))

@@ -16,7 +16,10 @@ struct ff_run;
 /* The user's terminal, or what stands in its place. */
 struct ff_run_terminal {
 	int fd;
-	bool given;	  /* fronts write there themselves (a run of one job) */
+	bool given; /* fronts write there themselves (a run of one job) */
+	/* > 0: the front is there already, and has the terminal: whoever started this program has a
+	 * session of his own at the other end of this socket. */
+	int front_fd;
 	unsigned columns; /* 0: unknown */
 	int colour;	  /* -1: not said */
 };

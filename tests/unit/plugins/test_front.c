@@ -405,13 +405,15 @@ static void test_task(void **state)
 				   .max_worker_restart = -1,
 				   .terminal = 3,
 				   .columns = 80,
-				   .colour = 1};
+				   .colour = 1,
+				   .joined = true};
 
 	assert_task(&run,
 		    "{'args': ['tests'], 'mainargv': ['pytest', 'tests'], 'dist': None, 'specs': "
 		    "[{'id': 'gw0', 'spec': 'popen', 'host': 'here'}], 'numprocesses': 1, "
 		    "'maxprocesses': None, 'testrunuid': 'r1', 'maxfail': 2, 'max_worker_restart': "
-		    "None, 'terminal': 3, 'columns': 80, 'color': True, 'addopts': True}");
+		    "None, 'terminal': 3, 'columns': 80, 'color': True, 'addopts': True, 'joined': "
+		    "True}");
 	run = (struct ff_front_run){
 		.workers = workers, .workers_len = 2, .terminal = -1, .colour = -1};
 	assert_task(&run,
@@ -419,7 +421,7 @@ static void test_task(void **state)
 		    "[{'id': 'gw0', 'spec': 'popen', 'host': 'here'}, {'id': 'gw1', 'spec': "
 		    "'ssh=h', 'host': 'h'}], 'numprocesses': 2, 'maxprocesses': None, "
 		    "'testrunuid': None, 'maxfail': None, 'max_worker_restart': 0, 'terminal': "
-		    "None, 'columns': None, 'color': None, 'addopts': True}");
+		    "None, 'columns': None, 'color': None, 'addopts': True, 'joined': False}");
 }
 
 /* --- the end --- */

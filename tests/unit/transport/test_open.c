@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -680,6 +681,58 @@ static void socket_server(void **state)
 	ff_buf_release(&said);
 }
 
+/* Somebody has connected it already, and does at its other end what a server does. */
+static void a_line_that_is_there(void **state)
+{
+	static char source[] = "import socket\n"
+			       "clientsock = socket.socket(fileno=3)\n"
+			       "lines = clientsock.makefile('rb')\n"
+			       "line = lines.readline().rstrip()\n"
+			       "lines.close()\n"
+			       "exec(eval(line), {'clientsock': clientsock})\n";
+	char *argv[] = {"/usr/bin/python3", "-c", source, NULL};
+	struct fixture *fixture = *state;
+	struct seen seen = {0}, none = {0};
+	struct ff_open_opts opts = {.opened = on_opened, .closed = on_closed, .ctx = &seen};
+	struct ff_spawn spawn = {.argv = argv,
+				 .exec_fd = -1,
+				 .stdin_null = true,
+				 .inherit_stderr = true,
+				 .inherit_as = 3};
+	struct ff_buf said = FF_BUF_INIT;
+	struct ff_process *peer;
+	struct ff_gateway *gateway;
+	struct ff_xspec spec;
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	spawn.inherit = ends[1];
+	opts.line_fd = ends[0];
+	peer = ff_process_spawn(&fixture->loop, &spawn, &server_ops, &said, NULL);
+	assert_non_null(peer);
+	close(ends[1]);
+	assert_int_equal(ff_xspec_parse(&spec, "popen", NULL), 0);
+	gateway = ff_open_gateway(fixture->group, &spec, &opts, NULL);
+	assert_non_null(gateway);
+	RUN_UNTIL(fixture, seen.opened);
+	assert_int_equal(seen.open_err.code, 0);
+	check_add_one(gateway);
+	check_bulk(fixture, gateway);
+	ff_process_kill(peer, SIGKILL);
+	RUN_UNTIL(fixture, seen.closed);
+	assert_false(seen.has_status);
+	ff_process_free(peer);
+	ff_buf_release(&said);
+	/* And one at whose other end there is nobody. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	close(ends[1]);
+	opts = (struct ff_open_opts){.opened = on_opened, .ctx = &none, .line_fd = ends[0]};
+	assert_int_equal(ff_xspec_parse(&spec, "popen", NULL), 0);
+	assert_non_null(ff_open_gateway(fixture->group, &spec, &opts, NULL));
+	RUN_UNTIL(fixture, none.opened);
+	assert_int_not_equal(none.open_err.code, 0);
+}
+
 static void waits_for_its_parent(void **state)
 {
 	struct fixture *fixture = *state;
@@ -850,6 +903,7 @@ int main(int argc, char **argv)
 		CASE(native_is_refused),
 		CASE(programs_that_carry),
 		CASE(socket_server),
+		CASE(a_line_that_is_there),
 		CASE(waits_for_its_parent),
 		CASE(fails_with_its_parent),
 		CASE(via_failures),

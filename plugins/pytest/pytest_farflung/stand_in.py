@@ -1,7 +1,38 @@
-# Part of the pytest payload and of the front: what pytest-xdist would bring where it isn't installed,
+# Part of the pytest payload, of the front and of the plugin: what pytest-xdist would bring where it isn't installed,
 # so that what plugins, conftests and settings expect of it is there: hooks, options, fixtures, the
 # marker; and pytest's configuration with that.
 import os
+
+# With these pytest shows something and ends; there is no run that could have two sides.
+ONLY_SHOWS = (
+    "help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow", "setupplan",
+    "collectonly", "usepdb", "trace",
+)  # fmt: skip
+
+
+def only_shows(option):
+    return any(getattr(option, name, False) for name in ONLY_SHOWS)
+
+
+def add_own_options(parser):
+    """Those of the plugin pytest-farflung. Settings may have them, and not each host has the plugin."""
+    group = parser.getgroup("farflung", "distributed testing with farflung")
+    group.addoption(
+        "--farflung", action="store_true", default=False,
+        help="spread the tests by the program farflung: -n, --dist, --tx and the like, as pytest-xdist "
+        "has them, are its options then",
+    )  # fmt: skip
+    parser.addini("farflung", "as if --farflung was given", type="bool", default=False)
+    parser.addini("farflung_program", "where the program farflung is", default="")
+
+
+def side():
+    """Tells that plugin that this session is a part of a run already."""
+    import types
+
+    plugin = types.ModuleType("farflung-side")
+    plugin.pytest_addoption = add_own_options
+    return plugin
 
 
 def hookspecs():
@@ -66,7 +97,8 @@ def hookspecs():
 def add_xdist_options(parser):
     group = parser.getgroup("xdist", "distributed testing")
     add = group._addoption  # short options in lower case are pytest's own, or this one
-    add("-n", "--numprocesses", dest="numprocesses", metavar="N", default=None)
+    add("-n", "--numprocesses", dest="numprocesses", metavar="N", default=None,
+        type=lambda text: int(text) if text.isdigit() else text)  # or auto, or logical
     add("--dist", default="no", choices=(
         "each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no"))
     add("-d", dest="distload", action="store_true", default=False)
@@ -136,7 +168,7 @@ def configure(args, plugins, addopts):
 
     taken = None if addopts else os.environ.pop("PYTEST_ADDOPTS", None)
     try:
-        return _prepareconfig(args, plugins)
+        return _prepareconfig(args, [side()] + (plugins or []))
     finally:
         if taken is not None:
             os.environ["PYTEST_ADDOPTS"] = taken
