@@ -65,10 +65,22 @@ class NextItem:
         return [] if item is None else item.listchain()
 
 
+def looks_ahead(config):
+    """Whether somebody but pytest itself is told of the item that runs next, and might compare it
+    with None: that no stand-in can bear."""
+    for name in ("pytest_runtest_protocol", "pytest_runtest_teardown"):
+        for impl in getattr(config.hook, name).get_hookimpls():
+            package = str(module_of(impl.plugin)).split(".")[0]
+            if "nextitem" in impl.argnames and (package != "_pytest" or is_conftest(impl.plugin)):
+                return True
+    return False
+
+
 class Worker:
     """Our plugin in pytest, and the conversation with the controller."""
 
     relay = None  # to the front
+    ahead = False  # whether the next item must be known before one starts
 
     def __init__(self, channel, config, kw, settings):
         import queue
@@ -180,7 +192,7 @@ class Worker:
                             known[0] = items[self.promised]
             return known[0]
 
-        if self.pending or self.ended:
+        if self.pending or self.ended or self.ahead:
             return resolve()
         return NextItem(resolve)
 
@@ -232,6 +244,7 @@ class Worker:
 
     def pytest_runtestloop(self, session):
         option = self.config.option
+        self.ahead = looks_ahead(self.config)
         self.split = own_scheduler(self.config, self.settings, self.workercount)
         self.send("collected", self.collected(session))
         if session.testsfailed and not option.continue_on_collection_errors:
@@ -359,7 +372,7 @@ class Worker:
         self.failed = self.failed or report.outcome == "failed"
         if self.relay:
             self.relay.collect_report(report)
-        phase = phase_of(report, 0)
+        phase = phase_of(report)
         self.send(
             "collect_report",
             {

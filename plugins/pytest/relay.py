@@ -141,7 +141,7 @@ class Relay:
     def bare(self, report, why):
         """A report of which only the outcome is left, and `why`."""
         outcome = getattr(report, "outcome", None)
-        phase = phase_of(report, 0)
+        phase = phase_of(report)
         return {
             "$report_type": "TestReport" if getattr(report, "when", "collect") != "collect"
             else "CollectReport",

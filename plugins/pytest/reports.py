@@ -279,13 +279,28 @@ def status_of(report):
         return "error"
 
 
+def part_of(report):
+    """Which part of its test a subtest's report is about, in pytest's words; "" for the test itself."""
+    try:
+        context = report.context
+        words = ["[%s]" % clean(context.msg)] if context.msg is not None else []
+        pairs = ["%s=%s" % (clean(key), shown(value)) for key, value in context.kwargs.items()]
+        words += ["(%s)" % ", ".join(pairs)] if pairs else []
+        return " ".join(words) or "(<subtest>)"
+    except Exception:
+        return ""
+
+
 def outcome_of(reports):
-    """A test's outcome from its reports; those before the last rerun don't count."""
+    """A test's outcome from its reports; those before the last rerun don't count, nor do parts that
+    are no failures where the test has a word of its own."""
     calls, others = [], []
     for report in reports:
         status = status_of(report)
         if status == "rerun":
             del calls[:], others[:]
+        elif status in ("skipped", "xfailed", "xpassed") and part_of(report):
+            continue
         else:
             (calls if getattr(report, "when", None) == "call" else others).append(status)
     for status in ("failed", "error"):
@@ -297,15 +312,40 @@ def outcome_of(reports):
     return "passed" if reports else "skipped"
 
 
-def sections_of(report, seen):
-    """What came after the `seen` sections of reports before it."""
+def sections_of(report):
     try:
-        return [[clean(title), raw(text)] for title, text in list(report.sections)[seen:]]
+        return [[clean(title), raw(text)] for title, text in list(report.sections)]
     except Exception as exc:
         return [["Captured output", "[it can't be shown: %s]\n" % words_of(exc)]]
 
 
-def phase_of(report, seen):
+def shared(one, other):
+    """How many sections both begin with."""
+    count = 0
+    while count < min(len(one), len(other)) and one[count] == other[count]:
+        count += 1
+    return count
+
+
+def own_sections(reports):
+    """The sections of each report that are to be shown. pytest's captured ones are in those of all
+    reports that follow; what hooks add is its report's alone, and shown with that if it is bad."""
+    quiet = ("passed", "skipped", "xfailed", "xpassed")
+    bad = [status_of(report) not in quiet for report in reports]
+    sections = [sections_of(report) for report in reports]
+    own = []
+    for i, all_of_it in enumerate(sections):
+        begin, shown = shared(sections[i - 1], all_of_it) if i else 0, all_of_it
+        if any(bad) and not bad[i]:
+            if i + 1 < len(sections):
+                shown = all_of_it[: shared(all_of_it, sections[i + 1])]
+            else:
+                shown = all_of_it[:begin] + [s for s in all_of_it[begin:] if "teardown" in s[0]]
+        own.append([list(section) for section in shown[begin:]])
+    return own
+
+
+def phase_of(report, sections=()):
     status = status_of(report)
     message = location = longrepr = wasxfail = None
     try:
@@ -314,6 +354,10 @@ def phase_of(report, seen):
             message, location = crash_of(report)
         if report.outcome == "failed" or status not in ("passed", "skipped", "xfailed", "xpassed"):
             longrepr = render(report)
+        part = part_of(report)
+        if part:
+            message = "%s: %s" % (part, message) if message else part
+            longrepr = longrepr and "%s\n%s" % (part, longrepr)
     except Exception as exc:
         message = message or "the report can't be read: %s" % words_of(exc)
     return {
@@ -324,7 +368,7 @@ def phase_of(report, seen):
         "message": message,
         "location": location,
         "wasxfail": None if wasxfail is None else clean(wasxfail),
-        "sections": sections_of(report, seen),
+        "sections": list(sections),
     }
 
 
@@ -405,12 +449,8 @@ def done_item(index, item, reports, began, cap, escaped=None):
     phases = output = None
     outcome = "passed"
     if noteworthy:
-        outcome, phases, seen = outcome_of(reports), [], 0
-        for report in reports:
-            count = len(getattr(report, "sections", ()))
-            seen = 0 if seen > count else seen
-            phases.append(phase_of(report, seen))
-            seen = count
+        outcome = outcome_of(reports)
+        phases = [phase_of(*pair) for pair in zip(reports, own_sections(reports))]
     if escaped:
         outcome = "error"
         phases.append(escape_phase(escaped, reports, time.time() - began - sum(times.values())))

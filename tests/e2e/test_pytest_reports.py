@@ -1,0 +1,106 @@
+"""What a test's reports say, and hooks add to them, arrives as pytest has it."""
+import pytest
+
+from conftest import outcomes, read_jsonl, result_of, write
+
+
+def run(farflung, python, *args, code):
+    done = farflung.run("pytest", "-n", 2, "--front", "never", "--python", python, "--jsonl", "e.jsonl", *args, code=code)
+    done.events = read_jsonl(farflung.cwd / "e.jsonl")
+    return done
+
+
+def titles(events, unit):
+    return [(section["title"], section["text"]) for section in result_of(events, unit).get("sections", [])]
+
+
+def test_sections_that_hooks_add(farflung, python):
+    write(farflung.cwd / "conftest.py", """
+import pytest
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    report.sections.append(("note", "of %s" % call.when))
+@pytest.fixture
+def loud():
+    print("set up")
+    yield
+    print("torn down")
+""")
+    write(farflung.cwd / "test_s.py", """
+def test_fails(loud):
+    print("why")
+    assert 0
+def test_passes(loud): print("fine")
+def test_ends_badly(loud, request):
+    request.addfinalizer(lambda: 1 / 0)
+""")
+    events = run(farflung, python, code=1).events
+    captured = [("Captured stdout setup", "set up\n"), ("Captured stdout call", "why\n")]
+    assert titles(events, "test_s.py::test_fails") == captured + [
+        ("note", "of call"), ("Captured stdout teardown", "torn down\n")]
+    passed = titles(events, "test_s.py::test_passes")
+    assert len(passed) == len(set(passed)) == 6
+    assert titles(events, "test_s.py::test_ends_badly") == captured[:1] + [
+        ("Captured stdout teardown", "torn down\n"), ("note", "of teardown")]
+
+
+PARTS = """
+import pytest
+class Part(pytest.TestReport):
+    "As pytest 9's own and pytest-subtests have it."
+class Context:
+    def __init__(self, msg, **kwargs): self.msg, self.kwargs = msg, kwargs
+def pytest_configure(config): pass
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    for msg, outcome in getattr(item.obj, "parts", ()):
+        report = Part(item.nodeid, item.location, {}, outcome, None, "call", ())
+        report.longrepr = "E  part fails" if outcome == "failed" else ("f", 1, "Skipped: part") if outcome == "skipped" else None
+        report.context = Context(*msg[:1], **dict(msg[1:]))
+        item.ihook.pytest_runtest_logreport(report=report)
+    yield
+"""
+
+
+def test_parts_of_a_test(farflung, python):
+    write(farflung.cwd / "conftest.py", PARTS)
+    write(farflung.cwd / "test_p.py", """
+import pytest
+def test_passes(): pass
+test_passes.parts = [(("one",), "passed"), ((None, ("n", 1)), "skipped"), ((None,), "passed")]
+def test_fails(): pass
+test_fails.parts = [((None, ("n", 1)), "failed"), (("two", ("n", "x")), "failed"), ((None,), "failed")]
+def test_skips(): pytest.skip("all of it")
+test_skips.parts = [((None,), "passed")]
+""")
+    done = run(farflung, python, code=1)
+    assert outcomes(done.events) == {
+        "test_p.py::test_passes": "passed", "test_p.py::test_fails": "failed", "test_p.py::test_skips": "skipped"}
+    for words in ("(n=1)\n", "[two] (n='x')\n", "(<subtest>)\n"):
+        assert done.stdout.count("\n" + words) == 1
+    assert result_of(done.events, "test_p.py::test_fails")["message"] == "(n=1): part fails"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_who_compares_the_next_item_with_none(farflung, python, count):
+    write(farflung.cwd / "conftest.py", """
+import pytest
+def pytest_runtest_teardown(item, nextitem):
+    if nextitem is None or nextitem.getparent(pytest.Class) is not item.getparent(pytest.Class):
+        with open("ends.txt", "a") as file:
+            file.write("%s %s\\n" % (item.getparent(pytest.Class), nextitem is None))
+""")
+    write(farflung.cwd / "test_n.py", """
+import time
+class TestA:
+    def test_1(self): pass
+    def test_2(self): time.sleep(0.2)
+class TestB:
+    def test_3(self): pass
+""")
+    farflung.run("pytest", "-n", count, "--front", "never", "--python", python, code=0)
+    ends = (farflung.cwd / "ends.txt").read_text().splitlines()
+    assert sum(line.endswith("True") for line in ends) >= 1
+    if count == 1:
+        assert ends == ["<Class TestA> False", "<Class TestB> True"]
