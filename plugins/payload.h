@@ -247,8 +247,14 @@ struct ff_job_end {
 	int run_status;	    /* what the run would end with among others: 0 if all is well */
 };
 
+struct ff_reporter; /* report/reporter.h */
+
 struct ff_payload {
 	const char *name; /* the job's key: "pytest", "run" */
+	/* What follows each run with such jobs, beside the reports, for files that the next one
+	 * reads; NULL: nothing. `here` (copied) is where the controlling machine has what workers
+	 * have in their working directory; trouble is told to `complain`, and fails no run. */
+	struct ff_reporter *(*follow)(const char *here, void (*complain)(const char *text));
 	/* Checks the job's arguments as far as that needs no host; NULL: nothing to check. */
 	int (*check)(const struct ff_payload_job *job, struct ff_err *err);
 	/* Exactly one of `run` and `session`; the others as needed. */

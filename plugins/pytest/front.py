@@ -181,9 +181,7 @@ class Front:
         """Around all others."""
         if self.broken and session.exitstatus in (0, 1, 5):
             session.exitstatus = 3
-        plugin = self.config.pluginmanager.getplugin("nfplugin")
-        if self.seen and isinstance(getattr(plugin, "cached_nodeids", None), set):
-            plugin.cached_nodeids.update(self.seen)
+        fill_cache(self.config.pluginmanager, self.seen, self.config.option.dist == "loadgroup")
         before = session.exitstatus
         yield
         if session.exitstatus != before:

@@ -134,6 +134,36 @@ class NodeManager:
         return node
 
 
+def without_group(nodeid):
+    """A test's own id, without the "@group" that it was run under."""
+    name = nodeid.rsplit("::", 1)[-1]
+    at = name.rfind("@")
+    return nodeid[: at - len(name)] if at > name.rfind("]") else nodeid
+
+
+def fill_cache(manager, seen, grouped):
+    """pytest's cache, as far as it is filled while a session collects, in the ids that the next
+    session will have."""
+    own = without_group if grouped else str
+    plugin = manager.getplugin("nfplugin")
+    if seen and isinstance(getattr(plugin, "cached_nodeids", None), set):
+        plugin.cached_nodeids.update(map(own, seen))
+    if not grouped:
+        return
+    plugin = manager.getplugin("lfplugin")
+    if isinstance(getattr(plugin, "lastfailed", None), dict):
+        known = plugin.lastfailed
+        for nodeid in seen:
+            if known.pop(nodeid, None):
+                known[own(nodeid)] = True
+            elif own(nodeid) != nodeid:
+                known.pop(own(nodeid), None)
+    plugin = manager.getplugin("stepwiseplugin")
+    for holder, name in (plugin, "lastfailed"), (getattr(plugin, "cached_info", None), "last_failed"):
+        if isinstance(getattr(holder, name, None), str):
+            setattr(holder, name, own(getattr(holder, name)))
+
+
 SCHEDULERS = {
     "each": "EachScheduling", "load": "LoadScheduling", "loadscope": "LoadScopeScheduling",
     "loadfile": "LoadFileScheduling", "loadgroup": "LoadGroupScheduling",

@@ -59,6 +59,9 @@ REPORTING = (
     ("xfail_tb", "--xfail-tb", False), ("fold_skipped", "--no-fold-skipped", True),
 )  # fmt: skip
 
+# Of these, what goes by the cache, which is kept without a front, too.
+KEPT_ANYWAY = ("--lf", "--ff", "--nf")
+
 # With these pytest shows something and ends; there is no run that could have two sides.
 ONLY_SHOWS = (
     "help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow", "setupplan",
@@ -142,7 +145,9 @@ def ask_front(channel, config, front):
     if not reasons:
         return None
     if front == "never":
-        channel.send(("without", reasons))
+        reasons = [reason for reason in reasons if reason not in KEPT_ANYWAY]
+        if reasons:
+            channel.send(("without", reasons))
         return None
     channel.send(("need", reasons, about_interpreter()))
     while 1:

@@ -3,8 +3,11 @@
 # puts reports.py, ending.py, stand_in.py, spread.py, live.py, need.py and relay.py before it.
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
-#           ("collected", {digest, count, deselected, errors, collectonly, rootdir, plugins, header,
-#                          python, executable, implementation, pytest, platform, pid, spread})
+#           ("collected", {digest, count, deselected, errors, collectonly, rootdir, cache, suffixed,
+#                          plugins, header, python, executable, implementation, pytest, platform,
+#                          pid, spread})
+#             cache: where pytest keeps it, from the working directory, or None; suffixed: None, or
+#             "yes": ids have something behind them that is not pytest's
 #             spread: how its settings (addopts) want it spread: {dist or None, workers or -1,
 #             scopes: whether it knows what belongs together, notes: [line, …]}
 #           ("ids", [node id, …], [what each belongs to, …] or None)            answers
@@ -90,6 +93,7 @@ class Worker:
         self.config = config
         self.output_cap = kw["output_cap"]
         self.workercount, self.run = kw["workercount"], kw["run"]
+        self.here, self.each = kw["here"], kw["dist"] == "each"
         self.settings = settings
         self.has_front_field = bool(kw["front"])
         if kw["told"] is not None:
@@ -302,6 +306,8 @@ class Worker:
             "executable": clean(sys.executable),
             "platform": clean(sys.platform),
             "pid": str(os.getpid()),
+            "cache": cache_place(config, self.here),
+            "suffixed": "yes" if self.each or config.option.loadgroup else None,
             "plugins": self.plugins(),
             "header": self.header(),
             "spread": self.settings,
@@ -344,6 +350,17 @@ class Worker:
             self.relay.ready()
 
     def pytest_collection_finish(self, session):
+        """The group goes behind a test's id when nobody compares that with cached ones any more."""
+        if self.config.option.loadgroup:
+            for item in session.items:
+                names = {
+                    str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
+                    for mark in item.iter_markers("xdist_group")
+                }
+                if names:
+                    group = "@" + "_".join(sorted(names))
+                    rename(item, item.nodeid + group)
+                    self.groups[id(item)] = group
         if self.relay:
             self.relay.collected(session.items)
 
@@ -353,18 +370,6 @@ class Worker:
 
     def pytest_deselected(self, items):
         self.deselected += len(items)
-
-    def pytest_collection_modifyitems(self, items):
-        if self.config.option.loadgroup:
-            for item in items:
-                names = {
-                    str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
-                    for mark in item.iter_markers("xdist_group")
-                }
-                if names:
-                    group = "@" + "_".join(sorted(names))
-                    rename(item, item.nodeid + group)
-                    self.groups[id(item)] = group
 
     def pytest_collectreport(self, report):
         if report.outcome == "passed":
@@ -496,7 +501,7 @@ def make_worker(channel, config, kw, settings):
     hook = pytest.hookimpl
     for name, how in (
         ("pytest_configure", hook(trylast=True)),
-        ("pytest_collection_modifyitems", hook(trylast=True)),
+        ("pytest_collection_finish", hook(tryfirst=True)),
         ("pytest_runtestloop", hook(tryfirst=True)),
         ("pytest_sessionfinish", hook(hookwrapper=True, tryfirst=True)),
     ):
@@ -574,6 +579,7 @@ def main(
         "output_cap": output_cap,
         "front": front,
         "told": None,
+        "here": here,
         "addopts": addopts,
         "run": run,
     }

@@ -7,13 +7,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "pytest/cache.h"
 #include "pytest/front.h"
 #include "pytest/probe.h"
 #include "pytest/result.h"
 
 enum {
 	ARGUMENTS = 10,	      /* entries of kwargs */
-	FACTS = 6,	      /* that a session tells of itself */
+	FACTS = 8,	      /* that a session tells of itself */
 	HEADER_MAX = 200,     /* lines of a session's header */
 	NOTES_MAX = 100,      /* lines about its settings */
 	UNITS_MAX = 10000000, /* tests of a session */
@@ -221,7 +222,8 @@ static char *plugins_line(struct ff_arena *arena, const struct ff_value *plugins
 static size_t read_facts(const struct ff_value *dict, struct ff_fact facts[FACTS])
 {
 	static const char *const keys[FACTS] = {"python", "executable", "implementation",
-						"pytest", "platform",	"pid"};
+						"pytest", "platform",	"pid",
+						"cache",  "suffixed"};
 	size_t len = 0;
 
 	for (size_t i = 0; i < FACTS; i++) {
@@ -573,6 +575,7 @@ static const struct ff_payload_session session = {
 
 const struct ff_payload ff_payload_pytest = {
 	.name = "pytest",
+	.follow = ff_pytest_cache,
 	.probe = &ff_pytest_probe,
 	.session = &session,
 	.front = &ff_pytest_front,

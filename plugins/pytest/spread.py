@@ -58,6 +58,20 @@ def settings_of(config):
     return {"dist": dist, "workers": workers, "scopes": False, "notes": notes}
 
 
+def cache_place(config, here):
+    """The folder of pytest's cache, from the working directory if it is beside that, for who keeps it
+    for the whole run; None: it has none, or nothing is to be kept."""
+    if not config.pluginmanager.hasplugin("cacheprovider") or config.option.collectonly:
+        return None
+    try:
+        path = os.path.expandvars(os.path.expanduser(config.getini("cache_dir")))
+        if os.path.isabs(path):
+            return clean(path)
+        return clean(os.path.relpath(os.path.join(str(getattr(config, "rootpath", None) or config.rootdir), path), here))
+    except (KeyError, ValueError):
+        return None
+
+
 class Quiet:
     """A log for schedulers."""
 

@@ -62,6 +62,25 @@ static void wake_run(void *ctx)
 		ff_run_wake(run);
 }
 
+static void complain(const char *text)
+{
+	ff_complain("%s", text);
+}
+
+static bool has_job_of(const struct ff_config *config, const struct ff_payload *payload)
+{
+	for (size_t i = 0; i < config->jobs_len; i++)
+		if (strcmp(config->jobs[i].payload, payload->name) == 0)
+			return true;
+	return false;
+}
+
+/* What workers have in their working directory is there on this machine. */
+static const char *home_of(const struct ff_config *config)
+{
+	return config->tree.given ? config->tree.source : config->directory;
+}
+
 /* Opens what was asked for; a path that can't be written is told before anything runs. */
 static int open_reporters(struct execution *x, const struct ff_execute_opts *opts,
 			  const struct ff_report_wishes *wishes, struct ff_err *err)
@@ -94,6 +113,10 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 			return err->code;
 		ff_reporters_add(&x->reporters, reporter);
 	}
+	for (const struct ff_payload *const *p = ff_payloads; *p; p++)
+		if ((*p)->follow && has_job_of(x->run.config, *p))
+			ff_reporters_add(&x->reporters,
+					 (*p)->follow(home_of(x->run.config), complain));
 	x->word = ff_xcalloc(1, sizeof(*x->word));
 	x->word->base.class = &last_word_class;
 	ff_reporters_add(&x->reporters, &x->word->base);
@@ -107,11 +130,6 @@ static struct ff_reporters *finishing; /* for the signal handler */
 static void abandon_reports(int number)
 {
 	ff_reporters_abandon(finishing);
-}
-
-static void complain(const char *text)
-{
-	ff_complain("%s", text);
 }
 
 static int finish_reporters(struct execution *x, int code)
