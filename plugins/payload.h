@@ -52,6 +52,17 @@ struct ff_payload_settings {
 	const char *const *notes; /* lines: what has no effect here; NULL-terminated */
 };
 
+/* Something to be told beside results. */
+struct ff_payload_notice {
+	const char *level; /* "note", "warning", "error" */
+	const char *text;
+	/* Of a warning: its kind (NULL: it is none), the place that is warned of with the line
+	 * there, the unit that was running when it came. All but the kind may be NULL or 0. */
+	const char *category, *file, *source, *unit;
+	int line;
+	uint32_t nth; /* that its session gave alike, outside of units */
+};
+
 /* What arrived, told to the runner. Everything is valid during the call. Sessions and discoveries
  * number their units by index; the only unit of a `run` is 0. A member may be NULL where the
  * payload never calls it. */
@@ -84,9 +95,7 @@ struct ff_payload_sink {
 	/* A line of a session's running unit that is to be shown at once; it is nowhere else. */
 	void (*unit_said)(void *ctx, uint32_t index, const char *line);
 	void (*unit_finished)(void *ctx, uint32_t index, const struct ff_result *result);
-	/* level: "note", "warning", "error". file/line/category may be NULL/0. */
-	void (*notice)(void *ctx, const char *level, const char *text, const char *category,
-		       const char *file, int line);
+	void (*notice)(void *ctx, const struct ff_payload_notice *notice);
 	/* The session has said its last; its process may take its time to end. `exitstatus` is the
 	 * payload's own, `bad` says that it is more than failed units account for (in words:
 	 * `stop`); `stop` alone says why it stopped early (-x), or NULL. */

@@ -114,6 +114,7 @@ class Front:
         self.crashed = deque()  # who has not been replaced
         self.collect_reports = set()
         self.seen = set()  # node ids
+        self.warned = {}  # how often, outside of tests
         self.not_run = []
         self.failed = False  # a test, or a collection
         self.ran = False
@@ -169,6 +170,11 @@ class Front:
             terminalreporter.write_sep("=", "%d not run: %s" % (count, why.split("\n")[0]))
             for nodeid, _ in self.not_run if self.verbose > 0 else ():
                 terminalreporter.write_line("NOT RUN %s" % nodeid)
+
+    def pytest_warning_recorded(self, warning_message, nodeid):
+        if not nodeid:
+            key = clean(warning_message.filename), warning_message.lineno, clean(warning_message.message)
+            self.warned[key] = self.warned.get(key, 0) + 1
 
     def pytest_internalerror(self, excrepr):
         crash = getattr(excrepr, "reprcrash", None)
@@ -301,6 +307,11 @@ class Front:
         self.failed = self.failed or report.failed
 
     def from_warning(self, node, warning, when, nodeid, location):
+        if not nodeid:
+            key = warning["filename"], warning["lineno"], warning["text"]
+            node.warned[key] = node.warned.get(key, 0) + 1
+            if node.warned[key] <= self.warned.get(key, 0):
+                return  # another worker's was the same, or the session's own
         self.config.hook.pytest_warning_recorded.call_historic(
             kwargs={
                 "warning_message": warning_of(warning), "when": when, "nodeid": nodeid,

@@ -103,6 +103,7 @@ class Node:
         self.log = Log()
         self.down = self.collected = False
         self.starts = False  # it tells them as they happen
+        self.warned = {}  # how often, outside of tests
 
     def __repr__(self):
         return "<WorkerController %s>" % self.gateway.id

@@ -109,6 +109,7 @@ class Worker:
         self.ended = self.idle = False
         self.session = None
         self.reports = []
+        self.warned = {}  # how often, outside of tests
         self.deselected = 0
         self.failed = False  # a test, or a collection
         self.stopped = ""  # why it ends, in words
@@ -396,19 +397,11 @@ class Worker:
     def pytest_warning_recorded(self, warning_message, when, nodeid, location):
         if self.relay:
             self.relay.warning(warning_message, when, nodeid, location)
-        kind, path, line = warning_message.category, warning_message.filename, warning_message.lineno
-        self.send(
-            "warning",
-            {
-                "message": clean(warning_message.message),
-                "category": clean(getattr(kind, "__name__", kind)),
-                "filename": clean(path),
-                "lineno": line if type(line) is int and 0 <= line < 1 << 31 else 0,
-                "nodeid": clean(nodeid),
-                "when": clean(when),
-                "text": warning_text(warning_message),
-            },
-        )
+        warning = warning_told(warning_message, nodeid)
+        if not nodeid:
+            key = warning["filename"], warning["lineno"], warning["message"]
+            warning["nth"] = self.warned[key] = self.warned.get(key, 0) + 1
+        self.send("warning", warning)
 
     def pytest_internalerror(self, excrepr):
         text = clean(excrepr)

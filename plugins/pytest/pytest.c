@@ -433,15 +433,23 @@ static int on_collect_report(const struct incoming *in)
 static int on_warning(const struct incoming *in)
 {
 	const struct ff_value *dict = dict_of(in);
-	const char *message = ff_dict_str(dict, "message", NULL);
-	int64_t line;
+	struct ff_payload_notice notice = {
+		.level = "warning",
+		.text = ff_dict_str(dict, "message", NULL),
+		.category = ff_dict_str(dict, "category", "Warning"),
+		.file = ff_dict_str(dict, "filename", NULL),
+		.source = ff_dict_str(dict, "source", NULL),
+		.unit = ff_dict_str(dict, "nodeid", NULL),
+	};
+	int64_t line, nth;
 
-	if (!message)
+	if (!notice.text)
 		return bad_item(in, "warning without a message");
-	if (!get_number(dict, "lineno", INT_MAX, &line))
-		line = 0;
-	in->sink->notice(in->ctx, "warning", message, ff_dict_str(dict, "category", NULL),
-			 ff_dict_str(dict, "filename", NULL), (int)line);
+	if (get_number(dict, "lineno", INT_MAX, &line))
+		notice.line = (int)line;
+	if (get_number(dict, "nth", INT_MAX, &nth))
+		notice.nth = (uint32_t)nth;
+	in->sink->notice(in->ctx, &notice);
 	return 0;
 }
 
@@ -465,7 +473,8 @@ static int on_trouble(const struct incoming *in)
 
 	if (!text || text->kind != FF_STR)
 		return bad_item(in, "trouble without a text");
-	in->sink->notice(in->ctx, "error", text->text, NULL, NULL, 0);
+	in->sink->notice(in->ctx,
+			 &(struct ff_payload_notice){.level = "error", .text = text->text});
 	return 0;
 }
 

@@ -215,18 +215,23 @@ def rename(item, nodeid):
         item._nodeid = nodeid
 
 
-def warning_text(message):
-    """As Python prints it."""
-    import warnings
+def warning_told(message, nodeid):
+    """What a warnings.WarningMessage says."""
+    import linecache
 
+    kind, path, line = message.category, clean(message.filename), message.lineno
     try:
-        return clean(
-            warnings.formatwarning(
-                raw(message.message), message.category, message.filename, message.lineno, message.line
-            )
-        )
-    except Exception as exc:
-        return words_of(exc)
+        source = message.line or linecache.getline(path, line)
+    except Exception:
+        source = ""
+    return {
+        "message": clean(message.message),
+        "category": clean(getattr(kind, "__name__", kind)),
+        "filename": path,
+        "lineno": line if type(line) is int and 0 <= line < 1 << 31 else 0,
+        "source": clean(source).strip() or None,
+        "nodeid": clean(nodeid),
+    }
 
 
 def render(report):

@@ -112,19 +112,14 @@ static void on_returned(void *ctx, const uint32_t *indexes, size_t count)
 	ff_act_put(execution->act, about(execution, FF_INPUT_EXEC_RETURNED));
 }
 
-static void on_notice(void *ctx, const char *level, const char *text, const char *category,
-		      const char *file, int line)
+static void on_notice(void *ctx, const struct ff_payload_notice *notice)
 {
 	struct act_execution *execution = ctx;
 	struct ff_input *input = ff_input_new(FF_INPUT_HOST_SAID);
 
-	(void)level;
-	(void)category;
-	(void)file;
-	(void)line;
 	input->host = execution->host->number;
 	input->tries = execution->host->tries;
-	input->u.said.text = ff_input_text(input, text);
+	input->u.said.text = ff_input_text(input, notice->text);
 	ff_act_put(execution->act, input);
 }
 

@@ -155,16 +155,17 @@ static void on_unit_finished(void *ctx, uint32_t index, const struct ff_result *
 	put(ctx, input);
 }
 
-static void on_notice(void *ctx, const char *level, const char *text, const char *category,
-		      const char *file, int line)
+static void on_notice(void *ctx, const struct ff_payload_notice *notice)
 {
 	struct ff_input *input = said_by(ctx, FF_INPUT_NOTICE);
 
-	input->u.notice.level = ff_input_text(input, level);
-	input->u.notice.text = ff_input_text(input, text);
-	input->u.notice.category = ff_input_text(input, category);
-	input->u.notice.file = ff_input_text(input, file);
-	input->u.notice.line = line;
+	input->u.notice = *notice;
+	input->u.notice.level = ff_input_text(input, notice->level);
+	input->u.notice.text = ff_input_text(input, notice->text);
+	input->u.notice.category = ff_input_text(input, notice->category);
+	input->u.notice.file = ff_input_text(input, notice->file);
+	input->u.notice.source = ff_input_text(input, notice->source);
+	input->u.notice.unit = ff_input_text(input, notice->unit);
 	put(ctx, input);
 }
 

@@ -19,18 +19,21 @@ static struct ff_event about(const struct ff_engine *e, const struct session *se
 void ff_said_notice(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
 	struct ff_event event = about(e, session, FF_EVENT_NOTICE);
-	const char *file = input->u.notice.file;
+	const struct ff_payload_notice *notice = &input->u.notice;
 
-	/* The same warning from several workers, or many tests, is told once. */
-	if (!ff_engine_first(&e->jobs[session->placement.job],
-			     ff_engine_text(e, "%s:%d:%.400s", file ? file : "",
-					    input->u.notice.line, input->u.notice.text)))
+	/* What is the same in each worker, since all collect, is told once. */
+	if (!(notice->unit && *notice->unit) &&
+	    !ff_engine_first(&e->jobs[session->placement.job],
+			     ff_engine_text(e, "%s:%d:%u:%.400s", notice->file ? notice->file : "",
+					    notice->line, notice->nth, notice->text)))
 		return;
-	event.u.notice.level = input->u.notice.level;
-	event.u.notice.text = input->u.notice.text;
-	event.u.notice.category = input->u.notice.category;
-	event.u.notice.file = file;
-	event.u.notice.line = input->u.notice.line;
+	event.u.notice.level = notice->level;
+	event.u.notice.text = notice->text;
+	event.u.notice.category = notice->category;
+	event.u.notice.file = notice->file;
+	event.u.notice.line = notice->line;
+	event.u.notice.source = notice->source;
+	event.u.notice.test = notice->unit && *notice->unit ? notice->unit : NULL;
 	ff_engine_emit(e, &event);
 }
 

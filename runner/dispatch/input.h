@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "event/event.h"
+#include "payload.h"
 #include "wire/value.h"
 
 /* Inputs name what they are about by numbers, and are checked against what is known: one that comes
@@ -140,10 +141,7 @@ struct ff_input {
 			const uint32_t *units;
 			size_t len;
 		} returned;
-		struct {
-			const char *level, *text, *category, *file;
-			int line;
-		} notice;
+		struct ff_payload_notice notice;
 		struct {
 			int exitstatus;
 			bool bad;

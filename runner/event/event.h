@@ -331,7 +331,8 @@ struct ff_event {
 			 * with --collect-only) */
 			const char *level;
 			const char *text;	     /* may have several lines */
-			const char *category, *file; /* pytest warnings */
+			/* pytest warnings: the line there, and the test that gave it, or NULL */
+			const char *category, *file, *source, *test;
 			int line;
 		} notice;
 		struct {

@@ -533,7 +533,7 @@ static void terminal_free(struct ff_reporter *reporter)
 	ff_map_release(&t->retried);
 	ff_buf_release(&t->errors);
 	ff_buf_release(&t->failures);
-	ff_buf_release(&t->warnings);
+	ff_terminal_free_warnings(t);
 	ff_buf_release(&t->flaky);
 	ff_buf_release(&t->scratch);
 	ff_writer_free(t->aside);
@@ -564,6 +564,7 @@ struct ff_reporter *ff_terminal_new(const struct ff_terminal_setup *setup)
 	ff_list_init(&t->host_list);
 	ff_list_init(&t->job_list);
 	ff_list_init(&t->running_list);
+	ff_list_init(&t->warning_list);
 	t->voice = setup->front ? FF_TERMINAL_HELD : FF_TERMINAL_OWN;
 	return &t->base;
 }

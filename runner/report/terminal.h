@@ -1,6 +1,6 @@
 /* The terminal reporter's own state, shared by its files: terminal.c (events), terminal_lines.c
  * (what is said at once of units), terminal_hosts.c (of hosts and workers), terminal_end.c (what is
- * said at the end) and live.c (the block that is redrawn). */
+ * said at the end), terminal_warnings.c and live.c (the block that is redrawn). */
 #ifndef FF_REPORT_TERMINAL_H
 #define FF_REPORT_TERMINAL_H
 
@@ -130,7 +130,9 @@ struct ff_terminal {
 	struct ff_buf errors, failures; /* rendered, for the end */
 	uint32_t errors_len, errors_left_out, failures_left_out;
 	uint32_t modules_skipped;
-	struct ff_buf warnings;
+	struct ff_map warning_map; /* of terminal_warnings.c */
+	struct ff_list warning_list;
+	size_t warnings_size;
 	uint32_t warnings_len, warnings_left_out;
 	struct ff_buf flaky;
 	uint32_t flaky_len;
@@ -197,9 +199,13 @@ void ff_terminal_withhold(struct ff_terminal *t, const struct ff_event *event, s
 /* terminal_end.c */
 void ff_terminal_keep_failure(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_keep_problem(struct ff_terminal *t, const struct ff_event *event);
-void ff_terminal_keep_warning(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event);
+
+/* terminal_warnings.c */
+void ff_terminal_keep_warning(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_say_warnings(struct ff_terminal *t);
+void ff_terminal_free_warnings(struct ff_terminal *t);
 
 /* live.c: the block's lines at wall time `now_us`; returns how many. */
 unsigned ff_terminal_live(struct ff_terminal *t, int64_t now_us, struct ff_buf *block);

@@ -151,34 +151,6 @@ void ff_terminal_keep_problem(struct ff_terminal *t, const struct ff_event *even
 	ff_buf_addch(out, '\n');
 }
 
-void ff_terminal_keep_warning(struct ff_terminal *t, const struct ff_event *event)
-{
-	const char *text = event->u.notice.text ? event->u.notice.text : "";
-	const char *category = event->u.notice.category;
-	struct ff_buf *out = &t->warnings;
-	size_t first = strcspn(text, "\n");
-
-	t->warnings_len++;
-	if (out->len + strlen(text) > FF_TERMINAL_WARNINGS_MAX) {
-		t->warnings_left_out++;
-		return;
-	}
-	/* pytest's own wording begins with the place already. */
-	if (!strstr(text, category)) {
-		if (event->u.notice.file) {
-			ff_terminal_name(t, out, event->u.notice.file);
-			ff_buf_addf(out, ":%d: ", event->u.notice.line);
-		}
-		ff_terminal_name(t, out, category);
-		ff_buf_addstr(out, ": ");
-	}
-	ff_text_lines(out, text, first, "", false);
-	if (first == 0)
-		ff_buf_addch(out, '\n');
-	if (text[first])
-		ff_text_lines(out, text + first + 1, strlen(text + first + 1), "  ", false);
-}
-
 void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event)
 {
 	struct ff_buf *out = &t->flaky;
@@ -245,11 +217,7 @@ static void say_lists(struct ff_terminal *t)
 
 	if (t->warnings_len > 0) {
 		add_section(t, FF_TERMINAL_YELLOW, "warnings summary");
-		ff_buf_add(out, ff_buf_data(&t->warnings), t->warnings.len);
-		if (t->warnings_left_out > 0)
-			ff_buf_addf(out, "%u more %s not shown\n", t->warnings_left_out,
-				    t->warnings_left_out == 1 ? "is" : "are");
-		ff_buf_addch(out, '\n');
+		ff_terminal_say_warnings(t);
 	}
 	if (t->flaky_len > 0) {
 		add_section(t, FF_TERMINAL_YELLOW, "passed after retries");

@@ -338,7 +338,9 @@ static void on_notice(struct incoming *in)
 	const char *level = word(in);
 
 	if (!in->bad)
-		in->sink->notice(in->ctx, level, rest(in) ? rest(in) : "", NULL, NULL, 0);
+		in->sink->notice(in->ctx,
+				 &(struct ff_payload_notice){.level = level,
+							     .text = rest(in) ? rest(in) : ""});
 }
 
 static void on_finished(struct incoming *in)

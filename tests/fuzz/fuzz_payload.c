@@ -132,13 +132,14 @@ static void on_unit_finished(void *ctx, uint32_t index, const struct ff_result *
 	}
 }
 
-static void on_notice(void *ctx, const char *level, const char *words, const char *category,
-		      const char *file, int line)
+static void on_notice(void *ctx, const struct ff_payload_notice *notice)
 {
-	text(level);
-	text(words);
-	text(category);
-	text(file);
+	text(notice->level);
+	text(notice->text);
+	text(notice->category);
+	text(notice->file);
+	text(notice->source);
+	text(notice->unit);
 }
 
 static void on_wants(void *ctx)

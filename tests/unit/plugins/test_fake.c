@@ -98,10 +98,9 @@ static void on_unit_finished(void *ctx, uint32_t index, const struct ff_result *
 	     or_dash(result->message));
 }
 
-static void on_notice(void *ctx, const char *level, const char *text, const char *category,
-		      const char *file, int line)
+static void on_notice(void *ctx, const struct ff_payload_notice *notice)
 {
-	tell("notice %s %s;", level, text);
+	tell("notice %s %s;", notice->level, notice->text);
 }
 
 static void on_session_finished(void *ctx, int exitstatus, bool bad, const char *stop)

@@ -133,10 +133,11 @@ static void on_unit_finished(void *ctx, uint32_t index, const struct ff_result *
 	assert_false(r->has_status);
 }
 
-static void on_notice(void *ctx, const char *level, const char *text, const char *category,
-		      const char *file, int line)
+static void on_notice(void *ctx, const struct ff_payload_notice *notice)
 {
-	tell("%s %s %s %s:%d;", level, text, or_dash(category), or_dash(file), line);
+	tell("%s %s %s %s:%d %s %s %u;", notice->level, notice->text, or_dash(notice->category),
+	     or_dash(notice->file), notice->line, or_dash(notice->source), or_dash(notice->unit),
+	     notice->nth);
 }
 
 static void on_session_finished(void *ctx, int exitstatus, bool bad, const char *stop)
@@ -252,10 +253,14 @@ static void test_session_items(void **state)
 	     "problem t.py why - skipped;");
 	give(TUPLE(S("warning"), DICT(S("message"), S("old"), S("category"), S("UserWarning"),
 				      S("filename"), S("f.py"), S("lineno"), I(9))),
-	     "warning old UserWarning f.py:9;");
+	     "warning old UserWarning f.py:9 - - 0;");
+	give(TUPLE(S("warning"),
+		   DICT(S("message"), S("old"), S("category"), S("UserWarning"), S("source"),
+			S("warn(1)"), S("nodeid"), S("t.py::t"), S("nth"), I(2))),
+	     "warning old UserWarning -:0 warn(1) t.py::t 2;");
 	give(TUPLE(S("internal_error"), S("boom")), "payload error boom;");
 	give(TUPLE(S("usage_error"), S("what?")), "usage error what?;");
-	give(TUPLE(S("trouble"), S("in f:\ntrace")), "error in f:\ntrace - -:0;");
+	give(TUPLE(S("trouble"), S("in f:\ntrace")), "error in f:\ntrace - -:0 - - 0;");
 }
 
 static void test_finished(void **state)

@@ -192,10 +192,14 @@ static inline void tell_rest(struct teller *t)
 	t->event.host = "popen";
 	t->event.worker = "gw0";
 	tell_notice(t, "stderr", "a line of stderr");
-	t->event.u.notice.category = "DeprecationWarning";
-	t->event.u.notice.file = "tests/test_x.py";
-	t->event.u.notice.line = 12;
-	tell_notice(t, "warning", "old\nnews");
+	for (int i = 0; i < 2; i++) {
+		t->event.u.notice.category = "DeprecationWarning";
+		t->event.u.notice.file = "tests/test_x.py";
+		t->event.u.notice.line = 12;
+		t->event.u.notice.source = "warn(\"old\")";
+		t->event.u.notice.test = i ? "tests/test_x.py::test_a" : NULL;
+		tell_notice(t, "warning", "old\nnews");
+	}
 	tell_notice(t, "error", "it needs more");
 	t->event.host = "build1";
 	t->event.worker = "gw3";

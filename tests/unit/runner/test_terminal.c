@@ -134,8 +134,11 @@ static void whole_run(struct plain *plain)
 	"\n"
 #define LISTS                                                                                      \
 	"═══════════════════════════════ warnings summary ═══════════════════════════════\n"       \
-	"tests/test_x.py:12: DeprecationWarning: old\n"                                            \
+	"tests/test_x.py:12\n"                                                                     \
+	"tests/test_x.py::test_a\n"                                                                \
+	"  tests/test_x.py:12: DeprecationWarning: old\n"                                          \
 	"  news\n"                                                                                 \
+	"    warn(\"old\")\n"                                                                      \
 	"\n"                                                                                       \
 	"═════════════════════════════ passed after retries ═════════════════════════════\n"       \
 	"unit: tests/test_x.py::test_f (attempt 2)\n"                                              \
@@ -147,7 +150,7 @@ static void whole_run(struct plain *plain)
 	"\n"                                                                                       \
 	"job later: skipped: it needs 'build', which did not pass\n"                               \
 	"\n"                                                                                       \
-	"═ 2 failed, 3 passed, 1 skipped, 1 not collected, 1 retried, 1 warning in 4.21s ═\n"
+	"═ 2 failed, 3 passed, 1 skipped, 1 not collected, 1 retried, 2 warnings in 4.21s ═\n"
 /* clang-format on */
 
 static const char *const golden[] = {
