@@ -33,9 +33,10 @@ struct act_worker {
 	char id[32];
 	struct ff_gateway *gateway;
 	struct ff_channel *channel;
-	struct ff_output said; /* on its stderr */
-	bool finished;	       /* it has said its last */
-	bool ended;	       /* WORKER_ENDED was put */
+	struct ff_output said;	 /* on its stderr */
+	struct ff_output lately; /* the same since the running unit began */
+	bool finished;		 /* it has said its last */
+	bool ended;		 /* WORKER_ENDED was put */
 };
 
 struct act_execution {
@@ -114,6 +115,8 @@ void ff_act_probe_host(struct ff_act *act, const struct ff_order *order);
 void ff_act_open_worker(struct ff_act *act, const struct ff_order *order);
 void ff_act_worker_order(struct ff_act *act, const struct ff_order *order);
 void ff_act_worker_free(struct ff_act *act, struct act_worker *worker);
+/* A unit begins on it. */
+void ff_act_worker_begins(struct act_worker *worker);
 /* Its session has said its last: it may take its time to end. */
 void ff_act_worker_finished(struct act_worker *worker);
 

@@ -116,9 +116,12 @@ static void on_problem(void *ctx, const char *nodeid, const char *message, const
 
 static void on_unit_started(void *ctx, uint32_t index)
 {
+	const struct act_speaker *speaker = ctx;
 	struct ff_input *input = said_by(ctx, FF_INPUT_UNIT_STARTED);
 
 	input->unit = index;
+	if (speaker->session)
+		ff_act_worker_begins(speaker->session);
 	put(ctx, input);
 }
 

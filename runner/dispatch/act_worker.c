@@ -5,7 +5,10 @@
 #include "base/alloc.h"
 #include "dispatch/act_private.h"
 
-enum { SESSION_ITEM_MAX = 512 << 20 };
+enum {
+	SESSION_ITEM_MAX = 512 << 20,
+	LATELY_MAX = 16 << 10, /* bytes from the front; there is a tail, too */
+};
 
 static struct ff_input *about(const struct act_worker *worker, enum ff_input_kind kind)
 {
@@ -48,6 +51,8 @@ static void on_stderr(struct ff_gateway *gateway, const char *line, void *ctx)
 	size_t len = strlen(line), told;
 
 	(void)gateway;
+	ff_output_add(&worker->lately, line, len);
+	ff_output_add(&worker->lately, "\n", 1);
 	told = ff_output_add(&worker->said, line, len);
 	told += ff_output_add(&worker->said, "\n", 1);
 	if (told == len + 1)
@@ -71,6 +76,14 @@ static void put_rest_of_stderr(struct act_worker *worker)
 	ff_output_init(&worker->said, FF_OUTPUT_TAIL);
 }
 
+void ff_act_worker_begins(struct act_worker *worker)
+{
+	if (worker->lately.total == 0)
+		return;
+	ff_output_release(&worker->lately);
+	ff_output_init(&worker->lately, LATELY_MAX);
+}
+
 void ff_act_worker_finished(struct act_worker *worker)
 {
 	put_rest_of_stderr(worker);
@@ -78,6 +91,20 @@ void ff_act_worker_finished(struct act_worker *worker)
 }
 
 /* --- its end --- */
+
+/* What a crash writes has its cause in front, as faulthandler does it. */
+static const char *said_lately(struct act_worker *worker, struct ff_input *input)
+{
+	struct ff_buf text = FF_BUF_INIT;
+	const char *copy = NULL;
+
+	if (worker->lately.total == 0)
+		return ff_input_text(input, ff_gateway_stderr(worker->gateway));
+	if (!ff_output_text(&worker->lately, &text))
+		copy = ff_input_text(input, ff_buf_str(&text));
+	ff_buf_release(&text);
+	return copy;
+}
 
 static void put_ended(struct act_worker *worker, const char *error, int code, bool failed_open)
 {
@@ -93,7 +120,7 @@ static void put_ended(struct act_worker *worker, const char *error, int code, bo
 	input->u.ended.host_lost = host_lost(worker);
 	input->u.ended.failed_open = failed_open;
 	if (worker->gateway) {
-		input->u.ended.said = ff_input_text(input, ff_gateway_stderr(worker->gateway));
+		input->u.ended.said = said_lately(worker, input);
 		input->u.ended.wait.known =
 			ff_gateway_wait_status(worker->gateway, &input->u.ended.wait.status);
 	}
@@ -106,6 +133,7 @@ void ff_act_worker_free(struct ff_act *act, struct act_worker *worker)
 	ff_map_del_u32(&act->workers, worker->number + 1);
 	ff_list_del(&worker->node);
 	ff_output_release(&worker->said);
+	ff_output_release(&worker->lately);
 	ff_free(worker);
 }
 
@@ -184,6 +212,7 @@ void ff_act_open_worker(struct ff_act *act, const struct ff_order *order)
 	worker->tries = host->tries;
 	snprintf(worker->id, sizeof(worker->id), "%s", order->name);
 	ff_output_init(&worker->said, (size_t)act->config->settings.output_cap_bytes);
+	ff_output_init(&worker->lately, LATELY_MAX);
 	ff_list_add_tail(&act->all_workers, &worker->node);
 	ff_map_set_u32(&act->workers, worker->number + 1, worker);
 	if (!ff_act_host_open(host)) {

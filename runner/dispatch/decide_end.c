@@ -68,12 +68,16 @@ void ff_run_session_report(struct ff_engine *e, struct session *session, const c
 			   const struct ff_input *input)
 {
 	struct unit_at at = ff_run_session_unit(session, ff_run_session_record(e, session)->unit);
+	static const char quoted[] = "; stderr:";
 	const char *said = input ? input->u.ended.said : NULL;
 	struct ff_result result = {.outcome = session->timed_out     ? FF_OUTCOME_TIMEOUT
 					      : ff_engine_killing(e) ? FF_OUTCOME_LOST
 								     : FF_OUTCOME_CRASHED,
 				   .duration_us = e->now.mono_us - session->started_us};
 
+	/* What it wrote is told below, and more of it. */
+	if (said && *said && strstr(reason, quoted))
+		reason = ff_engine_text(e, "%.*s", (int)(strstr(reason, quoted) - reason), reason);
 	result.message = words_of(e, session, reason);
 	result.longrepr = ff_engine_text(e, "%s%s%s", result.message,
 					 said && *said ? "\nits last output on stderr:\n" : "",

@@ -1,6 +1,10 @@
 # The connection: frames in and out, credit, heartbeats, executions, the end.
 
 
+os_read, os_write, os_writev = os.read, os.write, getattr(os, "writev", None)  # a test may replace them
+EBADF = 9
+
+
 class Gateway:
     """The connection to the other side."""
 
@@ -118,22 +122,32 @@ class Gateway:
         self._sent_at = monotonic()
 
     def _write_all(self, data, more=b""):
-        if more and not hasattr(os, "writev"):
+        if more and not os_writev:
             data, more = data + more, b""
         size = len(data) + len(more)
         done = 0
         while done < size:
             try:
                 if more:
-                    done = os.writev(self._wfd, (data, more))
+                    done = os_writev(self._wfd, (data, more))
                     if 0 < done < size:
                         data, more = data + more, b""
                 else:
-                    done += os.write(self._wfd, memoryview(data)[done:] if done else data)
+                    done += os_write(self._wfd, memoryview(data)[done:] if done else data)
             except BlockingIOError:
                 import select
 
                 select.select([], [self._wfd], [])
+            except OSError as exc:
+                self._look_for_tear(exc)
+                raise
+
+    def _look_for_tear(self, exc):
+        """Who closes all descriptors, as daemons do, takes ours along: a process that can neither hear
+        nor speak is of no use to anybody."""
+        if exc.errno == EBADF and self._sock is None and not self._finished and not self._forked:
+            complain("something in this process has closed the connection")
+            os._exit(1)
 
     def _send(self, code, id=0, data=b""):
         try:
@@ -239,7 +253,7 @@ class Gateway:
     def _read(self, size):
         while 1:
             try:
-                data = os.read(self._rfd, size)
+                data = os_read(self._rfd, size)
             except BlockingIOError:
                 import select
 
@@ -413,8 +427,10 @@ class Gateway:
                         self._flush_late()
                     else:
                         self._sent_at = now
-            except (OSError, ValueError):
+            except ValueError:
                 return
+            except OSError as exc:
+                return self._look_for_tear(exc)
 
     # executing
 
