@@ -54,7 +54,7 @@ struct ff_payload_settings {
 
 /* Something to be told beside results. */
 struct ff_payload_notice {
-	const char *level; /* "note", "warning", "error" */
+	const char *level; /* "note", "warning", "error", "property": name=value, for reports */
 	const char *text;
 	/* Of a warning: its kind (NULL: it is none), the place that is warned of with the line
 	 * there, the unit that was running when it came. All but the kind may be NULL or 0. */

@@ -4,7 +4,7 @@
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
 #           ("collected", {digest, count, deselected, errors, collectonly, rootdir, cache, suffixed,
-#                          plugins, header, python, executable, implementation, pytest, platform,
+#                          junit_family, plugins, header, python, executable, implementation, pytest, platform,
 #                          pid, spread})
 #             cache: where pytest keeps it, from the working directory, or None; suffixed: None, or
 #             "yes": ids have something behind them that is not pytest's
@@ -22,6 +22,7 @@
 #           ("said", index, 1 or 2, line)      with -s: index printed it
 #           ("want", index)      index ran; its teardown waits to hear what comes next
 #           ("collect_report", {nodeid, outcome, longrepr, message}) · ("warning", {…})
+#           ("property", name, value)    of the suite in JUnit's report, texts
 #           ("internal_error", text) · ("usage_error", text)
 #           ("trouble", text)    the traceback of a hook that failed at the end
 #           ("finished", {exitstatus, bad, stop, told, workeroutput, duration}) always last
@@ -309,6 +310,7 @@ class Worker:
             "pid": str(os.getpid()),
             "cache": cache_place(config, self.here),
             "suffixed": "yes" if self.each or config.option.loadgroup else None,
+            "junit_family": family_of(config),
             "plugins": self.plugins(),
             "header": self.header(),
             "spread": self.settings,
@@ -344,6 +346,7 @@ class Worker:
 
     def pytest_configure(self, config):
         share_temporary(config, config.workerinput["workerid"], self.run)
+        take_properties(config, self.send)
 
     def pytest_sessionstart(self, session):
         self.session = session

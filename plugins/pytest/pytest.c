@@ -14,7 +14,7 @@
 
 enum {
 	ARGUMENTS = 10,	      /* entries of kwargs */
-	FACTS = 8,	      /* that a session tells of itself */
+	FACTS = 9,	      /* that a session tells of itself */
 	HEADER_MAX = 200,     /* lines of a session's header */
 	NOTES_MAX = 100,      /* lines about its settings */
 	UNITS_MAX = 10000000, /* tests of a session */
@@ -223,7 +223,7 @@ static size_t read_facts(const struct ff_value *dict, struct ff_fact facts[FACTS
 {
 	static const char *const keys[FACTS] = {"python", "executable", "implementation",
 						"pytest", "platform",	"pid",
-						"cache",  "suffixed"};
+						"cache",  "suffixed",	"junit_family"};
 	size_t len = 0;
 
 	for (size_t i = 0; i < FACTS; i++) {
@@ -478,6 +478,20 @@ static int on_trouble(const struct incoming *in)
 	return 0;
 }
 
+/* record_testsuite_property's. */
+static int on_property(const struct incoming *in)
+{
+	const struct ff_value *name = ff_at(in->item, 1), *value = ff_at(in->item, 2);
+	char *text;
+
+	if (!name || name->kind != FF_STR || !value || value->kind != FF_STR)
+		return bad_item(in, "a property that is no pair of texts");
+	text = ff_xasprintf("%s=%s", name->text, value->text);
+	in->sink->notice(in->ctx, &(struct ff_payload_notice){.level = "property", .text = text});
+	ff_free(text);
+	return 0;
+}
+
 /* Whether pytest's exit status is one that units, or their number, account for. */
 static bool is_plain_status(int64_t status)
 {
@@ -562,6 +576,7 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		{"warning", on_warning},   {"collect_report", on_collect_report},
 		{"usage_error", on_error}, {"internal_error", on_error},
 		{"trouble", on_trouble},   {"finished", on_finished},
+		{"property", on_property},
 	};
 	const struct incoming in = {.item = item, .sink = sink, .ctx = ctx, .err = err};
 	const struct ff_value *word = ff_at(item, 0);

@@ -72,6 +72,47 @@ def cache_place(config, here):
         return None
 
 
+def family_of(config):
+    """How JUnit's report is to be written: "xunit1" or "xunit2"."""
+    try:
+        family = config.getini("junit_family")
+    except (KeyError, ValueError):
+        return None
+    return "xunit1" if family in ("legacy", "xunit1") else "xunit2"
+
+
+class SuiteProperties:
+    """Stands for pytest's plugin that writes JUnit's report, which workers don't have."""
+
+    family = "xunit1"  # fixtures warn of others
+
+    def __init__(self, send):
+        self.send = send
+
+    def add_global_property(self, name, value):
+        self.send("property", clean(name), clean(value))
+
+    def node_reporter(self, *args, **kwargs):
+        return self
+
+    def add_attribute(self, name, value):
+        """Of record_xml_attribute, which is for one writer's eyes."""
+
+
+def take_properties(config, send):
+    """Lets record_testsuite_property reach the report."""
+    try:
+        from _pytest.junitxml import xml_key
+
+        stash = getattr(config, "stash", None) or config._store
+        if stash.get(xml_key, None) is None:
+            stand_in = SuiteProperties(send)
+            config.pluginmanager.register(stand_in, "farflung-properties")
+            stash[xml_key] = stand_in
+    except Exception:
+        pass  # another pytest has it elsewhere, or -p no:junitxml
+
+
 class Quiet:
     """A log for schedulers."""
 

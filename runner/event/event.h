@@ -328,9 +328,9 @@ struct ff_event {
 		} front_finished;
 		struct {
 			/* "note", "warning", "error", "stderr" (a worker's line), "list" (a test,
-			 * with --collect-only) */
+			 * with --collect-only), "property" ("name=value", for reports) */
 			const char *level;
-			const char *text;	     /* may have several lines */
+			const char *text; /* may have several lines */
 			/* pytest warnings: the line there, and the test that gave it, or NULL */
 			const char *category, *file, *source, *test;
 			int line;

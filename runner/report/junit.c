@@ -1,7 +1,7 @@
-/* JUnit XML in the form pytest writes ("xunit2"): a suite per job, classname and name from the node
- * id; attempts before the last as flakyFailure or rerunFailure, as Maven Surefire has them. Test
- * cases go to a spool as units finish; at the end they are put together suite by suite, behind
- * totals that are known only then. */
+/* JUnit XML in the form pytest writes ("xunit2", or what junit_family says): a suite per job,
+ * classname and name from the node id; attempts before the last as flakyFailure or rerunFailure, as
+ * Maven Surefire has them. Test cases go to a spool as units finish; at the end they are put
+ * together suite by suite, behind totals that are known only then. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,11 +10,10 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "report/file.h"
+#include "report/junit_case.h"
 #include "report/reporter.h"
 #include "report/spool.h"
 #include "report/xml.h"
-
-enum { TEXT_PIECE = 4 << 10 }; /* of a long text, escaped at once */
 
 /* An attempt that was not the last, without its element's name: whether the unit is flaky or
  * failing shows at its last attempt. */
@@ -30,6 +29,9 @@ struct suite {
 	struct ff_spool_piece *pieces; /* adjoining test cases are one */
 	size_t pieces_len, pieces_cap;
 	struct ff_map attempts; /* index of a unit -> struct attempt, the first of a list */
+	struct ff_map hosts;	/* that units ran on */
+	struct ff_buf properties;
+	bool places; /* test cases have file and line, as in "xunit1" */
 	uint32_t tests, failures, errors, skipped;
 	bool listed;   /* its units were to be named, not run */
 	bool namesake; /* a bad unit has the job's name: nothing more is to be said under it */
@@ -103,32 +105,23 @@ static void suite_piece_end(struct junit *junit, struct suite *suite)
 	suite_add(suite, &piece);
 }
 
-/* A long text goes on to the spool while it is escaped. */
-static void add_text(struct junit *junit, const char *text, size_t len)
-{
-	while (len > 0) {
-		size_t n = len < TEXT_PIECE ? len : TEXT_PIECE;
-
-		/* Not within a character, which is four bytes at most. */
-		for (int i = 0; i < 3 && n < len && ((unsigned char)text[n] & 0xc0) == 0x80; i++)
-			n--;
-		ff_xml_text(&junit->spool.text, text, n, false);
-		ff_spool_flush(&junit->spool);
-		text += n;
-		len -= n;
-	}
-}
-
 /* --- test cases --- */
 
 static void case_begin(struct junit *junit, struct suite *suite, const char *unit,
-		       int64_t duration_us)
+		       const struct ff_result *result, int64_t duration_us)
 {
 	struct ff_buf *out = &junit->spool.text;
+	char line[16];
 
 	suite->tests++;
 	ff_buf_addstr(out, "<testcase");
 	ff_xml_names(out, junit->prefix, unit ? unit : "");
+	if (suite->places && result && result->file) {
+		ff_xml_attribute(out, "file", result->file);
+		snprintf(line, sizeof(line), "%d", result->line - 1); /* from 0, as pytest's */
+		if (result->line > 0)
+			ff_xml_attribute(out, "line", line);
+	}
 	ff_buf_addf(out, " time=\"%.3f\">", (double)duration_us / 1e6);
 }
 
@@ -149,116 +142,35 @@ static void case_end(struct junit *junit, struct suite *suite)
 	suite_piece_end(junit, suite);
 }
 
-/* What follows the element's name up to the name in its end tag. */
-static void add_problem_body(struct junit *junit, const char *type, const char *message,
-			     const char *text)
-{
-	struct ff_buf *out = &junit->spool.text;
-
-	if (type)
-		ff_xml_attribute(out, "type", type);
-	ff_xml_attribute(out, "message", message);
-	ff_buf_addch(out, '>');
-	if (text)
-		add_text(junit, text, strlen(text));
-	ff_buf_addstr(out, "</");
-}
-
-static void add_problem(struct junit *junit, const char *element, const char *type,
-			const char *message, const char *text)
-{
-	ff_buf_addf(&junit->spool.text, "<%s", element);
-	add_problem_body(junit, type, message, text);
-	ff_buf_addf(&junit->spool.text, "%s>", element);
-}
-
 static void add_outcome(struct junit *junit, struct suite *suite, const struct ff_result *result)
 {
 	switch (result->outcome) {
 	case FF_OUTCOME_FAILED:
 		suite->failures++;
-		add_problem(junit, "failure", NULL, result->message, result->longrepr);
+		ff_junit_problem(&junit->spool, "failure", NULL, result->message, result->longrepr);
 		break;
 	case FF_OUTCOME_ERROR:
 	case FF_OUTCOME_CRASHED:
 	case FF_OUTCOME_TIMEOUT:
 	case FF_OUTCOME_LOST:
 		suite->errors++;
-		add_problem(junit, "error",
-			    result->outcome == FF_OUTCOME_ERROR ? NULL
-								: ff_outcome_word(result->outcome),
-			    result->message, result->longrepr);
+		ff_junit_problem(&junit->spool, "error",
+				 result->outcome == FF_OUTCOME_ERROR
+					 ? NULL
+					 : ff_outcome_word(result->outcome),
+				 result->message, result->longrepr);
 		break;
 	case FF_OUTCOME_SKIPPED:
 	case FF_OUTCOME_XFAILED:
 		suite->skipped++;
-		add_problem(junit, "skipped",
-			    result->outcome == FF_OUTCOME_SKIPPED ? "pytest.skip" : "pytest.xfail",
-			    result->message, result->longrepr);
+		ff_junit_problem(&junit->spool, "skipped",
+				 result->outcome == FF_OUTCOME_SKIPPED ? "pytest.skip"
+								       : "pytest.xfail",
+				 result->message, result->longrepr);
 		break;
 	default:
 		break;
 	}
-}
-
-static bool is_stderr(const struct ff_section *section)
-{
-	return section->title && strstr(section->title, "stderr");
-}
-
-/* Captured text goes to system-out or system-err, as its title says. */
-static void add_captured(struct junit *junit, const struct ff_result *result, bool err)
-{
-	const char *element = err ? "system-err" : "system-out";
-	struct ff_buf *out = &junit->spool.text;
-	bool any = false, line_ended = true;
-
-	for (size_t i = 0; i < result->sections_len; i++) {
-		const struct ff_section *section = &result->sections[i];
-		const char *title = section->title ? section->title : "output";
-
-		if (is_stderr(section) != err || !section->text)
-			continue;
-		if (!any)
-			ff_buf_addf(out, "<%s>", element);
-		else if (!line_ended)
-			ff_buf_addch(out, '\n');
-		any = true;
-		if (strchr(title, ' ')) {
-			ff_buf_addstr(out, "--- ");
-			ff_xml_text(out, title, strlen(title), false);
-			ff_buf_addstr(out, " ---\n");
-		}
-		add_text(junit, section->text, section->len);
-		line_ended = section->len > 0 && section->text[section->len - 1] == '\n';
-	}
-	if (any)
-		ff_buf_addf(out, "</%s>", element);
-}
-
-static void add_property(struct ff_buf *out, const char *name, const char *value)
-{
-	ff_buf_addstr(out, "<property");
-	ff_xml_attribute(out, "name", name);
-	ff_xml_attribute(out, "value", value);
-	ff_buf_addstr(out, "/>");
-}
-
-static void add_properties(struct junit *junit, const struct ff_event *event)
-{
-	const struct ff_result *result = event->u.unit_finished.result;
-	struct ff_buf *out = &junit->spool.text;
-
-	if (!event->host && !event->worker && result->properties_len == 0)
-		return;
-	ff_buf_addstr(out, "<properties>");
-	for (size_t i = 0; i < result->properties_len; i++)
-		add_property(out, result->properties[i].name, result->properties[i].value);
-	if (event->host)
-		add_property(out, "farflung.host", event->host);
-	if (event->worker)
-		add_property(out, "farflung.worker", event->worker);
-	ff_buf_addstr(out, "</properties>");
 }
 
 /* --- attempts --- */
@@ -269,8 +181,8 @@ static void keep_attempt(struct junit *junit, struct suite *suite, const struct 
 	struct attempt *attempt = ff_xcalloc(1, sizeof(*attempt));
 	struct attempt *last = ff_map_get_u32(&suite->attempts, event->index);
 
-	add_problem_body(junit, ff_outcome_word(result->outcome), result->message,
-			 result->longrepr);
+	ff_junit_problem_body(&junit->spool, ff_outcome_word(result->outcome), result->message,
+			      result->longrepr);
 	attempt->body = piece_end(junit);
 	while (last && last->next)
 		last = last->next;
@@ -304,6 +216,48 @@ static bool is_namesake(const struct suite *suite, const struct ff_event *event)
 	return event->unit && strcmp(event->unit, suite->name) == 0;
 }
 
+static void keep_host(struct suite *suite, const char *host)
+{
+	if (!host || ff_map_get(&suite->hosts, host))
+		return;
+	ff_map_set(&suite->hosts, host, suite);
+	ff_junit_property(&suite->properties, "farflung.host", host);
+}
+
+static void add_case(struct junit *junit, struct suite *suite, const struct ff_event *event,
+		     const struct ff_result *result)
+{
+	case_begin(junit, suite, event->unit, result, result->duration_us);
+	ff_junit_properties(&junit->spool, result);
+	add_outcome(junit, suite, result);
+	add_attempts(junit, suite, event->index, !ff_outcome_bad(result->outcome));
+	ff_junit_captured(&junit->spool, result, false);
+	ff_junit_captured(&junit->spool, result, true);
+	case_end(junit, suite);
+}
+
+/* A test that fails and can't be torn down either has a test case for each, as pytest's. */
+static bool fails_twice(const struct ff_result *result)
+{
+	const struct ff_phase *last = result->phases + result->phases_len - 1;
+
+	return result->outcome == FF_OUTCOME_FAILED && result->phases_len > 1 &&
+	       last->outcome == FF_OUTCOME_ERROR && strcmp(last->when, "teardown") == 0;
+}
+
+static void add_first(struct junit *junit, struct suite *suite, const struct ff_event *event)
+{
+	struct ff_result result = *event->u.unit_finished.result;
+	struct ff_buf text = FF_BUF_INIT;
+
+	for (size_t i = 0; i + 1 < result.phases_len; i++)
+		if (result.phases[i].longrepr)
+			ff_buf_addf(&text, "%s%s", text.len ? "\n" : "", result.phases[i].longrepr);
+	result.longrepr = ff_buf_str(&text);
+	add_case(junit, suite, event, &result);
+	ff_buf_release(&text);
+}
+
 static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 {
 	struct suite *suite = suite_of(junit, event->job);
@@ -316,13 +270,20 @@ static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 		return;
 	}
 	suite->namesake |= ff_outcome_bad(result->outcome) && is_namesake(suite, event);
-	case_begin(junit, suite, event->unit, result->duration_us);
-	add_properties(junit, event);
-	add_outcome(junit, suite, result);
-	add_attempts(junit, suite, event->index, !ff_outcome_bad(result->outcome));
-	add_captured(junit, result, false);
-	add_captured(junit, result, true);
-	case_end(junit, suite);
+	keep_host(suite, event->host);
+	if (fails_twice(result)) {
+		add_first(junit, suite, event);
+		add_case(junit, suite, event,
+			 &(struct ff_result){
+				 .outcome = FF_OUTCOME_ERROR,
+				 .message = result->phases[result->phases_len - 1].message,
+				 .longrepr = result->phases[result->phases_len - 1].longrepr,
+				 .file = result->file,
+				 .line = result->line,
+			 });
+		return;
+	}
+	add_case(junit, suite, event, result);
 }
 
 static void on_collect_problem(struct junit *junit, const struct ff_event *event)
@@ -333,10 +294,10 @@ static void on_collect_problem(struct junit *junit, const struct ff_event *event
 
 	suite->errors += !skipped;
 	suite->skipped += skipped;
-	case_begin(junit, suite, event->u.collect_problem.nodeid, 0);
-	add_problem(junit, skipped ? "skipped" : "error", NULL,
-		    skipped ? "collection skipped" : "collection failure",
-		    longrepr ? longrepr : event->u.collect_problem.message);
+	case_begin(junit, suite, event->u.collect_problem.nodeid, NULL, 0);
+	ff_junit_problem(&junit->spool, skipped ? "skipped" : "error", NULL,
+			 skipped ? "collection skipped" : "collection failure",
+			 longrepr ? longrepr : event->u.collect_problem.message);
 	case_end(junit, suite);
 }
 
@@ -356,6 +317,19 @@ static void on_notice(struct junit *junit, const struct ff_event *event)
 		keep_text(&suite_of(junit, event->job)->error, event->u.notice.text);
 	else if (strcmp(level, "list") == 0)
 		suite_of(junit, event->job)->listed = true;
+	else if (strcmp(level, "property") == 0)
+		ff_junit_property_text(&suite_of(junit, event->job)->properties,
+				       event->u.notice.text);
+}
+
+static void on_worker_started(struct junit *junit, const struct ff_event *event)
+{
+	for (size_t i = 0; event->job && i < event->u.worker_started.facts_len; i++) {
+		const struct ff_fact *fact = &event->u.worker_started.facts[i];
+
+		if (strcmp(fact->key, "junit_family") == 0)
+			suite_of(junit, event->job)->places = strcmp(fact->value, "xunit2") != 0;
+	}
 }
 
 /* Why a job did not come to its end: in words, where no other test case gives them. */
@@ -388,13 +362,14 @@ static void on_not_run(struct junit *junit, const struct ff_event *event)
 	suite->errors += !skipped;
 	suite->namesake |= !skipped && is_namesake(suite, event);
 	if (count == 1 && event->unit) {
-		case_begin(junit, suite, event->unit, 0);
+		case_begin(junit, suite, event->unit, NULL, 0);
 	} else {
 		snprintf(text, sizeof(text), "%u unit%s not run", count, count == 1 ? "" : "s");
 		case_begin_job(junit, suite, text);
 	}
 	line = ff_xasprintf("not run%s%.*s", *why ? ": " : "", (int)strcspn(why, "\n"), why);
-	add_problem(junit, skipped ? "skipped" : "error", skipped ? NULL : "not-run", line, NULL);
+	ff_junit_problem(&junit->spool, skipped ? "skipped" : "error", skipped ? NULL : "not-run",
+			 line, NULL);
 	ff_free(line);
 	for (uint32_t i = 0; i < count && suite->attempts.len > 0; i++)
 		add_attempts(junit, suite, event->index + i, false);
@@ -435,8 +410,8 @@ static void on_job_finished(struct junit *junit, const struct ff_event *event)
 			      : ff_job_result_word(event->u.job_finished.result);
 	line = ff_xstrndup(reason, strcspn(reason, "\n"));
 	case_begin_job(junit, suite, suite->name);
-	add_problem(junit, skipped ? "skipped" : "error", *why ? why : NULL, line,
-		    strchr(reason, '\n') || !skipped ? reason : NULL);
+	ff_junit_problem(&junit->spool, skipped ? "skipped" : "error", *why ? why : NULL, line,
+			 strchr(reason, '\n') || !skipped ? reason : NULL);
 	case_end(junit, suite);
 	ff_free(line);
 }
@@ -451,6 +426,9 @@ static void junit_event(struct ff_reporter *reporter, const struct ff_event *eve
 		break;
 	case FF_EVENT_JOB_STARTED:
 		suite_of(junit, event->job)->started_us = event->time_us;
+		break;
+	case FF_EVENT_WORKER_STARTED:
+		on_worker_started(junit, event);
 		break;
 	case FF_EVENT_UNIT_FINISHED:
 		on_unit_finished(junit, event);
@@ -501,6 +479,11 @@ static void add_suite_head(struct ff_buf *out, const struct suite *suite, const 
 	}
 	ff_xml_attribute(out, "hostname", host);
 	ff_buf_addch(out, '>');
+	if (suite->properties.len == 0)
+		return;
+	ff_buf_addstr(out, "<properties>");
+	ff_buf_add(out, ff_buf_data(&suite->properties), suite->properties.len);
+	ff_buf_addstr(out, "</properties>");
 }
 
 static int write_suites(const struct junit *junit, FILE *out)
@@ -548,6 +531,8 @@ static void suite_free(struct suite *suite)
 		}
 	}
 	ff_map_release(&suite->attempts);
+	ff_map_release(&suite->hosts);
+	ff_buf_release(&suite->properties);
 	ff_free(suite->pieces);
 	ff_free(suite->name);
 	ff_free(suite->error);

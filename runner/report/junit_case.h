@@ -1,0 +1,21 @@
+/* What is inside a test case of a JUnit report: each appends to the spool. */
+#ifndef FF_REPORT_JUNIT_CASE_H
+#define FF_REPORT_JUNIT_CASE_H
+
+#include "event/event.h"
+#include "report/spool.h"
+
+/* "<ELEMENT type=… message=…>text</ELEMENT>"; `type` and `text` may be NULL. */
+void ff_junit_problem(struct ff_spool *spool, const char *element, const char *type,
+		      const char *message, const char *text);
+/* What follows the element's name, up to the name in its end tag. */
+void ff_junit_problem_body(struct ff_spool *spool, const char *type, const char *message,
+			   const char *text);
+/* system-out, or with `err` system-err: captured text goes where its title says. */
+void ff_junit_captured(struct ff_spool *spool, const struct ff_result *result, bool err);
+void ff_junit_property(struct ff_buf *out, const char *name, const char *value);
+/* The same of "name=value". */
+void ff_junit_property_text(struct ff_buf *out, const char *text);
+void ff_junit_properties(struct ff_spool *spool, const struct ff_result *result);
+
+#endif
