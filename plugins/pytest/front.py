@@ -13,7 +13,7 @@
 #           ("stop", text)               why the run stops early
 #           ("end", interrupted, text)   all is told
 # Sent:     ("ready", {rootdir, wants_starts, header})
-#           ("to", id, {workerinput, basetemp, ids, starts})   what that worker waits for
+#           ("to", id, {workerinput, basetemp, ids, starts, color})   what that worker waits for
 #           ("again", nodeid)            a plugin wants a crashed test to be run again
 #           ("settled", nodeid)          that crash is dealt with; no again comes for it any more
 #           ("stop", text)               a plugin wants the run to stop
@@ -277,6 +277,7 @@ class Front:
             "basetemp": basetemp,
             "ids": self.wants_ids,
             "starts": self.wants_starts,
+            "color": self.config.option.color,
         })  # fmt: skip
 
     def on_from(self, id, value):

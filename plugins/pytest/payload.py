@@ -32,15 +32,19 @@
 #           ("need", [reason, …], about)   before all else: a front is needed, and waited for
 #           ("without", [reason, …])       never: what has no effect then
 #           ("front", value)     for the front (front.py), as relay.py says; so is done's last field
-# Received: ("front", value)     the front's answer to need: {workerinput, basetemp, ids, starts}
+# Received: ("front", value)     the front's answer to need: {workerinput, basetemp, ids, starts, color}
 #           ("list",) · ("run", [index, …]) · ("end",)
 #           ("drop", [index, …] or None)  None: all, and only ("end",) may follow; else the next
 #                                one stays if a teardown has already left its fixtures alone
 #           ("idle",)            answer to want: nothing now, tear everything down
 import os
+import re
 import sys
 import time
 from collections import deque
+
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
+
 
 class NextItem:
     """Stands for the item that runs next, which is asked for when something wants to know."""
@@ -227,6 +231,10 @@ class Worker:
             self.live.end()
         try:
             done = done_item(index, item, reports, began, self.output_cap, escaped)
+            if self.relay:  # its copies may have colours
+                for phase in done[5] or ():
+                    for key in ("longrepr", "message"):
+                        phase[key] = phase[key] and COLOURS.sub("", phase[key])
         except Exception as exc:
             done = bare_item(index, began, "the test's reports can't be read: %s" % words_of(exc))
         if self.has_front_field:
@@ -468,6 +476,8 @@ def adapt(config, kw):
     option.numprocesses = option.maxprocesses = None
     option.tx, option.px = [], []
     told = kw["told"] or {}
+    if told.get("color"):
+        option.color = told["color"]
     if told.get("basetemp"):
         option.basetemp = told["basetemp"]
     else:
@@ -485,7 +495,7 @@ def adapt(config, kw):
             cov_master_topdir=os.getcwd(),
             cov_master_rsync_roots=[],
         )
-    manager.register(Silence(), "farflung-silence")
+    manager.register(Silence(bool(told)), "farflung-silence")
     if not manager.hasplugin("xdist"):
         manager.register(stand_in(config.workerinput), "farflung-fixtures")
     return settings

@@ -39,11 +39,15 @@ class Silence:
     """A plugin that lets the terminal reporter, whichever plugin brings it, write to nowhere. It has
     to be there: plugins look for it, and so does pytest to explain an assertion (8.0 to 9.0)."""
 
+    def __init__(self, colours):
+        self.colours = colours  # whoever shows the explanations may have them
+
     def pytest_plugin_registered(self, plugin, manager):
         writer = getattr(plugin, "_tw", None)
         if writer and manager.get_name(plugin) == "terminalreporter":
             writer._file = Nowhere()
-            writer.hasmarkup = False  # FORCE_COLOR would put codes into messages
+            if not self.colours:
+                writer.hasmarkup = False  # FORCE_COLOR would put codes into messages
             writer.write = writer.line = self.write  # some µs of each test: columns, colours
             plugin._showfspath = plugin._show_progress_info = False
             for name in (

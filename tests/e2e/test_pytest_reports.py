@@ -104,3 +104,18 @@ class TestB:
     assert sum(line.endswith("True") for line in ends) >= 1
     if count == 1:
         assert ends == ["<Class TestA> False", "<Class TestB> True"]
+
+
+def test_colours_of_explanations(farflung, python):
+    """As under pytest-xdist: where the front shows them. Files have none."""
+    write(farflung.cwd / "conftest.py", """
+def pytest_assertrepr_compare(config):
+    return ["told", "\\x1b[92mgreen\\x1b[0m" if config.get_terminal_writer().hasmarkup else "plain"]
+""")
+    write(farflung.cwd / "test_c.py", "def test_c(): assert 1 == 2\n")
+    for words, colour in ((["--color=yes", "--front", "always"], True), (["--front", "always"], False),
+                          (["--color=yes", "--front", "never"], False)):
+        done = farflung.run("pytest", "-n", 1, "--python", python, "--junit", "j.xml", *words, code=1)
+        assert ("\x1b[92mgreen\x1b[0m" in done.stdout, "plain" in done.stdout) == (colour, not colour)
+        text = (farflung.cwd / "j.xml").read_text()
+        assert ("green" in text) is colour and "#x1B" not in text
