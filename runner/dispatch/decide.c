@@ -210,8 +210,9 @@ static void counts_text(const struct ff_run_record *run, struct ff_buf *text)
 		if (order[i] == FF_OUTCOME_SKIPPED)
 			n += run->skipped_modules;
 		if (n > 0)
-			ff_buf_addf(text, "%s%u %s", text->len ? ", " : "", n,
-				    ff_outcome_word(order[i]));
+			ff_buf_addf(text, "%s%u %s%s", text->len ? ", " : "", n,
+				    ff_outcome_word(order[i]),
+				    order[i] == FF_OUTCOME_ERROR && n > 1 ? "s" : "");
 	}
 	if (run->counts.retried > 0)
 		ff_buf_addf(text, "%s%u retried", text->len ? ", " : "", run->counts.retried);

@@ -258,6 +258,7 @@ static void on_collected(struct ff_terminal *t, const struct ff_event *event)
 	if (!job || event->u.collected.again)
 		return;
 	job_has(t, job, event->u.collected.count);
+	t->deselected += event->u.collected.deselected;
 	ff_terminal_say_size(t, event, event->u.collected.deselected);
 }
 
@@ -533,6 +534,7 @@ static void terminal_free(struct ff_reporter *reporter)
 	ff_map_release(&t->retried);
 	ff_buf_release(&t->errors);
 	ff_buf_release(&t->failures);
+	ff_buf_release(&t->summary);
 	ff_terminal_free_warnings(t);
 	ff_buf_release(&t->flaky);
 	ff_buf_release(&t->scratch);

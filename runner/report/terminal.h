@@ -128,6 +128,9 @@ struct ff_terminal {
 	int64_t progress_us; /* when the last one was */
 
 	struct ff_buf errors, failures; /* rendered, for the end */
+	struct ff_buf summary;		/* a line for each of them */
+	uint32_t more_errors;		/* of tests that had failed before */
+	uint32_t deselected;
 	uint32_t errors_len, errors_left_out, failures_left_out;
 	uint32_t modules_skipped;
 	struct ff_map warning_map; /* of terminal_warnings.c */

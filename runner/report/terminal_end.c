@@ -7,8 +7,6 @@
 #include "report/terminal.h"
 #include "report/text.h"
 
-enum { RULE_COLUMNS_MAX = 100 };
-
 /* --- texts for the end --- */
 
 static void add_title(const struct ff_terminal *t, struct ff_buf *out, const char *title)
@@ -59,6 +57,31 @@ static void add_text(const struct ff_terminal *t, struct ff_buf *out, const char
 		ff_text_lines(out, text, strlen(text), "", t->setup.colour);
 }
 
+/* A traceback, in pytest's colours where it has none: what went wrong stands out. */
+static void add_traceback(const struct ff_terminal *t, struct ff_buf *out, const char *text)
+{
+	size_t len;
+
+	if (!t->setup.colour || !text || strchr(text, '\033')) {
+		add_text(t, out, text);
+		return;
+	}
+	for (; *text; text += len + (text[len] == '\n')) {
+		const char *style = strncmp(text, "E  ", 3) == 0 ? "31;1"
+				    : *text == '>'		 ? "1"
+								 : NULL;
+
+		len = strcspn(text, "\n");
+		if (style)
+			ff_terminal_paint(t, out, style);
+		ff_text_lines(out, text, len, "", false);
+		if (len == 0)
+			ff_buf_addch(out, '\n');
+		if (style)
+			ff_terminal_unpaint(t, out);
+	}
+}
+
 static void add_message(struct ff_buf *out, const char *text)
 {
 	if (text)
@@ -87,24 +110,98 @@ static bool has_room(const struct ff_terminal *t, size_t size)
 	return t->errors.len + t->failures.len + size <= FF_TERMINAL_FAILURES_MAX;
 }
 
-void ff_terminal_keep_failure(struct ff_terminal *t, const struct ff_event *event)
+/* "FAILED tests/test_x.py::test_a - assert 1 == 2" */
+static void keep_line(struct ff_terminal *t, const struct ff_event *event, const char *label,
+		      const char *unit, const char *message)
 {
-	const struct ff_result *result = event->u.unit_finished.result;
-	struct ff_buf *out = &t->failures;
+	struct ff_buf *out = &t->summary;
 
-	if (!has_room(t, result_size(result))) {
-		t->failures_left_out++;
+	if (out->len > FF_TERMINAL_WARNINGS_MAX || ff_terminal_has_front(t, event))
 		return;
+	ff_terminal_paint(t, out, FF_TERMINAL_RED);
+	ff_buf_addstr(out, label);
+	ff_terminal_unpaint(t, out);
+	ff_buf_addch(out, ' ');
+	ff_terminal_unit(t, out, event->job, unit);
+	ff_buf_addstr(out, message ? " - " : "");
+	ff_terminal_name(t, out, message);
+	ff_buf_addch(out, '\n');
+}
+
+/* The end of a test that failed before, as pytest tells it: an error of its own. */
+static const struct ff_phase *second_error(const struct ff_result *result)
+{
+	const struct ff_phase *last = result->phases + result->phases_len - 1;
+
+	return result->outcome == FF_OUTCOME_FAILED && result->phases_len > 1 &&
+			       last->outcome == FF_OUTCOME_ERROR &&
+			       strcmp(last->when, "teardown") == 0
+		       ? last
+		       : NULL;
+}
+
+/* "ERROR at setup", or the outcome's own word. */
+static const char *label_of(const struct ff_result *result)
+{
+	const char *label = ff_terminal_outcome_label(result->outcome);
+
+	for (size_t i = 0; i < result->phases_len && result->outcome == FF_OUTCOME_ERROR; i++) {
+		if (result->phases[i].outcome != FF_OUTCOME_ERROR)
+			continue;
+		if (strcmp(result->phases[i].when, "setup") == 0)
+			return "ERROR at setup";
+		if (strcmp(result->phases[i].when, "teardown") == 0)
+			return "ERROR at teardown";
 	}
-	add_head(t, out, event, event->unit, ff_terminal_outcome_label(result->outcome));
+	return label;
+}
+
+static void add_failure_head(const struct ff_terminal *t, const struct ff_event *event,
+			     struct ff_buf *out, const char *label)
+{
+	add_head(t, out, event, event->unit, label);
 	if (event->u.unit_finished.attempt > 1)
 		ff_buf_addf(out, ", attempt %u", event->u.unit_finished.attempt);
 	ff_terminal_unpaint(t, out);
 	ff_buf_addch(out, '\n');
+}
+
+/* Both of what went wrong, each below its own head. */
+static void add_both(const struct ff_terminal *t, const struct ff_event *event, struct ff_buf *out,
+		     const struct ff_phase *second)
+{
+	const struct ff_result *result = event->u.unit_finished.result;
+
+	for (const struct ff_phase *phase = result->phases; phase < second; phase++)
+		add_traceback(t, out, phase->longrepr);
+	ff_buf_addch(out, '\n');
+	add_failure_head(t, event, out, "ERROR at teardown");
+	add_traceback(t, out, second->longrepr);
+}
+
+void ff_terminal_keep_failure(struct ff_terminal *t, const struct ff_event *event)
+{
+	const struct ff_result *result = event->u.unit_finished.result;
+	const struct ff_phase *second = second_error(result);
+	struct ff_buf *out = &t->failures;
+
+	keep_line(t, event, ff_terminal_outcome_label(result->outcome), event->unit,
+		  result->message);
+	if (second)
+		keep_line(t, event, "ERROR", event->unit, second->message);
+	t->more_errors += second != NULL;
+	if (!has_room(t, result_size(result))) {
+		t->failures_left_out++;
+		return;
+	}
+	add_failure_head(t, event, out, label_of(result));
 	if (result->message && (!result->longrepr || result->has_status) &&
 	    !(result->longrepr && strstr(result->longrepr, result->message)))
 		add_message(out, result->message);
-	add_text(t, out, result->longrepr);
+	if (second)
+		add_both(t, event, out, second);
+	else
+		add_traceback(t, out, result->longrepr);
 	for (size_t i = 0; i < result->phases_len && !result->longrepr; i++) {
 		if (!result->phases[i].longrepr)
 			continue;
@@ -136,6 +233,7 @@ void ff_terminal_keep_problem(struct ff_terminal *t, const struct ff_event *even
 	if (skipped)
 		return;
 	t->errors_len++;
+	keep_line(t, event, "ERROR", event->u.collect_problem.nodeid, message);
 	out = &t->errors;
 	if (!has_room(t, size_of(longrepr ? longrepr : message))) {
 		t->errors_left_out++;
@@ -145,7 +243,7 @@ void ff_terminal_keep_problem(struct ff_terminal *t, const struct ff_event *even
 	ff_terminal_unpaint(t, out);
 	ff_buf_addch(out, '\n');
 	if (longrepr)
-		add_text(t, out, longrepr);
+		add_traceback(t, out, longrepr);
 	else
 		add_message(out, message);
 	ff_buf_addch(out, '\n');
@@ -169,7 +267,7 @@ static void add_rule(const struct ff_terminal *t, struct ff_buf *out, const char
 	size_t columns = ff_screen_size(&t->screen).columns, room;
 	size_t width = ff_text_width((const char *)ff_buf_data(title), title->len) + 2;
 
-	columns = !t->setup.tty ? 80 : columns < RULE_COLUMNS_MAX ? columns : RULE_COLUMNS_MAX;
+	columns = t->setup.tty ? columns : 80;
 	room = columns > width + 2 ? columns - width : 2;
 	for (int side = 0; side < 2; side++) {
 		ff_terminal_paint(t, out, style);
@@ -242,9 +340,29 @@ static void add_not_run(struct ff_buf *out, const struct ff_terminal_job *job)
 		    (job->total > job->not_run ? job->total : job->not_run) == 1 ? "" : "s");
 }
 
+/* The line of a text told before that says what it comes to. */
+static const char *gist_of(const char *text)
+{
+	const char *mark = strstr(text, ": error: "), *last = text;
+
+	if (mark) {
+		while (mark > text && mark[-1] != '\n')
+			mark--;
+		return mark;
+	}
+	if (strncmp(text, "Traceback", 9) != 0)
+		return text;
+	for (const char *p = text; *p; p++)
+		if (*p == '\n' && p[1])
+			last = p + 1;
+	return last;
+}
+
 static void say_job(struct ff_terminal *t, const struct ff_terminal_job *job)
 {
-	const char *reason = job->reason ? job->reason : ff_reason_word(job->why);
+	const char *whole = job->reason ? job->reason : ff_reason_word(job->why);
+	bool told = ff_map_get(&t->words, whole);
+	const char *reason = told ? gist_of(whole) : whole;
 	size_t first = strcspn(reason, "\n");
 	bool bad = job->result == FF_JOB_ERROR || job->result == FF_JOB_FAILED;
 	struct ff_buf *out = &t->screen.text;
@@ -264,7 +382,7 @@ static void say_job(struct ff_terminal *t, const struct ff_terminal_job *job)
 	ff_buf_addstr(out, job->not_run > 0 ? "; " : "");
 	add_not_run(out, job);
 	ff_buf_addch(out, '\n');
-	if (reason[first])
+	if (reason[first] && !told)
 		ff_text_lines(out, reason + first + 1, strlen(reason + first + 1), "", false);
 }
 
@@ -325,6 +443,23 @@ static void add_count(const struct ff_terminal *t, struct ff_buf *out, uint32_t 
 	ff_terminal_unpaint(t, out);
 }
 
+/* One of each outcome, with the words that pytest has for several. */
+static void add_outcome(const struct ff_terminal *t, struct ff_buf *out, enum ff_outcome outcome,
+			const struct ff_counts *counts)
+{
+	uint32_t count = counts->by_outcome[outcome];
+	bool error = outcome == FF_OUTCOME_ERROR;
+
+	if (outcome == FF_OUTCOME_SKIPPED)
+		count += t->modules_skipped;
+	else if (error)
+		count += t->more_errors;
+	add_count(t, out, count, ff_terminal_outcome_style(outcome),
+		  error && count > 1 ? "errors" : ff_outcome_word(outcome));
+	if (outcome == FF_OUTCOME_SKIPPED)
+		add_count(t, out, t->deselected, FF_TERMINAL_YELLOW, "deselected");
+}
+
 static void say_last_line(struct ff_terminal *t, const struct ff_event *event)
 {
 	static const enum ff_outcome order[] = {
@@ -341,10 +476,7 @@ static void say_last_line(struct ff_terminal *t, const struct ff_event *event)
 			? FF_TERMINAL_GREEN
 			: FF_TERMINAL_YELLOW;
 	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++)
-		add_count(t, &title,
-			  counts->by_outcome[order[i]] +
-				  (order[i] == FF_OUTCOME_SKIPPED ? t->modules_skipped : 0),
-			  ff_terminal_outcome_style(order[i]), ff_outcome_word(order[i]));
+		add_outcome(t, &title, order[i], counts);
 	add_count(t, &title, t->errors_len, FF_TERMINAL_RED, "not collected");
 	add_count(t, &title, count_not_run(t, counts), FF_TERMINAL_YELLOW, "not run");
 	add_count(t, &title, counts->retried, FF_TERMINAL_YELLOW, "retried");
@@ -366,6 +498,11 @@ void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event)
 	say_failures(t, "failures", &t->failures, t->failures_left_out);
 	if (t->setup.verbosity >= 0)
 		say_lists(t);
+	if (t->summary.len > 0) {
+		add_section(t, FF_TERMINAL_BLUE, "short test summary info");
+		ff_buf_add(&t->screen.text, ff_buf_data(&t->summary), t->summary.len);
+		ff_buf_addch(&t->screen.text, '\n');
+	}
 	ff_terminal_say_lost_hosts(t);
 	say_jobs(t);
 	say_last_line(t, event);

@@ -61,7 +61,19 @@ static void add_host(const struct ff_terminal *t, struct ff_buf *out, const stru
 
 void ff_terminal_blame_host(struct ff_terminal *t, const char *name, const char *why)
 {
-	set_text(&ff_terminal_host(t, name)->unusable, why);
+	char **kept = &ff_terminal_host(t, name)->unusable;
+	size_t len;
+
+	set_text(kept, why);
+	/* A traceback was shown as a whole: its last line says what it comes to. */
+	while (*kept && (len = strlen(*kept)) > 0 && (*kept)[len - 1] == '\n')
+		(*kept)[len - 1] = '\0';
+	if (*kept && strncmp(*kept, "Traceback", 9) == 0 && strrchr(*kept, '\n')) {
+		char *last = ff_xstrdup(strrchr(*kept, '\n') + 1);
+
+		ff_free(*kept);
+		*kept = last;
+	}
 }
 
 /* --- hosts --- */

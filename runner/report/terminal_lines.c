@@ -151,6 +151,8 @@ void ff_terminal_say_notice(struct ff_terminal *t, const struct ff_event *event)
 	}
 	if ((output && ff_terminal_has_front(t, event)) || strcmp(level, "property") == 0)
 		return; /* its own text has it; for files */
+	if (error)
+		ff_map_set(&t->words, text, t);
 	if (error && event->host && !event->unit)
 		ff_terminal_blame_host(t, event->host, text);
 	if (t->setup.verbosity < 0 && !error && !output && strcmp(level, "list") != 0)

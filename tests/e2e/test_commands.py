@@ -171,7 +171,7 @@ def test_exit_codes_and_signals(farflung):
     assert os.WEXITSTATUS(result_of(done.events, "three")["status"]) == 3
     assert os.WTERMSIG(result_of(done.events, "segv")["status"]) == signal.SIGSEGV
     assert "killed by signal 11 (SIGSEGV)" in done.stdout
-    assert done.stderr.splitlines()[-1] == "farflung: 2 failed, 2 error, 2 crashed (exit 1)"
+    assert done.stderr.splitlines()[-1] == "farflung: 2 failed, 2 errors, 2 crashed (exit 1)"
 
 
 def test_time_limit_terminates(farflung):

@@ -203,7 +203,7 @@ def test_a_keyboard_interrupt_is_one_tests(farflung, python, workers):
     write(farflung.cwd / "test_k.py", "def test_a(): pass\ndef test_kbi(): raise KeyboardInterrupt\n"
           "def test_b(): pass\ndef test_again(): raise KeyboardInterrupt\ndef test_c(): pass\n")
     done = farflung.run("pytest", "-n", workers, "--python", python, "--junit", "junit.xml", code=1)
-    assert last_line(done.stderr) == "farflung: 2 error, 3 passed (exit 1)"
+    assert last_line(done.stderr) == "farflung: 2 errors, 3 passed (exit 1)"
     got = junit(farflung)
     assert {name: kind for (_, name), (kind, _) in got.items()} == {
         "test_a": "passed", "test_b": "passed", "test_c": "passed", "test_kbi": "error", "test_again": "error"}

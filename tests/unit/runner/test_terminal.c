@@ -144,13 +144,18 @@ static void whole_run(struct plain *plain)
 	"unit: tests/test_x.py::test_f (attempt 2)\n"                                              \
 	"\n"
 #define LAST                                                                                       \
+	"═══════════════════════════ short test summary info ════════════════════════════\n"       \
+	"FAILED build[n=2] - exit status 3\n"                                                      \
+	"ERROR unit: tests/test_bad.py - SyntaxError: invalid\n"                                   \
+	"FAILED unit: tests/test_x.py::test_a - AssertionError: assert 1 == 2\n"                   \
+	"\n"                                                                                       \
 	"hosts: 1 of 3 used\n"                                                                     \
 	"  build1 lost: connection lost\n"                                                         \
 	"  build2 failed: host not reached: no route\n"                                            \
 	"\n"                                                                                       \
 	"job later: skipped: it needs 'build', which did not pass\n"                               \
 	"\n"                                                                                       \
-	"═ 2 failed, 3 passed, 1 skipped, 1 not collected, 1 retried, 2 warnings in 4.21s ═\n"
+	"═ 2 failed, 3 passed, 1 skipped, 2 deselected, 1 not collected, 1 retried, 2 warnings in 4.21s ═\n"
 /* clang-format on */
 
 static const char *const golden[] = {

@@ -1,0 +1,67 @@
+"""What our own reporter says at the end, in pytest's words; and what goes wrong is told once."""
+import re
+import subprocess
+
+from conftest import write
+
+SUITE = """
+import pytest
+@pytest.fixture
+def early(): raise RuntimeError("early")
+@pytest.fixture
+def late():
+    yield
+    raise RuntimeError("late")
+def test_good(): pass
+def test_bad(): assert 1 == 2
+def test_twice(late): assert 0, "called"
+def test_early(early): pass
+def test_early_too(early): pass
+def test_skipped(): pytest.skip("no need")
+@pytest.mark.xfail
+def test_expected(): assert 0
+@pytest.mark.xfail
+def test_unexpected(): pass
+def test_left_out(): pass
+def test_left_out_too(): pass
+"""
+
+
+def ending(text):
+    """(counts in their words, lines of the short summary)"""
+    counts = re.findall(r"(\d+) ([a-z]+)(?=,| in )", re.sub(r"\x1b\[[0-9;]*m", "", text.splitlines()[-1]))
+    lines = [line for line in text.splitlines() if re.match(r"(FAILED|ERROR) \S+::\S+( -|$)", line)]
+    return {word: int(count) for count, word in counts}, sorted(lines)
+
+
+def test_the_end(farflung, python):
+    write(farflung.cwd / "test_e.py", SUITE)
+    words = ["-k", "not left_out"]
+    theirs = subprocess.run([python, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider", *words],
+                            cwd=farflung.cwd, env=farflung.env, capture_output=True, text=True)
+    done = farflung.run("pytest", "-n", 2, "--front", "never", "--python", python, *words, code=1)
+    assert ending(done.stdout) == ending(theirs.stdout)
+    counts, lines = ending(done.stdout)
+    assert counts["errors"] == 3 and counts["deselected"] == 2 and len(lines) == 5
+    assert done.stdout.index("short test summary info") > done.stdout.index("── failures ".replace("──", "══"))
+    for name, words in (("test_twice", "FAILED"), ("test_twice", "ERROR at teardown"), ("test_early", "ERROR at setup")):
+        assert f"test_e.py::{name} ── {words} on popen" in done.stdout
+    coloured = farflung.run("pytest", "-n", 2, "--front", "never", "--python", python, "--color=yes", "-k", "bad", code=1)
+    assert re.search(r"\x1b\[31;1mE +assert 1 == 2\n\x1b\[0m", coloured.stdout)
+    assert "\x1b[1m>   def test_bad(): assert 1 == 2\n" in coloured.stdout
+
+
+def test_an_error_of_all_workers_is_told_once(farflung, python):
+    write(farflung.cwd / "broken_plugin.py", "import nothing_here_at_all\n")
+    write(farflung.cwd / "test_e.py", "def test_e(): pass\n")
+    env = dict(farflung.env, PYTHONPATH=str(farflung.cwd))
+    done = farflung.run("pytest", "-n", 3, "--python", python, "--", "-p", "broken_plugin", env=env)
+    assert done.returncode in (1, 2)
+    assert done.stdout.count("Traceback") == 1 and done.stdout.count("\\n") == 0
+    assert done.stderr.count("\n") == 1 and "No module named 'nothing_here_at_all'" in done.stderr
+    write(farflung.cwd / "conftest.py", "raise ImportError('only here')\n")
+    done = farflung.run("pytest", "-n", 3, "--python", python, code=4)
+    assert done.stdout.count("ImportError: only here") == 1
+    (farflung.cwd / "conftest.py").unlink()
+    done = farflung.run("pytest", "-n", 3, "--python", python, "--", "--bogus", code=4)
+    assert done.stdout.count("usage: ") == 1 and done.stdout.count("unrecognized arguments: --bogus") == 2
