@@ -41,9 +41,17 @@ static bool owes(const struct ff_engine *e, uint32_t job)
 	       (lives(e, job) && (front->unanswered > 0 || front->asked_len > 0 || front->full));
 }
 
-static int64_t patience(const struct ff_engine *e)
+static int64_t patience(const struct ff_engine *e, uint32_t job)
 {
-	return ff_engine_killing(e) ? e->opts.config->settings.grace_us : FRONT_SILENCE_US;
+	const int64_t reports_us = INT64_C(30000000); /* which its plugins write at its end */
+	int64_t limit = ff_job_end_limit(e, job);
+
+	if (ff_engine_killing(e))
+		return e->opts.config->settings.grace_us;
+	if (record_of(e, job)->front.state == FF_FRONTSTATE_FINISHING &&
+	    e->opts.plan->jobs[job].config->timeout_us > 0)
+		return limit > reports_us ? limit : reports_us;
+	return FRONT_SILENCE_US;
 }
 
 /* A sign of life came, or something new is owed. */
@@ -52,7 +60,7 @@ void ff_front_wait_anew(struct ff_engine *e, uint32_t job)
 	struct job_front *front = &e->jobs[job].front;
 
 	if (owes(e, job))
-		ff_engine_due(e, &front->due, e->now.mono_us + patience(e));
+		ff_engine_due(e, &front->due, e->now.mono_us + patience(e, job));
 	else
 		ff_engine_not_due(e, &front->due);
 }
@@ -323,7 +331,7 @@ void ff_front_judge(struct ff_engine *e, uint32_t number, bool bad)
 
 void ff_front_due(struct ff_engine *e, uint32_t job)
 {
-	int64_t limit = patience(e);
+	int64_t limit = patience(e, job);
 
 	/* While we don't read, it can't say anything. */
 	if (e->full) {

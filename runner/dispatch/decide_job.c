@@ -20,6 +20,17 @@ static struct ff_event about(const struct ff_engine *e, uint32_t job, enum ff_ev
 	return (struct ff_event){.kind = kind, .job = record_of(e, job)->name, .job_id = job + 1};
 }
 
+int64_t ff_job_end_limit(const struct ff_engine *e, uint32_t job)
+{
+	enum { TIMES = 3, MIN_SECONDS = 10, UNLIMITED_SECONDS = 60 };
+	int64_t limit = TIMES * plan_of(e, job)->config->timeout_us;
+	int64_t min_us = MIN_SECONDS * INT64_C(1000000);
+
+	if (limit == 0)
+		return UNLIMITED_SECONDS * INT64_C(1000000);
+	return limit > min_us ? limit : min_us;
+}
+
 void ff_job_touch(struct ff_engine *e, uint32_t job)
 {
 	if (ff_list_empty(&e->jobs[job].dirty))
@@ -513,6 +524,18 @@ static void check_idle(struct ff_engine *e, uint32_t number)
 	finish(e, number);
 }
 
+/* Whoever has not collected yet is not needed when all is done. */
+static void dismiss(struct ff_engine *e, uint32_t number)
+{
+	const struct ff_job_record *record = record_of(e, number);
+	struct ff_list *pos;
+
+	if (!record->known || record->units_len == 0 || units_left(record) > 0)
+		return;
+	ff_list_for_each(pos, &e->jobs[number].sessions)
+		ff_run_session_dismiss(e, ff_container_of(pos, struct session, in_job));
+}
+
 static void look_at(struct ff_engine *e, uint32_t number)
 {
 	struct engine_job *job = &e->jobs[number];
@@ -526,6 +549,8 @@ static void look_at(struct ff_engine *e, uint32_t number)
 			start(e, number);
 	} else if (state == FF_JOBSTATE_RUNNING && job->live == 0) {
 		check_idle(e, number);
+	} else if (state == FF_JOBSTATE_RUNNING) {
+		dismiss(e, number);
 	}
 }
 

@@ -80,6 +80,16 @@ static void order(struct ff_engine *e, const struct session *session, enum ff_or
 	order_units(e, session->record, kind, NULL, 0);
 }
 
+/* It is to come to its end, and nothing of it has a limit of its own any more. */
+static void limit_end(struct ff_engine *e, struct session *session)
+{
+	uint32_t job = session->placement.job;
+
+	if (e->opts.plan->jobs[job].config->timeout_us > 0 && session->told_end && session->up &&
+	    !ff_run_session_runs(e, session))
+		ff_engine_due(e, &session->timeout, e->now.mono_us + ff_job_end_limit(e, job));
+}
+
 /* --- its beginning --- */
 
 void ff_run_session_start(struct ff_engine *e, const struct ff_placement *placement)
@@ -147,6 +157,7 @@ static void feed(struct ff_engine *e, struct session *session)
 	if (batch.end) {
 		session->told_end = true;
 		order(e, session, FF_ORDER_END);
+		limit_end(e, session);
 	}
 	if (batch.len > 0 || batch.end) {
 		session->wants = false;
@@ -188,6 +199,8 @@ void ff_run_session_up(struct ff_engine *e, struct session *session)
 	const struct ff_placement *at = &session->placement;
 
 	session->up = true;
+	session->let_go = false;
+	ff_engine_not_due(e, &session->timeout);
 	ff_queues_worker_up(ff_run_session_queues(e, session), session->number, at->alone,
 			    at->anywhere ? FF_NOBODY : at->host);
 	ff_sched_session_up(e->sched, session->placement.job);
@@ -208,6 +221,28 @@ void ff_run_session_stop(struct ff_engine *e, struct session *session)
 	session->told_end = true;
 	ff_list_del(&session->idle);
 	order(e, session, waits ? FF_ORDER_END : FF_ORDER_STOP);
+	limit_end(e, session);
+}
+
+void ff_run_session_dismiss(struct ff_engine *e, struct session *session)
+{
+	if (session->up || session->finished || session->let_go)
+		return;
+	session->let_go = true;
+	ff_engine_due(e, &session->timeout,
+		      e->now.mono_us + ff_job_end_limit(e, session->placement.job));
+}
+
+/* It does not come to its end. */
+static void end_is_due(struct ff_engine *e, struct session *session)
+{
+	if (!session->let_go)
+		ff_job_error(e, session->placement.job, FF_REASON_SESSION,
+			     ff_engine_text(e,
+					    "%s did not end in time after its last test and was "
+					    "killed",
+					    ff_run_session_record(e, session)->name));
+	ff_run_session_kill(e, session);
 }
 
 void ff_run_session_kill(struct ff_engine *e, struct session *session)
@@ -227,6 +262,9 @@ void ff_run_session_due(struct ff_engine *e, struct session *session, enum due k
 	} else if (kind == DUE_SESSION && ff_run_session_runs(e, session)) {
 		session->timed_out = true;
 		ff_run_session_kill(e, session);
+	} else if (kind == DUE_SESSION && (session->told_end || session->let_go) &&
+		   !session->finished) {
+		end_is_due(e, session);
 	}
 }
 
@@ -249,7 +287,7 @@ static void ended(struct ff_engine *e, struct session *session, const struct ff_
 {
 	const char *error = input->u.ended.error;
 	/* One that waited for a front which did not come has nothing to say. */
-	bool in_order = session->finished ||
+	bool in_order = session->finished || session->let_go ||
 			(session->told_end && session->asks_front && !session->front_answered);
 
 	if (session->held)
@@ -257,7 +295,7 @@ static void ended(struct ff_engine *e, struct session *session, const struct ff_
 	/* What a lost connection took with it is the host's to tell. */
 	if (input->u.ended.host_lost && !session->finished)
 		return;
-	if (input->u.ended.failed_open) {
+	if (input->u.ended.failed_open && !session->let_go) {
 		/* One interpreter that won't start is no better at the next attempt. */
 		ff_host_unfit(e, session->placement.host, ff_run_session_job(e, session)->payload,
 			      error);
@@ -299,6 +337,7 @@ static void unit_ended(struct ff_engine *e, struct session *session, const struc
 		       input->u.result->duration_us);
 	ff_unit_finished(e, &at, input->u.result);
 	feed(e, session);
+	limit_end(e, session);
 	ff_run_session_feed_moved(e, at.job);
 }
 
@@ -342,6 +381,7 @@ static void finished(struct ff_engine *e, struct session *session, const struct 
 		job->given_up = true;
 	ff_run_session_take_out(e, session, FF_NOBODY, false);
 	session->finished = true;
+	ff_engine_not_due(e, &session->timeout);
 	session->up = false;
 	ff_front_down(e, session, NULL, false);
 	if (bad && job->session_status == 0)

@@ -51,6 +51,7 @@ struct session {
 	bool wants;	/* waits for an answer */
 	bool finished;	/* has said its last */
 	bool timed_out; /* killed because its unit took too long */
+	bool let_go;	/* it is not needed any more */
 	bool served;	/* a unit came to its end there */
 	/* It has asked for its job's front; that has answered; that was told of its end. */
 	bool asks_front, front_answered, front_down;
@@ -216,6 +217,8 @@ void ff_required_host_unfit(struct ff_engine *e, uint32_t job);
 
 /* --- decide_job.c --- */
 void ff_job_init(struct ff_engine *e, uint32_t job);
+/* How long the end of something of a job may take: its units' limit bounds it, too, generously. */
+int64_t ff_job_end_limit(const struct ff_engine *e, uint32_t job);
 void ff_job_touch(struct ff_engine *e, uint32_t job);
 /* Looks at all that were touched, and starts what can be started. */
 void ff_job_pump(struct ff_engine *e);
@@ -287,6 +290,9 @@ struct unit_at ff_run_session_unit(const struct session *session, uint32_t unit)
 void ff_run_session_input(struct ff_engine *e, const struct ff_input *input);
 void ff_run_session_due(struct ff_engine *e, struct session *session, enum due kind);
 void ff_run_session_stop(struct ff_engine *e, struct session *session);
+/* All units are done: if it has yet to collect, it isn't needed, and gets no more than the time for
+ * an end. */
+void ff_run_session_dismiss(struct ff_engine *e, struct session *session);
 void ff_run_session_kill(struct ff_engine *e, struct session *session);
 void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job);
 bool ff_run_session_runs(const struct ff_engine *e, const struct session *session);
