@@ -111,7 +111,8 @@ struct ff_input {
 			struct ff_wait wait;
 			bool host_lost;	  /* WORKER_ENDED: HOST_ENDED comes, or came */
 			bool failed_open; /* WORKER_ENDED: it never was open */
-			const char *said; /* WORKER_ENDED: what it wrote lately on stderr, "" if none */
+			const char *
+				said; /* WORKER_ENDED: what it wrote lately on stderr, "" if none */
 		} ended;
 		struct {
 			const char *words;
