@@ -135,6 +135,24 @@ static const char *brought(const struct options *o, const char *word, const char
 	return word[len] == '/' && word[len + 1] ? word + len + 1 : word[len] ? word : ".";
 }
 
+/* --verbosity says of the list of tests what -v and -q do; the workers have it, too. */
+static void take_verbosity(struct options *o, const struct ff_strv *args)
+{
+	for (size_t i = 0; i < args->len; i++) {
+		const char *value = value_in(args->v[i], "--verbosity");
+		char *end;
+		long level;
+
+		if (value && !*value && !strchr(args->v[i], '=') && i + 1 < args->len)
+			value = args->v[i + 1];
+		level = value ? strtol(value, &end, 10) : 0;
+		if (!value || !*value || *end)
+			continue;
+		o->quiet = level < 0;
+		o->verbose = level < 0 ? 0 : level > 9 ? 9 : (int)level;
+	}
+}
+
 /* pytest's own options that mean the whole run are taken over; the rest is for the workers. 0, or
  * -1 with a complaint. */
 static int take_args(struct options *o, const struct ff_strv *args, struct ff_config_job *job)
@@ -256,6 +274,9 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 	struct ff_config_job *job;
 	int code = USAGE_ERROR;
 
+	take_verbosity(o, args);
+	execute.verbosity = o->verbose;
+	execute.quiet = o->quiet;
 	ff_config_init(&config);
 	job = ff_config_add_job(&config, "pytest", "pytest");
 	set_all(&config, job, o);

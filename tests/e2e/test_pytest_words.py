@@ -51,6 +51,14 @@ def test_the_end(farflung, python):
     assert "\x1b[1m>   def test_bad(): assert 1 == 2\n" in coloured.stdout
 
 
+def test_verbosity(farflung, python):
+    write(farflung.cwd / "test_e.py", "def test_e(): pass\n")
+    for words, listed, headed in ((["--verbosity=1"], True, True), (["--", "--verbosity", "-1"], False, False),
+                                  (["-v", "--verbosity=0"], False, True)):
+        done = farflung.run("pytest", "-n", 1, "--front", "never", "--python", python, *words, code=0)
+        assert ("PASSED  test_e.py::test_e" in done.stdout, "job pytest: 1 test" in done.stdout) == (listed, headed)
+
+
 def test_an_error_of_all_workers_is_told_once(farflung, python):
     write(farflung.cwd / "broken_plugin.py", "import nothing_here_at_all\n")
     write(farflung.cwd / "test_e.py", "def test_e(): pass\n")
