@@ -282,6 +282,14 @@ def test_an_exit_status_of_the_front_counts(farflung, python):
     farflung.run("run", code=1)
 
 
+def test_a_hook_may_be_content_with_nothing(farflung, python):
+    make(farflung, conftest="def pytest_sessionfinish(session, exitstatus):\n"
+         "    if not hasattr(session.config, 'workerinput') and exitstatus == 5: session.exitstatus = 0\n",
+         suite="def test_a(): pass\n")
+    assert last_line(run(farflung, python, "-k", "nothing", code=0)).endswith("no tests were collected (exit 0)")
+    run(farflung, python, "-k", "nothing", "--front", "never", code=5)
+
+
 def test_an_interrupt_lets_it_write(farflung, python):
     make(farflung, suite="""
 import pathlib, time
