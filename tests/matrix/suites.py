@@ -89,7 +89,11 @@ SUITES = [
     Suite("jinja2", "trio"),
     Suite("flask", "asgiref", "python-dotenv"),
     Suite("werkzeug", "ephemeral-port-reserve", "pytest-timeout", "watchdog", "cryptography", args=WERKZEUG),
+<<<<<<< ours
     Suite("packaging", "pretend"),
+=======
+    Suite("packaging", "pretend", "hypothesis", "tomli_w"),
+>>>>>>> theirs
     Suite("more-itertools"),
     Suite("requests", "pytest-httpbin", "pytest-mock", "trustme", "PySocks"),
     Suite("sqlalchemy", args=["test/base"]),
@@ -110,7 +114,7 @@ class Result:
         place = HOME / "suites" / suite.name
         place.mkdir(parents=True, exist_ok=True)
         name = how if how == "plain" else f"{how}-{dist}"
-        work, junit = place / name, place / f"{name}.xml"
+        work, junit = place / "work", place / f"{name}.xml"  # the same for all: ids may have it in them
         shutil.rmtree(work, ignore_errors=True)
         if source:
             shutil.copytree(source, work, symlinks=True)
