@@ -96,7 +96,7 @@ def make_all(environments):
     """Makes them two at a time; exits with 3 if pip can't."""
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         try:
-            list(pool.map(Environment.make, environments))
+            list(pool.map(lambda e: e.make(), environments))
         except Unreachable as exc:
             say(str(exc))
             say("no packages, no matrix: pip has to reach a package index (exit 3)")

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Test suites of others, from their source distributions, by plain pytest, `pytest -n 2` and `farflung pytest -n 2`.
+"""Test suites of others by plain pytest, by `pytest -n 2` and by `farflung pytest -n 2`.
 
-    tests/matrix/suites.py [NAME…]      all of SUITES, or those of these names
+    tests/matrix/suites.py [--every] [NAME…]      all of SUITES, or those of these names
 
-Compares each test's outcome and the number of warnings. A difference that plain pytest and pytest-xdist don't have
-between them is a fault, unless KNOWN names its kind with a reason; what is there and equal is one, too.
+Ours runs with every --dist where the suite is small (or with --every), else with load. Compares each test's outcome and
+the number of warnings. A difference that plain pytest and pytest-xdist (with the same --dist) don't have between them
+is a fault, unless KNOWN names its kind with a reason; what is there and equal is one, too. With MATRIX_TRIES=2 what
+differs runs once more, and that is said: for machines that others share.
 """
+import os
 import re
 import shutil
 import subprocess
@@ -18,17 +21,39 @@ from plugins import outcomes_of
 
 LIMIT = 600  # s, of one run
 BASE_PACKAGES = ["pytest==8.4.*", "pytest-xdist==3.8.*"]
+POLICIES = ("load", "worksteal", "loadscope", "loadfile", "loadgroup")
+
+
+class Installed:
+    """The system's own Python, with Debian's packages."""
+
+    def __init__(self, module):
+        self.name = f"the system's python3 with {module}"
+        self.python = "/usr/bin/python3"
+        self.module = module
+
+    def make(self):
+        wanted = f"import pytest, xdist, {self.module}"
+        if subprocess.call([self.python, "-c", wanted], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            say(f"{self.python} lacks pytest, pytest-xdist or {self.module} (exit 3)")
+            sys.exit(UNREACHABLE)
 
 
 class Suite:
-    def __init__(self, name, *packages, args=("tests",)):
+    """A project's tests: from its source distribution, or with `pyargs` those that are installed with it."""
+
+    def __init__(self, name, *packages, args=("tests",), pyargs=False, system=False, small=False, env=None):
         self.name = name
-        self.args = list(args)
+        self.args = ["--pyargs", *args] if pyargs else list(args)
+        self.pyargs, self.small, self.env = pyargs, small, env or {}
         packages = [name, *packages, *BASE_PACKAGES, "setuptools", "wheel"]
-        self.environment = Environment(f"suite-{name}", ["3.12", "3.11", "3.13"], packages)
+        pythons = ["3.12", "3.11", "3.13"]
+        self.environment = Installed(name) if system else Environment(f"suite-{name}", pythons, packages)
 
     def source(self):
-        """The unpacked source distribution of the installed version."""
+        """The unpacked source distribution of the installed version; None: the installed ones are run."""
+        if self.pyargs:
+            return None
         version = self.environment.versions()[self.name]
         folder = HOME / "sources" / f"{self.name}-{version}"
         if folder.exists():
@@ -51,75 +76,133 @@ class Suite:
         return folder
 
 
+# Their other tests start servers and pytests, and take many minutes on a machine that others share.
+DJANGO = [f"tests/test_{x}.py" for x in ("asserts", "database", "environment", "fixtures", "isolate_apps", "unittest", "urls")]
+WERKZEUG = ["tests", "--ignore=tests/test_serving.py"]
+DJANGO_SETTINGS = {"DJANGO_SETTINGS_MODULE": "pytest_django_test.settings_sqlite_file"}
 SUITES = [
+    Suite("markupsafe", small=True),
+    Suite("itsdangerous", "freezegun", small=True),
+    Suite("pluggy", "pytest-benchmark", args=["testing"], small=True),
     Suite("attrs", "hypothesis", "cloudpickle"),
     Suite("click"),
     Suite("jinja2", "trio"),
-    Suite("markupsafe"),
-    Suite("itsdangerous", "freezegun"),
     Suite("flask", "asgiref", "python-dotenv"),
-    Suite("werkzeug", "ephemeral-port-reserve", "pytest-timeout", "watchdog", "cryptography"),
-    Suite("packaging", "pretend"),
+    Suite("werkzeug", "ephemeral-port-reserve", "pytest-timeout", "watchdog", "cryptography", args=WERKZEUG),
+    Suite("packaging", "pretend", "hypothesis", "tomli_w"),
     Suite("more-itertools"),
-    Suite("pluggy"),
     Suite("requests", "pytest-httpbin", "pytest-mock", "trustme", "PySocks"),
+    Suite("sqlalchemy", args=["test/base"]),
+    Suite("pytest-django", "django", args=DJANGO, env=DJANGO_SETTINGS),
+    Suite("numpy", "hypothesis", args=["numpy.ma", "numpy.lib"], pyargs=True),
+    Suite("pandas", "hypothesis", args=["pandas.tests.series.methods"], pyargs=True),
+    Suite("networkx", args=["networkx"], pyargs=True, system=True),
 ]
 # name: (kinds: "outcomes", "warnings"; reason)
 KNOWN = {}
 
 
-def run_suite(suite, how):
-    """(exit status, test -> outcomes, number of warnings, seconds)"""
-    source = suite.source()
-    place = HOME / "suites" / suite.name
-    place.mkdir(parents=True, exist_ok=True)
-    work, junit = place / how, place / f"{how}.xml"
-    shutil.rmtree(work, ignore_errors=True)
-    shutil.copytree(source, work, symlinks=True)
-    if junit.exists():
-        junit.unlink()
+class Result:
+    """What one run gave: exit status, test -> outcomes, number of warnings, seconds."""
+
+    def __init__(self, suite, how, dist="load"):
+        source = suite.source()
+        place = HOME / "suites" / suite.name
+        place.mkdir(parents=True, exist_ok=True)
+        name = how if how == "plain" else f"{how}-{dist}"
+        work, junit = place / "work", place / f"{name}.xml"  # the same for all: ids may have it in them
+        shutil.rmtree(work, ignore_errors=True)
+        if source:
+            shutil.copytree(source, work, symlinks=True)
+        else:
+            work.mkdir()
+        if junit.exists():
+            junit.unlink()
+        began = time.monotonic()
+        self.code, out, err = run(command_of(suite, how, dist, junit), work, clean_env(**suite.env), LIMIT)
+        self.took = time.monotonic() - began
+        (place / f"{name}.log").write_text(f"exit {self.code}\n{out}\n--- stderr\n{err}")
+        shutil.rmtree(work, ignore_errors=True)
+        counts = re.findall(r"\b(\d+) warnings?\b", out)
+        self.warnings = int(counts[-1]) if counts else 0
+        self.outcomes = outcomes_of(junit)
+
+    def __str__(self):
+        return f"exit {self.code}, {self.warnings} warnings, {self.took:.1f} s"
+
+
+def command_of(suite, how, dist, junit):
     python = suite.environment.python
     if how == "farflung":
-        command = [FARFLUNG, "pytest", "-n", "2", "--python", python, "--junit", junit, "--", *suite.args]
+        spread = [FARFLUNG, "pytest", "-n", "2", "--dist", dist, "--python", python, "--junit", junit, "--"]
     else:
-        command = [python, "-m", "pytest", f"--junitxml={junit}", "-n", "2" if how == "xdist" else "0", *suite.args]
-    began = time.monotonic()
-    code, out, err = run(command, work, clean_env(), LIMIT)
-    took = time.monotonic() - began
-    (place / f"{how}.log").write_text(f"exit {code}\n{out}\n--- stderr\n{err}")
-    shutil.rmtree(work, ignore_errors=True)
-    counts = re.findall(r"\b(\d+) warnings?\b", out)
-    return code, outcomes_of(junit), int(counts[-1]) if counts else 0, took
+        spread = [python, "-m", "pytest", f"--junitxml={junit}", "-n", "0"]
+        spread[-1:] = ["2", "--dist", dist] if how == "xdist" else ["0"]
+    return [*spread, *suite.args]
 
 
-def compare(suite):
-    """(row of the table, what is wrong in words, lines that tell it)"""
-    results = {how: run_suite(suite, how) for how in ("plain", "xdist", "farflung")}
-    (_, plain, warned, _), (_, xdist, xwarned, _), (_, ours, owarned, _) = results.values()
-    tests = sorted({*plain, *ours})
-    differing = [t for t in tests if ours.get(t) != plain.get(t)]
-    faults = [t for t in differing if xdist.get(t) == plain.get(t)]
-    kinds = (["outcomes"] if faults else []) + (["warnings"] if owarned not in (warned, xwarned) else [])
+def faults_of(plain, xdist, ours):
+    """kind -> what only ours has: the tests, or the numbers of warnings."""
+    tests = sorted({*plain.outcomes, *ours.outcomes})
+    differing = [t for t in tests if ours.outcomes.get(t) != plain.outcomes.get(t)]
+    differing = [t for t in differing if ours.outcomes.get(t) != xdist.outcomes.get(t)]
+    lines = [f"{t}: {plain.outcomes.get(t)} | {xdist.outcomes.get(t)} | {ours.outcomes.get(t)}" for t in differing]
+    found = {"outcomes": lines} if lines else {}
+    if not lines and ours.code not in (plain.code, xdist.code):
+        found["exit"] = [f"exit status: {plain.code} | {xdist.code} | {ours.code}"]
+    if ours.warnings not in (plain.warnings, xdist.warnings):
+        found["warnings"] = [f"warnings: {plain.warnings} | {xdist.warnings} | {ours.warnings}"]
+    return found
+
+
+def compare_dist(suite, plain, xdist, dist):
+    """(our result, its faults) with one --dist; `xdist` is that of load."""
+    for left in reversed(range(int(os.environ.get("MATRIX_TRIES", "1")))):
+        ours = Result(suite, "farflung", dist)
+        found = faults_of(plain, xdist, ours)
+        if found and dist != "load":
+            found = faults_of(plain, Result(suite, "xdist", dist), ours)
+        if not (found and left):
+            return ours, found
+        say(f"{suite.name}: --dist {dist}: a second try, since it differs in {', '.join(found)}")
+
+
+def compare(suite, every):
+    """(row of the table, whether it is as it should be)"""
+    plain, xdist = Result(suite, "plain"), Result(suite, "xdist")
+    ours, kinds, verdicts = [], set(), []
+    for dist in POLICIES if suite.small or every else POLICIES[:1]:
+        result, found = compare_dist(suite, plain, xdist, dist)
+        ours.append(result)
+        kinds.update(found)
+        verdicts.append(f"{dist} differs in {', '.join(found)}" if found else f"{dist} the same")
+        for lines in found.values():
+            lines = lines[:20] + ([f"and {len(lines) - 20} more"] if len(lines) > 20 else [])
+            print("\n".join(f"{suite.name}: {dist}: {line}" for line in lines), flush=True)
     known, reason = KNOWN.get(suite.name, ((), ""))
-    wrong = sorted(set(kinds) ^ set(known)) if plain else ["nothing ran by plain pytest"]
-    verdict = "the same" if not kinds else "differs: " + ", ".join(kinds) + (f" ({reason})" if reason else "")
-    row = [suite.name, len(plain), *(f"exit {r[0]}, {r[2]} warnings, {r[3]:.1f} s" for r in results.values()), verdict]
-    lines = [f"{suite.name}: {t}: {plain.get(t)} | {xdist.get(t)} | {ours.get(t)}" for t in differing]
-    return row, wrong, lines[:20] + ([f"{suite.name}: and {len(lines) - 20} more"] if len(lines) > 20 else [])
+    passed = sum("passed" in outcomes for outcomes in plain.outcomes.values())
+    if not passed:
+        verdicts = ["nothing passed by plain pytest"]
+    elif kinds and reason:
+        verdicts.append(f"({reason})")
+    say(f"{suite.name}: {'; '.join(verdicts)}")
+    good = passed > 0 and kinds == set(known)
+    return [suite.name, len(plain.outcomes), plain, xdist, ours[0], "; ".join(verdicts)], good
 
 
-def main(names):
+def main(words):
+    every = "--every" in words
+    names = [word for word in words if word != "--every"]
     suites = [suite for suite in SUITES if not names or suite.name in names]
     if not suites or len(suites) < len(set(names)):
-        say("known are: " + " ".join(suite.name for suite in SUITES))
+        say("known are: --every " + " ".join(suite.name for suite in SUITES))
         return 2
     make_all([suite.environment for suite in suites])
     rows, bad = [], []
     for suite in suites:
-        row, wrong, lines = compare(suite)
+        row, good = compare(suite, every)
         rows.append(row)
-        bad += [suite.name] if wrong else []
-        print("\n".join(lines), end="\n" if lines else "", flush=True)
+        bad += [] if good else [suite.name]
     print(table(["suite", "tests", "plain", "xdist", "farflung", "here"], rows))
     say(f"{len(rows)} suites, {len(bad)} wrong {' '.join(bad)}".rstrip())
     return 1 if bad else 0
