@@ -161,6 +161,9 @@ class Sshd:
         ]
         self.write("sshd_config", "\n".join(lines) + "\n")
 
+    def command(self):
+        return [SSHD, "-D", "-f", self.path("sshd_config"), "-E", self.path("log")]
+
     def start(self):
         if os.getuid() == 0:
             # Its privilege separation wants this folder.
@@ -170,7 +173,7 @@ class Sshd:
             self.port = self.port or free_port()
             self._write_sshd_config()
             self.process = subprocess.Popen(
-                [SSHD, "-D", "-f", self.path("sshd_config"), "-E", self.path("log")],
+                self.command(),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             if self._wait_until_listening(deadline):
                 return
