@@ -65,6 +65,9 @@ class NextItem:
         return [] if item is None else item.listchain()
 
 
+TAKEN = ("taken",)  # stands for an order that the receiver's thread has carried out
+
+
 class Worker:
     """Our plugin in pytest, and the conversation with the controller."""
 
@@ -105,7 +108,8 @@ class Worker:
 
     def take(self, order):
         """An order arrives, in the receiver's thread. What changes the queue does so at once: the
-        running test may take long, and what waits behind it may be wanted back for others."""
+        running test may take long, and what waits behind it may be wanted back for others. It keeps
+        no object: tests that look for leaks count them."""
         name = order[0] if order else "lost"
         if name == "run":
             with self.lock:
@@ -113,7 +117,7 @@ class Worker:
                 self.idle = False
         elif name == "drop":
             self.drop(order[1])
-        self.orders.put(order)
+        self.orders.put(TAKEN if name in ("run", "drop") else order)
 
     def obey(self, block):
         """Take in the orders that are there; with `block`, wait for one first."""
@@ -121,8 +125,6 @@ class Worker:
             order = self.orders.get()
             block = False
             name = order[0] if order else "lost"
-            if name in ("run", "drop"):
-                continue  # done by take
             if name == "end":
                 self.ended = True
             elif name == "idle":
@@ -133,7 +135,7 @@ class Worker:
                 with self.lock:
                     self.pending.clear()
                 self.ended = True
-            else:
+            elif order is not TAKEN:
                 raise ValueError("unknown order %r" % (order,))
 
     def ids(self):

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import time
 import xml.etree.ElementTree as ElementTree
 
 import execnet
@@ -637,6 +638,50 @@ def test_controller_may_drop_and_pause(suite):
     dropped = [index for part in run.named("dropped") for index in part]
     assert sorted(dropped + list(run.tests)) == [0, 1, 3, 4, 5]
     assert take_log().startswith("setup session\nteardown session\n")
+
+
+def test_orders_that_wait_are_nothing_to_the_running_test(suite, tmp_path):
+    """Tests that look for leaks count the objects of the process."""
+    flags = [str(tmp_path / name) for name in ("counted", "arrived")]
+    folder = suite({
+        "test_x.py": f"""
+            import gc, os, time, pytest
+            counted, arrived = {flags}
+
+            @pytest.mark.parametrize("n", range(100))
+            def test_x(n):
+                if n:
+                    return
+                gc.collect()
+                before = len(gc.get_objects())
+                open(counted, "w").close()
+                while not os.path.exists(arrived):
+                    time.sleep(0.01)
+                assert len(gc.get_objects()) - before < 30
+        """,
+    })
+
+    class Driven(Run):
+        def drive(self, give):
+            assert self.receive()[0] == "collected"
+            self.order_it("list")
+            self.order_it("run", [0])
+            while self.receive()[0] != "start":
+                pass
+            while not os.path.exists(flags[0]):
+                time.sleep(0.01)
+            for index in range(1, 100):
+                self.order_it("run", [index])
+            self.order_it("drop", [99])
+            while self.receive()[0] != "dropped":  # said by the thread that takes them in
+                pass
+            open(flags[1], "w").close()
+            self.order_it("end")
+            while self.receive()[0] != "finished":
+                pass
+
+    run = Driven(folder)
+    assert set(run.outcomes().values()) == {"passed"} and len(run.tests) == 99
 
 
 def test_controller_gone_ends_the_session(suite):
