@@ -1,6 +1,7 @@
 /* From a configuration to an exit code: inventory, plan, reporters, journal, dispatch. */
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -130,11 +131,19 @@ static int finish_reporters(struct execution *x, int code)
 	return rc && code == FF_EXIT_OK ? FF_EXIT_INFRA : code;
 }
 
+/* Where journals are kept, and those of earlier runs pruned. */
+static const char *runs_directory(const struct ff_config *config)
+{
+	const char *elsewhere = getenv("FARFLUNG_RUNS");
+
+	return elsewhere && *elsewhere ? elsewhere : config->directory;
+}
+
 static void prune_journals(const struct ff_config *config)
 {
 	struct ff_err err;
 
-	if (ff_journal_prune(config->directory, config->settings.keep_runs,
+	if (ff_journal_prune(runs_directory(config), config->settings.keep_runs,
 			     config->settings.keep_days, &err))
 		ff_complain("journals of earlier runs were not removed: %s", err.text);
 }
@@ -156,7 +165,7 @@ static int run_all(struct execution *x)
 	struct ff_run *run;
 	int code;
 
-	x->run.journal = ff_journal_new(x->run.config->directory, &err);
+	x->run.journal = ff_journal_new(runs_directory(x->run.config), &err);
 	if (!x->run.journal)
 		ff_complain("no journal will be kept: %s", err.text);
 	run = ff_run_start(&x->run, &err);

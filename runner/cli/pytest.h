@@ -3,6 +3,7 @@
 #define FF_CLI_PYTEST_H
 
 #include "cli/command.h"
+#include "cli/plain.h"
 #include "config/config.h"
 
 /* By the name that the entries of its table have for it. */
@@ -15,9 +16,6 @@ struct options {
 	int verbose;
 };
 
-/* The word among `args` that makes it one plain pytest on this machine: it debugs, or only shows
- * something. NULL: none. `after`: how many at the end stood behind "--". */
-const char *ff_pytest_is_plain(const struct ff_strv *args, size_t after);
 /* Becomes pytest: gives an exit code only if that can't be started. */
 int ff_pytest_plain(const struct options *o, const struct ff_strv *args, const char *because);
 

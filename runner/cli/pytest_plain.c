@@ -79,11 +79,11 @@ static int read_all(const char *shell, struct ff_buf *out)
 	return 0;
 }
 
-/* The one that a local worker would have. False, with a complaint: there is none. */
-static bool find_python(const char *given, struct ff_arena *arena, struct ff_strv *words)
+bool ff_pytest_interpreter(const char *given, struct ff_strv *words)
 {
 	const struct ff_payload_probe *probe = ff_payload_find("pytest")->probe;
 	struct ff_buf printed = FF_BUF_INIT, note = FF_BUF_INIT;
+	struct ff_arena arena = FF_ARENA_INIT;
 	struct ff_xspec spec = {0};
 	struct ff_fact *facts = NULL;
 	struct ff_err err = {0};
@@ -93,10 +93,10 @@ static bool find_python(const char *given, struct ff_arena *arena, struct ff_str
 
 	if (!rc && given)
 		rc = ff_xspec_set(&spec, "python", given);
-	if (!rc && probe->command(&spec, arena, &shell) == 0) {
+	if (!rc && probe->command(&spec, &arena, &shell) == 0) {
 		rc = read_all(shell, &printed);
 		if (!rc)
-			rc = probe->read((const char *)ff_buf_data(&printed), printed.len, arena,
+			rc = probe->read((const char *)ff_buf_data(&printed), printed.len, &arena,
 					 &facts, &len, &note, &err);
 	}
 	for (size_t i = 0; !rc && i < len; i++)
@@ -109,6 +109,7 @@ static bool find_python(const char *given, struct ff_arena *arena, struct ff_str
 	ff_xspec_release(&spec);
 	ff_buf_release(&printed);
 	ff_buf_release(&note);
+	ff_arena_release(&arena);
 	return rc == 0;
 }
 
@@ -144,10 +145,9 @@ static void complain_of_others(const struct options *o, const char *because)
 
 int ff_pytest_plain(const struct options *o, const struct ff_strv *args, const char *because)
 {
-	struct ff_arena arena = FF_ARENA_INIT;
 	struct ff_strv argv = FF_STRV_INIT;
 
-	if (find_python(o->python, &arena, &argv)) {
+	if (ff_pytest_interpreter(o->python, &argv)) {
 		ff_strv_add(&argv, "-m");
 		ff_strv_add(&argv, "pytest");
 		add_own(o, &argv);
@@ -164,7 +164,6 @@ int ff_pytest_plain(const struct options *o, const struct ff_strv *args, const c
 		ff_complain("pytest: %s cannot be started", argv.v[0]);
 	}
 	ff_strv_release(&argv);
-	ff_arena_release(&arena);
 	ff_complain_last("nothing was started", FF_EXIT_INFRA);
 	return FF_EXIT_INFRA;
 }
