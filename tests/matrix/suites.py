@@ -89,11 +89,7 @@ SUITES = [
     Suite("jinja2", "trio"),
     Suite("flask", "asgiref", "python-dotenv"),
     Suite("werkzeug", "ephemeral-port-reserve", "pytest-timeout", "watchdog", "cryptography", args=WERKZEUG),
-<<<<<<< ours
-    Suite("packaging", "pretend"),
-=======
     Suite("packaging", "pretend", "hypothesis", "tomli_w"),
->>>>>>> theirs
     Suite("more-itertools"),
     Suite("requests", "pytest-httpbin", "pytest-mock", "trustme", "PySocks"),
     Suite("sqlalchemy", args=["test/base"]),
