@@ -77,6 +77,9 @@ static void on_exit_seen(struct ff_process *process)
 {
 	/* A handle in spirit: the memory must survive its own callbacks. */
 	process->handles++;
+	/* Most often all is there by now, and nobody had to be woken for it. */
+	ff_stream_look(&process->out);
+	ff_stream_look(&process->err);
 	tell_exit(process);
 	process->handles--;
 	release_if_done(process);
@@ -318,33 +321,45 @@ static int null_of(struct ff_loop *loop)
 	return loop->null_fd;
 }
 
-/* Takes over `*fd`. */
-static int open_stream(struct ff_process *process, struct ff_stream *stream, int *fd,
-		       struct ff_buf *out, struct ff_err *err)
+/* Both take over the descriptor that is ours. */
+static int open_input(struct ff_process *process, struct ends *ends, const struct ff_spawn *spawn,
+		      struct ff_err *err)
 {
-	int rc, taken = *fd;
+	struct ff_buf *input = spawn->input ? spawn->input : &process->own_input;
+	int rc = 0, fd = ends->mine[0];
 
-	*fd = -1;
-	rc = out ? ff_stream_open(stream, process->loop, taken, out, &input_ops, process, err)
-		 : ff_stream_open_reading(stream, process->loop, taken, NULL, &output_ops, process,
-					  err);
-	process->handles += rc == 0;
+	if (fd >= 0)
+		rc = ff_stream_open(&process->in, process->loop, fd, input, &input_ops, process,
+				    err);
+	ends->mine[0] = -1;
+	process->handles += process->in.open;
 	return rc;
 }
 
-static int open_streams(struct ff_process *process, struct ends *ends, struct ff_buf *input,
-			struct ff_err *err)
+static int open_output(struct ff_process *process, struct ff_stream *stream, int *fd, bool late,
+		       struct ff_err *err)
 {
 	int rc = 0;
 
+	if (*fd >= 0)
+		rc = ff_stream_open_reading(stream, process->loop, *fd, late, &output_ops, process,
+					    err);
+	*fd = -1;
+	process->handles += stream->open;
+	return rc;
+}
+
+static int open_streams(struct ff_process *process, struct ends *ends, const struct ff_spawn *spawn,
+			struct ff_err *err)
+{
+	int rc;
+
 	process->err_eof = ends->mine[2] < 0;
-	if (ends->mine[0] >= 0)
-		rc = open_stream(process, &process->in, &ends->mine[0],
-				 input ? input : &process->own_input, err);
+	rc = open_input(process, ends, spawn, err);
 	if (rc == 0)
-		rc = open_stream(process, &process->out, &ends->mine[1], NULL, err);
-	if (rc == 0 && ends->mine[2] >= 0)
-		rc = open_stream(process, &process->err, &ends->mine[2], NULL, err);
+		rc = open_output(process, &process->out, &ends->mine[1], spawn->brief, err);
+	if (rc == 0)
+		rc = open_output(process, &process->err, &ends->mine[2], spawn->brief, err);
 	return rc;
 }
 
@@ -390,7 +405,7 @@ struct ff_process *ff_process_spawn(struct ff_loop *loop, const struct ff_spawn 
 		ff_free(process);
 		return NULL;
 	}
-	if (open_streams(process, &ends, spawn->input, err) != 0) {
+	if (open_streams(process, &ends, spawn, err) != 0) {
 		close_fds(ends.mine);
 		ff_process_free(process);
 		return NULL;

@@ -16,7 +16,8 @@ enum {
 static void on_ready(struct ff_watch *watch, int events);
 static void on_end(struct ff_deferred *end);
 
-static int open_stream(struct ff_stream *stream, const struct ff_stream *as, struct ff_err *err)
+static int open_stream(struct ff_stream *stream, const struct ff_stream *as, bool late,
+		       struct ff_err *err)
 {
 	int on = 1, rc;
 
@@ -25,8 +26,9 @@ static int open_stream(struct ff_stream *stream, const struct ff_stream *as, str
 	ff_deferred_init(&stream->end, on_end);
 	rc = ioctl(stream->fd, FIONBIO, &on) == 0 ? 0 : -errno;
 	if (rc == 0)
-		rc = ff_watch_open(&stream->watch, stream->loop, stream->fd,
-				   stream->reading ? FF_WATCH_READ : 0, on_ready);
+		rc = (late ? ff_watch_open_late
+			   : ff_watch_open)(&stream->watch, stream->loop, stream->fd,
+					    stream->reading ? FF_WATCH_READ : 0, on_ready);
 	if (rc == 0)
 		return 0;
 	stream->open = false;
@@ -39,17 +41,16 @@ int ff_stream_open(struct ff_stream *stream, struct ff_loop *loop, int fd, struc
 {
 	const struct ff_stream as = {.loop = loop, .fd = fd, .out = out, .ops = ops, .ctx = ctx};
 
-	return open_stream(stream, &as, err);
+	return open_stream(stream, &as, false, err);
 }
 
-int ff_stream_open_reading(struct ff_stream *stream, struct ff_loop *loop, int fd,
-			   struct ff_buf *out, const struct ff_stream_ops *ops, void *ctx,
-			   struct ff_err *err)
+int ff_stream_open_reading(struct ff_stream *stream, struct ff_loop *loop, int fd, bool late,
+			   const struct ff_stream_ops *ops, void *ctx, struct ff_err *err)
 {
 	const struct ff_stream as = {
-		.loop = loop, .fd = fd, .out = out, .ops = ops, .ctx = ctx, .reading = true};
+		.loop = loop, .fd = fd, .ops = ops, .ctx = ctx, .reading = true};
 
-	return open_stream(stream, &as, err);
+	return open_stream(stream, &as, late, err);
 }
 
 static void watch_again(struct ff_stream *stream)
@@ -149,26 +150,41 @@ static void end_reading(struct ff_stream *stream, int errnum)
 	stream->ops->eof(stream, errnum ? &err : NULL, stream->ctx);
 }
 
+/* Whether there may be more. */
+static bool read_once(struct ff_stream *stream, size_t *count)
+{
+	ssize_t got = read(stream->fd, stream->loop->scratch, FF_LOOP_SCRATCH);
+
+	*count = got > 0 ? (size_t)got : 0;
+	if (got > 0) {
+		stream->ops->data(stream, stream->loop->scratch, *count, stream->ctx);
+		return stream->open && stream->reading;
+	}
+	if (got < 0 && errno == EINTR)
+		return true;
+	if (got == 0 || errno != EAGAIN)
+		end_reading(stream, got == 0 ? 0 : errno);
+	return false;
+}
+
 static void read_some(struct ff_stream *stream)
 {
-	for (int i = 0; i < READS_PER_EVENT; i++) {
-		ssize_t count = read(stream->fd, stream->loop->scratch, FF_LOOP_SCRATCH);
+	size_t count;
 
-		if (count > 0) {
-			stream->ops->data(stream, stream->loop->scratch, (size_t)count,
-					  stream->ctx);
-			/* A short read is as good as EAGAIN, which would cost another call. */
-			if (!stream->open || !stream->reading || count < FF_LOOP_SCRATCH)
-				return;
-		} else if (count == 0) {
-			end_reading(stream, 0);
+	for (int i = 0; i < READS_PER_EVENT; i++) {
+		/* A short read is as good as EAGAIN, which would cost another call. */
+		if (!read_once(stream, &count) || (count > 0 && count < FF_LOOP_SCRATCH))
 			return;
-		} else if (errno == EAGAIN) {
+	}
+}
+
+void ff_stream_look(struct ff_stream *stream)
+{
+	size_t count;
+
+	for (int i = 0; i < READS_PER_EVENT && stream->open && stream->reading; i++) {
+		if (!read_once(stream, &count))
 			return;
-		} else if (errno != EINTR) {
-			end_reading(stream, errno);
-			return;
-		}
 	}
 }
 

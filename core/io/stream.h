@@ -21,8 +21,8 @@ struct ff_stream_ops {
 struct ff_stream {
 	struct ff_watch watch;
 	struct ff_deferred end; /* calls `closed` */
-	int fd;		    /* -1 once it is closed */
-	struct ff_buf *out; /* what ff_stream_flush sends from; the owner appends to it */
+	int fd;			/* -1 once it is closed */
+	struct ff_buf *out;	/* what ff_stream_flush sends from; the owner appends to it */
 	const struct ff_stream_ops *ops;
 	void *ctx;
 	void (*closed)(struct ff_stream *stream, void *ctx);
@@ -35,10 +35,13 @@ struct ff_stream {
  * stream. The memory is the caller's. */
 int ff_stream_open(struct ff_stream *stream, struct ff_loop *loop, int fd, struct ff_buf *out,
 		   const struct ff_stream_ops *ops, void *ctx, struct ff_err *err);
-/* The same, and reads from the first moment on. */
-int ff_stream_open_reading(struct ff_stream *stream, struct ff_loop *loop, int fd,
-			   struct ff_buf *out, const struct ff_stream_ops *ops, void *ctx,
-			   struct ff_err *err);
+/* The same for reading alone, from the first moment on; `late`: it looks only after
+ * FF_WATCH_LATE_US, or when told to. */
+int ff_stream_open_reading(struct ff_stream *stream, struct ff_loop *loop, int fd, bool late,
+			   const struct ff_stream_ops *ops, void *ctx, struct ff_err *err);
+/* Reads what is there, to its end, unless it is not to be read now. What is called from here may
+ * close the stream. */
+void ff_stream_look(struct ff_stream *stream);
 int ff_stream_read(struct ff_stream *stream, bool on);
 /* Sends what is in `out`, at once as far as possible, the rest when it becomes writable. May be
  * called at any time, also with nothing to send. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 
 enum { BATCH = 64 };
 
@@ -15,14 +16,16 @@ struct ff_watches {
 	struct ff_watch **by_fd;
 	size_t cap, open;
 	uint32_t generation;
+	struct ff_timer timer; /* of the first of those that are late */
+	struct ff_list late;   /* oldest first */
 };
 
 /* Nobody is told of an end (EPOLLHUP) again and again who does not ask: events that only edges
  * trigger stand for none. */
 static uint32_t mask_of(int events)
 {
-	uint32_t mask = (events & FF_WATCH_READ ? EPOLLIN : 0U) |
-			(events & FF_WATCH_WRITE ? EPOLLOUT : 0U);
+	uint32_t mask =
+		(events & FF_WATCH_READ ? EPOLLIN : 0U) | (events & FF_WATCH_WRITE ? EPOLLOUT : 0U);
 
 	return mask ? mask : EPOLLET;
 }
@@ -62,6 +65,53 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		tell(watches, &batch[i]);
 }
 
+/* --- those that are late --- */
+
+static struct ff_watch *first_late(const struct ff_watches *watches)
+{
+	return ff_list_empty(&watches->late)
+		       ? NULL
+		       : ff_container_of(watches->late.next, struct ff_watch, node);
+}
+
+static void set_timer(struct ff_watches *watches)
+{
+	const struct ff_watch *first = first_late(watches);
+
+	ff_timer_set(&watches->timer, first ? first->due_us : FF_NEVER_US);
+}
+
+static void no_longer_late(struct ff_watches *watches, struct ff_watch *watch)
+{
+	bool was_first = first_late(watches) == watch;
+
+	ff_list_del(&watch->node);
+	watch->late = false;
+	if (was_first)
+		set_timer(watches);
+}
+
+static int add(const struct ff_watches *watches, const struct ff_watch *watch)
+{
+	struct epoll_event event = event_of(watch);
+
+	return epoll_ctl(watches->set, EPOLL_CTL_ADD, watch->fd, &event) == 0 ? 0 : -errno;
+}
+
+static void on_due(struct ff_timer *timer)
+{
+	struct ff_watches *watches = timer->ctx;
+	int64_t now_us = ff_clock_us();
+	struct ff_watch *watch;
+
+	while ((watch = first_late(watches)) && watch->due_us <= now_us) {
+		no_longer_late(watches, watch);
+		/* What can't be watched is ready at any time; its owner hears that from it. */
+		if (add(watches, watch) != 0)
+			watch->fn(watch, FF_WATCH_READ | FF_WATCH_WRITE);
+	}
+}
+
 static int begin(struct ff_loop *loop)
 {
 	struct ff_watches *watches = ff_calloc(1, sizeof(*watches));
@@ -78,6 +128,8 @@ static int begin(struct ff_loop *loop)
 		return rc;
 	}
 	watches->poll.data = watches;
+	ff_timer_init(&watches->timer, loop, on_due, watches);
+	ff_list_init(&watches->late);
 	uv_poll_start(&watches->poll, UV_READABLE, on_poll);
 	uv_unref((uv_handle_t *)&watches->poll); /* only what is watched keeps the loop alive */
 	loop->watches = watches;
@@ -103,31 +155,53 @@ static int make_room(struct ff_watches *watches, int fd)
 	return 0;
 }
 
+static int open_watch(struct ff_watch *watch, const struct ff_watch *as)
+{
+	struct ff_watches *watches;
+	int rc = as->loop->watches ? 0 : begin(as->loop);
+
+	if (rc == 0)
+		rc = make_room(as->loop->watches, as->fd);
+	if (rc != 0)
+		return rc;
+	watches = as->loop->watches;
+	*watch = *as;
+	watch->generation = ++watches->generation;
+	ff_list_init(&watch->node);
+	rc = watch->late ? 0 : add(watches, watch);
+	if (rc != 0)
+		return rc;
+	watches->by_fd[watch->fd] = watch;
+	if (watches->open++ == 0)
+		uv_ref((uv_handle_t *)&watches->poll);
+	return 0;
+}
+
 int ff_watch_open(struct ff_watch *watch, struct ff_loop *loop, int fd, int events,
 		  void (*fn)(struct ff_watch *watch, int events))
 {
-	struct ff_watches *watches;
-	struct epoll_event event;
-	int rc = loop->watches ? 0 : begin(loop);
+	return open_watch(watch,
+			  &(struct ff_watch){.loop = loop, .fn = fn, .fd = fd, .events = events});
+}
 
-	if (rc == 0)
-		rc = make_room(loop->watches, fd);
-	if (rc != 0)
-		return rc;
-	watches = loop->watches;
-	*watch = (struct ff_watch){
+int ff_watch_open_late(struct ff_watch *watch, struct ff_loop *loop, int fd, int events,
+		       void (*fn)(struct ff_watch *watch, int events))
+{
+	const struct ff_watch as = {
 		.loop = loop,
 		.fn = fn,
 		.fd = fd,
 		.events = events,
-		.generation = ++watches->generation,
+		.late = true,
+		.due_us = ff_clock_us() + FF_WATCH_LATE_US,
 	};
-	event = event_of(watch);
-	if (epoll_ctl(watches->set, EPOLL_CTL_ADD, fd, &event) != 0)
-		return -errno;
-	watches->by_fd[fd] = watch;
-	if (watches->open++ == 0)
-		uv_ref((uv_handle_t *)&watches->poll);
+	int rc = open_watch(watch, &as);
+
+	if (rc != 0)
+		return rc;
+	ff_list_add_tail(&loop->watches->late, &watch->node);
+	if (first_late(loop->watches) == watch)
+		set_timer(loop->watches);
 	return 0;
 }
 
@@ -138,6 +212,8 @@ void ff_watch_set(struct ff_watch *watch, int events)
 	if (events == watch->events)
 		return;
 	watch->events = events;
+	if (watch->late)
+		return;
 	event = event_of(watch);
 	epoll_ctl(watch->loop->watches->set, EPOLL_CTL_MOD, watch->fd, &event);
 }
@@ -147,7 +223,10 @@ void ff_watch_close(struct ff_watch *watch)
 	struct ff_watches *watches = watch->loop->watches;
 	struct epoll_event none = {0};
 
-	epoll_ctl(watches->set, EPOLL_CTL_DEL, watch->fd, &none);
+	if (watch->late)
+		no_longer_late(watches, watch);
+	else
+		epoll_ctl(watches->set, EPOLL_CTL_DEL, watch->fd, &none);
 	watches->by_fd[watch->fd] = NULL;
 	if (--watches->open == 0)
 		uv_unref((uv_handle_t *)&watches->poll);
@@ -160,13 +239,16 @@ size_t ff_watches_open(const struct ff_loop *loop)
 
 bool ff_watches_own(const struct ff_loop *loop, const uv_handle_t *handle)
 {
-	return loop->watches && handle == (const uv_handle_t *)&loop->watches->poll;
+	return loop->watches && (handle == (const uv_handle_t *)&loop->watches->poll ||
+				 handle == (const uv_handle_t *)&loop->watches->timer.uv);
 }
 
 void ff_watches_end(struct ff_loop *loop)
 {
-	if (loop->watches)
-		uv_close((uv_handle_t *)&loop->watches->poll, NULL);
+	if (!loop->watches)
+		return;
+	uv_close((uv_handle_t *)&loop->watches->poll, NULL);
+	ff_timer_close(&loop->watches->timer, NULL);
 }
 
 void ff_watches_free(struct ff_loop *loop)

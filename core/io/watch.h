@@ -4,9 +4,13 @@
 #ifndef FF_IO_WATCH_H
 #define FF_IO_WATCH_H
 
+#include "base/list.h"
 #include "io/loop.h"
 
 enum { FF_WATCH_READ = 1, FF_WATCH_WRITE = 2 };
+
+/* How long what is opened late goes unwatched. */
+#define FF_WATCH_LATE_US 2000
 
 struct ff_watch {
 	struct ff_loop *loop;
@@ -16,12 +20,19 @@ struct ff_watch {
 	int fd;
 	int events;	     /* what is watched for */
 	uint32_t generation; /* tells it from others that had its descriptor */
+	bool late;	     /* not watched yet */
+	int64_t due_us;	     /* when it will be */
+	struct ff_list node; /* among those that are late */
 };
 
 /* Begins. The memory is the caller's; one watch for a descriptor. 0, or a negative errno (EPERM:
  * regular files, /dev/null). */
 int ff_watch_open(struct ff_watch *watch, struct ff_loop *loop, int fd, int events,
 		  void (*fn)(struct ff_watch *watch, int events));
+/* The same, but watched only after FF_WATCH_LATE_US: for what may be over by then, and whose owner
+ * hears of that elsewhere. It costs no call until then, and nobody is woken. */
+int ff_watch_open_late(struct ff_watch *watch, struct ff_loop *loop, int fd, int events,
+		       void (*fn)(struct ff_watch *watch, int events));
 /* What to watch for from now on; 0: nothing. */
 void ff_watch_set(struct ff_watch *watch, int events);
 /* Ends; to be called before the descriptor is closed. The memory may be reused at once. */

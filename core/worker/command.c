@@ -121,6 +121,7 @@ static void on_finished(struct ff_run *run)
 	struct command *command = of_run(run), *follower = command->follower;
 	struct ff_err err = {0};
 	struct ff_pack pack;
+	bool first = !command->exec.worker->flushing;
 	int rc = 0;
 
 	/* The slot is idle until then: all else comes later. */
@@ -133,8 +134,12 @@ static void on_finished(struct ff_run *run)
 	ff_pack_close(&pack);
 	ff_exec_send(&command->exec, &pack);
 	ff_exec_finish(&command->exec, run->lost[0] ? run->lost : NULL);
-	if (follower)
-		after_begin(follower, rc, &err);
+	if (!follower)
+		return;
+	after_begin(follower, rc, &err);
+	/* Two ends in one message wake the controller once. */
+	if (first && !rc && follower->follower)
+		ff_worker_gather(follower->exec.worker);
 }
 
 static void on_closed(struct ff_run *run)

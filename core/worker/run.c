@@ -257,6 +257,7 @@ int ff_run_start(struct ff_run *run, struct ff_loop *loop, const struct ff_run_o
 	};
 	run->start_us = ff_clock_us();
 	spawn = opts->spawn;
+	spawn.brief = true;
 	if (opts->input_len) {
 		rc = ff_buf_add(&run->input, opts->input, opts->input_len);
 		if (rc)

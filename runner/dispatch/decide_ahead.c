@@ -5,6 +5,9 @@
 #include "dispatch/private.h"
 
 #define SHORT_US INT64_C(20000)
+/* Here the way is long beside what is done there: with two that follow, the host need not tell each
+ * end at once. */
+#define VERY_SHORT_US INT64_C(2000)
 
 /* Later units count more: a quarter each. */
 void ff_ahead_learn(struct engine_job *job, int64_t duration_us)
@@ -26,17 +29,6 @@ static bool may_be_followed(const struct ff_engine *e, const struct execution *e
 	       e->hosts[execution->placement.host].native;
 }
 
-void ff_ahead_give(struct ff_engine *e, const struct execution *execution)
-{
-	struct ff_placement placement;
-	uint32_t job = execution->placement.job;
-
-	if (may_be_followed(e, execution) &&
-	    ff_sched_place_behind(e->sched, &execution->placement, e->jobs[job].workers,
-				  &placement))
-		ff_execution_start(e, &placement, execution);
-}
-
 static struct execution *follower_of(const struct ff_engine *e, const struct execution *execution)
 {
 	struct execution *x;
@@ -47,6 +39,26 @@ static struct execution *follower_of(const struct ff_engine *e, const struct exe
 	while (x && !(x->placement.ahead && x->follows == execution->number))
 		x = ff_executions_next(&e->executions, x);
 	return x;
+}
+
+void ff_ahead_give(struct ff_engine *e, const struct execution *execution)
+{
+	const struct engine_job *job = &e->jobs[execution->placement.job];
+	struct ff_placement placement;
+	int wanted = job->typical_us < VERY_SHORT_US ? 2 : 1;
+
+	for (int there = 0; there < wanted; there++) {
+		const struct execution *follower = follower_of(e, execution);
+
+		if (!follower) {
+			if (!may_be_followed(e, execution) ||
+			    !ff_sched_place_behind(e->sched, &execution->placement, job->workers,
+						   &placement))
+				return;
+			follower = ff_execution_start(e, &placement, execution);
+		}
+		execution = follower;
+	}
 }
 
 struct execution *ff_ahead_pass(struct ff_engine *e, struct execution *execution)
@@ -80,6 +92,8 @@ void ff_ahead_withdraw(struct ff_engine *e, uint32_t job, bool all)
 
 		if (x->number == 0 || !x->placement.ahead || x->placement.job != job)
 			continue;
+		if (!all && follower_of(e, x))
+			continue; /* the last is the furthest from its beginning */
 		order.host = x->placement.host;
 		ff_engine_order(e, &order);
 		if (!all)

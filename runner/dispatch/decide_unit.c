@@ -138,8 +138,8 @@ static bool discovers(const struct execution *execution)
 	return execution->placement.unit == FF_NOBODY;
 }
 
-void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement,
-			const struct execution *behind)
+struct execution *ff_execution_start(struct ff_engine *e, const struct ff_placement *placement,
+				     const struct execution *behind)
 {
 	bool discovers_units = placement->unit == FF_NOBODY;
 	const char *name =
@@ -170,6 +170,7 @@ void ff_execution_start(struct ff_engine *e, const struct ff_placement *placemen
 	ff_engine_order(e, &order);
 	if (!behind)
 		ff_ahead_give(e, execution);
+	return execution;
 }
 
 void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost)

@@ -261,8 +261,8 @@ bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit);
 void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, const char *reason,
 		  int64_t duration_us);
 /* `behind`: the execution that it follows; NULL: it begins at once. */
-void ff_execution_start(struct ff_engine *e, const struct ff_placement *placement,
-			const struct execution *behind);
+struct execution *ff_execution_start(struct ff_engine *e, const struct ff_placement *placement,
+				     const struct execution *behind);
 /* What it runs; its name lives as long as the decision. */
 struct unit_at ff_execution_unit(struct ff_engine *e, const struct execution *execution);
 void ff_execution_output(struct ff_engine *e, const struct ff_input *input);

@@ -150,7 +150,8 @@ struct world_settings world_settings(const struct world *world, uint32_t job)
 
 int64_t world_duration(const struct world *world, uint32_t job, uint32_t unit)
 {
-	int64_t by = world->faults.brief ? 10 : of_unit(world, job, unit, 7);
+	/* Short ones have one that follows them, very short ones two. */
+	int64_t by = !world->faults.brief ? of_unit(world, job, unit, 7) : job % 2 ? 10 : 1;
 
 	return 1000 + of_unit(world, job, unit, 6) * by;
 }

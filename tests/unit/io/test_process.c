@@ -20,6 +20,7 @@
 struct fixture {
 	struct ff_loop loop;
 	int fds;
+	bool brief;
 };
 
 struct watcher {
@@ -54,6 +55,13 @@ static int setup_sigchld(void **state)
 {
 	setup(state);
 	((struct fixture *)*state)->loop.no_pidfd = true;
+	return 0;
+}
+
+static int setup_brief(void **state)
+{
+	setup(state);
+	((struct fixture *)*state)->brief = true;
 	return 0;
 }
 
@@ -128,6 +136,7 @@ static struct ff_process *start(struct fixture *fixture, struct watcher *watcher
 
 	memset(watcher, 0, sizeof(*watcher));
 	spawn->argv = argv;
+	spawn->brief = fixture->brief;
 	if (spawn->exec_fd == 0)
 		spawn->exec_fd = -1;
 	watcher->process = ff_process_spawn(&fixture->loop, spawn, &ops, watcher, &err);
@@ -164,6 +173,40 @@ static void exit_status_and_output(void **state)
 	assert_int_equal(WEXITSTATUS(watcher.status), 3);
 	assert_string_equal(ff_buf_str(&watcher.out), "out\n");
 	assert_string_equal(ff_buf_str(&watcher.err), "err\n");
+	forget(&watcher);
+}
+
+/* Its exit is seen before anybody looks at what it printed: all of it is told nevertheless, first.
+ */
+static void told_before_its_exit(void **state)
+{
+	struct watcher watcher;
+	struct ff_spawn spawn = {.stdin_null = true};
+
+	start(*state, &watcher, &spawn, SHELL("head -c 60000 /dev/zero; echo err >&2"));
+	ff_process_await(watcher.process, 20000);
+	await(*state, &watcher);
+	assert_int_equal(watcher.out.len, 60000);
+	assert_string_equal(ff_buf_str(&watcher.err), "err\n");
+	forget(&watcher);
+}
+
+/* One that prints and lives on is heard, too. */
+static void heard_while_it_lives(void **state)
+{
+	struct watcher watcher;
+	struct ff_spawn spawn = {0};
+	struct ff_process *process =
+		start(*state, &watcher, &spawn, SHELL("echo one; read x; echo $x"));
+	int64_t deadline = ff_clock_us() + 20 * FF_SECOND_US;
+
+	while (watcher.out.len < 4 && ff_clock_us() < deadline)
+		ff_loop_run_once(&((struct fixture *)*state)->loop, deadline);
+	assert_int_equal(watcher.exited, 0);
+	ff_buf_addstr(ff_process_stdin(process), "two\n");
+	ff_process_flush(process);
+	await(*state, &watcher);
+	assert_string_equal(ff_buf_str(&watcher.out), "one\ntwo\n");
 	forget(&watcher);
 }
 
@@ -432,10 +475,12 @@ static void output_closed_by_a_living_one(void **state)
 	forget(&watcher);
 }
 
-#define BOTH(test)                                                                                 \
+/* With pidfds and without, and where the output is looked at late. */
+#define EACH(test)                                                                                 \
 	{#test, test, setup, teardown, NULL},                                                      \
+		{#test " (SIGCHLD)", test, setup_sigchld, teardown, NULL},                         \
 	{                                                                                          \
-#test " (SIGCHLD)", test, setup_sigchld, teardown, NULL                            \
+#test " (brief)", test, setup_brief, teardown, NULL                                \
 	}
 
 /* One descriptor goes to one child, under the number that it was promised, whichever is ours. */
@@ -485,24 +530,26 @@ static void a_descriptor_is_inherited(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(exit_status_and_output),
-		BOTH(death_by_signal),
-		BOTH(what_cannot_start),
-		BOTH(environment_and_cwd),
-		BOTH(input_is_passed_on),
-		BOTH(input_nobody_reads),
-		BOTH(merged_output),
-		BOTH(output_held_open),
-		BOTH(output_held_by_the_group),
-		BOTH(freed_while_it_runs),
-		BOTH(clean_signals),
-		BOTH(nice_is_added),
-		BOTH(a_file_is_run),
-		BOTH(reading_pauses),
-		BOTH(limit_of_open_files),
-		BOTH(output_closed_by_a_living_one),
-		BOTH(a_descriptor_is_inherited),
-		BOTH(many_leave_nothing),
+		EACH(exit_status_and_output),
+		EACH(told_before_its_exit),
+		EACH(heard_while_it_lives),
+		EACH(death_by_signal),
+		EACH(what_cannot_start),
+		EACH(environment_and_cwd),
+		EACH(input_is_passed_on),
+		EACH(input_nobody_reads),
+		EACH(merged_output),
+		EACH(output_held_open),
+		EACH(output_held_by_the_group),
+		EACH(freed_while_it_runs),
+		EACH(clean_signals),
+		EACH(nice_is_added),
+		EACH(a_file_is_run),
+		EACH(reading_pauses),
+		EACH(limit_of_open_files),
+		EACH(output_closed_by_a_living_one),
+		EACH(a_descriptor_is_inherited),
+		EACH(many_leave_nothing),
 	};
 	struct rlimit files;
 

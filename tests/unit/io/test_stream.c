@@ -220,6 +220,94 @@ static void files_are_refused(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
+/* A pipe's reading end that is looked at late, and the writing end. */
+static int open_late(struct end *end)
+{
+	int fds[2];
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	memset(end, 0, sizeof(*end));
+	assert_int_equal(ff_stream_open_reading(&end->stream, &loop, fds[0], true, &ops, end, NULL),
+			 0);
+	return fds[1];
+}
+
+static void looked_at_when_its_time_has_come(void **state)
+{
+	int64_t begin = ff_clock_us();
+	struct end a, b;
+	int fd = open_late(&a), other = open_late(&b);
+
+	assert_int_equal(write(fd, "first", 5), 5);
+	RUN_UNTIL(a.in.len == 5);
+	assert_true(ff_clock_us() - begin >= FF_WATCH_LATE_US);
+	/* From then on it is like any other. */
+	assert_int_equal(write(other, "x", 1), 1);
+	RUN_UNTIL(b.in.len == 1);
+	assert_int_equal(write(fd, " second", 7), 7);
+	RUN_UNTIL(a.in.len == 12);
+	close(fd);
+	RUN_UNTIL(a.eofs == 1);
+	close_end(&a);
+	close_end(&b);
+	close(other);
+}
+
+static void looked_at_when_told(void **state)
+{
+	char bytes[3 * FF_LOOP_SCRATCH / 2];
+	struct end a;
+	int fd = open_late(&a);
+
+	memset(bytes, 'x', sizeof(bytes));
+	fcntl(fd, F_SETPIPE_SZ, 4 * FF_LOOP_SCRATCH);
+	assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+	/* Not to be read: a look changes nothing. */
+	ff_stream_read(&a.stream, false);
+	ff_stream_look(&a.stream);
+	assert_int_equal(a.in.len, 0);
+	ff_stream_read(&a.stream, true);
+	ff_stream_look(&a.stream);
+	assert_int_equal(a.in.len, sizeof(bytes));
+	assert_int_equal(a.eofs, 0);
+	close(fd);
+	ff_stream_look(&a.stream);
+	assert_int_equal(a.eofs, 1);
+	ff_stream_look(&a.stream);
+	assert_int_equal(a.eofs, 1);
+	close_end(&a);
+}
+
+static void closed_before_its_time(void **state)
+{
+	struct end ends[3];
+	int fds[3];
+
+	for (int i = 0; i < 3; i++)
+		fds[i] = open_late(&ends[i]);
+	/* The first, whose time the timer is set for, then one from the middle. */
+	close_end(&ends[0]);
+	close_end(&ends[1]);
+	assert_int_equal(write(fds[2], "x", 1), 1);
+	RUN_UNTIL(ends[2].in.len == 1);
+	close_end(&ends[2]);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
+static void closed_by_a_look(void **state)
+{
+	struct end a;
+	int fd = open_late(&a);
+
+	a.close_on_data = true;
+	assert_int_equal(write(fd, "x", 1), 1);
+	ff_stream_look(&a.stream);
+	assert_false(a.stream.open);
+	close_end(&a);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +317,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(closed_from_its_callback, setup, teardown),
 		cmocka_unit_test_setup_teardown(pipe_end_is_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(files_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(looked_at_when_its_time_has_come, setup, teardown),
+		cmocka_unit_test_setup_teardown(looked_at_when_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(closed_before_its_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(closed_by_a_look, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
