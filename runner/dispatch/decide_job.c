@@ -368,7 +368,8 @@ static void let_hosts_go(struct ff_engine *e, struct host_set *set)
 	if (--set->jobs_left > 0 || e->state->run.jobs_finished == e->state->jobs_len)
 		return;
 	for (uint32_t i = 0; i < e->state->hosts_len; i++)
-		if ((set->bits[i / 64] >> i % 64 & 1) && --e->hosts[i].sets_left == 0)
+		if ((set->bits[i / 64] >> i % 64 & 1) && --e->hosts[i].sets_left == 0 &&
+		    !ff_required_host_waited_for(e, i))
 			ff_host_drain(e, i);
 }
 

@@ -108,6 +108,17 @@ bool ff_required_hosts_there(struct ff_engine *e, uint32_t job)
 	return false;
 }
 
+bool ff_required_host_waited_for(const struct ff_engine *e, uint32_t host)
+{
+	uint32_t job = 0;
+
+	if (needed(e) == 0 || standing_of(e, host, FF_NOBODY) != HOPEFUL)
+		return false;
+	while (job < e->state->jobs_len && e->state->jobs[job].state != FF_JOBSTATE_WAITING)
+		job++;
+	return job < e->state->jobs_len;
+}
+
 /* It has begun with as many as it needs: one that can't after all is not made up for by one that
  * may still come. */
 void ff_required_host_unfit(struct ff_engine *e, uint32_t job)

@@ -225,6 +225,8 @@ bool ff_host_all_settled(const struct ff_engine *e);
 bool ff_required_hosts_there(struct ff_engine *e, uint32_t job);
 /* The job goes on, and has just learnt that a host can't run its payload. */
 void ff_required_host_unfit(struct ff_engine *e, uint32_t job);
+/* Jobs that have not begun may wait for it to be there, whether they use it or not. */
+bool ff_required_host_waited_for(const struct ff_engine *e, uint32_t host);
 
 /* --- decide_job.c --- */
 void ff_job_init(struct ff_engine *e, uint32_t job);
