@@ -161,7 +161,8 @@ static bool judge(struct world *world, struct world_front *front, const struct f
 	if (front->silent)
 		return false;
 	if (again) {
-		front->told[item->unit] -= !item->again;
+		if (item->unit < WORLD_UNITS)
+			front->told[item->unit] -= !item->again;
 		input = about(front, FF_INPUT_FRONT_AGAIN);
 		input->u.said.text = ff_input_text(input, item->name);
 		say(world, front, input, world_below(world, 50000));
@@ -230,7 +231,7 @@ static void tell_front(struct world *world, const struct ff_order *order)
 	case FF_FRONT_CRASH:
 	case FF_FRONT_LOST:
 		end_of_unit(world, front, item);
-		if (item->kind == FF_FRONT_CRASH && item->unit < WORLD_UNITS)
+		if (item->kind == FF_FRONT_CRASH && item->unit != UINT32_MAX)
 			again = judge(world, front, item);
 		break;
 	case FF_FRONT_LINE:
