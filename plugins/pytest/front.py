@@ -1,8 +1,7 @@
 # The front of a pytest job: a real pytest session on the controlling machine that runs no test. It is
 # the controller's half of plugins: their hooks fill what workers are given, get every report, and
 # write the files, the cache and the summary. It needs a channel and pytest, and must not know the
-# runner. The build puts reports.py, ending.py, stand_in.py, scheduler.py, ports.py, front_ports.py,
-# screen.py, cached.py, front_nodes.py, cov.py, driver.py and joined.py before it.
+# runner. Other parts come before it, in one text: plugins/CMakeLists.txt.
 #
 # Received: ("node", id, {spec, host, python, chdir, local, about})   a worker wants its input
 #           ("from", id, value)          what a worker told, see relay.py
@@ -256,7 +255,7 @@ class Front:
             "basetemp": basetemp,
             "ids": bool(self.wants_ids or self.driver),
             "starts": self.wants_starts,
-            "color": self.config.option.color,
+            "color": getattr(self.config.option, "color", None),  # without a terminal there is none
             "ports": [] if about.get("local") else self.offer_ports(id, workerinput),
             "driven": bool(self.driver),
         })  # fmt: skip
@@ -415,7 +414,7 @@ class Front:
             return False
         node.down = True
         if self.ports:
-            self.ports.left(id)
+            self.ports.left(node.gateway.id)
         if error is None and not hasattr(node, "workeroutput"):
             node.workeroutput = {"exitstatus": 0, "shouldfail": False, "shouldstop": False}
         self.config.hook.pytest_testnodedown(node=node, error=error)
@@ -523,37 +522,6 @@ class Entry:
             front.trdist, plugin = make_status_line(config)
             manager.register(plugin, "terminaldistreporter")
         manager.register(front, "dsession")
-
-
-def controller_args(kw):
-    """As pytest-xdist's controller would have been called."""
-    if kw["numprocesses"]:
-        own = ["-n", str(kw["numprocesses"])]
-        own += ["--maxprocesses", str(kw["maxprocesses"])] if kw["maxprocesses"] else []
-    else:
-        own = ["--dist", kw["dist"] if kw["dist"] != "no" else "load"] if kw["dist"] else []
-        for spec in kw["specs"]:
-            own += ["--tx", spec["spec"]]
-    return own + kw["args"]
-
-
-def become_controller(config, kw):
-    """The options as pytest-xdist's controller has them."""
-    option = config.option
-    option.numprocesses = kw["numprocesses"] or None
-    option.maxprocesses = kw["maxprocesses"] or None
-    dist = kw["dist"] or ("load" if getattr(option, "distload", False) else option.dist)  # or as the settings say
-    option.dist = dist if dist != "no" else "load"
-    option.distload = False
-    option.tx = tx_of(kw)
-    if kw["maxfail"]:
-        option.maxfail = kw["maxfail"]
-    if kw["max_worker_restart"] is not None:
-        option.maxworkerrestart = str(kw["max_worker_restart"])
-    if kw["color"] is not None and getattr(option, "color", "auto") == "auto":
-        option.color = "yes" if kw["color"] else "no"
-    for name in ("dsession", "terminaldistreporter"):
-        config.pluginmanager.set_blocked(name)
 
 
 def enter(channel, config, kw, ending):

@@ -286,8 +286,8 @@ REASONS = {
     "logreport": ([], "def pytest_runtest_logreport(report): pass\n",
                   "conftest.py: pytest_runtest_logreport"),
     "-ra": (["-ra"], "", "-r"), "tb": (["--tb=short"], "", "--tb"),
-    "durations": (["--durations=3"], "", "--durations"), "lf": (["--lf"], "", "--lf"),
-    "ff": (["--ff"], "", "--ff"), "nf": (["--nf"], "", "--nf"), "sw": (["--sw"], "", "--sw"),
+    "durations": (["--durations=3"], "", "--durations"), "lf": (["--lf"], "", ""),
+    "ff": (["--ff"], "", ""), "nf": (["--nf"], "", ""), "sw": (["--sw"], "", "--sw"),
     "capture": (["--show-capture=no"], "", "--show-capture"),
     "junit": (["--junitxml=x.xml"], "", "--junitxml"),
 }  # fmt: skip

@@ -94,7 +94,7 @@ def test_verbose_tells_each_attempt_with_its_time(farflung):
     events = live.finish(0)
     durations = {e["unit"]: e["duration_us"] for e in of_kind(events, "unit-lost")}
     for unit in units:
-        (line,) = [line for line in lines_about(live.stderr, unit + " ") if line.startswith("LOST ")]
+        (line,) = [line for line in lines_about(live.stderr, unit + " ") if line.startswith("LOST    ")]
         match = re.fullmatch(r"LOST +\S+ \[box\] (\d+\.\d\d)s? - attempt 1: .*SIGKILL.*", line)
         assert match, line
         assert abs(float(match.group(1)) - durations[unit] / 1e6) < 0.011
@@ -127,7 +127,7 @@ def test_one_that_takes_its_host_down_is_set_aside(farflung):
     assert result["duration_us"] > 0
     last = lost[-1]["host"]
     assert f"host {last} was lost" in result["message"]
-    (line,) = [line for line in live.stderr.splitlines() if line.startswith("LOST ")]
+    (line,) = [line for line in live.stderr.splitlines() if line.startswith("LOST    ")]
     assert f"bomb [{last}]" in line and f"host {last} was lost while running it" in line
     assert "0.00" not in line
     assert f"host {last} was lost" in (farflung.cwd / "junit.xml").read_text()
@@ -164,5 +164,5 @@ def test_n(n):
     assert [e["units"] for e in of_kind(events, "host-away")] == [3]
     assert set(outcomes(events).values()) == {"passed"}
     assert len([line for line in live.stderr.splitlines() if line.startswith("host box away: ")]) == 1
-    lines = [line for line in live.stderr.splitlines() if line.startswith("LOST ")]
+    lines = [line for line in live.stderr.splitlines() if line.startswith("LOST    ")]
     assert len(lines) == 3 and not [line for line in lines if " 0.00" in line]
