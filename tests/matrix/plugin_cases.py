@@ -11,11 +11,11 @@ import xml.etree.ElementTree as ElementTree
 
 
 class Case:
-    def __init__(self, name, files, args=(), packages=(), leaves=None, says=(), none=(), env=None, ssh=False):
+    def __init__(self, name, files, args=(), packages=None, leaves=None, says=(), none=(), env=None, ssh=False):
         self.name = name
         self.files = files
         self.args = list(args)
-        self.packages = list(packages) or [f"pytest-{name}"]
+        self.packages = [f"pytest-{name}"] if packages is None else list(packages)
         self.leaves = leaves or {}
         self.says = list(says)
         self.none = list(none)  # of the patterns

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """pytest's plugins under `pytest -n 2` (pytest-xdist) and under `farflung pytest -n 2`, in one run.
 
-    tests/matrix/plugins.py [NAME…]      all of plugin_cases.py, or those of these names
+    tests/matrix/plugins.py [NAME…]      all of plugin_cases.py and conftest_cases.py, or those of these names
 
 Compares the outcomes per test, the exit status, the files that the plugin leaves and what the terminal says of it. What
 differs is in KNOWN, with the kinds of differences and their reason; the run fails if anything else differs, and also if
@@ -19,6 +19,7 @@ import xml.etree.ElementTree as ElementTree
 from environments import (
     FARFLUNG, HOME, JOBS, TOP, UNREACHABLE, Environment, clean_env, make_all, obey_signals, run, say, table,
 )  # fmt: skip
+from conftest_cases import VARIANTS
 from plugin_cases import CASES, exists
 
 sys.path.insert(0, str(TOP / "tests" / "fakes"))
@@ -28,15 +29,21 @@ BASE = Environment("plugins", ["3.12", "3.13", "3.11"], ["pytest==8.4.*", "pytes
 LIMIT = 120  # s, of one run
 PAGE = TOP / "plugins" / "pytest" / "PLUGINS.md"
 
+ALL = CASES + VARIANTS
 # name: (kinds of differences, reason)
+OWN_ERROR = {"outcomes"}, "xdist's JUnit is green, ours has an error of the job itself for it"
 KNOWN = {
-    "cov-fail-under": ({"outcomes"}, "xdist's JUnit is green, ours has an error of the job itself for it"),
-    **dict.fromkeys(["rerunfailures", "rerunfailures-ssh"], ({"outcomes"}, "xdist's JUnit has a passed test case for each failure before the last, ours flakyFailure or rerunFailure")),
+    **dict.fromkeys(["cov-fail-under", "conftest-exitstatus", "conftest-raises"], OWN_ERROR),
+    "conftest-crash": ({"outcomes"}, "xdist's JUnit has a test case None::None for the crash, ours has it with its test"),
+    **dict.fromkeys(["rerunfailures", "rerunfailures-ssh"], (
+        {"outcomes"}, "xdist's JUnit has a passed test case for each failure before the last, ours flakyFailure or rerunFailure")),
 }
 
 
 def install(case):
     """Brings a case's packages into a folder of their own, with the base's versions of what both have."""
+    if not case.packages:
+        return HOME
     folder = HOME / "packages" / "+".join(case.packages)
     stamp = folder / "made-of"
     wanted = BASE.python + "\n" + "\n".join(case.packages + BASE.packages)
@@ -58,13 +65,15 @@ def install(case):
 
 
 def version(case, folder):
-    """The version of the case's first package."""
+    """The case's first package and its version."""
+    if not case.packages:
+        return "(a conftest.py)"
     wanted = case.packages[0].lower().replace("-", "_")
     for path in folder.glob("*.dist-info"):
         name, _, number = path.name[: -len(".dist-info")].rpartition("-")
         if name.lower().replace("-", "_") == wanted:
-            return number
-    return "?"
+            return f"{case.packages[0]} {number}"
+    return f"{case.packages[0]} ?"
 
 
 class Result:
@@ -178,8 +187,7 @@ def compare(case):
     found = differences(theirs, ours)
     text, good = judge(case, theirs, found)
     counts = sum(len(v) for v in theirs.outcomes.values())
-    plugin = f"{case.packages[0]} {version(case, folder)}"
-    return case.name, plugin, f"{counts} outcomes, exit {theirs.exit}", text, found, good
+    return case.name, version(case, folder), f"{counts} outcomes, exit {theirs.exit}", text, found, good
 
 
 def page(rows):
@@ -201,13 +209,13 @@ def page(rows):
         known = {line.split(" | ")[0][2:]: line for line in PAGE.read_text().splitlines() if line.startswith("| ")}
     for row in rows:
         known[row[0]] = "| " + " | ".join(str(c).replace("|", "/") for c in row[:4]) + " |"
-    return "\n".join(lines + [known[case.name] for case in CASES if case.name in known]) + "\n"
+    return "\n".join(lines + [known[case.name] for case in ALL if case.name in known]) + "\n"
 
 
 def main(names):
-    cases = [case for case in CASES if not names or case.name in names]
+    cases = [case for case in ALL if not names or case.name in names]
     if not cases or len(cases) < len(set(names)):
-        say("known are: " + " ".join(case.name for case in CASES))
+        say("known are: " + " ".join(case.name for case in ALL))
         return 2
     if any(case.ssh for case in cases) and not available():
         say("there is no sshd, ssh or ssh-keygen here")
