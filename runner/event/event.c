@@ -56,6 +56,16 @@ bool ff_outcome_bad(enum ff_outcome outcome)
 	return (unsigned)outcome < FF_OUTCOMES && outcomes[outcome].bad;
 }
 
+const struct ff_phase *ff_result_second_error(const struct ff_result *result)
+{
+	const struct ff_phase *last;
+
+	if (result->outcome != FF_OUTCOME_FAILED || result->phases_len < 2)
+		return NULL;
+	last = &result->phases[result->phases_len - 1];
+	return last->outcome == FF_OUTCOME_ERROR && !strcmp(last->when, "teardown") ? last : NULL;
+}
+
 int ff_outcome_from_word(const char *word)
 {
 	for (int i = 0; i < FF_OUTCOMES; i++)

@@ -174,6 +174,10 @@ struct ff_result {
 	size_t front_len;
 };
 
+/* Of a test that had failed before: the teardown that went wrong as well, which pytest tells as an
+ * error of its own; else NULL. */
+const struct ff_phase *ff_result_second_error(const struct ff_result *result);
+
 /* What a worker says of itself, as key and value: "python" "3.11.2", "pytest" "7.2.1". */
 struct ff_fact {
 	const char *key, *value;

@@ -251,15 +251,6 @@ static void add_case(struct junit *junit, struct suite *suite, const struct ff_e
 	case_end(junit, suite);
 }
 
-/* A test that fails and can't be torn down either has a test case for each, as pytest's. */
-static bool fails_twice(const struct ff_result *result)
-{
-	const struct ff_phase *last = result->phases + result->phases_len - 1;
-
-	return result->outcome == FF_OUTCOME_FAILED && result->phases_len > 1 &&
-	       last->outcome == FF_OUTCOME_ERROR && strcmp(last->when, "teardown") == 0;
-}
-
 static void add_first(struct junit *junit, struct suite *suite, const struct ff_event *event)
 {
 	struct ff_result result = *event->u.unit_finished.result;
@@ -278,6 +269,7 @@ static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 	struct suite *suite = suite_of(junit, event->job);
 	const struct ff_result *result = event->u.unit_finished.result;
 	bool bad = result && ff_outcome_bad(result->outcome);
+	const struct ff_phase *second;
 
 	if (!result)
 		return;
@@ -287,13 +279,14 @@ static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 	}
 	suite->namesake |= bad && is_namesake(suite, event);
 	keep_host(suite, event->host);
-	if (fails_twice(result)) {
+	second = ff_result_second_error(result);
+	if (second) {
 		add_first(junit, suite, event);
 		add_case(junit, suite, event,
 			 &(struct ff_result){
 				 .outcome = FF_OUTCOME_ERROR,
-				 .message = result->phases[result->phases_len - 1].message,
-				 .longrepr = result->phases[result->phases_len - 1].longrepr,
+				 .message = second->message,
+				 .longrepr = second->longrepr,
 				 .file = result->file,
 				 .line = result->line,
 			 });

@@ -128,18 +128,6 @@ static void keep_line(struct ff_terminal *t, const struct ff_event *event, const
 	ff_buf_addch(out, '\n');
 }
 
-/* The end of a test that failed before, as pytest tells it: an error of its own. */
-static const struct ff_phase *second_error(const struct ff_result *result)
-{
-	const struct ff_phase *last = result->phases + result->phases_len - 1;
-
-	return result->outcome == FF_OUTCOME_FAILED && result->phases_len > 1 &&
-			       last->outcome == FF_OUTCOME_ERROR &&
-			       strcmp(last->when, "teardown") == 0
-		       ? last
-		       : NULL;
-}
-
 /* "ERROR at setup", or the outcome's own word. */
 static const char *label_of(const struct ff_result *result)
 {
@@ -182,7 +170,7 @@ static void add_both(const struct ff_terminal *t, const struct ff_event *event, 
 void ff_terminal_keep_failure(struct ff_terminal *t, const struct ff_event *event)
 {
 	const struct ff_result *result = event->u.unit_finished.result;
-	const struct ff_phase *second = second_error(result);
+	const struct ff_phase *second = ff_result_second_error(result);
 	struct ff_buf *out = &t->failures;
 
 	keep_line(t, event, ff_terminal_outcome_label(result->outcome), event->unit,
