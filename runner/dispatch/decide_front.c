@@ -104,6 +104,7 @@ void ff_front_tell_crash(struct ff_engine *e, uint32_t job, struct ff_front_item
 							  item->again ? FF_NOBODY : item->unit};
 	item->kind = FF_FRONT_CRASH;
 	ff_front_tell(e, job, item, worker);
+	ff_front_wait_anew(e, job);
 }
 
 static const char *worker_name(const struct ff_engine *e, uint32_t worker)

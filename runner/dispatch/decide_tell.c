@@ -77,7 +77,6 @@ bool ff_front_ask(struct ff_engine *e, struct session *session, uint32_t unit, c
 	item.name = ff_spread_id(e, &at);
 	ff_front_tell_crash(e, job, &item, session->record, session);
 	e->jobs[job].front.unanswered++;
-	ff_front_wait_anew(e, job);
 	return true;
 }
 
