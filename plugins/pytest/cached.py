@@ -14,17 +14,25 @@ class Cached:
         shown = {self.bare.get(nodeid, nodeid): failed for nodeid, failed in self.seen.items()}
         known = getattr(self.manager.getplugin("nfplugin"), "cached_nodeids", None)
         if shown and isinstance(known, set):
-            known.difference_update(self.bare)
-            known.update(shown)
+            names = {str(name) for name in known}.difference(self.bare).union(shown)
+            known.clear()
+            known.update(map(cached_id, names))
         known = getattr(self.manager.getplugin("lfplugin"), "lastfailed", None)
         if isinstance(known, dict):
-            self.fill_lastfailed(known, shown)
+            names = {str(name): value for name, value in known.items()}
+            self.fill_lastfailed(names, shown)
+            known.clear()
+            known.update({cached_id(name): value for name, value in names.items()})
         plugin = self.manager.getplugin("stepwiseplugin")
         for holder, name in (plugin, "lastfailed"), (getattr(plugin, "cached_info", None), "last_failed"):
-            nodeid = getattr(holder, name, None)
+            known = getattr(holder, name, None)
+            nodeid = str(known)
+            if known is None:
+                continue
             if nodeid in self.bare:
-                setattr(holder, name, self.bare[nodeid])
-            elif nodeid is not None and self.bare and shown.get(nodeid) is False:
+                bare = self.bare[nodeid]
+                setattr(holder, name, bare if isinstance(known, str) else cached_id(bare))
+            elif self.bare and shown.get(nodeid) is False:
                 setattr(holder, name, None)
 
     def fill_lastfailed(self, known, shown):
