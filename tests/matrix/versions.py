@@ -27,7 +27,7 @@ ENVIRONMENTS = [
     Environment("pytest-9", ["3.14", "3.13", "3.12", "3.11"], ["pytest>=9.1,<10", "pytest-xdist==3.8.*"]),
 ]
 # Those that run by the system's pytest with hosts of another ($FARFLUNG_PYTHON) …
-END_TO_END = ["test_pytest", "test_pytest_assertions", "test_pytest_plugin", "test_session_ends"]
+END_TO_END = ["test_pytest", "test_pytest_assertions", "test_session_ends"]
 QUICK = {"test_session_ends": ["pytest-7.0", "pytest-9"]}  # with MATRIX_QUICK only in these
 # … and those that drive the payload in the interpreter that runs them.
 WITHIN = ["tests/conform/payload_pytest.py"]
