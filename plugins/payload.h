@@ -153,6 +153,8 @@ struct ff_payload_session {
 	int (*end)(struct ff_pack *p);	/* nothing more will come: finish what was given */
 	int (*stop)(struct ff_pack *p); /* forget what was given but has not begun; `end` follows */
 	int (*idle)(struct ff_pack *p); /* answers `wants` when there is nothing to give now */
+	/* Where in what a worker wrote on stderr before it died its cause begins; NULL: nowhere. */
+	const char *(*cause)(const char *said);
 };
 
 /* --- the front --- */

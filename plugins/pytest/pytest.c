@@ -586,6 +586,7 @@ static const struct ff_payload_session session = {
 	.end = pack_end,
 	.stop = pack_stop,
 	.idle = pack_idle,
+	.cause = ff_pytest_cause,
 };
 
 const struct ff_payload ff_payload_pytest = {

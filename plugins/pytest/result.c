@@ -346,3 +346,14 @@ int ff_pytest_result(struct ff_result *result, uint32_t *index, const struct ff_
 	*result = read;
 	return 0;
 }
+
+const char *ff_pytest_cause(const char *said)
+{
+	static const char first[] = "Fatal Python error: ";
+	const char *found = NULL;
+
+	for (const char *at = said; (at = strstr(at, first)); at++)
+		if (at == said || at[-1] == '\n')
+			found = at;
+	return found;
+}

@@ -9,6 +9,9 @@
 int ff_pytest_result(struct ff_result *result, uint32_t *index, const struct ff_value *done,
 		     struct ff_arena *arena, struct ff_err *err);
 
+/* Where the last words of an interpreter that crashed begin, as faulthandler writes them; NULL. */
+const char *ff_pytest_cause(const char *said);
+
 /* The index of a test; false: it is none. */
 bool ff_pytest_index(const struct ff_value *value, uint32_t *index);
 /* A list of them, to be freed with ff_free; NULL: it is none. */

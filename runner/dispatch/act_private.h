@@ -33,10 +33,12 @@ struct act_worker {
 	char id[32];
 	struct ff_gateway *gateway;
 	struct ff_channel *channel;
-	struct ff_output said;	 /* on its stderr */
-	struct ff_output lately; /* the same since the running unit began */
-	bool finished;		 /* it has said its last */
-	bool ended;		 /* WORKER_ENDED was put */
+	struct ff_output said; /* on its stderr */
+	/* The same since the running unit began, and between that and the beginning before: it may
+	 * be here sooner than the word that the unit has begun, which comes by another pipe. */
+	struct ff_output lately, before;
+	bool finished; /* it has said its last */
+	bool ended;    /* WORKER_ENDED was put */
 };
 
 struct act_execution {

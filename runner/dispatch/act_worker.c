@@ -78,9 +78,10 @@ static void put_rest_of_stderr(struct act_worker *worker)
 
 void ff_act_worker_begins(struct act_worker *worker)
 {
-	if (worker->lately.total == 0)
+	if (worker->lately.total == 0 && worker->before.total == 0)
 		return;
-	ff_output_release(&worker->lately);
+	ff_output_release(&worker->before);
+	worker->before = worker->lately;
 	ff_output_init(&worker->lately, LATELY_MAX);
 }
 
@@ -92,16 +93,24 @@ void ff_act_worker_finished(struct act_worker *worker)
 
 /* --- its end --- */
 
-/* What a crash writes has its cause in front, as faulthandler does it. */
+/* What it wrote since the running unit began; or from its cause on, if that was here before it was
+ * known that the unit has begun. */
 static const char *said_lately(struct act_worker *worker, struct ff_input *input)
 {
+	const struct ff_payload_session *session = payload_of(worker)->session;
 	struct ff_buf text = FF_BUF_INIT;
-	const char *copy = NULL;
+	const char *said = NULL, *cause, *from = "", *copy;
+	size_t began;
 
-	if (worker->lately.total == 0)
-		return ff_input_text(input, ff_gateway_stderr(worker->gateway));
+	ff_output_text(&worker->before, &text);
+	began = text.len;
 	if (!ff_output_text(&worker->lately, &text))
-		copy = ff_input_text(input, ff_buf_str(&text));
+		said = ff_buf_str(&text);
+	if (said) {
+		cause = session->cause ? session->cause(said) : NULL;
+		from = cause && cause < said + began ? cause : said + began;
+	}
+	copy = ff_input_text(input, *from ? from : ff_gateway_stderr(worker->gateway));
 	ff_buf_release(&text);
 	return copy;
 }
@@ -134,6 +143,7 @@ void ff_act_worker_free(struct ff_act *act, struct act_worker *worker)
 	ff_list_del(&worker->node);
 	ff_output_release(&worker->said);
 	ff_output_release(&worker->lately);
+	ff_output_release(&worker->before);
 	ff_free(worker);
 }
 
@@ -213,6 +223,7 @@ void ff_act_open_worker(struct ff_act *act, const struct ff_order *order)
 	snprintf(worker->id, sizeof(worker->id), "%s", order->name);
 	ff_output_init(&worker->said, (size_t)act->config->settings.output_cap_bytes);
 	ff_output_init(&worker->lately, LATELY_MAX);
+	ff_output_init(&worker->before, LATELY_MAX);
 	ff_list_add_tail(&act->all_workers, &worker->node);
 	ff_map_set_u32(&act->workers, worker->number + 1, worker);
 	if (!ff_act_host_open(host)) {

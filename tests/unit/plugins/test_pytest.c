@@ -367,6 +367,18 @@ static void test_phases(void **state)
 	     "  long: t2\n");
 }
 
+static void test_cause(void **state)
+{
+	const char *(*cause)(const char *) = ff_payload_find("pytest")->session->cause;
+	static const char said[] =
+		"noise\nFatal Python error: one\nFatal Python error: two\nThread\n";
+
+	assert_string_equal(cause(said), "Fatal Python error: two\nThread\n");
+	assert_string_equal(cause("Fatal Python error: x"), "Fatal Python error: x");
+	assert_null(cause("said: Fatal Python error: x\n"));
+	assert_null(cause(""));
+}
+
 static void test_bad_results(void **state)
 {
 	struct ff_value fields[FIELDS], good[FIELDS];
@@ -524,8 +536,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session_items), cmocka_unit_test(test_finished),
 		cmocka_unit_test(test_plain_pass),    cmocka_unit_test(test_phases),
-		cmocka_unit_test(test_bad_results),   cmocka_unit_test(test_bad_items),
-		cmocka_unit_test(test_orders),	      cmocka_unit_test(test_task),
+		cmocka_unit_test(test_cause),	      cmocka_unit_test(test_bad_results),
+		cmocka_unit_test(test_bad_items),     cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_task),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
