@@ -56,11 +56,18 @@ static void dismiss(struct ff_engine *e, struct session *session)
 		ff_queues_dismiss(ff_run_session_queues(e, session), session->number);
 }
 
+/* Opened before it was known how many there may be: nobody outside has heard of it. */
+static bool is_surplus(const struct ff_engine *e, const struct session *session)
+{
+	return session->up &&
+	       ff_queues_info(ff_run_session_queues(e, session), session->number).surplus;
+}
+
 void ff_driven_over(struct ff_engine *e, struct session *session, bool in_order)
 {
 	uint32_t job = session->placement.job;
 
-	if (!ff_driven(e, job) || session->spare || session->dismissed == in_order)
+	if (!ff_driven(e, job) || is_surplus(e, session) || session->dismissed == in_order)
 		return;
 	session->dismissed = in_order;
 	if (in_order)
@@ -86,23 +93,6 @@ void ff_driven_again(struct ff_engine *e, uint32_t job)
 
 /* --- what it is told --- */
 
-/* Workers that were opened before it was known how many there may be. */
-static bool is_spare(const struct ff_engine *e, const struct session *session)
-{
-	const struct engine_job *job = &e->jobs[session->placement.job];
-	const struct ff_list *pos;
-	uint32_t others = 0;
-
-	if (job->most == 0)
-		return false;
-	ff_list_for_each(pos, &job->sessions) {
-		const struct session *other = ff_container_of(pos, struct session, in_job);
-
-		others += other != session && other->up && !other->spare;
-	}
-	return others >= job->most;
-}
-
 void ff_driven_up(struct ff_engine *e, struct session *session)
 {
 	uint32_t job = session->placement.job;
@@ -112,12 +102,8 @@ void ff_driven_up(struct ff_engine *e, struct session *session)
 
 	if (!ff_driven(e, job))
 		return;
-	session->spare = is_spare(e, session);
-	if (session->spare) {
-		session->dismissed = true;
-		ff_queues_dismiss(ff_run_session_queues(e, session), session->number);
+	if (is_surplus(e, session))
 		return;
-	}
 	if (!session->asks_front || session->dismissed)
 		dismiss(e, session); /* it is not known there; or it was before it was up */
 	else if (ff_front_listens(e, job))

@@ -62,7 +62,6 @@ struct session {
 	bool crash_told; /* to the front */
 	bool run_again;	 /* says that */
 	bool dismissed;	 /* its job's front has nothing more for it */
-	bool spare;	 /* and never had: there are as many as may be */
 	uint32_t stolen; /* times that its front asked for units back and has no answer yet */
 };
 

@@ -200,7 +200,10 @@ void ff_queues_worker_up(struct ff_queues *queues, uint32_t number, bool alone, 
 		queues->workers_len = len;
 	}
 	if (!queues->workers[number].up) {
-		queues->workers[number].surplus = queues->most && queues->open >= queues->most;
+		/* Who may get no more may still have much to do, if somebody else said so. */
+		uint32_t there = queues->policy->driven ? queues->live : queues->open;
+
+		queues->workers[number].surplus = queues->most && there >= queues->most;
 		queues->live++;
 		queues->open++;
 	}
@@ -519,7 +522,7 @@ struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t num
 	const struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 
 	return (struct ff_queue_info){queued(worker), worker->last_us, worker->fresh,
-				      worker->hungry};
+				      worker->hungry, worker->surplus};
 }
 
 uint32_t ff_queues_chunk(const struct ff_queues *queues)

@@ -110,6 +110,7 @@ struct ff_queue_info {
 	int64_t last_us; /* how long its last unit took */
 	bool fresh;	 /* got nothing yet */
 	bool hungry;
+	bool surplus; /* there are as many as there may be without it */
 };
 struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t worker);
 uint32_t ff_queues_units(const struct ff_queues *queues);
