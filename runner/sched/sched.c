@@ -388,12 +388,16 @@ static void park(struct ff_sched *sched, uint32_t number, bool pools)
 static uint32_t host_of_seat(const struct ff_sched *sched, uint32_t number,
 			     const struct ff_set_need *need)
 {
-	for (uint32_t i = 0; i < sched->sets.hosts_len; i++)
+	for (uint32_t i = 0; i < sched->sets.hosts_len; i++) {
+		uint32_t kept_for = sched->sets.hosts[i].kept_for;
+
+		/* It may have been kept for this very job before that had seats. */
 		if (ff_set_has(ff_sched_set(sched, number), i) &&
-		    sched->sets.hosts[i].kept_for == NOBODY &&
+		    (kept_for == NOBODY || kept_for == number) &&
 		    ff_sets_fits(&sched->sets, i, need) &&
 		    ff_queues_seat_waits(sched->jobs[number].queues, i))
 			return i;
+	}
 	return NOBODY;
 }
 

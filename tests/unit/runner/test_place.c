@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "sched/policy.h"
 #include "sched/sched.h"
 
 #define NOBODY UINT32_MAX
@@ -346,6 +347,35 @@ static void test_sessions_for_suspects(void **state)
 	ff_sched_free(sched);
 }
 
+/* A host was kept for a job before it was known that this has a seat there: that is no reason for
+ * the seat not to be served again when its worker has died. */
+static void test_a_seat_on_a_host_that_was_kept_for_it(void **state)
+{
+	static const uint32_t slots[] = {3}, seats[] = {0};
+	uint64_t all = 1;
+	struct ff_sched_job_opts opts = {.hosts = &all, .sessions = true, .weight = 2};
+	struct ff_queues_opts units = {.policy = &ff_policy_each,
+				       .units = 2,
+				       .workers = 1,
+				       .seats = seats,
+				       .seats_len = 1};
+	struct ff_sched *sched = by_hand(slots, 1, NULL, 0);
+	struct ff_placement first;
+
+	ff_sched_job_start(sched, 0, &opts);
+	first = expect(sched, 0);
+	expect(sched, NOBODY); /* a second one would have to wait for room */
+	ff_sched_job_units(sched, 0, &units);
+	ff_queues_worker_up(ff_sched_queues(sched, 0), 0, false, 0);
+	ff_sched_session_up(sched, 0);
+	assert_int_equal(ff_queues_next(ff_sched_queues(sched, 0), 0).len, 2);
+	expect(sched, NOBODY);
+	ff_queues_worker_down(ff_sched_queues(sched, 0), 0, NOBODY);
+	ff_sched_return(sched, &first);
+	assert_int_equal(expect(sched, 0).host, 0);
+	ff_sched_free(sched);
+}
+
 /* Hosts are kept for two; then a third comes that has room for both. */
 static void test_a_new_host_is_for_all(void **state)
 {
@@ -431,6 +461,7 @@ int main(void)
 		cmocka_unit_test(test_a_suspect_avoids_a_host),
 		cmocka_unit_test(test_a_suspect_gives_up_what_it_avoids),
 		cmocka_unit_test(test_sessions_for_suspects),
+		cmocka_unit_test(test_a_seat_on_a_host_that_was_kept_for_it),
 		cmocka_unit_test(test_a_new_host_is_for_all),
 		cmocka_unit_test(test_nobody_keeps_what_another_waits_for),
 		cmocka_unit_test(test_the_load_is_spread),
