@@ -11,6 +11,7 @@ class Cached:
 
     def fill(self):
         """Before pytest writes it."""
+        cached_id = cached_ids()
         shown = {self.bare.get(nodeid, nodeid): failed for nodeid, failed in self.seen.items()}
         known = getattr(self.manager.getplugin("nfplugin"), "cached_nodeids", None)
         if shown and isinstance(known, set):

@@ -136,8 +136,9 @@ def know_without_groups(config):
     plugin = config.pluginmanager.getplugin("lfplugin")
     known = getattr(plugin, "lastfailed", None)
     if isinstance(known, dict):
+        make = cached_ids()
         names = [name for name in map(str, known) if "@" in name.rsplit("::", 1)[-1]]
-        known.update({cached_id(name.rpartition("@")[0]): True for name in names})
+        known.update({make(name.rpartition("@")[0]): True for name in names})
 
 
 def lock_folder(folder):

@@ -80,12 +80,6 @@ static bool has_job_of(const struct ff_config *config, const struct ff_payload *
 	return false;
 }
 
-/* What workers have in their working directory is there on this machine. */
-static const char *home_of(const struct ff_config *config)
-{
-	return config->tree.given ? config->tree.source : config->directory;
-}
-
 /* Opens what was asked for; a path that can't be written is told before anything runs. */
 static int open_reporters(struct execution *x, const struct ff_execute_opts *opts,
 			  const struct ff_report_wishes *wishes, struct ff_err *err)
@@ -121,7 +115,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 	for (const struct ff_payload *const *p = ff_payloads; *p; p++)
 		if ((*p)->follow && has_job_of(x->run.config, *p))
 			ff_reporters_add(&x->reporters,
-					 (*p)->follow(home_of(x->run.config), complain));
+					 (*p)->follow(ff_config_home(x->run.config), complain));
 	x->word = ff_xcalloc(1, sizeof(*x->word));
 	x->word->base.class = &last_word_class;
 	x->word->front_status = -1;

@@ -102,6 +102,11 @@ void ff_config_release(struct ff_config *config)
 	*config = (struct ff_config){0};
 }
 
+const char *ff_config_home(const struct ff_config *config)
+{
+	return config->tree.given ? config->tree.source : config->directory;
+}
+
 /* Room for one more element of an array in the arena; when it is full, it is replaced by a longer
  * copy, and the old one stays there unused. */
 static void *grow(struct ff_config *config, void *array, size_t len, size_t *cap, size_t size)

@@ -139,6 +139,10 @@ int ff_config_parse(struct ff_config *config, const char *path, const char *text
 void ff_config_init(struct ff_config *config); /* empty, all defaults set: for `farflung pytest` */
 void ff_config_release(struct ff_config *config);
 
+/* The folder on this machine that stands for the working directory of workers: the tree's source,
+ * or where the configuration is. */
+const char *ff_config_home(const struct ff_config *config);
+
 /* Adds a host or job by hand (`farflung pytest`); pointers into the arrays stay valid until the
  * next. */
 struct ff_config_host *ff_config_add_host(struct ff_config *config, const char *spec);

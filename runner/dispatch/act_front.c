@@ -367,7 +367,7 @@ static int make_spec(const struct act_front *front, const char *python, struct f
 	if (joined(front))
 		return 0;
 	ff_xspec_set(spec, "python", python);
-	ff_xspec_set(spec, "chdir", config->tree.given ? config->tree.source : config->directory);
+	ff_xspec_set(spec, "chdir", ff_config_home(config));
 	return env ? ff_strv_add_all(&spec->env, env) : 0;
 }
 

@@ -119,10 +119,7 @@ static void complete_spec(struct act_host *host, struct ff_xspec *spec)
 	if (host->host->local) {
 		char *dir = ff_act_local_dir(config, host->host);
 
-		ff_xspec_set(spec, "chdir",
-			     dir		  ? dir
-			     : config->tree.given ? config->tree.source
-						  : config->directory);
+		ff_xspec_set(spec, "chdir", dir ? dir : ff_config_home(config));
 		ff_free(dir);
 	}
 }

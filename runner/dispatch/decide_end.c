@@ -6,6 +6,17 @@
 #include "base/alloc.h"
 #include "dispatch/private.h"
 
+int64_t ff_job_end_limit(const struct ff_engine *e, uint32_t job)
+{
+	enum { TIMES = 3, MIN_SECONDS = 10, UNLIMITED_SECONDS = 60 };
+	int64_t limit = TIMES * e->opts.plan->jobs[job].config->timeout_us;
+	int64_t min_us = MIN_SECONDS * INT64_C(1000000);
+
+	if (limit == 0)
+		return UNLIMITED_SECONDS * INT64_C(1000000);
+	return limit > min_us ? limit : min_us;
+}
+
 void ff_run_session_free(struct ff_engine *e, struct session *session)
 {
 	ff_engine_not_due(e, &session->timeout);

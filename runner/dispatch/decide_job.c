@@ -20,17 +20,6 @@ static struct ff_event about(const struct ff_engine *e, uint32_t job, enum ff_ev
 	return (struct ff_event){.kind = kind, .job = record_of(e, job)->name, .job_id = job + 1};
 }
 
-int64_t ff_job_end_limit(const struct ff_engine *e, uint32_t job)
-{
-	enum { TIMES = 3, MIN_SECONDS = 10, UNLIMITED_SECONDS = 60 };
-	int64_t limit = TIMES * plan_of(e, job)->config->timeout_us;
-	int64_t min_us = MIN_SECONDS * INT64_C(1000000);
-
-	if (limit == 0)
-		return UNLIMITED_SECONDS * INT64_C(1000000);
-	return limit > min_us ? limit : min_us;
-}
-
 void ff_job_touch(struct ff_engine *e, uint32_t job)
 {
 	if (ff_list_empty(&e->jobs[job].dirty))

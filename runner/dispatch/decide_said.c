@@ -2,23 +2,9 @@
  * is captured. */
 #include "dispatch/private.h"
 
-static struct ff_event about(const struct ff_engine *e, const struct session *session,
-			     enum ff_event_kind kind)
-{
-	return (struct ff_event){
-		.kind = kind,
-		.job = e->state->jobs[session->placement.job].name,
-		.job_id = session->placement.job + 1,
-		.host = e->state->hosts[session->placement.host].name,
-		.host_id = session->placement.host + 1,
-		.worker = e->state->workers[session->record].name,
-		.worker_id = session->record + 1,
-	};
-}
-
 void ff_said_notice(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
-	struct ff_event event = about(e, session, FF_EVENT_NOTICE);
+	struct ff_event event = ff_run_session_event(e, session, FF_EVENT_NOTICE);
 	const struct ff_payload_notice *notice = &input->u.notice;
 
 	/* What is the same in each worker, since all collect, is told once. */
@@ -39,7 +25,7 @@ void ff_said_notice(struct ff_engine *e, struct session *session, const struct f
 
 void ff_said_line(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
-	struct ff_event event = about(e, session, FF_EVENT_NOTICE);
+	struct ff_event event = ff_run_session_event(e, session, FF_EVENT_NOTICE);
 
 	event.u.notice.level = "stderr";
 	event.u.notice.text = input->u.said.text;
@@ -48,7 +34,7 @@ void ff_said_line(struct ff_engine *e, struct session *session, const struct ff_
 
 void ff_said_by_unit(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
-	struct ff_event event = about(e, session, FF_EVENT_NOTICE);
+	struct ff_event event = ff_run_session_event(e, session, FF_EVENT_NOTICE);
 	uint32_t unit = ff_spread_unit(e, session, input->unit);
 
 	if (!ff_run_session_runs(e, session) || e->state->workers[session->record].unit != unit)

@@ -230,8 +230,6 @@ bool ff_required_host_waited_for(const struct ff_engine *e, uint32_t host);
 
 /* --- decide_job.c --- */
 void ff_job_init(struct ff_engine *e, uint32_t job);
-/* How long the end of something of a job may take: its units' limit bounds it, too, generously. */
-int64_t ff_job_end_limit(const struct ff_engine *e, uint32_t job);
 void ff_job_touch(struct ff_engine *e, uint32_t job);
 /* Looks at all that were touched, and starts what can be started. */
 void ff_job_pump(struct ff_engine *e);
@@ -322,6 +320,8 @@ void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alon
 void ff_run_session_feed_moved(struct ff_engine *e, uint32_t job);
 
 /* --- decide_end.c --- */
+/* How long the end of something of a job may take: its units' limit bounds it, too, generously. */
+int64_t ff_job_end_limit(const struct ff_engine *e, uint32_t job);
 void ff_run_session_free(struct ff_engine *e, struct session *session);
 void ff_run_session_take_out(struct ff_engine *e, struct session *session, uint32_t running,
 			     bool host_lost);

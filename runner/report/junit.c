@@ -210,17 +210,6 @@ static void add_attempts(struct junit *junit, struct suite *suite, uint32_t inde
 	}
 }
 
-static void add_reruns(struct junit *junit, const struct ff_result *result, const char *element)
-{
-	for (size_t i = 0; i < result->phases_len; i++) {
-		const struct ff_phase *phase = &result->phases[i];
-
-		if (phase->rerun)
-			ff_junit_problem(&junit->spool, element, ff_outcome_word(phase->outcome),
-					 phase->message, phase->longrepr);
-	}
-}
-
 /* --- events --- */
 
 static bool is_namesake(const struct suite *suite, const struct ff_event *event)
@@ -245,7 +234,7 @@ static void add_case(struct junit *junit, struct suite *suite, const struct ff_e
 	ff_junit_properties(&junit->spool, result);
 	add_outcome(junit, suite, result);
 	add_attempts(junit, suite, event->index, before);
-	add_reruns(junit, result, before);
+	ff_junit_reruns(&junit->spool, result, before);
 	ff_junit_captured(&junit->spool, result, false);
 	ff_junit_captured(&junit->spool, result, true);
 	case_end(junit, suite);

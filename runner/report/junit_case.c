@@ -47,6 +47,17 @@ void ff_junit_problem(struct ff_spool *spool, const char *element, const char *t
 	ff_buf_addf(&spool->text, "%s>", element);
 }
 
+void ff_junit_reruns(struct ff_spool *spool, const struct ff_result *result, const char *element)
+{
+	for (size_t i = 0; i < result->phases_len; i++) {
+		const struct ff_phase *phase = &result->phases[i];
+
+		if (phase->rerun)
+			ff_junit_problem(spool, element, ff_outcome_word(phase->outcome),
+					 phase->message, phase->longrepr);
+	}
+}
+
 static bool is_stderr(const struct ff_section *section)
 {
 	return section->title && strstr(section->title, "stderr");

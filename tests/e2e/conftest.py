@@ -21,6 +21,23 @@ sys.path.insert(0, str(TOP / "tests" / "fakes"))
 MARK = "FARFLUNG_TEST_MARK"
 
 
+# What a conftest.py has for the controlling side: values both ways, and something to say.
+CONTROLLER_CONFTEST = """
+import os, pathlib
+HERE = pathlib.Path(__file__).parent
+
+def pytest_configure_node(node):
+    node.workerinput["answer"] = 42
+
+def pytest_testnodedown(node, error):
+    with open(HERE / "down.txt", "a") as file:
+        print(node.gateway.id, error, node.workeroutput["exitstatus"], file=file)
+
+def pytest_terminal_summary(terminalreporter, exitstatus):
+    terminalreporter.write_line("our own summary, status %d" % exitstatus)
+"""
+
+
 def processes_with(mark):
     """Pids whose environment holds the mark (zombies have none)."""
     needle = f"{MARK}={mark}".encode()

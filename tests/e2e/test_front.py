@@ -9,25 +9,12 @@ import termios
 
 import pytest
 
-from conftest import junit_outcomes, of_kind, read_journal, read_jsonl, wait_until, write
+from conftest import CONTROLLER_CONFTEST, junit_outcomes, of_kind, read_journal, read_jsonl, wait_until, write
 
-CONFTEST = """
-import os, pathlib
-HERE = pathlib.Path(__file__).parent
-
-def pytest_configure_node(node):
-    node.workerinput["answer"] = 42
-
-def pytest_testnodedown(node, error):
-    with open(HERE / "down.txt", "a") as file:
-        print(node.gateway.id, error, node.workeroutput["exitstatus"], file=file)
-
+CONFTEST = CONTROLLER_CONFTEST + """
 def pytest_sessionstart(session):
     if not hasattr(session.config, "workerinput"):
         (HERE / "front.pid").write_text(str(os.getpid()))
-
-def pytest_terminal_summary(terminalreporter, exitstatus):
-    terminalreporter.write_line("our own summary, status %d" % exitstatus)
 """
 
 SUITE = """

@@ -8,24 +8,10 @@ import sys
 
 import pytest
 
+from conftest import CONTROLLER_CONFTEST as CONFTEST
 from conftest import TOP, command_line, of_kind, read_journal, wait_until, write
 
 PLUGIN = TOP / "plugins" / "pytest"
-
-CONFTEST = """
-import os, pathlib
-HERE = pathlib.Path(__file__).parent
-
-def pytest_configure_node(node):
-    node.workerinput["answer"] = 42
-
-def pytest_testnodedown(node, error):
-    with open(HERE / "down.txt", "a") as file:
-        print(node.gateway.id, error, node.workeroutput["exitstatus"], file=file)
-
-def pytest_terminal_summary(terminalreporter, exitstatus):
-    terminalreporter.write_line("our own summary, status %d" % exitstatus)
-"""
 
 SUITE = """
 import sys
