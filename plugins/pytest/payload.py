@@ -298,9 +298,8 @@ class Worker:
 
     def header(self):
         config = self.config
-        folder = config.invocation_params.dir
-        try:  # the last is for plugins of pytest 7 and 8
-            header = config.hook.pytest_report_header(config=config, start_path=folder, startdir=str(folder))
+        try:  # `startdir` is added by pytest itself; 9.0 refuses it from us
+            header = config.hook.pytest_report_header(config=config, start_path=config.invocation_params.dir)
         except Exception as exc:
             header = ["pytest_report_header failed: %s" % words_of(exc)]
         lines = []
