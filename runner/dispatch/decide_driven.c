@@ -277,7 +277,7 @@ static bool moves(const struct ff_engine *e, const struct session *session)
 {
 	if (session->finished)
 		return false;
-	if (session->held || !session->up || session->told_end)
+	if (session->held || !session->up || session->told_end || session->stolen > 0)
 		return true;
 	return !session->wants &&
 	       ff_queues_info(ff_run_session_queues(e, session), session->number).queued > 0;
