@@ -188,6 +188,20 @@ static void note_spare(struct ff_queues *queues, const struct ff_queues_worker *
 			  spare_of(queues, worker));
 }
 
+/* How many run something, or may get more: whom somebody else serves, for as long as it is there.
+ */
+static uint32_t busy(const struct ff_queues *queues)
+{
+	uint32_t len = 0;
+
+	if (queues->policy->driven)
+		return queues->live;
+	for (uint32_t i = 0; i < queues->workers_len; i++)
+		len += queues->workers[i].up &&
+		       (!queues->workers[i].ended || queued(&queues->workers[i]) > 0);
+	return len;
+}
+
 void ff_queues_worker_up(struct ff_queues *queues, uint32_t number, bool alone, uint32_t host)
 {
 	if (number >= queues->workers_len) {
@@ -200,12 +214,8 @@ void ff_queues_worker_up(struct ff_queues *queues, uint32_t number, bool alone, 
 		queues->workers_len = len;
 	}
 	if (!queues->workers[number].up) {
-		/* Who may get no more may still have much to do, if somebody else said so. */
-		uint32_t there = queues->policy->driven ? queues->live : queues->open;
-
-		queues->workers[number].surplus = queues->most && there >= queues->most;
+		queues->workers[number].surplus = queues->most && busy(queues) >= queues->most;
 		queues->live++;
-		queues->open++;
 	}
 	queues->workers[number].up = queues->workers[number].fresh = true;
 	queues->workers[number].alone = alone;
@@ -271,7 +281,6 @@ void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t r
 	recall_over(queues, worker);
 	note_spare(queues, worker);
 	queues->live--;
-	queues->open -= !worker->ended;
 	if (queues->expected > 1)
 		queues->expected--;
 }
@@ -474,7 +483,6 @@ struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
 	note_spare(queues, worker);
 	/* At once, not when its queue is empty: its last unit can't end before it knows. */
 	worker->ended = is_over(queues, worker);
-	queues->open -= worker->ended;
 	return (struct ff_batch){queues->batch, queues->batch_len, worker->ended};
 }
 

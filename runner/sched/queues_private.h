@@ -33,7 +33,6 @@ struct ff_queues {
 	uint32_t units;
 	uint32_t expected;	   /* workers that there should be */
 	uint32_t live;		   /* workers that there are */
-	uint32_t open;		   /* of these, those that may get more */
 	uint32_t most;		   /* of these at one time; 0: no limit */
 	uint32_t chunk;		   /* units given in one go; 0: no limit */
 	struct ff_pending pending; /* ranks */

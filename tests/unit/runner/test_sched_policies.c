@@ -354,6 +354,26 @@ static void test_a_limit_of_workers(void **state)
 	ff_queues_free(queues);
 }
 
+/* One that was told that nothing more will come still has what it has. */
+static void test_a_limit_counts_those_with_work(void **state)
+{
+	struct ff_queues_opts opts = {
+		.policy = &ff_policy_worksteal, .units = 3, .workers = 1, .most = 2};
+	struct ff_queues *queues = ff_queues_new(&opts);
+
+	up(queues, 0);
+	assert_batch(queues, 0, "0 1 2 end");
+	up(queues, 1);
+	assert_false(ff_queues_info(queues, 1).surplus);
+	up(queues, 2);
+	assert_true(ff_queues_info(queues, 2).surplus);
+	assert_batch(queues, 2, " end");
+	done_in_order(queues, 0, 0, 2);
+	up(queues, 3);
+	assert_false(ff_queues_info(queues, 3).surplus);
+	ff_queues_free(queues);
+}
+
 static void test_a_limit_of_units(void **state)
 {
 	struct ff_queues_opts opts = {.units = 1000, .workers = 2, .chunk = 5};
@@ -381,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_each),
 		cmocka_unit_test(test_no),
 		cmocka_unit_test(test_a_limit_of_workers),
+		cmocka_unit_test(test_a_limit_counts_those_with_work),
 		cmocka_unit_test(test_a_limit_of_units),
 	};
 
