@@ -67,8 +67,10 @@ static uint32_t job_of(const struct check *check, const char *name)
 
 static void know(struct check *check, uint32_t job, uint32_t units)
 {
-	if (check->ends[job])
+	/* With a scheduler of its own, or without, it has other units than in the run before. */
+	if (check->ends[job] && check->units[job] == units)
 		return;
+	ff_free(check->ends[job]);
 	check->units[job] = units;
 	check->ends[job] = ff_xcalloc((size_t)units + 1, 1);
 }

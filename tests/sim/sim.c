@@ -172,13 +172,14 @@ static void tell(const struct run *run, const struct ff_event *event)
 }
 
 /* No job begins, or passes, with fewer hosts than must be there: they were, and can run what is for
- * them. */
+ * them. (Not one that an earlier run has done: it does not begin.) */
 static void check_required(struct run *run, const struct ff_event *event)
 {
 	int64_t required = run->sim->config.settings.require_hosts, fit = 0;
 	const struct ff_plan_job *job = run->sim->plan.jobs;
 	bool passed = event->kind == FF_EVENT_JOB_FINISHED &&
-		      event->u.job_finished.result == FF_JOB_PASSED;
+		      event->u.job_finished.result == FF_JOB_PASSED &&
+		      event->u.job_finished.took_us > 0;
 
 	if (required == 0 || (event->kind != FF_EVENT_JOB_STARTED && !passed))
 		return;
