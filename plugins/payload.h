@@ -40,6 +40,7 @@ struct ff_payload_worker {
 	const char *run_id;
 	const char *host;
 	bool native;	 /* it has built-ins; else the task must bring its own source */
+	bool imports;	 /* of a session: it is to tell `imported` */
 	uint32_t follow; /* of a `run` on a native one: it is to begin when the execution with
 			  * this channel has ended; 0: at once */
 };
@@ -111,6 +112,8 @@ struct ff_payload_sink {
 	void (*without)(void *ctx, const struct ff_value *reasons);
 	/* For the front, which alone understands it. */
 	void (*to_front)(void *ctx, const struct ff_value *value);
+	/* What the session has loaded, for `template` in the next run on its host. */
+	void (*imported)(void *ctx, const char *text);
 };
 
 /* What has to be found out on a host before the payload can run there: which interpreter, say. */
@@ -155,6 +158,10 @@ struct ff_payload_session {
 	int (*idle)(struct ff_pack *p); /* answers `wants` when there is nothing to give now */
 	/* Where in what a worker wrote on stderr before it died its cause begins; NULL: nowhere. */
 	const char *(*cause)(const char *said);
+	/* Text that makes an interpreter a template of workers (transport/open.h), from what one on
+	 * the same host told by `imported` in an earlier run; in arena. NULL: not of that. The
+	 * member may be NULL: nothing of it can be had beforehand. */
+	const char *(*template)(const char *told, struct ff_arena *arena);
 };
 
 /* --- the front --- */

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "io/ends.h"
 #include "io/process.h"
 #include "io/spawn.h"
 
@@ -257,57 +258,6 @@ static const struct ff_stream_ops output_ops = {.data = on_data, .eof = on_eof};
 static const struct ff_stream_ops input_ops = {
 	.data = on_data, .eof = on_eof, .drained = on_drained};
 
-/* Both ends of each pipe; -1: none. The child's ends are kept off 0 to 2, which it duplicates onto.
- */
-struct ends {
-	int mine[3], theirs[3];
-};
-
-static void close_fds(int fds[3])
-{
-	for (int i = 0; i < 3; i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-		fds[i] = -1;
-	}
-}
-
-static int make_pipe(struct ends *ends, int i, bool wide)
-{
-	int fds[2], child_end = i == 0 ? 0 : 1;
-
-	if (pipe2(fds, O_CLOEXEC) != 0)
-		return -1;
-	ends->mine[i] = fds[1 - child_end];
-	ends->theirs[i] = fds[child_end];
-	if (wide)
-		fcntl(ends->mine[i], F_SETPIPE_SZ, FF_PROCESS_PIPE_WIDE);
-	if (ends->theirs[i] <= STDERR_FILENO) {
-		int high = fcntl(ends->theirs[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-
-		if (high < 0)
-			return -1;
-		close(ends->theirs[i]);
-		ends->theirs[i] = high;
-	}
-	return 0;
-}
-
-static int make_pipes(struct ends *ends, const struct ff_spawn *spawn, struct ff_err *err)
-{
-	for (int i = 0; i < 3; i++)
-		ends->mine[i] = ends->theirs[i] = -1;
-	if ((!spawn->stdin_null && make_pipe(ends, 0, spawn->wide_pipes) != 0) ||
-	    make_pipe(ends, 1, spawn->wide_pipes) != 0 ||
-	    (!spawn->merge_stderr && !spawn->inherit_stderr && make_pipe(ends, 2, false) != 0)) {
-		ff_err_sys(err, errno, "cannot run '%s': pipe", spawn->argv[0]);
-		close_fds(ends->mine);
-		close_fds(ends->theirs);
-		return FF_ESYS;
-	}
-	return 0;
-}
-
 /* Opened once for all children without stdin. -1: it can't be; the child will tell. */
 static int null_of(struct ff_loop *loop)
 {
@@ -322,8 +272,8 @@ static int null_of(struct ff_loop *loop)
 }
 
 /* Both take over the descriptor that is ours. */
-static int open_input(struct ff_process *process, struct ends *ends, const struct ff_spawn *spawn,
-		      struct ff_err *err)
+static int open_input(struct ff_process *process, struct ff_ends *ends,
+		      const struct ff_spawn *spawn, struct ff_err *err)
 {
 	struct ff_buf *input = spawn->input ? spawn->input : &process->own_input;
 	int rc = 0, fd = ends->mine[0];
@@ -349,8 +299,8 @@ static int open_output(struct ff_process *process, struct ff_stream *stream, int
 	return rc;
 }
 
-static int open_streams(struct ff_process *process, struct ends *ends, const struct ff_spawn *spawn,
-			struct ff_err *err)
+static int open_streams(struct ff_process *process, struct ff_ends *ends,
+			const struct ff_spawn *spawn, struct ff_err *err)
 {
 	int rc;
 
@@ -363,37 +313,14 @@ static int open_streams(struct ff_process *process, struct ends *ends, const str
 	return rc;
 }
 
-struct ff_process *ff_process_spawn(struct ff_loop *loop, const struct ff_spawn *spawn,
-				    const struct ff_process_ops *ops, void *ctx, struct ff_err *err)
+/* From here on the loop knows of it, whoever has started it. */
+static int begin(struct ff_process *process, const struct ff_birth *birth, struct ff_ends *ends,
+		 struct ff_err *err)
 {
-	struct ff_birth birth = {.spawn = spawn};
-	struct ff_process *process;
-	struct ends ends;
 	int rc;
 
-	if (make_pipes(&ends, spawn, err) != 0)
-		return NULL;
-	process = ff_calloc(1, sizeof(*process));
-	if (!process) {
-		ff_err_set(err, FF_ENOMEM, "out of memory");
-		rc = FF_ENOMEM;
-	} else {
-		birth.in = spawn->stdin_null ? null_of(loop) : ends.theirs[0];
-		birth.out = ends.theirs[1];
-		birth.err = spawn->merge_stderr ? birth.out : ends.theirs[2];
-		rc = ff_spawn_run(&birth, err);
-	}
-	close_fds(ends.theirs);
-	if (rc != 0) {
-		close_fds(ends.mine);
-		ff_free(process);
-		return NULL;
-	}
-	process->loop = loop;
-	process->ops = ops;
-	process->ctx = ctx;
-	process->pid = birth.pid;
-	process->pidfd = birth.pidfd;
+	process->pid = birth->pid;
+	process->pidfd = birth->pidfd;
 	ff_list_init(&process->node);
 	rc = watch_pidfd(process) ? 0 : watch_sigchld(process);
 	if (rc != 0) {
@@ -401,16 +328,70 @@ struct ff_process *ff_process_spawn(struct ff_loop *loop, const struct ff_spawn 
 		ff_err_set(err, rc, "out of memory");
 		kill(-process->pid, SIGKILL);
 		reap(process);
-		close_fds(ends.mine);
+		ff_ends_close(ends);
+		ff_free(process);
+		return rc;
+	}
+	rc = open_streams(process, ends, birth->spawn, err);
+	if (rc != 0) {
+		ff_ends_close(ends);
+		ff_process_free(process);
+	}
+	return rc;
+}
+
+static struct ff_process *process_new(struct ff_loop *loop, const struct ff_process_ops *ops,
+				      void *ctx, struct ff_err *err)
+{
+	struct ff_process *process = ff_calloc(1, sizeof(*process));
+
+	if (!process) {
+		ff_err_set(err, FF_ENOMEM, "out of memory");
+		return NULL;
+	}
+	process->loop = loop;
+	process->ops = ops;
+	process->ctx = ctx;
+	return process;
+}
+
+struct ff_process *ff_process_spawn(struct ff_loop *loop, const struct ff_spawn *spawn,
+				    const struct ff_process_ops *ops, void *ctx, struct ff_err *err)
+{
+	struct ff_birth birth = {.spawn = spawn};
+	struct ff_process *process;
+	struct ff_ends ends;
+
+	if (ff_ends_open(&ends, spawn, err) != 0)
+		return NULL;
+	process = process_new(loop, ops, ctx, err);
+	birth.in = spawn->stdin_null ? null_of(loop) : ends.theirs[0];
+	birth.out = ends.theirs[1];
+	birth.err = spawn->merge_stderr ? birth.out : ends.theirs[2];
+	if (!process || ff_spawn_run(&birth, err) != 0) {
+		ff_ends_close(&ends);
 		ff_free(process);
 		return NULL;
 	}
-	if (open_streams(process, &ends, spawn, err) != 0) {
-		close_fds(ends.mine);
-		ff_process_free(process);
+	ff_ends_close_theirs(&ends);
+	return begin(process, &birth, &ends, err) == 0 ? process : NULL;
+}
+
+struct ff_process *ff_process_adopt(struct ff_loop *loop, pid_t pid, struct ff_ends *ends,
+				    const struct ff_process_ops *ops, void *ctx, struct ff_err *err)
+{
+	static const struct ff_spawn spawn = {.exec_fd = -1};
+	struct ff_birth birth = {.spawn = &spawn, .pid = pid};
+	struct ff_process *process = process_new(loop, ops, ctx, err);
+
+	if (!process) {
+		kill(-pid, SIGKILL);
+		ff_ends_close(ends);
 		return NULL;
 	}
-	return process;
+	birth.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	ff_ends_close_theirs(ends);
+	return begin(process, &birth, ends, err) == 0 ? process : NULL;
 }
 
 void ff_process_free(struct ff_process *process)

@@ -9,6 +9,7 @@
 #include "io/stream.h"
 
 struct ff_process;
+struct ff_ends; /* io/ends.h */
 
 struct ff_spawn {
 	char *const *argv;    /* argv[0] is looked up in PATH (the child's) unless it has a '/' */
@@ -50,6 +51,12 @@ struct ff_process_ops {
 /* Starts it. On failure NULL and err: FF_ESPAWN "cannot run 'prog': No such file or directory"
  * (also for a bad cwd, naming it), FF_ESYS, FF_ENOMEM; nothing is left behind. */
 struct ff_process *ff_process_spawn(struct ff_loop *loop, const struct ff_spawn *spawn,
+				    const struct ff_process_ops *ops, void *ctx,
+				    struct ff_err *err);
+/* The same of a child of ours (of ours alone is its status known) that somebody else has started
+ * with `ends`, which are taken over, and made the leader of a group. NULL, FF_ENOMEM: it was
+ * killed. */
+struct ff_process *ff_process_adopt(struct ff_loop *loop, pid_t pid, struct ff_ends *ends,
 				    const struct ff_process_ops *ops, void *ctx,
 				    struct ff_err *err);
 /* Also from inside its callbacks. Kills the group if its leader still runs (and reaps that), closes

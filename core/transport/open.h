@@ -22,6 +22,11 @@ struct ff_open_opts {
 	 * of that: at its other end a line is read and executed as by a socket server. Taken over
 	 * on success. */
 	int line_fd;
+	/* Python text (borrowed until `opened`) that makes an interpreter a template
+	 * (worker/template.h): this worker is forked from one with the same text, argv and
+	 * environment, if that is ready within half of connect_timeout_us. For popen via a native
+	 * worker; without effect elsewhere. NULL: none. */
+	const char *template;
 	uint32_t window_bytes; /* 0: FF_CHANNEL_WINDOW */
 	uint32_t item_max;     /* 0: the window and 1 MiB; see ff_channel_set_item_max */
 	/* The gateway is open and configured (err NULL), or could not be opened: err says which
@@ -34,6 +39,8 @@ struct ff_open_opts {
 	 * and this is called when it is known how the worker exited, at most 1 s later. May be
 	 * NULL. */
 	void (*closed)(struct ff_gateway *gateway, const struct ff_err *err, void *ctx);
+	/* Why it was started without the template. May be NULL. */
+	void (*no_template)(struct ff_gateway *gateway, const char *why, void *ctx);
 	/* A line the worker wrote to its stderr (without newline). NULL: only kept for messages. */
 	void (*stderr_line)(struct ff_gateway *gateway, const char *line, void *ctx);
 	void *ctx;

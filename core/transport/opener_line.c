@@ -43,9 +43,18 @@ static void on_closed(struct ff_conn *conn, const struct ff_err *err, void *ctx)
 	ff_opener_line_down(opener, err);
 }
 
+static void on_no_template(struct ff_conn *conn, const char *why, void *ctx)
+{
+	const struct ff_opener *opener = ctx;
+
+	if (opener->opts.no_template)
+		opener->opts.no_template(opener->gateway, why, opener->opts.ctx);
+}
+
 static const struct ff_conn_ops conn_ops = {
 	.opened = on_opened,
 	.data = on_data,
+	.no_template = on_no_template,
 	.stderr_data = on_stderr,
 	.sent = on_sent,
 	.closed = on_closed,
@@ -128,17 +137,23 @@ static int add_python(struct ff_strv *argv, struct ff_buf *command, const struct
 int ff_opener_connect(struct ff_opener *opener, struct ff_err *err)
 {
 	const struct ff_xspec *spec = ff_gateway_spec(opener->gateway);
-	struct ff_launch launch = {
-		.exec_fd = -1, .inherit = opener->opts.inherit_fd, .line = opener->opts.line_fd};
+	struct ff_launch launch = {.exec_fd = -1,
+				   .inherit = opener->opts.inherit_fd,
+				   .line = opener->opts.line_fd,
+				   .template_us = opener->opts.connect_timeout_us / 2};
+	const char *text = opener->opts.template;
 	struct ff_strv argv = FF_STRV_INIT;
-	struct ff_buf command = FF_BUF_INIT;
+	struct ff_buf command = FF_BUF_INIT, template = FF_BUF_INIT;
 	int rc;
 
 	if (err)
 		*err = (struct ff_err){0};
 	rc = opener->native ? add_native(opener, &argv, &command, &launch, err)
 			    : add_python(&argv, &command, spec, err);
+	if (rc == 0 && text && !opener->native)
+		rc = ff_bootstrap_text_line(&template, text, strlen(text));
 	if (rc == 0) {
+		launch.template = &template;
 		launch.argv = argv.v;
 		launch.command = ff_buf_str(&command);
 		opener->conn = (struct ff_conn){
@@ -167,6 +182,7 @@ int ff_opener_connect(struct ff_opener *opener, struct ff_err *err)
 		ff_err_set(err, rc, "%s", ff_err_text(rc));
 	ff_strv_release(&argv);
 	ff_buf_release(&command);
+	ff_buf_release(&template);
 	return rc;
 }
 

@@ -17,11 +17,13 @@ enum { FF_LAUNCH_INHERITED = 3 };
 
 /* What to run at the other end. */
 struct ff_launch {
-	bool native;	     /* our worker instead of an interpreter */
-	char *const *argv;   /* for drivers that exec locally: program and arguments */
-	int exec_fd;	     /* local native: the worker's program file (argv names it); else -1 */
-	int inherit;	     /* popen: a descriptor of ours that it gets; 0: none */
-	int line;	     /* given: the socket that is the line; 0: none */
+	bool native;	   /* our worker instead of an interpreter */
+	char *const *argv; /* for drivers that exec locally: program and arguments */
+	int exec_fd;	   /* local native: the worker's program file (argv names it); else -1 */
+	int inherit;	   /* popen: a descriptor of ours that it gets; 0: none */
+	int line;	   /* given: the socket that is the line; 0: none */
+	const struct ff_buf *template; /* via: the line that makes a template; NULL or empty */
+	int64_t template_us;	       /* how long it is waited for */
 	const char *command; /* the same as one POSIX shell command line, for remote drivers */
 };
 
@@ -32,6 +34,8 @@ struct ff_conn_ops {
 	void (*data)(struct ff_conn *conn, const void *bytes, size_t len, void *ctx);
 	/* What the peer wrote to its stderr. May be NULL. */
 	void (*stderr_data)(struct ff_conn *conn, const void *bytes, size_t len, void *ctx);
+	/* What runs is no template's child: why. May be NULL. */
+	void (*no_template)(struct ff_conn *conn, const char *why, void *ctx);
 	/* Output was sent: conn->out has shrunk. */
 	void (*sent)(struct ff_conn *conn, void *ctx);
 	/* The line is down, for whatever reason, also when it never came up. Once; nothing follows.

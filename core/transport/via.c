@@ -169,6 +169,8 @@ static void on_control(struct ff_channel *channel, const struct ff_item *item, v
 	if (ff_is_str(what, "exit")) {
 		tunnel->exited = true;
 		tunnel->status = (int)ff_as_int(value, -1);
+	} else if (ff_is_str(what, "template") && conn->ops->no_template) {
+		conn->ops->no_template(conn, ff_as_str(value, "?"), conn->ctx);
 	} else if (ff_is_str(what, "stderr") && value->kind == FF_BYTES && conn->ops->stderr_data) {
 		conn->ops->stderr_data(conn, value->text, value->len, conn->ctx);
 	}
@@ -201,11 +203,24 @@ static int build_argv(struct ff_strv *argv, const struct ff_conn *conn,
 	return rc == 0 ? 0 : ff_err_set(err, rc, "%s", ff_err_text(rc));
 }
 
-static int start_proxy(struct tunnel *tunnel, const struct ff_strv *argv, struct ff_err *err)
+/* A native worker keeps templates; the text for one goes with each that is to be like it. */
+static uint32_t add_template(struct ff_value *pairs, const struct ff_launch *launch)
+{
+	if (!launch->template || launch->template->len == 0)
+		return 0;
+	pairs[0] = ff_str("template");
+	pairs[1] = ff_bytes(ff_buf_data(launch->template), launch->template->len);
+	pairs[2] = ff_str("template_us");
+	pairs[3] = ff_int(launch->template_us);
+	return 2;
+}
+
+static int start_proxy(struct tunnel *tunnel, const struct ff_strv *argv,
+		       const struct ff_launch *launch, struct ff_err *err)
 {
 	bool native = ff_gateway_is_native(tunnel->parent);
 	const struct ff_xspec *spec = tunnel->conn->spec;
-	struct ff_value kwargs[6], *words, *entries;
+	struct ff_value kwargs[10], *words, *entries;
 	struct ff_task task = {
 		.source = native ? NULL : ff_bootstrap_source("proxy"),
 		.call_name = "proxy",
@@ -229,6 +244,8 @@ static int start_proxy(struct tunnel *tunnel, const struct ff_strv *argv, struct
 	/* From the start, since an interpreter reads some of it only then (PYTHONHASHSEED). */
 	kwargs[4] = ff_str("env");
 	kwargs[5] = spec->popen ? ff_xspec_env(spec, entries) : ff_none();
+	if (native && spec->popen)
+		task.kwargs.len += add_template(kwargs + 6, launch);
 	tunnel->data = ff_gateway_remote_exec(tunnel->parent, &task, err);
 	ff_free(words);
 	return tunnel->data ? 0 : FF_ELOST;
@@ -263,7 +280,7 @@ static int via_open(struct ff_conn *conn, const struct ff_launch *launch, struct
 	} else {
 		rc = build_argv(&argv, conn, launch, err);
 		if (rc == 0)
-			rc = start_proxy(tunnel, &argv, err);
+			rc = start_proxy(tunnel, &argv, launch, err);
 	}
 	tunnel->parent = NULL;
 	ff_strv_release(&argv);

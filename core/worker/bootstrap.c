@@ -153,6 +153,15 @@ static int add_literal(struct ff_buf *out, const unsigned char *text, size_t len
 	return rc;
 }
 
+int ff_bootstrap_text_line(struct ff_buf *out, const char *text, size_t len)
+{
+	int rc = ff_buf_addch(out, '\'');
+
+	if (rc == 0)
+		rc = add_literal(out, (const unsigned char *)text, len);
+	return rc == 0 ? ff_buf_addstr(out, "'\n") : rc;
+}
+
 int ff_bootstrap_python_line(struct ff_buf *out, const char *id, const char *execmodel, bool socket,
 			     struct ff_err *err)
 {
@@ -178,11 +187,7 @@ int ff_bootstrap_python_line(struct ff_buf *out, const char *id, const char *exe
 	if (rc == 0)
 		rc = ff_buf_add(&head, ff_source_start, ff_source_start_len);
 	if (rc == 0)
-		rc = ff_buf_addch(out, '\'');
-	if (rc == 0)
-		rc = add_literal(out, ff_buf_data(&head), head.len);
-	if (rc == 0)
-		rc = ff_buf_addstr(out, "'\n");
+		rc = ff_bootstrap_text_line(out, (const char *)ff_buf_data(&head), head.len);
 	ff_buf_release(&head);
 	return rc == 0 ? 0 : ff_err_set(err, rc, "%s", ff_err_text(rc));
 }

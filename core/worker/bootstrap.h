@@ -35,6 +35,9 @@ int ff_bootstrap_python_command(struct ff_buf *out, const struct ff_xspec *spec,
 int ff_bootstrap_python_line(struct ff_buf *out, const char *id, const char *execmodel, bool socket,
 			     struct ff_err *err);
 
+/* Any other text as such a line. */
+int ff_bootstrap_text_line(struct ff_buf *out, const char *text, size_t len);
+
 /* A python source for remote_exec on python workers: "worker", "rsync", "command", "proxy",
  * "configure", "socketserver". NULL: no such. Static, NUL-terminated. */
 const char *ff_bootstrap_source(const char *name);

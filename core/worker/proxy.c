@@ -13,6 +13,7 @@
 #include "worker/exec.h"
 #include "worker/kwargs.h"
 #include "worker/run.h"
+#include "worker/template.h"
 #include "worker/worker.h"
 
 /* execnet's requests on the control channel */
@@ -24,6 +25,7 @@ enum { UNSENT_HIGH = 16 << 20 };
 enum proxy_state {
 	PROXY_WANTS_SPEC,    /* execnet's form: the xspec's fields, then the control channel */
 	PROXY_WANTS_CONTROL, /* come as the first two items */
+	PROXY_AWAITS_CHILD,  /* of a template */
 	PROXY_RUNNING,
 	PROXY_ENDED, /* the program; its last output is under way */
 	PROXY_DONE,
@@ -33,7 +35,10 @@ struct proxy {
 	struct ff_exec exec;
 	struct ff_run run;
 	struct ff_channel *control; /* a reference, until it ends */
-	struct ff_strv argv;
+	struct ff_strv argv, env;
+	char *cwd;
+	int nice;
+	struct ff_template_order order;
 	char *address;	/* execnet's remote address, or NULL */
 	size_t owed;	/* received, not yet written, not yet credited */
 	unsigned waits; /* CTL_WAITs to answer */
@@ -66,6 +71,8 @@ static void unref(struct proxy *proxy)
 		return;
 	drop_control(proxy);
 	ff_strv_release(&proxy->argv);
+	ff_strv_release(&proxy->env);
+	ff_free(proxy->cwd);
 	ff_free(proxy->address);
 	ff_free(proxy);
 }
@@ -103,6 +110,7 @@ static void tell(struct proxy *proxy, const char *word, struct ff_value value)
 static void finish(struct proxy *proxy, const char *error)
 {
 	struct ff_channel *control = proxy->control;
+	bool ran = proxy->state == PROXY_ENDED;
 
 	if (proxy->state == PROXY_DONE)
 		return;
@@ -111,7 +119,8 @@ static void finish(struct proxy *proxy, const char *error)
 		ff_worker_hold_input(proxy->exec.worker, false);
 	proxy->holding = false;
 	if (proxy->ours && control) {
-		tell(proxy, "exit", ff_int(proxy->status));
+		if (ran)
+			tell(proxy, "exit", ff_int(proxy->status));
 		ff_channel_ref(control);
 		ff_channel_close(control, NULL);
 		ff_channel_unref(control);
@@ -290,6 +299,17 @@ static int take_control(struct proxy *proxy, const struct ff_value *value, struc
 	return 0;
 }
 
+static void started(struct proxy *proxy)
+{
+	proxy->exec.pid = ff_process_pid(proxy->run.process);
+	proxy->state = PROXY_RUNNING;
+	proxy->refs += 2;
+	if (proxy->ours)
+		ff_channel_set_drain(proxy->control, on_drain, proxy);
+	if (ff_channel_set_callback(proxy->control, on_control, proxy))
+		proxy->refs--; /* somebody else's: we can speak, but not listen */
+}
+
 static int start(struct proxy *proxy, const struct ff_run_opts *opts, struct ff_err *err)
 {
 	int rc;
@@ -301,13 +321,7 @@ static int start(struct proxy *proxy, const struct ff_run_opts *opts, struct ff_
 		drop_control(proxy);
 		return rc;
 	}
-	proxy->exec.pid = ff_process_pid(proxy->run.process);
-	proxy->state = PROXY_RUNNING;
-	proxy->refs += 2;
-	if (proxy->ours)
-		ff_channel_set_drain(proxy->control, on_drain, proxy);
-	if (ff_channel_set_callback(proxy->control, on_control, proxy))
-		proxy->refs--; /* somebody else's: we can speak, but not listen */
+	started(proxy);
 	return 0;
 }
 
@@ -376,33 +390,98 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 		finish(proxy, err.text);
 }
 
-static int start_ours(struct proxy *proxy, const struct ff_value *kwargs, struct ff_err *err)
+/* --- ours: stderr and the exit are told, and it may be a template's child --- */
+
+static struct ff_run_opts opts_of(const struct proxy *proxy)
 {
-	struct ff_strv env = FF_STRV_INIT;
-	struct ff_run_opts opts = {
-		.spawn = {.exec_fd = -1, .die_with_parent = true, .wide_pipes = true},
+	return (struct ff_run_opts){
+		.spawn = {.argv = proxy->argv.v,
+			  .env = proxy->env.len ? proxy->env.v : NULL,
+			  .cwd = proxy->cwd,
+			  .nice = proxy->nice,
+			  .exec_fd = -1,
+			  .die_with_parent = true,
+			  .wide_pipes = true},
 		.keep_stdin = true,
 		.grace_us = FF_RUN_GRACE_US,
 		.leak_us = FF_RUN_LEAK_US,
 	};
+}
+
+static void listen_to_peer(struct proxy *proxy)
+{
+	proxy->refs++;
+	ff_channel_set_callback(proxy->exec.channel, on_item, proxy);
+}
+
+static void on_child(struct ff_template_order *order, pid_t pid, const char *why)
+{
+	struct proxy *proxy = ff_container_of(order, struct proxy, order);
+	struct ff_run_opts opts = opts_of(proxy);
+	struct ff_err err;
+	int rc;
+
+	if (proxy->state != PROXY_AWAITS_CHILD) { /* it was ended meanwhile */
+		if (pid > 0) {
+			kill(-pid, SIGKILL);
+			ff_ends_close(&order->ends);
+		}
+		unref(proxy);
+		return;
+	}
+	if (why)
+		tell(proxy, "template", ff_str(why));
+	if (pid > 0) {
+		rc = ff_run_adopt(&proxy->run, &proxy->exec.worker->loop, pid, &order->ends, &opts,
+				  &run_ops, &err);
+		if (rc == 0)
+			started(proxy);
+	} else {
+		rc = start(proxy, &opts, &err);
+	}
+	if (rc == 0)
+		listen_to_peer(proxy);
+	else
+		finish(proxy, err.text);
+	unref(proxy);
+}
+
+/* Without a template if there is none to be had. */
+static int start_like(struct proxy *proxy, const struct ff_value *kwargs, struct ff_err *err)
+{
+	const struct ff_value *line = ff_dict_get(kwargs, "template");
+	int64_t limit_us = ff_dict_int(kwargs, "template_us", 0);
+	struct ff_run_opts opts = opts_of(proxy);
+
+	if (line && line->kind == FF_BYTES && line->len > 0) {
+		proxy->order.done = on_child;
+		if (ff_template_fork(proxy->exec.worker, &opts.spawn, line->text, line->len,
+				     limit_us, &proxy->order, err) == 0) {
+			proxy->state = PROXY_AWAITS_CHILD;
+			proxy->refs++;
+			return 0;
+		}
+	}
+	return start(proxy, &opts, err);
+}
+
+static int start_ours(struct proxy *proxy, const struct ff_value *kwargs, struct ff_err *err)
+{
+	const char *cwd = NULL;
 	int rc;
 
 	proxy->ours = true;
+	proxy->nice = (int)ff_dict_int(kwargs, "nice", 0);
 	rc = ff_kwargs_strv(kwargs, "argv", &proxy->argv, err);
 	if (!rc)
-		rc = ff_kwargs_text(kwargs, "cwd", &opts.spawn.cwd, err);
+		rc = ff_kwargs_text(kwargs, "cwd", &cwd, err);
+	if (!rc && cwd && !(proxy->cwd = ff_strdup(cwd)))
+		rc = ff_err_set(err, FF_ENOMEM, "out of memory");
 	if (!rc)
-		rc = ff_kwargs_env(kwargs, environ, &env, err);
+		rc = ff_kwargs_env(kwargs, environ, &proxy->env, err);
 	if (!rc)
 		rc = take_control(proxy, ff_dict_get(kwargs, "control"), err);
-	if (!rc) {
-		opts.spawn.argv = proxy->argv.v;
-		opts.spawn.env = env.len ? env.v : NULL;
-		opts.spawn.nice = (int)ff_dict_int(kwargs, "nice", 0);
-		rc = start(proxy, &opts, err);
-	}
-	ff_strv_release(&env);
-	return rc;
+	return rc ? rc : start_like(proxy, kwargs, err);
 }
 
 int ff_builtin_proxy(struct ff_worker *worker, struct ff_channel *channel,
@@ -427,7 +506,7 @@ int ff_builtin_proxy(struct ff_worker *worker, struct ff_channel *channel,
 	ff_exec_begin(&proxy->exec, worker, channel, end);
 	ff_channel_hold_credit(channel, true);
 	ff_channel_set_drain(channel, on_drain, proxy);
-	proxy->refs++;
-	ff_channel_set_callback(channel, on_item, proxy);
+	if (proxy->state != PROXY_AWAITS_CHILD)
+		listen_to_peer(proxy);
 	return FF_EXEC_RUNNING;
 }

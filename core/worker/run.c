@@ -244,18 +244,32 @@ static const struct ff_process_ops process_ops = {
 	.finished = on_finished,
 };
 
-int ff_run_start(struct ff_run *run, struct ff_loop *loop, const struct ff_run_opts *opts,
-		 const struct ff_run_ops *ops, struct ff_err *err)
+static void init(struct ff_run *run, const struct ff_run_opts *opts, const struct ff_run_ops *ops)
 {
-	struct ff_spawn spawn;
-	int rc;
-
 	*run = (struct ff_run){
 		.ops = ops,
 		.grace_us = opts->grace_us > 0 ? opts->grace_us : 1,
 		.leak_us = opts->leak_us > 0 ? opts->leak_us : 1,
 	};
 	run->start_us = ff_clock_us();
+}
+
+static void begin(struct ff_run *run, struct ff_loop *loop, const struct ff_run_opts *opts)
+{
+	ff_timer_init(&run->timer, loop, on_timer, run);
+	run->deadline_us = opts->timeout_us > 0 ? run->start_us + opts->timeout_us : FF_NEVER_US;
+	ff_timer_set(&run->timer, run->deadline_us);
+	if (!opts->spawn.stdin_null && !opts->keep_stdin)
+		ff_process_close_stdin(run->process);
+}
+
+int ff_run_start(struct ff_run *run, struct ff_loop *loop, const struct ff_run_opts *opts,
+		 const struct ff_run_ops *ops, struct ff_err *err)
+{
+	struct ff_spawn spawn;
+	int rc;
+
+	init(run, opts, ops);
 	spawn = opts->spawn;
 	spawn.brief = true;
 	if (opts->input_len) {
@@ -269,11 +283,18 @@ int ff_run_start(struct ff_run *run, struct ff_loop *loop, const struct ff_run_o
 		ff_buf_release(&run->input);
 		return err->code;
 	}
-	ff_timer_init(&run->timer, loop, on_timer, run);
-	run->deadline_us = opts->timeout_us > 0 ? run->start_us + opts->timeout_us : FF_NEVER_US;
-	ff_timer_set(&run->timer, run->deadline_us);
-	if (!spawn.stdin_null && !opts->keep_stdin)
-		ff_process_close_stdin(run->process);
+	begin(run, loop, opts);
+	return 0;
+}
+
+int ff_run_adopt(struct ff_run *run, struct ff_loop *loop, pid_t pid, struct ff_ends *ends,
+		 const struct ff_run_opts *opts, const struct ff_run_ops *ops, struct ff_err *err)
+{
+	init(run, opts, ops);
+	run->process = ff_process_adopt(loop, pid, ends, &process_ops, run, err);
+	if (!run->process)
+		return err->code;
+	begin(run, loop, opts);
 	return 0;
 }
 

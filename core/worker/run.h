@@ -63,6 +63,9 @@ struct ff_run {
 /* Starts the program. On failure (as ff_process_spawn) nothing is left behind. */
 int ff_run_start(struct ff_run *run, struct ff_loop *loop, const struct ff_run_opts *opts,
 		 const struct ff_run_ops *ops, struct ff_err *err);
+/* The same of a child that is there already (ff_process_adopt), with nothing on its stdin. */
+int ff_run_adopt(struct ff_run *run, struct ff_loop *loop, pid_t pid, struct ff_ends *ends,
+		 const struct ff_run_opts *opts, const struct ff_run_ops *ops, struct ff_err *err);
 /* TERM, grace, KILL; or KILL at once, what it still prints is dropped. Harmless when it has ended.
  */
 void ff_run_end(struct ff_run *run, bool now);

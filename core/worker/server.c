@@ -1,5 +1,6 @@
 /* Carries a gateway's frames over stdin and stdout, and ends the worker in good order. What runs is
  * exec.c's business. */
+#include "worker/template.h"
 #include "worker/worker.h"
 
 #include <signal.h>
@@ -80,6 +81,7 @@ static void enter(struct ff_worker *worker, enum ff_worker_state state)
 	switch (state) {
 	case FF_WORKER_ENDING:
 		ff_timer_set(&worker->phase, now + FF_WORKER_GRACE_US);
+		ff_templates_end(worker);
 		ff_exec_end_all(worker, false);
 		break;
 	case FF_WORKER_KILLING:
@@ -128,7 +130,7 @@ static void on_signal(uv_signal_t *handle, int signal)
 
 static bool owns(void *ctx, pid_t pid)
 {
-	return ff_exec_owns(ctx, pid);
+	return ff_exec_owns(ctx, pid) || ff_templates_own(ctx, pid);
 }
 
 static void on_reap(struct ff_timer *timer)
@@ -331,6 +333,7 @@ static int open_all(struct ff_worker *worker, int in_fd, int out_fd, struct ff_e
 	if (rc)
 		return rc;
 	ff_list_init(&worker->execs);
+	ff_list_init(&worker->templates);
 	worker->gateway = ff_gateway_new(&opts);
 	if (!worker->gateway)
 		return ff_err_set(err, FF_ENOMEM, "out of memory");

@@ -33,6 +33,7 @@ struct ff_worker {
 	struct ff_deferred flush; /* sends what one turn of the loop has produced */
 	uv_signal_t sigterm, sighup;
 	struct ff_list execs;
+	struct ff_list templates; /* template.h */
 	size_t num_execs;
 	size_t gathered;       /* bytes that wait for more, to be sent with them; 0: none */
 	size_t holds;	       /* who wants stdin not to be read for now */

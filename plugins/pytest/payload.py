@@ -25,6 +25,7 @@
 #           ("collect_report", {nodeid, outcome, longrepr, message}) · ("warning", {…})
 #           ("property", name, value)    of the suite in JUnit's report, texts
 #           ("internal_error", text) · ("usage_error", text)
+#           ("imported", text)   for the template of the next run, if asked for: see imports.py
 #           ("trouble", text)    the traceback of a hook that failed at the end
 #           ("finished", {exitstatus, bad, stop, told, workeroutput, duration}) always last
 #             bad: the status says more than the tests do; stop: why it is so, or stopped early;
@@ -57,6 +58,7 @@ class Worker:
     relay = None  # to the front
     ahead = False  # whether the next item must be known before one starts
     ports = None  # of its machine
+    imports = None  # if it is to tell them
 
     def __init__(self, channel, config, kw, settings):
         import queue
@@ -233,6 +235,8 @@ class Worker:
         if not self.settings["driven"]:
             self.split = own_scheduler(self.config, self.settings, self.workercount)
         self.send("collected", self.collected(session))
+        if self.imports:
+            self.imports.look(self.config)
         if session.testsfailed and not option.continue_on_collection_errors:
             raise session.Interrupted(
                 "%d error%s during collection"
@@ -460,6 +464,14 @@ def adapt(config, kw, settings):
         manager.register(stand_in(config.workerinput), "farflung-fixtures")
 
 
+def tell_imports(worker):
+    try:
+        text = worker.imports.text(worker.config, worker.session)
+    except Exception:  # a cache: without it the next run is slower, no more
+        return
+    worker.send("imported", text)
+
+
 def make_worker(channel, config, kw, settings, ports):
     import pytest
 
@@ -505,6 +517,7 @@ def session(channel, kw):
         if kw["mainargv"]:
             config._parser.prog = os.path.basename(kw["mainargv"][0])
         worker = make_worker(channel, config, kw, settings, ports)
+        worker.imports = kw["imports"]
         if config.option.capture == "no":
             worker.live = go_live(worker.send, kw["output_cap"])
         ending.set_status(config.hook.pytest_cmdline_main(config=config))
@@ -520,9 +533,10 @@ def session(channel, kw):
 
 def main(
     channel, args, workerid, workercount, testrunuid, mainargv, dist=None,
-    pythonpath=None, output_cap=0, front=None, addopts=True, run=None,
+    pythonpath=None, output_cap=0, front=None, addopts=True, run=None, imports=False,
 ):  # fmt: skip
     began = time.time()
+    imports = Imports() if imports else None
     here = os.getcwd()
     sys.path[:] = [here if path == "" else path for path in sys.path]
     if here not in sys.path:
@@ -557,8 +571,11 @@ def main(
         "here": here,
         "addopts": addopts,
         "run": run,
+        "imports": imports,
     }
     worker, ending = session(channel, kw)
+    if worker and worker.imports and worker.session:
+        tell_imports(worker)
     told = worker.accounts_for(ending.status) if worker else not ending.status
     stop = ending.words or (worker.why() if worker else "")
     if not told and not stop:

@@ -11,9 +11,10 @@
 #include "pytest/front.h"
 #include "pytest/probe.h"
 #include "pytest/result.h"
+#include "pytest/template.h"
 
 enum {
-	ARGUMENTS = 10,	      /* entries of kwargs */
+	ARGUMENTS = 11,	      /* entries of kwargs */
 	FACTS = 9,	      /* that a session tells of itself */
 	HEADER_MAX = 200,     /* lines of a session's header */
 	NOTES_MAX = 100,      /* lines about its settings */
@@ -90,6 +91,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	*at++ = ff_bool(!job->addopts_read);
 	*at++ = ff_str("run");
 	ok = ok && make_text(arena, worker->run_id, at++);
+	*at++ = ff_str("imports");
+	*at++ = ff_bool(worker->imports);
 	if (!ok)
 		return out_of_memory(err);
 	*task = (struct ff_task){
@@ -528,6 +531,16 @@ static int on_front(const struct incoming *in)
 	return 0;
 }
 
+static int on_imported(const struct incoming *in)
+{
+	const struct ff_value *text = ff_at(in->item, 1);
+
+	if (!text || text->kind != FF_STR || !in->sink->imported)
+		return bad_item(in, "imported what is no text");
+	in->sink->imported(in->ctx, text->text);
+	return 0;
+}
+
 static int on_finished(const struct incoming *in)
 {
 	const struct ff_value *dict = dict_of(in);
@@ -567,7 +580,7 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		{"warning", on_warning},   {"collect_report", on_collect_report},
 		{"usage_error", on_error}, {"internal_error", on_error},
 		{"trouble", on_trouble},   {"finished", on_finished},
-		{"property", on_property},
+		{"property", on_property}, {"imported", on_imported},
 	};
 	const struct incoming in = {.item = item, .sink = sink, .ctx = ctx, .err = err};
 	const struct ff_value *word = ff_at(item, 0);
@@ -587,6 +600,7 @@ static const struct ff_payload_session session = {
 	.stop = pack_stop,
 	.idle = pack_idle,
 	.cause = ff_pytest_cause,
+	.template = ff_pytest_template,
 };
 
 const struct ff_payload ff_payload_pytest = {

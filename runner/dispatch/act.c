@@ -57,9 +57,11 @@ struct ff_act *ff_act_new(const struct ff_act_opts *opts, struct ff_err *err)
 	act->paused_jobs = ff_xcalloc(act->plan->len / 64 + 1, sizeof(*act->paused_jobs));
 	act->holder = who_we_are();
 	act->hosts = ff_xcalloc(act->inventory->len + 1, sizeof(*act->hosts));
-	for (uint32_t i = 0; i < act->inventory->len; i++)
+	for (uint32_t i = 0; i < act->inventory->len; i++) {
 		act->hosts[i] = (struct act_host){
 			.act = act, .number = i, .host = &act->inventory->hosts[i]};
+		ff_act_templates_init(&act->hosts[i]);
+	}
 	return act;
 }
 

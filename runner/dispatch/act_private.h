@@ -22,6 +22,7 @@ struct act_host {
 	struct ff_arena arena;
 	struct ff_fact *facts; /* of the latest probe */
 	size_t facts_len;
+	struct ff_list templates; /* act_template.c's */
 };
 
 /* A session's worker. */
@@ -121,6 +122,19 @@ void ff_act_worker_free(struct ff_act *act, struct act_worker *worker);
 void ff_act_worker_begins(struct act_worker *worker);
 /* Its session has said its last: it may take its time to end. */
 void ff_act_worker_finished(struct act_worker *worker);
+
+/* --- act_template.c: what workers on a host may be forked from --- */
+void ff_act_templates_init(struct act_host *host);
+void ff_act_templates_release(struct act_host *host);
+/* The text for it, which stays until the host's release; NULL: none. */
+const char *ff_act_template(struct act_worker *worker);
+/* Whether this worker is the one of its job on its host that tells what it imports. */
+bool ff_act_template_asks(struct act_worker *worker);
+/* It is gone: if it was to tell and has not, another one is. */
+void ff_act_template_gone(const struct act_worker *worker);
+/* It tells; and a template could not be had, so what was told before is out of date. */
+void ff_act_template_told(struct act_worker *worker, const char *text);
+void ff_act_template_failed(struct act_worker *worker, const char *why);
 
 /* --- act_execution.c --- */
 void ff_act_execute(struct ff_act *act, const struct ff_order *order);

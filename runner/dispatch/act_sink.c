@@ -403,9 +403,19 @@ const struct ff_front_sink ff_act_front_sink = {
 	.finished = on_front_finished,
 };
 
+/* A cache's, no fact of the run's. */
+static void on_imported(void *ctx, const char *text)
+{
+	struct act_speaker *speaker = ctx;
+
+	if (speaker->session)
+		ff_act_template_told(speaker->session, text);
+}
+
 const struct ff_payload_sink ff_act_session_sink = {
 	.needs_front = on_needs_front,
 	.without = on_without,
+	.imported = on_imported,
 	.to_front = on_to_front,
 	.missing = on_missing,
 	.started = on_started,

@@ -76,6 +76,12 @@ static void put_rest_of_stderr(struct act_worker *worker)
 	ff_output_init(&worker->said, FF_OUTPUT_TAIL);
 }
 
+static void on_no_template(struct ff_gateway *gateway, const char *why, void *ctx)
+{
+	(void)gateway;
+	ff_act_template_failed(ctx, why);
+}
+
 void ff_act_worker_begins(struct act_worker *worker)
 {
 	if (worker->lately.total == 0 && worker->before.total == 0)
@@ -138,6 +144,7 @@ static void put_ended(struct act_worker *worker, const char *error, int code, bo
 
 void ff_act_worker_free(struct ff_act *act, struct act_worker *worker)
 {
+	ff_act_template_gone(worker);
 	ff_channel_unref(worker->channel);
 	ff_map_del_u32(&act->workers, worker->number + 1);
 	ff_list_del(&worker->node);
@@ -209,6 +216,7 @@ void ff_act_open_worker(struct ff_act *act, const struct ff_order *order)
 		.heartbeat_us = -1,
 		.opened = on_opened,
 		.closed = on_closed,
+		.no_template = on_no_template,
 		.stderr_line = on_stderr,
 		.ctx = worker,
 	};
@@ -231,6 +239,7 @@ void ff_act_open_worker(struct ff_act *act, const struct ff_order *order)
 		return;
 	}
 	if (make_spec(worker, &spec, &err) == 0) {
+		opts.template = ff_act_template(worker);
 		worker->gateway = ff_open_gateway(act->group, &spec, &opts, &err);
 		if (worker->gateway)
 			return;
@@ -281,7 +290,8 @@ static void start_session(struct act_worker *worker)
 	struct ff_payload_worker me = {.id = worker->id,
 				       .count = worker->count,
 				       .run_id = ff_act_run_id(act),
-				       .host = worker->host->host->name};
+				       .host = worker->host->host->name,
+				       .imports = ff_act_template_asks(worker)};
 	struct ff_arena arena = FF_ARENA_INIT;
 	struct ff_plan_instance instance;
 	struct ff_task task;

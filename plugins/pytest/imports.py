@@ -1,0 +1,105 @@
+def environ_now():
+    """What modules may look at while they are imported; pytest's own entries and ours are no setting of anybody's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+
+
+def installed_folders():
+    """Where modules lie that are no part of any project."""
+    import site
+    import sysconfig
+
+    paths = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    if hasattr(site, "getsitepackages"):  # not in environments of old virtualenvs
+        paths += site.getsitepackages()
+    if site.ENABLE_USER_SITE:
+        paths.append(site.getusersitepackages())
+    return {os.path.realpath(path) for path in paths if path and os.path.isdir(path)}
+
+
+def stamp_of(path):
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return None
+
+
+def is_standard(module, folders):
+    origin = getattr(module.__spec__, "origin", None)
+    return origin in ("built-in", "frozen") or not any(
+        os.path.realpath(origin).startswith(path + os.sep) for path in folders
+    )
+
+
+LOCKS = (
+    "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "requirements.txt", "environment.yml",
+)  # fmt: skip
+OURS = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging")
+
+
+class Imports:
+    """What a session imports from outside of its project, for the template of the next run (template.py)."""
+
+    def __init__(self):
+        self.before = environ_now()
+        self.finders = list(sys.meta_path)
+        self.only_ours = False  # what others need may be imported in a way that is this project's own
+
+    def look(self, config):
+        """After collection: has anything changed how modules are imported?"""
+        hook = config.pluginmanager.rewrite_hook
+        finders = [finder for finder in sys.meta_path if finder is not hook and finder not in self.finders]
+        known = ("_SixMetaPathImporter", "DistutilsMetaFinder", "_Finder", "_EditableFinder", "_EditableNamespaceFinder")
+        strange = [f for f in finders if getattr(f, "__name__", type(f).__name__) not in known]
+        covered = config.pluginmanager.getplugin("_cov")
+        self.only_ours = bool(strange or covered or environ_now() != self.before)
+
+    def belongs(self, name, module, folders, project, hook):
+        """Whether a template may import it: by its name, from where nothing is the project's, as it is."""
+        spec = getattr(module, "__spec__", None)
+        origin = getattr(spec, "origin", None)
+        if not origin or spec.name != name or name.startswith("_farflung") or spec.loader is hook:
+            return False
+        if origin in ("built-in", "frozen"):
+            return True
+        path = os.path.realpath(origin)
+        if path.startswith(project) or not path.startswith(tuple(folder + os.sep for folder in folders)):
+            return False
+        return not self.only_ours or name.split(".")[0] in OURS or is_standard(module, self.sites)
+
+    def text(self, config, session):
+        import json
+
+        folders = installed_folders()
+        self.sites = {path for path in folders if path.endswith(("site-packages", "dist-packages"))}
+        files = {os.path.realpath(str(item.path)) for item in getattr(session, "items", ())}
+        project = tuple({project_of(path, folders) + os.sep for path in files})
+        hook = config.pluginmanager.rewrite_hook
+        modules = list(sys.modules.items())
+        names = {name for name, module in modules if self.belongs(name, module, folders, project, hook)}
+        template = sys.modules.get("_farflung_template")
+        root = str(getattr(config, "rootpath", None) or config.rootdir)
+        paths = [sys.executable, *sorted(folders), *(os.path.join(root, name) for name in LOCKS)]
+        return json.dumps({
+            "version": sys.version,
+            "paths": [[path, stamp_of(path)] for path in paths],
+            "modules": [name for name, _ in modules if all(parent in names for parent in parents_of(name))],
+            # pytest changes these while it imports them, and so has to do that itself
+            "rewritten": [name for name, module in modules if getattr(module, "__loader__", None) is hook],
+            "fit": sorted(getattr(template, "fit", ())),
+            "unfit": sorted(getattr(template, "unfit", ())),
+        })  # fmt: skip
+
+
+def parents_of(name):
+    """a.b.c: a.b.c, a.b, a"""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
+
+
+def project_of(path, folders):
+    """The folder that a test file's project is in: below site-packages, the package."""
+    for folder in folders:
+        if path.startswith(folder + os.sep):
+            return os.path.join(folder, path[len(folder) + 1 :].split(os.sep)[0])
+    return os.path.dirname(path)
