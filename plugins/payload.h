@@ -89,6 +89,9 @@ struct ff_payload_sink {
 	void (*unit_started)(void *ctx, uint32_t index);
 	/* The running unit's end waits to hear what comes next; give units, `end` or `idle`. */
 	void (*wants)(void *ctx);
+	/* What a session is at outside of units' own work, in words ("collecting test_a.py"); NULL:
+	 * nothing of that kind. Like all that it says a sign that it lives. */
+	void (*doing)(void *ctx, const char *words);
 	/* Units that it gave back when it was asked to; it will not run them. Of a `run`: the one
 	 * that was to follow another, and has not begun. */
 	void (*returned)(void *ctx, const uint32_t *indexes, size_t count);

@@ -20,6 +20,7 @@
 #                  (bytes of captured output, whether it was cut) or None[, front])
 #             phases: None if plainly passed, else a list of {when, outcome, duration, longrepr,
 #             message, location, wasxfail, sections}
+#           ("doing", words or None)     it lives, and is at this outside of what is a test's own
 #           ("said", index, 1 or 2, line)      with -s: index printed it
 #           ("want", index)      index ran; its teardown waits to hear what comes next
 #           ("collect_report", {nodeid, outcome, longrepr, message}) · ("warning", {…})
@@ -72,6 +73,7 @@ class Worker:
         if kw["told"] is not None:
             self.relay = Relay(channel, config, kw["output_cap"], kw["told"])
         self.live = None  # with -s
+        self.signs = Signs(channel)
         self.groups = Groups()
         self.split = None  # of a scheduler of somebody's own
         self.pid = os.getpid()  # a test may fork
@@ -171,6 +173,8 @@ class Worker:
                         if self.pending:
                             self.promised = self.pending[0]
                             known[0] = items[self.promised]
+                if known[0] is None:
+                    self.signs.last()
             return known[0]
 
         if self.pending or self.ended or self.ahead:
@@ -181,6 +185,7 @@ class Worker:
         item = self.session.items[index]
         self.promised = None
         self.reports = []
+        self.signs.begin()
         began = time.time()
         try:
             if self.live:
@@ -473,13 +478,16 @@ def make_worker(channel, config, kw, settings, ports):
     Groups.pytest_collection_modifyitems = hook(hookwrapper=True, tryfirst=True)(
         Groups.pytest_collection_modifyitems
     )
+    Signs.pytest_fixture_setup = hook(hookwrapper=True, tryfirst=True)(Signs.pytest_fixture_setup)
     within_all = hook(hookwrapper=True, trylast=True)
     Innermost.pytest_sessionfinish = within_all(Innermost.pytest_sessionfinish)
+    Signs.file = pytest.File
     Worker.exit = pytest.exit.Exception
     Worker.interrupted = pytest.Session.Interrupted
     worker = Worker(channel, config, kw, settings)
     worker.ports = ports
     config.pluginmanager.register(worker, "farflung-worker")
+    config.pluginmanager.register(worker.signs, "farflung-signs")
     config.pluginmanager.register(Innermost(worker.note_exit), "farflung-innermost")
     channel.setcallback(worker.take, endmarker=None)
     return worker

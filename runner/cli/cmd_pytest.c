@@ -46,6 +46,7 @@ static const struct ff_option options[] = {
 	FF_OPTION_IS("exitfirst", 'x', "1", "stop after the first bad test", maxfail),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
 	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),
+	FF_OPTION_OF("session-timeout", JOB, "session_timeout", session_timeout, NULL),
 	FF_OPTION_OF("max-worker-restart", SETTINGS, "max_worker_restart", restarts, NULL),
 	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per test", verbose),
 	FF_OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
@@ -280,6 +281,7 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 	set(config, job, FF_SECTION_JOB, "front", o->front);
 	set(config, job, FF_SECTION_JOB, "retries", o->retries);
 	set(config, job, FF_SECTION_JOB, "timeout", o->timeout);
+	set(config, job, FF_SECTION_JOB, "session_timeout", o->session_timeout);
 	set(config, job, FF_SECTION_JOB, "maxschedchunk", o->maxschedchunk);
 	set(config, job, FF_SECTION_JOB, "testrunuid", o->testrunuid);
 	set(config, NULL, FF_SECTION_SETTINGS, "maxfail", o->maxfail);
@@ -408,27 +410,27 @@ static int run(const struct ff_command *command, int argc, char **argv)
 }
 
 /* pytest-timeout's, pytest-retry's. */
-static const char *const plugins_too[] = {"timeout", "retries", NULL};
+static const char *const plugins_too[] = {"timeout", "session-timeout", "retries", NULL};
 
 const struct ff_command ff_command_pytest = {
 	.name = "pytest",
 	.summary = "Spread a pytest run over local and remote workers.",
 	.synopsis = "[OPTIONS] [PYTEST_OPTIONS] [FILE_OR_DIR...] [-- PYTEST_ARGS...]",
-	.details =
-		"Names and meanings are pytest-xdist's. The workers need pytest, nothing else. "
-		"pytest's own\n"
-		"options (-k, -m, -s, --lf, --tb=short, ...) and words that are no option go to "
-		"pytest. Those of\n"
-		"other plugins belong after --, where all of the above are understood, too, but "
-		"for --timeout and\n"
-		"--retries, which are plugins' there. PYTEST_ADDOPTS is read like that; of addopts "
-		"in a file --dist\n"
-		"chooses how tests are spread, and -n how many of the workers are used. With "
-		"--pdb, "
-		"--trace,\n"
-		"--setup-only, and what only shows something (--version, --fixtures, --markers, "
-		"--cache-show,\n"
-		"--setup-plan, and --help behind --) one plain pytest runs here.\n",
+	.details = "Names and meanings are pytest-xdist's. The workers need pytest, nothing else. "
+		   "pytest's own\n"
+		   "options (-k, -m, -s, --lf, --tb=short, ...) and words that are no option go to "
+		   "pytest. Those of\n"
+		   "other plugins belong after --, where all of the above are understood, too, but "
+		   "for --timeout,\n"
+		   "--session-timeout and --retries, which are plugins' there. PYTEST_ADDOPTS is "
+		   "read like that; of addopts "
+		   "in a file --dist\n"
+		   "chooses how tests are spread, and -n how many of the workers are used. With "
+		   "--pdb, "
+		   "--trace,\n"
+		   "--setup-only, and what only shows something (--version, --fixtures, --markers, "
+		   "--cache-show,\n"
+		   "--setup-plan, and --help behind --) one plain pytest runs here.\n",
 	.options = options,
 	.plugins_too = plugins_too,
 	.foreign = ff_pytest_options,

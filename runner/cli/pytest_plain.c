@@ -138,6 +138,8 @@ static void complain_of_others(const struct options *o, const char *because)
 		ff_complain("pytest: --retries has no effect with %s", because);
 	if (o->timeout)
 		ff_complain("pytest: --timeout has no effect with %s", because);
+	if (o->session_timeout)
+		ff_complain("pytest: --session-timeout has no effect with %s", because);
 	for (size_t i = 0; i + 1 < o->reports.len; i += 2)
 		if (strcmp(o->reports.v[i], "junit") != 0)
 			ff_complain("pytest: --%s has no effect with %s", o->reports.v[i], because);

@@ -83,6 +83,7 @@ struct ff_config_job {
 	struct ff_strv needs;
 	struct ff_place *needs_places; /* of each of `needs`; NULL for jobs added by hand */
 	int64_t timeout_us, grace_us;
+	int64_t session_timeout_us; /* without a sign of life; 0: none, -1: not said */
 	int64_t retries;
 	int64_t weight;		    /* slots that one unit takes, at least 1 */
 	struct ff_config_use *uses; /* of pools, each of them once */
