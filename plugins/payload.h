@@ -30,6 +30,7 @@ struct ff_payload_job {
 	const char *front;	/* "auto", "always" or "never": see struct ff_payload_front */
 	bool addopts_read;	/* what PYTEST_ADDOPTS says is among `args` already */
 	const char *testrunuid; /* NULL: the run's id */
+	unsigned columns;	/* of the terminal where failures are shown; 0: unknown */
 	const char *unit;	/* of a payload that discovers: the one to run; else NULL */
 };
 

@@ -528,7 +528,7 @@ def session(channel, kw):
 
 def main(
     channel, args, workerid, workercount, testrunuid, mainargv, dist=None,
-    pythonpath=None, output_cap=0, front=None, addopts=True, run=None,
+    pythonpath=None, output_cap=0, front=None, addopts=True, run=None, columns=0,
 ):  # fmt: skip
     began = time.time()
     here = os.getcwd()
@@ -538,6 +538,7 @@ def main(
     sys.path[:0] = [path for path in pythonpath or () if path not in sys.path]
     if mainargv:
         sys.argv = list(mainargv)
+    render.columns = columns or render.columns
     os.environ["PYTEST_XDIST_WORKER"] = workerid
     os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workercount)
     os.environ["PYTEST_XDIST_TESTRUNUID"] = testrunuid

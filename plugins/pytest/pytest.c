@@ -13,7 +13,7 @@
 #include "pytest/result.h"
 
 enum {
-	ARGUMENTS = 10,	      /* entries of kwargs */
+	ARGUMENTS = 11,	      /* entries of kwargs */
 	FACTS = 9,	      /* that a session tells of itself */
 	HEADER_MAX = 200,     /* lines of a session's header */
 	NOTES_MAX = 100,      /* lines about its settings */
@@ -65,6 +65,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	ok = ok && make_text(arena, job->front, at++);
 	*at++ = ff_str("output_cap");
 	*at++ = ff_int(job->output_cap);
+	*at++ = ff_str("columns");
+	*at++ = ff_int(job->columns);
 	*at++ = ff_str("addopts");
 	*at++ = ff_bool(!job->addopts_read);
 	*at++ = ff_str("run");

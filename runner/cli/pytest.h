@@ -14,8 +14,8 @@ struct options {
 	struct ff_strv tx, px, rsyncdir, rsyncignore, reports;
 	int64_t maxprocesses;
 	int64_t front_fd; /* pytest has started us: its end of the front's line; 0 */
-	bool quiet, load;
-	int verbose;
+	bool load;
+	int verbose, quiet;
 };
 
 /* Becomes pytest: gives an exit code only if that can't be started. */

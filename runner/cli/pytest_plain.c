@@ -119,7 +119,7 @@ static void add_own(const struct options *o, struct ff_strv *argv)
 {
 	for (int i = 0; i < o->verbose; i++)
 		ff_strv_add(argv, "-v");
-	if (o->quiet)
+	for (int i = 0; i < o->quiet; i++)
 		ff_strv_add(argv, "-q");
 	if (o->maxfail)
 		ff_strv_addf(argv, "--maxfail=%s", o->maxfail);

@@ -123,7 +123,7 @@ const struct ff_config_option ff_config_options[] = {
 	{.section = FF_SECTION_JOB, .key = "session_timeout", .type = FF_TYPE_DURATION,
 	 JOB(session_timeout_us), .min = 0, .max = YEAR, .range = "0 to 365d", .unit = "s",
 	 .only = "pytest",
-	 .help = "without a sign of life outside of tests; default 5m, or what timeout is; 0: none"},
+	 .help = "without a sign of life outside of tests; default 5m, ends sooner by timeout; 0: none"},
 	{.section = FF_SECTION_JOB, .key = "grace", .type = FF_TYPE_DURATION, JOB(grace_us),
 	 .min = 0, .max = DAY, .range = "0 to 1d", .fallback = "settings.grace", .unit = "s",
 	 .help = "between SIGTERM and SIGKILL when the time is over"},

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "dispatch/private.h"
+#include "report/text.h"
 
 /* --- what comes out --- */
 
@@ -280,8 +281,10 @@ static int exit_code(const struct ff_engine *e, struct ff_buf *reason, enum ff_r
 	}
 	if (run->problems > 0)
 		ff_buf_addf(reason, ", %u not collected", run->problems);
-	if (words)
-		ff_buf_addf(reason, "; %s", words);
+	if (words) {
+		ff_buf_addstr(reason, "; ");
+		ff_text_gist(reason, words);
+	}
 	if (e->stop)
 		ff_buf_addf(reason, "; %s%s", run->stopped == FF_REASON_MAXFAIL ? "stopped " : "",
 			    e->stop);

@@ -533,7 +533,7 @@ static void test_task(void **state)
 			    "{'args': ['tests', '-x'], 'workerid': 'gw3', 'workercount': 8, "
 			    "'testrunuid': 'r1', 'mainargv': ['pytest', 'tests', '-x'], "
 			    "'dist': None, 'front': None, 'output_cap': 1048576, "
-			    "'addopts': True, 'run': 'r1'}");
+			    "'columns': 0, 'addopts': True, 'run': 'r1'}");
 	worker.native = true;
 	assert_int_equal(payload->task(&job, &worker, &arena, &task, &err), FF_EUNSUPPORTED);
 	ff_buf_release(&repr);
