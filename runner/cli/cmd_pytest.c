@@ -37,7 +37,8 @@ static const struct ff_option options[] = {
 		  rsyncignore),
 	FF_OPTION_OF("testrunuid", JOB, "testrunuid", testrunuid, "ID"),
 	FF_OPTION("front-fd", 0, NUMBER, "N", "", front_fd), /* see take_line */
-	FF_OPTION("python", 0, TEXT, "PROG", "interpreter of the local workers", python),
+	FF_OPTION("python", 0, TEXT, "PROG", "interpreter of the local workers and the front",
+		  python),
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION("junit-prefix", 0, TEXT, "TEXT", "before the class names of the JUnit report",
 		  junit_prefix),
@@ -286,6 +287,7 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 	set(config, job, FF_SECTION_JOB, "testrunuid", o->testrunuid);
 	set(config, NULL, FF_SECTION_SETTINGS, "maxfail", o->maxfail);
 	set(config, NULL, FF_SECTION_SETTINGS, "max_worker_restart", o->restarts);
+	job->python = o->python ? ff_arena_strdup(&config->arena, o->python) : NULL;
 	job->scope_reorder = !o->reorder || strcmp(o->reorder, "no") != 0;
 	job->addopts_read = true;
 	job->settings_read = o->front_fd;

@@ -77,6 +77,7 @@ struct ff_config_job {
 	bool workers_said;  /* their number was asked for on the command line */
 	bool workers_open;  /* nobody said how many: pytest's settings may */
 	bool addopts_read;  /* what PYTEST_ADDOPTS says was taken into account */
+	char *python;	    /* that was asked for; NULL */
 	bool settings_read; /* what pytest's settings say of workers, too */
 	char *on;	    /* host pattern; NULL: all */
 	struct ff_place dist_place, on_place, run_place, weight_place;
