@@ -128,7 +128,7 @@ static int make_task(const struct ff_payload_job *job, const struct ff_front_run
 	memcpy(kwargs, values, sizeof(values));
 	*task = (struct ff_task){
 		.source = (const char *)ff_source_pytest_front,
-		.file_name = "front.py",
+		.file_name = "<front.py>", /* by that name no file of the folder that it runs in */
 		.call_name = "main",
 		.kwargs = ff_collection(FF_DICT, kwargs, ARGUMENTS),
 	};

@@ -75,7 +75,7 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 		return out_of_memory(err);
 	*task = (struct ff_task){
 		.source = (const char *)ff_source_pytest_payload,
-		.file_name = "payload.py",
+		.file_name = "<payload.py>", /* no file of a folder: coverage looks for those */
 		.call_name = "main",
 		.kwargs = ff_collection(FF_DICT, kwargs, ARGUMENTS),
 	};

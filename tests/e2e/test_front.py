@@ -3,6 +3,7 @@ import array
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import termios
@@ -492,4 +493,8 @@ def test_what_pytest_cov_lacks_is_in_the_last_line(farflung, python):
     done = run(farflung, python, *cov, "--cov-fail-under=99", code=1)
     assert last_line(done) == "farflung: 1 passed; the coverage of 66.67% is below --cov-fail-under=99 (exit 1)"
     assert (farflung.cwd / "coverage.xml").exists()
+    done = run(farflung, python, "--", "--cov=.", "--cov-report=xml", "--cov-report=term", code=0)
+    assert "CoverageWarning" not in done.stdout + done.stderr
+    assert sorted(re.findall(r'filename="([^"]*)"', (farflung.cwd / "coverage.xml").read_text())) == [
+        "library.py", "test_a.py"]
     assert last_line(run(farflung, python, *cov, "--cov-fail-under=66", code=0)) == "farflung: 1 passed (exit 0)"
