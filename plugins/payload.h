@@ -30,6 +30,7 @@ struct ff_payload_job {
 	const char *front;	/* "auto", "always" or "never": see struct ff_payload_front */
 	bool addopts_read;	/* what PYTEST_ADDOPTS says is among `args` already */
 	const char *testrunuid; /* NULL: the run's id */
+	unsigned columns;	/* of the terminal where failures are shown; 0: unknown */
 	const char *unit;	/* of a payload that discovers: the one to run; else NULL */
 };
 
@@ -90,6 +91,9 @@ struct ff_payload_sink {
 	void (*unit_started)(void *ctx, uint32_t index);
 	/* The running unit's end waits to hear what comes next; give units, `end` or `idle`. */
 	void (*wants)(void *ctx);
+	/* What a session is at outside of units' own work, in words ("collecting test_a.py"); NULL:
+	 * nothing of that kind. Like all that it says a sign that it lives. */
+	void (*doing)(void *ctx, const char *words);
 	/* Units that it gave back when it was asked to; it will not run them. Of a `run`: the one
 	 * that was to follow another, and has not begun. */
 	void (*returned)(void *ctx, const uint32_t *indexes, size_t count);

@@ -56,3 +56,13 @@ def map_coverage(config, node):
     if path not in ours:
         ours.append(path)
         combining.set_option("paths", paths)
+
+
+def coverage_lacks(config):
+    """In the front: why pytest-cov fails a run in which no test failed, in words; "" if it does not."""
+    cov = config.pluginmanager.getplugin("_cov")
+    total, least = getattr(cov, "cov_total", None), getattr(getattr(cov, "options", None), "cov_fail_under", None)
+    try:
+        return "the coverage of %.2f%% is below --cov-fail-under=%g" % (total, least) if total < least else ""
+    except TypeError:
+        return ""  # it does not say, or not yet

@@ -47,7 +47,7 @@ def make_driver(front):
     import pytest
 
     config = front.config
-    if not scheduler_hooks(config):
+    if not scheduler_hooks(config) or config.option.dist == "each":
         return None
     try:
         from xdist.remote import Producer

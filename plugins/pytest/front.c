@@ -34,9 +34,8 @@ static struct ff_value text_or_none(const char *text)
 	return text ? ff_str(text) : ff_none();
 }
 
-/* Strings are borrowed: those of the job and the run outlive the task's packing. */
-static bool make_args(struct ff_arena *arena, const char *first, char *const *texts,
-		      struct ff_value *list)
+bool ff_pytest_words(struct ff_arena *arena, const char *first, char *const *texts,
+		     struct ff_value *list)
 {
 	size_t len = 0, at = 0;
 	struct ff_value *items;
@@ -91,8 +90,9 @@ static int make_task(const struct ff_payload_job *job, const struct ff_front_run
 	struct ff_value *kwargs = ff_arena_alloc(arena, 2 * ARGUMENTS * sizeof(*kwargs));
 	struct ff_value args, mainargv, specs;
 
-	if (!kwargs || !make_args(arena, NULL, job->args, &args) ||
-	    !make_args(arena, "pytest", job->args, &mainargv) || !make_specs(arena, run, &specs))
+	if (!kwargs || !ff_pytest_words(arena, NULL, job->args, &args) ||
+	    !ff_pytest_words(arena, "pytest", job->args, &mainargv) ||
+	    !make_specs(arena, run, &specs))
 		return ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
 	const struct ff_value values[2 * ARGUMENTS] = {
 		ff_str("args"),
@@ -128,7 +128,7 @@ static int make_task(const struct ff_payload_job *job, const struct ff_front_run
 	memcpy(kwargs, values, sizeof(values));
 	*task = (struct ff_task){
 		.source = (const char *)ff_source_pytest_front,
-		.file_name = "front.py",
+		.file_name = "<front.py>", /* by that name no file of the folder that it runs in */
 		.call_name = "main",
 		.kwargs = ff_collection(FF_DICT, kwargs, ARGUMENTS),
 	};
@@ -490,8 +490,9 @@ int ff_pytest_exit_status(const struct ff_job_end *end)
 	}
 	if (end->interrupted)
 		return INTERRUPTED;
-	/* The front ran pytest's own end of a session. */
-	if (end->front_status > 0)
+	/* The front ran pytest's own end of a session. It may not know why there was nothing. */
+	if (end->front_status > 0 &&
+	    !(end->front_status == NO_TESTS_COLLECTED && end->why == FF_REASON_SESSION))
 		return end->front_status;
 	if (end->why == FF_REASON_PAYLOAD)
 		return INTERNAL_ERROR;

@@ -541,6 +541,8 @@ def enter(channel, config, kw, ending):
 def tell_end(channel, front, ending):
     told = front.accounts_for(ending.status) if front else not ending.status
     words = ending.words or (front.words or front.stop if front else "")
+    if not told and not words and front:
+        words = coverage_lacks(front.config)
     if not told and not words:
         words = "the exit status is %d, but no test failed" % ending.status
     channel.send(("finished", {

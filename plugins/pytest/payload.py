@@ -20,6 +20,7 @@
 #                  (bytes of captured output, whether it was cut) or None[, front])
 #             phases: None if plainly passed, else a list of {when, outcome, duration, longrepr,
 #             message, location, wasxfail, sections}
+#           ("doing", words or None)     it lives, and is at this outside of what is a test's own
 #           ("said", index, 1 or 2, line)      with -s: index printed it
 #           ("want", index)      index ran; its teardown waits to hear what comes next
 #           ("collect_report", {nodeid, outcome, longrepr, message}) · ("warning", {…})
@@ -74,6 +75,7 @@ class Worker:
         if kw["told"] is not None:
             self.relay = Relay(channel, config, kw["output_cap"], kw["told"])
         self.live = None  # with -s
+        self.signs = Signs(channel)
         self.groups = Groups()
         self.split = None  # of a scheduler of somebody's own
         self.pid = os.getpid()  # a test may fork
@@ -173,6 +175,8 @@ class Worker:
                         if self.pending:
                             self.promised = self.pending[0]
                             known[0] = items[self.promised]
+                if known[0] is None:
+                    self.signs.last()
             return known[0]
 
         if self.pending or self.ended or self.ahead:
@@ -183,6 +187,7 @@ class Worker:
         item = self.session.items[index]
         self.promised = None
         self.reports = []
+        self.signs.begin()
         began = time.time()
         try:
             if self.live:
@@ -485,13 +490,16 @@ def make_worker(channel, config, kw, settings, ports):
     Groups.pytest_collection_modifyitems = hook(hookwrapper=True, tryfirst=True)(
         Groups.pytest_collection_modifyitems
     )
+    Signs.pytest_fixture_setup = hook(hookwrapper=True, tryfirst=True)(Signs.pytest_fixture_setup)
     within_all = hook(hookwrapper=True, trylast=True)
     Innermost.pytest_sessionfinish = within_all(Innermost.pytest_sessionfinish)
+    Signs.file = pytest.File
     Worker.exit = pytest.exit.Exception
     Worker.interrupted = pytest.Session.Interrupted
     worker = Worker(channel, config, kw, settings)
     worker.ports = ports
     config.pluginmanager.register(worker, "farflung-worker")
+    config.pluginmanager.register(worker.signs, "farflung-signs")
     config.pluginmanager.register(Innermost(worker.note_exit), "farflung-innermost")
     channel.setcallback(worker.take, endmarker=None)
     return worker
@@ -533,7 +541,7 @@ def session(channel, kw):
 
 def main(
     channel, args, workerid, workercount, testrunuid, mainargv, dist=None,
-    pythonpath=None, output_cap=0, front=None, addopts=True, run=None, imports=False,
+    pythonpath=None, output_cap=0, front=None, addopts=True, run=None, imports=False, columns=0,
 ):  # fmt: skip
     began = time.time()
     imports = Imports() if imports else None
@@ -544,6 +552,7 @@ def main(
     sys.path[:0] = [path for path in pythonpath or () if path not in sys.path]
     if mainargv:
         sys.argv = list(mainargv)
+    render.columns = columns or render.columns
     os.environ["PYTEST_XDIST_WORKER"] = workerid
     os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workercount)
     os.environ["PYTEST_XDIST_TESTRUNUID"] = testrunuid

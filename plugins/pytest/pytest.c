@@ -14,7 +14,7 @@
 #include "pytest/template.h"
 
 enum {
-	ARGUMENTS = 11,	      /* entries of kwargs */
+	ARGUMENTS = 12,	      /* entries of kwargs */
 	FACTS = 9,	      /* that a session tells of itself */
 	HEADER_MAX = 200,     /* lines of a session's header */
 	NOTES_MAX = 100,      /* lines about its settings */
@@ -39,27 +39,6 @@ static bool make_text(struct ff_arena *arena, const char *text, struct ff_value 
 	return copy || !text;
 }
 
-/* The job's arguments, with `first` before them unless it is NULL. */
-static bool make_list(struct ff_arena *arena, const char *first, char *const *texts,
-		      struct ff_value *list)
-{
-	struct ff_value *items;
-	size_t len = 0, at = 0;
-
-	while (texts && texts[len])
-		len++;
-	items = ff_arena_alloc(arena, (len + 1) * sizeof(*items));
-	if (!items)
-		return false;
-	if (first)
-		items[at++] = ff_str(first);
-	for (size_t i = 0; i < len; i++)
-		if (!make_text(arena, texts[i], &items[at++]))
-			return false;
-	*list = ff_collection(FF_LIST, items, at);
-	return true;
-}
-
 static int make_task(const struct ff_payload_job *job, const struct ff_payload_worker *worker,
 		     struct ff_arena *arena, struct ff_task *task, struct ff_err *err)
 {
@@ -72,7 +51,7 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	if (!ok)
 		return out_of_memory(err);
 	*at++ = ff_str("args");
-	ok = ok && make_list(arena, NULL, job->args, at++);
+	ok = ok && ff_pytest_words(arena, NULL, job->args, at++);
 	*at++ = ff_str("workerid");
 	ok = ok && make_text(arena, worker->id, at++);
 	*at++ = ff_str("workercount");
@@ -80,13 +59,15 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	*at++ = ff_str("testrunuid");
 	ok = ok && make_text(arena, job->testrunuid ? job->testrunuid : worker->run_id, at++);
 	*at++ = ff_str("mainargv");
-	ok = ok && make_list(arena, "pytest", job->args, at++);
+	ok = ok && ff_pytest_words(arena, "pytest", job->args, at++);
 	*at++ = ff_str("dist");
 	ok = ok && make_text(arena, job->dist, at++);
 	*at++ = ff_str("front");
 	ok = ok && make_text(arena, job->front, at++);
 	*at++ = ff_str("output_cap");
 	*at++ = ff_int(job->output_cap);
+	*at++ = ff_str("columns");
+	*at++ = ff_int(job->columns);
 	*at++ = ff_str("addopts");
 	*at++ = ff_bool(!job->addopts_read);
 	*at++ = ff_str("run");
@@ -97,7 +78,7 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 		return out_of_memory(err);
 	*task = (struct ff_task){
 		.source = (const char *)ff_source_pytest_payload,
-		.file_name = "payload.py",
+		.file_name = "<payload.py>", /* no file of a folder: coverage looks for those */
 		.call_name = "main",
 		.kwargs = ff_collection(FF_DICT, kwargs, ARGUMENTS),
 	};
@@ -398,6 +379,17 @@ static int on_want(const struct incoming *in)
 	return 0;
 }
 
+static int on_doing(const struct incoming *in)
+{
+	const struct ff_value *words = ff_at(in->item, 1);
+
+	if (!words || (words->kind != FF_STR && words->kind != FF_NONE))
+		return bad_item(in, "doing without words");
+	if (in->sink->doing)
+		in->sink->doing(in->ctx, words->kind == FF_STR ? words->text : NULL);
+	return 0;
+}
+
 /* A line that a test printed and nobody captured. */
 static int on_said(const struct incoming *in)
 {
@@ -581,6 +573,7 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		{"usage_error", on_error}, {"internal_error", on_error},
 		{"trouble", on_trouble},   {"finished", on_finished},
 		{"property", on_property}, {"imported", on_imported},
+		{"doing", on_doing},
 	};
 	const struct incoming in = {.item = item, .sink = sink, .ctx = ctx, .err = err};
 	const struct ff_value *word = ff_at(item, 0);

@@ -256,12 +256,15 @@ def render(report):
     out = io.StringIO()
     writer = TerminalWriter(out)
     writer.hasmarkup = False
-    writer.fullwidth = 80
+    writer.fullwidth = render.columns
     try:
         report.toterminal(writer)
     except Exception as exc:
         out.write("\n[the report can't be shown: %s]\n" % words_of(exc))
     return clean(out.getvalue())
+
+
+render.columns = 80  # of whoever reads it
 
 
 def crash_of(report):

@@ -41,24 +41,38 @@ def of_xdist(kind):
     return kind.__module__.split(".")[0] == "xdist"
 
 
+def own_names(scheduler, base):
+    """What it has in the place of what `base` brings."""
+    own = set(vars(scheduler))
+    for one in type(scheduler).__mro__[: type(scheduler).__mro__.index(base)]:
+        own.update(vars(one))
+    return own & set(dir(base)) - {"collection_is_completed"}
+
+
+def base_of(scheduler):
+    return next((one for one in type(scheduler).__mro__ if of_xdist(one)), None)
+
+
+def methods_of(scheduler, base):
+    """The same, of which the runner knows nothing."""
+    splits = {"_split_scope"} if callable(getattr(scheduler, "_split_scope", None)) else set()
+    return sorted(name for name in own_names(scheduler, base) - splits if not (
+        name.startswith("__") and name.endswith("__")))  # fmt: skip
+
+
 def scheduler_kind(scheduler):
     """The runner's own name of it; "scopes": by its _split_scope alone; "driven": only it knows."""
-    kind = type(scheduler)
     splits = callable(getattr(scheduler, "_split_scope", None))
-    base = next((one for one in kind.__mro__ if of_xdist(one)), None)
+    base = base_of(scheduler)
     if base is None:
         return "scopes" if splits and not hasattr(scheduler, "schedule") else "driven"
-    own = set(vars(scheduler))
-    for one in kind.__mro__[: kind.__mro__.index(base)]:
-        own.update(vars(one))
-    may_differ = {"_split_scope", "__init__"} if splits else {"__init__"}
-    changed = {name for name in own & set(dir(base)) - may_differ if not (
-        name.startswith("__") and name.endswith("__"))}  # fmt: skip
+    native = NATIVE.get(base.__name__, "driven")
+    if native == "each" and not splits:
+        return native  # whatever it changes: a front gives each test to one worker
+    changed = methods_of(scheduler, base)
     if splits:
         return "driven" if changed else "scopes"
-    native = NATIVE.get(base.__name__, "driven")
-    made_otherwise = "__init__" in own and native != "each"
-    return "driven" if changed - {"collection_is_completed"} or made_otherwise else native
+    return "driven" if changed or "__init__" in own_names(scheduler, base) else native
 
 
 def own_scheduler(config, settings, workercount):
@@ -72,19 +86,27 @@ def own_scheduler(config, settings, workercount):
     if kind == "scopes":
         settings["scopes"] = True
         return scheduler._split_scope
-    if kind != "driven":
+    name = clean(type(scheduler).__qualname__)
+    if settings["dist"] == "each" and kind != "each":
+        settings["notes"].append("the scheduler %s that pytest_xdist_make_scheduler gives has no effect: "
+                                 "--dist each runs all on every worker" % name)
+    elif kind != "driven":
+        changed = methods_of(scheduler, base_of(scheduler)) if kind == "each" else []
+        if changed:
+            settings["notes"].append("what the scheduler %s changes has no effect, as it runs all on every "
+                                     "worker: %s" % (name, ", ".join(changed)))
         settings["dist"] = kind
     elif settings["dist"] != "no":
         settings["notes"].append(
             "the scheduler %s that pytest_xdist_make_scheduler gives has no effect without a front: "
-            "only _split_scope is used then" % clean(type(scheduler).__qualname__))
+            "only _split_scope is used then" % name)
     return None
 
 
 def wants_driver(config, settings, workercount):
     """Whether it takes a front to do what the hook says; as far as that can be seen before the
     session is configured."""
-    if settings["dist"] == "no" or not scheduler_hooks(config):
+    if settings["dist"] in ("no", "each") or not scheduler_hooks(config):
         return False
     try:
         scheduler = made_scheduler(config, workercount)

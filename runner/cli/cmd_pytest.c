@@ -38,7 +38,8 @@ static const struct ff_option options[] = {
 		  rsyncignore),
 	FF_OPTION_OF("testrunuid", JOB, "testrunuid", testrunuid, "ID"),
 	FF_OPTION("front-fd", 0, NUMBER, "N", "", front_fd), /* see take_line */
-	FF_OPTION("python", 0, TEXT, "PROG", "interpreter of the local workers", python),
+	FF_OPTION("python", 0, TEXT, "PROG", "interpreter of the local workers and the front",
+		  python),
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION("junit-prefix", 0, TEXT, "TEXT", "before the class names of the JUnit report",
 		  junit_prefix),
@@ -47,9 +48,10 @@ static const struct ff_option options[] = {
 	FF_OPTION_IS("exitfirst", 'x', "1", "stop after the first bad test", maxfail),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
 	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),
+	FF_OPTION_OF("session-timeout", JOB, "session_timeout", session_timeout, NULL),
 	FF_OPTION_OF("max-worker-restart", SETTINGS, "max_worker_restart", restarts, NULL),
 	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per test", verbose),
-	FF_OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
+	FF_OPTION("quiet", 'q', COUNT, NULL, "only failures and the summary", quiet),
 	{.name = "color",
 	 .kind = FF_OPTION_CHOICE,
 	 .arg = "WHEN",
@@ -156,7 +158,7 @@ static void take_verbosity(struct options *o, const struct ff_strv *args)
 		level = value ? strtol(value, &end, 10) : 0;
 		if (!value || !*value || *end)
 			continue;
-		o->quiet = level < 0;
+		o->quiet = level < -9 ? 9 : level < 0 ? (int)-level : 0;
 		o->verbose = level < 0 ? 0 : level > 9 ? 9 : (int)level;
 	}
 }
@@ -176,7 +178,7 @@ static int take_args(struct options *o, const struct ff_strv *args, struct ff_co
 	/* It has a say in how much of a difference is shown. */
 	for (int i = 0; i < o->verbose; i++)
 		ff_strv_add(&job->args, "-v");
-	if (o->quiet)
+	for (int i = 0; i < o->quiet; i++)
 		ff_strv_add(&job->args, "-q");
 	/* A worker stops before it begins another test, unless the bad one may run again. */
 	if (job->retries == 0 && o->maxfail)
@@ -282,10 +284,12 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 	set(config, job, FF_SECTION_JOB, "template", o->template);
 	set(config, job, FF_SECTION_JOB, "retries", o->retries);
 	set(config, job, FF_SECTION_JOB, "timeout", o->timeout);
+	set(config, job, FF_SECTION_JOB, "session_timeout", o->session_timeout);
 	set(config, job, FF_SECTION_JOB, "maxschedchunk", o->maxschedchunk);
 	set(config, job, FF_SECTION_JOB, "testrunuid", o->testrunuid);
 	set(config, NULL, FF_SECTION_SETTINGS, "maxfail", o->maxfail);
 	set(config, NULL, FF_SECTION_SETTINGS, "max_worker_restart", o->restarts);
+	job->python = o->python ? ff_arena_strdup(&config->arena, o->python) : NULL;
 	job->scope_reorder = !o->reorder || strcmp(o->reorder, "no") != 0;
 	job->addopts_read = true;
 	job->settings_read = o->front_fd;
@@ -296,8 +300,6 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 static int run_pytest(struct options *o, const struct ff_strv *args, int argc, char **argv)
 {
 	struct ff_execute_opts execute = {.reports = &o->reports,
-					  .verbosity = o->verbose,
-					  .quiet = o->quiet,
 					  .color = o->color,
 					  .payload_exits = true,
 					  .usage_code = USAGE_ERROR,
@@ -313,8 +315,7 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 	int code = USAGE_ERROR;
 
 	take_verbosity(o, args);
-	execute.verbosity = o->verbose;
-	execute.quiet = o->quiet;
+	execute.verbosity = o->verbose - o->quiet;
 	ff_config_init(&config);
 	job = ff_config_add_job(&config, "pytest", "pytest");
 	set_all(&config, job, o);
@@ -410,7 +411,7 @@ static int run(const struct ff_command *command, int argc, char **argv)
 }
 
 /* pytest-timeout's, pytest-retry's. */
-static const char *const plugins_too[] = {"timeout", "retries", NULL};
+static const char *const plugins_too[] = {"timeout", "session-timeout", "retries", NULL};
 
 const struct ff_command ff_command_pytest = {
 	.name = "pytest",
@@ -422,15 +423,15 @@ const struct ff_command ff_command_pytest = {
 		"options (-k, -m, -s, --lf, --tb=short, ...) and words that are no option go to "
 		"pytest. Those of\n"
 		"other plugins belong after --, where all of the above are understood, too, but "
-		"for --timeout and\n"
-		"--retries, which are plugins' there. PYTEST_ADDOPTS is read like that; of addopts "
-		"in a file --dist\n"
-		"chooses how tests are spread, and -n how many of the workers are used. With "
-		"--pdb, "
-		"--trace,\n"
-		"--setup-only, and what only shows something (--version, --fixtures, --markers, "
-		"--cache-show,\n"
-		"--setup-plan, and --help behind --) one plain pytest runs here.\n",
+		"for --timeout,\n"
+		"--session-timeout and --retries, which are plugins' there. PYTEST_ADDOPTS is read "
+		"like that; of\n"
+		"addopts in a file --dist chooses how tests are spread, and -n how many of the "
+		"workers are used.\n"
+		"With --pdb, --trace, --setup-only, and what only shows something (--version, "
+		"--fixtures,\n"
+		"--markers, --cache-show, --setup-plan, and --help behind --) one plain pytest "
+		"runs here.\n",
 	.options = options,
 	.plugins_too = plugins_too,
 	.foreign = ff_pytest_options,

@@ -85,7 +85,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 			  const struct ff_report_wishes *wishes, struct ff_err *err)
 {
 	const struct ff_reporter_opts how = {
-		.verbosity = opts->quiet ? -1 : opts->verbosity,
+		.verbosity = opts->verbosity,
 		.color = opts->color,
 		.front = x->terminal.given,
 		.junit_prefix = opts->junit_prefix,

@@ -8,11 +8,10 @@ struct ff_execute_opts {
 	const struct ff_strv *reports; /* names and values in turn, over the configuration's */
 	const char *on;		       /* host pattern; NULL: all */
 	char *const *only;	       /* job names; NULL: all */
-	int verbosity;
-	bool quiet;
-	const char *color;  /* auto, always, never; NULL: auto */
-	bool payload_exits; /* as in struct ff_run_opts */
-	int usage_code;	    /* for what can't be started as it was asked for; 0: FF_EXIT_USAGE */
+	int verbosity;		       /* as in struct ff_reporter_opts */
+	const char *color;	       /* auto, always, never; NULL: auto */
+	bool payload_exits;	       /* as in struct ff_run_opts */
+	int usage_code; /* for what can't be started as it was asked for; 0: FF_EXIT_USAGE */
 	bool front_has_terminal; /* the only job's, if it comes to that */
 	int front_fd;		 /* as in struct ff_run_terminal */
 	const char *junit_prefix;

@@ -8,13 +8,14 @@
 
 /* By the name that the entries of its table have for it. */
 struct options {
-	const char *numprocesses, *dist, *color, *python, *timeout, *maxfail, *retries, *restarts;
+	const char *numprocesses, *dist, *color, *python, *timeout, *session_timeout, *maxfail,
+		*retries, *restarts;
 	const char *front, *template, *reorder, *maxschedchunk, *testrunuid, *junit_prefix;
 	struct ff_strv tx, px, rsyncdir, rsyncignore, reports;
 	int64_t maxprocesses;
 	int64_t front_fd; /* pytest has started us: its end of the front's line; 0 */
-	bool quiet, load;
-	int verbose;
+	bool load;
+	int verbose, quiet;
 };
 
 /* Becomes pytest: gives an exit code only if that can't be started. */

@@ -111,7 +111,6 @@ const struct ff_foreign ff_pytest_options[] = {
 	{"cov-context", 0, true},
 	/* pytest-timeout, pytest-asyncio, pytest-randomly, pytest-rerunfailures */
 	{"timeout-method", 0, true},
-	{"session-timeout", 0, true},
 	{"asyncio-mode", 0, true},
 	{"randomly-seed", 0, true},
 	{"reruns", 0, true},

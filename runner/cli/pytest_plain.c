@@ -119,7 +119,7 @@ static void add_own(const struct options *o, struct ff_strv *argv)
 {
 	for (int i = 0; i < o->verbose; i++)
 		ff_strv_add(argv, "-v");
-	if (o->quiet)
+	for (int i = 0; i < o->quiet; i++)
 		ff_strv_add(argv, "-q");
 	if (o->maxfail)
 		ff_strv_addf(argv, "--maxfail=%s", o->maxfail);
@@ -138,6 +138,8 @@ static void complain_of_others(const struct options *o, const char *because)
 		ff_complain("pytest: --retries has no effect with %s", because);
 	if (o->timeout)
 		ff_complain("pytest: --timeout has no effect with %s", because);
+	if (o->session_timeout)
+		ff_complain("pytest: --session-timeout has no effect with %s", because);
 	for (size_t i = 0; i + 1 < o->reports.len; i += 2)
 		if (strcmp(o->reports.v[i], "junit") != 0)
 			ff_complain("pytest: --%s has no effect with %s", o->reports.v[i], because);

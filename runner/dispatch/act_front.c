@@ -411,6 +411,23 @@ static void on_ignored(struct ff_process *process, const void *bytes, size_t len
 {
 }
 
+static bool look(struct act_front *front);
+
+/* It may be another one than the user thinks. */
+static void tell_found(struct act_front *front, const char *python)
+{
+	struct ff_input *input = about(front, FF_INPUT_FRONT_NOTICE);
+	char *text =
+		ff_xasprintf("the front of job '%s' runs here with %s%s",
+			     front->act->plan->jobs[front->job].config->name, python,
+			     front->vainly ? ", since the one that was named is not here" : "");
+
+	input->u.notice.level = ff_input_text(input, "note");
+	input->u.notice.text = ff_input_text(input, text);
+	ff_act_put(front->act, input);
+	ff_free(text);
+}
+
 static void on_probed(struct ff_process *process, void *ctx)
 {
 	struct act_front *front = ctx;
@@ -430,8 +447,16 @@ static void on_probed(struct ff_process *process, void *ctx)
 		if (strcmp(facts[i].key, "python") == 0)
 			python = facts[i].value;
 	if (rc >= 0) {
+		if (python)
+			tell_found(front, python);
 		open_with(front, python);
 		return;
+	}
+	if (front->named) {
+		front->vainly = true;
+		ff_buf_release(&front->found);
+		if (look(front))
+			return;
 	}
 	put_ended(front, err.text, true);
 	ff_act_front_free(front->act, front);
@@ -443,8 +468,25 @@ static const struct ff_process_ops probe_ops = {
 	.finished = on_probed,
 };
 
+/* The next interpreter that the user has named, for the run or for a host; NULL: no more. */
+static const char *next_named(struct act_front *front)
+{
+	const struct ff_act *act = front->act;
+
+	while (front->tried <= front->planned_len) {
+		uint32_t i = front->tried++;
+		const char *python =
+			i == 0 ? act->plan->jobs[front->job].config->python
+			       : act->hosts[front->planned[i - 1].host].host->spec.python;
+
+		if (python && *python && (!front->named || strcmp(python, front->named) != 0))
+			return python;
+	}
+	return NULL;
+}
+
 /* False: there is nothing to look for, or it can't be looked. */
-static bool probe(struct act_front *front)
+static bool look(struct act_front *front)
 {
 	const struct ff_payload_probe *how = payload_of(front)->probe;
 	struct ff_spawn spawn = {.exec_fd = -1, .stdin_null = true, .die_with_parent = true};
@@ -452,8 +494,11 @@ static bool probe(struct act_front *front)
 	const char *shell = NULL;
 	struct ff_err err;
 
+	front->named = next_named(front);
 	if (!how || ff_xspec_parse(&spec, "popen", &err) < 0)
 		return false;
+	if (front->named)
+		ff_xspec_set(&spec, "python", front->named);
 	if (how->command(&spec, &front->arena, &shell) == 0) {
 		spawn.argv = (char *[]){"/bin/sh", "-c", (char *)(uintptr_t)shell, NULL};
 		front->probe =
@@ -500,7 +545,7 @@ void ff_act_open_front(struct ff_act *act, const struct ff_order *order)
 	ff_map_set_u32(&act->fronts, front->job + 1, front);
 	copy_planned(front, order);
 	python = joined(front) ? NULL : known_interpreter(front);
-	if (joined(front) || python || !probe(front))
+	if (joined(front) || python || !look(front))
 		open_with(front, python);
 }
 

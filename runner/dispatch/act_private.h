@@ -63,6 +63,9 @@ struct act_front {
 	struct ff_channel *channel;
 	struct ff_process *probe; /* that looks for an interpreter, NULL */
 	struct ff_buf found;	  /* what that has written */
+	const char *named;	  /* what it looks for; NULL: any */
+	uint32_t tried;		  /* of those who may have named one */
+	bool vainly;		  /* one that was named is not here */
 	struct ff_order_worker *planned;
 	uint32_t planned_len;
 	struct ff_arena arena;

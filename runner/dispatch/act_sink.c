@@ -140,6 +140,14 @@ static void on_wants(void *ctx)
 	put(ctx, said_by(ctx, FF_INPUT_SESSION_WANTS));
 }
 
+static void on_doing(void *ctx, const char *words)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_DOING);
+
+	input->u.said.text = ff_input_text(input, words);
+	put(ctx, input);
+}
+
 static void on_returned(void *ctx, const uint32_t *indexes, size_t count)
 {
 	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_RETURNED);
@@ -428,6 +436,7 @@ const struct ff_payload_sink ff_act_session_sink = {
 	.unit_started = on_unit_started,
 	.unit_said = on_unit_said,
 	.wants = on_wants,
+	.doing = on_doing,
 	.returned = on_returned,
 	.unit_finished = on_unit_finished,
 	.notice = on_notice,

@@ -297,9 +297,12 @@ static void start_session(struct act_worker *worker)
 	struct ff_task task;
 	struct ff_err err = {0};
 
-	if (ff_plan_instance(job, 0, &arena, &instance) == 0 &&
-	    job->payload->session->task(&instance.job, &me, &arena, &task, &err) == 0)
-		worker->channel = ff_gateway_remote_exec(worker->gateway, &task, &err);
+	if (ff_plan_instance(job, 0, &arena, &instance) == 0) {
+		if (act->opts.run->terminal)
+			instance.job.columns = act->opts.run->terminal->columns;
+		if (job->payload->session->task(&instance.job, &me, &arena, &task, &err) == 0)
+			worker->channel = ff_gateway_remote_exec(worker->gateway, &task, &err);
+	}
 	ff_arena_release(&arena);
 	/* The names of a large suite's tests are one item. */
 	if (worker->channel)

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "dispatch/private.h"
+#include "report/text.h"
 
 /* --- what comes out --- */
 
@@ -280,8 +281,10 @@ static int exit_code(const struct ff_engine *e, struct ff_buf *reason, enum ff_r
 	}
 	if (run->problems > 0)
 		ff_buf_addf(reason, ", %u not collected", run->problems);
-	if (words)
-		ff_buf_addf(reason, "; %s", words);
+	if (words) {
+		ff_buf_addstr(reason, "; ");
+		ff_text_gist(reason, words);
+	}
 	if (e->stop)
 		ff_buf_addf(reason, "; %s%s", run->stopped == FF_REASON_MAXFAIL ? "stopped " : "",
 			    e->stop);
@@ -328,6 +331,7 @@ static void due(struct ff_engine *e, struct due_at *due)
 		ff_host_retry(e, due->owner);
 		break;
 	case DUE_SESSION:
+	case DUE_SILENCE:
 	case DUE_WANT:
 		ff_run_session_due(e, due->owner, due->kind);
 		break;
@@ -348,6 +352,12 @@ static void tick(struct ff_engine *e)
 		due(e, ff_container_of(deadline, struct due_at, deadline));
 }
 
+void ff_engine_put_off(struct ff_engine *e, struct due_at *due)
+{
+	if (due->deadline.pos && due->deadline.at_us < e->now.mono_us + GRACE_US)
+		ff_engine_due(e, due, e->now.mono_us + GRACE_US);
+}
+
 /* We could not hear what the sessions said: their tests' limits wait until we have. */
 void ff_engine_give_time(struct ff_engine *e)
 {
@@ -356,10 +366,10 @@ void ff_engine_give_time(struct ff_engine *e)
 
 	while (ff_map_next(&e->sessions, &cursor, NULL, &value)) {
 		struct session *session = value;
-		struct ff_deadline *deadline = &session->timeout.deadline;
+		struct due_at *limits[] = {&session->timeout, &session->silence};
 
-		if (deadline->pos && deadline->at_us < e->now.mono_us + GRACE_US)
-			ff_engine_due(e, &session->timeout, e->now.mono_us + GRACE_US);
+		for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
+			ff_engine_put_off(e, limits[i]);
 	}
 	ff_front_give_time(e);
 }

@@ -83,6 +83,7 @@ void ff_collect_ask_another(struct ff_engine *e, struct session *session)
 			continue;
 		job->ids_from = other->record;
 		ask_ids(e, other);
+		ff_silence_anew(e, other);
 		return;
 	}
 }

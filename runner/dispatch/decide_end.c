@@ -6,26 +6,17 @@
 #include "base/alloc.h"
 #include "dispatch/private.h"
 
-int64_t ff_job_end_limit(const struct ff_engine *e, uint32_t job)
-{
-	enum { TIMES = 3, MIN_SECONDS = 10, UNLIMITED_SECONDS = 60 };
-	int64_t limit = TIMES * e->opts.plan->jobs[job].config->timeout_us;
-	int64_t min_us = MIN_SECONDS * INT64_C(1000000);
-
-	if (limit == 0)
-		return UNLIMITED_SECONDS * INT64_C(1000000);
-	return limit > min_us ? limit : min_us;
-}
-
 void ff_run_session_free(struct ff_engine *e, struct session *session)
 {
 	ff_engine_not_due(e, &session->timeout);
+	ff_engine_not_due(e, &session->silence);
 	ff_engine_not_due(e, &session->want);
 	ff_list_del(&session->idle);
 	ff_list_del(&session->in_host);
 	ff_list_del(&session->in_job);
 	ff_map_del_u32(&e->sessions, session->record);
 	ff_input_free(session->held);
+	ff_free(session->doing);
 	ff_free(session);
 }
 
@@ -63,6 +54,9 @@ static const char *words_of(struct ff_engine *e, const struct session *session, 
 	const char *worker = ff_run_session_record(e, session)->name;
 	const char *host = e->state->hosts[session->placement.host].name;
 
+	if (session->timed_out && session->killed_for)
+		return ff_engine_text(e, "%s (worker %s on %s was killed)", session->killed_for,
+				      worker, host);
 	if (session->timed_out)
 		return ff_engine_text(e, "timed out after %s s (worker %s on %s was killed)",
 				      seconds(e, e->opts.plan->jobs[job].config->timeout_us),
@@ -133,7 +127,8 @@ void ff_run_session_over(struct ff_engine *e, struct session *session, const cha
 	if (reason && !e->state->jobs[job].known && !e->jobs[job].last_reason)
 		e->jobs[job].last_reason = ff_engine_keep(&e->jobs[job], reason);
 	ff_front_down(e, session, reason, !runs);
-	emit_ended(e, session, reason, input);
+	/* A worker's silence is told already, as the job's error. */
+	emit_ended(e, session, session->killed_for && !runs ? NULL : reason, input);
 	ff_run_session_free(e, session);
 	ff_run_session_feed_moved(e, job);
 	ff_host_leave_if_idle(e, host);
@@ -187,6 +182,7 @@ bool ff_run_session_hold(struct ff_engine *e, struct session *session, const cha
 	session->held = held;
 	session->held_us = e->now.mono_us;
 	ff_engine_not_due(e, &session->timeout);
+	ff_engine_not_due(e, &session->silence);
 	return true;
 }
 

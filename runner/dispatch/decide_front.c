@@ -45,23 +45,22 @@ static bool owes(const struct ff_engine *e, uint32_t job)
 static int64_t patience(const struct ff_engine *e, uint32_t job)
 {
 	const int64_t reports_us = INT64_C(30000000); /* which its plugins write at its end */
-	int64_t limit = ff_job_end_limit(e, job);
 
 	if (ff_engine_killing(e))
 		return e->opts.config->settings.grace_us;
-	if (record_of(e, job)->front.state == FF_FRONTSTATE_FINISHING &&
-	    e->opts.plan->jobs[job].config->timeout_us > 0)
-		return limit > reports_us ? limit : reports_us;
-	return FRONT_SILENCE_US;
+	return record_of(e, job)->front.state == FF_FRONTSTATE_FINISHING
+		       ? ff_job_end_limit(e, job, reports_us)
+		       : ff_job_silence_limit(e, job);
 }
 
 /* A sign of life came, or something new is owed. */
 void ff_front_wait_anew(struct ff_engine *e, uint32_t job)
 {
 	struct job_front *front = &e->jobs[job].front;
+	int64_t limit = owes(e, job) ? patience(e, job) : 0;
 
-	if (owes(e, job))
-		ff_engine_due(e, &front->due, e->now.mono_us + patience(e, job));
+	if (limit > 0 || (owes(e, job) && ff_engine_killing(e)))
+		ff_engine_due(e, &front->due, e->now.mono_us + limit);
 	else
 		ff_engine_not_due(e, &front->due);
 }
@@ -351,12 +350,8 @@ void ff_front_due(struct ff_engine *e, uint32_t job)
 
 void ff_front_give_time(struct ff_engine *e)
 {
-	for (uint32_t job = 0; job < e->state->jobs_len; job++) {
-		struct due_at *due = &e->jobs[job].front.due;
-
-		if (due->deadline.pos && due->deadline.at_us < e->now.mono_us + GRACE_US)
-			ff_engine_due(e, due, e->now.mono_us + GRACE_US);
-	}
+	for (uint32_t job = 0; job < e->state->jobs_len; job++)
+		ff_engine_put_off(e, &e->jobs[job].front.due);
 }
 
 /* What runs is killed: it has its grace from here, and no time at all if that was asked for again.
@@ -385,6 +380,7 @@ static void to_worker(struct ff_engine *e, uint32_t job, const struct ff_input *
 	if (!session->front_answered) {
 		session->front_answered = true;
 		e->jobs[job].front.unanswered--;
+		ff_silence_anew(e, session);
 	}
 	to_act.value = input->u.packed.bytes;
 	to_act.value_len = input->u.packed.len;

@@ -527,7 +527,7 @@ static void dismiss(struct ff_engine *e, uint32_t number)
 	if (!record->known || record->units_len == 0 || units_left(record) > 0)
 		return;
 	ff_list_for_each(pos, &e->jobs[number].sessions)
-		ff_run_session_dismiss(e, ff_container_of(pos, struct session, in_job));
+		ff_silence_dismiss(e, ff_container_of(pos, struct session, in_job));
 }
 
 static void look_at(struct ff_engine *e, uint32_t number)

@@ -80,16 +80,6 @@ static void order(struct ff_engine *e, const struct session *session, enum ff_or
 	order_units(e, session->record, kind, NULL, 0);
 }
 
-/* It is to come to its end, and nothing of it has a limit of its own any more. */
-static void limit_end(struct ff_engine *e, struct session *session)
-{
-	uint32_t job = session->placement.job;
-
-	if (e->opts.plan->jobs[job].config->timeout_us > 0 && session->told_end && session->up &&
-	    !ff_run_session_runs(e, session))
-		ff_engine_due(e, &session->timeout, e->now.mono_us + ff_job_end_limit(e, job));
-}
-
 /* --- its beginning --- */
 
 void ff_run_session_start(struct ff_engine *e, const struct ff_placement *placement)
@@ -102,6 +92,7 @@ void ff_run_session_start(struct ff_engine *e, const struct ff_placement *placem
 	session->number = job->next_number++;
 	session->placement = *placement;
 	session->timeout = (struct due_at){.kind = DUE_SESSION, .owner = session};
+	session->silence = (struct due_at){.kind = DUE_SILENCE, .owner = session};
 	session->want = (struct due_at){.kind = DUE_WANT, .owner = session};
 	ff_list_init(&session->idle);
 	event.job = e->state->jobs[placement->job].name;
@@ -171,7 +162,7 @@ void ff_run_session_feed(struct ff_engine *e, struct session *session)
 		session->told_end = true;
 		order(e, session, FF_ORDER_END);
 		wants_no_more(e, session);
-		limit_end(e, session);
+		ff_silence_anew(e, session);
 	}
 	if (batch.len == 0 && !batch.end && (!ff_run_session_runs(e, session) || session->wants))
 		recall_for(e, session);
@@ -244,28 +235,7 @@ void ff_run_session_stop(struct ff_engine *e, struct session *session)
 	session->told_end = true;
 	ff_list_del(&session->idle);
 	order(e, session, waits ? FF_ORDER_END : FF_ORDER_STOP);
-	limit_end(e, session);
-}
-
-void ff_run_session_dismiss(struct ff_engine *e, struct session *session)
-{
-	if (session->up || session->finished || session->let_go)
-		return;
-	session->let_go = true;
-	ff_engine_due(e, &session->timeout,
-		      e->now.mono_us + ff_job_end_limit(e, session->placement.job));
-}
-
-/* It does not come to its end. */
-static void end_is_due(struct ff_engine *e, struct session *session)
-{
-	if (!session->let_go)
-		ff_job_error(e, session->placement.job, FF_REASON_SESSION,
-			     ff_engine_text(e,
-					    "%s did not end in time after its last test and was "
-					    "killed",
-					    ff_run_session_record(e, session)->name));
-	ff_run_session_kill(e, session);
+	ff_silence_anew(e, session);
 }
 
 void ff_run_session_kill(struct ff_engine *e, struct session *session)
@@ -284,9 +254,10 @@ void ff_run_session_due(struct ff_engine *e, struct session *session, enum due k
 	} else if (kind == DUE_SESSION && ff_run_session_runs(e, session)) {
 		session->timed_out = true;
 		ff_run_session_kill(e, session);
-	} else if (kind == DUE_SESSION && (session->told_end || session->let_go) &&
-		   !session->finished) {
-		end_is_due(e, session);
+	} else if (kind == DUE_SESSION && session->let_go && !session->finished) {
+		ff_silence_dismissed_due(e, session);
+	} else if (kind == DUE_SILENCE) {
+		ff_silence_due(e, session);
 	}
 }
 
@@ -298,6 +269,7 @@ static void opened(struct ff_engine *e, struct session *session)
 		return;
 	if (!ff_engine_stopping(e) && !ff_run_session_job(e, session)->stopped) {
 		order(e, session, FF_ORDER_START_SESSION);
+		session->begun = true;
 		return;
 	}
 	session->told_end = true;
@@ -309,7 +281,7 @@ static void ended(struct ff_engine *e, struct session *session, const struct ff_
 {
 	const char *error = input->u.ended.error;
 	/* One that waited for a front which did not come has nothing to say. */
-	bool in_order = session->finished || session->let_go ||
+	bool in_order = session->finished || (session->let_go && !session->killed_for) ||
 			(session->told_end && session->asks_front && !session->front_answered);
 
 	if (session->held)
@@ -317,7 +289,7 @@ static void ended(struct ff_engine *e, struct session *session, const struct ff_
 	/* What a lost connection took with it is the host's to tell. */
 	if (input->u.ended.host_lost && !session->finished)
 		return;
-	if (input->u.ended.failed_open && !session->let_go) {
+	if (input->u.ended.failed_open && !session->let_go && !session->killed_for) {
 		/* One interpreter that won't start is no better at the next attempt. */
 		ff_host_unfit(e, session->placement.host, ff_run_session_job(e, session)->payload,
 			      error);
@@ -325,7 +297,9 @@ static void ended(struct ff_engine *e, struct session *session, const struct ff_
 		return;
 	}
 	order(e, session, FF_ORDER_CLOSE_WORKER);
-	if (!error || !*error)
+	if (session->killed_for && !session->timed_out)
+		error = session->killed_for;
+	else if (!error || !*error)
 		error = "the worker ended by itself";
 	if (in_order || !ff_run_session_hold(e, session, error, input))
 		ff_run_session_over(e, session, in_order ? NULL : error, input);
@@ -342,6 +316,7 @@ static void unit_began(struct ff_engine *e, struct session *session, uint32_t in
 	    job->units[unit].state != FF_UNIT_WAITING)
 		return;
 	session->started_us = e->now.mono_us;
+	ff_silence_doing(session, NULL);
 	wants_no_more(e, session);
 	ff_unit_started(e, &at);
 	if (limit > 0)
@@ -355,12 +330,12 @@ static void unit_ended(struct ff_engine *e, struct session *session, const struc
 	if (!ff_run_session_runs(e, session) || ff_run_session_record(e, session)->unit != at.unit)
 		return;
 	session->served = true;
+	ff_silence_doing(session, NULL);
 	ff_engine_not_due(e, &session->timeout);
 	ff_queues_done(ff_run_session_queues(e, session), session->number, at.unit,
 		       input->u.result->duration_us);
 	ff_unit_finished(e, &at, input->u.result);
 	ff_run_session_feed(e, session);
-	limit_end(e, session);
 	ff_run_session_feed_moved(e, at.job);
 }
 
@@ -416,6 +391,7 @@ static void finished(struct ff_engine *e, struct session *session, const struct 
 	ff_driven_over(e, session, true);
 	session->finished = true;
 	ff_engine_not_due(e, &session->timeout);
+	ff_engine_not_due(e, &session->silence);
 	session->up = false;
 	ff_front_down(e, session, NULL, false);
 	if (bad && job->session_status == 0)
@@ -505,6 +481,9 @@ static bool said_input(struct ff_engine *e, struct session *session, const struc
 	case FF_INPUT_UNIT_SAID:
 		ff_said_by_unit(e, session, input);
 		return true;
+	case FF_INPUT_SESSION_DOING:
+		ff_silence_doing(session, input->u.said.text);
+		return true;
 	case FF_INPUT_SESSION_NEEDS_FRONT:
 		ff_front_needed(e, session, input);
 		return true;
@@ -519,17 +498,9 @@ static bool said_input(struct ff_engine *e, struct session *session, const struc
 	}
 }
 
-void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
+static void session_input(struct ff_engine *e, struct session *session,
+			  const struct ff_input *input)
 {
-	struct session *session;
-
-	if (input->execution != 0) {
-		discovery_input(e, input);
-		return;
-	}
-	session = ff_run_session_of(e, input->worker);
-	if (!session)
-		return;
 	if ((session->finished || session->held) && input->kind != FF_INPUT_WORKER_ENDED &&
 	    input->kind != FF_INPUT_WORKER_SAID && input->kind != FF_INPUT_NOTICE)
 		return;
@@ -569,4 +540,20 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
 	default:
 		break;
 	}
+}
+
+void ff_run_session_input(struct ff_engine *e, const struct ff_input *input)
+{
+	struct session *session;
+
+	if (input->execution != 0) {
+		discovery_input(e, input);
+		return;
+	}
+	session = ff_run_session_of(e, input->worker);
+	if (session)
+		session_input(e, session, input);
+	session = ff_run_session_of(e, input->worker); /* it may be no more */
+	if (session)
+		ff_silence_heard(e, session);
 }

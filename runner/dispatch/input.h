@@ -48,6 +48,7 @@
 	X(UNIT_STARTED)	 /* of a session */                                                        \
 	X(UNIT_SAID)	 /* of a session */                                                        \
 	X(UNIT_FINISHED) /* of a session */                                                        \
+	X(SESSION_DOING)                                                                           \
 	X(SESSION_NEEDS_FRONT)                                                                     \
 	X(SESSION_WITHOUT_FRONT)                                                                   \
 	X(SESSION_TO_FRONT)                                                                        \
@@ -91,7 +92,8 @@ struct ff_input {
 	struct ff_arena arena;
 	union {
 		struct {
-			const char *text; /* WARNED, DISK, …_SAID, SESSION_MISSING, FRONT_AGAIN,
+			const char *text; /* WARNED, DISK, …_SAID, SESSION_MISSING,
+					     SESSION_DOING (or NULL), FRONT_AGAIN,
 					     FRONT_STOP, FRONT_TEXT, FRONT_GIVES_UP */
 		} said;
 		struct {

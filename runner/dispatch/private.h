@@ -23,11 +23,7 @@ enum {
 #define GRACE_US                                                                                   \
 	INT64_C(5000000) /* after we stood still: what is on its way gets so long to arrive */
 
-/* A front that something is to come from may say nothing for so long: its plugins write reports,
- * and ask others for them. */
-#define FRONT_SILENCE_US INT64_C(300000000)
-
-enum due { DUE_HOST, DUE_SESSION, DUE_WANT, DUE_KILL, DUE_FRONT };
+enum due { DUE_HOST, DUE_SESSION, DUE_SILENCE, DUE_WANT, DUE_KILL, DUE_FRONT };
 
 /* A deadline and what it is for. */
 struct due_at {
@@ -44,8 +40,12 @@ struct session {
 	struct ff_placement placement;
 	int64_t started_us;  /* its running unit */
 	uint32_t first_unit; /* where each worker runs everything: its index 0 */
-	struct due_at timeout, want;
+	struct due_at timeout, silence, want;
+	int64_t heard_us, let_go_us; /* its latest sign of life; since when it is not needed */
+	char *doing;		/* outside of its units, in words; NULL: nothing that it told */
+	const char *killed_for; /* in words: it gave no sign of life; NULL */
 	const char *digest;
+	bool begun;	/* its payload was started */
 	bool up;	/* known to the queues */
 	bool told_end;	/* nothing more comes */
 	bool wants;	/* waits for an answer */
@@ -185,6 +185,8 @@ void ff_engine_notice(struct ff_engine *e, const char *host, const char *level, 
 #define ff_engine_text(e, ...) ff_decision_text((e)->decision, __VA_ARGS__)
 void ff_engine_due(struct ff_engine *e, struct due_at *due, int64_t at_us);
 void ff_engine_not_due(struct ff_engine *e, struct due_at *due);
+/* What is due soon is due a little later. */
+void ff_engine_put_off(struct ff_engine *e, struct due_at *due);
 /* Text that lives as long as the job. */
 const char *ff_engine_keep(struct engine_job *job, const char *text);
 /* Whether this key of the job's is new. */
@@ -301,9 +303,6 @@ struct unit_at ff_run_session_unit(const struct session *session, uint32_t unit)
 void ff_run_session_input(struct ff_engine *e, const struct ff_input *input);
 void ff_run_session_due(struct ff_engine *e, struct session *session, enum due kind);
 void ff_run_session_stop(struct ff_engine *e, struct session *session);
-/* All units are done: if it has yet to collect, it isn't needed, and gets no more than the time for
- * an end. */
-void ff_run_session_dismiss(struct ff_engine *e, struct session *session);
 void ff_run_session_kill(struct ff_engine *e, struct session *session);
 void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job);
 /* What it is to get now. */
@@ -320,8 +319,6 @@ void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alon
 void ff_run_session_feed_moved(struct ff_engine *e, uint32_t job);
 
 /* --- decide_end.c --- */
-/* How long the end of something of a job may take: its units' limit bounds it, too, generously. */
-int64_t ff_job_end_limit(const struct ff_engine *e, uint32_t job);
 void ff_run_session_free(struct ff_engine *e, struct session *session);
 void ff_run_session_take_out(struct ff_engine *e, struct session *session, uint32_t running,
 			     bool host_lost);
@@ -336,6 +333,22 @@ bool ff_run_session_hold(struct ff_engine *e, struct session *session, const cha
 void ff_run_session_release(struct ff_engine *e, struct session *session, bool again);
 /* Nobody will answer: all of the job that are held. */
 void ff_run_session_release_all(struct ff_engine *e, uint32_t job);
+
+/* --- decide_silence.c --- */
+/* How long something of a job may give no sign of life outside of units, and how long at its end,
+ * which a limit of units bounds, too, but not below `least_us`. 0: for ever. */
+int64_t ff_job_silence_limit(const struct ff_engine *e, uint32_t job);
+int64_t ff_job_end_limit(const struct ff_engine *e, uint32_t job, int64_t least_us);
+/* What it is at outside of units; NULL: nothing that it told. */
+void ff_silence_doing(struct session *session, const char *words);
+/* It gave a sign of life; or something was asked of it. */
+void ff_silence_heard(struct ff_engine *e, struct session *session);
+void ff_silence_anew(struct ff_engine *e, struct session *session);
+void ff_silence_due(struct ff_engine *e, struct session *session);
+/* All units are done: if it has yet to collect, it isn't needed. While it gives signs of life it
+ * has a little time left, and is let go without a word. */
+void ff_silence_dismiss(struct ff_engine *e, struct session *session);
+void ff_silence_dismissed_due(struct ff_engine *e, struct session *session);
 
 /* --- decide_front.c --- */
 /* It takes in what is told. */

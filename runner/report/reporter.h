@@ -38,7 +38,8 @@ struct ff_reporter {
 
 /* What all reporters are opened with. */
 struct ff_reporter_opts {
-	int verbosity;	   /* -1 quiet, 0, 1 a line per unit, 2 with output as it comes */
+	int verbosity;	   /* -2 without totals, -1 quiet, 0, 1 a line per unit, 2 with output as it
+			      comes */
 	const char *color; /* auto, always, never; NULL: auto */
 	bool front;	   /* the run's only job may have a front, whose the terminal then is */
 	const char *junit_prefix; /* before class names; NULL: nothing */

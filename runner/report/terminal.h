@@ -78,7 +78,8 @@ struct ff_terminal_setup {
 	bool tty; /* a block may be redrawn */
 	bool colour;
 	int verbosity;
-	bool front; /* the job's may have the same terminal */
+	unsigned columns; /* that the user asked for; 0: the terminal's own */
+	bool front;	  /* the job's may have the same terminal */
 };
 
 /* Whose the terminal is. */

@@ -255,7 +255,7 @@ static void add_rule(const struct ff_terminal *t, struct ff_buf *out, const char
 	size_t columns = ff_screen_size(&t->screen).columns, room;
 	size_t width = ff_text_width((const char *)ff_buf_data(title), title->len) + 2;
 
-	columns = t->setup.tty ? columns : 80;
+	columns = t->setup.columns ? t->setup.columns : t->setup.tty ? columns : 80;
 	room = columns > width + 2 ? columns - width : 2;
 	for (int side = 0; side < 2; side++) {
 		ff_terminal_paint(t, out, style);
@@ -301,11 +301,11 @@ static void say_lists(struct ff_terminal *t)
 {
 	struct ff_buf *out = &t->screen.text;
 
-	if (t->warnings_len > 0) {
+	if (t->warnings_len > 0) { /* pytest's -q has them, too */
 		add_section(t, FF_TERMINAL_YELLOW, "warnings summary");
 		ff_terminal_say_warnings(t);
 	}
-	if (t->flaky_len > 0) {
+	if (t->flaky_len > 0 && t->setup.verbosity >= 0) {
 		add_section(t, FF_TERMINAL_YELLOW, "passed after retries");
 		ff_buf_add(out, ff_buf_data(&t->flaky), t->flaky.len);
 		if (t->flaky_len > FF_TERMINAL_FLAKY_MAX)
@@ -328,33 +328,21 @@ static void add_not_run(struct ff_buf *out, const struct ff_terminal_job *job)
 		    (job->total > job->not_run ? job->total : job->not_run) == 1 ? "" : "s");
 }
 
-/* The line of a text told before that says what it comes to. */
-static const char *gist_of(const char *text)
-{
-	const char *mark = strstr(text, ": error: "), *last = text;
-
-	if (mark) {
-		while (mark > text && mark[-1] != '\n')
-			mark--;
-		return mark;
-	}
-	if (strncmp(text, "Traceback", 9) != 0)
-		return text;
-	for (const char *p = text; *p; p++)
-		if (*p == '\n' && p[1])
-			last = p + 1;
-	return last;
-}
-
 static void say_job(struct ff_terminal *t, const struct ff_terminal_job *job)
 {
 	const char *whole = job->reason ? job->reason : ff_reason_word(job->why);
 	bool told = ff_map_get(&t->words, whole);
-	const char *reason = told ? gist_of(whole) : whole;
-	size_t first = strcspn(reason, "\n");
+	struct ff_buf gist = FF_BUF_INIT;
+	const char *reason = whole;
+	size_t first;
 	bool bad = job->result == FF_JOB_ERROR || job->result == FF_JOB_FAILED;
 	struct ff_buf *out = &t->screen.text;
 
+	if (told) {
+		ff_text_gist(&gist, whole);
+		reason = ff_buf_str(&gist);
+	}
+	first = strcspn(reason, "\n");
 	ff_terminal_paint(t, out, bad ? FF_TERMINAL_RED : FF_TERMINAL_YELLOW);
 	ff_buf_addstr(out, "job ");
 	ff_terminal_name(t, out, job->name);
@@ -372,6 +360,7 @@ static void say_job(struct ff_terminal *t, const struct ff_terminal_job *job)
 	ff_buf_addch(out, '\n');
 	if (reason[first] && !told)
 		ff_text_lines(out, reason + first + 1, strlen(reason + first + 1), "", false);
+	ff_buf_release(&gist);
 }
 
 /* Whether the units' own lines leave something to say. */
@@ -484,8 +473,7 @@ void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event)
 	ff_buf_addch(&t->screen.text, '\n');
 	say_failures(t, "errors", &t->errors, t->errors_left_out);
 	say_failures(t, "failures", &t->failures, t->failures_left_out);
-	if (t->setup.verbosity >= 0)
-		say_lists(t);
+	say_lists(t);
 	if (t->summary.len > 0) {
 		add_section(t, FF_TERMINAL_BLUE, "short test summary info");
 		ff_buf_add(&t->screen.text, ff_buf_data(&t->summary), t->summary.len);
@@ -493,5 +481,6 @@ void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event)
 	}
 	ff_terminal_say_lost_hosts(t);
 	say_jobs(t);
-	say_last_line(t, event);
+	if (t->setup.verbosity >= -1)
+		say_last_line(t, event);
 }

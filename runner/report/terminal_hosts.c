@@ -62,18 +62,13 @@ static void add_host(const struct ff_terminal *t, struct ff_buf *out, const stru
 void ff_terminal_blame_host(struct ff_terminal *t, const char *name, const char *why)
 {
 	char **kept = &ff_terminal_host(t, name)->unusable;
-	size_t len;
+	struct ff_buf gist = FF_BUF_INIT;
 
-	set_text(kept, why);
-	/* A traceback was shown as a whole: its last line says what it comes to. */
-	while (*kept && (len = strlen(*kept)) > 0 && (*kept)[len - 1] == '\n')
-		(*kept)[len - 1] = '\0';
-	if (*kept && strncmp(*kept, "Traceback", 9) == 0 && strrchr(*kept, '\n')) {
-		char *last = ff_xstrdup(strrchr(*kept, '\n') + 1);
-
-		ff_free(*kept);
-		*kept = last;
-	}
+	/* It was shown as a whole. */
+	if (why)
+		ff_text_gist(&gist, why);
+	set_text(kept, why ? ff_buf_str(&gist) : NULL);
+	ff_buf_release(&gist);
 }
 
 /* --- hosts --- */

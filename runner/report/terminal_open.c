@@ -7,6 +7,8 @@
 
 #include "report/terminal.h"
 
+enum { COLUMNS_MAX = 10000 };
+
 static bool wants_colour(const char *when, bool tty)
 {
 	const char *no = getenv("NO_COLOR"), *force = getenv("FORCE_COLOR");
@@ -18,6 +20,16 @@ static bool wants_colour(const char *when, bool tty)
 	return (force && *force) || (tty && !(no && *no));
 }
 
+/* What the environment says, as with all programs that ask Python for it; 0: nothing. */
+static unsigned columns_said(void)
+{
+	const char *text = getenv("COLUMNS");
+	char *end;
+	unsigned long columns = text ? strtoul(text, &end, 10) : 0;
+
+	return columns > 0 && !*end && columns <= COLUMNS_MAX ? (unsigned)columns : 0;
+}
+
 struct ff_report_look ff_report_look(const struct ff_reporter_opts *opts)
 {
 	const char *term = getenv("TERM");
@@ -26,7 +38,8 @@ struct ff_report_look ff_report_look(const struct ff_reporter_opts *opts)
 
 	look.tty = isatty(look.fd) && !(term && strcmp(term, "dumb") == 0);
 	look.colour = wants_colour(opts->color, look.tty);
-	if (look.tty && ioctl(look.fd, TIOCGWINSZ, &size) == 0)
+	look.columns = columns_said();
+	if (look.columns == 0 && look.tty && ioctl(look.fd, TIOCGWINSZ, &size) == 0)
 		look.columns = size.ws_col;
 	return look;
 }
@@ -38,6 +51,7 @@ struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts)
 		.writer = {.fd = look.fd, .wake = opts->wake, .ctx = opts->ctx},
 		.tty = look.tty,
 		.colour = look.colour,
+		.columns = columns_said(),
 		.verbosity = opts->verbosity,
 		.front = opts->front,
 	};

@@ -278,3 +278,62 @@ bool ff_text_locale_is_utf8(void)
 	}
 	return false;
 }
+
+/* --- what a text comes to --- */
+
+/* The line's end without the newline and blanks before it. */
+static size_t line_len(const char *line)
+{
+	size_t len = strcspn(line, "\n");
+
+	while (len > 0 && strchr(" \t\r.:", line[len - 1]))
+		len--;
+	return len;
+}
+
+/* The last line with something in it. */
+static const char *last_line(const char *text)
+{
+	const char *last = text;
+
+	for (const char *line = text; *line;
+	     line += strcspn(line, "\n") + (strchr(line, '\n') != NULL))
+		if (line[strspn(line, " \t\r\n")] && *line != '\n')
+			last = line;
+	return last;
+}
+
+/* "FIRST: WORDS" of the text's first line and another one. */
+static void add_both_lines(struct ff_buf *out, const char *first, const char *other)
+{
+	if (first != other) {
+		ff_buf_add(out, first, line_len(first));
+		ff_buf_addstr(out, ": ");
+	}
+	ff_buf_add(out, other, strcspn(other, "\n"));
+}
+
+void ff_text_gist(struct ff_buf *out, const char *text)
+{
+	static const char traceback[] = "Traceback (most recent call last)", marked[] = "\nE   ";
+	const char *usage = strstr(text, ": error: "), *trace = strstr(text, traceback);
+	const char *error = strstr(text, marked);
+	size_t len = strlen(text);
+
+	while (len > 0 && text[len - 1] == '\n')
+		len--;
+	if (!memchr(text, '\n', len)) {
+		ff_buf_add(out, text, len);
+	} else if (usage) {
+		while (usage > text && usage[-1] != '\n')
+			usage--;
+		ff_buf_add(out, usage, strcspn(usage, "\n"));
+	} else if (error) {
+		error += sizeof(marked) - 1;
+		add_both_lines(out, text, error + strspn(error, " "));
+	} else if (trace) {
+		add_both_lines(out, trace == text ? last_line(trace) : text, last_line(trace));
+	} else {
+		ff_buf_add(out, text, len);
+	}
+}

@@ -22,6 +22,11 @@ void ff_text_line(struct ff_buf *out, const char *text, size_t columns, const ch
 void ff_text_lines(struct ff_buf *out, const char *text, size_t len, const char *indent,
 		   bool colour);
 
+/* What a text of several lines comes to, without a newline at its end: pytest's line about usage,
+ * the last line of a traceback behind what stands before that, what pytest marks as the error behind
+ * the text's first line. All of it where it is none of these. */
+void ff_text_gist(struct ff_buf *out, const char *text);
+
 /* How many columns `text` takes; SGR sequences take none. */
 size_t ff_text_width(const char *text, size_t len);
 /* How many bytes of `text` fit into `columns`; SGR sequences take no room. */

@@ -3,6 +3,7 @@ import array
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import termios
@@ -481,3 +482,19 @@ def test_who_reads_it_may_leave(farflung, python):
     (finished,) = of_kind(events, "front-finished")
     assert finished["exit_status"] == 0 and not finished["bad"]
     assert len((farflung.cwd / "down.txt").read_text().splitlines()) == 2 * 2
+
+
+def test_what_pytest_cov_lacks_is_in_the_last_line(farflung, python):
+    if subprocess.run([python, "-c", "import pytest_cov"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("pytest-cov is not installed")
+    write(farflung.cwd / "library.py", "def used(): return 1\ndef never():\n    return 2\n")
+    write(farflung.cwd / "test_a.py", "import library\ndef test_a(): assert library.used()\n")
+    cov = ["--", "--cov=library", "--cov-report=xml"]
+    done = run(farflung, python, *cov, "--cov-fail-under=99", code=1)
+    assert last_line(done) == "farflung: 1 passed; the coverage of 66.67% is below --cov-fail-under=99 (exit 1)"
+    assert (farflung.cwd / "coverage.xml").exists()
+    done = run(farflung, python, "--", "--cov=.", "--cov-report=xml", "--cov-report=term", code=0)
+    assert "CoverageWarning" not in done.stdout + done.stderr
+    assert sorted(re.findall(r'filename="([^"]*)"', (farflung.cwd / "coverage.xml").read_text())) == [
+        "library.py", "test_a.py"]
+    assert last_line(run(farflung, python, *cov, "--cov-fail-under=66", code=0)) == "farflung: 1 passed (exit 0)"

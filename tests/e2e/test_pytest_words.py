@@ -1,6 +1,13 @@
 """What our own reporter says at the end, in pytest's words; and what goes wrong is told once."""
+import fcntl
+import os
+import pty
 import re
+import struct
 import subprocess
+import termios
+
+import pytest
 
 from conftest import write
 
@@ -69,7 +76,62 @@ def test_an_error_of_all_workers_is_told_once(farflung, python):
     assert done.stderr.count("\n") == 1 and "No module named 'nothing_here_at_all'" in done.stderr
     write(farflung.cwd / "conftest.py", "raise ImportError('only here')\n")
     done = farflung.run("pytest", "-n", 3, "--python", python, code=4)
-    assert done.stdout.count("ImportError: only here") == 1
+    assert done.stdout.count("E   ImportError: only here") == 1
     (farflung.cwd / "conftest.py").unlink()
     done = farflung.run("pytest", "-n", 3, "--python", python, "--", "--bogus", code=4)
     assert done.stdout.count("usage: ") == 1 and done.stdout.count("unrecognized arguments: --bogus") == 2
+
+
+DEEP = """
+import warnings
+def inner(): assert 0
+def test_deep():
+    warnings.warn("mind the gap")
+    inner()
+"""
+
+
+@pytest.mark.parametrize("front", ["never", "always"])
+def test_quiet_and_quieter(farflung, python, front):
+    """-qq is not -q, and warnings are told with both."""
+    write(farflung.cwd / "test_e.py", DEEP)
+    words = ["pytest", "-n", 1, "--python", python, "--front", front]
+    once, twice = (farflung.run(*words, quiet, code=1).stdout for quiet in ("-q", "-qq"))
+    assert "1 failed, 1 warning in " in once and " in " not in twice.split("short test summary")[1]
+    for out in once, twice:
+        assert "UserWarning: mind the gap" in out and "collected" not in out
+    assert "1 failed, 1 warning in " in farflung.run(*words, "--", "-qq", "-v", code=1).stdout
+    assert farflung.run(*words, "--co", "-qq", code=0).stdout.split() == ["test_e.py:", "1"]
+
+
+def on_terminal(farflung, columns, *args):
+    """What is shown on a terminal of that width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    process = subprocess.Popen([farflung.program, *map(str, args)], cwd=farflung.cwd, env=farflung.env,
+                               stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.STDOUT)
+    os.close(theirs)
+    text = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            text += chunk
+    except OSError:
+        pass  # nobody has it open any more
+    os.close(ours)
+    assert process.wait(60) == 1
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode()).replace("\r", "")
+
+
+@pytest.mark.parametrize("where", ["terminal", "environment"])
+def test_tracebacks_are_as_wide_as_the_terminal(farflung, python, where):
+    write(farflung.cwd / "test_e.py", DEEP)
+    farflung.env.pop("COLUMNS", None)
+    words = ["pytest", "--tx", f"popen//python={python}//env:COLUMNS=50", "--front", "never", "--color=no"]
+    if where == "terminal":
+        text = on_terminal(farflung, 120, *words)
+    else:
+        text = farflung.run(*words, code=1, env={**farflung.env, "COLUMNS": "120"}).stdout
+    lines = text.splitlines()
+    assert "_ " * 59 + "_" in [line.rstrip() for line in lines]
+    assert {len(line) for line in lines if line.startswith("═══")} == {120}
+    assert "_ " * 39 + "_" in farflung.run(*words, code=1).stdout

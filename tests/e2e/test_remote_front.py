@@ -160,6 +160,31 @@ def pytest_sessionstart(session):
     assert (farflung.cwd / "tree" / "notes").read_text() == "[2, 'load', ['ssh', 'ssh'], 2] then ['ssh', 'ssh']"
 
 
+@pytest.mark.parametrize("given, spec, used, vainly", [
+    ("given", "plain", "given", False), (None, "host", "host", False), (None, "plain", "plain", False),
+    ("/nonesuch/python", "host", "host", True),
+])
+def test_whose_interpreter_runs_it(farflung, sshd, tmp_path, python, given, spec, used, vainly):
+    """What was named, if it is here; and it is said."""
+    tree(farflung, suite="def test_a(): pass\n", conftest="""
+import os, pathlib
+def pytest_sessionfinish(session):
+    if not hasattr(session.config, "workerinput"):
+        pathlib.Path(__file__).with_name("notes").write_text(os.environ.get("RUN_BY", "plain"))
+""")
+    programs = {"plain": python}
+    for name in ("given", "host"):
+        programs[name] = write(tmp_path / f"python-{name}", f"#!/bin/sh\nRUN_BY={name} exec {python} \"$@\"\n")
+        programs[name].chmod(0o755)
+    farflung.env["PATH"] = os.pathsep.join([os.path.dirname(python), farflung.env["PATH"]])
+    words = ["--python", programs.get(given, given)] if given else []
+    done = farflung.run("pytest", "--tx", f"ssh={sshd.words}//chdir={tmp_path / 'there'}//python={programs[spec]}",
+                        "--rsyncdir", ".", *words, cwd=farflung.cwd / "tree", code=0)
+    assert (farflung.cwd / "tree" / "notes").read_text() == used
+    (line,) = [line for line in done.stdout.splitlines() if "the front of job 'pytest' runs here with " in line]
+    assert str(programs[used]) in line and ("the one that was named is not here" in line) is vainly
+
+
 HANGING = """
 import os, pathlib, time
 import pytest

@@ -441,3 +441,53 @@ def test_hooks_without_an_effect_are_named_once(farflung, python):
     for name in ("rsyncstart", "rsyncfinish", "getremotemodule"):
         assert done.stdout.count(f"pytest_xdist_{name} (conftest.py) has no effect: ") == 1
     assert of_kind(done.events, "front-started") == []
+
+
+EACH = """
+from xdist.scheduler import EachScheduling
+class Mine(EachScheduling):
+    def schedule(self):
+        return super().schedule()
+def pytest_xdist_make_scheduler(config, log): return Mine(config, log)
+"""
+
+ALL_TO_ALL = """
+class Mine:
+    def __init__(self, count):
+        self.count, self.pending, self.ids = count, {}, {}
+    nodes = property(lambda self: list(self.pending))
+    collection_is_completed = property(lambda self: len(self.ids) >= self.count)
+    tests_finished = property(lambda self: self.collection_is_completed and not any(self.pending.values()))
+    has_pending = property(lambda self: any(self.pending.values()))
+    def add_node(self, node): self.pending[node] = []
+    def add_node_collection(self, node, collection): self.ids[node] = list(collection)
+    def mark_test_complete(self, node, index, duration=0): self.pending[node].remove(index)
+    def mark_test_pending(self, item): raise NotImplementedError
+    def remove_node(self, node):
+        left = self.pending.pop(node)
+        return self.ids[node][left[0]] if left else None
+    def schedule(self):
+        for node in self.nodes:
+            self.pending[node] = list(range(len(self.ids[node])))
+            node.send_runtest_all()
+            node.shutdown()
+def pytest_xdist_make_scheduler(config, log): return Mine(len(config.option.tx))
+"""
+
+
+@pytest.mark.parametrize("front", ["auto", "always"])
+@pytest.mark.parametrize("conftest, words, note", [
+    (EACH, [], "what the scheduler Mine changes has no effect, as it runs all on every worker: schedule"),
+    (EACH, ["--dist", "each"], "what the scheduler Mine changes has no effect"),
+    (ALL_TO_ALL, ["--dist", "each"], "the scheduler Mine that pytest_xdist_make_scheduler gives has no effect"),
+])
+def test_one_that_runs_all_on_every_worker(farflung, python, conftest, words, note, front):
+    write(farflung.cwd / "test_a.py", "def test_a(): pass\ndef test_b(): pass\n")
+    write(farflung.cwd / "conftest.py", conftest)
+    done = farflung.run("pytest", "-n", 2, "--python", python, "--front", front, "--jsonl", "e.jsonl", *words, code=0)
+    assert outcomes(read_jsonl(farflung.cwd / "e.jsonl")) == {
+        f"test_a.py::test_{test}@gw{worker}": "passed" for test in "ab" for worker in (0, 1)}
+    assert note in done.stdout
+    if conftest is ALL_TO_ALL:  # without that word it is refused, by it
+        done = farflung.run("pytest", "-n", 2, "--python", python, code=3)
+        assert "each test is run once (--dist each runs all on every worker)" in done.stderr.splitlines()[-1]

@@ -257,6 +257,25 @@ def test_the_last_line_is_one_line(farflung, python, text):
     assert all(ch.isprintable() for ch in last)
 
 
+@pytest.mark.parametrize("files, args, gist", [
+    ({"conftest.py": "def f():\n    raise ImportError('only here\\nand there')\nf()\n"}, [],
+     "conftest.py': ImportError: only here (exit 4)"),
+    ({}, ["--bogus"], "pytest: error: unrecognized arguments: --bogus (exit 4)"),
+    ({"broken.py": "import nothing_here\n"}, ["-p", "broken"],
+     "Error importing plugin \"broken\": No module named 'nothing_here' (exit 1)"),
+    ({"conftest.py": "def pytest_unconfigure(): 1 / 0\n"}, [],
+     "ZeroDivisionError: division by zero (in pytest_unconfigure) (exit 1)"),
+])
+def test_the_last_line_has_the_gist_of_a_traceback(farflung, python, files, args, gist):
+    write(farflung.cwd / "test_a.py", ONE_TEST)
+    for name, text in files.items():
+        write(farflung.cwd / name, text)
+    done = farflung.run("pytest", "-n", 2, "--front", "never", "--python", python, "--", *args, code=None,
+                        env={**farflung.env, "PYTHONPATH": str(farflung.cwd)})
+    last = last_line(done.stderr)
+    assert last.endswith(gist) and " / " not in last and "Traceback" not in last, last
+
+
 def test_values_of_a_matrix_are_quoted_for_the_shell(farflung):
     farflung.yaml("inventory: [popen]\njobs:\n"
                   "  quoted: {run: 'echo {v}', matrix: {v: ['a;echo pwn', \"it's\", '*', 'a   b']}}\n"

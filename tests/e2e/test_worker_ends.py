@@ -5,7 +5,8 @@ from conftest import junit_outcomes, of_kind, outcomes, read_jsonl, write
 
 
 def run(farflung, python, *args, code, count=2):
-    done = farflung.run("pytest", "-n", count, "--front", "never", "--python", python, "--jsonl", "e.jsonl", "--junit",
+    front = () if "--front" in args else ("--front", "never")
+    done = farflung.run("pytest", "-n", count, *front, "--python", python, "--jsonl", "e.jsonl", "--junit",
                         "j.xml", *args, code=code)
     done.events = read_jsonl(farflung.cwd / "e.jsonl")
     return done
@@ -71,6 +72,98 @@ def test_one_that_is_not_needed(farflung, python):
     write(farflung.cwd / "conftest.py",
           "import os, time\nif os.environ.get('PYTEST_XDIST_WORKER') == 'gw1': time.sleep(3600)\n")
     write(farflung.cwd / "test_a.py", "def test_a(): pass\n")
-    done = run(farflung, python, "--timeout", "1s", code=0)
+    done = run(farflung, python, "--timeout", "1s", code=1)
     assert outcomes(done.events) == {"test_a.py::test_a": "passed"}
     assert not [event for event in of_kind(done.events, "worker-ended") if event["crashed"]]
+    assert "gw1 gave no sign of life for 10.0 s while loading plugins" in done.stderr.splitlines()[-1]
+
+
+LOADS = "3.0 s while loading plugins and conftest files"
+COLLECTS = "3.0 s while collecting test_z.py"
+HANG = {
+    "file-loops": ("test_z.py", "while True: pass", COLLECTS),
+    "file-waits": ("test_z.py", "import threading; threading.Event().wait()", COLLECTS),
+    "conftest": ("conftest.py", "import time; time.sleep(10 ** 6)", LOADS),
+    "configure": ("conftest.py", "import time\ndef pytest_configure(config): time.sleep(10 ** 6)", LOADS),
+    "reads": ("test_z.py", "import os; os.read(os.pipe()[0], 1)", COLLECTS),
+}
+
+
+@pytest.mark.parametrize("kind, some, front", [
+    ("file-loops", False, "never"), ("file-loops", False, "always"), ("file-loops", True, "always"),
+    ("conftest", False, "never"), ("conftest", False, "always"), ("conftest", True, "never"),
+    ("file-waits", True, "never"), ("configure", True, "always"), ("reads", True, "never"),
+])
+def test_a_collection_that_hangs(farflung, python, kind, some, front):
+    name, hangs, words = HANG[kind]
+    if some:
+        lines = "".join(f"    {line}\n" for line in hangs.splitlines())
+        hangs = "import os\nif os.environ.get('PYTEST_XDIST_WORKER') == 'gw1':\n" + lines
+    write(farflung.cwd / name, hangs + "\n")
+    write(farflung.cwd / "test_a.py", "def test_a(): pass\ndef test_b(): pass\n")
+    done = run(farflung, python, "--session-timeout", "3s", "--front", front, code=1)
+    last = done.stderr.splitlines()[-1]
+    assert f"gave no sign of life for {words} and was killed (exit 1)" in last
+    assert last.startswith("farflung: 2 passed; gw1" if some else "farflung: nothing ran; gw")
+    assert outcomes(done.events) == ({"test_a.py::test_a": "passed", "test_a.py::test_b": "passed"} if some else {})
+    told = junit_outcomes(farflung.cwd / "j.xml")
+    assert [kind for kind, _ in told.values()].count("error") == 1 and len(told) == (3 if some else 1)
+
+
+def test_one_that_is_slow_and_alive(farflung, python):
+    for name in "abcd":
+        write(farflung.cwd / f"test_{name}.py", "import time\ntime.sleep(1.2)\ndef test_it(): pass\n")
+    assert len(outcomes(run(farflung, python, "--session-timeout", "3s", code=0).events)) == 4
+
+
+@pytest.mark.parametrize("front", ["never", "always"])
+@pytest.mark.parametrize("fixture, words", [
+    ("time.sleep(10 ** 6)\n    yield", "setting up fixture 'server' (session)"),
+    ("yield\n    time.sleep(10 ** 6)", "tearing down the session's fixtures"),
+])
+def test_a_fixture_of_the_session_that_hangs(farflung, python, fixture, words, front):
+    write(farflung.cwd / "test_a.py", f"""
+import pytest, time
+@pytest.fixture(scope="session")
+def server():
+    {fixture}
+def test_long(): time.sleep(4)
+def test_it(server): pass
+""")
+    done = run(farflung, python, "--session-timeout", "3s", "--front", front, count=1, code=1)
+    assert outcomes(done.events) == {"test_a.py::test_long": "passed", "test_a.py::test_it": "timeout"}
+    (event,) = of_kind(done.events, "unit-finished", unit="test_a.py::test_it")
+    assert event["result"]["message"].startswith(f"no sign of life for 3.0 s while {words}")
+
+
+@pytest.mark.parametrize("front", ["never", "always"])
+def test_an_end_that_hangs(farflung, python, front):
+    write(farflung.cwd / "conftest.py", "import time\ndef pytest_sessionfinish(session):\n"
+          "    if hasattr(session.config, 'workerinput'): time.sleep(10 ** 6)\n")
+    write(farflung.cwd / "test_a.py", "def test_a(): pass\n")
+    done = run(farflung, python, "--session-timeout", "3s", "--front", front, count=1, code=1)
+    assert "gw0 did not end in time after its last test and was killed" in done.stderr.splitlines()[-1]
+    assert outcomes(done.events) == {"test_a.py::test_a": "passed"}
+
+
+def test_a_front_that_hangs(farflung, python):
+    write(farflung.cwd / "conftest.py", "import time\ndef pytest_sessionfinish(session):\n"
+          "    if not hasattr(session.config, 'workerinput'): time.sleep(10 ** 6)\n")
+    write(farflung.cwd / "test_a.py", "def test_a(): pass\n")
+    done = run(farflung, python, "--session-timeout", "3s", "--front", "always", code=3)
+    assert "the front of job 'pytest' gave no sign of life for 3 s" in done.stderr.splitlines()[-1]
+    assert outcomes(done.events) == {"test_a.py::test_a": "passed"}
+
+
+def test_the_limit_in_a_file_and_behind_the_dashes(farflung, python):
+    write(farflung.cwd / "slow" / "test_z.py", "while True: pass\n")
+    write(farflung.cwd / "good" / "test_a.py", "def test_a(): pass\n")
+    done = farflung.run_yaml(
+        f"inventory: [popen//python={python}]\njobs:\n  slow: {{pytest: [slow], session_timeout: 3s, front: never}}\n"
+        "  good: {pytest: [good], front: never}\n", code=1)
+    assert "slow/test_z.py and was killed (exit 1)" in done.stderr.splitlines()[-1]
+    assert done.stderr.splitlines()[-1].startswith("farflung: 1 passed; gw")
+    # There it is a plugin's.
+    done = farflung.run("pytest", "-n", "1", "--python", python, "--front", "never", "--", "--session-timeout=9",
+                        "-p", "no:timeout", "good", code=4)
+    assert "--session-timeout=9" in done.stderr

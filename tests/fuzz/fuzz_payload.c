@@ -147,6 +147,11 @@ static void on_wants(void *ctx)
 	read_bytes++;
 }
 
+static void on_doing(void *ctx, const char *words)
+{
+	text(words);
+}
+
 static void on_returned(void *ctx, const uint32_t *indexes, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -206,6 +211,7 @@ static const struct ff_payload_sink sink = {
 	.collect_problem = on_collect_problem,
 	.unit_started = on_unit_started,
 	.wants = on_wants,
+	.doing = on_doing,
 	.returned = on_returned,
 	.unit_output = on_unit_output,
 	.unit_finished = on_unit_finished,

@@ -450,6 +450,8 @@ static void test_exit_status(void **state)
 	/* The front's own, save where that knows less than we do. */
 	assert_int_equal(WITH_FRONT(7, .run_status = 0), 7);
 	assert_int_equal(WITH_FRONT(0, .bad = true, .run_status = 1), 1);
+	assert_int_equal(WITH_FRONT(5, .why = FF_REASON_NOTHING, .run_status = 1), 5);
+	assert_int_equal(WITH_FRONT(5, .why = FF_REASON_SESSION, .run_status = 1), 1);
 	assert_int_equal(WITH_FRONT(1, .why = FF_REASON_FRONT, .run_status = 3), 3);
 	assert_int_equal(WITH_FRONT(0, .why = FF_REASON_DISK, .run_status = 3), 3);
 #undef STATUS

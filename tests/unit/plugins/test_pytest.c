@@ -112,6 +112,11 @@ static void on_wants(void *ctx)
 	tell("wants;");
 }
 
+static void on_doing(void *ctx, const char *words)
+{
+	tell("doing %s;", words ? words : "nothing");
+}
+
 static void on_unit_finished(void *ctx, uint32_t index, const struct ff_result *r)
 {
 	tell("done %u %s %lld us (%s) at %s:%d\n", index, ff_outcome_word(r->outcome),
@@ -161,6 +166,7 @@ static const struct ff_payload_sink sink = {
 	.unit_started = on_unit_started,
 	.unit_said = on_unit_said,
 	.wants = on_wants,
+	.doing = on_doing,
 	.unit_finished = on_unit_finished,
 	.notice = on_notice,
 	.session_finished = on_session_finished,
@@ -244,6 +250,8 @@ static void test_session_items(void **state)
 	give(TUPLE(S("dropped"), LIST(I(1))), "");
 	give(TUPLE(S("start"), I(5)), "start 5;");
 	give(TUPLE(S("want"), I(5)), "wants;");
+	give(TUPLE(S("doing"), S("collecting a")), "doing collecting a;");
+	give(TUPLE(S("doing"), ff_none()), "doing nothing;");
 	give(TUPLE(S("said"), I(5), I(1), S("hello")), "said 5 hello;");
 	give(TUPLE(S("collect_report"), DICT(S("nodeid"), S("t.py"), S("outcome"), S("failed"),
 					     S("longrepr"), S("L"), S("message"), S("M"))),
@@ -434,6 +442,7 @@ static void test_bad_items(void **state)
 	refuse(TUPLE(S("start")), "pytest: start without an index");
 	refuse(TUPLE(S("start"), S("1")), "pytest: start without an index");
 	refuse(TUPLE(S("want"), I(-1)), "pytest: want without an index");
+	refuse(TUPLE(S("doing"), I(1)), "pytest: doing without words");
 	refuse(TUPLE(S("missing"), NONE), "pytest: missing without a dict");
 	refuse(TUPLE(S("collected"), NONE), "pytest: collected without a digest");
 	refuse(TUPLE(S("collected"), DICT(S("digest"), S("d"))),
@@ -524,7 +533,7 @@ static void test_task(void **state)
 			    "{'args': ['tests', '-x'], 'workerid': 'gw3', 'workercount': 8, "
 			    "'testrunuid': 'r1', 'mainargv': ['pytest', 'tests', '-x'], "
 			    "'dist': None, 'front': None, 'output_cap': 1048576, "
-			    "'addopts': True, 'run': 'r1', 'imports': False}");
+			    "'columns': 0, 'addopts': True, 'run': 'r1', 'imports': False}");
 	worker.native = true;
 	assert_int_equal(payload->task(&job, &worker, &arena, &task, &err), FF_EUNSUPPORTED);
 	ff_buf_release(&repr);

@@ -92,6 +92,7 @@ static void test_full(void **state)
 	assert_int_equal(c.jobs[0].needs_places[1].line, 11);
 	assert_int_equal(c.jobs[0].needs_places[1].column, 68);
 	assert_int_equal(c.jobs[0].grace_us, 7000000);
+	assert_int_equal(c.jobs[0].session_timeout_us, -1);
 	assert_int_equal(c.jobs[0].count, 0);
 	assert_int_equal(c.jobs[0].weight, 1);
 	assert_string_equal(c.jobs[1].shell, "./bench {size}");

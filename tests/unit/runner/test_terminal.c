@@ -132,14 +132,16 @@ static void whole_run(struct plain *plain)
 	"--- Captured stdout call ---\n"                                                           \
 	"some output\n"                                                                            \
 	"\n"
-#define LISTS                                                                                      \
+#define WARNED                                                                                     \
 	"═══════════════════════════════ warnings summary ═══════════════════════════════\n"       \
 	"tests/test_x.py:12\n"                                                                     \
 	"tests/test_x.py::test_a\n"                                                                \
 	"  tests/test_x.py:12: DeprecationWarning: old\n"                                          \
 	"  news\n"                                                                                 \
 	"    warn(\"old\")\n"                                                                      \
-	"\n"                                                                                       \
+	"\n"
+#define LISTS                                                                                      \
+	WARNED                                                                                     \
 	"═════════════════════════════ passed after retries ═════════════════════════════\n"       \
 	"unit: tests/test_x.py::test_f (attempt 2)\n"                                              \
 	"\n"
@@ -159,7 +161,7 @@ static void whole_run(struct plain *plain)
 /* clang-format on */
 
 static const char *const golden[] = {
-	HOST_FAILED NEEDS HOST_LOST FAILURES LAST,
+	HOST_FAILED NEEDS HOST_LOST FAILURES WARNED LAST,
 	STARTED HOSTS HOST_FAILED PYTHON BUILD BUILD_1 BUILD_2 COLLECTED BAD_FILE TEST_A TEST_F_1
 		NOTICES NEEDS GW3 HOST_LOST FAILURES LISTS LAST,
 	STARTED HOSTS HOST_FAILED PYTHON

@@ -50,6 +50,41 @@ static void test_line(void **state)
 	}
 }
 
+static void test_gist(void **state)
+{
+	static const struct {
+		const char *text, *expected;
+	} cases[] = {
+		{"", ""},
+		{"one line", "one line"},
+		{"one line\n\n", "one line"},
+		{"a: error: b", "a: error: b"},
+		{"usage: pytest [x]\npytest: error: unrecognized\n  inifile: None",
+		 "pytest: error: unrecognized"},
+		{"Traceback (most recent call last):\n  File \"x\"\nValueError: why\n\n",
+		 "ValueError: why"},
+		{"in f:\nTraceback (most recent call last):\n  File \"x\"\nValueError: why",
+		 "in f: ValueError: why"},
+		{"it died: code 1\nits last output on stderr:\nTraceback (most recent call "
+		 "last):\n  f\nOSError: x\n",
+		 "it died: code 1: OSError: x"},
+		{"ImportError while loading conftest '/c.py'.\nc.py:1: in <module>\n    x\nE   "
+		 "NameError: n\nE   more",
+		 "ImportError while loading conftest '/c.py': NameError: n"},
+		{"\nE   only", ": only"},
+		{"Traceback (most recent call last)\n", "Traceback (most recent call last)"},
+		{"two\nlines\n", "two\nlines"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct ff_buf out = FF_BUF_INIT;
+
+		ff_text_gist(&out, cases[i].text);
+		assert_string_equal(ff_buf_str(&out), cases[i].expected);
+		ff_buf_release(&out);
+	}
+}
+
 static void test_lines(void **state)
 {
 	static const struct {
@@ -165,9 +200,9 @@ static void test_locale(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_line),   cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_width),  cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_locale),
+		cmocka_unit_test(test_line),	cmocka_unit_test(test_gist),
+		cmocka_unit_test(test_lines),	cmocka_unit_test(test_width),
+		cmocka_unit_test(test_numbers), cmocka_unit_test(test_locale),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
