@@ -293,7 +293,7 @@ def status_of(report):
                 return "xfailed"
             if report.outcome == "passed":
                 return "xpassed"
-        if report.outcome == "failed" and report.when != "call":
+        if report.outcome == "failed" and report.when in ("collect", "setup", "teardown"):
             return "error"
         return clean(report.outcome) if isinstance(report.outcome, str) else "error"
     except Exception:

@@ -32,7 +32,10 @@ def made_scheduler(config, workercount):
     before = option.tx
     option.tx = ["popen"] * workercount  # schedulers count them
     try:
-        return config.hook.pytest_xdist_make_scheduler(config=config, log=Quiet())
+        made = config.hook.pytest_xdist_make_scheduler(config=config, log=Quiet())
+        if isinstance(made, list):  # before xdist's hooks are declared each of them is asked
+            return made[0] if made else None
+        return made
     finally:
         option.tx = before
 

@@ -156,6 +156,17 @@ def python():
     return os.environ.get("FARFLUNG_PYTHON") or sys.executable
 
 
+def has(python, *modules):
+    command = [python, "-c", "".join(f"import {module}\n" for module in modules)]
+    return not subprocess.call(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def xdist(python):
+    if not has(python, "xdist"):
+        pytest.skip("that Python has no pytest-xdist")
+
+
 def write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

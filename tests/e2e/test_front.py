@@ -459,10 +459,13 @@ def test_addopts_of_the_environment_are_read_once(farflung, python):
     assert last_line(done) == "farflung: 1 passed (exit 0)"
 
 
-def test_a_scheduler_of_ones_own_needs_no_front(farflung, python):
-    make(farflung, conftest="def pytest_xdist_make_scheduler(config, log): return None\n",
+@pytest.mark.parametrize("args", [[], ["-p", "no:xdist"]], ids=["", "without xdist"])
+@pytest.mark.parametrize("made", ["None", "Split()"])
+def test_a_scheduler_of_ones_own_needs_no_front(farflung, python, made, args):
+    make(farflung, conftest="class Split:\n    def _split_scope(self, nodeid): return 'all'\n"
+                            f"def pytest_xdist_make_scheduler(config, log): return {made}\n",
          suite="def test_a(): pass\n")
-    run(farflung, python, code=0)
+    run(farflung, python, *args, code=0)
     assert of_kind(journal(farflung), "front-started") == []
 
 

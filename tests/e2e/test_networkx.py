@@ -4,19 +4,15 @@ import sys
 
 import pytest
 
-from conftest import junit_outcomes
+from conftest import has, junit_outcomes
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-
-
-def has(python, module):
-    return subprocess.run([python, "-c", f"import {module}, pytest"], capture_output=True).returncode == 0
 
 
 @pytest.mark.parametrize("count", [2])
 def test_networkx(farflung, tmp_path, count):
     pytest.importorskip("pytest")
-    python = next((p for p in (SYSTEM_PYTHON, sys.executable) if has(p, "networkx")), None)
+    python = next((p for p in (SYSTEM_PYTHON, sys.executable) if has(p, "networkx", "pytest")), None)
     if not python:
         pytest.skip("networkx is not installed (Debian: python3-networkx)")
     theirs, ours = tmp_path / "theirs.xml", tmp_path / "ours.xml"

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from conftest import CONTROLLER_CONFTEST as CONFTEST
-from conftest import TOP, command_line, of_kind, read_journal, wait_until, write
+from conftest import TOP, command_line, has, of_kind, read_journal, wait_until, write
 
 PLUGIN = TOP / "plugins" / "pytest"
 
@@ -46,16 +46,6 @@ def session(farflung, python, program):
     farflung.env.update(PYTHONPATH=str(PLUGIN), PYTEST_PLUGINS="pytest_farflung", FARFLUNG=program)
     farflung.env["PYTHONDONTWRITEBYTECODE"] = "1"
     return farflung
-
-
-def has(python, module):
-    return subprocess.run([python, "-c", f"import {module}"], stderr=subprocess.DEVNULL).returncode == 0
-
-
-@pytest.fixture
-def xdist(python):
-    if not has(python, "xdist"):
-        pytest.skip("that Python has no pytest-xdist to compare with")
 
 
 def run(session, *args, code=None, **options):
@@ -381,7 +371,7 @@ def test_which_program(session, program, tmp_path):
 
 
 def test_installed_by_pip(session, python, program, tmp_path):
-    if not (has(python, "pip") and has(python, "setuptools")):
+    if not has(python, "pip", "setuptools"):
         pytest.skip("that Python can build no package")
     source = tmp_path / "source"
     shutil.copytree(PLUGIN, source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))

@@ -82,6 +82,27 @@ test_skips.parts = [((None,), "passed")]
     assert result_of(done.events, "test_p.py::test_fails")["message"] == "(n=1): part fails"
 
 
+KILLED = """
+import pytest
+def pytest_runtest_protocol(item):
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    report = pytest.TestReport(item.nodeid, item.location, {}, "failed", "killed in its own process", "???", ())
+    item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+"""
+
+
+@pytest.mark.parametrize("front", ["always", "never"])
+def test_a_failure_of_no_known_phase(farflung, python, front):
+    """As of tests that pytest-forked runs: pytest calls it a failure, not an error."""
+    write(farflung.cwd / "conftest.py", KILLED)
+    write(farflung.cwd / "test_k.py", "def test_k(): pass\n")
+    done = farflung.run("pytest", "-n", 1, "--front", front, "--python", python, "--jsonl", "e.jsonl", code=1)
+    assert outcomes(read_jsonl(farflung.cwd / "e.jsonl")) == {"test_k.py::test_k": "failed"}
+    assert " 1 failed in " in done.stdout and "killed in its own process" in done.stdout
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_who_compares_the_next_item_with_none(farflung, python, count):
     write(farflung.cwd / "conftest.py", """

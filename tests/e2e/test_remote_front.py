@@ -1,12 +1,11 @@
 """A front whose workers are on other machines: sshd servers of our own, each host with a folder of its own."""
 import os
 import re
-import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from conftest import of_kind, outcomes, read_jsonl, wait_until, write
+from conftest import has, of_kind, outcomes, read_jsonl, wait_until, write
 
 # As pytest-rerunfailures: a server in the controller, to which each worker has a connection for all the time.
 CONFTEST = """
@@ -252,12 +251,8 @@ def test_child():
 """
 
 
-def has_cov(python):
-    return subprocess.run([python, "-c", "import pytest_cov"], stderr=subprocess.DEVNULL).returncode == 0
-
-
 def test_coverage_of_all_hosts(farflung, fresh_sshd, tmp_path, python):
-    if not has_cov(python):
+    if not has(python, "pytest_cov"):
         pytest.skip("pytest-cov is not installed")
     tree(farflung, conftest="", suite=COVERED, library=LIBRARY)
     report = ["--cov=library", "--cov-report=term-missing", "--cov-report=xml", "--cov-fail-under=70"]

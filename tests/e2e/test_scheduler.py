@@ -6,7 +6,7 @@ import pytest
 
 from conftest import of_kind, outcomes, read_jsonl, write
 
-pytest.importorskip("xdist")
+pytestmark = pytest.mark.usefixtures("xdist")
 
 SUITE = """
 import os, pathlib, time

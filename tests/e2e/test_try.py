@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import wait_until, write
+from conftest import has, wait_until, write
 
 # For tests of one file that meet if they are in two workers: once all workers are there, one doesn't wait long.
 MEETING = """
@@ -114,10 +114,6 @@ def content_of(folder):
     return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
 
 
-def has_xdist(python):
-    return not subprocess.call([python, "-c", "import xdist"], stderr=subprocess.DEVNULL)
-
-
 def test_the_same(trial, python):
     write(trial.cwd / "test_mixed.py", MIXED)
     # With --lf the cache of the user's last run is read, by every run, and stays as it is.
@@ -125,7 +121,7 @@ def test_the_same(trial, python):
     assert (trial.cwd / ".pytest_cache").exists()
     found = trial("--dist", "loadgroup", code=0).found
     want = {"passed": 3, "failed": 2, "error": 1, "skipped": 1, "xfailed": 1, "xpassed": 1}
-    names = ["pytest", *(["pytest-xdist"] if has_xdist(python) else []), "farflung"]
+    names = ["pytest", *(["pytest-xdist"] if has(python, "xdist") else []), "farflung"]
     assert [(r["name"], r["exit_code"], r["outcomes"]) for r in found["runs"]] == [(name, 1, want) for name in names]
     assert found["same"] and found["differences"] == [] and found["speedup"] > 0
     assert {run["warnings"] for run in found["runs"]} == {1}

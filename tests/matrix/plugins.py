@@ -3,9 +3,9 @@
 
     tests/matrix/plugins.py [NAME…]      all of plugin_cases.py and conftest_cases.py, or those of these names
 
-Compares the outcomes per test, the exit status, the files that the plugin leaves and what the terminal says of it. What
-differs is in KNOWN, with the kinds of differences and their reason; the run fails if anything else differs, and also if
-something there doesn't any more. A good run writes its rows to plugins/pytest/PLUGINS.md.
+Compares the outcomes per test in JUnit, the exit status, the totals of the last line, the files that the plugin leaves
+and what the terminal says of it. What differs is in KNOWN, with the kinds of differences and their reason; the run fails
+if anything else differs, and also if something there doesn't any more. A good run writes its rows to plugins/pytest/PLUGINS.md.
 """
 import concurrent.futures
 import contextlib
@@ -31,12 +31,14 @@ PAGE = TOP / "plugins" / "pytest" / "PLUGINS.md"
 
 ALL = CASES + VARIANTS
 # name: (kinds of differences, reason)
-OWN_ERROR = {"outcomes"}, "xdist's JUnit is green, ours has an error of the job itself for it"
+OWN_ERROR = {"junit"}, "xdist's JUnit has no word of why it exits so, ours has an error of the job itself"
+EACH_RERUN = {"junit"}, "xdist's JUnit has a passed test case for each failure before the last, ours flakyFailure or rerunFailure"
 KNOWN = {
     **dict.fromkeys(["cov-fail-under", "conftest-exitstatus", "conftest-raises"], OWN_ERROR),
-    "conftest-crash": ({"outcomes"}, "xdist's JUnit has a test case None::None for the crash, ours has it with its test"),
-    **dict.fromkeys(["rerunfailures", "rerunfailures-ssh"], (
-        {"outcomes"}, "xdist's JUnit has a passed test case for each failure before the last, ours flakyFailure or rerunFailure")),
+    "conftest-crash": ({"junit"}, "xdist's JUnit has a test case without a name for the crash, ours has it with its test"),
+    "timeout-thread": ({"totals"}, "ours counts it as crashed, since it ends the whole worker, xdist as failed"),
+    "forked": ({"junit"}, "xdist's JUnit has an error for the killed test, its terminal a failure, ours in both a failure"),
+    **dict.fromkeys(["rerunfailures", "rerunfailures-ssh"], EACH_RERUN),
 }
 
 
@@ -76,12 +78,17 @@ def version(case, folder):
     return f"{case.packages[0]} ?"
 
 
+TOTALS = r"\b(\d+) (passed|failed|errors?|skipped|deselected|xfailed|xpassed|warnings?|rerun|retried|subtests passed)\b"
+
+
 class Result:
     """What one run of a case gave, in values that can be compared."""
 
     def __init__(self, case, place, code, out, err, junit):
         self.exit = code
         self.outcomes = outcomes_of(junit)
+        last = [line for line in out.splitlines() if re.search(r" in \d+\.\d+s\b", line)][-1:]
+        self.totals = sorted(f"{count} {word}" for count, word in re.findall(TOTALS, "".join(last)))
         self.files = {pattern: read_all(place, pattern, read) for pattern, read in case.leaves.items()}
         self.says = {p: sorted(set(re.findall(p, out + err, re.MULTILINE))) for p in case.says}
         (place.parent / f"{place.name}.log").write_text(f"exit {code}\n{out}\n--- stderr\n{err}")
@@ -150,7 +157,9 @@ def differences(theirs, ours):
     names = [n for n in sorted({*theirs.outcomes, *ours.outcomes}) if theirs.outcomes.get(n) != ours.outcomes.get(n)]
     if names:
         what = [f"{n} {short(theirs.outcomes.get(n))} | {short(ours.outcomes.get(n))}" for n in names]
-        found["outcomes"] = "; ".join(what[:3]) + (f"; and {len(what) - 3} more" if len(what) > 3 else "")
+        found["junit"] = "; ".join(what[:3]) + (f"; and {len(what) - 3} more" if len(what) > 3 else "")
+    if theirs.totals != ours.totals:
+        found["totals"] = f"{', '.join(theirs.totals)} | {', '.join(ours.totals)}"
     for kind, a, b in (("files", theirs.files, ours.files), ("terminal", theirs.says, ours.says)):
         what = [f"{key} {short(a[key])} | {short(b[key])}" for key in a if a[key] != b[key]]
         if what:
@@ -173,7 +182,7 @@ def judge(case, theirs, found):
         return f"not compared: under xdist {', '.join(vacuous)} is not as expected", False
     kinds, reason = KNOWN.get(case.name, ((), ""))
     if set(found) == set(kinds):
-        return (f"differs: {reason} ({', '.join(sorted(found))})" if found else "the same"), True
+        return (f"{', '.join(sorted(found))} alone: {reason}" if found else "the same"), True
     gone = sorted(set(kinds) - set(found))
     new = sorted(set(found) - set(kinds))
     words = [f"differs: {', '.join(new)}, which is not in KNOWN"] if new else []
@@ -197,8 +206,9 @@ def page(rows):
         "# pytest's plugins, here and under pytest-xdist",
         "",
         "Made by `./setup matrix plugins`, which runs a small suite with each plugin by `pytest -n 2` and by",
-        "`farflung pytest -n 2`, and compares the outcome of each test, the exit status, the files that are left and",
-        f"what the terminal says. With {named}.",
+        "`farflung pytest -n 2`, and compares the outcome of each test in JUnit, the exit status, the totals of the last",
+        f"line, the files that are left and what the terminal says of the plugin. With {named}.",
+        "“junit alone”: all but that file is the same.",
         "Where a case ends in -ssh, ours ran on two hosts, each with a folder of its own, and xdist here.",
         "",
         "| case | plugin | under xdist | here |",

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Test suites of others by plain pytest, by `pytest -n 2` and by `farflung pytest -n 2`.
 
-    tests/matrix/suites.py [--every] [NAME…]      all of SUITES, or those of these names
+    tests/matrix/suites.py [--every | --dist=NAME,…] [NAME…]      all of SUITES, or those of these names
 
-Ours runs with every --dist where the suite is small (or with --every), else with load. Compares each test's outcome and
-the number of warnings. A difference that plain pytest and pytest-xdist (with the same --dist) don't have between them
-is a fault, unless KNOWN names its kind with a reason; what is there and equal is one, too. With MATRIX_TRIES=2 what
-differs runs once more, and that is said: for machines that others share.
+Ours runs with every --dist where the suite is small (or with --every), else with load; or with those that are named.
+Compares each test's outcome and the number of warnings. A difference that plain pytest and pytest-xdist (with the same
+--dist) don't have between them is a fault, unless KNOWN names its kind with a reason; what is there and equal is one,
+too. With MATRIX_TRIES=2 what differs runs once more, and that is said: for machines that others share.
 """
 import os
 import re
@@ -17,11 +17,13 @@ import tarfile
 import time
 
 from environments import FARFLUNG, HOME, UNREACHABLE, Environment, clean_env, make_all, obey_signals, run, say, table
+from hosts import mirror
 from plugins import outcomes_of
 
+RELEASE, KEYS = "bookworm", "/usr/share/keyrings/debian-archive-keyring.gpg"
 LIMIT = 600  # s, of one run
 BASE_PACKAGES = ["pytest==8.4.*", "pytest-xdist==3.8.*"]
-POLICIES = ("load", "worksteal", "loadscope", "loadfile", "loadgroup")
+POLICIES = ("load", "worksteal", "loadscope", "loadfile", "loadgroup", "each", "no")
 
 
 class Installed:
@@ -40,13 +42,15 @@ class Installed:
 
 
 class Suite:
-    """A project's tests: from its source distribution, or with `pyargs` those that are installed with it."""
+    """A project's tests: from its source distribution (with `debian`, a version: from Debian's source package of it), or
+    with `pyargs` those that are installed with it."""
 
-    def __init__(self, name, *packages, args=("tests",), pyargs=False, system=False, small=False, env=None):
+    def __init__(self, name, *packages, args=("tests",), pyargs=False, system=False, small=False, env=None, debian=None):
         self.name = name
+        self.debian = debian
         self.args = ["--pyargs", *args] if pyargs else list(args)
         self.pyargs, self.small, self.env = pyargs, small, env or {}
-        packages = [name, *packages, *BASE_PACKAGES, "setuptools", "wheel"]
+        packages = [f"{name}=={debian}" if debian else name, *packages, *BASE_PACKAGES, "setuptools", "wheel"]
         pythons = ["3.12", "3.11", "3.13"]
         self.environment = Installed(name) if system else Environment(f"suite-{name}", pythons, packages)
 
@@ -60,20 +64,47 @@ class Suite:
             return folder
         download = HOME / "sources" / f"{self.name}-download"
         shutil.rmtree(download, ignore_errors=True)
-        command = [self.environment.python, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps"]
-        command += ["--no-binary", self.name, "-d", str(download), f"{self.name}=={version}"]
-        pipe = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        done = subprocess.run(command, **pipe)
-        archives = list(download.glob("*.tar.gz"))
-        if done.returncode or not archives:
-            say(f"{self.name}: no source distribution: {done.stdout[-1000:]} (exit 3)")
-            sys.exit(UNREACHABLE)
-        with tarfile.open(archives[0]) as archive:
-            archive.extractall(download)
+        download.mkdir(parents=True)
+        archive = self._from_debian(download) if self.debian else self._from_pip(download, version)
+        with tarfile.open(archive) as opened:
+            opened.extractall(download)
         (inner,) = [path for path in download.iterdir() if path.is_dir()]
         inner.rename(folder)
         shutil.rmtree(download)
         return folder
+
+    def _from_pip(self, download, version):
+        command = [self.environment.python, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps"]
+        self._fetch(*command, "--no-binary", self.name, "-d", download, f"{self.name}=={version}")
+        return self._archive(download, "*.tar.gz")
+
+    def _from_debian(self, download):
+        """Its sources are asked for in lists of their own: the machine's stay as they are."""
+        apt = HOME / "sources" / "apt"
+        for folder in ("lists/partial", "cache"):
+            (apt / folder).mkdir(parents=True, exist_ok=True)
+        (apt / "sources.list").write_text(f"deb-src [signed-by={KEYS}] {mirror()} {RELEASE} main\n")
+        places = {"Etc::sourcelist": "sources.list", "Etc::sourceparts": "none", "State::lists": "lists", "Cache": "cache"}
+        command = ["apt-get", "-qq", *(f"-oDir::{name}={apt / place}" for name, place in places.items())]
+        self._fetch(*command, "update")
+        self._fetch(*command, "source", "--download-only", self.name, cwd=download)
+        return self._archive(download, f"{self.name}_{self.debian}.orig.tar.*")
+
+    def _fetch(self, *command, cwd=None):
+        pipe = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        try:
+            done = subprocess.run(list(map(str, command)), cwd=cwd, **pipe)
+        except OSError as exc:
+            self._unreachable(exc)
+        if done.returncode:
+            self._unreachable(done.stdout[-1000:])
+
+    def _archive(self, download, pattern):
+        return next(download.glob(pattern), None) or self._unreachable(f"there is no {pattern}")
+
+    def _unreachable(self, why):
+        say(f"{self.name}: no source distribution: {why} (exit 3)")
+        sys.exit(UNREACHABLE)
 
 
 # Their other tests start servers and pytests, and take many minutes on a machine that others share.
@@ -92,6 +123,7 @@ SUITES = [
     Suite("packaging", "pretend", "hypothesis", "tomli_w"),
     Suite("more-itertools"),
     Suite("requests", "pytest-httpbin", "pytest-mock", "trustme", "PySocks"),
+    Suite("rich", "attrs", debian="13.3.1"),
     Suite("sqlalchemy", args=["test/base"]),
     Suite("pytest-django", "django", args=DJANGO, env=DJANGO_SETTINGS),
     Suite("numpy", "hypothesis", args=["numpy.ma", "numpy.lib"], pyargs=True),
@@ -126,9 +158,19 @@ class Result:
         counts = re.findall(r"\b(\d+) warnings?\b", out)
         self.warnings = int(counts[-1]) if counts else 0
         self.outcomes = outcomes_of(junit)
+        if dist == "each":  # ours names the worker
+            self.outcomes = merged(self.outcomes)
 
     def __str__(self):
         return f"exit {self.code}, {self.warnings} warnings, {self.took:.1f} s"
+
+
+def merged(outcomes):
+    """The same without @gwN at the end of names."""
+    found = {}
+    for name, values in outcomes.items():
+        found.setdefault(re.sub(r"@gw\d+$", "", name), []).extend(values)
+    return {name: sorted(values) for name, values in found.items()}
 
 
 def command_of(suite, how, dist, junit):
@@ -167,11 +209,15 @@ def compare_dist(suite, plain, xdist, dist):
         say(f"{suite.name}: --dist {dist}: a second try, since it differs in {', '.join(found)}")
 
 
-def compare(suite, every):
+def policies_of(suite, wanted):
+    return wanted or (POLICIES if suite.small else POLICIES[:1])
+
+
+def compare(suite, wanted):
     """(row of the table, whether it is as it should be)"""
     plain, xdist = Result(suite, "plain"), Result(suite, "xdist")
     ours, kinds, verdicts = [], set(), []
-    for dist in POLICIES if suite.small or every else POLICIES[:1]:
+    for dist in policies_of(suite, wanted):
         result, found = compare_dist(suite, plain, xdist, dist)
         ours.append(result)
         kinds.update(found)
@@ -191,16 +237,19 @@ def compare(suite, every):
 
 
 def main(words):
-    every = "--every" in words
-    names = [word for word in words if word != "--every"]
+    wanted = POLICIES if "--every" in words else ()
+    for word in words:
+        if word.startswith("--dist="):
+            wanted = tuple(word[len("--dist=") :].split(","))
+    names = [word for word in words if not word.startswith("--")]
     suites = [suite for suite in SUITES if not names or suite.name in names]
-    if not suites or len(suites) < len(set(names)):
-        say("known are: --every " + " ".join(suite.name for suite in SUITES))
+    if not suites or len(suites) < len(set(names)) or not set(wanted) <= set(POLICIES):
+        say(f"known are: --every --dist={','.join(POLICIES)} " + " ".join(suite.name for suite in SUITES))
         return 2
     make_all([suite.environment for suite in suites])
     rows, bad = [], []
     for suite in suites:
-        row, good = compare(suite, every)
+        row, good = compare(suite, wanted)
         rows.append(row)
         bad += [] if good else [suite.name]
     print(table(["suite", "tests", "plain", "xdist", "farflung", "here"], rows))

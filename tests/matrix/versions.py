@@ -28,7 +28,9 @@ ENVIRONMENTS = [
 ]
 # Those that run by the system's pytest with hosts of another ($FARFLUNG_PYTHON) …
 END_TO_END = ["test_pytest", "test_pytest_assertions", "test_session_ends"]
-QUICK = {"test_session_ends": ["pytest-7.0", "pytest-9"]}  # with MATRIX_QUICK only in these
+LONG = ["test_pytest_cache", "test_dist", "test_scheduler", "test_front", "test_pytest_plugin"]  # minutes each
+QUICK = {"test_session_ends": ["pytest-7.0", "pytest-9"], **dict.fromkeys(LONG, [])}  # with MATRIX_QUICK only in these
+NEED_XDIST = ["test_scheduler"]  # nothing of it can run without
 # … and those that drive the payload in the interpreter that runs them.
 WITHIN = ["tests/conform/payload_pytest.py"]
 LIMIT = 900  # s, of one file in one environment
@@ -79,6 +81,8 @@ def try_file(environment, file):
 
 
 def wanted(environment, file):
+    if file in NEED_XDIST and not any(package.startswith("pytest-xdist") for package in environment.packages):
+        return False
     return not os.environ.get("MATRIX_QUICK") or environment.name in QUICK.get(file, [environment.name])
 
 
@@ -95,7 +99,7 @@ def main(names):
     results = {e.name: {} for e in chosen}
     troubles = []
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        todo = [(e, file) for file in [*WITHIN, *END_TO_END] for e in chosen if wanted(e, file)]
+        todo = [(e, file) for file in [*WITHIN, *END_TO_END, *LONG] for e in chosen if wanted(e, file)]
         futures = {pool.submit(run_file, e, file): e for e, file in todo}
         for future in concurrent.futures.as_completed(futures):
             outcomes, trouble = future.result()
