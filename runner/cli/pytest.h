@@ -9,7 +9,7 @@
 /* By the name that the entries of its table have for it. */
 struct options {
 	const char *numprocesses, *dist, *color, *python, *timeout, *maxfail, *retries, *restarts;
-	const char *front, *reorder, *maxschedchunk, *testrunuid, *junit_prefix;
+	const char *front, *collect, *reorder, *maxschedchunk, *testrunuid, *junit_prefix;
 	struct ff_strv tx, px, rsyncdir, rsyncignore, reports;
 	int64_t maxprocesses;
 	int64_t front_fd; /* pytest has started us: its end of the front's line; 0 */
