@@ -27,6 +27,7 @@ struct ff_payload_job {
 	int64_t grace_us;	/* between TERM and KILL */
 	int64_t output_cap;	/* bytes of output that are kept of a unit; 0: no limit */
 	const char *dist;	/* policy name; NULL: not said */
+	const char *collect;	/* "shard", "every" or "auto": see struct ff_payload_session */
 	const char *front;	/* "auto", "always" or "never": see struct ff_payload_front */
 	bool addopts_read;	/* what PYTEST_ADDOPTS says is among `args` already */
 	const char *testrunuid; /* NULL: the run's id */
@@ -80,6 +81,19 @@ struct ff_payload_sink {
 	void (*only_collects)(void *ctx);
 	void (*collected)(void *ctx, const char *digest, uint32_t count, uint32_t deselected,
 			  const char *rootdir);
+	/* Comes before `collected` if the session knows its units part by part: so many parts
+	 * (files). `collected` has the digest of these then, and no units; what `ids` tells, on
+	 * request, is the parts' names. `go_on`: the others run if one of them can't be collected.
+	 */
+	void (*in_parts)(void *ctx, uint32_t parts, bool go_on);
+	/* What each part is expected to cost, before their names; numbers. */
+	void (*costs)(void *ctx, const struct ff_value *list);
+	/* It has collected a part that it was given units of: so many, which have the next indexes
+	 * from 0 on in this session. Their names, as strings; NULL: the digest is that of the
+	 * order.
+	 */
+	void (*part)(void *ctx, uint32_t part, const char *digest, const struct ff_value *names,
+		     uint32_t count, uint32_t deselected);
 	/* How the session's own settings want its units to be spread; before `collected`. */
 	void (*settings)(void *ctx, const struct ff_payload_settings *settings);
 	/* What each unit belongs to, before `ids`, if the settings said so; strings. */
@@ -155,6 +169,11 @@ struct ff_payload_session {
 		    struct ff_arena *arena, struct ff_task *task, struct ff_err *err);
 	int (*ask_ids)(struct ff_pack *p);
 	int (*run)(struct ff_pack *p, const uint32_t *indexes, size_t count);
+	/* Of one that knows its units part by part, instead of `run`: units of a part by their
+	 * place in it (NULL: all), which it collects first unless it has. `digest`: what must come
+	 * of that, or none is run; NULL: anything. NULL if no session has parts. */
+	int (*run_part)(struct ff_pack *p, uint32_t part, const char *digest,
+			const uint32_t *places, size_t count);
 	/* Asks for units back that have not begun; `returned` says which it could do without. */
 	int (*take_back)(struct ff_pack *p, const uint32_t *indexes, size_t count);
 	int (*end)(struct ff_pack *p);	/* nothing more will come: finish what was given */

@@ -11,7 +11,12 @@
 #             spread: how its settings (addopts) want it spread: {dist or None, workers or -1,
 #             scopes: whether it knows what belongs together, driven: whether the front says who
 #             runs what, notes: [line, …]}
+#             files, go_on: with files that are collected one by one, how many there are (count is 0, the
+#             digest theirs); whether the other tests run if one can't be collected
 #           ("ids", [node id, …], [what each belongs to, …] or None)            answers
+#           ("files", [node id, …], [bytes, …])                                 the same, of files
+#           ("tests", file, digest, [node id, …] or None, number, deselected)   a file was collected: its
+#                                tests have the next indexes; None: they are as the order said
 #           ("dropped", [index, …])
 #           ("start", index)                                                    it runs now
 #           ("next", done, index)                                               done, and start index
@@ -38,6 +43,9 @@
 # Received: ("front", value)     the front's answer to need: {workerinput, basetemp, ids, starts, color,
 #                                ports}; later ("net", …), see ports.py
 #           ("list",) · ("run", [index, …]) · ("end",)
+#           ("file", file, None, None)     collect it, and run all its tests
+#           ("file", file, digest or None, [place, …])   the same with some of its tests: collects it
+#                                unless that is done; if another digest comes out, nothing is run
 #           ("drop", [index, …] or None)  None: all, and only ("end",) may follow; else the next
 #                                one stays if a teardown has already left its fixtures alone
 #           ("idle",)            answer to want: nothing now, tear everything down
@@ -53,13 +61,14 @@ COLOURS = re.compile("\x1b\\[[0-9;]*m")
 TAKEN = ("taken",)  # stands for an order that the receiver's thread has carried out
 
 
-class Worker:
+class Worker(Files):
     """Our plugin in pytest, and the conversation with the controller."""
 
     relay = None  # to the front
     ahead = False  # whether the next item must be known before one starts
     ports = None  # of its machine
     imports = None  # if it is to tell them
+    shard = None  # files are collected one by one
 
     def __init__(self, channel, config, kw, settings):
         import queue
@@ -82,6 +91,7 @@ class Worker:
         self.orders = queue.Queue()
         self.lock = threading.Lock()  # of pending and promised
         self.pending = deque()
+        self.coming = deque()  # orders about files that are yet to be collected
         self.promised = None  # index whose fixtures the running test's teardown left alone
         self.ended = self.idle = False
         self.session = None
@@ -110,9 +120,13 @@ class Worker:
             with self.lock:
                 self.pending.extend(order[1])
                 self.idle = False
+        elif name == "file":
+            with self.lock:
+                self.take_file(order)
+                self.idle = False
         elif name == "drop":
             self.drop(order[1])
-        self.orders.put(TAKEN if name in ("run", "drop") else order)
+        self.orders.put(TAKEN if name in ("run", "file", "drop") else order)
 
     def obey(self, block):
         """Take in the orders that are there; with `block`, wait for one first."""
@@ -125,10 +139,11 @@ class Worker:
             elif name == "idle":
                 self.idle = True
             elif name == "list":
-                self.send("ids", *self.ids())
+                self.send(*("files", *self.shard.list()) if self.shard else ("ids", *self.ids()))
             elif name == "lost":
                 with self.lock:
                     self.pending.clear()
+                    self.coming.clear()
                 self.ended = True
             elif order is not TAKEN:
                 raise ValueError("unknown order %r" % (order,))
@@ -149,6 +164,8 @@ class Worker:
                 chosen.discard(self.promised)
             dropped = [index for index in self.pending if index in chosen]
             self.pending = deque(index for index in self.pending if index not in chosen)
+            if indexes is None:
+                self.coming.clear()
         self.send("dropped", dropped)
 
     # running
@@ -166,20 +183,22 @@ class Worker:
                 known.append(None)
                 self.obey(False)
                 if not self.stopping():
-                    if not self.pending and not self.ended:
+                    if not self.pending and not self.coming and not self.ended:
                         self.idle = False
                         self.send("want", index)
-                        while not (self.pending or self.ended or self.idle):
+                        while not (self.pending or self.coming or self.ended or self.idle):
                             self.obey(True)
                     with self.lock:
                         if self.pending:
                             self.promised = self.pending[0]
                             known[0] = items[self.promised]
+                        elif self.coming:
+                            known[0] = self.shard.coming(self.shard.files[self.coming[0][1]])
                 if known[0] is None:
                     self.signs.last()
             return known[0]
 
-        if self.pending or self.ended or self.ahead:
+        if self.pending or self.coming or self.ended or self.ahead:
             return resolve()
         return NextItem(resolve)
 
@@ -192,6 +211,8 @@ class Worker:
         try:
             if self.live:
                 self.live.begin(index)
+            if self.shard:
+                self.shard.before(self.session, item)
             self.config.hook.pytest_runtest_protocol(item=item, nextitem=self.next_item(index))
         except BaseException as exc:  # pytest.exit, Ctrl-C, an error of a plugin: the session ends
             if os.getpid() == self.pid:
@@ -237,10 +258,14 @@ class Worker:
     def pytest_runtestloop(self, session):
         option = self.config.option
         self.ahead = looks_ahead(self.config)
+        if self.shard and not self.shard.on:
+            if self.shard.why:
+                self.settings["notes"].append("all tests are collected by each worker because of " + self.shard.why)
+            self.shard = None
         if not self.settings["driven"]:
             self.split = own_scheduler(self.config, self.settings, self.workercount)
         self.send("collected", self.collected(session))
-        if self.imports:
+        if self.imports and not self.shard:
             self.imports.look(self.config)
         if session.testsfailed and not option.continue_on_collection_errors:
             raise session.Interrupted(
@@ -252,10 +277,14 @@ class Worker:
             self.obey(False)
             with self.lock:
                 index = self.pending.popleft() if self.pending else None
+                order = self.coming.popleft() if index is None and self.coming else None
             if index is None:
                 if done:
                     self.deliver(done)
                     done = None
+                if order:
+                    self.collect_file(order)
+                    continue
                 if self.ended:
                     return True
                 self.obey(True)
@@ -269,22 +298,18 @@ class Worker:
             done = self.run_one(index)
             if self.stopping():
                 self.deliver(done)
-                if session.shouldfail:
-                    raise session.Failed(session.shouldfail)
-                raise session.Interrupted(session.shouldstop)
+                self.check_stop()
 
     def collected(self, session):
-        import hashlib
         import platform
 
         import pytest
 
-        digest = hashlib.sha256()
-        for item in session.items:
-            digest.update(raw(item.nodeid).encode() + b"\0")
         config = self.config
         return {
-            "digest": digest.hexdigest(),
+            "digest": self.shard.names() if self.shard else digest_of(item.nodeid for item in session.items),
+            "files": len(self.shard.files) if self.shard else None,
+            "go_on": bool(config.option.continue_on_collection_errors),
             "count": len(session.items),
             "deselected": self.deselected,
             "errors": int(session.testsfailed),
@@ -300,32 +325,10 @@ class Worker:
             "cache": cache_place(config, self.here),
             "suffixed": "yes" if self.each or config.option.loadgroup else None,
             "junit_family": family_of(config),
-            "plugins": self.plugins(),
-            "header": self.header(),
+            "plugins": plugins_of(config),
+            "header": header_of(config),
             "spread": self.settings,
         }
-
-    def header(self):
-        config = self.config
-        try:  # `startdir` is added by pytest itself; 9.0 refuses it from us
-            header = config.hook.pytest_report_header(config=config, start_path=config.invocation_params.dir)
-        except Exception as exc:
-            header = ["pytest_report_header failed: %s" % words_of(exc)]
-        lines = []
-        own = getattr(config.pluginmanager.getplugin("terminalreporter"), "pytest_report_header", None)
-        own = own and own(config)  # tells what `collected` tells
-        for part in reversed([part for part in header if not part == own]):
-            lines.extend([part] if isinstance(part, str) else part or ())
-        return [clean(line) for line in lines]
-
-    def plugins(self):
-        plugins = []
-        for _, dist in self.config.pluginmanager.list_plugin_distinfo():
-            name = clean("%s-%s" % (dist.project_name, dist.version))
-            name = name[7:] if name.startswith("pytest-") else name
-            if name not in plugins:
-                plugins.append(name)
-        return plugins
 
     # what pytest tells us
 
@@ -470,6 +473,8 @@ def adapt(config, kw, settings):
 
 
 def tell_imports(worker):
+    if worker.shard:  # what it has collected is there by now
+        worker.imports.look(worker.config)
     try:
         text = worker.imports.text(worker.config, worker.session)
     except Exception:  # a cache: without it the next run is slower, no more
@@ -526,6 +531,7 @@ def session(channel, kw):
             config._parser.prog = os.path.basename(kw["mainargv"][0])
         worker = make_worker(channel, config, kw, settings, ports)
         worker.imports = kw["imports"]
+        worker.shard = make_shard(config, settings, kw)
         if config.option.capture == "no":
             worker.live = go_live(worker.send, kw["output_cap"])
         ending.set_status(config.hook.pytest_cmdline_main(config=config))
@@ -541,7 +547,7 @@ def session(channel, kw):
 
 def main(
     channel, args, workerid, workercount, testrunuid, mainargv, dist=None,
-    pythonpath=None, output_cap=0, front=None, addopts=True, run=None, imports=False, columns=0,
+    pythonpath=None, output_cap=0, front=None, addopts=True, run=None, collect=None, imports=False, columns=0,
 ):  # fmt: skip
     began = time.time()
     imports = Imports() if imports else None
@@ -581,6 +587,7 @@ def main(
         "addopts": addopts,
         "run": run,
         "imports": imports,
+        "collect": collect,
     }
     worker, ending = session(channel, kw)
     if worker and worker.imports and worker.session:

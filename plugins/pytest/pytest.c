@@ -10,15 +10,12 @@
 #include "pytest/cache.h"
 #include "pytest/front.h"
 #include "pytest/probe.h"
+#include "pytest/incoming.h"
 #include "pytest/result.h"
 #include "pytest/template.h"
 
 enum {
-	ARGUMENTS = 12,	      /* entries of kwargs */
-	FACTS = 9,	      /* that a session tells of itself */
-	HEADER_MAX = 200,     /* lines of a session's header */
-	NOTES_MAX = 100,      /* lines about its settings */
-	UNITS_MAX = 10000000, /* tests of a session */
+	ARGUMENTS = 13, /* entries of kwargs */
 };
 
 extern const unsigned char ff_source_pytest_payload[];
@@ -70,6 +67,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	*at++ = ff_int(job->columns);
 	*at++ = ff_str("addopts");
 	*at++ = ff_bool(!job->addopts_read);
+	*at++ = ff_str("collect");
+	ok = ok && make_text(arena, job->collect, at++);
 	*at++ = ff_str("run");
 	ok = ok && make_text(arena, worker->run_id, at++);
 	*at++ = ff_str("imports");
@@ -135,6 +134,28 @@ static int pack_run(struct ff_pack *p, const uint32_t *indexes, size_t count)
 	return pack_indexes(p, "run", indexes, count);
 }
 
+static int pack_run_part(struct ff_pack *p, uint32_t part, const char *digest,
+			 const uint32_t *places, size_t count)
+{
+	ff_pack_open(p, FF_TUPLE);
+	ff_pack_str(p, "file");
+	ff_pack_int(p, part);
+	if (digest)
+		ff_pack_str(p, digest);
+	else
+		ff_pack_none(p);
+	if (places)
+		ff_pack_open(p, FF_LIST);
+	else
+		ff_pack_none(p);
+	for (size_t i = 0; places && i < count; i++)
+		ff_pack_int(p, places[i]);
+	if (places)
+		ff_pack_close(p);
+	ff_pack_close(p);
+	return ff_pack_done(p);
+}
+
 static int pack_take_back(struct ff_pack *p, const uint32_t *indexes, size_t count)
 {
 	return pack_indexes(p, "drop", indexes, count);
@@ -142,174 +163,17 @@ static int pack_take_back(struct ff_pack *p, const uint32_t *indexes, size_t cou
 
 /* --- in --- */
 
-struct incoming {
-	const struct ff_value *item;
-	const struct ff_payload_sink *sink;
-	void *ctx;
-	struct ff_err *err;
-};
-
-static int bad_item(const struct incoming *in, const char *what)
-{
-	return ff_err_set(in->err, FF_EPROTO, "pytest: %s", what);
-}
-
-/* The dict behind the word; NULL: it is none. */
-static const struct ff_value *dict_of(const struct incoming *in)
-{
-	const struct ff_value *dict = ff_at(in->item, 1);
-
-	return dict && dict->kind == FF_DICT ? dict : NULL;
-}
-
-/* A number in 0 ... max. */
-static bool get_number(const struct ff_value *dict, const char *key, int64_t max, int64_t *number)
-{
-	const struct ff_value *value = ff_dict_get(dict, key);
-
-	if (!value || value->kind != FF_INT || value->integer < 0 || value->integer > max)
-		return false;
-	*number = value->integer;
-	return true;
-}
-
 static int on_missing(const struct incoming *in)
 {
-	const struct ff_value *dict = dict_of(in);
+	const struct ff_value *dict = ff_pytest_dict(in);
 	char *text;
 
 	if (!dict)
-		return bad_item(in, "missing without a dict");
+		return ff_pytest_bad_item(in, "missing without a dict");
 	text = ff_xasprintf("%s cannot import %s: %s", ff_dict_str(dict, "executable", "?"),
 			    ff_dict_str(dict, "module", "?"), ff_dict_str(dict, "error", "?"));
 	in->sink->missing(in->ctx, text);
 	ff_free(text);
-	return 0;
-}
-
-/* "plugins: xdist-3.1.0, cov-4.0.0", in `arena`; NULL if there are none. */
-static char *plugins_line(struct ff_arena *arena, const struct ff_value *plugins)
-{
-	struct ff_buf line = FF_BUF_INIT;
-	char *copy = NULL;
-
-	for (size_t i = 0; plugins && plugins->kind == FF_LIST && i < plugins->len; i++)
-		ff_buf_addf(&line, "%s%s",
-			    i ? ", " : "plugins: ", ff_as_str(&plugins->items[i], "?"));
-	if (line.len)
-		copy = ff_arena_copy(arena, ff_buf_data(&line), line.len);
-	ff_buf_release(&line);
-	return copy;
-}
-
-/* The facts that payload.py knows, in its order; gives their number. */
-static size_t read_facts(const struct ff_value *dict, struct ff_fact facts[FACTS])
-{
-	static const char *const keys[FACTS] = {"python", "executable", "implementation",
-						"pytest", "platform",	"pid",
-						"cache",  "suffixed",	"junit_family"};
-	size_t len = 0;
-
-	for (size_t i = 0; i < FACTS; i++) {
-		const char *value = ff_dict_str(dict, keys[i], NULL);
-
-		if (value)
-			facts[len++] = (struct ff_fact){keys[i], value};
-	}
-	return len;
-}
-
-static void tell_started(const struct incoming *in, const struct ff_value *dict)
-{
-	const struct ff_value *header = ff_dict_get(dict, "header");
-	struct ff_arena arena = FF_ARENA_INIT;
-	const char *lines[HEADER_MAX + 2];
-	char *plugins = plugins_line(&arena, ff_dict_get(dict, "plugins"));
-	char *words =
-		ff_xasprintf("%s %s, pytest %s", ff_dict_str(dict, "implementation", "Python"),
-			     ff_dict_str(dict, "python", "?"), ff_dict_str(dict, "pytest", "?"));
-	struct ff_fact facts[FACTS];
-	size_t len = 0;
-
-	for (size_t i = 0; header && header->kind == FF_LIST && i < header->len; i++)
-		if (header->items[i].kind == FF_STR && len < HEADER_MAX)
-			lines[len++] = header->items[i].text;
-	if (plugins)
-		lines[len++] = plugins;
-	lines[len] = NULL;
-	in->sink->started(in->ctx, words, facts, read_facts(dict, facts), lines);
-	ff_free(words);
-	ff_arena_release(&arena);
-}
-
-/* How the session's own settings want it spread; what is not as it should be is left out. */
-static void tell_settings(const struct incoming *in, const struct ff_value *spread)
-{
-	const struct ff_value *notes = ff_dict_get(spread, "notes");
-	const char *lines[NOTES_MAX + 1];
-	struct ff_payload_settings settings = {
-		.dist = ff_dict_str(spread, "dist", NULL),
-		.workers = -1,
-		.scopes = ff_dict_bool(spread, "scopes", false),
-		.driven = ff_dict_bool(spread, "driven", false),
-		.notes = lines,
-	};
-	size_t len = 0;
-
-	for (size_t i = 0; notes && notes->kind == FF_LIST && i < notes->len; i++)
-		if (notes->items[i].kind == FF_STR && len < NOTES_MAX)
-			lines[len++] = notes->items[i].text;
-	lines[len] = NULL;
-	if (!get_number(spread, "workers", INT_MAX, &settings.workers))
-		settings.workers = -1;
-	in->sink->settings(in->ctx, &settings);
-}
-
-static int on_collected(const struct incoming *in)
-{
-	const struct ff_value *dict = dict_of(in);
-	const char *digest = ff_dict_str(dict, "digest", "");
-	const struct ff_value *spread = ff_dict_get(dict, "spread");
-	int64_t count, deselected;
-
-	if (!dict || !*digest)
-		return bad_item(in, "collected without a digest");
-	if (!get_number(dict, "count", UNITS_MAX, &count) ||
-	    !get_number(dict, "deselected", UNITS_MAX, &deselected))
-		return bad_item(in, "collected without a number");
-	tell_started(in, dict);
-	if (in->sink->only_collects && ff_dict_bool(dict, "collectonly", false))
-		in->sink->only_collects(in->ctx);
-	if (in->sink->settings && spread && spread->kind == FF_DICT)
-		tell_settings(in, spread);
-	in->sink->collected(in->ctx, digest, (uint32_t)count, (uint32_t)deselected,
-			    ff_dict_str(dict, "rootdir", NULL));
-	return 0;
-}
-
-static bool is_list_of_texts(const struct ff_value *list)
-{
-	if (!list || list->kind != FF_LIST || list->len > UNITS_MAX)
-		return false;
-	for (size_t i = 0; i < list->len; i++)
-		if (list->items[i].kind != FF_STR)
-			return false;
-	return true;
-}
-
-static int on_ids(const struct incoming *in)
-{
-	const struct ff_value *ids = ff_at(in->item, 1), *scopes = ff_at(in->item, 2);
-
-	if (!is_list_of_texts(ids))
-		return bad_item(in, "ids that are no list of texts");
-	if (scopes && scopes->kind != FF_NONE) {
-		if (!is_list_of_texts(scopes) || scopes->len != ids->len)
-			return bad_item(in, "scopes that are not as many texts as ids");
-		if (in->sink->scopes)
-			in->sink->scopes(in->ctx, scopes);
-	}
-	in->sink->ids(in->ctx, ids);
 	return 0;
 }
 
@@ -319,7 +183,7 @@ static int on_dropped(const struct incoming *in)
 	uint32_t *indexes = ff_pytest_indexes(list);
 
 	if (!indexes)
-		return bad_item(in, "dropped what is no list of indexes");
+		return ff_pytest_bad_item(in, "dropped what is no list of indexes");
 	if (in->sink->returned)
 		in->sink->returned(in->ctx, indexes, list->len);
 	ff_free(indexes);
@@ -349,7 +213,7 @@ static int on_start(const struct incoming *in)
 	uint32_t index;
 
 	if (!ff_pytest_index(ff_at(in->item, 1), &index))
-		return bad_item(in, "start without an index");
+		return ff_pytest_bad_item(in, "start without an index");
 	in->sink->unit_started(in->ctx, index);
 	return 0;
 }
@@ -361,7 +225,7 @@ static int on_next(const struct incoming *in)
 	int rc;
 
 	if (!done || !ff_pytest_index(ff_at(in->item, 2), &index))
-		return bad_item(in, "next without an index");
+		return ff_pytest_bad_item(in, "next without an index");
 	rc = tell_done(in, done);
 	if (!rc)
 		in->sink->unit_started(in->ctx, index);
@@ -373,7 +237,7 @@ static int on_want(const struct incoming *in)
 	uint32_t index;
 
 	if (!ff_pytest_index(ff_at(in->item, 1), &index))
-		return bad_item(in, "want without an index");
+		return ff_pytest_bad_item(in, "want without an index");
 	if (in->sink->wants)
 		in->sink->wants(in->ctx);
 	return 0;
@@ -384,7 +248,7 @@ static int on_doing(const struct incoming *in)
 	const struct ff_value *words = ff_at(in->item, 1);
 
 	if (!words || (words->kind != FF_STR && words->kind != FF_NONE))
-		return bad_item(in, "doing without words");
+		return ff_pytest_bad_item(in, "doing without words");
 	if (in->sink->doing)
 		in->sink->doing(in->ctx, words->kind == FF_STR ? words->text : NULL);
 	return 0;
@@ -397,7 +261,7 @@ static int on_said(const struct incoming *in)
 	uint32_t index;
 
 	if (!ff_pytest_index(ff_at(in->item, 1), &index) || !text || text->kind != FF_STR)
-		return bad_item(in, "said without an index and a text");
+		return ff_pytest_bad_item(in, "said without an index and a text");
 	if (in->sink->unit_said)
 		in->sink->unit_said(in->ctx, index, text->text);
 	return 0;
@@ -405,11 +269,11 @@ static int on_said(const struct incoming *in)
 
 static int on_collect_report(const struct incoming *in)
 {
-	const struct ff_value *dict = dict_of(in);
+	const struct ff_value *dict = ff_pytest_dict(in);
 	const char *nodeid = ff_dict_str(dict, "nodeid", NULL);
 
 	if (!nodeid)
-		return bad_item(in, "collect_report without a node id");
+		return ff_pytest_bad_item(in, "collect_report without a node id");
 	in->sink->collect_problem(in->ctx, nodeid, ff_dict_str(dict, "message", NULL),
 				  ff_dict_str(dict, "longrepr", NULL),
 				  !strcmp(ff_dict_str(dict, "outcome", ""), "skipped"));
@@ -418,7 +282,7 @@ static int on_collect_report(const struct incoming *in)
 
 static int on_warning(const struct incoming *in)
 {
-	const struct ff_value *dict = dict_of(in);
+	const struct ff_value *dict = ff_pytest_dict(in);
 	struct ff_payload_notice notice = {
 		.level = "warning",
 		.text = ff_dict_str(dict, "message", NULL),
@@ -430,10 +294,10 @@ static int on_warning(const struct incoming *in)
 	int64_t line, nth;
 
 	if (!notice.text)
-		return bad_item(in, "warning without a message");
-	if (get_number(dict, "lineno", INT_MAX, &line))
+		return ff_pytest_bad_item(in, "warning without a message");
+	if (ff_pytest_number(dict, "lineno", INT_MAX, &line))
 		notice.line = (int)line;
-	if (get_number(dict, "nth", INT_MAX, &nth))
+	if (ff_pytest_number(dict, "nth", INT_MAX, &nth))
 		notice.nth = (uint32_t)nth;
 	in->sink->notice(in->ctx, &notice);
 	return 0;
@@ -444,7 +308,7 @@ static int on_error(const struct incoming *in)
 	const struct ff_value *text = ff_at(in->item, 1);
 
 	if (!text || text->kind != FF_STR)
-		return bad_item(in, "an error without a text");
+		return ff_pytest_bad_item(in, "an error without a text");
 	in->sink->session_error(in->ctx,
 				ff_is_str(ff_at(in->item, 0), "usage_error") ? FF_REASON_USAGE
 									     : FF_REASON_PAYLOAD,
@@ -458,7 +322,7 @@ static int on_trouble(const struct incoming *in)
 	const struct ff_value *text = ff_at(in->item, 1);
 
 	if (!text || text->kind != FF_STR)
-		return bad_item(in, "trouble without a text");
+		return ff_pytest_bad_item(in, "trouble without a text");
 	in->sink->notice(in->ctx,
 			 &(struct ff_payload_notice){.level = "error", .text = text->text});
 	return 0;
@@ -471,7 +335,7 @@ static int on_property(const struct incoming *in)
 	char *text;
 
 	if (!name || name->kind != FF_STR || !value || value->kind != FF_STR)
-		return bad_item(in, "a property that is no pair of texts");
+		return ff_pytest_bad_item(in, "a property that is no pair of texts");
 	text = ff_xasprintf("%s=%s", name->text, value->text);
 	in->sink->notice(in->ctx, &(struct ff_payload_notice){.level = "property", .text = text});
 	ff_free(text);
@@ -502,7 +366,7 @@ static const struct ff_value *texts_of(const struct incoming *in)
 static int on_need(const struct incoming *in)
 {
 	if (!texts_of(in) || !in->sink->needs_front)
-		return bad_item(in, "need without reasons");
+		return ff_pytest_bad_item(in, "need without reasons");
 	in->sink->needs_front(in->ctx, texts_of(in), ff_at(in->item, 2));
 	return 0;
 }
@@ -510,7 +374,7 @@ static int on_need(const struct incoming *in)
 static int on_without(const struct incoming *in)
 {
 	if (!texts_of(in) || !in->sink->without)
-		return bad_item(in, "without what");
+		return ff_pytest_bad_item(in, "without what");
 	in->sink->without(in->ctx, texts_of(in));
 	return 0;
 }
@@ -518,7 +382,7 @@ static int on_without(const struct incoming *in)
 static int on_front(const struct incoming *in)
 {
 	if (!ff_at(in->item, 1) || !in->sink->to_front)
-		return bad_item(in, "nothing for the front");
+		return ff_pytest_bad_item(in, "nothing for the front");
 	in->sink->to_front(in->ctx, ff_at(in->item, 1));
 	return 0;
 }
@@ -528,21 +392,21 @@ static int on_imported(const struct incoming *in)
 	const struct ff_value *text = ff_at(in->item, 1);
 
 	if (!text || text->kind != FF_STR || !in->sink->imported)
-		return bad_item(in, "imported what is no text");
+		return ff_pytest_bad_item(in, "imported what is no text");
 	in->sink->imported(in->ctx, text->text);
 	return 0;
 }
 
 static int on_finished(const struct incoming *in)
 {
-	const struct ff_value *dict = dict_of(in);
+	const struct ff_value *dict = ff_pytest_dict(in);
 	const char *stop = ff_dict_str(dict, "stop", "");
 	char words[64];
 	int64_t status;
 	bool bad;
 
-	if (!dict || !get_number(dict, "exitstatus", INT_MAX, &status))
-		return bad_item(in, "finished without an exit status");
+	if (!dict || !ff_pytest_number(dict, "exitstatus", INT_MAX, &status))
+		return ff_pytest_bad_item(in, "finished without an exit status");
 	bad = ff_dict_bool(dict, "bad", false) || !is_plain_status(status);
 	if (bad && !*stop) {
 		snprintf(words, sizeof(words), "pytest's exit status is %d", (int)status);
@@ -563,16 +427,28 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		const char *word;
 		int (*read)(const struct incoming *in);
 	} readers[] = {
-		{"next", on_next},	   {"done", on_done},
-		{"start", on_start},	   {"want", on_want},
-		{"said", on_said},	   {"collected", on_collected},
-		{"ids", on_ids},	   {"dropped", on_dropped},
-		{"front", on_front},	   {"need", on_need},
-		{"without", on_without},   {"missing", on_missing},
-		{"warning", on_warning},   {"collect_report", on_collect_report},
-		{"usage_error", on_error}, {"internal_error", on_error},
-		{"trouble", on_trouble},   {"finished", on_finished},
-		{"property", on_property}, {"imported", on_imported},
+		{"next", on_next},
+		{"done", on_done},
+		{"start", on_start},
+		{"want", on_want},
+		{"said", on_said},
+		{"collected", ff_pytest_on_collected},
+		{"files", ff_pytest_on_files},
+		{"tests", ff_pytest_on_tests},
+		{"ids", ff_pytest_on_ids},
+		{"dropped", on_dropped},
+		{"front", on_front},
+		{"need", on_need},
+		{"without", on_without},
+		{"missing", on_missing},
+		{"warning", on_warning},
+		{"collect_report", on_collect_report},
+		{"usage_error", on_error},
+		{"internal_error", on_error},
+		{"trouble", on_trouble},
+		{"finished", on_finished},
+		{"property", on_property},
+		{"imported", on_imported},
 		{"doing", on_doing},
 	};
 	const struct incoming in = {.item = item, .sink = sink, .ctx = ctx, .err = err};
@@ -581,13 +457,14 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 	for (size_t i = 0; word && i < sizeof(readers) / sizeof(*readers); i++)
 		if (ff_is_str(word, readers[i].word))
 			return readers[i].read(&in);
-	return bad_item(&in, "an unknown item");
+	return ff_pytest_bad_item(&in, "an unknown item");
 }
 
 static const struct ff_payload_session session = {
 	.task = make_task,
 	.ask_ids = pack_list,
 	.run = pack_run,
+	.run_part = pack_run_part,
 	.take_back = pack_take_back,
 	.end = pack_end,
 	.stop = pack_stop,

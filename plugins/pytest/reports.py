@@ -497,3 +497,24 @@ def bare_item(index, began, text):
     return ("done", index, "error", 0.0, began, [phase], (0.0, 0.0, 0.0), ("?", None), None, None)
 
 
+def header_of(config):
+    try:  # `startdir` is added by pytest itself; 9.0 refuses it from us
+        header = config.hook.pytest_report_header(config=config, start_path=config.invocation_params.dir)
+    except Exception as exc:
+        header = ["pytest_report_header failed: %s" % words_of(exc)]
+    lines = []
+    own = getattr(config.pluginmanager.getplugin("terminalreporter"), "pytest_report_header", None)
+    own = own and own(config)  # tells what `collected` tells
+    for part in reversed([part for part in header if not part == own]):
+        lines.extend([part] if isinstance(part, str) else part or ())
+    return [clean(line) for line in lines]
+
+
+def plugins_of(config):
+    plugins = []
+    for _, dist in config.pluginmanager.list_plugin_distinfo():
+        name = clean("%s-%s" % (dist.project_name, dist.version))
+        name = name[7:] if name.startswith("pytest-") else name
+        if name not in plugins:
+            plugins.append(name)
+    return plugins

@@ -27,6 +27,7 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("dist", JOB, "dist", dist, "MODE"),
 	FF_OPTION_OF("front", JOB, "front", front, "WHEN"),
 	FF_OPTION_OF("template", JOB, "template", template, "WHEN"),
+	FF_OPTION_OF("collect", JOB, "collect", collect, "HOW"),
 	FF_OPTION("", 'd', FLAG, NULL, "the same as --dist load", load),
 	FF_OPTION_OF("maxschedchunk", JOB, "maxschedchunk", maxschedchunk, NULL),
 	FF_OPTION_IS("no-loadscope-reorder", 0, "no",
@@ -282,6 +283,7 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 	set(config, job, FF_SECTION_JOB, "dist", o->dist ? o->dist : o->load ? "load" : NULL);
 	set(config, job, FF_SECTION_JOB, "front", o->front);
 	set(config, job, FF_SECTION_JOB, "template", o->template);
+	set(config, job, FF_SECTION_JOB, "collect", o->collect);
 	set(config, job, FF_SECTION_JOB, "retries", o->retries);
 	set(config, job, FF_SECTION_JOB, "timeout", o->timeout);
 	set(config, job, FF_SECTION_JOB, "session_timeout", o->session_timeout);

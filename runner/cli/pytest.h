@@ -10,7 +10,8 @@
 struct options {
 	const char *numprocesses, *dist, *color, *python, *timeout, *session_timeout, *maxfail,
 		*retries, *restarts;
-	const char *front, *template, *reorder, *maxschedchunk, *testrunuid, *junit_prefix;
+	const char *front, *template, *collect, *reorder, *maxschedchunk, *testrunuid,
+		*junit_prefix;
 	struct ff_strv tx, px, rsyncdir, rsyncignore, reports;
 	int64_t maxprocesses;
 	int64_t front_fd; /* pytest has started us: its end of the front's line; 0 */

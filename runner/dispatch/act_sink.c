@@ -80,16 +80,24 @@ static void on_settings(void *ctx, const struct ff_payload_settings *settings)
 	put(ctx, input);
 }
 
+static const char *const *texts_of(struct ff_input *input, const struct ff_value *list)
+{
+	const char **texts = ff_xcalloc((size_t)list->len + 1, sizeof(*texts));
+	const char *const *copy;
+
+	for (uint32_t i = 0; i < list->len; i++)
+		texts[i] = ff_as_str(&list->items[i], "?");
+	copy = ff_input_lines(input, texts);
+	ff_free(texts);
+	return copy;
+}
+
 static void put_texts(void *ctx, enum ff_input_kind kind, const struct ff_value *list)
 {
 	struct ff_input *input = said_by(ctx, kind);
-	const char **names = ff_xcalloc((size_t)list->len + 1, sizeof(*names));
 
-	for (uint32_t i = 0; i < list->len; i++)
-		names[i] = ff_as_str(&list->items[i], "?");
-	input->u.ids.names = ff_input_lines(input, names);
+	input->u.ids.names = texts_of(input, list);
 	input->u.ids.len = list->len;
-	ff_free(names);
 	put(ctx, input);
 }
 
@@ -101,6 +109,42 @@ static void on_scopes(void *ctx, const struct ff_value *list)
 static void on_ids(void *ctx, const struct ff_value *list)
 {
 	put_texts(ctx, FF_INPUT_IDS, list);
+}
+
+static void on_in_parts(void *ctx, uint32_t parts, bool go_on)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_IN_PARTS);
+
+	input->u.in_parts.parts = parts;
+	input->u.in_parts.go_on = go_on;
+	put(ctx, input);
+}
+
+static void on_costs(void *ctx, const struct ff_value *list)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_COSTS);
+	int64_t *costs = ff_xcalloc((size_t)list->len + 1, sizeof(*costs));
+
+	for (size_t i = 0; i < list->len; i++)
+		costs[i] = list->items[i].kind == FF_INT ? list->items[i].integer : 0;
+	input->u.costs.v = (const int64_t *)(const void *)ff_input_bytes(
+		input, (const char *)costs, list->len * sizeof(*costs));
+	input->u.costs.len = list->len;
+	ff_free(costs);
+	put(ctx, input);
+}
+
+static void on_part(void *ctx, uint32_t part, const char *digest, const struct ff_value *names,
+		    uint32_t count, uint32_t deselected)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_PART);
+
+	input->u.part.part = part;
+	input->u.part.digest = ff_input_text(input, digest);
+	input->u.part.names = names ? texts_of(input, names) : NULL;
+	input->u.part.count = count;
+	input->u.part.deselected = deselected;
+	put(ctx, input);
 }
 
 static void on_problem(void *ctx, const char *nodeid, const char *message, const char *longrepr,
@@ -202,18 +246,6 @@ static void on_error(void *ctx, enum ff_reason why, const char *text)
 }
 
 /* --- fronts --- */
-
-static const char *const *texts_of(struct ff_input *input, const struct ff_value *list)
-{
-	const char **texts = ff_xcalloc((size_t)list->len + 1, sizeof(*texts));
-	const char *const *copy;
-
-	for (uint32_t i = 0; i < list->len; i++)
-		texts[i] = ff_as_str(&list->items[i], "?");
-	copy = ff_input_lines(input, texts);
-	ff_free(texts);
-	return copy;
-}
 
 /* What came off the wire goes on it again. NULL: it can't, or there is none. */
 static const void *packed(struct ff_input *input, const struct ff_value *value, size_t *len)
@@ -432,6 +464,9 @@ const struct ff_payload_sink ff_act_session_sink = {
 	.settings = on_settings,
 	.scopes = on_scopes,
 	.ids = on_ids,
+	.in_parts = on_in_parts,
+	.costs = on_costs,
+	.part = on_part,
 	.collect_problem = on_problem,
 	.unit_started = on_unit_started,
 	.unit_said = on_unit_said,

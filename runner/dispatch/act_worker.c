@@ -340,6 +340,25 @@ static void tell_units(struct act_worker *worker, const struct ff_order *order,
 	send_packed(worker, what(&p, order->units, order->units_len), &buf);
 }
 
+static void tell_part(struct act_worker *worker, const struct ff_order *order,
+		      const struct ff_payload_session *session)
+{
+	struct ff_buf buf = FF_BUF_INIT;
+	struct ff_pack p;
+	static const uint32_t none;
+
+	if (!session->run_part)
+		return;
+	ff_pack_init(&p, &buf);
+	send_packed(worker,
+		    session->run_part(&p, order->part, order->digest,
+				      order->all	     ? NULL
+				      : order->units_len > 0 ? order->units
+							     : &none,
+				      order->units_len),
+		    &buf);
+}
+
 void ff_act_worker_order(struct ff_act *act, const struct ff_order *order)
 {
 	struct act_worker *worker = ff_map_get_u32(&act->workers, order->worker + 1);
@@ -357,6 +376,9 @@ void ff_act_worker_order(struct ff_act *act, const struct ff_order *order)
 		break;
 	case FF_ORDER_GIVE:
 		tell_units(worker, order, session->run);
+		break;
+	case FF_ORDER_GIVE_PART:
+		tell_part(worker, order, session);
 		break;
 	case FF_ORDER_TAKE_BACK:
 		tell_units(worker, order, session->take_back);

@@ -31,13 +31,22 @@ static void emit_collected(struct ff_engine *e, const struct session *session,
 {
 	struct ff_event event = ff_run_session_event(e, session, FF_EVENT_COLLECTED);
 
-	event.u.collected.count =
-		ff_spread_count(e, session->placement.job, input->u.collected.count);
+	event.u.collected.count = ff_spread_count(e, session->placement.job,
+						  session->in_parts ? 0 : input->u.collected.count);
 	event.u.collected.deselected = input->u.collected.deselected;
 	event.u.collected.digest = input->u.collected.digest;
 	event.u.collected.rootdir = input->u.collected.rootdir;
 	event.u.collected.again = again;
+	event.u.collected.parts = again ? 0 : session->parts;
 	ff_engine_emit(e, &event);
+}
+
+static bool same_collection(const struct ff_engine *e, const struct session *session)
+{
+	const char *first = e->state->jobs[session->placement.job].digest;
+
+	return first && strcmp(first, session->digest) == 0 &&
+	       session->in_parts == e->jobs[session->placement.job].in_parts;
 }
 
 void ff_collect_digest(struct ff_engine *e, struct session *session, const struct ff_input *input)
@@ -52,11 +61,13 @@ void ff_collect_digest(struct ff_engine *e, struct session *session, const struc
 	again = record->known;
 	session->digest = ff_engine_keep(job, input->u.collected.digest);
 	emit_collected(e, session, input, again);
+	if (!again && session->in_parts)
+		ff_shard_begin(e, session);
 	if (!again)
 		ff_job_tell_done_before(e, session->placement.job);
 	if (job->stopped) {
 		ff_run_session_stop(e, session);
-	} else if (!record->digest || strcmp(record->digest, session->digest) != 0) {
+	} else if (!same_collection(e, session)) {
 		ask_ids(e, session); /* to say what differs */
 	} else if (job->unit_names) {
 		ff_run_session_up(e, session);
@@ -91,6 +102,8 @@ void ff_collect_ask_another(struct ff_engine *e, struct session *session)
 /* How many units each session has. */
 static uint32_t collected_there(const struct ff_engine *e, uint32_t number)
 {
+	if (e->jobs[number].in_parts)
+		return e->jobs[number].parts_len;
 	return e->jobs[number].each ? e->jobs[number].each : e->state->jobs[number].units_len;
 }
 
@@ -107,8 +120,9 @@ static void collections_differ(struct ff_engine *e, struct session *session,
 	ff_job_error(
 		e, number, FF_REASON_DIFFER,
 		ff_engine_text(e,
-			       "different tests were collected: %s has %u, %s has %u; number %u is "
+			       "different %s were collected: %s has %u, %s has %u; number %u is "
 			       "'%s' there and '%s' here",
+			       job->in_parts || session->in_parts ? "files" : "tests",
 			       job->ids_from != FF_NOBODY ? e->state->workers[job->ids_from].name
 							  : "the first worker",
 			       count, e->state->workers[session->record].name, input->u.ids.len,
@@ -142,7 +156,10 @@ static void know_names(struct ff_engine *e, uint32_t number, const struct ff_inp
 	for (uint32_t i = 0; i < len; i++)
 		names[i] = ff_engine_keep(job, input->u.ids.names[i]);
 	job->ids = names;
-	ff_spread_names(e, number);
+	if (job->in_parts)
+		ff_shard_know_parts(e, number);
+	else
+		ff_spread_names(e, number);
 }
 
 void ff_collect_ids(struct ff_engine *e, struct session *session, const struct ff_input *input)
@@ -154,8 +171,7 @@ void ff_collect_ids(struct ff_engine *e, struct session *session, const struct f
 
 	if (!session->digest || job->stopped)
 		return;
-	if (strcmp(record->digest, session->digest) != 0 ||
-	    input->u.ids.len != collected_there(e, number)) {
+	if (!same_collection(e, session) || input->u.ids.len != collected_there(e, number)) {
 		collections_differ(e, session, input);
 		return;
 	}
@@ -189,6 +205,8 @@ void ff_collect_problem(struct ff_engine *e, struct session *session, const stru
 	event.u.collect_problem.longrepr = input->u.problem.longrepr;
 	event.u.collect_problem.skipped = input->u.problem.skipped;
 	ff_engine_emit(e, &event);
+	if (!event.u.collect_problem.skipped)
+		ff_shard_stop(e, session->placement.job);
 }
 
 /* --- units that a payload discovers before it runs any --- */

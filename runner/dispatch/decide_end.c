@@ -17,6 +17,7 @@ void ff_run_session_free(struct ff_engine *e, struct session *session)
 	ff_map_del_u32(&e->sessions, session->record);
 	ff_input_free(session->held);
 	ff_free(session->doing);
+	ff_shard_free(session);
 	ff_free(session);
 }
 
@@ -27,6 +28,7 @@ void ff_run_session_take_out(struct ff_engine *e, struct session *session, uint3
 	struct engine_job *job = ff_run_session_job(e, session);
 	uint32_t number = session->placement.job;
 
+	ff_shard_left(e, session);
 	if (session->up)
 		ff_queues_worker_down(ff_run_session_queues(e, session), session->number, running);
 	else
@@ -115,9 +117,12 @@ void ff_run_session_over(struct ff_engine *e, struct session *session, const cha
 {
 	uint32_t job = session->placement.job, host = session->placement.host;
 	uint32_t running = ff_run_session_record(e, session)->unit;
-	bool runs = ff_run_session_runs(e, session);
+	bool runs = ff_run_session_runs(e, session), stop = false;
 
 	if (!session->finished) {
+		if (reason)
+			stop = ff_shard_crashed(e, session, reason,
+						input ? input->u.ended.said : NULL);
 		ff_driven_over(e, session, false);
 		ff_run_session_take_out(e, session, running, session->host_gone);
 	}
@@ -130,6 +135,8 @@ void ff_run_session_over(struct ff_engine *e, struct session *session, const cha
 	/* A worker's silence is told already, as the job's error. */
 	emit_ended(e, session, session->killed_for && !runs ? NULL : reason, input);
 	ff_run_session_free(e, session);
+	if (stop)
+		ff_shard_stop(e, job);
 	ff_run_session_feed_moved(e, job);
 	ff_host_leave_if_idle(e, host);
 }
@@ -140,7 +147,7 @@ void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alon
 	struct ff_event event = ff_run_session_event(e, session, FF_EVENT_WORKER_ENDED);
 	struct unit_at at = ff_run_session_unit(session, ff_run_session_record(e, session)->unit);
 	int64_t took = e->now.mono_us - session->started_us;
-	bool runs = ff_run_session_runs(e, session);
+	bool runs = ff_run_session_runs(e, session), stop = false;
 	uint32_t job = session->placement.job;
 
 	if (session->held) { /* it had crashed before */
@@ -149,6 +156,7 @@ void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alon
 		return;
 	}
 	if (!session->finished) {
+		stop = ff_shard_host_lost(e, session, reason);
 		ff_driven_over(e, session, false);
 		ff_run_session_take_out(e, session, at.unit, true);
 	}
@@ -158,6 +166,8 @@ void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alon
 	event.u.worker_ended.reason = session->finished ? NULL : reason;
 	ff_engine_emit(e, &event);
 	ff_run_session_free(e, session);
+	if (stop)
+		ff_shard_stop(e, job);
 	ff_run_session_feed_moved(e, job);
 }
 

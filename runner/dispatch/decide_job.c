@@ -147,61 +147,6 @@ static void tell_scheduler(struct ff_engine *e, uint32_t number)
 			ff_sched_job_not_on(e->sched, number, i);
 }
 
-/* The job in the latest run before this one that came to know its units, if they are the same
- * ones; NULL. */
-static const struct ff_job_record *job_before(const struct ff_engine *e, uint32_t number)
-{
-	const struct ff_job_record *now = record_of(e, number);
-
-	for (size_t i = 0; i < e->opts.before_len; i++) {
-		const struct ff_state *state = e->opts.before[i];
-		uint32_t found = ff_state_find_job(state, now->name);
-		const struct ff_job_record *then;
-
-		/* Units that come with the plan are told as done when the job begins. */
-		if (found == FF_NOBODY || !state->jobs[found].known ||
-		    state->jobs[found].state == FF_JOBSTATE_WAITING)
-			continue;
-		then = &state->jobs[found];
-		if (then->units_len != now->units_len ||
-		    (now->digest && (!then->digest || strcmp(now->digest, then->digest) != 0)))
-			return NULL;
-		return then;
-	}
-	return NULL;
-}
-
-static bool was_done(const struct ff_job_record *before, uint32_t unit)
-{
-	return before && unit < before->units_len && before->units[unit].state == FF_UNIT_DONE;
-}
-
-/* Runs of one outcome at once. */
-void ff_job_tell_done_before(struct ff_engine *e, uint32_t number)
-{
-	const struct ff_job_record *before = job_before(e, number);
-	uint64_t *bits;
-
-	if (!before)
-		return;
-	bits = e->jobs[number].done_before = ff_xcalloc(before->units_len / 64 + 1, sizeof(*bits));
-	for (uint32_t i = 0, end; i < before->units_len; i = end) {
-		struct ff_event event = about(e, number, FF_EVENT_UNITS_BEFORE);
-
-		for (end = i + 1; was_done(before, i) && was_done(before, end) &&
-				  before->units[end].outcome == before->units[i].outcome;)
-			end++;
-		if (!was_done(before, i))
-			continue;
-		for (uint32_t unit = i; unit < end; unit++)
-			bits[unit / 64] |= UINT64_C(1) << unit % 64;
-		event.index = i;
-		event.u.units_before.count = end - i;
-		event.u.units_before.outcome = (enum ff_outcome)before->units[i].outcome;
-		ff_engine_emit(e, &event);
-	}
-}
-
 void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 {
 	struct engine_job *job = &e->jobs[number];
@@ -219,6 +164,11 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 		.done_before = job->done_before,
 	};
 
+	if (job->in_parts) {
+		opts.parts = job->parts_len;
+		opts.part_costs = job->part_costs;
+		opts.parts_whole = job->parts_whole;
+	}
 	if (e->opts.expected_us)
 		opts.expected_us = e->opts.expected_us(e->opts.ctx, number);
 	ff_sched_job_units(e->sched, number, &opts);
@@ -255,9 +205,10 @@ static uint32_t bad_units(const struct ff_job_record *job)
 	return bad;
 }
 
+/* Those that are not known yet count as one. */
 static uint32_t units_left(const struct ff_job_record *job)
 {
-	return job->units_len - job->units_done;
+	return job->units_len - job->units_done + job->parts_left;
 }
 
 /* What was collected has names only once they were asked for. */
@@ -362,6 +313,15 @@ static void let_hosts_go(struct ff_engine *e, struct host_set *set)
 			ff_host_drain(e, i);
 }
 
+static const char *words_of_rest(struct ff_engine *e, const struct ff_job_record *record)
+{
+	if (record->parts_left > 0)
+		return ff_engine_text(e, "it ended before %u of its files were collected",
+				      record->parts_left);
+	return ff_engine_text(e, "it ended before %u of its %u units had run", units_left(record),
+			      record->units_len);
+}
+
 /* Each unit that has not come to an end comes to one now. */
 static void settle(struct ff_engine *e, uint32_t number)
 {
@@ -380,9 +340,7 @@ static void settle(struct ff_engine *e, uint32_t number)
 		ff_job_error(e, number, FF_REASON_SESSION, "it ended before it knew what to run");
 	if (record->known && units_left(record) > 0) {
 		if (job->why == FF_REASON_NONE && record->problems == 0 && !job->collect_only)
-			ff_job_error(e, number, FF_REASON_SESSION,
-				     ff_engine_text(e, "it ended before %u of its %u units had run",
-						    units_left(record), record->units_len));
+			ff_job_error(e, number, FF_REASON_SESSION, words_of_rest(e, record));
 		leave_units(e, number);
 	}
 	ff_sched_job_end(e->sched, number);
@@ -487,7 +445,7 @@ static void check_idle(struct ff_engine *e, uint32_t number)
 		finish(e, number);
 		return;
 	}
-	if (record->known && record->units_len == 0 && record->problems == 0 &&
+	if (record->known && record->units_len + units_left(record) == 0 && record->problems == 0 &&
 	    job->why == FF_REASON_NONE && !job->collect_only)
 		ff_job_error(e, number, FF_REASON_NOTHING, "no tests were collected");
 	if ((record->known && units_left(record) == 0) || job->stopped || job->given_up ||

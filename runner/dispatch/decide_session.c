@@ -91,6 +91,7 @@ void ff_run_session_start(struct ff_engine *e, const struct ff_placement *placem
 	session->record = e->state->workers_len;
 	session->number = job->next_number++;
 	session->placement = *placement;
+	session->part = FF_NOBODY;
 	session->timeout = (struct due_at){.kind = DUE_SESSION, .owner = session};
 	session->silence = (struct due_at){.kind = DUE_SILENCE, .owner = session};
 	session->want = (struct due_at){.kind = DUE_WANT, .owner = session};
@@ -122,30 +123,18 @@ static void wants_no_more(struct ff_engine *e, struct session *session)
 void ff_run_session_give(struct ff_engine *e, struct session *session, const uint32_t *units,
 			 size_t len)
 {
-	order_units(e, session->record, FF_ORDER_GIVE, units, len);
+	if (ff_run_session_job(e, session)->in_parts)
+		ff_shard_give(e, session, units, len);
+	else
+		order_units(e, session->record, FF_ORDER_GIVE, units, len);
 	wants_no_more(e, session);
 }
 
-/* Nothing is left to give out, but another session may have more than it gets to soon. */
-static void recall_for(struct ff_engine *e, struct session *thief)
+/* It runs something, or is about to. */
+static bool has_work(const struct ff_engine *e, const struct session *session)
 {
-	struct ff_recall recall = ff_queues_recall(ff_run_session_queues(e, thief), thief->number);
-	struct engine_job *job = ff_run_session_job(e, thief);
-	struct ff_list *pos;
-
-	if (ff_list_empty(&thief->idle))
-		ff_list_add_tail(&job->idle, &thief->idle);
-	if (recall.len == 0)
-		return;
-	ff_list_for_each(pos, &job->sessions) {
-		struct session *session = ff_container_of(pos, struct session, in_job);
-
-		if (session->up && session->number == recall.worker) {
-			order_units(e, session->record, FF_ORDER_TAKE_BACK, recall.units,
-				    recall.len);
-			return;
-		}
-	}
+	return ff_run_session_runs(e, session) ||
+	       ff_queues_info(ff_run_session_queues(e, session), session->number).queued > 0;
 }
 
 void ff_run_session_feed(struct ff_engine *e, struct session *session)
@@ -164,8 +153,13 @@ void ff_run_session_feed(struct ff_engine *e, struct session *session)
 		wants_no_more(e, session);
 		ff_silence_anew(e, session);
 	}
-	if (batch.len == 0 && !batch.end && (!ff_run_session_runs(e, session) || session->wants))
-		recall_for(e, session);
+	if (batch.part != FF_NOBODY) {
+		ff_shard_give_part(e, session, batch.part);
+		wants_no_more(e, session);
+	}
+	if (batch.len == 0 && !batch.end && session->part == FF_NOBODY &&
+	    (session->wants || !has_work(e, session)))
+		ff_run_session_recall(e, session);
 }
 
 void ff_run_session_take_back(struct ff_engine *e, struct session *session, const uint32_t *units,
@@ -178,32 +172,6 @@ void ff_run_session_idle(struct ff_engine *e, struct session *session)
 {
 	wants_no_more(e, session);
 	order(e, session, FF_ORDER_IDLE);
-}
-
-/* Units came back, or it is clear that none will: whoever has nothing to do asks again. */
-void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job)
-{
-	struct ff_list waiting;
-	struct ff_list *head = &e->jobs[job].idle;
-
-	ff_list_init(&waiting);
-	while (!ff_list_empty(head)) {
-		struct ff_list *first = head->next;
-
-		ff_list_del(first);
-		ff_list_add_tail(&waiting, first);
-	}
-	while (!ff_list_empty(&waiting))
-		ff_run_session_feed(e, ff_container_of(waiting.next, struct session, idle));
-}
-
-void ff_run_session_feed_moved(struct ff_engine *e, uint32_t job)
-{
-	const struct ff_queues *queues = ff_sched_queues(e->sched, job);
-
-	if (queues && !ff_list_empty(&e->jobs[job].idle) &&
-	    (ff_queues_waiting(queues) > 0 || !ff_queues_may_come_back(queues)))
-		ff_run_session_feed_idle(e, job);
 }
 
 void ff_run_session_up(struct ff_engine *e, struct session *session)
@@ -249,6 +217,10 @@ void ff_run_session_due(struct ff_engine *e, struct session *session, enum due k
 		/* The test's end is not held up for long: it tears down as if nothing came, and is
 		 * reported. */
 		ff_run_session_idle(e, session);
+		if (!ff_list_empty(&session->idle))
+			ff_run_session_feed(e, session);
+	} else if (kind == DUE_WANT && !ff_list_empty(&session->idle)) {
+		ff_run_session_feed(e, session);
 	} else if (kind == DUE_SESSION && (e->full || ff_run_session_job(e, session)->front.full)) {
 		ff_engine_due(e, &session->timeout, e->now.mono_us + GRACE_US);
 	} else if (kind == DUE_SESSION && ff_run_session_runs(e, session)) {
@@ -358,14 +330,24 @@ static void wants(struct ff_engine *e, struct session *session)
 	ff_run_session_feed(e, session);
 }
 
+static void take_in(struct ff_engine *e, struct session *session, const struct ff_input *input)
+{
+	size_t len = input->u.returned.len;
+	uint32_t *units = ff_xmalloc((len + 1) * sizeof(*units));
+
+	for (size_t i = 0; i < len; i++)
+		units[i] = ff_spread_unit(e, session, input->u.returned.units[i]);
+	ff_queues_returned(ff_run_session_queues(e, session), session->number, units, len);
+	ff_free(units);
+}
+
 static void returned(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
 	if (!session->up)
 		return;
 	/* Where each worker runs everything it is asked for nothing. */
 	if (ff_run_session_job(e, session)->each == 0)
-		ff_queues_returned(ff_run_session_queues(e, session), session->number,
-				   input->u.returned.units, input->u.returned.len);
+		take_in(e, session, input);
 	ff_driven_returned(e, session, input);
 	ff_run_session_feed_idle(e, session->placement.job);
 	ff_sched_wake(e->sched, session->placement.job);
@@ -450,6 +432,15 @@ static bool collect_input(struct ff_engine *e, struct session *session,
 		return true;
 	case FF_INPUT_SESSION_SETTINGS:
 		ff_spread_settings(e, session, input);
+		return true;
+	case FF_INPUT_SESSION_IN_PARTS:
+		ff_shard_in_parts(e, session, input);
+		return true;
+	case FF_INPUT_COSTS:
+		ff_shard_costs(e, session, input);
+		return true;
+	case FF_INPUT_PART:
+		ff_shard_collected(e, session, input);
 		return true;
 	case FF_INPUT_SCOPES:
 		ff_spread_scopes(e, session, input);

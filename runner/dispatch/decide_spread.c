@@ -197,6 +197,8 @@ void ff_spread_given(const struct ff_engine *e, struct session *session, uint32_
 {
 	uint32_t each = e->jobs[session->placement.job].each;
 
+	for (size_t i = 0; e->jobs[session->placement.job].in_parts && i < len; i++)
+		units[i] = ff_shard_index(e, session, units[i]);
 	if (each == 0 || len == 0)
 		return;
 	session->first_unit = units[0] / each * each;
@@ -208,6 +210,8 @@ uint32_t ff_spread_unit(const struct ff_engine *e, const struct session *session
 {
 	uint32_t each = e->jobs[session->placement.job].each;
 
+	if (e->jobs[session->placement.job].in_parts)
+		return ff_shard_unit(session, index);
 	if (each == 0)
 		return index;
 	return index < each ? session->first_unit + index : FF_NOBODY;

@@ -17,6 +17,7 @@
 	X(START_SESSION) /* and its task; the job has `count` workers */                           \
 	X(ASK_IDS)                                                                                 \
 	X(GIVE)	     /* units */                                                                   \
+	X(GIVE_PART) /* part, digest, all; units: places in it */                                  \
 	X(TAKE_BACK) /* units */                                                                   \
 	X(END)	     /* nothing more comes */                                                      \
 	X(STOP)	     /* forget what was given, and end */                                          \
@@ -60,6 +61,9 @@ struct ff_order {
 	const char *name; /* of the unit, or the worker */
 	const uint32_t *units;
 	size_t units_len;
+	uint32_t part;
+	const char *digest; /* that the part must have; NULL: any */
+	bool all;	    /* GIVE_PART: all of its units, whichever these are */
 	const struct ff_order_worker *planned;
 	uint32_t planned_len;
 	const struct ff_front_item *front_item;

@@ -122,6 +122,10 @@ static void free_jobs(struct ff_engine *e)
 		ff_free(job->done_before);
 		ff_free(job->front.asked);
 		ff_free(job->seats);
+		ff_free(job->parts);
+		if (job->in_parts)
+			ff_free((void *)job->unit_names);
+		ff_map_release(&job->before);
 		ff_map_release(&job->seen);
 		ff_arena_release(&job->arena);
 	}
@@ -138,6 +142,7 @@ void ff_engine_free(struct ff_engine *e)
 	ff_executions_release(&e->executions);
 	while (ff_map_next(&e->sessions, &cursor, NULL, &value)) {
 		ff_input_free(((struct session *)value)->held);
+		ff_shard_free(value);
 		ff_free(value);
 	}
 	ff_map_release(&e->sessions);

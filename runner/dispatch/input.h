@@ -41,7 +41,10 @@
 	X(SESSION_FINISHED)                                                                        \
 	X(SESSION_ERROR)                                                                           \
 	X(COLLECTED)                                                                               \
-	X(SCOPES) /* before IDS, if at all */                                                      \
+	X(SESSION_IN_PARTS) /* before COLLECTED, if at all */                                      \
+	X(SCOPES)	    /* before IDS, if at all */                                            \
+	X(COSTS)	    /* the same, of parts */                                               \
+	X(PART)		    /* of units is known */                                                \
 	X(IDS)                                                                                     \
 	X(PROBLEM)                                                                                 \
 	X(NOTICE)                                                                                  \
@@ -142,6 +145,19 @@ struct ff_input {
 			const char *const *names; /* SCOPES: what each belongs to */
 			uint32_t len;
 		} ids;
+		struct {
+			uint32_t parts;
+			bool go_on;
+		} in_parts;
+		struct {
+			const int64_t *v;
+			uint32_t len;
+		} costs;
+		struct {
+			const char *digest;
+			const char *const *names; /* NULL: as was said in the order */
+			uint32_t part, count, deselected;
+		} part;
 		struct {
 			const char *nodeid, *message, *longrepr;
 			bool skipped;

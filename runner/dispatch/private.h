@@ -20,6 +20,7 @@ enum {
 #define WANT_US                                                                                    \
 	INT64_C(1000000) /* a test whose end depends on the next one waits so long for it          \
 			  */
+#define LOOK_AGAIN_US INT64_C(100000) /* whether it is worth by now to take over some of a part */
 #define GRACE_US                                                                                   \
 	INT64_C(5000000) /* after we stood still: what is on its way gets so long to arrive */
 
@@ -58,10 +59,19 @@ struct session {
 	/* How it died, while the front is asked whether its unit is run once more; since when. */
 	struct ff_input *held;
 	int64_t held_us;
-	bool host_gone;	 /* meanwhile */
-	bool crash_told; /* to the front */
-	bool run_again;	 /* says that */
-	bool dismissed;	 /* its job's front has nothing more for it */
+	bool host_gone;	  /* meanwhile */
+	bool crash_told;  /* to the front */
+	bool run_again;	  /* says that */
+	bool dismissed;	  /* its job's front has nothing more for it */
+	bool in_parts;	  /* it collects parts of the job's units when it is given them */
+	bool go_on;	  /* though one of them can't be collected */
+	uint32_t parts;	  /* that it found */
+	bool part_only;	  /* nothing of `part` runs before it is told what */
+	uint32_t part;	  /* that it has to collect; FF_NOBODY */
+	int64_t part_us;  /* since when */
+	uint32_t *firsts; /* by part: its index of the first unit; FF_NOBODY: not collected there */
+	uint32_t *units;  /* the job's units by its indexes */
+	uint32_t units_len;
 	uint32_t stolen; /* times that its front asked for units back and has no answer yet */
 };
 
@@ -115,6 +125,14 @@ struct job_front {
 	uint32_t stuck;
 };
 
+/* Some of a job's units, which become known together: a file of tests. */
+struct job_part {
+	const char *digest; /* NULL: they are not known */
+	uint32_t first, len;
+	uint32_t worker; /* who collected it first: a record's number; FF_NOBODY */
+	uint8_t deaths;	 /* hosts that went away while it was collected there */
+};
+
 struct engine_job {
 	struct ff_list dirty; /* in engine->dirty: to be looked at */
 	uint32_t *dependents;
@@ -122,9 +140,18 @@ struct engine_job {
 	struct host_set *hosts; /* shared by jobs with one pattern */
 	uint32_t payload;	/* its number */
 	struct ff_list sessions, idle;
-	uint64_t *done_before;	  /* bitset of units; NULL: none */
-	const char **unit_names;  /* of collected units; NULL: the plan knows */
-	const char **ids;	  /* as they were collected */
+	uint64_t *done_before;	 /* bitset of units; NULL: none */
+	const char **unit_names; /* of collected units; NULL: the plan knows */
+	const char **ids;	 /* as they were collected */
+	/* Units that become known part by part; `ids` are the parts' names then. */
+	bool in_parts, go_on; /* go_on: though one of them can't be collected */
+	struct job_part *parts;
+	uint32_t parts_len;
+	const int64_t *part_costs;
+	bool parts_whole;
+	uint32_t names_cap;	  /* of unit_names, which is on the heap */
+	struct ff_map before;	  /* parts of earlier runs, by name */
+	size_t before_read;	  /* of these runs */
 	const char **unit_scopes; /* what each belongs to, as pytest's own scheduler says; NULL */
 	const struct ff_policy *policy; /* NULL: not known yet */
 	uint32_t most;			/* sessions at one time; 0: no limit */
@@ -237,13 +264,44 @@ void ff_job_touch(struct ff_engine *e, uint32_t job);
 void ff_job_pump(struct ff_engine *e);
 void ff_job_error(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
 void ff_job_stop(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
-/* The job's units have just become known: those that were done before are told. */
-void ff_job_tell_done_before(struct ff_engine *e, uint32_t job);
 /* And what they are called: the scheduler gets them. */
 void ff_job_know_units(struct ff_engine *e, uint32_t job, uint32_t units);
 struct host_set *ff_job_host_set(struct ff_engine *e, const char *on);
 /* Why no host can do it, in words. */
 const char *ff_job_no_host(struct ff_engine *e, uint32_t job);
+
+/* --- decide_before.c --- */
+/* The job's units have just become known: those that were done before are told. */
+void ff_job_tell_done_before(struct ff_engine *e, uint32_t job);
+/* The same of a part's, when that is known. The bitset of its units that were done, by their place
+ * in it, to be freed; NULL: none. */
+uint64_t *ff_before_part(struct ff_engine *e, uint32_t job, uint32_t part);
+/* Whether an earlier run had such a part. */
+bool ff_before_has_part(struct ff_engine *e, uint32_t job, uint32_t part);
+
+/* --- decide_shard.c --- */
+void ff_shard_in_parts(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_shard_costs(struct ff_engine *e, struct session *session, const struct ff_input *input);
+/* The first session knows what parts there are; and their names are known, in job->ids. */
+void ff_shard_begin(struct ff_engine *e, const struct session *session);
+void ff_shard_know_parts(struct ff_engine *e, uint32_t job);
+/* A session has collected a part. */
+void ff_shard_collected(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_shard_give(struct ff_engine *e, struct session *session, const uint32_t *units, size_t len);
+void ff_shard_give_part(struct ff_engine *e, struct session *session, uint32_t part);
+/* What it knows a unit of the job by; the other way round. FF_NOBODY: it doesn't. */
+uint32_t ff_shard_index(const struct ff_engine *e, const struct session *session, uint32_t unit);
+uint32_t ff_shard_unit(const struct session *session, uint32_t index);
+/* It is to be taken out: what it has to collect is for others. */
+void ff_shard_left(struct ff_engine *e, struct session *session);
+/* It died while it collected. True: nothing more of the job is to run, see ff_shard_stop. */
+bool ff_shard_crashed(struct ff_engine *e, struct session *session, const char *reason,
+		      const char *said);
+/* The same with its host: true only if that was not the first. */
+bool ff_shard_host_lost(struct ff_engine *e, struct session *session, const char *reason);
+/* A part can't be collected: the job ends, unless it goes on. */
+void ff_shard_stop(struct ff_engine *e, uint32_t job);
+void ff_shard_free(struct session *session);
 
 /* --- decide_unit.c --- */
 struct unit_at {
@@ -304,7 +362,6 @@ void ff_run_session_input(struct ff_engine *e, const struct ff_input *input);
 void ff_run_session_due(struct ff_engine *e, struct session *session, enum due kind);
 void ff_run_session_stop(struct ff_engine *e, struct session *session);
 void ff_run_session_kill(struct ff_engine *e, struct session *session);
-void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job);
 /* What it is to get now. */
 void ff_run_session_feed(struct ff_engine *e, struct session *session);
 void ff_run_session_give(struct ff_engine *e, struct session *session, const uint32_t *units,
@@ -316,6 +373,12 @@ void ff_run_session_idle(struct ff_engine *e, struct session *session);
 bool ff_run_session_runs(const struct ff_engine *e, const struct session *session);
 void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alone,
 			 const char *reason);
+
+/* --- decide_recall.c --- */
+/* It has nothing to do: it gets something of another's, or waits. */
+void ff_run_session_recall(struct ff_engine *e, struct session *thief);
+/* Units came back, or may be worth that by now: those that wait ask again. */
+void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job);
 void ff_run_session_feed_moved(struct ff_engine *e, uint32_t job);
 
 /* --- decide_end.c --- */

@@ -27,6 +27,7 @@
 	X(WORKER_STARTED, "worker-started")                                                        \
 	X(WORKER_ENDED, "worker-ended")                                                            \
 	X(COLLECTED, "collected")                                                                  \
+	X(UNITS_ADDED, "units-added") /* a part of the job's units became known */                 \
 	X(COLLECT_PROBLEM, "collect-problem")                                                      \
 	X(UNIT_STARTED, "unit-started")                                                            \
 	X(UNIT_OUTPUT, "unit-output")                                                              \
@@ -280,11 +281,19 @@ struct ff_event {
 			uint32_t count, deselected;
 			const char *digest, *rootdir;
 			bool again; /* a further worker's; the first one's told the units */
+			uint32_t
+				parts; /* the units come by so many UNITS_ADDED; 0: all are known */
 		} collected;
 		struct {
 			const char *nodeid, *message, *longrepr;
 			bool skipped; /* a module-level skip, not an error */
 		} collect_problem;
+		/* They have the next numbers. */
+		struct {
+			const char *part; /* its name */
+			const char *digest;
+			uint32_t count, deselected;
+		} units_added;
 		struct {
 			uint32_t attempt; /* from 1 */
 		} unit_started;

@@ -57,7 +57,11 @@ static const struct ff_field *const fields[FF_EVENT_KINDS] = {
 	       F("status", WAIT, worker_ended.wait), F("reason", TEXT, worker_ended.reason), ),
 	FIELDS(COLLECTED, F("count", U32, collected.count),
 	       F("deselected", U32, collected.deselected), F("digest", TEXT, collected.digest),
-	       F("rootdir", TEXT, collected.rootdir), F("again", BOOL, collected.again), ),
+	       F("rootdir", TEXT, collected.rootdir), F("again", BOOL, collected.again),
+	       F("parts", U32, collected.parts), ),
+	FIELDS(UNITS_ADDED, F("part", NAME, units_added.part),
+	       F("digest", TEXT, units_added.digest), F("count", U32, units_added.count),
+	       F("deselected", U32, units_added.deselected), ),
 	FIELDS(COLLECT_PROBLEM, F("nodeid", NAME, collect_problem.nodeid),
 	       F("message", TEXT, collect_problem.message),
 	       F("longrepr", TEXT, collect_problem.longrepr),
@@ -123,6 +127,7 @@ unsigned ff_event_needs(enum ff_event_kind kind)
 	case FF_EVENT_JOB_ADDED:
 	case FF_EVENT_JOB_STARTED:
 	case FF_EVENT_COLLECTED:
+	case FF_EVENT_UNITS_ADDED:
 	case FF_EVENT_COLLECT_PROBLEM:
 	case FF_EVENT_UNITS_BEFORE:
 	case FF_EVENT_UNITS_NOT_RUN:

@@ -126,6 +126,7 @@ int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_ar
 		.output_cap = job->output_cap,
 		.dist = config->dist,
 		.front = config->front,
+		.collect = config->collect,
 		.addopts_read = config->addopts_read,
 		.testrunuid = config->testrunuid,
 	};

@@ -258,8 +258,19 @@ static void on_collected(struct ff_terminal *t, const struct ff_event *event)
 	if (!job || event->u.collected.again)
 		return;
 	job_has(t, job, event->u.collected.count);
+	job->parts = event->u.collected.parts;
 	t->deselected += event->u.collected.deselected;
 	ff_terminal_say_size(t, event, event->u.collected.deselected);
+}
+
+static void on_units_added(struct ff_terminal *t, const struct ff_event *event)
+{
+	struct ff_terminal_job *job = ff_terminal_job(t, event->job);
+
+	if (!job)
+		return;
+	job_has(t, job, job->total + event->u.units_added.count);
+	t->deselected += event->u.units_added.deselected;
 }
 
 static void on_unit_started(struct ff_terminal *t, const struct ff_event *event)
@@ -409,6 +420,7 @@ static void (*const handlers[FF_EVENT_KINDS])(struct ff_terminal *t,
 	[FF_EVENT_WORKER_STARTED] = ff_terminal_say_worker,
 	[FF_EVENT_WORKER_ENDED] = on_worker_ended,
 	[FF_EVENT_COLLECTED] = on_collected,
+	[FF_EVENT_UNITS_ADDED] = on_units_added,
 	[FF_EVENT_COLLECT_PROBLEM] = ff_terminal_keep_problem,
 	[FF_EVENT_UNIT_STARTED] = on_unit_started,
 	[FF_EVENT_UNIT_OUTPUT] = ff_terminal_say_output,

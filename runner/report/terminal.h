@@ -57,6 +57,7 @@ struct ff_terminal_job {
 	bool command; /* its units are commands, not tests */
 	bool told;    /* how many units it has */
 	uint32_t total, not_run;
+	uint32_t parts; /* files whose tests become known when they are run; 0: all are known */
 	bool over;
 	enum ff_job_result result;
 	enum ff_reason why;

@@ -38,6 +38,10 @@ void ff_terminal_say_size(struct ff_terminal *t, const struct ff_event *event, u
 	job->told = true;
 	ff_buf_addstr(out, "job ");
 	ff_terminal_name(t, out, event->job);
+	if (job->parts > 0) {
+		ff_buf_addf(out, ": %u file%s found\n", job->parts, job->parts == 1 ? "" : "s");
+		return;
+	}
 	ff_buf_addf(out, ": %u %s%s%s", job->total, job->command ? "command" : "test",
 		    job->total == 1 ? "" : "s", job->command ? "" : " collected");
 	if (deselected > 0)

@@ -32,7 +32,7 @@ extern const struct ff_policy *const ff_policies[];
 extern const struct ff_policy ff_policy_load, ff_policy_worksteal, ff_policy_loadscope,
 	ff_policy_loadfile, ff_policy_loadgroup, ff_policy_each, ff_policy_no;
 /* Not of that list: nobody can ask for it by name. */
-extern const struct ff_policy ff_policy_driven;
+extern const struct ff_policy ff_policy_driven, ff_policy_shard;
 
 /* What policies with scopes share: one scope after the other. */
 void ff_policy_pick_scopes(struct ff_queues *queues, uint32_t worker);

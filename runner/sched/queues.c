@@ -27,6 +27,7 @@ struct ff_queues *ff_queues_new(const struct ff_queues_opts *opts)
 	ff_tournament_init(&queues->spare, opts->workers);
 	ff_scopes_init(&queues->scopes, opts);
 	ff_scopes_order(&queues->scopes, opts, &queues->unit_at, &queues->rank_of);
+	ff_queues_parts_init(queues, opts);
 	for (uint32_t i = 0; opts->done_before && i < opts->units; i++)
 		if (opts->done_before[i / 64] >> i % 64 & 1)
 			ff_pending_del(&queues->pending, ff_queues_rank(queues, i));
@@ -47,6 +48,7 @@ void ff_queues_free(struct ff_queues *queues)
 	ff_free(queues->unit_at);
 	ff_free(queues->rank_of);
 	ff_scopes_release(&queues->scopes);
+	ff_queues_parts_release(queues);
 	ff_pending_release(&queues->pending);
 	ff_tournament_release(&queues->spare);
 	ff_free(queues);
@@ -56,7 +58,7 @@ void ff_queues_free(struct ff_queues *queues)
 
 uint32_t ff_queues_waiting(const struct ff_queues *queues)
 {
-	return queues->stopped ? 0 : queues->pending.len;
+	return queues->stopped ? 0 : queues->pending.len + queues->parts.waiting.len;
 }
 
 static uint32_t unit_at(const struct ff_queues *queues, uint32_t rank)
@@ -66,7 +68,7 @@ static uint32_t unit_at(const struct ff_queues *queues, uint32_t rank)
 
 uint32_t ff_queues_take(struct ff_queues *queues)
 {
-	if (ff_queues_waiting(queues) == 0)
+	if (queues->stopped || queues->pending.len == 0)
 		return UINT32_MAX;
 	return unit_at(queues, ff_pending_take(&queues->pending));
 }
@@ -78,6 +80,8 @@ static struct ff_queues_worker *owner_of(const struct ff_queues *queues, uint32_
 
 	if (queues->scopes.of)
 		worker = ff_queues_worker(queues, queues->scopes.owner[queues->scopes.of[unit]]);
+	else if (queues->parts.whole)
+		worker = ff_queues_worker(queues, queues->parts.v[queues->parts.of[unit]].owner);
 	return worker && worker->up && !worker->ended ? worker : NULL;
 }
 
@@ -177,12 +181,12 @@ static uint32_t spare_of(const struct ff_queues *queues, const struct ff_queues_
 	uint32_t have = queued(worker);
 
 	/* Scopes stay as they are, and so does what others gave. */
-	if (queues->scopes.of || queues->policy->driven)
+	if (queues->scopes.of || queues->policy->driven || queues->parts.whole || worker->part)
 		return 0;
 	return worker->up && !worker->recalled && have > 2 ? (have - 1) / 2 : 0;
 }
 
-static void note_spare(struct ff_queues *queues, const struct ff_queues_worker *worker)
+void ff_queues_note_spare(struct ff_queues *queues, const struct ff_queues_worker *worker)
 {
 	ff_tournament_set(&queues->spare, (uint32_t)(worker - queues->workers),
 			  spare_of(queues, worker));
@@ -234,7 +238,7 @@ static bool drop(struct ff_queues *queues, struct ff_queues_worker *worker, uint
 	memmove(worker->queue + worker->head + 1, worker->queue + worker->head,
 		(at - worker->head) * sizeof(*worker->queue));
 	worker->head++;
-	note_spare(queues, worker);
+	ff_queues_note_spare(queues, worker);
 	return true;
 }
 
@@ -279,7 +283,8 @@ void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t r
 	while (worker->back_len > 0)
 		ff_queues_again(queues, worker->back[--worker->back_len]);
 	recall_over(queues, worker);
-	note_spare(queues, worker);
+	ff_queues_parts_left(queues, worker);
+	ff_queues_note_spare(queues, worker);
 	queues->live--;
 	if (queues->expected > 1)
 		queues->expected--;
@@ -291,6 +296,7 @@ void ff_queues_done(struct ff_queues *queues, uint32_t number, uint32_t unit, in
 
 	if (worker && drop(queues, worker, unit)) {
 		worker->last_us = duration_us;
+		ff_queues_parts_learn(queues, worker, duration_us);
 		worker->hungry = false;
 	}
 }
@@ -317,7 +323,7 @@ void ff_queues_append(struct ff_queues_worker *worker, uint32_t unit)
 	worker->queue[worker->tail++] = unit;
 }
 
-static void add_to_batch(struct ff_queues *queues, uint32_t unit)
+void ff_queues_batch(struct ff_queues *queues, uint32_t unit)
 {
 	if (queues->batch_len == queues->batch_cap) {
 		queues->batch_cap = queues->batch_cap ? 2 * queues->batch_cap : 64;
@@ -334,7 +340,7 @@ bool ff_queues_give_next(struct ff_queues *queues, uint32_t number)
 	if (unit == UINT32_MAX)
 		return false;
 	ff_queues_append(&queues->workers[number], unit);
-	add_to_batch(queues, unit);
+	ff_queues_batch(queues, unit);
 	return true;
 }
 
@@ -342,7 +348,7 @@ static void give_back_again(struct ff_queues *queues, struct ff_queues_worker *w
 {
 	for (uint32_t i = 0; i < worker->back_len; i++) {
 		ff_queues_append(worker, worker->back[i]);
-		add_to_batch(queues, worker->back[i]);
+		ff_queues_batch(queues, worker->back[i]);
 	}
 	worker->back_len = 0;
 }
@@ -354,7 +360,7 @@ static void give_ranks(struct ff_queues *queues, uint32_t number, uint32_t first
 	     rank = ff_pending_next(&queues->pending, rank + 1)) {
 		ff_pending_del(&queues->pending, rank);
 		ff_queues_append(&queues->workers[number], unit_at(queues, rank));
-		add_to_batch(queues, unit_at(queues, rank));
+		ff_queues_batch(queues, unit_at(queues, rank));
 	}
 	queues->scopes.owner[scope] = number;
 }
@@ -430,7 +436,7 @@ static void give_alone(struct ff_queues *queues, struct ff_queues_worker *worker
 	suspect = take_alone(queues, at);
 	worker->avoid = suspect.avoid;
 	ff_queues_append(worker, suspect.unit);
-	add_to_batch(queues, suspect.unit);
+	ff_queues_batch(queues, suspect.unit);
 }
 
 /* Whether a worker other than this one has given, or could give, something back. */
@@ -438,13 +444,14 @@ static bool may_come_back(const struct ff_queues *queues, const struct ff_queues
 {
 	uint32_t number = (uint32_t)(worker - queues->workers);
 
-	return queues->recalls > worker->recalled ||
+	return queues->recalls > worker->recalled || ff_queues_parts_may_come(queues, worker) ||
 	       ff_tournament_best_but(&queues->spare, number) != UINT32_MAX;
 }
 
 bool ff_queues_may_come_back(const struct ff_queues *queues)
 {
-	return queues->recalls > 0 || !ff_tournament_empty(&queues->spare);
+	return queues->recalls > 0 || ff_queues_parts_may_come(queues, NULL) ||
+	       !ff_tournament_empty(&queues->spare);
 }
 
 static bool is_over(const struct ff_queues *queues, const struct ff_queues_worker *worker)
@@ -455,8 +462,12 @@ static bool is_over(const struct ff_queues *queues, const struct ff_queues_worke
 		return false;
 	if (worker->alone)
 		return alone_for(queues, worker->host) == UINT32_MAX;
+	/* What it gives back, it may take back: it need not collect that. */
+	if (queues->parts.len && worker->recalled)
+		return false;
 	/* What of a scope, or of all, is to run again is for the worker that has the rest of it. */
-	if ((queues->scopes.of || queues->most == 1) && queued(worker) > 1)
+	if ((queues->scopes.of || queues->most == 1 || queues->parts.whole) &&
+	    (queued(worker) > 1 || worker->part))
 		return false;
 	if (queues->scopes.host)
 		return worker->seated || seat_on(queues, worker->host) == UINT32_MAX;
@@ -466,11 +477,12 @@ static bool is_over(const struct ff_queues *queues, const struct ff_queues_worke
 struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
 {
 	struct ff_queues_worker *worker = ff_queues_worker(queues, number);
-	struct ff_batch batch = {0};
+	struct ff_batch batch = {.part = UINT32_MAX};
 
 	if (!worker || !worker->up || worker->ended)
 		return batch;
 	queues->batch_len = 0;
+	queues->batch_part = UINT32_MAX;
 	if (!queues->stopped)
 		give_back_again(queues, worker);
 	if (worker->alone)
@@ -478,12 +490,13 @@ struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
 	else if (ff_queues_waiting(queues) > 0 && !worker->surplus)
 		queues->policy->pick(queues, number);
 	worker = ff_queues_worker(queues, number);
-	if (queues->batch_len > 0)
+	if (queues->batch_len > 0 || queues->batch_part != UINT32_MAX)
 		worker->hungry = worker->fresh = false;
-	note_spare(queues, worker);
+	ff_queues_note_spare(queues, worker);
 	/* At once, not when its queue is empty: its last unit can't end before it knows. */
 	worker->ended = is_over(queues, worker);
-	return (struct ff_batch){queues->batch, queues->batch_len, worker->ended};
+	return (struct ff_batch){queues->batch, queues->batch_len, queues->batch_part,
+				 worker->ended};
 }
 
 struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t number)
@@ -496,16 +509,18 @@ struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t number)
 
 	if (!thief || !thief->up || thief->ended || thief->alone)
 		return recall;
-	if (queues->stopped || queues->pending.len || best == UINT32_MAX || best == number)
+	if (queues->stopped || ff_queues_waiting(queues) || best == UINT32_MAX || best == number)
 		return recall;
 	richest = &queues->workers[best];
 	len = spare_of(queues, richest);
+	if (!ff_queues_parts_worth(queues, richest, len))
+		return recall;
 	queues->batch_len = 0;
 	for (uint32_t i = 0; i < len; i++)
-		add_to_batch(queues, richest->queue[richest->tail - len + i]);
+		ff_queues_batch(queues, richest->queue[richest->tail - len + i]);
 	richest->recalled = true;
 	queues->recalls++;
-	note_spare(queues, richest);
+	ff_queues_note_spare(queues, richest);
 	return (struct ff_recall){best, queues->batch, len};
 }
 
@@ -520,7 +535,7 @@ void ff_queues_returned(struct ff_queues *queues, uint32_t number, const uint32_
 	for (size_t i = len; i-- > 0;)
 		if (units[i] < queues->units && drop_late(worker, units[i]))
 			ff_queues_again(queues, units[i]);
-	note_spare(queues, worker);
+	ff_queues_note_spare(queues, worker);
 }
 
 /* --- for policies --- */
@@ -530,7 +545,7 @@ struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t num
 	const struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 
 	return (struct ff_queue_info){queued(worker), worker->last_us, worker->fresh,
-				      worker->hungry, worker->surplus};
+				      worker->hungry, worker->surplus, worker->part != 0};
 }
 
 uint32_t ff_queues_chunk(const struct ff_queues *queues)

@@ -21,9 +21,14 @@ struct ff_queues_opts {
 	 * are the first seat's, n … 2n-1 the second's, and so on. */
 	const uint32_t *seats;
 	uint32_t seats_len;
-	uint32_t most;			/* workers at one time; 0: no limit */
-	uint32_t chunk;			/* units that `load` gives in one go; 0: no limit */
-	const uint64_t *done_before;	/* bitset of units that are not to run; NULL: none */
+	uint32_t most;		     /* workers at one time; 0: no limit */
+	uint32_t chunk;		     /* units that `load` gives in one go; 0: no limit */
+	const uint64_t *done_before; /* bitset of units that are not to run; NULL: none */
+	/* Of units that become known part by part: how many parts, and what each is expected to
+	 * cost, in whatever unit (borrowed only during the call); the most expensive come first. */
+	uint32_t parts;
+	const int64_t *part_costs;
+	bool parts_whole; /* one worker runs a part, and nobody takes some of it over */
 	const struct ff_policy *policy; /* NULL: ff_policy_load */
 };
 
@@ -33,7 +38,8 @@ void ff_queues_free(struct ff_queues *queues);
 
 /* --- what waits --- */
 
-/* Neither given out nor done; those to be tried alone are not among them. */
+/* Units neither given out nor done, and parts that nobody has; units to be tried alone are not
+ * among them. */
 uint32_t ff_queues_waiting(const struct ff_queues *queues);
 /* Takes the next one out; UINT32_MAX: none. */
 uint32_t ff_queues_take(struct ff_queues *queues);
@@ -68,7 +74,8 @@ void ff_queues_hungry(struct ff_queues *queues, uint32_t worker);
 struct ff_batch {
 	const uint32_t *units; /* valid until the next call */
 	size_t len;
-	bool end; /* nothing more will come for this worker: let it finish */
+	uint32_t part; /* to be collected, and all of it run; UINT32_MAX: none */
+	bool end;      /* nothing more will come for this worker: let it finish */
 };
 /* To be asked after each of the above for every worker that may have become hungry. Units may come
  * back after all workers were told `end`: when some wait and no worker is left, one must be brought
@@ -93,6 +100,30 @@ bool ff_queues_may_come_back(const struct ff_queues *queues);
 void ff_queues_returned(struct ff_queues *queues, uint32_t worker, const uint32_t *units,
 			size_t len);
 
+/* --- units that become known part by part (ff_policy_shard) --- */
+
+/* A part is collected by the worker that `next` gave it to, and by any that is given units of it.
+ * While that has not happened (ff_queues_collects … ff_queues_collected) nothing is asked back from
+ * it. */
+bool ff_queues_in_parts(const struct ff_queues *queues);
+/* It needs `part` before it can run what it was given of it. */
+void ff_queues_collects(struct ff_queues *queues, uint32_t worker, uint32_t part);
+/* It has that, and took so long. */
+void ff_queues_collected(struct ff_queues *queues, uint32_t worker, int64_t took_us);
+/* The part has so many units: the next numbers, from the returned one on. Those not in `done` (by
+ * their place in the part; NULL: all) are the worker's, behind what it has, or wait if it is not
+ * up. */
+uint32_t ff_queues_part_known(struct ff_queues *queues, uint32_t worker, uint32_t part,
+			      uint32_t units, const uint64_t *done);
+/* Whoever had it is gone, and it is not known. */
+void ff_queues_part_again(struct ff_queues *queues, uint32_t part);
+/* Who has the most to give back, for `recall`; UINT32_MAX: nobody has any. What runs there has
+ * taken so long by now: what is behind it may take as long. */
+uint32_t ff_queues_richest(const struct ff_queues *queues);
+void ff_queues_ran(struct ff_queues *queues, uint32_t worker, int64_t running_us);
+/* The part of a unit. */
+uint32_t ff_queues_part_of(const struct ff_queues *queues, uint32_t unit);
+
 /* --- for those who say themselves who gets what, see ff_policy_driven --- */
 
 /* This very unit, which waits, is the worker's now; `next` does not answer with it. False: it does
@@ -110,7 +141,8 @@ struct ff_queue_info {
 	int64_t last_us; /* how long its last unit took */
 	bool fresh;	 /* got nothing yet */
 	bool hungry;
-	bool surplus; /* there are as many as there may be without it */
+	bool surplus;	 /* there are as many as there may be without it */
+	bool collecting; /* a part */
 };
 struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t worker);
 uint32_t ff_queues_units(const struct ff_queues *queues);
@@ -123,6 +155,10 @@ bool ff_queues_give_next(struct ff_queues *queues, uint32_t worker);
 bool ff_queues_give_scope(struct ff_queues *queues, uint32_t worker);
 /* A seat on the worker's host, if it has none yet and there is one. */
 bool ff_queues_give_seat(struct ff_queues *queues, uint32_t worker);
+/* The next part, to be collected; false: none waits. */
+bool ff_queues_give_part(struct ff_queues *queues, uint32_t worker);
+/* All that waits of the part of the first unit that does; false: none waits. */
+bool ff_queues_give_rest(struct ff_queues *queues, uint32_t worker);
 /* The most that `load` is to give in one go; UINT32_MAX: no limit. */
 uint32_t ff_queues_chunk(const struct ff_queues *queues);
 

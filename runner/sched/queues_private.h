@@ -18,9 +18,32 @@ struct ff_queues_worker {
 	bool dismissed; /* there is nothing more for it: by ff_queues_dismiss */
 	bool seated;	/* it was given a seat */
 	bool fresh, hungry;
-	bool recalled;	/* was asked to give some back, and has not answered yet */
-	uint32_t host;	/* alone: units that avoid it are not for it; else for seats; UINT32_MAX */
-	uint32_t avoid; /* alone: of the unit that it has */
+	bool recalled;	 /* was asked to give some back, and has not answered yet */
+	uint32_t host;	 /* alone: units that avoid it are not for it; else for seats; UINT32_MAX */
+	uint32_t avoid;	 /* alone: of the unit that it has */
+	uint32_t part;	 /* that it collects, from 1; 0: none */
+	int64_t took_us; /* units that were done there, in all */
+	uint32_t took;
+	int64_t running_us; /* its running unit, when that was told */
+};
+
+/* Of units that become known part by part. */
+struct ff_queues_part {
+	uint32_t owner;	 /* whom it was given to; UINT32_MAX: nobody */
+	int64_t took_us; /* to collect it, lately */
+};
+
+struct ff_queues_parts {
+	uint32_t len;
+	bool whole;
+	struct ff_queues_part *v;
+	struct ff_pending waiting; /* ranks */
+	uint32_t *at, *rank_of;	   /* part by rank, and the other way round */
+	uint32_t *of;		   /* part by unit */
+	uint32_t cap;		   /* units that there is room for */
+	uint32_t collecting;	   /* workers that do */
+	int64_t took_us;	   /* units that were done, in all */
+	uint32_t took;
 };
 
 struct ff_queues_suspect {
@@ -45,6 +68,8 @@ struct ff_queues {
 	uint32_t workers_len;
 	struct ff_tournament spare; /* by what workers can do without */
 	uint32_t recalls;	    /* under way */
+	struct ff_queues_parts parts;
+	uint32_t batch_part;
 	uint32_t *batch;
 	size_t batch_len, batch_cap;
 	bool stopped;
@@ -62,6 +87,26 @@ static inline struct ff_queues_worker *ff_queues_worker(const struct ff_queues *
 	return number < queues->workers_len ? &queues->workers[number] : NULL;
 }
 
+/* --- parts.c --- */
+void ff_queues_parts_init(struct ff_queues *queues, const struct ff_queues_opts *opts);
+void ff_queues_parts_release(struct ff_queues *queues);
+/* A unit took so long. */
+void ff_queues_parts_learn(struct ff_queues *queues, struct ff_queues_worker *worker,
+			   int64_t duration_us);
+/* It is gone, or has collected. */
+void ff_queues_parts_left(struct ff_queues *queues, struct ff_queues_worker *worker);
+/* Whether what another worker collects may be taken over by this one. */
+bool ff_queues_parts_may_come(const struct ff_queues *queues,
+			      const struct ff_queues_worker *worker);
+/* Whether so many units from the end of its queue are worth that they are collected again. */
+bool ff_queues_parts_worth(const struct ff_queues *queues, const struct ff_queues_worker *worker,
+			   uint32_t units);
+
+/* --- queues.c --- */
+/* It can do without more, or less. */
+void ff_queues_note_spare(struct ff_queues *queues, const struct ff_queues_worker *worker);
+/* What `next` answers with. */
+void ff_queues_batch(struct ff_queues *queues, uint32_t unit);
 /* To the end of its queue. */
 void ff_queues_append(struct ff_queues_worker *worker, uint32_t unit);
 

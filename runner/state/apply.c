@@ -66,6 +66,7 @@ static const struct move job_moves[FF_EVENT_KINDS] = {
 	[FF_EVENT_WORKER_OPENING] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_WORKER_ENDED] = {ANY, KEEP},
 	[FF_EVENT_COLLECTED] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
+	[FF_EVENT_UNITS_ADDED] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_COLLECT_PROBLEM] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_UNIT_STARTED] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_UNIT_FINISHED] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
@@ -256,15 +257,6 @@ static void set_text(char **text, const char *value)
 {
 	ff_free(*text);
 	*text = value ? ff_xstrdup(value) : NULL;
-}
-
-static void know_units(struct ff_state *state, struct ff_job_record *job, uint32_t units)
-{
-	job->known = true;
-	job->units_len = units;
-	job->units = ff_xcalloc((size_t)units + 1, sizeof(*job->units));
-	job->counts.total += units;
-	state->run.counts.total += units;
 }
 
 static void unit_began(struct ff_state *state, const struct ff_event *event,
@@ -504,15 +496,6 @@ static void move_unit(struct ff_state *state, const struct ff_event *event, cons
 	      event);
 }
 
-static int check_collected(const struct ff_event *event, const struct subject *s,
-			   struct ff_err *err)
-{
-	if (event->kind != FF_EVENT_COLLECTED || event->u.collected.again == s->job->known)
-		return 0;
-	return refuse(err, event, "job", s->job->name,
-		      s->job->known ? "has its units already" : "has no units yet");
-}
-
 /* Several units at once: all of them must be able to move. */
 static int check_range(const struct ff_event *event, const struct subject *s, struct ff_err *err)
 {
@@ -547,8 +530,8 @@ static int add_record(struct ff_state *state, const struct ff_event *event, stru
 		if (ff_state_find_job(state, event->job) != FF_NOBODY)
 			return refuse(err, event, "job", event->job, "is there already");
 		if (event->u.job_added.units > 0)
-			know_units(state, ff_state_add_job(state, event->job),
-				   event->u.job_added.units);
+			ff_state_know_units(state, ff_state_add_job(state, event->job),
+					    event->u.job_added.units);
 		else
 			ff_state_add_job(state, event->job);
 	}
@@ -569,17 +552,15 @@ int ff_state_apply(struct ff_state *state, const struct ff_event *event, struct 
 	if (rc == 0)
 		rc = check_whose(state, event, &s, err);
 	if (rc == 0)
-		rc = check_collected(event, &s, err);
+		rc = ff_state_check_units(s.job, event, err);
 	if (rc == 0)
 		rc = check_range(event, &s, err);
 	if (rc < 0)
 		return rc;
-	if (event->kind == FF_EVENT_WORKER_OPENING) {
+	if (event->kind == FF_EVENT_WORKER_OPENING)
 		worker_opening(state, event, &s);
-	} else if (event->kind == FF_EVENT_COLLECTED && !event->u.collected.again) {
-		know_units(state, s.job, event->u.collected.count);
-		set_text(&s.job->digest, event->u.collected.digest);
-	}
+	else
+		ff_state_take_units(state, s.job, event);
 	MOVE(host, s.host, next_of(host_moves, event));
 	if (s.job)
 		move_front(s.job, event);

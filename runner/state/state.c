@@ -37,6 +37,7 @@ void ff_state_release(struct ff_state *state)
 	for (uint32_t i = 0; i < state->jobs_len; i++) {
 		ff_free(state->jobs[i].units);
 		ff_free(state->jobs[i].digest);
+		ff_state_release_parts(&state->jobs[i]);
 	}
 	ff_free(state->hosts);
 	ff_free(state->jobs);
@@ -154,9 +155,14 @@ static bool jobs_equal(const struct ff_job_record *a, const struct ff_job_record
 	if (!(same_text(a->name, b->name) && SAME(state) && SAME(result) && SAME(why) &&
 	      SAME(units_len) && SAME(units_done) && SAME(running) && SAME(workers) &&
 	      SAME(problems) && SAME(crashes) && SAME(known) && same_text(a->digest, b->digest) &&
-	      SAME(front.state) && SAME(front.exit_status) && SAME(front.bad) &&
-	      counts_equal(&a->counts, &b->counts)))
+	      SAME(parts_len) && SAME(parts_left) && SAME(front.state) && SAME(front.exit_status) &&
+	      SAME(front.bad) && counts_equal(&a->counts, &b->counts)))
 		return differ(err, "job", a->name);
+	for (uint32_t i = 0; i < a->parts_len; i++)
+		if (!same_text(a->parts[i].name, b->parts[i].name) ||
+		    !same_text(a->parts[i].digest, b->parts[i].digest) ||
+		    a->parts[i].first != b->parts[i].first || a->parts[i].len != b->parts[i].len)
+			return differ(err, "part", a->parts[i].name);
 	for (uint32_t i = 0; a->units && i < a->units_len; i++)
 		if (memcmp(&a->units[i], &b->units[i], sizeof(a->units[i])) != 0) {
 			ff_err_set(err, FF_EINVAL, "unit %u of job '%s' differs", i, a->name);

@@ -105,6 +105,12 @@ struct ff_unit_record {
 	uint32_t host;	   /* of the latest attempt; FF_NOBODY */
 };
 
+/* Units that became known together. */
+struct ff_part_record {
+	char *name, *digest;
+	uint32_t first, len;
+};
+
 struct ff_front_record {
 	enum ff_front_state state;
 	int exit_status; /* when finished */
@@ -118,13 +124,16 @@ struct ff_job_record {
 	enum ff_reason why;
 	struct ff_unit_record *units; /* NULL before they are known */
 	uint32_t units_len;
-	uint32_t units_done; /* done or not run */
-	uint32_t running;    /* units */
-	uint32_t workers;    /* that have not ended */
-	uint32_t problems;   /* of collection */
-	uint32_t crashes;    /* of workers */
-	bool known;	     /* its units are */
-	char *digest;	     /* of the collection that gave them; NULL */
+	uint32_t units_done;	      /* done or not run */
+	uint32_t running;	      /* units */
+	uint32_t workers;	      /* that have not ended */
+	uint32_t problems;	      /* of collection */
+	uint32_t crashes;	      /* of workers */
+	bool known;		      /* its units are */
+	char *digest;		      /* of the collection that gave them; NULL */
+	struct ff_part_record *parts; /* those that are known, of units that come part by part */
+	uint32_t parts_len;
+	uint32_t parts_left; /* that are not known yet */
 	struct ff_front_record front;
 	struct ff_counts counts;
 };

@@ -80,6 +80,23 @@ static void on_settings(void *ctx, const struct ff_payload_settings *settings)
 	tell(";");
 }
 
+static void on_in_parts(void *ctx, uint32_t parts, bool go_on)
+{
+	tell("in %u parts%s;", parts, go_on ? ", goes on" : "");
+}
+
+static void on_costs(void *ctx, const struct ff_value *list)
+{
+	for (size_t i = 0; i < list->len; i++)
+		tell("cost %lld;", (long long)list->items[i].integer);
+}
+
+static void on_part(void *ctx, uint32_t part, const char *digest, const struct ff_value *names,
+		    uint32_t count, uint32_t deselected)
+{
+	tell("part %u %s %s %u-%u;", part, digest, names ? "named" : "as told", count, deselected);
+}
+
 static void on_scopes(void *ctx, const struct ff_value *list)
 {
 	tell("scopes %u;", list->len);
@@ -162,6 +179,9 @@ static const struct ff_payload_sink sink = {
 	.settings = on_settings,
 	.scopes = on_scopes,
 	.ids = on_ids,
+	.in_parts = on_in_parts,
+	.costs = on_costs,
+	.part = on_part,
 	.collect_problem = on_collect_problem,
 	.unit_started = on_unit_started,
 	.unit_said = on_unit_said,
@@ -244,6 +264,14 @@ static void test_session_items(void **state)
 			DICT(S("dist"), NONE, S("workers"), I(-1), S("notes"), NONE))),
 	     "started Python ?, pytest ?;settings - -1;collected d1 0-0 in -;");
 	give(TUPLE(S("ids"), LIST(S("a"), S("b"))), "ids 2;");
+	give(TUPLE(S("collected"), DICT(S("digest"), S("d1"), S("count"), I(0), S("deselected"),
+					I(0), S("files"), I(2), S("go_on"), ff_bool(true))),
+	     "started Python ?, pytest ?;in 2 parts, goes on;collected d1 0-0 in -;");
+	give(TUPLE(S("files"), LIST(S("a.py"), S("b.py")), LIST(I(7), I(0))),
+	     "cost 7;cost 0;ids 2;");
+	give(TUPLE(S("tests"), I(1), S("d2"), LIST(S("a"), S("b")), I(2), I(3)),
+	     "part 1 d2 named 2-3;");
+	give(TUPLE(S("tests"), I(1), S("d2"), NONE, I(2), I(0)), "part 1 d2 as told 2-0;");
 	give(TUPLE(S("ids"), LIST(S("a"), S("b")), NONE), "ids 2;");
 	give(TUPLE(S("ids"), LIST(S("a"), S("b")), LIST(S("x"), S("x"))), "scopes 2;ids 2;");
 	give(TUPLE(S("ids"), EMPTY), "ids 0;");
@@ -445,6 +473,17 @@ static void test_bad_items(void **state)
 	refuse(TUPLE(S("doing"), I(1)), "pytest: doing without words");
 	refuse(TUPLE(S("missing"), NONE), "pytest: missing without a dict");
 	refuse(TUPLE(S("collected"), NONE), "pytest: collected without a digest");
+	refuse(TUPLE(S("files"), LIST(I(1)), LIST(I(1))),
+	       "pytest: files that are no list of texts");
+	refuse(TUPLE(S("files"), LIST(S("a")), LIST(I(1), I(2))),
+	       "pytest: files without as many sizes");
+	refuse(TUPLE(S("files"), LIST(S("a")), LIST(S("1"))),
+	       "pytest: a file's size that is no number");
+	refuse(TUPLE(S("tests"), I(-1), S("d"), NONE, I(1), I(0)),
+	       "pytest: tests of no file, or without a digest");
+	refuse(TUPLE(S("tests"), I(1), S("d"), LIST(S("a")), I(2), I(0)),
+	       "pytest: tests that are not as many texts");
+	refuse(TUPLE(S("tests"), I(1), S("d"), NONE, I(1)), "pytest: tests without their number");
 	refuse(TUPLE(S("collected"), DICT(S("digest"), S("d"))),
 	       "pytest: collected without a number");
 	refuse(TUPLE(S("collected"),
@@ -516,7 +555,7 @@ static void test_orders(void **state)
 static void test_task(void **state)
 {
 	char *args[] = {"tests", "-x", NULL};
-	const struct ff_payload_job job = {.args = args, .output_cap = 1 << 20};
+	const struct ff_payload_job job = {.args = args, .output_cap = 1 << 20, .collect = "shard"};
 	struct ff_payload_worker worker = {.id = "gw3", .count = 8, .run_id = "r1"};
 	const struct ff_payload_session *payload = ff_payload_find("pytest")->session;
 	struct ff_arena arena = FF_ARENA_INIT;
@@ -533,7 +572,8 @@ static void test_task(void **state)
 			    "{'args': ['tests', '-x'], 'workerid': 'gw3', 'workercount': 8, "
 			    "'testrunuid': 'r1', 'mainargv': ['pytest', 'tests', '-x'], "
 			    "'dist': None, 'front': None, 'output_cap': 1048576, "
-			    "'columns': 0, 'addopts': True, 'run': 'r1', 'imports': False}");
+			    "'columns': 0, 'addopts': True, 'collect': 'shard', 'run': 'r1', "
+			    "'imports': False}");
 	worker.native = true;
 	assert_int_equal(payload->task(&job, &worker, &arena, &task, &err), FF_EUNSUPPORTED);
 	ff_buf_release(&repr);

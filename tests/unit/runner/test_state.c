@@ -109,6 +109,7 @@ static const struct rule rules[] = {
 	{FF_EVENT_WORKER_ENDED, .worker = {" opening started collected ", "ended"}},
 	{FF_EVENT_COLLECTED, .worker = {" opening started ", "collected"},
 	 .job = {" running ", NULL}},
+	{FF_EVENT_UNITS_ADDED, .job = {" running ", NULL}},
 	{FF_EVENT_COLLECT_PROBLEM, .job = {" running ", NULL}},
 	{FF_EVENT_UNIT_STARTED, .host = {" ready draining ", NULL},
 	 .worker = {" collected ", "running"}, .unit = {" waiting ", "running"},
@@ -200,6 +201,7 @@ static void arrange(struct ff_state *state, const struct states *s)
 	state->jobs[0].running = state->run.running = state->hosts[0].running = runs;
 	state->jobs[0].state = (enum ff_job_state)s->job;
 	state->jobs[0].front.state = (enum ff_front_state)s->front;
+	state->jobs[0].parts_left = 1; /* for UNITS_ADDED */
 	state->run.state = (enum ff_run_state)s->run;
 }
 
@@ -602,6 +604,8 @@ static void test_jobs(void **state)
 	TELL(&s, COLLECTED, .job = "empty");
 	assert_true(s.jobs[2].known);
 	assert_int_equal(s.jobs[2].units_len, 0);
+	REFUSED(&s, "units-added: job 'empty' has all its units already", UNITS_ADDED,
+		.job = "empty");
 	TELL(&s, COLLECT_PROBLEM, .job = "empty");
 	TELL(&s, COLLECT_PROBLEM, .job = "empty", .u.collect_problem.skipped = true);
 	assert_int_equal(s.jobs[2].problems, 1);
@@ -612,6 +616,37 @@ static void test_jobs(void **state)
 	assert_int_equal(s.jobs[2].result, FF_JOB_ERROR);
 	assert_int_equal(s.jobs[2].why, FF_REASON_NOTHING);
 	assert_int_equal(s.run.jobs_finished, 1);
+	ff_state_release(&s);
+}
+
+static void test_parts(void **state)
+{
+	struct ff_state s;
+
+	begin(&s);
+	TELL(&s, JOB_ADDED, .job = "parts");
+	TELL(&s, JOB_STARTED, .job = "parts");
+	REFUSED(&s, "collected: job 'parts' has units that are of no part", COLLECTED,
+		.job = "parts", .u.collected.count = 1, .u.collected.parts = 2);
+	TELL(&s, COLLECTED, .job = "parts", .u.collected.parts = 3, .u.collected.digest = "d");
+	assert_int_equal(s.jobs[2].units_len, 0);
+	assert_int_equal(s.jobs[2].parts_left, 3);
+	TELL(&s, UNITS_ADDED, .job = "parts", .u.units_added = {"b.py", "db", 2, 0});
+	TELL(&s, UNITS_BEFORE, .job = "parts", .index = 1, .u.units_before.count = 1);
+	TELL(&s, UNITS_ADDED, .job = "parts", .u.units_added = {"c.py", "", 0, 4});
+	assert_int_equal(s.jobs[2].parts_left, 1);
+	TELL(&s, UNITS_ADDED, .job = "parts", .u.units_added = {"a.py", "da", 100, 0});
+	assert_int_equal(s.jobs[2].units_len, 102);
+	assert_int_equal(s.jobs[2].counts.total, 102);
+	assert_int_equal(s.jobs[2].units[0].state, FF_UNIT_WAITING);
+	assert_int_equal(s.jobs[2].units[1].state, FF_UNIT_DONE);
+	for (uint32_t i = 2; i < 102; i++)
+		assert_int_equal(s.jobs[2].units[i].state, FF_UNIT_WAITING);
+	assert_string_equal(s.jobs[2].parts[2].name, "a.py");
+	assert_int_equal(s.jobs[2].parts[2].first, 2);
+	assert_int_equal(s.jobs[2].parts[2].len, 100);
+	REFUSED(&s, "units-added: job 'parts' has all its units already", UNITS_ADDED,
+		.job = "parts");
 	ff_state_release(&s);
 }
 
@@ -656,6 +691,7 @@ int main(void)
 		cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_jobs),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_the_run),
 	};
 

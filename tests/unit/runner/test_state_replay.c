@@ -103,6 +103,15 @@ static void fill(const struct ff_state *state, struct ff_event *event)
 		event->u.collected.count = random_below(6);
 		event->u.collected.digest = one_in(2) ? "d1" : NULL;
 		event->u.collected.again = one_in(2);
+		if (one_in(2)) {
+			event->u.collected.count = 0;
+			event->u.collected.parts = random_below(20);
+		}
+		break;
+	case FF_EVENT_UNITS_ADDED:
+		event->u.units_added.part = "a.py";
+		event->u.units_added.digest = one_in(2) ? "d2" : NULL;
+		event->u.units_added.count = random_below(6);
 		break;
 	case FF_EVENT_COLLECT_PROBLEM:
 		event->u.collect_problem.skipped = one_in(2);

@@ -1,0 +1,228 @@
+# Part of the pytest payload: --collect shard. pytest's own collection walks down to the files without
+# importing them; each file is collected by those workers that run tests of it, when they are given it.
+import os
+
+# What sees all tests of a session at once; with --collect auto nobody but these may be among them.
+WHOLE_HOOKS = ("pytest_collection", "pytest_collection_modifyitems", "pytest_collection_finish")
+ONE_BY_ONE = {"_hypothesis_pytestplugin", "pytest_asyncio"}  # mark items, each by itself
+
+# The wrappers of pytest's hook that are also around the collection of one file.
+AROUND_FILES = ("warnings", "logging-plugin")
+
+# (dest, as it is given): they choose among all tests, or stop the whole session.
+OF_ALL = (
+    ("lf", "--lf"), ("failedfirst", "--ff"), ("newfirst", "--nf"), ("stepwise", "--sw"),
+    ("collectonly", "--collect-only"),
+)  # fmt: skip
+
+
+def why_whole(config, settings, kw):
+    """Why all is collected at once, whoever is registered; None: it need not be."""
+    if kw["told"] is not None:
+        return "its front knows tests by their numbers"
+    if settings["dist"] not in (None, "load", "worksteal", "loadfile"):
+        return "of --dist %s" % settings["dist"]
+    for dest, given in OF_ALL:
+        if getattr(config.option, dest, False):
+            return "of " + given
+    return "of pytest_xdist_make_scheduler" if scheduler_hooks(config) else None
+
+
+def who_sees_all(config):
+    """A plugin or conftest that may look at all tests at once, in words; None: there is none."""
+    for name in WHOLE_HOOKS:
+        for impl in getattr(config.hook, name).get_hookimpls():
+            package = str(module_of(impl.plugin)).split(".")[0]
+            if is_conftest(impl.plugin):
+                return "%s (%s)" % (name, clean(impl.plugin.__file__))
+            if package not in ONE_BY_ONE and package not in ("_pytest", Shard.__module__):
+                return "%s (%s)" % (name, clean(package))
+    return None
+
+
+class File:
+    """Some nodes of one file, or below it, that were not collected yet."""
+
+    def __init__(self, nodeid):
+        self.nodeid = nodeid
+        self.size = 0
+        self.nodes = []
+        self.first = None  # the place of its first item in the session's, once they are there
+        self.digest = None
+
+
+class Coming:
+    """Stands for the first item of a file that is yet to be collected, as the one that runs next."""
+
+    def __init__(self, node):
+        self._node = node
+
+    def __getattr__(self, name):
+        return getattr(self._node, name)
+
+    def listchain(self):
+        return self._node.listchain() + [self]
+
+
+class Shard:
+    """Our plugin for this. Until the session has been walked through it stands before its genitems."""
+
+    def __init__(self, config, auto):
+        self.config = config
+        self.auto = auto
+        self.on = True  # false: it turned out that all must be collected at once
+        self.why = None
+        self.files = []
+        self.by_name = {}
+        self.walked = []  # nodes as they came
+        self.taken = None  # the file that is being collected
+        self.items = []
+        self.around = None
+        self.left = None  # whose nodes the last teardown left alone, if not an item's
+
+    # the walk
+
+    def pytest_collection(self, session):
+        if self.taken is None:
+            session.genitems = lambda node: self.walk(session, node)
+            return None
+        for node in self.taken.nodes:
+            self.items.extend(session.genitems(node))
+        self.config.hook.pytest_collection_modifyitems(session=session, config=self.config, items=self.items)
+        return True
+
+    def walk(self, session, node):
+        import pytest
+
+        above = [one for one in node.listchain() if isinstance(one, pytest.File)]
+        above = [one for one in above if not isinstance(one, pytest.Package)]
+        if not above and not isinstance(node, pytest.Item):
+            yield from type(session).genitems(session, node)  # which comes back here
+            return
+        self.walked.append(node)
+        owner = above[0] if above else node
+        file = self.by_name.get(owner.nodeid)
+        if file is None:
+            file = self.by_name[owner.nodeid] = File(owner.nodeid)
+            self.files.append(file)
+            try:
+                file.size = os.stat(str(getattr(owner, "path", None) or owner.fspath)).st_size
+            except OSError:
+                pass  # of no real file
+        file.nodes.append(node)
+
+    def pytest_collection_modifyitems(self, session, items):
+        """At the end of the walk all conftests are there: the last look at who is registered."""
+        if self.taken is not None or not self.on:
+            return
+        vars(session).pop("genitems", None)
+        self.why = self.auto and who_sees_all(self.config)
+        if not self.why:
+            return
+        self.on = False
+        for node in self.walked:
+            items.extend(session.genitems(node))
+
+    # files
+
+    def list(self):
+        return [clean(file.nodeid) for file in self.files], [file.size for file in self.files]
+
+    def names(self):
+        return digest_of(file.nodeid for file in self.files)
+
+    def collect(self, session, file):
+        """Gives the file's items, and how many errors that had; they are not the session's yet."""
+        if self.around is None:
+            manager = self.config.pluginmanager
+            keep = [manager.getplugin(name) for name in AROUND_FILES] + [self]
+            others = [plugin for plugin in manager.get_plugins() if not any(plugin is one for one in keep)]
+            self.around = manager.subset_hook_caller("pytest_collection", remove_plugins=others)
+        errors = session.testsfailed
+        self.taken, self.items = file, []
+        try:
+            self.around(session=session)
+        finally:
+            self.taken = None
+        items, self.items = self.items, []
+        file.digest = digest_of(item.nodeid for item in items)
+        return items, session.testsfailed - errors
+
+    def coming(self, file):
+        self.left = file
+        return Coming(file.nodes[0])
+
+    def before(self, session, item):
+        """The last teardown left alone what the file that was to come needs. If that came to nothing,
+        what is run now may need less."""
+        left, self.left = self.left, None
+        if left is not None and left.nodes[0] not in item.listchain():
+            session._setupstate.teardown_exact(item)
+
+
+class Files:
+    """What a worker does with orders about files."""
+
+    def take_file(self, order):
+        """Of a file whose items are there, they wait; else the order does."""
+        file, places = self.shard.files[order[1]], order[3]
+        if file.first is None:
+            self.coming.append(order)
+        elif order[2] in (None, file.digest):
+            self.pending.extend(file.first + place for place in places or ())
+
+    def collect_file(self, order):
+        session, (number, digest, places) = self.session, order[1:]
+        file, deselected, errors = self.shard.files[number], self.deselected, 0
+        if file.first is None:
+            items, errors = self.shard.collect(session, file)
+            agrees = digest == file.digest
+            ids = None if agrees else [clean(item.nodeid) for item in items]
+            deselected = self.deselected - deselected
+            with self.lock:
+                file.first = len(session.items)
+                session.items.extend(items)
+                session.testscollected = len(session.items)
+                if places is None:
+                    self.pending.extend(range(file.first, len(session.items)))
+            self.send("tests", number, clean(file.digest), ids, len(items), deselected)
+        if errors and not self.config.option.continue_on_collection_errors:
+            raise session.Interrupted("%d error%s during collection" % (errors, "" if errors == 1 else "s"))
+        if places is not None:
+            with self.lock:
+                self.take_file(order)
+        self.check_stop()
+
+    def check_stop(self):
+        if self.session.shouldfail:
+            raise self.session.Failed(self.session.shouldfail)
+        if self.session.shouldstop:
+            raise self.session.Interrupted(self.session.shouldstop)
+
+
+def digest_of(names):
+    import hashlib
+
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(raw(name).encode() + b"\0")
+    return digest.hexdigest()
+
+
+def make_shard(config, settings, kw):
+    """Registers it where that is wanted and may be; None: all is collected at once."""
+    import pytest
+
+    if kw["collect"] not in ("shard", "auto"):
+        return None
+    auto = kw["collect"] == "auto"
+    why = why_whole(config, settings, kw) or (auto and kw["workercount"] < 2 and "of one worker")
+    if why:
+        if not auto:
+            settings["notes"].append("--collect shard has no effect because %s" % why)
+        return None
+    for name in ("pytest_collection", "pytest_collection_modifyitems"):
+        setattr(Shard, name, pytest.hookimpl(tryfirst=True)(getattr(Shard, name)))
+    shard = Shard(config, auto)
+    config.pluginmanager.register(shard, "farflung-shard")
+    return shard
