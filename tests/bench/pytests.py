@@ -1,0 +1,146 @@
+"""Suites of tests beside pytest-xdist: small ones, long ones, skewed ones, and those that import much."""
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+from common import ROUNDS, log, python_with, timed
+from make_suite import make_suite
+
+MEDIAN_OF = max(5, ROUNDS)
+QUIET = ["-p", "no:cacheprovider"]
+
+
+def ours(bench, python, workers, *options):
+    return [bench.program("farflung"), "pytest", "-q", "-n", str(workers), "--python", python, *options, "--", *QUIET]
+
+
+def theirs(python, workers):
+    return [python, "-m", "pytest", "-q", "-n", str(workers), *QUIET]
+
+
+def forget(work):
+    """What was learned in earlier runs."""
+    shutil.rmtree(work / ".farflung", ignore_errors=True)
+
+
+def in_turn(bench, name, work, python, bound, workers=2, options=(), args=(), fresh=False):
+    """One figure. `fresh`: as if it were the first run each time; else after two that are not counted."""
+
+    def run():
+        if fresh:
+            forget(work)
+        return timed([*ours(bench, python, workers, *options), *args], work)
+
+    for _ in range(0 if fresh else 2):
+        run()
+    figures = bench.in_turn(MEDIAN_OF, ours=run, theirs=lambda: timed([*theirs(python, workers), *args], work))
+    bench.line(name, *figures, bound)
+
+
+def needs(name, *modules):
+    python = python_with("pytest", "xdist", *modules)
+    if not python:
+        log(f"{name}: no Python with pytest, xdist {' '.join(modules)}")
+    return python
+
+
+def trivial(bench):
+    """Tests that do nothing, on two workers."""
+    python = needs("trivial")
+    if not python:
+        return
+    for name, files, front, bound in (
+        ("1,000 trivial", 50, "never", 0.45),
+        ("10,000 trivial, no front", 500, "never", 0.40),
+        ("10,000 trivial, front", 500, "always", 0.55),
+    ):
+        work = bench.scratch / name.replace(" ", "_")
+        make_suite(work, files, 20)
+        in_turn(bench, name, work, python, bound, options=["--front", front])
+
+
+def networkx(bench):
+    """networkx's suite: the first time, and with what that has taught; on eight workers."""
+    python = needs("networkx", "networkx")
+    if not python:
+        return
+    work = bench.scratch / "networkx"
+    work.mkdir()
+    args = ["--pyargs", "networkx"]
+    in_turn(bench, "networkx, no history", work, python, 0.80, args=args, fresh=True)
+    in_turn(bench, "networkx, history", work, python, 0.74, args=args)
+    in_turn(bench, "networkx, 8 workers", work, python, 0.50, workers=8, args=args)
+
+
+def first_test(argv, work):
+    """(s to the line of the first test that has passed, s of the whole run)"""
+    began = time.perf_counter()
+    first = None
+    with subprocess.Popen(argv, cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace") as process:
+        for line in process.stdout:
+            if first is None and re.search(r"\bPASSED\b", line):
+                first = time.perf_counter() - began
+    if process.returncode not in (0, 1) or first is None:
+        raise SystemExit(f"{argv} ended with {process.returncode}")
+    return first, time.perf_counter() - began
+
+
+def heavy(bench):
+    """A part of pandas' own suite, whose imports take longer than most of its tests; on eight workers."""
+    python = needs("heavy", "pandas.tests")
+    if not python:
+        return
+    work = bench.scratch / "heavy"
+    work.mkdir()
+    args = ["-v", "--pyargs", "pandas.tests.reshape.concat"]
+    figures = {"ours": [], "theirs": []}
+    for turn in range(MEDIAN_OF + 2):
+        for whose, argv in (("ours", ours(bench, python, 8)), ("theirs", theirs(python, 8))):
+            argv = [word for word in argv if word != "-q"]
+            if whose == "ours" or turn >= 2:  # ours learns in two runs
+                figures[whose].append(first_test([*argv, *args], work))
+    figures["ours"] = figures["ours"][2:]
+    log(figures)
+    for at, (name, bound) in enumerate((("pandas, first test", 0.4), ("pandas, whole", 0.6))):
+        bench.line(name, *(statistics.median(one[at] for one in figures[whose]) for whose in ("ours", "theirs")), bound)
+
+
+# A process's own time and memory, of a program that has not yet taken over those of its parent.
+MEASURE = """
+import os, sys
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+peak = cpu = 0
+tick = os.sysconf("SC_CLK_TCK")
+import time
+while True:
+    try:
+        fields = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
+        cpu = (int(fields[11]) + int(fields[12])) / tick
+        peak = next(int(l.split()[1]) for l in open(f"/proc/{pid}/status") if l.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        pass
+    if os.waitpid(pid, os.WNOHANG)[0]:
+        break
+    time.sleep(0.02)
+print("cpu", cpu, "peak", peak)
+"""
+
+
+def many(bench):
+    """100,000 tests that do nothing on eight workers: what the controller takes."""
+    python = needs("many")
+    if not python:
+        return
+    work = bench.scratch / "many"
+    make_suite(work, 1000, 100)
+    argv = [sys.executable, "-I", "-S", "-c", MEASURE, *ours(bench, python, 8, "--front", "never", "--junit", "out.xml")]
+    done = subprocess.run(argv, cwd=work, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode != 0 or "100000 passed" not in done.stdout:
+        raise SystemExit(f"{argv} ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    fields = done.stdout.split()
+    bench.limit("100,000 trivial, a test", float(fields[fields.index("cpu") + 1]) * 1e6 / 100000, 12, "us")
+    bench.limit("100,000 trivial, peak", float(fields[fields.index("peak") + 1]) / 1024, 100, "MiB")
