@@ -8,7 +8,7 @@
 
 /* By the name that the entries of its table have for it. */
 struct options {
-	const char *numprocesses, *dist, *color, *python, *timeout, *maxfail, *retries, *restarts;
+	const char *numprocesses, *dist, *color, *python, *timeout, *maxfail, *retries, *restarts, *history;
 	const char *front, *reorder, *maxschedchunk, *testrunuid, *junit_prefix;
 	struct ff_strv tx, px, rsyncdir, rsyncignore, reports;
 	int64_t maxprocesses;

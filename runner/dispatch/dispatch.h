@@ -9,6 +9,7 @@
 #include "inventory/inventory.h"
 #include "plan/plan.h"
 #include "report/reporter.h"
+#include "sched/expect.h"
 
 struct ff_loop;
 struct ff_run;
@@ -43,6 +44,8 @@ struct ff_run_opts {
 	struct ff_loop *loop;
 	/* Where what fronts have to say ends up. NULL: nowhere, or nobody knows. */
 	const struct ff_run_terminal *terminal;
+	/* What earlier runs tell of units; NULL: nothing. */
+	const struct ff_expect *expect;
 	/* The run's exit code is its only job's payload's own, where that has any. */
 	bool payload_exits;
 };

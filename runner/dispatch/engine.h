@@ -12,6 +12,7 @@
 #include "dispatch/input.h"
 #include "inventory/inventory.h"
 #include "plan/plan.h"
+#include "sched/expect.h"
 #include "state/state.h"
 
 struct ff_engine;
@@ -30,8 +31,10 @@ struct ff_engine_opts {
 	 * what was done there is not run again. */
 	const struct ff_state *const *before;
 	size_t before_len;
-	/* How long each unit of a job is thought to take, as long as the engine lives; NULL:
-	 * nothing is known. */
+	/* What earlier runs tell of units that are collected; NULL: nothing. */
+	const struct ff_expect *expect;
+	/* How long each unit of any other job is thought to take, as long as the engine lives;
+	 * NULL: nothing is known. */
 	const int64_t *(*expected_us)(void *ctx, uint32_t job);
 	/* `farflung hosts`: no jobs, no tree; every host that matches is opened, looked at for all
 	 * payloads, and never tried again. */

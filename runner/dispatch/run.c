@@ -187,6 +187,7 @@ static void make_engine(struct ff_run *run)
 		.wants_sync = ff_act_wants_sync,
 		.ctx = run->act,
 		.hosts_only = run->hosts_only,
+		.expect = run->opts.expect,
 		.payload_exits = run->opts.payload_exits,
 	};
 
