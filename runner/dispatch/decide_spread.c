@@ -90,6 +90,7 @@ void ff_spread_settings(struct ff_engine *e, struct session *session, const stru
 	uint32_t number = session->placement.job;
 	const struct engine_job *job = &e->jobs[number];
 	const struct ff_policy *own = NULL;
+	const char *dist = input->u.settings.dist;
 
 	for (const char *const *line = input->u.settings.notes; line && *line; line++)
 		if (!config_of(e, number)->settings_read)
@@ -100,7 +101,10 @@ void ff_spread_settings(struct ff_engine *e, struct session *session, const stru
 		own = &ff_policy_driven;
 	else if (input->u.settings.scopes)
 		own = &ff_policy_loadscope;
-	choose_policy(e, number, input->u.settings.dist, own);
+	/* Somebody's own scheduler is not to be replaced by one that nobody asked for. */
+	if (input->u.settings.driven && !dist)
+		dist = "load";
+	choose_policy(e, number, dist, own);
 	if (!job->policy->most)
 		choose_workers(e, number, input->u.settings.workers);
 }
