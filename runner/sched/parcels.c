@@ -95,11 +95,29 @@ static int longest_first(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
+/* *numbers: of each file as it was found, its number by what it takes. */
+static void number_files(const struct cutting *cutting, uint32_t files, uint32_t *numbers)
+{
+	struct parcel *all = ff_xcalloc((size_t)files + 1, sizeof(*all));
+
+	for (uint32_t i = 0; i < files; i++)
+		all[i].first = i;
+	for (uint32_t i = 0; i < cutting->len; i++)
+		all[cutting->v[i].file].us += cutting->v[i].us;
+	qsort(all, files, sizeof(*all), longest_first);
+	for (uint32_t i = 0; i < files; i++)
+		numbers[all[i].first] = i;
+	ff_free(all);
+}
+
 static void rank_all(struct ff_parcels *parcels, const struct cutting *cutting, uint32_t files,
 		     uint32_t *unit_at, uint32_t *rank_of)
 {
-	uint32_t *later = ff_xmalloc(((size_t)files + 1) * sizeof(*later)), rank = 0;
+	uint32_t *numbers = ff_xcalloc((size_t)files + 1, sizeof(*numbers)), rank = 0;
 
+	number_files(cutting, files, numbers);
+	for (uint32_t i = 0; i < files; i++)
+		parcels->first[i] = UINT32_MAX;
 	for (uint32_t i = 0; i < cutting->len; i++) {
 		const struct parcel *parcel = &cutting->v[i];
 
@@ -107,18 +125,20 @@ static void rank_all(struct ff_parcels *parcels, const struct cutting *cutting, 
 			unit_at[rank] = parcel->first + j;
 			rank_of[parcel->first + j] = rank;
 			parcels->end[rank] = rank + parcel->len - j;
+			parcels->file[rank] = numbers[parcel->file];
 		}
 	}
-	for (uint32_t i = 0; i < files; i++)
-		later[i] = UINT32_MAX;
+	/* From the end, so that what was found last comes next. */
 	for (uint32_t i = cutting->len; i-- > 0;) {
 		const struct parcel *parcel = &cutting->v[i];
+		uint32_t *first = &parcels->first[numbers[parcel->file]];
 
 		for (uint32_t j = 0; j < parcel->len; j++)
-			parcels->more[rank_of[parcel->first + j]] = later[parcel->file];
-		later[parcel->file] = rank_of[parcel->first];
+			parcels->more[rank_of[parcel->first + j]] = *first;
+		*first = rank_of[parcel->first];
 	}
-	ff_free(later);
+	ff_pending_init(&parcels->untouched, files, true);
+	ff_free(numbers);
 }
 
 void ff_parcels_init(struct ff_parcels *parcels, const struct ff_queues_opts *opts,
@@ -130,7 +150,9 @@ void ff_parcels_init(struct ff_parcels *parcels, const struct ff_queues_opts *op
 
 	*parcels = (struct ff_parcels){.us = ff_xcalloc(len, sizeof(*parcels->us)),
 				       .end = ff_xcalloc(len, sizeof(*parcels->end)),
-				       .more = ff_xcalloc(len, sizeof(*parcels->more))};
+				       .more = ff_xcalloc(len, sizeof(*parcels->more)),
+				       .file = ff_xcalloc(len, sizeof(*parcels->file)),
+				       .first = ff_xcalloc(len, sizeof(*parcels->first))};
 	*unit_at = ff_xcalloc(len, sizeof(**unit_at));
 	*rank_of = ff_xcalloc(len, sizeof(**rank_of));
 	for (uint32_t i = 0; i < opts->units; i++) {
@@ -156,5 +178,9 @@ void ff_parcels_release(struct ff_parcels *parcels)
 	ff_free(parcels->us);
 	ff_free(parcels->end);
 	ff_free(parcels->more);
+	ff_free(parcels->file);
+	ff_free(parcels->first);
+	if (parcels->us)
+		ff_pending_release(&parcels->untouched);
 	*parcels = (struct ff_parcels){0};
 }

@@ -5,13 +5,19 @@
 
 #include <stdint.h>
 
+#include "sched/pending.h"
+
 struct ff_queues_opts;
 
 struct ff_parcels {
-	int64_t *us;	 /* by unit: expected, at least 1; NULL: there are no parcels */
-	uint32_t *end;	 /* by rank: the one behind the last of its parcel */
-	uint32_t *more;	 /* by rank: the first of the next parcel of its file; UINT32_MAX */
-	int64_t left_us; /* of all that wait */
+	int64_t *us;	/* by unit: expected, at least 1; NULL: there are no parcels */
+	uint32_t *end;	/* by rank: the one behind the last of its parcel */
+	uint32_t *more; /* by rank: the first of the next parcel of its file; UINT32_MAX */
+	/* Files, numbered as they are expected to take most. */
+	uint32_t *file;		     /* by rank: its file */
+	uint32_t *first;	     /* by file: the first rank of its longest parcel */
+	struct ff_pending untouched; /* files of which nobody was given anything */
+	int64_t left_us;	     /* of all that wait */
 };
 
 /* Cuts, and orders: the longest parcel first. *unit_at and *rank_of as of ff_scopes_order. */
