@@ -68,6 +68,14 @@ static void wake_run(void *ctx)
 		ff_run_wake(run);
 }
 
+static int64_t left_us(void *ctx)
+{
+	struct execution *x = ctx;
+	const struct ff_run *run = atomic_load(&x->running);
+
+	return run ? ff_run_left_us(run) : -1;
+}
+
 static void complain(const char *text)
 {
 	ff_complain("%s", text);
@@ -91,6 +99,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 		.front = x->terminal.given,
 		.junit_prefix = opts->junit_prefix,
 		.stdout_taken = wishes->stdout_taken,
+		.left_us = left_us,
 		.wake = wake_run,
 		.ctx = x,
 	};

@@ -42,7 +42,8 @@ struct session {
 	uint32_t record; /* of the worker */
 	uint32_t number; /* with the job's queues */
 	struct ff_placement placement;
-	int64_t started_us;  /* its running unit */
+	int64_t started_us; /* its running unit */
+	int64_t up_us;
 	uint32_t first_unit; /* where each worker runs everything: its index 0 */
 	struct due_at timeout, want;
 	const char *digest;

@@ -78,7 +78,9 @@ struct ff_terminal_setup {
 	bool tty; /* a block may be redrawn */
 	bool colour;
 	int verbosity;
-	bool front; /* the job's may have the same terminal */
+	bool front;		       /* the job's may have the same terminal */
+	int64_t (*left_us)(void *ctx); /* as in the options */
+	void *ctx;
 };
 
 /* Whose the terminal is. */

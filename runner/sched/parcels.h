@@ -18,6 +18,7 @@ struct ff_parcels {
 	uint32_t *first;	     /* by file: the first rank of its longest parcel */
 	struct ff_pending untouched; /* files of which nobody was given anything */
 	int64_t left_us;	     /* of all that wait */
+	int64_t all_us;		     /* the same at first; 0: it is a guess */
 };
 
 /* Cuts, and orders: the longest parcel first. *unit_at and *rank_of as of ff_scopes_order. */

@@ -52,6 +52,8 @@ struct ff_queues *ff_queues_new(const struct ff_queues_opts *opts)
 	for (uint32_t i = 0; opts->done_before && i < opts->units; i++)
 		if (opts->done_before[i / 64] >> i % 64 & 1)
 			waits_no_more(queues, ff_queues_rank(queues, i));
+	if (opts->expected_us)
+		queues->parcels.all_us = queues->parcels.left_us;
 	return queues;
 }
 

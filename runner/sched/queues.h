@@ -129,6 +129,8 @@ bool ff_queues_give_scope(struct ff_queues *queues, uint32_t worker);
 bool ff_queues_give_parcel(struct ff_queues *queues, uint32_t worker);
 /* With parcels: what all that waits is expected to take. */
 int64_t ff_queues_left_us(const struct ff_queues *queues);
+/* The same, when all of it waited; 0: without parcels, or nothing is known. */
+int64_t ff_queues_all_us(const struct ff_queues *queues);
 /* A seat on the worker's host, if it has none yet and there is one. */
 bool ff_queues_give_seat(struct ff_queues *queues, uint32_t worker);
 /* The most that `load` is to give in one go; UINT32_MAX: no limit. */

@@ -73,6 +73,11 @@ bool ff_queues_give_parcel(struct ff_queues *queues, uint32_t number)
 	return true;
 }
 
+int64_t ff_queues_all_us(const struct ff_queues *queues)
+{
+	return queues->parcels.all_us;
+}
+
 int64_t ff_queues_left_us(const struct ff_queues *queues)
 {
 	return queues->parcels.left_us;

@@ -1,7 +1,13 @@
 """What is kept of runs for later ones: the store, farflung history, and the policy that goes by it."""
+import fcntl
 import json
+import os
+import pty
 import re
 import sqlite3
+import struct
+import termios
+import time
 
 from conftest import of_kind, outcomes, read_jsonl, write
 
@@ -166,3 +172,37 @@ def test_two(slow): pass
     assert results["one"]["setup_us"] >= 200000 and "setup_us" not in results["two"]
     found = farflung.run("history", "--json", "test_one", code=0).stdout
     assert json.loads(found)["setup_us"] >= 200000
+
+
+def etas(farflung, *args):
+    """(seconds since the first, seconds that it says are left) of each live line, and how long all took."""
+    pid, screen = pty.fork()
+    if pid == 0:
+        os.chdir(farflung.cwd)
+        os.environ.update(farflung.env, TERM="xterm")
+        os.execv(farflung.program, [str(farflung.program), *map(str, args)])
+    fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
+    seen = []
+    while True:
+        try:
+            text = os.read(screen, 65536).decode(errors="replace")
+        except OSError:  # the other end is closed
+            break
+        seen += [(time.monotonic(), int(left)) for left in re.findall(r"ETA (\d+)s", text)]
+        if not text:
+            break
+    os.close(screen)
+    assert os.waitpid(pid, 0)[1] == 0
+    return [(at - seen[0][0], left) for at, left in seen], time.monotonic() - seen[0][0]
+
+
+def test_the_end_is_foretold(farflung, python):
+    """One test takes as long as all the others together: how many are done says nothing of the end."""
+    write(farflung.cwd / "test_a.py", SLEEPERS % ([20] * 100 + [4000]))
+    pytest_run(farflung, python, "-n", 2)
+    told, took = etas(farflung, "pytest", "--python", python, "-n", 2, "--front", "never")
+    later = [(at, left) for at, left in told if at > took / 3]
+    assert later
+    # Whole seconds are shown, rounded up.
+    off = [at + left - took for at, left in later]
+    assert -0.15 * took < min(off) and max(off) < 1 + 0.15 * took, (told, took)
