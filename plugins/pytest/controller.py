@@ -1,13 +1,17 @@
 # Part of the front: arguments and options as the controller of pytest-xdist would have them.
 
 
+# What pytest-xdist has no word for.
+OURS = ("no", "auto")
+
+
 def controller_args(kw):
     """As pytest-xdist's controller would have been called."""
     if kw["numprocesses"]:
         own = ["-n", str(kw["numprocesses"])]
         own += ["--maxprocesses", str(kw["maxprocesses"])] if kw["maxprocesses"] else []
     else:
-        own = ["--dist", kw["dist"] if kw["dist"] != "no" else "load"] if kw["dist"] else []
+        own = ["--dist", kw["dist"] if kw["dist"] not in OURS else "load"] if kw["dist"] else []
         for spec in kw["specs"]:
             own += ["--tx", spec["spec"]]
     return own + kw["args"]
@@ -28,7 +32,7 @@ def become_controller(config, kw):
     option.numprocesses = kw["numprocesses"] or None
     option.maxprocesses = kw["maxprocesses"] or None
     dist = kw["dist"] or ("load" if getattr(option, "distload", False) else option.dist)  # or as the settings say
-    option.dist = dist if dist != "no" else "load"
+    option.dist = dist if dist not in OURS else "load"
     option.distload = False
     option.tx = tx_of(kw)
     if kw["maxfail"]:

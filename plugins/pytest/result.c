@@ -23,6 +23,7 @@ enum done_field {
 	DONE_OUTPUT,
 	DONE_FIELDS,
 	DONE_FRONT = DONE_FIELDS, /* only where the session has a front */
+	SETUP_MIN_US = 1000,
 };
 
 struct reading {
@@ -91,6 +92,14 @@ static const char *read_text(struct reading *r, const struct ff_value *value)
 	if (!value || (value->kind != FF_STR && value->kind != FF_NONE))
 		r->complaint = "something else where text belongs";
 	return value && value->kind == FF_STR ? value->text : NULL;
+}
+
+/* Of set-up, call and teardown; only a set-up that is worth to be shared is told. */
+static int64_t read_setup(struct reading *r, const struct ff_value *times)
+{
+	int64_t us = is_list(times) && times->len > 0 ? read_seconds(r, &times->items[0]) : 0;
+
+	return us >= SETUP_MIN_US ? us : 0;
 }
 
 static void read_phase(struct reading *r, const struct ff_value *from, struct ff_phase *phase)
@@ -331,6 +340,8 @@ int ff_pytest_result(struct ff_result *result, uint32_t *index, const struct ff_
 	read_outcome(&r, &done->items[DONE_OUTCOME]);
 	if (!r.complaint)
 		read.duration_us = read_seconds(&r, &done->items[DONE_DURATION]);
+	if (!r.complaint)
+		read.setup_us = read_setup(&r, &done->items[DONE_TIMES]);
 	if (!r.complaint)
 		read_phases(&r, &done->items[DONE_PHASES]);
 	if (!r.complaint)

@@ -51,6 +51,7 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),
 	FF_OPTION_OF("session-timeout", JOB, "session_timeout", session_timeout, NULL),
 	FF_OPTION_OF("max-worker-restart", SETTINGS, "max_worker_restart", restarts, NULL),
+	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
 	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per test", verbose),
 	FF_OPTION("quiet", 'q', COUNT, NULL, "only failures and the summary", quiet),
 	{.name = "color",
@@ -292,6 +293,7 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 	set(config, NULL, FF_SECTION_SETTINGS, "maxfail", o->maxfail);
 	set(config, NULL, FF_SECTION_SETTINGS, "max_worker_restart", o->restarts);
 	job->python = o->python ? ff_arena_strdup(&config->arena, o->python) : NULL;
+	set(config, NULL, FF_SECTION_SETTINGS, "history", o->history);
 	job->scope_reorder = !o->reorder || strcmp(o->reorder, "no") != 0;
 	job->addopts_read = true;
 	job->settings_read = o->front_fd;

@@ -9,7 +9,7 @@
 
 struct options {
 	struct ff_strv jobs, reports;
-	const char *on, *color, *maxfail, *required;
+	const char *on, *color, *maxfail, *required, *history;
 	bool quiet, help_config;
 	int verbose;
 	int argc; /* as given, for the journal */
@@ -24,6 +24,7 @@ static const struct ff_option options[] = {
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
 	FF_OPTION_OF("require-hosts", SETTINGS, "require_hosts", required, NULL),
+	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
 	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per unit; twice: output too", verbose),
 	FF_OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
 	FF_OPTION_COLOR(color),
@@ -83,6 +84,7 @@ static int run_file(const char *path, void *values)
 	}
 	override(&config, "maxfail", o->maxfail);
 	override(&config, "require_hosts", o->required);
+	override(&config, "history", o->history);
 	code = ff_execute(&config, &execute);
 	ff_config_release(&config);
 	return code;

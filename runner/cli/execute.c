@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/execute.h"
 #include "dispatch/dispatch.h"
+#include "store/history.h"
 
 /* Keeps the run's last word, to be said after all reports. */
 struct last_word {
@@ -67,6 +68,14 @@ static void wake_run(void *ctx)
 		ff_run_wake(run);
 }
 
+static int64_t left_us(void *ctx)
+{
+	struct execution *x = ctx;
+	const struct ff_run *run = atomic_load(&x->running);
+
+	return run ? ff_run_left_us(run) : -1;
+}
+
 static void complain(const char *text)
 {
 	ff_complain("%s", text);
@@ -90,6 +99,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 		.front = x->terminal.given,
 		.junit_prefix = opts->junit_prefix,
 		.stdout_taken = wishes->stdout_taken,
+		.left_us = left_us,
 		.wake = wake_run,
 		.ctx = x,
 	};
@@ -156,6 +166,27 @@ static const char *runs_directory(const struct ff_config *config)
 	return elsewhere && *elsewhere ? elsewhere : config->directory;
 }
 
+/* Behind the other reporters: nobody waits for it. */
+static void open_history(struct execution *x)
+{
+	const char *wish = x->run.config->settings.history;
+	struct ff_reporter *history;
+	char *path;
+
+	if (wish && strcmp(wish, "none") == 0)
+		return;
+	if (!wish)
+		path = ff_xasprintf("%s/.farflung/history.db", runs_directory(x->run.config));
+	else if (*wish == '/')
+		path = ff_xstrdup(wish);
+	else
+		path = ff_xasprintf("%s/%s", x->run.config->directory, wish);
+	history = ff_history_new(path, complain);
+	ff_reporters_add(&x->reporters, history);
+	x->run.expect = ff_history_expect(history);
+	ff_free(path);
+}
+
 static void prune_journals(const struct ff_config *config)
 {
 	struct ff_err err;
@@ -198,6 +229,7 @@ static int run_all(struct execution *x)
 	x->run.journal = ff_journal_new(runs_directory(x->run.config), &err);
 	if (!x->run.journal)
 		ff_complain("no journal will be kept: %s", err.text);
+	open_history(x);
 	run = ff_run_start(&x->run, &err);
 	if (!run) {
 		ff_complain("%s", err.text);

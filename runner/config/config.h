@@ -127,6 +127,8 @@ struct ff_config {
 		struct ff_place require_hosts_place;
 		int64_t reconnect_us; /* how long a lost host is waited for when nothing else runs
 				       */
+		char *history; /* a path from the configuration's folder, or "none"; NULL: where
+				  journals are */
 		int64_t keep_runs, keep_days; /* journals that stay; 0: no limit */
 	} settings;
 };

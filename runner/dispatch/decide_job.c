@@ -147,6 +147,23 @@ static void tell_scheduler(struct ff_engine *e, uint32_t number)
 			ff_sched_job_not_on(e->sched, number, i);
 }
 
+/* What each takes, by what earlier runs tell; false: nothing is known. */
+static bool expect(struct ff_engine *e, uint32_t number, struct ff_queues_opts *opts, int64_t **us)
+{
+	const char *kind = ff_engine_payload(e, number)->name;
+	size_t len = opts->units;
+
+	*us = NULL;
+	if (!opts->names || !ff_expect_knows(e->opts.expect, kind))
+		return false;
+	*us = ff_xcalloc(2 * len + 1, sizeof(**us));
+	if (!ff_expect_fill(e->opts.expect, kind, opts->names, len, *us, *us + len))
+		return false;
+	opts->expected_us = *us;
+	opts->setup_us = *us + len;
+	return true;
+}
+
 void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 {
 	struct engine_job *job = &e->jobs[number];
@@ -163,15 +180,17 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 		.chunk = (uint32_t)plan_of(e, number)->config->maxschedchunk,
 		.done_before = job->done_before,
 	};
+	int64_t *us;
 
 	if (job->in_parts) {
 		opts.parts = job->parts_len;
 		opts.part_costs = job->part_costs;
 		opts.parts_whole = job->parts_whole;
 	}
-	if (e->opts.expected_us)
+	if (!expect(e, number, &opts, &us) && e->opts.expected_us)
 		opts.expected_us = e->opts.expected_us(e->opts.ctx, number);
 	ff_sched_job_units(e->sched, number, &opts);
+	ff_free(us);
 }
 
 static void start(struct ff_engine *e, uint32_t number)

@@ -180,6 +180,7 @@ void ff_run_session_up(struct ff_engine *e, struct session *session)
 	const struct ff_placement *at = &session->placement;
 
 	session->up = true;
+	session->up_us = e->now.mono_us;
 	session->let_go = false;
 	ff_engine_not_due(e, &session->timeout);
 	ff_queues_worker_up(ff_run_session_queues(e, session), session->number, at->alone,

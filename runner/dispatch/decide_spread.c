@@ -11,16 +11,21 @@ static const struct ff_config_job *config_of(const struct ff_engine *e, uint32_t
 
 /* --- settings --- */
 
-static void note(struct ff_engine *e, uint32_t number, const char *text)
+static void say(struct ff_engine *e, uint32_t number, const char *level, const char *text)
 {
 	struct ff_event event = {
 		.kind = FF_EVENT_NOTICE, .job = e->state->jobs[number].name, .job_id = number + 1};
 
 	if (!ff_engine_first(&e->jobs[number], text))
 		return;
-	event.u.notice.level = "note";
+	event.u.notice.level = level;
 	event.u.notice.text = text;
 	ff_engine_emit(e, &event);
+}
+
+static void note(struct ff_engine *e, uint32_t number, const char *text)
+{
+	say(e, number, "note", text);
 }
 
 static void choose_policy(struct ff_engine *e, uint32_t number, const char *dist,
@@ -28,7 +33,12 @@ static void choose_policy(struct ff_engine *e, uint32_t number, const char *dist
 {
 	struct engine_job *job = &e->jobs[number];
 	const char *said = config_of(e, number)->dist;
+	const char *kind = ff_engine_payload(e, number)->name;
 
+	if (!said && !dist && !own && ff_expect_knows(e->opts.expect, kind)) {
+		say(e, number, "detail", "--dist auto: earlier runs tell how long tests take");
+		dist = "auto";
+	}
 	job->policy = ff_policy_find(said ? said : dist ? dist : "load");
 	if (!job->policy) {
 		ff_job_error(
@@ -80,6 +90,7 @@ void ff_spread_settings(struct ff_engine *e, struct session *session, const stru
 	uint32_t number = session->placement.job;
 	const struct engine_job *job = &e->jobs[number];
 	const struct ff_policy *own = NULL;
+	const char *dist = input->u.settings.dist;
 
 	for (const char *const *line = input->u.settings.notes; line && *line; line++)
 		if (!config_of(e, number)->settings_read)
@@ -90,7 +101,10 @@ void ff_spread_settings(struct ff_engine *e, struct session *session, const stru
 		own = &ff_policy_driven;
 	else if (input->u.settings.scopes)
 		own = &ff_policy_loadscope;
-	choose_policy(e, number, input->u.settings.dist, own);
+	/* Somebody's own scheduler is not to be replaced by one that nobody asked for. */
+	if (input->u.settings.driven && !dist)
+		dist = "load";
+	choose_policy(e, number, dist, own);
 	if (!job->policy->most)
 		choose_workers(e, number, input->u.settings.workers);
 }

@@ -9,6 +9,7 @@
 #include "inventory/inventory.h"
 #include "plan/plan.h"
 #include "report/reporter.h"
+#include "sched/expect.h"
 
 struct ff_loop;
 struct ff_run;
@@ -43,6 +44,8 @@ struct ff_run_opts {
 	struct ff_loop *loop;
 	/* Where what fronts have to say ends up. NULL: nowhere, or nobody knows. */
 	const struct ff_run_terminal *terminal;
+	/* What earlier runs tell of units; NULL: nothing. */
+	const struct ff_expect *expect;
 	/* The run's exit code is its only job's payload's own, where that has any. */
 	bool payload_exits;
 };
@@ -65,6 +68,8 @@ bool ff_run_over(const struct ff_run *run, int *exit_code);
 void ff_run_interrupt(struct ff_run *run);
 /* Something that was full can take more: any thread may say so. `run` is a struct ff_run. */
 void ff_run_wake(void *run);
+/* How long it is expected to go on; negative: unknown. On its loop's thread. */
+int64_t ff_run_left_us(const struct ff_run *run);
 /* Subscribers to its events: event/bus.h. */
 struct ff_bus *ff_run_bus(struct ff_run *run);
 /* Lets workers end what they do at their exit (up to settings.grace), and frees the run. What they

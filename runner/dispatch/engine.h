@@ -12,6 +12,7 @@
 #include "dispatch/input.h"
 #include "inventory/inventory.h"
 #include "plan/plan.h"
+#include "sched/expect.h"
 #include "state/state.h"
 
 struct ff_engine;
@@ -30,8 +31,10 @@ struct ff_engine_opts {
 	 * what was done there is not run again. */
 	const struct ff_state *const *before;
 	size_t before_len;
-	/* How long each unit of a job is thought to take, as long as the engine lives; NULL:
-	 * nothing is known. */
+	/* What earlier runs tell of units that are collected; NULL: nothing. */
+	const struct ff_expect *expect;
+	/* How long each unit of any other job is thought to take, as long as the engine lives;
+	 * NULL: nothing is known. */
 	const int64_t *(*expected_us)(void *ctx, uint32_t job);
 	/* `farflung hosts`: no jobs, no tree; every host that matches is opened, looked at for all
 	 * payloads, and never tried again. */
@@ -55,6 +58,9 @@ void ff_engine_decide(struct ff_engine *engine, const struct ff_input *input, st
 int64_t ff_engine_deadline(const struct ff_engine *engine);
 /* RUN_FINISHED was decided (or, with hosts_only, each host is there or is not). */
 bool ff_engine_over(const struct ff_engine *engine);
+/* How long it is expected to go on, by what earlier runs tell; negative: that is not known. A
+ * question of those who show it. `now_us`: monotonic. */
+int64_t ff_engine_left_us(const struct ff_engine *engine, int64_t now_us);
 /* How often an event was decided that could not be true: a fault of ours, 0 unless there is one. */
 unsigned ff_engine_faults(const struct ff_engine *engine);
 

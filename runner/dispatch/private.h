@@ -39,7 +39,8 @@ struct session {
 	uint32_t record; /* of the worker */
 	uint32_t number; /* with the job's queues */
 	struct ff_placement placement;
-	int64_t started_us;  /* its running unit */
+	int64_t started_us; /* its running unit */
+	int64_t up_us;
 	uint32_t first_unit; /* where each worker runs everything: its index 0 */
 	struct due_at timeout, silence, want;
 	int64_t heard_us, let_go_us; /* its latest sign of life; since when it is not needed */

@@ -187,6 +187,7 @@ static void make_engine(struct ff_run *run)
 		.wants_sync = ff_act_wants_sync,
 		.ctx = run->act,
 		.hosts_only = run->hosts_only,
+		.expect = run->opts.expect,
 		.payload_exits = run->opts.payload_exits,
 	};
 
@@ -260,6 +261,11 @@ bool ff_run_over(const struct ff_run *run, int *exit_code)
 		return false;
 	*exit_code = run->state.run.exit_code;
 	return true;
+}
+
+int64_t ff_run_left_us(const struct ff_run *run)
+{
+	return ff_engine_left_us(run->engine, ff_clock_us());
 }
 
 struct ff_bus *ff_run_bus(struct ff_run *run)

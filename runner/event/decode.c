@@ -248,6 +248,7 @@ static const struct ff_result *read_result(struct decoder *d, const char *key, c
 	*result = (struct ff_result){
 		.outcome = read_outcome(d, json),
 		.duration_us = number(d, json, "duration_us", INT64_MIN, INT64_MAX),
+		.setup_us = number(d, json, "setup_us", 0, INT64_MAX),
 		.message = member(d, json, "message"),
 		.longrepr = member(d, json, "longrepr"),
 		.file = member(d, json, "file"),

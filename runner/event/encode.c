@@ -100,6 +100,8 @@ static void write_result(struct ff_json *w, struct ff_output_sink *sink, const c
 	ff_json_open(w, name, '{');
 	ff_json_str(w, "outcome", ff_outcome_word(result->outcome));
 	ff_json_int(w, "duration_us", result->duration_us);
+	if (result->setup_us > 0)
+		ff_json_int(w, "setup_us", result->setup_us);
 	ff_json_str(w, "message", result->message);
 	ff_json_str(w, "longrepr", result->longrepr);
 	ff_json_str(w, "file", result->file);

@@ -152,6 +152,7 @@ struct ff_property {
 struct ff_result {
 	enum ff_outcome outcome;
 	int64_t duration_us;
+	int64_t setup_us;     /* of that its set-up, fixtures included; 0: hardly any, or unknown */
 	const char *message;  /* one line, why it is not passed; NULL if passed */
 	const char *longrepr; /* all the text to show; NULL if there is none */
 	const struct ff_section *sections;
@@ -341,8 +342,9 @@ struct ff_event {
 			struct ff_wait wait;
 		} front_finished;
 		struct {
-			/* "note", "warning", "error", "stderr" (a worker's line), "list" (a test,
-			 * with --collect-only), "property" ("name=value", for reports) */
+			/* "detail" (a note for those who ask for more), "note", "warning", "error",
+			 * "stderr" (a worker's line), "list" (a test, with --collect-only),
+			 * "property" ("name=value", for reports) */
 			const char *level;
 			const char *text; /* may have several lines */
 			/* pytest warnings: the line there, and the test that gave it, or NULL */

@@ -40,11 +40,15 @@ static void add_bar(const struct ff_terminal *t, struct ff_buf *line)
 
 static void add_eta(const struct ff_terminal *t, struct ff_buf *line, int64_t now_us)
 {
-	int64_t spent = now_us - t->first_unit_us, left;
+	int64_t spent = now_us - t->first_unit_us, left = -1;
 
-	if (t->finished == 0 || t->finished >= t->total || t->first_unit_us == 0 || spent <= 0)
+	if (t->finished < t->total && t->setup.left_us)
+		left = t->setup.left_us(t->setup.ctx);
+	if (left < 0 &&
+	    (t->finished == 0 || t->finished >= t->total || t->first_unit_us == 0 || spent <= 0))
 		return;
-	left = (int64_t)((double)spent / t->finished * (t->total - t->finished));
+	if (left < 0)
+		left = (int64_t)((double)spent / t->finished * (t->total - t->finished));
 	ff_buf_addf(line, " %s ETA ", t->glyphs->dot);
 	if (left < MINUTE_US)
 		ff_buf_addf(line, "%ds", (int)((left + 999999) / 1000000));

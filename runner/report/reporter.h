@@ -44,6 +44,9 @@ struct ff_reporter_opts {
 	bool front;	   /* the run's only job may have a front, whose the terminal then is */
 	const char *junit_prefix; /* before class names; NULL: nothing */
 	bool stdout_taken; /* another reporter writes to stdout: people's text goes to stderr */
+	/* How long the run is expected to go on, by what earlier ones took; negative: unknown.
+	 * NULL: never known. With `ctx`. */
+	int64_t (*left_us)(void *ctx);
 	/* Called, from any thread, when a reporter that was full is so no more. NULL: nobody waits.
 	 */
 	void (*wake)(void *ctx);

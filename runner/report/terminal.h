@@ -81,6 +81,8 @@ struct ff_terminal_setup {
 	int verbosity;
 	unsigned columns; /* that the user asked for; 0: the terminal's own */
 	bool front;	  /* the job's may have the same terminal */
+	int64_t (*left_us)(void *ctx); /* as in the options */
+	void *ctx;
 };
 
 /* Whose the terminal is. */

@@ -159,6 +159,8 @@ void ff_terminal_say_notice(struct ff_terminal *t, const struct ff_event *event)
 		ff_map_set(&t->words, text, t);
 	if (error && event->host && !event->unit)
 		ff_terminal_blame_host(t, event->host, text);
+	if (t->setup.verbosity < 1 && strcmp(level, "detail") == 0)
+		return;
 	if (t->setup.verbosity < 0 && !error && !output && strcmp(level, "list") != 0)
 		return;
 	if (strcmp(level, "list") == 0) {

@@ -54,6 +54,8 @@ struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts)
 		.columns = columns_said(),
 		.verbosity = opts->verbosity,
 		.front = opts->front,
+		.left_us = opts->left_us,
+		.ctx = opts->ctx,
 	};
 
 	return ff_terminal_new(&setup);

@@ -35,7 +35,7 @@ bool ff_queues_hand(struct ff_queues *queues, uint32_t number, uint32_t unit)
 
 	if (!worker || !worker->up || worker->ended || !ff_queues_withdraw(queues, unit))
 		return false;
-	ff_queues_append(worker, unit);
+	ff_queues_append(queues, worker, unit);
 	worker->hungry = worker->fresh = false;
 	return true;
 }

@@ -135,7 +135,7 @@ uint32_t ff_queues_part_known(struct ff_queues *queues, uint32_t number, uint32_
 		if (done && (done[i / 64] >> i % 64 & 1))
 			continue;
 		if (worker && worker->up)
-			ff_queues_append(worker, first + i);
+			ff_queues_append(queues, worker, first + i);
 		else
 			ff_pending_add(&queues->pending, first + i);
 	}
@@ -225,7 +225,7 @@ bool ff_queues_give_rest(struct ff_queues *queues, uint32_t number)
 	for (uint32_t unit = first; unit < queues->units && queues->parts.of[unit] == part;
 	     unit = ff_pending_next(&queues->pending, unit + 1)) {
 		ff_pending_del(&queues->pending, unit);
-		ff_queues_append(&queues->workers[number], unit);
+		ff_queues_append(queues, &queues->workers[number], unit);
 		ff_queues_batch(queues, unit);
 	}
 	return true;

@@ -5,8 +5,9 @@
 #include <string.h>
 
 const struct ff_policy *const ff_policies[] = {
-	&ff_policy_load,      &ff_policy_worksteal, &ff_policy_loadscope, &ff_policy_loadfile,
-	&ff_policy_loadgroup, &ff_policy_each,	    &ff_policy_no,	  NULL,
+	&ff_policy_load,     &ff_policy_worksteal, &ff_policy_loadscope,
+	&ff_policy_loadfile, &ff_policy_loadgroup, &ff_policy_each,
+	&ff_policy_no,	     &ff_policy_auto,	   NULL,
 };
 
 const struct ff_policy *ff_policy_find(const char *name)

@@ -18,6 +18,7 @@ struct ff_policy {
 	/* The part of a unit's name that says what it belongs to: units of one scope are on one
 	 * worker at a time, and go on as a whole if that is lost. NULL: units are on their own. */
 	const char *(*scope)(const char *name, size_t *len);
+	bool parcels;  /* units of a file are given in parcels: parcels.h */
 	bool seats;    /* each worker runs everything: see ff_queues_opts */
 	bool in_order; /* as collected, whatever units are expected to take */
 	bool driven;   /* somebody else says who gets what, by ff_queues_hand; it picks nothing */
@@ -30,7 +31,7 @@ const struct ff_policy *ff_policy_find(const char *name);
 extern const struct ff_policy *const ff_policies[];
 
 extern const struct ff_policy ff_policy_load, ff_policy_worksteal, ff_policy_loadscope,
-	ff_policy_loadfile, ff_policy_loadgroup, ff_policy_each, ff_policy_no;
+	ff_policy_loadfile, ff_policy_loadgroup, ff_policy_auto, ff_policy_each, ff_policy_no;
 /* Not of that list: nobody can ask for it by name. */
 extern const struct ff_policy ff_policy_driven, ff_policy_shard;
 

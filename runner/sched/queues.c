@@ -7,6 +7,25 @@
 #include "base/alloc.h"
 #include "sched/queues_private.h"
 
+/* With parcels; else nothing. */
+static int64_t expected(const struct ff_queues *queues, uint32_t unit)
+{
+	return queues->parcels.us ? queues->parcels.us[unit] : 0;
+}
+
+static uint32_t unit_at(const struct ff_queues *queues, uint32_t rank)
+{
+	return queues->unit_at ? queues->unit_at[rank] : rank;
+}
+
+static void waits_no_more(struct ff_queues *queues, uint32_t rank)
+{
+	if (!ff_pending_has(&queues->pending, rank))
+		return;
+	ff_pending_del(&queues->pending, rank);
+	queues->parcels.left_us -= expected(queues, unit_at(queues, rank));
+}
+
 /* --- life --- */
 
 struct ff_queues *ff_queues_new(const struct ff_queues_opts *opts)
@@ -26,11 +45,16 @@ struct ff_queues *ff_queues_new(const struct ff_queues_opts *opts)
 	ff_pending_init(&queues->pending, opts->units, true);
 	ff_tournament_init(&queues->spare, opts->workers);
 	ff_scopes_init(&queues->scopes, opts);
-	ff_scopes_order(&queues->scopes, opts, &queues->unit_at, &queues->rank_of);
+	if (queues->policy->parcels)
+		ff_parcels_init(&queues->parcels, opts, &queues->unit_at, &queues->rank_of);
+	else
+		ff_scopes_order(&queues->scopes, opts, &queues->unit_at, &queues->rank_of);
 	ff_queues_parts_init(queues, opts);
 	for (uint32_t i = 0; opts->done_before && i < opts->units; i++)
 		if (opts->done_before[i / 64] >> i % 64 & 1)
-			ff_pending_del(&queues->pending, ff_queues_rank(queues, i));
+			waits_no_more(queues, ff_queues_rank(queues, i));
+	if (opts->expected_us)
+		queues->parcels.all_us = queues->parcels.left_us;
 	return queues;
 }
 
@@ -49,6 +73,7 @@ void ff_queues_free(struct ff_queues *queues)
 	ff_free(queues->rank_of);
 	ff_scopes_release(&queues->scopes);
 	ff_queues_parts_release(queues);
+	ff_parcels_release(&queues->parcels);
 	ff_pending_release(&queues->pending);
 	ff_tournament_release(&queues->spare);
 	ff_free(queues);
@@ -61,16 +86,15 @@ uint32_t ff_queues_waiting(const struct ff_queues *queues)
 	return queues->stopped ? 0 : queues->pending.len + queues->parts.waiting.len;
 }
 
-static uint32_t unit_at(const struct ff_queues *queues, uint32_t rank)
-{
-	return queues->unit_at ? queues->unit_at[rank] : rank;
-}
-
 uint32_t ff_queues_take(struct ff_queues *queues)
 {
+	uint32_t rank;
+
 	if (queues->stopped || queues->pending.len == 0)
 		return UINT32_MAX;
-	return unit_at(queues, ff_pending_take(&queues->pending));
+	rank = ff_pending_first(&queues->pending);
+	waits_no_more(queues, rank);
+	return unit_at(queues, rank);
 }
 
 /* The worker that has the unit's scope, if it can still be given something. */
@@ -93,6 +117,8 @@ void ff_queues_again(struct ff_queues *queues, uint32_t unit)
 		return;
 	owner = owner_of(queues, unit);
 	if (!owner) {
+		if (!ff_pending_has(&queues->pending, ff_queues_rank(queues, unit)))
+			queues->parcels.left_us += expected(queues, unit);
 		ff_pending_add(&queues->pending, ff_queues_rank(queues, unit));
 		return;
 	}
@@ -224,6 +250,8 @@ void ff_queues_worker_up(struct ff_queues *queues, uint32_t number, bool alone, 
 	queues->workers[number].up = queues->workers[number].fresh = true;
 	queues->workers[number].alone = alone;
 	queues->workers[number].host = host;
+	queues->workers[number].more = UINT32_MAX;
+	queues->workers[number].queue_us = 0;
 }
 
 /* Whether it was in the queue; it is not any more. */
@@ -238,12 +266,14 @@ static bool drop(struct ff_queues *queues, struct ff_queues_worker *worker, uint
 	memmove(worker->queue + worker->head + 1, worker->queue + worker->head,
 		(at - worker->head) * sizeof(*worker->queue));
 	worker->head++;
+	worker->queue_us -= expected(queues, unit);
 	ff_queues_note_spare(queues, worker);
 	return true;
 }
 
 /* The same for one that is nearer to the end. */
-static bool drop_late(struct ff_queues_worker *worker, uint32_t unit)
+static bool drop_late(const struct ff_queues *queues, struct ff_queues_worker *worker,
+		      uint32_t unit)
 {
 	uint32_t at = worker->tail;
 
@@ -254,6 +284,7 @@ static bool drop_late(struct ff_queues_worker *worker, uint32_t unit)
 	memmove(worker->queue + at - 1, worker->queue + at,
 		(worker->tail - at) * sizeof(*worker->queue));
 	worker->tail--;
+	worker->queue_us -= expected(queues, unit);
 	return true;
 }
 
@@ -280,6 +311,7 @@ void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t r
 		else
 			ff_queues_again(queues, unit);
 	}
+	worker->queue_us = 0;
 	while (worker->back_len > 0)
 		ff_queues_again(queues, worker->back[--worker->back_len]);
 	recall_over(queues, worker);
@@ -309,7 +341,8 @@ void ff_queues_hungry(struct ff_queues *queues, uint32_t number)
 		worker->hungry = true;
 }
 
-void ff_queues_append(struct ff_queues_worker *worker, uint32_t unit)
+void ff_queues_append(const struct ff_queues *queues, struct ff_queues_worker *worker,
+		      uint32_t unit)
 {
 	if (worker->tail == worker->cap && worker->head) {
 		memmove(worker->queue, worker->queue + worker->head,
@@ -321,6 +354,7 @@ void ff_queues_append(struct ff_queues_worker *worker, uint32_t unit)
 		worker->queue = ff_xrealloc(worker->queue, worker->cap * sizeof(*worker->queue));
 	}
 	worker->queue[worker->tail++] = unit;
+	worker->queue_us += expected(queues, unit);
 }
 
 void ff_queues_batch(struct ff_queues *queues, uint32_t unit)
@@ -339,7 +373,7 @@ bool ff_queues_give_next(struct ff_queues *queues, uint32_t number)
 
 	if (unit == UINT32_MAX)
 		return false;
-	ff_queues_append(&queues->workers[number], unit);
+	ff_queues_append(queues, &queues->workers[number], unit);
 	ff_queues_batch(queues, unit);
 	return true;
 }
@@ -347,32 +381,35 @@ bool ff_queues_give_next(struct ff_queues *queues, uint32_t number)
 static void give_back_again(struct ff_queues *queues, struct ff_queues_worker *worker)
 {
 	for (uint32_t i = 0; i < worker->back_len; i++) {
-		ff_queues_append(worker, worker->back[i]);
+		ff_queues_append(queues, worker, worker->back[i]);
 		ff_queues_batch(queues, worker->back[i]);
 	}
 	worker->back_len = 0;
 }
 
-/* The ranks of a scope that wait. */
-static void give_ranks(struct ff_queues *queues, uint32_t number, uint32_t first, uint32_t scope)
+void ff_queues_give_ranks(struct ff_queues *queues, uint32_t number, uint32_t first, uint32_t end)
 {
-	for (uint32_t rank = first; rank < queues->scopes.end[scope];
+	for (uint32_t rank = first; rank < end;
 	     rank = ff_pending_next(&queues->pending, rank + 1)) {
-		ff_pending_del(&queues->pending, rank);
-		ff_queues_append(&queues->workers[number], unit_at(queues, rank));
+		waits_no_more(queues, rank);
+		ff_queues_append(queues, &queues->workers[number], unit_at(queues, rank));
 		ff_queues_batch(queues, unit_at(queues, rank));
 	}
+}
+
+static void give_scope(struct ff_queues *queues, uint32_t number, uint32_t first)
+{
+	uint32_t scope = queues->scopes.of[unit_at(queues, first)];
+
+	ff_queues_give_ranks(queues, number, first, queues->scopes.end[scope]);
 	queues->scopes.owner[scope] = number;
 }
 
 bool ff_queues_give_scope(struct ff_queues *queues, uint32_t number)
 {
-	uint32_t first;
-
 	if (ff_queues_waiting(queues) == 0)
 		return false;
-	first = ff_pending_first(&queues->pending);
-	give_ranks(queues, number, first, queues->scopes.of[unit_at(queues, first)]);
+	give_scope(queues, number, ff_pending_first(&queues->pending));
 	return true;
 }
 
@@ -421,7 +458,7 @@ bool ff_queues_give_seat(struct ff_queues *queues, uint32_t number)
 	if (first == UINT32_MAX)
 		return false;
 	worker->seated = true;
-	give_ranks(queues, number, first, queues->scopes.of[unit_at(queues, first)]);
+	give_scope(queues, number, first);
 	return true;
 }
 
@@ -435,7 +472,7 @@ static void give_alone(struct ff_queues *queues, struct ff_queues_worker *worker
 		return;
 	suspect = take_alone(queues, at);
 	worker->avoid = suspect.avoid;
-	ff_queues_append(worker, suspect.unit);
+	ff_queues_append(queues, worker, suspect.unit);
 	ff_queues_batch(queues, suspect.unit);
 }
 
@@ -533,7 +570,7 @@ void ff_queues_returned(struct ff_queues *queues, uint32_t number, const uint32_
 		return;
 	recall_over(queues, worker);
 	for (size_t i = len; i-- > 0;)
-		if (units[i] < queues->units && drop_late(worker, units[i]))
+		if (units[i] < queues->units && drop_late(queues, worker, units[i]))
 			ff_queues_again(queues, units[i]);
 	ff_queues_note_spare(queues, worker);
 }
@@ -544,8 +581,16 @@ struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t num
 {
 	const struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 
-	return (struct ff_queue_info){queued(worker), worker->last_us, worker->fresh,
-				      worker->hungry, worker->surplus, worker->part != 0};
+	int64_t running_us = queued(worker) ? expected(queues, worker->queue[worker->head]) : 0;
+
+	return (struct ff_queue_info){queued(worker),
+				      worker->last_us,
+				      worker->fresh,
+				      worker->hungry,
+				      worker->surplus,
+				      worker->part != 0,
+				      running_us,
+				      worker->queue_us - running_us};
 }
 
 uint32_t ff_queues_chunk(const struct ff_queues *queues)

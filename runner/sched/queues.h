@@ -14,9 +14,10 @@ struct ff_queues;
 struct ff_queues_opts {
 	uint32_t units, workers;    /* workers: that there should be */
 	const int64_t *expected_us; /* for each unit; NULL: unknown. The longest come first */
-	const char *const *names;   /* of the units, for policies; may be NULL */
-	const char *const *scopes;  /* of each unit, for policies with scopes; NULL: from names */
-	bool scopes_in_order;	    /* as they come, not the largest first */
+	const int64_t *setup_us;  /* of that the set-up, for policies with parcels; NULL: unknown */
+	const char *const *names; /* of the units, for policies; may be NULL */
+	const char *const *scopes; /* of each unit, for policies with scopes; NULL: from names */
+	bool scopes_in_order;	   /* as they come, not the largest first */
 	/* For policies with seats, each of which runs everything: the host of each. Units 0 … n-1
 	 * are the first seat's, n … 2n-1 the second's, and so on. */
 	const uint32_t *seats;
@@ -32,7 +33,7 @@ struct ff_queues_opts {
 	const struct ff_policy *policy; /* NULL: ff_policy_load */
 };
 
-/* Arrays are borrowed for the queues' life, save done_before and expected_us. */
+/* Arrays are borrowed for the queues' life, save done_before, expected_us and setup_us. */
 struct ff_queues *ff_queues_new(const struct ff_queues_opts *opts);
 void ff_queues_free(struct ff_queues *queues);
 
@@ -143,6 +144,8 @@ struct ff_queue_info {
 	bool hungry;
 	bool surplus;	 /* there are as many as there may be without it */
 	bool collecting; /* a part */
+	/* With parcels: what the first of its queue is expected to take, and those behind it. */
+	int64_t running_us, ahead_us;
 };
 struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t worker);
 uint32_t ff_queues_units(const struct ff_queues *queues);
@@ -153,6 +156,13 @@ const char *ff_queues_name(const struct ff_queues *queues, uint32_t unit);
 bool ff_queues_give_next(struct ff_queues *queues, uint32_t worker);
 /* All that waits of the next scope; false: none waits. */
 bool ff_queues_give_scope(struct ff_queues *queues, uint32_t worker);
+/* What waits of a parcel: the longest, or, where that costs nothing, the next of the file that the
+ * worker had last; false: none waits. */
+bool ff_queues_give_parcel(struct ff_queues *queues, uint32_t worker);
+/* With parcels: what all that waits is expected to take. */
+int64_t ff_queues_left_us(const struct ff_queues *queues);
+/* The same, when all of it waited; 0: without parcels, or nothing is known. */
+int64_t ff_queues_all_us(const struct ff_queues *queues);
 /* A seat on the worker's host, if it has none yet and there is one. */
 bool ff_queues_give_seat(struct ff_queues *queues, uint32_t worker);
 /* The next part, to be collected; false: none waits. */

@@ -2,6 +2,7 @@
 #ifndef FF_SCHED_QUEUES_PRIVATE_H
 #define FF_SCHED_QUEUES_PRIVATE_H
 
+#include "sched/parcels.h"
 #include "sched/pending.h"
 #include "sched/queues.h"
 #include "sched/scopes.h"
@@ -13,6 +14,8 @@ struct ff_queues_worker {
 	uint32_t *back; /* units of its scopes that are to run again */
 	uint32_t back_len, back_cap;
 	int64_t last_us;
+	int64_t queue_us; /* with parcels: of all in its queue */
+	uint32_t more;	  /* with parcels: its file goes on at that rank; UINT32_MAX */
 	bool up, ended, alone;
 	bool surplus;	/* there are as many as there may be without it */
 	bool dismissed; /* there is nothing more for it: by ff_queues_dismiss */
@@ -62,6 +65,7 @@ struct ff_queues {
 	uint32_t *unit_at;	   /* by rank; NULL: rank and unit are one */
 	uint32_t *rank_of;
 	struct ff_scopes scopes;
+	struct ff_parcels parcels;
 	struct ff_queues_suspect *alone; /* those to be tried alone, first to last */
 	uint32_t alone_head, alone_tail, alone_cap;
 	struct ff_queues_worker *workers;
@@ -87,6 +91,8 @@ static inline struct ff_queues_worker *ff_queues_worker(const struct ff_queues *
 	return number < queues->workers_len ? &queues->workers[number] : NULL;
 }
 
+/* Those of the ranks `first` … end-1 that wait; `first` does. */
+void ff_queues_give_ranks(struct ff_queues *queues, uint32_t worker, uint32_t first, uint32_t end);
 /* --- parts.c --- */
 void ff_queues_parts_init(struct ff_queues *queues, const struct ff_queues_opts *opts);
 void ff_queues_parts_release(struct ff_queues *queues);
@@ -108,6 +114,7 @@ void ff_queues_note_spare(struct ff_queues *queues, const struct ff_queues_worke
 /* What `next` answers with. */
 void ff_queues_batch(struct ff_queues *queues, uint32_t unit);
 /* To the end of its queue. */
-void ff_queues_append(struct ff_queues_worker *worker, uint32_t unit);
+void ff_queues_append(const struct ff_queues *queues, struct ff_queues_worker *worker,
+		      uint32_t unit);
 
 #endif

@@ -1,4 +1,6 @@
 """Suites of tests beside pytest-xdist: small ones, long ones, skewed ones, and those that import much."""
+import datetime
+import json
 import re
 import shutil
 import statistics
@@ -7,7 +9,7 @@ import sys
 import time
 
 from common import ROUNDS, log, python_with, timed
-from make_suite import make_suite
+from make_suite import make_suite, naps_of
 
 MEDIAN_OF = max(5, ROUNDS)
 QUIET = ["-p", "no:cacheprovider"]
@@ -144,3 +146,36 @@ def many(bench):
     fields = done.stdout.split()
     bench.limit("100,000 trivial, a test", float(fields[fields.index("cpu") + 1]) * 1e6 / 100000, 12, "us")
     bench.limit("100,000 trivial, peak", float(fields[fields.index("peak") + 1]) / 1024, 100, "MiB")
+
+
+def skewed(bench):
+    """Tests of very different lengths on eight workers, with a history: against the shortest run that there
+    could be, from the first test's start (the workers' own start is the machine's) and as a whole."""
+    python = python_with("pytest")
+    work = bench.scratch / "skewed"
+    make_suite(work, 40, 15, 7)
+    naps = [nap for file in naps_of(40, 15, 7) for nap in file]
+    best = max(sum(naps) / 8, max(naps))
+    argv = [bench.program("farflung"), "pytest", "-q", "-n", "8", "--python", python, "--front", "never"]
+    took = []
+
+    def once():
+        timed([*argv, "--jsonl", "events.jsonl"], work)
+        events = [json.loads(line) for line in (work / "events.jsonl").read_text().splitlines()]
+        first = next(e for e in events if e["event"] == "unit-started")["time"]
+        last = [e for e in events if e["event"] == "unit-finished"][-1]["time"]
+        took.append((seconds_between(first, last), seconds_between(events[0]["time"], last)))
+
+    for _ in range(2):  # what is learned
+        once()
+    took.clear()
+    for _ in range(max(3, ROUNDS)):
+        once()
+    bench.limit("skewed, from first test", statistics.median(t[0] for t in took), 1.06 * best + 0.3, "s")
+    bench.limit("skewed, whole run", statistics.median(t[1] for t in took), 1.06 * best + 0.3, "s")
+
+
+def seconds_between(first, last):
+    """Of two of the journal's times."""
+    read = datetime.datetime.fromisoformat
+    return (read(last.replace("Z", "+00:00")) - read(first.replace("Z", "+00:00"))).total_seconds()

@@ -272,7 +272,7 @@ CASES = [
     Case("matrix of pytest", job("pytest: x, matrix: {a: [1]}"),
          ["demo.yaml:3:21: 'matrix' is for 'run' jobs, not for 'pytest'"]),
     Case("unknown dist", job("pytest: x, dist: laod"),
-         ["demo.yaml:3:27: job 'unit': no 'dist' is called 'laod'; there is: load, worksteal, loadscope, loadfile, loadgroup, each, no;"
+         ["demo.yaml:3:27: job 'unit': no 'dist' is called 'laod'; there is: load, worksteal, loadscope, loadfile, loadgroup, each, no, auto;"
           " did you mean 'load'?"]),
     Case("matrix as list", job("run: x, matrix: [a]"),
          ["demo.yaml:3:26: 'matrix' wants a mapping of names to lists of texts, got a list"]),

@@ -23,6 +23,8 @@ enum {
 	RESUMES_MAX = 3,
 };
 
+enum { UNITS_MAX = 4096 }; /* more than any job has, also on each worker */
+
 struct sim {
 	uint64_t seed;
 	bool loud;
@@ -41,17 +43,33 @@ static void print_trace(void *ctx, const char *text)
 
 /* --- what a seed makes --- */
 
+/* Of most jobs, what earlier runs would tell, which need not be right. */
+static const int64_t *expected(void *ctx, uint32_t job)
+{
+	static int64_t us[UNITS_MAX]; /* it is read before the next call */
+	const struct sim *sim = ctx;
+	uint64_t x = (sim->seed + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ job;
+
+	for (uint32_t i = 0; i < UNITS_MAX; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		us[i] = (int64_t)(x >> 32) % (x & 15 ? 200000 : 60000000);
+	}
+	return x & 3 ? us : NULL;
+}
+
 static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts)
 {
 	static const char *const dists[] = {"load",	 "worksteal", "loadscope", "loadfile",
-					    "loadgroup", "each",      "no"};
+					    "loadgroup", "each",      "no",	   "auto"};
 	uint32_t jobs = 1 + world_below(dice, 5);
 
 	ff_buf_addstr(yaml, "pools: {p: 2, q: 3}\njobs:\n");
 	for (uint32_t i = 0; i < jobs; i++) {
 		ff_buf_addf(yaml, "  j%u: {", i);
 		if (world_chance(dice, 450))
-			ff_buf_addf(yaml, "pytest: [t], dist: '%s'", dists[world_below(dice, 7)]);
+			ff_buf_addf(yaml, "pytest: [t], dist: '%s'", dists[world_below(dice, 8)]);
 		else
 			ff_buf_addf(yaml, "run: x, count: %u", 1 + world_below(dice, 60));
 		if (i > 0 && world_chance(dice, 300))
@@ -309,6 +327,8 @@ static void begin(struct run *run, const struct ff_state *const *before, size_t 
 		.inventory = &run->sim->inventory,
 		.plan = &run->sim->plan,
 		.run_id = "sim",
+		.expected_us = expected,
+		.ctx = run->sim,
 		.before = before,
 		.before_len = before_len,
 	};

@@ -100,7 +100,7 @@ def add_xdist_options(parser):
     add("-n", "--numprocesses", dest="numprocesses", metavar="N", default=None,
         type=lambda text: int(text) if text.isdigit() else text)  # or auto, or logical
     add("--dist", default="no", choices=(
-        "each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no"))
+        "auto", "each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "no"))
     add("-d", dest="distload", action="store_true", default=False)
     for name, dest in (("--maxprocesses", "maxprocesses"), ("--testrunuid", "testrunuid"),
                        ("--max-worker-restart", "maxworkerrestart"),

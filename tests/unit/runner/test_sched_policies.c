@@ -76,7 +76,7 @@ static void test_scopes_of_names(void **state)
 static void test_policies_are_found(void **state)
 {
 	static const char *const names[] = {"load",	 "worksteal", "loadscope", "loadfile",
-					    "loadgroup", "each",      "no"};
+					    "loadgroup", "each",      "no",	 "auto"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		assert_ptr_equal(ff_policy_find(names[i]), ff_policies[i]);

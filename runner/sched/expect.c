@@ -1,0 +1,163 @@
+/* What is expected of units, by kind and name. */
+#include "sched/expect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/map.h"
+
+struct kind {
+	struct kind *next;
+	char *name;
+	struct ff_map units; /* name -> struct ff_expect_unit */
+};
+
+struct ff_expect {
+	struct kind *kinds; /* a few */
+	struct ff_arena arena;
+};
+
+struct ff_expect *ff_expect_new(void)
+{
+	return ff_xcalloc(1, sizeof(struct ff_expect));
+}
+
+void ff_expect_free(struct ff_expect *expect)
+{
+	struct kind *next;
+
+	if (!expect)
+		return;
+	for (struct kind *kind = expect->kinds; kind; kind = next) {
+		next = kind->next;
+		ff_map_release(&kind->units);
+		ff_free(kind->name);
+		ff_free(kind);
+	}
+	ff_arena_release(&expect->arena);
+	ff_free(expect);
+}
+
+static struct kind *kind_of(const struct ff_expect *expect, const char *name)
+{
+	struct kind *kind = expect ? expect->kinds : NULL;
+
+	while (kind && strcmp(kind->name, name))
+		kind = kind->next;
+	return kind;
+}
+
+struct ff_expect_unit *ff_expect_add(struct ff_expect *expect, const char *name, const char *unit)
+{
+	struct kind *kind = kind_of(expect, name);
+	struct ff_expect_unit *known;
+
+	if (!kind) {
+		kind = ff_xcalloc(1, sizeof(*kind));
+		kind->name = ff_xstrdup(name);
+		kind->next = expect->kinds;
+		expect->kinds = kind;
+	}
+	known = ff_map_get(&kind->units, unit);
+	if (known)
+		return known;
+	known = ff_arena_alloc(&expect->arena, sizeof(*known));
+	if (!known || ff_map_set(&kind->units, unit, known))
+		known = ff_xmalloc(SIZE_MAX); /* says that memory is out, and ends */
+	*known = (struct ff_expect_unit){0};
+	return known;
+}
+
+const struct ff_expect_unit *ff_expect_find(const struct ff_expect *expect, const char *name,
+					    const char *unit)
+{
+	const struct kind *kind = kind_of(expect, name);
+
+	return kind ? ff_map_get(&kind->units, unit) : NULL;
+}
+
+bool ff_expect_knows(const struct ff_expect *expect, const char *name)
+{
+	return kind_of(expect, name) != NULL;
+}
+
+/* --- what is not known --- */
+
+static int smaller_first(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Of those that are known; 0: none is. */
+static int64_t median(const int64_t *us, size_t len, int64_t *scratch)
+{
+	size_t known = 0;
+
+	for (size_t i = 0; i < len; i++)
+		if (us[i] > 0)
+			scratch[known++] = us[i];
+	qsort(scratch, known, sizeof(*scratch), smaller_first);
+	return known ? scratch[known / 2] : 0;
+}
+
+static size_t file_len(const char *name)
+{
+	const char *end = strstr(name, "::");
+
+	return end ? (size_t)(end - name) : strlen(name);
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	size_t len = file_len(a);
+
+	return len == file_len(b) && memcmp(a, b, len) == 0;
+}
+
+static void guess(const char *const *names, size_t len, int64_t *us)
+{
+	int64_t *scratch = ff_xcalloc(len + 1, sizeof(*scratch));
+	int64_t all = median(us, len, scratch);
+
+	for (size_t i = 0, end; i < len; i = end) {
+		int64_t here = -1;
+
+		for (end = i + 1; end < len && same_file(names[i], names[end]);)
+			end++;
+		for (size_t unit = i; unit < end; unit++) {
+			if (us[unit] > 0)
+				continue;
+			/* Before the first guess, which is no knowledge. */
+			if (here < 0)
+				here = median(us + i, end - i, scratch);
+			us[unit] = -(here > 0 ? here : all);
+		}
+		for (size_t unit = i; unit < end; unit++)
+			us[unit] = us[unit] < 0 ? -us[unit] : us[unit];
+	}
+	ff_free(scratch);
+}
+
+bool ff_expect_fill(const struct ff_expect *expect, const char *name, const char *const *names,
+		    size_t len, int64_t *us, int64_t *setup_us)
+{
+	const struct kind *kind = kind_of(expect, name);
+	size_t known = 0;
+
+	if (!kind)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		const struct ff_expect_unit *unit = ff_map_get(&kind->units, names[i]);
+
+		us[i] = unit ? unit->us : 0;
+		setup_us[i] = unit ? unit->setup_us : 0;
+		known += us[i] > 0;
+	}
+	if (known > 0 && known < len)
+		guess(names, len, us);
+	return known > 0;
+}

@@ -1,0 +1,36 @@
+/* How long units are thought to take, from what earlier runs saw: pure, filled by whoever knows. */
+#ifndef FF_SCHED_EXPECT_H
+#define FF_SCHED_EXPECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ff_expect;
+
+struct ff_expect_unit {
+	int64_t us;	  /* 0: unknown */
+	int64_t setup_us; /* of that: the set-up */
+	/* Notes of whoever fills it in; not looked at here. */
+	int64_t seen_s;
+	int outcome;
+};
+
+struct ff_expect *ff_expect_new(void);
+void ff_expect_free(struct ff_expect *expect); /* NULL is fine */
+/* The unit of that name, which may be new and is the caller's to fill in; it stays where it is.
+ * `kind`: of its job, what runs it. */
+struct ff_expect_unit *ff_expect_add(struct ff_expect *expect, const char *kind, const char *name);
+/* NULL: unknown; so is everything to NULL. */
+const struct ff_expect_unit *ff_expect_find(const struct ff_expect *expect, const char *kind,
+					    const char *name);
+/* Whether anything of this kind is known. */
+bool ff_expect_knows(const struct ff_expect *expect, const char *kind);
+
+/* What units take and what their set-up takes, both of `len`. One that is unknown gets the median
+ * of its file's (neighbours whose names are alike up to "::"), else that of all. False: none
+ * of them is known, and what was filled in means nothing. */
+bool ff_expect_fill(const struct ff_expect *expect, const char *kind, const char *const *names,
+		    size_t len, int64_t *us, int64_t *setup_us);
+
+#endif

@@ -1,0 +1,15 @@
+/* The history of one run: what earlier ones saw is read before it, what it sees is put into the
+ * store at its end, in one transaction. Whatever goes wrong is said once, and the run goes on. */
+#ifndef FF_STORE_HISTORY_H
+#define FF_STORE_HISTORY_H
+
+#include "report/reporter.h"
+#include "sched/expect.h"
+
+/* Reads `path`; a broken file is set aside. `complain` gets what there is to say, now and later.
+ * The reporter is the caller's; never NULL. */
+struct ff_reporter *ff_history_new(const char *path, void (*complain)(const char *text));
+/* What is known of units: as long as the reporter lives. */
+const struct ff_expect *ff_history_expect(const struct ff_reporter *history);
+
+#endif

@@ -1,0 +1,72 @@
+/* What is expected of units: those that are known, and guesses for those that are not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "sched/expect.h"
+
+static void know(struct ff_expect *expect, const char *name, int64_t us)
+{
+	ff_expect_add(expect, "pytest", name)->us = us;
+}
+
+static void test_kinds_are_apart(void **state)
+{
+	struct ff_expect *expect = ff_expect_new();
+
+	assert_false(ff_expect_knows(expect, "pytest"));
+	assert_false(ff_expect_knows(NULL, "pytest"));
+	assert_null(ff_expect_find(NULL, "pytest", "a"));
+	know(expect, "a", 7);
+	assert_true(ff_expect_knows(expect, "pytest"));
+	assert_false(ff_expect_knows(expect, "run"));
+	assert_null(ff_expect_find(expect, "run", "a"));
+	assert_int_equal(ff_expect_find(expect, "pytest", "a")->us, 7);
+	assert_ptr_equal(ff_expect_add(expect, "pytest", "a"),
+			 ff_expect_find(expect, "pytest", "a"));
+	ff_expect_free(expect);
+	ff_expect_free(NULL);
+}
+
+static void test_unknown_units(void **state)
+{
+	static const char *const names[] = {"a.py::1", "a.py::2",   "a.py::3",	  "a.py::new",
+					    "a.py::5", "b.py::new", "b.py::new2", "a.pyx::new"};
+	static const int64_t expected[] = {10, 30, 20, 20, 500, 30, 30, 30};
+	enum { LEN = sizeof(names) / sizeof(*names) };
+	struct ff_expect *expect = ff_expect_new();
+	int64_t us[LEN], setup_us[LEN];
+
+	assert_false(ff_expect_fill(expect, "pytest", names, LEN, us, setup_us));
+	know(expect, "of another suite", 1);
+	assert_false(ff_expect_fill(expect, "pytest", names, LEN, us, setup_us));
+	know(expect, "a.py::1", 10);
+	know(expect, "a.py::2", 30);
+	know(expect, "a.py::3", 20);
+	know(expect, "b.py::new", 0); /* was cut off each time */
+	assert_true(ff_expect_fill(expect, "pytest", names, 4, us, setup_us));
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(us[i], expected[i]);
+	know(expect, "a.py::5", 500);
+	ff_expect_add(expect, "pytest", "a.py::1")->setup_us = 3;
+	assert_true(ff_expect_fill(expect, "pytest", names, LEN, us, setup_us));
+	/* Of four that are known the third. */
+	assert_int_equal(us[3], 30);
+	for (int i = 4; i < LEN; i++)
+		assert_int_equal(us[i], expected[i]);
+	assert_int_equal(setup_us[0], 3);
+	assert_int_equal(setup_us[1], 0);
+	ff_expect_free(expect);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kinds_are_apart),
+		cmocka_unit_test(test_unknown_units),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
