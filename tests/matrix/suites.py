@@ -43,20 +43,22 @@ class Installed:
 
 class Suite:
     """A project's tests: from its source distribution (with `debian`, a version: from Debian's source package of it), or
-    with `pyargs` those that are installed with it."""
+    those that are installed with it: by module names (`pyargs`), or by folders where a conftest.py has options
+    (`installed`)."""
 
-    def __init__(self, name, *packages, args=("tests",), pyargs=False, system=False, small=False, env=None, debian=None):
+    def __init__(self, name, *packages, args=("tests",), pyargs=False, installed=False, system=False, small=False, env=None,
+                 debian=None):
         self.name = name
         self.debian = debian
         self.args = ["--pyargs", *args] if pyargs else list(args)
-        self.pyargs, self.small, self.env = pyargs, small, env or {}
+        self.pyargs, self.installed, self.small, self.env = pyargs, installed, small, env or {}
         packages = [f"{name}=={debian}" if debian else name, *packages, *BASE_PACKAGES, "setuptools", "wheel"]
         pythons = ["3.12", "3.11", "3.13"]
         self.environment = Installed(name) if system else Environment(f"suite-{name}", pythons, packages)
 
     def source(self):
         """The unpacked source distribution of the installed version; None: the installed ones are run."""
-        if self.pyargs:
+        if self.pyargs or self.installed:
             return None
         version = self.environment.versions()[self.name]
         folder = HOME / "sources" / f"{self.name}-{version}"
@@ -127,7 +129,7 @@ SUITES = [
     Suite("sqlalchemy", args=["test/base"]),
     Suite("pytest-django", "django", args=DJANGO, env=DJANGO_SETTINGS),
     Suite("numpy", "hypothesis", args=["numpy.ma", "numpy.lib"], pyargs=True),
-    Suite("pandas", "hypothesis", args=["pandas.tests.series.methods"], pyargs=True),
+    Suite("pandas", "hypothesis", args=["pandas/tests/series/methods"], installed=True),
     Suite("networkx", args=["networkx"], pyargs=True, system=True),
 ]
 # name: (kinds: "outcomes", "warnings"; reason)
@@ -180,7 +182,10 @@ def command_of(suite, how, dist, junit):
     else:
         spread = [python, "-m", "pytest", f"--junitxml={junit}", "-n", "0"]
         spread[-1:] = ["2", "--dist", dist] if how == "xdist" else ["0"]
-    return [*spread, *suite.args]
+    if not suite.installed:
+        return [*spread, *suite.args]
+    (packages,) = suite.environment.path.glob("lib/python*/site-packages")
+    return [*spread, *(packages / word for word in suite.args)]
 
 
 def faults_of(plain, xdist, ours):
