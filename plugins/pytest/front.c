@@ -490,9 +490,11 @@ int ff_pytest_exit_status(const struct ff_job_end *end)
 	}
 	if (end->interrupted)
 		return INTERRUPTED;
-	/* The front ran pytest's own end of a session. It may not know why there was nothing. */
+	/* The front ran pytest's own end of a session, unless that of a worker's had stopped it. */
 	if (end->front_status > 0 &&
-	    !(end->front_status == NO_TESTS_COLLECTED && end->why == FF_REASON_SESSION))
+	    !(end->why == FF_REASON_SESSION &&
+	      (end->front_status == NO_TESTS_COLLECTED ||
+	       (end->front_status == INTERRUPTED && end->session_status > 0))))
 		return end->front_status;
 	if (end->why == FF_REASON_PAYLOAD)
 		return INTERNAL_ERROR;
