@@ -63,6 +63,15 @@ def test_a_session_that_ends_before_any_test(farflung, python, hook, end, reason
     assert any(reason in message for message in errors), errors
 
 
+@pytest.mark.parametrize("front", ["never", "always"])
+@pytest.mark.parametrize("end, reason", [("raise ValueError('why')", "ValueError: why"), ("raise SystemExit(0)", "SystemExit: 0")])
+def test_a_hook_of_collection_that_fails_is_internal(farflung, python, end, reason, front):
+    write(farflung.cwd / "test_a.py", ONE_TEST)
+    write(farflung.cwd / "conftest.py", f"def pytest_collectstart(collector): {end}\n")
+    last, _ = pytest_run(farflung, python, "--front", front, code=3)
+    assert reason in last
+
+
 # Each ends with status 0, without a word of why.
 RUNS_NOTHING = {
     "main": "def pytest_cmdline_main(config): return 0\n",
