@@ -476,8 +476,11 @@ const struct ff_payload_front ff_pytest_front = {
 /* The front's status only says that the session was stopped, or had nothing: by what we know. */
 static bool knows_less(const struct ff_job_end *end)
 {
+	if (end->why == FF_REASON_PAYLOAD)
+		return end->front_status < INTERNAL_ERROR ||
+		       end->front_status == NO_TESTS_COLLECTED;
 	if (end->front_status == NO_TESTS_COLLECTED)
-		return end->why == FF_REASON_SESSION || end->why == FF_REASON_PAYLOAD;
+		return end->why == FF_REASON_SESSION;
 	return end->front_status == INTERRUPTED && end->why == FF_REASON_SESSION &&
 	       end->session_status > 0;
 }
