@@ -473,6 +473,18 @@ const struct ff_payload_front ff_pytest_front = {
 
 /* --- the end of it all --- */
 
+/* The front's status only says that the session was stopped, or had nothing: by what we know. */
+static bool knows_less(const struct ff_job_end *end)
+{
+	if (end->why == FF_REASON_PAYLOAD)
+		return end->front_status < INTERNAL_ERROR ||
+		       end->front_status == NO_TESTS_COLLECTED;
+	if (end->front_status == NO_TESTS_COLLECTED)
+		return end->why == FF_REASON_SESSION;
+	return end->front_status == INTERRUPTED && end->why == FF_REASON_SESSION &&
+	       end->session_status > 0;
+}
+
 int ff_pytest_exit_status(const struct ff_job_end *end)
 {
 	switch (end->why) {
@@ -490,9 +502,8 @@ int ff_pytest_exit_status(const struct ff_job_end *end)
 	}
 	if (end->interrupted)
 		return INTERRUPTED;
-	/* The front ran pytest's own end of a session. It may not know why there was nothing. */
-	if (end->front_status > 0 &&
-	    !(end->front_status == NO_TESTS_COLLECTED && end->why == FF_REASON_SESSION))
+	/* The front ran pytest's own end of a session, unless that of a worker's had stopped it. */
+	if (end->front_status > 0 && !knows_less(end))
 		return end->front_status;
 	if (end->why == FF_REASON_PAYLOAD)
 		return INTERNAL_ERROR;

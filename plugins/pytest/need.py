@@ -65,8 +65,21 @@ REPORTING = (
     ("xfail_tb", "--xfail-tb", False), ("fold_skipped", "--no-fold-skipped", True),
 )  # fmt: skip
 
-# Of these, what goes by the cache, which is kept without a front, too.
-KEPT_ANYWAY = ("--lf", "--ff", "--nf")
+# Of these, what has its effect without a front, too: by the cache, and in the runner's own reporter.
+KEPT_ANYWAY = ("--lf", "--ff", "--nf", "-r", "--tb", "--show-capture", "--disable-warnings")
+
+
+def asked_of_reporter(config):
+    """Of these, what the runner's reporter does; None where it is pytest's default."""
+    option = config.option
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    chars, tb = getattr(reporter, "reportchars", None), getattr(option, "tbstyle", "auto")
+    capture = getattr(option, "showcapture", "all")
+    return {
+        "tb": clean(tb) if tb != "auto" else None,
+        "show_capture": clean(capture) if capture != "all" else None,
+        "chars": (clean(chars) or "N") if type(chars) is str and set(chars) != set("wfE") else None,
+    }
 
 
 def module_of(plugin):

@@ -4,7 +4,7 @@
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
 #           ("collected", {digest, count, deselected, errors, collectonly, rootdir, cache, suffixed,
-#                          junit_family, plugins, header, python, executable, implementation, pytest, platform,
+#                          junit_family, tb, show_capture, chars, plugins, header, python, executable, implementation, pytest, platform,
 #                          pid, spread})
 #             cache: where pytest keeps it, from the working directory, or None; suffixed: None, or
 #             "yes": ids have something behind them that is not pytest's
@@ -83,6 +83,7 @@ class Worker(Files):
         self.has_front_field = bool(kw["front"])
         if kw["told"] is not None:
             self.relay = Relay(channel, config, kw["output_cap"], kw["told"])
+        render.line = not self.relay and config.option.tbstyle == "line"
         self.live = None  # with -s
         self.signs = Signs(channel)
         self.groups = Groups()
@@ -325,6 +326,7 @@ class Worker(Files):
             "cache": cache_place(config, self.here),
             "suffixed": "yes" if self.each or config.option.loadgroup else None,
             "junit_family": family_of(config),
+            **asked_of_reporter(config),
             "plugins": plugins_of(config),
             "header": header_of(config),
             "spread": self.settings,

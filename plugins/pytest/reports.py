@@ -253,6 +253,9 @@ def render(report):
 
     if not report.longrepr:
         return None
+    crash = getattr(report.longrepr, "reprcrash", None) if render.line else None
+    if crash:
+        return clean(crash)
     out = io.StringIO()
     writer = TerminalWriter(out)
     writer.hasmarkup = False
@@ -265,6 +268,7 @@ def render(report):
 
 
 render.columns = 80  # of whoever reads it
+render.line = False  # only where, and what
 
 
 def crash_of(report):

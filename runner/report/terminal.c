@@ -302,6 +302,8 @@ static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event
 	t->failed += bad;
 	if (bad)
 		ff_terminal_keep_failure(t, event);
+	else
+		ff_terminal_keep_good(t, event);
 	ff_terminal_withhold(t, event, before);
 	if (ff_map_del(&t->retried, ff_terminal_unit_key(t, event->job, event->index, 0)) && !bad)
 		ff_terminal_keep_flaky(t, event);
@@ -546,6 +548,7 @@ static void terminal_free(struct ff_reporter *reporter)
 	ff_map_release(&t->retried);
 	ff_buf_release(&t->errors);
 	ff_buf_release(&t->failures);
+	ff_buf_release(&t->passes);
 	ff_buf_release(&t->summary);
 	ff_terminal_free_warnings(t);
 	ff_buf_release(&t->flaky);

@@ -51,6 +51,8 @@ struct ff_terminal_host {
 	bool worked;		 /* a worker of it started, or a unit */
 };
 
+enum { FF_TERMINAL_ASKED_MAX = 16 };
+
 struct ff_terminal_job {
 	struct ff_list node;
 	char *name;
@@ -61,10 +63,17 @@ struct ff_terminal_job {
 	bool over;
 	enum ff_job_result result;
 	enum ff_reason why;
-	char *reason;		      /* NULL: none */
-	bool front;		      /* it tells its own story */
+	char *reason; /* NULL: none */
+	bool front;   /* it tells its own story */
+	struct {
+		/* As pytest has them; "": by default. */
+		char tb[FF_TERMINAL_ASKED_MAX], capture[FF_TERMINAL_ASKED_MAX],
+			chars[FF_TERMINAL_ASKED_MAX];
+	} asked;
 	struct ff_buf line, withheld; /* of that, unfinished; failures, in case it does not */
 };
+
+#define FF_TERMINAL_CHARS "wfE" /* of -r, where nothing is said */
 
 struct ff_terminal_running {
 	struct ff_list node; /* in the order of their start */
@@ -131,9 +140,9 @@ struct ff_terminal {
 	uint32_t steps_told; /* tenths of the total that had a progress line */
 	int64_t progress_us; /* when the last one was */
 
-	struct ff_buf errors, failures; /* rendered, for the end */
-	struct ff_buf summary;		/* a line for each of them */
-	uint32_t more_errors;		/* of tests that had failed before */
+	struct ff_buf errors, failures, passes; /* rendered, for the end */
+	struct ff_buf summary;			/* a line for each of them */
+	uint32_t more_errors;			/* of tests that had failed before */
 	uint32_t deselected;
 	uint32_t errors_len, errors_left_out, failures_left_out;
 	uint32_t modules_skipped;
@@ -207,6 +216,17 @@ void ff_terminal_withhold(struct ff_terminal *t, const struct ff_event *event, s
 void ff_terminal_keep_failure(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_keep_problem(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event);
+/* One that is not bad, if somebody asked for that. */
+void ff_terminal_keep_good(struct ff_terminal *t, const struct ff_event *event);
+
+/* terminal_asked.c: what is asked for by the options of a job's sessions. */
+enum ff_terminal_traceback { FF_TERMINAL_TRACEBACK, FF_TERMINAL_LINE, FF_TERMINAL_NO_TRACEBACK };
+void ff_terminal_hear_asked(struct ff_terminal *t, const struct ff_event *event);
+/* Whether -r has that letter; of the job, or of any. */
+bool ff_terminal_wants(struct ff_terminal *t, const char *job, char what);
+bool ff_terminal_somebody_wants(struct ff_terminal *t, char what);
+enum ff_terminal_traceback ff_terminal_traceback(struct ff_terminal *t, const char *job);
+bool ff_terminal_shows_section(struct ff_terminal *t, const char *job, const char *title);
 void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event);
 
 /* terminal_warnings.c */

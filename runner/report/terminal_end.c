@@ -16,13 +16,15 @@ static void add_title(const struct ff_terminal *t, struct ff_buf *out, const cha
 	ff_buf_addstr(out, " ---\n");
 }
 
-static void add_sections(const struct ff_terminal *t, const struct ff_result *result,
-			 struct ff_buf *out)
+static void add_sections(struct ff_terminal *t, const struct ff_event *event, struct ff_buf *out)
 {
+	const struct ff_result *result = event->u.unit_finished.result;
+
 	for (size_t i = 0; i < result->sections_len; i++) {
 		const struct ff_section *section = &result->sections[i];
 
-		if (section->len == 0 || !section->text)
+		if (section->len == 0 || !section->text ||
+		    !ff_terminal_shows_section(t, event->job, section->title))
 			continue;
 		add_title(t, out, section->title ? section->title : "output");
 		ff_text_lines(out, section->text, section->len, "", t->setup.colour);
@@ -107,18 +109,23 @@ static size_t result_size(const struct ff_result *result)
 /* Is there room for a text of about this size? Escapes may make it somewhat longer. */
 static bool has_room(const struct ff_terminal *t, size_t size)
 {
-	return t->errors.len + t->failures.len + size <= FF_TERMINAL_FAILURES_MAX;
+	return t->errors.len + t->failures.len + t->passes.len + size <= FF_TERMINAL_FAILURES_MAX;
 }
 
 /* "FAILED tests/test_x.py::test_a - assert 1 == 2" */
-static void keep_line(struct ff_terminal *t, const struct ff_event *event, const char *label,
-		      const char *unit, const char *message)
+static void keep_line(struct ff_terminal *t, const struct ff_event *event, char what,
+		      const char *label, const char *unit, const char *message)
 {
+	const char *style = what == 'f' || what == 'E'	 ? FF_TERMINAL_RED
+			    : what == 'p' || what == 'P' ? FF_TERMINAL_GREEN
+							 : FF_TERMINAL_YELLOW;
 	struct ff_buf *out = &t->summary;
 
+	if (!ff_terminal_wants(t, event->job, what))
+		return;
 	if (out->len > FF_TERMINAL_WARNINGS_MAX || ff_terminal_has_front(t, event))
 		return;
-	ff_terminal_paint(t, out, FF_TERMINAL_RED);
+	ff_terminal_paint(t, out, style);
 	ff_buf_addstr(out, label);
 	ff_terminal_unpaint(t, out);
 	ff_buf_addch(out, ' ');
@@ -171,15 +178,22 @@ void ff_terminal_keep_failure(struct ff_terminal *t, const struct ff_event *even
 {
 	const struct ff_result *result = event->u.unit_finished.result;
 	const struct ff_phase *second = ff_result_second_error(result);
+	enum ff_terminal_traceback shown = ff_terminal_traceback(t, event->job);
 	struct ff_buf *out = &t->failures;
 
-	keep_line(t, event, ff_terminal_outcome_label(result->outcome), event->unit,
-		  result->message);
+	keep_line(t, event, result->outcome == FF_OUTCOME_ERROR ? 'E' : 'f',
+		  ff_terminal_outcome_label(result->outcome), event->unit, result->message);
 	if (second)
-		keep_line(t, event, "ERROR", event->unit, second->message);
+		keep_line(t, event, 'E', "ERROR", event->unit, second->message);
 	t->more_errors += second != NULL;
+	if (shown == FF_TERMINAL_NO_TRACEBACK)
+		return;
 	if (!has_room(t, result_size(result))) {
 		t->failures_left_out++;
+		return;
+	}
+	if (shown == FF_TERMINAL_LINE) {
+		add_text(t, out, result->longrepr ? result->longrepr : result->message);
 		return;
 	}
 	add_failure_head(t, event, out, label_of(result));
@@ -196,8 +210,35 @@ void ff_terminal_keep_failure(struct ff_terminal *t, const struct ff_event *even
 		add_title(t, out, result->phases[i].when ? result->phases[i].when : "?");
 		add_text(t, out, result->phases[i].longrepr);
 	}
-	add_sections(t, result, out);
+	add_sections(t, event, out);
 	ff_buf_addch(out, '\n');
+}
+
+void ff_terminal_keep_good(struct ff_terminal *t, const struct ff_event *event)
+{
+	static const struct {
+		enum ff_outcome outcome;
+		char what;
+		const char *label; /* as pytest has it */
+	} goods[] = {{FF_OUTCOME_PASSED, 'p', "PASSED"},
+		     {FF_OUTCOME_SKIPPED, 's', "SKIPPED"},
+		     {FF_OUTCOME_XFAILED, 'x', "XFAIL"},
+		     {FF_OUTCOME_XPASSED, 'X', "XPASS"}};
+	const struct ff_result *result = event->u.unit_finished.result;
+
+	for (size_t i = 0; i < sizeof(goods) / sizeof(*goods); i++)
+		if (result->outcome == goods[i].outcome)
+			keep_line(t, event, goods[i].what, goods[i].label, event->unit,
+				  result->message);
+	if (result->outcome != FF_OUTCOME_PASSED || result->sections_len == 0 ||
+	    !ff_terminal_wants(t, event->job, 'P') || ff_terminal_has_front(t, event) ||
+	    !has_room(t, result_size(result)))
+		return;
+	add_head(t, &t->passes, event, event->unit, "PASSED");
+	ff_terminal_unpaint(t, &t->passes);
+	ff_buf_addch(&t->passes, '\n');
+	add_sections(t, event, &t->passes);
+	ff_buf_addch(&t->passes, '\n');
 }
 
 void ff_terminal_keep_problem(struct ff_terminal *t, const struct ff_event *event)
@@ -221,7 +262,9 @@ void ff_terminal_keep_problem(struct ff_terminal *t, const struct ff_event *even
 	if (skipped)
 		return;
 	t->errors_len++;
-	keep_line(t, event, "ERROR", event->u.collect_problem.nodeid, message);
+	keep_line(t, event, 'E', "ERROR", event->u.collect_problem.nodeid, message);
+	if (ff_terminal_traceback(t, event->job) == FF_TERMINAL_NO_TRACEBACK)
+		return;
 	out = &t->errors;
 	if (!has_room(t, size_of(longrepr ? longrepr : message))) {
 		t->errors_left_out++;
@@ -301,7 +344,7 @@ static void say_lists(struct ff_terminal *t)
 {
 	struct ff_buf *out = &t->screen.text;
 
-	if (t->warnings_len > 0) { /* pytest's -q has them, too */
+	if (t->warnings_len > 0 && ff_terminal_somebody_wants(t, 'w')) {
 		add_section(t, FF_TERMINAL_YELLOW, "warnings summary");
 		ff_terminal_say_warnings(t);
 	}
@@ -474,6 +517,11 @@ void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event)
 	say_failures(t, "errors", &t->errors, t->errors_left_out);
 	say_failures(t, "failures", &t->failures, t->failures_left_out);
 	say_lists(t);
+	if (t->passes.len > 0) {
+		add_section(t, FF_TERMINAL_GREEN, "passes");
+		ff_buf_add(&t->screen.text, ff_buf_data(&t->passes), t->passes.len);
+		ff_buf_release(&t->passes);
+	}
 	if (t->summary.len > 0) {
 		add_section(t, FF_TERMINAL_BLUE, "short test summary info");
 		ff_buf_add(&t->screen.text, ff_buf_data(&t->summary), t->summary.len);

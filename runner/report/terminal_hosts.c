@@ -298,6 +298,7 @@ static void worker_has_started(struct ff_terminal *t, const struct ff_event *eve
 
 	ff_map_del(&t->starting, ff_terminal_key(t, event->host, event->worker, NULL));
 	ff_terminal_host(t, event->host)->worked = true;
+	ff_terminal_hear_asked(t, event);
 	add_words(t, &words, event);
 	key = ff_terminal_key(t, many ? NULL : event->host, ff_buf_str(&words), NULL);
 	if (words.len > 0 && t->setup.verbosity >= 0 && !ff_map_get(&t->words, key) &&

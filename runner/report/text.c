@@ -306,11 +306,17 @@ static const char *last_line(const char *text)
 /* "FIRST: WORDS" of the text's first line and another one. */
 static void add_both_lines(struct ff_buf *out, const char *first, const char *other)
 {
+	size_t len = strcspn(other, "\n");
+
+	if (first != other && memmem(first, line_len(first), other, len)) {
+		other = first; /* it says that already */
+		len = line_len(first);
+	}
 	if (first != other) {
 		ff_buf_add(out, first, line_len(first));
 		ff_buf_addstr(out, ": ");
 	}
-	ff_buf_add(out, other, strcspn(other, "\n"));
+	ff_buf_add(out, other, len);
 }
 
 void ff_text_gist(struct ff_buf *out, const char *text)

@@ -23,8 +23,8 @@ void ff_text_lines(struct ff_buf *out, const char *text, size_t len, const char 
 		   bool colour);
 
 /* What a text of several lines comes to, without a newline at its end: pytest's line about usage,
- * the last line of a traceback behind what stands before that, what pytest marks as the error behind
- * the text's first line. All of it where it is none of these. */
+ * the last line of a traceback behind what stands before that, what pytest marks as the error
+ * behind the text's first line. All of it where it is none of these. */
 void ff_text_gist(struct ff_buf *out, const char *text);
 
 /* How many columns `text` takes; SGR sequences take none. */

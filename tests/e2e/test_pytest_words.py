@@ -135,3 +135,44 @@ def test_tracebacks_are_as_wide_as_the_terminal(farflung, python, where):
     assert "_ " * 59 + "_" in [line.rstrip() for line in lines]
     assert {len(line) for line in lines if line.startswith("═══")} == {120}
     assert "_ " * 39 + "_" in farflung.run(*words, code=1).stdout
+
+
+ASKED = """
+import pytest, sys, warnings
+def test_bad():
+    print("printed")
+    print("on stderr", file=sys.stderr)
+    assert 0
+def test_good():
+    print("fine")
+    warnings.warn("mind the gap")
+@pytest.mark.skip(reason="no need")
+def test_skipped(): pass
+@pytest.mark.xfail(reason="known")
+def test_expected(): assert 0
+@pytest.mark.xfail(reason="was known")
+def test_unexpected(): pass
+@pytest.fixture
+def broken(): 1 / 0
+def test_error(broken): pass
+"""
+SUMMARY = r"^(PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS) "
+# What stands in pytest's own output, and is to stand in ours or not.
+MARKS = ["printed", "on stderr", "fine", "mind the gap", ">       assert 0", "ZeroDivisionError", "test_e.py:6: ",
+         "assert 0"]
+
+
+@pytest.mark.parametrize("words", [
+    [], ["--tb=line"], ["--tb=no"], ["--tb=native"], ["--tb=short"], ["-rA"], ["-ra"], ["-rN"], ["-rsx"], ["-rP"],
+    ["-rX", "--tb=no"], ["--show-capture=no"], ["--show-capture=stderr"], ["--disable-warnings"],
+], ids=lambda words: " ".join(words))
+def test_reporting_options_mean_what_they_mean_in_pytest(farflung, python, words):
+    write(farflung.cwd / "test_e.py", ASKED)
+    theirs = subprocess.run([python, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider", *words],
+                            cwd=farflung.cwd, env=farflung.env, capture_output=True, text=True).stdout
+    done = farflung.run("pytest", "-n", 1, "--front", "never", "--python", python, "-q", *words, code=1)
+    found = [{mark for mark in MARKS if mark in text} for text in (theirs, done.stdout)]
+    assert found[0] == found[1], done.stdout
+    lines = [sorted(line.split()[0] for line in text.splitlines() if re.match(SUMMARY, line)) for text in (theirs, done.stdout)]
+    assert lines[0] == lines[1], done.stdout
+    assert "has no effect" not in done.stdout + done.stderr

@@ -46,18 +46,30 @@ BEFORE_ANY_TEST = [
     "def pytest_collection_finish(session): {end}",
 ]
 # The exit status is pytest's, but never 0.
-ENDS = [("pytest.exit('no database', returncode=1)", "no database", 1), ("pytest.exit('no license', returncode=0)", "no license", 1), ("raise KeyboardInterrupt", "KeyboardInterrupt", 2)]
+ENDS = [("pytest.exit('no database', returncode=7)", "no database", 7), ("pytest.exit('no license', returncode=0)", "no license", 1), ("raise KeyboardInterrupt", "KeyboardInterrupt", 2)]
 
 
 @pytest.mark.parametrize("hook", BEFORE_ANY_TEST, ids=lambda hook: hook.split("(")[0][4:])
+@pytest.mark.parametrize("front", ["auto", "always"])
 @pytest.mark.parametrize("end, reason, code", ENDS, ids=["exit", "exit-0", "interrupt"])
-def test_a_session_that_ends_before_any_test(farflung, python, hook, end, reason, code):
+def test_a_session_that_ends_before_any_test(farflung, python, hook, end, reason, code, front):
     write(farflung.cwd / "test_a.py", ONE_TEST)
     write(farflung.cwd / "conftest.py", "import pytest\n" + hook.format(end=end) + "\n")
-    last, _ = pytest_run(farflung, python, code=code)
+    if front == "always" and "collection" in hook and code == 1 and "=0" in end:
+        code = 2  # it was interrupted by a worker, which has no better number
+    last, _ = pytest_run(farflung, python, "--front", front, code=code)
     assert reason in last and f"(exit {code})" in last
     errors = [message for kind, message in junit(farflung).values() if kind == "error"]
     assert any(reason in message for message in errors), errors
+
+
+@pytest.mark.parametrize("front", ["never", "always"])
+@pytest.mark.parametrize("end, reason", [("raise ValueError('why')", "ValueError: why"), ("raise SystemExit(0)", "SystemExit: 0")])
+def test_a_hook_of_collection_that_fails_is_internal(farflung, python, end, reason, front):
+    write(farflung.cwd / "test_a.py", ONE_TEST)
+    write(farflung.cwd / "conftest.py", f"def pytest_collectstart(collector): {end}\n")
+    last, _ = pytest_run(farflung, python, "--front", front, code=3)
+    assert reason in last
 
 
 # Each ends with status 0, without a word of why.

@@ -452,6 +452,12 @@ static void test_exit_status(void **state)
 	assert_int_equal(WITH_FRONT(0, .bad = true, .run_status = 1), 1);
 	assert_int_equal(WITH_FRONT(5, .why = FF_REASON_NOTHING, .run_status = 1), 5);
 	assert_int_equal(WITH_FRONT(5, .why = FF_REASON_SESSION, .run_status = 1), 1);
+	assert_int_equal(WITH_FRONT(5, .why = FF_REASON_PAYLOAD, .run_status = 1), 3);
+	assert_int_equal(WITH_FRONT(1, .why = FF_REASON_PAYLOAD, .bad = true, .run_status = 1), 3);
+	assert_int_equal(WITH_FRONT(9, .why = FF_REASON_PAYLOAD, .run_status = 1), 9);
+	assert_int_equal(
+		WITH_FRONT(2, .why = FF_REASON_SESSION, .session_status = 7, .run_status = 1), 7);
+	assert_int_equal(WITH_FRONT(2, .why = FF_REASON_SESSION, .run_status = 1), 2);
 	assert_int_equal(WITH_FRONT(1, .why = FF_REASON_FRONT, .run_status = 3), 3);
 	assert_int_equal(WITH_FRONT(0, .why = FF_REASON_DISK, .run_status = 3), 3);
 #undef STATUS

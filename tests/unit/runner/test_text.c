@@ -73,6 +73,9 @@ static void test_gist(void **state)
 		 "ImportError while loading conftest '/c.py': NameError: n"},
 		{"\nE   only", ": only"},
 		{"Traceback (most recent call last)\n", "Traceback (most recent call last)"},
+		{"the front: ValueError: why\nTraceback (most recent call last):\n  f\nValueError: "
+		 "why\n",
+		 "the front: ValueError: why"},
 		{"two\nlines\n", "two\nlines"},
 	};
 
