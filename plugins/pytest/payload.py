@@ -4,8 +4,8 @@
 #
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
 #           ("collected", {digest, count, deselected, errors, collectonly, rootdir, cache, suffixed,
-#                          junit_family, tb, show_capture, chars, plugins, header, python, executable, implementation, pytest, platform,
-#                          pid, spread})
+#                          junit_family, tb, show_capture, chars, plugins, header, python, executable,
+#                          implementation, pytest, platform, pid, spread})
 #             cache: where pytest keeps it, from the working directory, or None; suffixed: None, or
 #             "yes": ids have something behind them that is not pytest's
 #             spread: how its settings (addopts) want it spread: {dist or None, workers or -1,

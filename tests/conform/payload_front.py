@@ -285,10 +285,10 @@ REASONS = {
                    "conftest.py: pytest_report_teststatus"),
     "logreport": ([], "def pytest_runtest_logreport(report): pass\n",
                   "conftest.py: pytest_runtest_logreport"),
-    "-ra": (["-ra"], "", "-r"), "tb": (["--tb=short"], "", "--tb"),
+    "-ra": (["-ra"], "", ""), "tb": (["--tb=short"], "", ""),
     "durations": (["--durations=3"], "", "--durations"), "lf": (["--lf"], "", ""),
     "ff": (["--ff"], "", ""), "nf": (["--nf"], "", ""), "sw": (["--sw"], "", "--sw"),
-    "capture": (["--show-capture=no"], "", "--show-capture"),
+    "capture": (["--show-capture=no"], "", ""),
     "junit": (["--junitxml=x.xml"], "", "--junitxml"),
 }  # fmt: skip
 
