@@ -271,15 +271,14 @@ const char *ff_store_read_only(const struct ff_store *store)
 static bool is_broken(const char *path)
 {
 	struct ff_err err = {0};
-	struct ff_store *store;
+	struct ff_store *store = NULL;
 	int rc = ff_store_open(&store, path, FF_STORE_READ, &err);
 
 	if (!rc)
 		rc = execute(store, "PRAGMA quick_check(1)", &err);
 	if (!rc)
 		rc = execute(store, "SELECT count(us) FROM units", &err);
-	if (rc == 0)
-		ff_store_close(store);
+	ff_store_close(store);
 	return rc == FF_ELOAD;
 }
 
