@@ -29,10 +29,12 @@ void ff_run_session_take_out(struct ff_engine *e, struct session *session, uint3
 	uint32_t number = session->placement.job;
 
 	ff_shard_left(e, session);
-	if (session->up)
+	if (session->up) {
 		ff_queues_worker_down(ff_run_session_queues(e, session), session->number, running);
-	else
+		job->worked_us += e->now.mono_us - session->up_us;
+	} else {
 		ff_sched_session_up(e->sched, number);
+	}
 	if (job->ids_from == session->record)
 		ff_collect_ask_another(e, session);
 	if (host_lost)

@@ -34,6 +34,7 @@ static int64_t job_left_us(const struct ff_engine *e, uint32_t job, int64_t now_
 	if (all_us <= 0)
 		return -1;
 	left.waiting_us = ff_queues_left_us(queues);
+	left.spent_us = e->jobs[job].worked_us;
 	ff_list_for_each(pos, &e->jobs[job].sessions) {
 		const struct session *session = ff_container_of(pos, struct session, in_job);
 

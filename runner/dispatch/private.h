@@ -161,6 +161,7 @@ struct engine_job {
 	uint32_t seats_len;
 	struct ff_arena arena;
 	struct ff_map seen; /* problems and warnings that were told already */
+	int64_t worked_us;  /* by sessions that are over, since they were up */
 	uint32_t workers;   /* slots that it may use, when it started */
 	uint32_t next_number;
 	uint32_t live;	    /* executions and sessions that take slots, or will */

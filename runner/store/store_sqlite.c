@@ -160,6 +160,17 @@ static int look(struct ff_store *store, bool *made, struct ff_err *err)
 	return 0;
 }
 
+/* The same as of one moment: another run may be about to make them. */
+static int look_once(struct ff_store *store, bool *made, struct ff_err *err)
+{
+	int rc = execute(store, "BEGIN", err);
+
+	if (!rc)
+		rc = look(store, made, err);
+	sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL);
+	return rc;
+}
+
 /* Of two that do this at the same time one finds that it is done. */
 static int make(struct ff_store *store, struct ff_err *err)
 {
@@ -209,10 +220,10 @@ static int open_database(struct ff_store *store, enum ff_store_mode mode, struct
 	if (sqlite3_open_v2(store->path, &store->db, flags, NULL) != SQLITE_OK)
 		return trouble(store, err);
 	sqlite3_busy_timeout(store->db, FF_STORE_WAIT_MS);
-	rc = look(store, &made, err);
+	rc = look_once(store, &made, err);
 	if (rc == FF_ESYS && access(store->path, R_OK) == 0 && open_frozen(store) == SQLITE_OK) {
 		store->read_only = "its folder can't be written";
-		rc = look(store, &made, err);
+		rc = look_once(store, &made, err);
 	} else if (!rc && sqlite3_db_readonly(store->db, "main") == 1) {
 		store->read_only = "it can't be written";
 	}
@@ -271,15 +282,14 @@ const char *ff_store_read_only(const struct ff_store *store)
 static bool is_broken(const char *path)
 {
 	struct ff_err err = {0};
-	struct ff_store *store;
+	struct ff_store *store = NULL;
 	int rc = ff_store_open(&store, path, FF_STORE_READ, &err);
 
 	if (!rc)
 		rc = execute(store, "PRAGMA quick_check(1)", &err);
 	if (!rc)
 		rc = execute(store, "SELECT count(us) FROM units", &err);
-	if (rc == 0)
-		ff_store_close(store);
+	ff_store_close(store);
 	return rc == FF_ELOAD;
 }
 

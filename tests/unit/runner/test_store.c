@@ -326,11 +326,27 @@ static int entries_like(const char *part)
 	return len;
 }
 
-/* A run over it, in which a test took so long. */
-static void run_history(int64_t us)
+struct ran {
+	const char *unit, *host;
+	int64_t us;
+};
+
+static void finish_unit(struct ff_reporter *history, const struct ran *ran)
+{
+	const struct ff_result result = {.outcome = FF_OUTCOME_PASSED, .duration_us = ran->us};
+	struct ff_event event = {
+		.kind = FF_EVENT_UNIT_FINISHED, .job = "j", .unit = ran->unit, .host = ran->host};
+
+	event.u.unit_finished.attempt = 1;
+	event.u.unit_finished.final = true;
+	event.u.unit_finished.result = &result;
+	history->class->event(history, &event);
+}
+
+/* A run over it, in which these ran. */
+static void run_all(const struct ran *ran, size_t len)
 {
 	struct ff_reporter *history = ff_history_new(path, complain);
-	const struct ff_result result = {.outcome = FF_OUTCOME_PASSED, .duration_us = us};
 	struct ff_event event = {.kind = FF_EVENT_RUN_STARTED,
 				 .time_us = (int64_t)time(NULL) * 1000000};
 	struct ff_err err = {0};
@@ -340,17 +356,18 @@ static void run_history(int64_t us)
 	event = (struct ff_event){.kind = FF_EVENT_JOB_ADDED, .job = "j"};
 	event.u.job_added.payload = "pytest";
 	history->class->event(history, &event);
-	event = (struct ff_event){
-		.kind = FF_EVENT_UNIT_FINISHED, .job = "j", .unit = "t.py::a", .host = "h"};
-	event.u.unit_finished.attempt = 1;
-	event.u.unit_finished.final = true;
-	event.u.unit_finished.result = &result;
-	history->class->event(history, &event);
+	for (size_t i = 0; i < len; i++)
+		finish_unit(history, &ran[i]);
 	event = (struct ff_event){.kind = FF_EVENT_RUN_FINISHED};
-	event.u.run_finished.counts.by_outcome[FF_OUTCOME_PASSED] = 1;
+	event.u.run_finished.counts.by_outcome[FF_OUTCOME_PASSED] = (uint32_t)len;
 	history->class->event(history, &event);
 	assert_int_equal(history->class->finish(history, &err), 0);
 	history->class->free(history);
+}
+
+static void run_history(int64_t us)
+{
+	run_all(&(struct ran){"t.py::a", "h", us}, 1);
 }
 
 static void assert_set_aside(void)
@@ -519,6 +536,56 @@ static void test_hardly_a_change_is_none(void **state)
 	assert_units(&(struct ff_store_query){0}, "t.py::a 6200 passed r1 - 0 0 0;");
 }
 
+static void tell_host(void *ctx, const char *name, double speed)
+{
+	sprintf((char *)ctx + strlen(ctx), "%s %.2f;", name, speed);
+}
+
+static void assert_hosts(const char *expected)
+{
+	struct ff_store *store = opened(FF_STORE_READ);
+	struct ff_err err = {0};
+	char text[256] = "";
+
+	assert_int_equal(ff_store_hosts(store, tell_host, text, &err), 0);
+	assert_string_equal(text, expected);
+	ff_store_close(store);
+}
+
+/* [0] of "fast", [1] of the other. */
+static void take_speed(void *ctx, const char *name, double speed)
+{
+	((double *)ctx)[strcmp(name, "fast") != 0] = speed;
+}
+
+static void test_hosts_are_compared_within_a_run(void **state)
+{
+	static const struct ran alone[] = {{"a", "fast", 999999}, {"b", "fast", 999999}};
+	static const struct ran all_slower[] = {{"a", "fast", 1999999}, {"b", "fast", 1999999}};
+	static const struct ran both[] = {{"a", "fast", 1300000}, {"b", "slow", 2600000}};
+	static const struct ran swapped[] = {{"b", "fast", 1300000}, {"a", "slow", 2600000}};
+	struct ff_store *store;
+	struct ff_err err = {0};
+	double speeds[2] = {0, 1};
+
+	run_all(alone, 2);
+	/* The code may be what has become slower. */
+	run_all(all_slower, 2);
+	assert_hosts("");
+	assert_units(&(struct ff_store_query){0},
+		     "a 1300000 passed r1 - 0 0 0;b 1300000 passed r1 - 0 0 0;");
+	/* 3.9 s for 2.6: of that the one is 1.5 times as fast, the other 0.75. */
+	run_all(both, 2);
+	assert_hosts("fast 1.15;slow 0.93;");
+	/* Whoever runs what: the one is twice as fast. */
+	for (int i = 0; i < 20; i++)
+		run_all(i % 2 ? both : swapped, 2);
+	store = opened(FF_STORE_READ);
+	assert_int_equal(ff_store_hosts(store, take_speed, speeds, &err), 0);
+	ff_store_close(store);
+	assert_true(speeds[0] / speeds[1] > 1.5 && speeds[0] / speeds[1] < 2.5);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -539,6 +606,7 @@ int main(void)
 		TEST(test_no_folder),
 		TEST(test_full_disk),
 		TEST(test_hardly_a_change_is_none),
+		TEST(test_hosts_are_compared_within_a_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
