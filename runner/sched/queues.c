@@ -205,7 +205,8 @@ void ff_queues_worker_up(struct ff_queues *queues, uint32_t number, bool alone, 
 	}
 	if (!queues->workers[number].up) {
 		/* Who may get no more may still have much to do, if somebody else said so. */
-		uint32_t there = queues->policy->driven ? queues->live : queues->open;
+		bool all = queues->policy->driven || queues->parts.len > 0;
+		uint32_t there = all ? queues->live : queues->open;
 
 		queues->workers[number].surplus = queues->most && there >= queues->most;
 		queues->live++;
