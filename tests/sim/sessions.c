@@ -247,7 +247,7 @@ static void say_part(struct world *world, struct world_session *s, const struct 
 	struct ff_input *input = about(s, FF_INPUT_PART);
 	const char *names[64] = {NULL};
 
-	s->digests[order->part] = world_chance(world, world->faults.differ / 4) ? "other" : "same";
+	s->digests[order->part] = world_chance(world, world->faults.differ / 2) ? "other" : "same";
 	s->firsts[order->part] = s->units_len;
 	for (uint32_t i = 0; i < count; i++) {
 		char text[WORLD_NAME_MAX];

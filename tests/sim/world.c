@@ -149,7 +149,7 @@ static bool in_parts(const struct world *world, uint32_t job, const char *dist)
 
 	return !settings.scopes && !settings.driven && !world_has_front(world, job) &&
 	       (!strcmp(dist, "load") || !strcmp(dist, "worksteal") || !strcmp(dist, "loadfile")) &&
-	       of_unit(world, job, 0, 14) < 600;
+	       of_unit(world, job, 0, 14) < 900;
 }
 
 bool world_in_parts(const struct world *world, uint32_t job)
