@@ -454,8 +454,9 @@ static bool is_over(const struct ff_queues *queues, const struct ff_queues_worke
 		return false;
 	if (worker->alone)
 		return alone_for(queues, worker->host) == UINT32_MAX;
-	/* What it gives back, it may take back: it need not collect that. */
-	if (queues->parts.len && worker->recalled)
+	/* Of what others take over some may come back, and it need not collect that again. */
+	if (queues->parts.len && !queues->parts.whole &&
+	    (worker->part || worker->recalled || spare_of(queues, worker) > 0))
 		return false;
 	/* What of a scope, or of all, is to run again is for the worker that has the rest of it. */
 	if ((queues->scopes.of || queues->most == 1 || queues->parts.whole) &&
