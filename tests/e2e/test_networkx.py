@@ -13,8 +13,8 @@ def has(python, module):
     return subprocess.run([python, "-c", f"import {module}, pytest"], capture_output=True).returncode == 0
 
 
-@pytest.mark.parametrize("count", [2])
-def test_networkx(farflung, tmp_path, count):
+@pytest.mark.parametrize("collect", ["every", "shard"])
+def test_networkx(farflung, tmp_path, collect):
     pytest.importorskip("pytest")
     python = next((p for p in (SYSTEM_PYTHON, sys.executable) if has(p, "networkx")), None)
     if not python:
@@ -25,7 +25,7 @@ def test_networkx(farflung, tmp_path, count):
          f"--junitxml={theirs}", "--pyargs", "networkx"],
         cwd=farflung.cwd, capture_output=True, text=True, timeout=400)
     done = farflung.run(
-        "pytest", "-n", count, "--python", python, "--junit", ours, "--",
+        "pytest", "-n", 2, "--collect", collect, "--python", python, "--junit", ours, "--",
         "-p", "no:cacheprovider", "--pyargs", "networkx", timeout=400)
     assert done.returncode == plain.returncode, done.stdout[-3000:] + done.stderr
     expected, got = junit_outcomes(theirs), junit_outcomes(ours)
