@@ -312,7 +312,7 @@ static enum ff_job_result result_of(const struct ff_engine *e, uint32_t number)
 	case FF_REASON_INTERRUPTED:
 	case FF_REASON_DISK:
 		/* It came to its end all the same, if nothing is left. */
-		if (!record->known || record->counts.not_run > 0 ||
+		if (!record->known || record->parts_left > 0 || record->counts.not_run > 0 ||
 		    (record->front.exit_status != 0 && !bad))
 			return FF_JOB_STOPPED;
 		return bad ? FF_JOB_FAILED : FF_JOB_PASSED;

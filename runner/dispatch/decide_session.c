@@ -147,15 +147,15 @@ void ff_run_session_feed(struct ff_engine *e, struct session *session)
 	batch = ff_queues_next(ff_run_session_queues(e, session), session->number);
 	if (batch.len > 0)
 		ff_run_session_give(e, session, batch.units, batch.len);
+	if (batch.part != FF_NOBODY) {
+		ff_shard_give_part(e, session, batch.part);
+		wants_no_more(e, session);
+	}
 	if (batch.end) {
 		session->told_end = true;
 		order(e, session, FF_ORDER_END);
 		wants_no_more(e, session);
 		ff_silence_anew(e, session);
-	}
-	if (batch.part != FF_NOBODY) {
-		ff_shard_give_part(e, session, batch.part);
-		wants_no_more(e, session);
 	}
 	if (batch.len == 0 && !batch.end && session->part == FF_NOBODY &&
 	    (session->wants || !has_work(e, session)))

@@ -129,65 +129,6 @@ void ff_queues_again(struct ff_queues *queues, uint32_t unit)
 	owner->back[owner->back_len++] = unit;
 }
 
-void ff_queues_again_alone(struct ff_queues *queues, uint32_t unit, uint32_t avoid)
-{
-	if (unit >= queues->units)
-		return;
-	/* It can't be tried elsewhere, or somebody else says where. */
-	if (queues->scopes.host || queues->policy->driven) {
-		ff_queues_again(queues, unit);
-		return;
-	}
-	if (queues->alone_tail == queues->alone_cap) {
-		queues->alone_cap = queues->alone_cap ? 2 * queues->alone_cap : 8;
-		queues->alone =
-			ff_xrealloc(queues->alone, queues->alone_cap * sizeof(*queues->alone));
-	}
-	queues->alone[queues->alone_tail++] = (struct ff_queues_suspect){unit, avoid};
-}
-
-uint32_t ff_queues_alone_waiting(const struct ff_queues *queues)
-{
-	return queues->stopped ? 0 : queues->alone_tail - queues->alone_head;
-}
-
-uint32_t ff_queues_peek_alone(const struct ff_queues *queues, uint32_t nth, uint32_t *avoid)
-{
-	if (nth >= ff_queues_alone_waiting(queues))
-		return UINT32_MAX;
-	*avoid = queues->alone[queues->alone_head + nth].avoid;
-	return queues->alone[queues->alone_head + nth].unit;
-}
-
-/* The place of the first that may run on `host`; UINT32_MAX: none. */
-static uint32_t alone_for(const struct ff_queues *queues, uint32_t host)
-{
-	uint32_t waiting = ff_queues_alone_waiting(queues);
-
-	for (uint32_t i = 0; i < waiting; i++)
-		if (host == UINT32_MAX || queues->alone[queues->alone_head + i].avoid != host)
-			return queues->alone_head + i;
-	return UINT32_MAX;
-}
-
-static struct ff_queues_suspect take_alone(struct ff_queues *queues, uint32_t at)
-{
-	struct ff_queues_suspect suspect = queues->alone[at];
-
-	memmove(queues->alone + queues->alone_head + 1, queues->alone + queues->alone_head,
-		(at - queues->alone_head) * sizeof(*queues->alone));
-	if (++queues->alone_head == queues->alone_tail)
-		queues->alone_head = queues->alone_tail = 0;
-	return suspect;
-}
-
-uint32_t ff_queues_take_alone(struct ff_queues *queues)
-{
-	if (ff_queues_alone_waiting(queues) == 0)
-		return UINT32_MAX;
-	return take_alone(queues, queues->alone_head).unit;
-}
-
 void ff_queues_stop(struct ff_queues *queues)
 {
 	queues->stopped = true;
@@ -218,13 +159,14 @@ void ff_queues_note_spare(struct ff_queues *queues, const struct ff_queues_worke
 			  spare_of(queues, worker));
 }
 
-/* How many run something, or may get more: whom somebody else serves, for as long as it is there.
+/* How many run something, or may get more: whom somebody else serves, or what others give back, for
+ * as long as it is there.
  */
 static uint32_t busy(const struct ff_queues *queues)
 {
 	uint32_t len = 0;
 
-	if (queues->policy->driven)
+	if (queues->policy->driven || queues->parts.len > 0)
 		return queues->live;
 	for (uint32_t i = 0; i < queues->workers_len; i++)
 		len += queues->workers[i].up &&
@@ -462,20 +404,6 @@ bool ff_queues_give_seat(struct ff_queues *queues, uint32_t number)
 	return true;
 }
 
-/* One at a time: should the host go down, it is known under what. */
-static void give_alone(struct ff_queues *queues, struct ff_queues_worker *worker)
-{
-	uint32_t at = alone_for(queues, worker->host);
-	struct ff_queues_suspect suspect;
-
-	if (queued(worker) > 0 || at == UINT32_MAX)
-		return;
-	suspect = take_alone(queues, at);
-	worker->avoid = suspect.avoid;
-	ff_queues_append(queues, worker, suspect.unit);
-	ff_queues_batch(queues, suspect.unit);
-}
-
 /* Whether a worker other than this one has given, or could give, something back. */
 static bool may_come_back(const struct ff_queues *queues, const struct ff_queues_worker *worker)
 {
@@ -498,9 +426,10 @@ static bool is_over(const struct ff_queues *queues, const struct ff_queues_worke
 	if (queues->policy->driven)
 		return false;
 	if (worker->alone)
-		return alone_for(queues, worker->host) == UINT32_MAX;
-	/* What it gives back, it may take back: it need not collect that. */
-	if (queues->parts.len && worker->recalled)
+		return !ff_queues_alone_may_come(queues, worker);
+	/* Of what others take over some may come back, and it need not collect that again. */
+	if (queues->parts.len && !queues->parts.whole &&
+	    (worker->part || worker->recalled || spare_of(queues, worker) > 0))
 		return false;
 	/* What of a scope, or of all, is to run again is for the worker that has the rest of it. */
 	if ((queues->scopes.of || queues->most == 1 || queues->parts.whole) &&
@@ -523,7 +452,7 @@ struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
 	if (!queues->stopped)
 		give_back_again(queues, worker);
 	if (worker->alone)
-		give_alone(queues, worker);
+		ff_queues_give_alone(queues, worker);
 	else if (ff_queues_waiting(queues) > 0 && !worker->surplus)
 		queues->policy->pick(queues, number);
 	worker = ff_queues_worker(queues, number);
@@ -583,14 +512,9 @@ struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t num
 
 	int64_t running_us = queued(worker) ? expected(queues, worker->queue[worker->head]) : 0;
 
-	return (struct ff_queue_info){queued(worker),
-				      worker->last_us,
-				      worker->fresh,
-				      worker->hungry,
-				      worker->surplus,
-				      worker->part != 0,
-				      running_us,
-				      worker->queue_us - running_us};
+	return (struct ff_queue_info){
+		queued(worker),	 worker->last_us,   worker->fresh, worker->hungry,
+		worker->surplus, worker->part != 0, running_us,	   worker->queue_us - running_us};
 }
 
 uint32_t ff_queues_chunk(const struct ff_queues *queues)

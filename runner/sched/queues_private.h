@@ -93,6 +93,12 @@ static inline struct ff_queues_worker *ff_queues_worker(const struct ff_queues *
 
 /* Those of the ranks `first` … end-1 that wait; `first` does. */
 void ff_queues_give_ranks(struct ff_queues *queues, uint32_t worker, uint32_t first, uint32_t end);
+/* --- alone.c --- */
+/* One for a worker that has none: should the host go down, it is known under what. */
+void ff_queues_give_alone(struct ff_queues *queues, struct ff_queues_worker *worker);
+bool ff_queues_alone_may_come(const struct ff_queues *queues,
+			      const struct ff_queues_worker *worker);
+
 /* --- parts.c --- */
 void ff_queues_parts_init(struct ff_queues *queues, const struct ff_queues_opts *opts);
 void ff_queues_parts_release(struct ff_queues *queues);

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -15,6 +16,7 @@ void check_init(struct check *check, uint64_t seed, const struct ff_plan *plan,
 	*check = (struct check){.seed = seed, .plan = plan, .faults = faults};
 	check->spread = spread_new(seed, plan, inventory, faults);
 	check->ends = ff_xcalloc(plan->len + 1, sizeof(*check->ends));
+	check->done = ff_xcalloc(plan->len + 1, sizeof(*check->done));
 	check->units = ff_xcalloc(plan->len + 1, sizeof(*check->units));
 }
 
@@ -23,6 +25,7 @@ void check_release(struct check *check)
 	for (size_t i = 0; i < check->plan->len; i++)
 		ff_free(check->ends[i]);
 	ff_free(check->ends);
+	ff_free(check->done);
 	ff_free(check->units);
 	ff_buf_release(&check->journal);
 	spread_free(check->spread);
@@ -75,6 +78,12 @@ static void know(struct check *check, uint32_t job, uint32_t units)
 	check->ends[job] = ff_xcalloc((size_t)units + 1, 1);
 }
 
+/* Units that become known part by part have other numbers in each run. */
+static uint32_t end_of(const struct check *check, uint32_t job, uint32_t unit)
+{
+	return spread_in_parts(check->spread, job) ? spread_unit(check->spread, job, unit) : unit;
+}
+
 static void ended(struct check *check, const struct ff_event *event, uint32_t count)
 {
 	uint32_t job = job_of(check, event->job);
@@ -84,9 +93,9 @@ static void ended(struct check *check, const struct ff_event *event, uint32_t co
 		       event->u.units_not_run.why == FF_REASON_NEEDS && check->resumed;
 
 	for (uint32_t i = event->index; i < event->index + count; i++)
-		if (skipped && check->ends[job][i] == 1)
+		if (skipped && check->ends[job][end_of(check, job, i)] == 1)
 			continue;
-		else if (++check->ends[job][i] != 1)
+		else if (++check->ends[job][end_of(check, job, i)] != 1)
 			check_fail(check, "unit %u of %s has a second end: %s", i, event->job,
 				   ff_event_word(event->kind));
 }
@@ -127,6 +136,28 @@ static const struct ff_job_record *latest(const struct ff_state *const *before, 
 	return NULL;
 }
 
+/* What is done counts when it is told; it is so if some earlier run came so far. */
+static void done_in_parts(struct check *check, uint32_t job, const struct ff_state *const *before,
+			  size_t before_len)
+{
+	for (uint32_t j = 0; check->ends[job] && j < check->units[job]; j++)
+		check->ends[job][j] = 0;
+	memset(check->done[job], 0, sizeof(check->done[job]));
+	for (size_t i = before_len; i-- > 0;) {
+		uint32_t found = ff_state_find_job(before[i], check->plan->jobs[job].config->name);
+		const struct ff_job_record *then = &before[i]->jobs[found];
+
+		for (uint32_t p = 0; found != FF_NOBODY && p < then->parts_len; p++) {
+			uint32_t part = (uint32_t)strtoul(then->parts[p].name + 1, NULL, 10);
+			uint32_t first = world_part_first_of(check->seed, job, part);
+
+			for (uint32_t j = 0; j < then->parts[p].len; j++)
+				check->done[job][first + j] =
+					then->units[then->parts[p].first + j].state == FF_UNIT_DONE;
+		}
+	}
+}
+
 void check_begin(struct check *check, const struct ff_state *const *before, size_t before_len)
 {
 	ff_buf_clear(&check->journal);
@@ -137,6 +168,10 @@ void check_begin(struct check *check, const struct ff_state *const *before, size
 		const struct ff_job_record *job =
 			latest(before, before_len, check->plan->jobs[i].config->name);
 
+		if (spread_in_parts(check->spread, i)) {
+			done_in_parts(check, i, before, before_len);
+			continue;
+		}
 		for (uint32_t j = 0; check->ends[i] && j < check->units[i]; j++)
 			check->ends[i][j] = job && job->units[j].state == FF_UNIT_DONE;
 	}
@@ -148,7 +183,11 @@ static void check_before(struct check *check, const struct ff_event *event)
 	uint32_t job = job_of(check, event->job);
 
 	for (uint32_t i = event->index; i < event->index + event->u.units_before.count; i++)
-		if (check->ends[job][i] != 1)
+		if (spread_in_parts(check->spread, job) &&
+		    (!check->done[job][end_of(check, job, i)] ||
+		     ++check->ends[job][end_of(check, job, i)] != 1))
+			check_fail(check, "unit %u of %s was not done before", i, event->job);
+		else if (!spread_in_parts(check->spread, job) && check->ends[job][i] != 1)
 			check_fail(check, "unit %u of %s was not done before", i, event->job);
 }
 
@@ -164,7 +203,8 @@ void check_event(struct check *check, const struct ff_event *event)
 		break;
 	case FF_EVENT_COLLECTED:
 		if (!event->u.collected.again)
-			know(check, job_of(check, event->job), event->u.collected.count);
+			know(check, job_of(check, event->job),
+			     event->u.collected.parts > 0 ? DONE_MAX : event->u.collected.count);
 		break;
 	case FF_EVENT_UNIT_FINISHED:
 		if (!event->u.unit_finished.final)
@@ -263,13 +303,14 @@ static void check_jobs(struct check *check, const struct ff_state *state)
 		if (job->running > 0)
 			check_fail(check, "job %s runs %u units", job->name, job->running);
 		for (uint32_t j = 0; job->known && j < job->units_len; j++)
-			if (check->ends[i][j] != 1)
+			if (check->ends[i][end_of(check, i, j)] != 1)
 				check_fail(check, "unit %u of %s has %u ends", j, job->name,
-					   check->ends[i][j]);
+					   check->ends[i][end_of(check, i, j)]);
 		if (job->result == FF_JOB_PASSED &&
 		    (job->front.state == FF_FRONTSTATE_FAILED || job->front.exit_status != 0))
 			check_fail(check, "job %s passed, and its front did not", job->name);
-		if (job->result == FF_JOB_PASSED && (job->counts.not_run > 0 || !job->known))
+		if (job->result == FF_JOB_PASSED &&
+		    (job->counts.not_run > 0 || !job->known || job->parts_left > 0))
 			check_fail(check, "job %s passed, and not all of it was run", job->name);
 	}
 }

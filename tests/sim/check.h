@@ -8,14 +8,17 @@
 #include "dispatch/input.h"
 #include "world.h"
 
+enum { DONE_MAX = 64 };
+
 struct check {
 	uint64_t seed;
 	const struct ff_plan *plan;
 	const struct world_faults *faults;
-	uint8_t **ends;	       /* by job and unit: final ends, over all runs of this seed */
-	uint32_t *units;       /* by job: how many there are, once known */
-	struct ff_buf journal; /* of the present run */
-	bool resumed;	       /* an earlier run was gone on with */
+	uint8_t **ends;		/* by job and unit: final ends, over all runs of this seed */
+	bool (*done)[DONE_MAX]; /* by job and unit: by an earlier run; of parts */
+	uint32_t *units;	/* by job: how many there are, once known */
+	struct ff_buf journal;	/* of the present run */
+	bool resumed;		/* an earlier run was gone on with */
 	struct spread *spread;
 	bool bad;
 };

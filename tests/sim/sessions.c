@@ -9,6 +9,16 @@
 
 enum { QUEUE_MAX = 4096 };
 
+/* Of a part that was given. */
+struct part_order {
+	struct ff_list node;
+	uint32_t part;
+	const char *digest; /* "same", "other"; NULL: any */
+	bool all;
+	uint32_t len;
+	uint32_t places[];
+};
+
 struct world_session {
 	struct ff_list node;
 	uint32_t worker, host, job;
@@ -20,7 +30,12 @@ struct world_session {
 	bool fronted;
 	uint32_t words; /* that it has said to that */
 	const char *digest;
-	int64_t said_at; /* what it says stays in order */
+	bool in_parts, collects;
+	struct ff_list orders;
+	uint32_t firsts[WORLD_PARTS_MAX + 1]; /* by part; UINT32_MAX: not collected */
+	const char *digests[WORLD_PARTS_MAX + 1];
+	uint32_t units[QUEUE_MAX], units_len; /* by its own indexes */
+	int64_t said_at;		      /* what it says stays in order */
 };
 
 static struct world_session *find(struct world *world, uint32_t worker)
@@ -68,8 +83,25 @@ static void step_in(struct world *world, const struct world_session *s, int64_t 
 					       .session = s->worker});
 }
 
+static void forget_orders(struct world_session *s)
+{
+	while (!ff_list_empty(&s->orders)) {
+		struct part_order *order = ff_container_of(s->orders.next, struct part_order, node);
+
+		ff_list_del(&order->node);
+		ff_free(order);
+	}
+}
+
+/* The job's unit that it calls so. */
+static uint32_t unit_of(const struct world_session *s, uint32_t index)
+{
+	return s->in_parts ? s->units[index] : index;
+}
+
 static void forget(struct world_session *s)
 {
+	forget_orders(s);
 	ff_list_del(&s->node);
 	ff_free(s);
 }
@@ -130,8 +162,13 @@ static void start_next(struct world *world, struct world_session *s)
 	struct ff_input *input;
 	int64_t took;
 
-	if (s->over || s->running != UINT32_MAX)
+	if (s->over || s->running != UINT32_MAX || s->collects)
 		return;
+	if (s->len == 0 && !ff_list_empty(&s->orders)) {
+		s->collects = true;
+		step_in(world, s, 1000 + world_below(world, 300000));
+		return;
+	}
 	if (s->len == 0) {
 		if (s->end)
 			finish(world, s, false, NULL);
@@ -142,8 +179,8 @@ static void start_next(struct world *world, struct world_session *s)
 	input = about(s, FF_INPUT_UNIT_STARTED);
 	input->unit = s->running;
 	say_in(world, s, input, 0);
-	took = world_duration(world, s->job, s->running);
-	if (world_is_slow(world, s->job, s->running))
+	took = world_duration(world, s->job, unit_of(s, s->running));
+	if (world_is_slow(world, s->job, unit_of(s, s->running)))
 		took += 60000000;
 	step_in(world, s, took);
 }
@@ -163,7 +200,8 @@ static void say_unit_finished(struct world *world, struct world_session *s, enum
 {
 	struct ff_input *input = about(s, FF_INPUT_UNIT_FINISHED);
 	struct ff_result result = {.outcome = outcome,
-				   .duration_us = world_duration(world, s->job, s->running)};
+				   .duration_us =
+					   world_duration(world, s->job, unit_of(s, s->running))};
 
 	input->unit = s->running;
 	if (s->fronted) {
@@ -178,13 +216,109 @@ static void say_unit_finished(struct world *world, struct world_session *s, enum
 
 static void unit_ends(struct world *world, struct world_session *s)
 {
-	say_unit_finished(world, s, world_outcome(world, s->job, s->running));
+	say_unit_finished(world, s, world_outcome(world, s->job, unit_of(s, s->running)));
 	s->running = UINT32_MAX;
 	s->waits = false;
 	if (world_chance(world, world->faults.stop_early))
 		finish(world, s, world_chance(world, 500), "stopping after 1 failures");
 	else
 		start_next(world, s);
+}
+
+/* --- parts --- */
+
+/* The places of a part that is there are to be run. */
+static void queue_places(const struct world *world, struct world_session *s,
+			 const struct part_order *order)
+{
+	uint32_t count = world_part_first(world, s->job, order->part + 1) -
+			 world_part_first(world, s->job, order->part);
+
+	if (order->digest && strcmp(order->digest, s->digests[order->part]) != 0)
+		return;
+	for (uint32_t i = 0; i < (order->all ? count : order->len) && s->len < QUEUE_MAX; i++)
+		s->queue[s->len++] = s->firsts[order->part] + (order->all ? i : order->places[i]);
+}
+
+static void say_part(struct world *world, struct world_session *s, const struct part_order *order)
+{
+	uint32_t first = world_part_first(world, s->job, order->part);
+	uint32_t count = world_part_first(world, s->job, order->part + 1) - first;
+	struct ff_input *input = about(s, FF_INPUT_PART);
+	const char *names[64] = {NULL};
+
+	s->digests[order->part] = world_chance(world, world->faults.differ / 2) ? "other" : "same";
+	s->firsts[order->part] = s->units_len;
+	for (uint32_t i = 0; i < count; i++) {
+		char text[WORLD_NAME_MAX];
+
+		world_unit_name(text, s->digests[order->part], first + i);
+		names[i] = ff_input_text(input, text);
+		s->units[s->units_len++] = first + i;
+	}
+	input->u.part.part = order->part;
+	input->u.part.digest = s->digests[order->part];
+	input->u.part.count = count;
+	if (!order->digest || strcmp(order->digest, s->digests[order->part]) != 0)
+		input->u.part.names = ff_input_lines(input, names);
+	say_in(world, s, input, 0);
+}
+
+static void say_problem(struct world *world, struct world_session *s, uint32_t part)
+{
+	struct ff_input *input = about(s, FF_INPUT_PROBLEM);
+	char name[16];
+
+	snprintf(name, sizeof(name), "p%u/x", part);
+	input->u.problem.nodeid = ff_input_text(input, name);
+	input->u.problem.message = "ImportError";
+	say_in(world, s, input, 0);
+}
+
+/* The first part that was ordered is collected, or takes it down. */
+static void collected(struct world *world, struct world_session *s)
+{
+	struct part_order *order = ff_container_of(s->orders.next, struct part_order, node);
+
+	s->collects = false;
+	if (ff_list_empty(&s->orders)) { /* it was told to stop */
+		start_next(world, s);
+		return;
+	}
+	if (world_chance(world, world->faults.crash)) {
+		end(world, s, "signal 11", false);
+		return;
+	}
+	ff_list_del(&order->node);
+	if (s->firsts[order->part] == UINT32_MAX)
+		say_part(world, s, order);
+	queue_places(world, s, order);
+	if (world_chance(world, world->faults.collect_error / 4)) {
+		say_problem(world, s, order->part);
+		if (!world_goes_on(world, s->job))
+			finish(world, s, true, "1 error during collection");
+	}
+	ff_free(order);
+	start_next(world, s);
+}
+
+static void take_part(struct world *world, struct world_session *s, const struct ff_order *order)
+{
+	struct part_order *mine =
+		ff_xcalloc(1, sizeof(*mine) + (order->units_len + 1) * sizeof(*mine->places));
+
+	mine->part = order->part;
+	mine->all = order->all;
+	mine->digest = !order->digest ? NULL : !strcmp(order->digest, "same") ? "same" : "other";
+	mine->len = (uint32_t)order->units_len;
+	for (size_t i = 0; i < order->units_len; i++)
+		mine->places[i] = order->units[i];
+	if (s->firsts[mine->part] == UINT32_MAX) {
+		ff_list_add_tail(&s->orders, &mine->node);
+		return;
+	}
+	queue_places(world, s, mine);
+	ff_free(mine);
 }
 
 /* The running unit is done, or the interpreter has done its exit's work. */
@@ -198,13 +332,17 @@ void session_step(struct world *world, uint32_t worker)
 		end(world, s, NULL, false);
 		return;
 	}
+	if (s->collects) {
+		collected(world, s);
+		return;
+	}
 	if (s->running == UINT32_MAX)
 		return;
-	if (world_is_bomb(world, s->job, s->running)) {
+	if (world_is_bomb(world, s->job, unit_of(s, s->running))) {
 		world_kill_host(world, s->host);
 	} else if (world_chance(world, world->faults.crash)) {
 		end(world, s, "signal 11", false);
-	} else if (s->len > 0 || s->end) {
+	} else if (s->len > 0 || !ff_list_empty(&s->orders) || s->end) {
 		unit_ends(world, s);
 	} else if (!s->waits) {
 		s->waits = true;
@@ -235,6 +373,9 @@ static void open_worker(struct world *world, const struct ff_order *order)
 	s->host = order->host;
 	s->job = order->job;
 	s->running = UINT32_MAX;
+	ff_list_init(&s->orders);
+	memset(s->firsts, 0xff, sizeof(s->firsts));
+	s->in_parts = world_in_parts(world, s->job);
 	ff_list_add_tail(&world->sessions, &s->node);
 	if (!world_chance(world, world->faults.open_fails / 4)) {
 		s->open = true;
@@ -252,12 +393,19 @@ static void open_worker(struct world *world, const struct ff_order *order)
 
 static void say_collected(struct world *world, struct world_session *s)
 {
-	struct ff_input *input = about(s, FF_INPUT_COLLECTED);
+	struct ff_input *input;
 
+	if (s->in_parts) {
+		input = about(s, FF_INPUT_SESSION_IN_PARTS);
+		input->u.in_parts.parts = world_parts(world, s->job);
+		input->u.in_parts.go_on = world_goes_on(world, s->job);
+		say(world, s, input);
+	}
+	input = about(s, FF_INPUT_COLLECTED);
 	s->collected = true;
 	s->digest = world_chance(world, world->faults.differ) ? "other" : "same";
 	input->u.collected.digest = s->digest;
-	input->u.collected.count = world_units(world, s->job);
+	input->u.collected.count = s->in_parts ? 0 : world_units(world, s->job);
 	input->u.collected.rootdir = "/";
 	say_in(world, s, input, 5000 + world_below(world, 200000));
 }
@@ -319,12 +467,15 @@ static void start_session(struct world *world, struct world_session *s)
 static void say_texts(struct world *world, struct world_session *s, enum ff_input_kind kind)
 {
 	struct ff_input *input = about(s, kind);
-	uint32_t len = world_units(world, s->job);
+	uint32_t len = s->in_parts ? world_parts(world, s->job) : world_units(world, s->job);
 	char text[WORLD_NAME_MAX];
 	const char **names = ff_xcalloc(len + 1, sizeof(*names));
 
 	for (uint32_t i = 0; i < len; i++) {
-		if (kind == FF_INPUT_SCOPES)
+		if (s->in_parts)
+			snprintf(text, sizeof(text), "p%u%s", i,
+				 strcmp(s->digest, "same") == 0 ? "" : "x");
+		else if (kind == FF_INPUT_SCOPES)
 			snprintf(text, sizeof(text), "%u", world_own_scope(i));
 		else
 			world_unit_name(text, s->digest, i);
@@ -340,6 +491,17 @@ static void say_ids(struct world *world, struct world_session *s)
 {
 	if (world_settings(world, s->job).scopes)
 		say_texts(world, s, FF_INPUT_SCOPES);
+	if (s->in_parts) {
+		struct ff_input *input = about(s, FF_INPUT_COSTS);
+		int64_t costs[WORLD_PARTS_MAX + 1];
+
+		input->u.costs.len = world_parts(world, s->job);
+		for (uint32_t i = 0; i < input->u.costs.len; i++)
+			costs[i] = i * 37 % 5;
+		input->u.costs.v = (const int64_t *)(const void *)ff_input_bytes(
+			input, (const char *)costs, input->u.costs.len * sizeof(*costs));
+		say(world, s, input);
+	}
 	say_texts(world, s, FF_INPUT_IDS);
 }
 
@@ -398,11 +560,16 @@ void session_order(struct world *world, const struct ff_order *order)
 			s->queue[s->len++] = order->units[i];
 		answered(world, s);
 		break;
+	case FF_ORDER_GIVE_PART:
+		take_part(world, s, order);
+		answered(world, s);
+		break;
 	case FF_ORDER_TAKE_BACK:
 		give_back(world, s, order);
 		break;
 	case FF_ORDER_STOP:
 		s->len = 0;
+		forget_orders(s);
 		s->end = true;
 		answered(world, s);
 		break;

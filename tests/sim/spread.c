@@ -2,6 +2,7 @@
  * from how the world makes names. */
 #include "spread.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -16,14 +17,25 @@ struct spread_job {
 	bool *suspect;	   /* by unit: it was lost with a host, and is tried alone */
 	uint32_t *seat_on; /* each: the host of each seat */
 	uint32_t seats;
+	bool whole;	    /* of "parts": one is on one worker */
+	uint32_t *firsts;   /* of "parts": the first unit of each; NULL */
+	uint32_t *world_of; /* the same: what the world calls a unit, as far as it is known */
+	uint32_t known;
+};
+
+/* What a worker of such a job calls its units. */
+struct spread_worker {
+	uint32_t job, parts_seen; /* bits */
+	uint32_t *units, len;
 };
 
 struct spread {
 	const struct ff_inventory *inventory;
 	struct spread_job *jobs;
 	size_t len;
-	uint32_t *seat_of; /* by worker: the seat it was seen on; NOBODY */
-	bool *ended;	   /* by worker */
+	uint32_t *seat_of;		/* by worker: the seat it was seen on; NOBODY */
+	bool *ended;			/* by worker */
+	struct spread_worker *in_parts; /* by worker */
 	uint32_t workers;
 };
 
@@ -50,6 +62,20 @@ static void make_seats(struct spread_job *job, const struct ff_plan_job *plan,
 	}
 }
 
+static void make_parts(struct spread_job *job, uint64_t seed, uint32_t number)
+{
+	uint32_t parts = world_parts_of(seed, number);
+
+	job->whole = is(job, "loadfile");
+	job->dist = "parts";
+	job->units = parts ? job->units : 0;
+	job->firsts = ff_xcalloc(parts + 2, sizeof(*job->firsts));
+	for (uint32_t i = 0; i <= parts; i++)
+		job->firsts[i] = world_part_first_of(seed, number, i);
+	job->firsts[parts + 1] = NOBODY;
+	job->world_of = ff_xcalloc((size_t)job->units + 1, sizeof(*job->world_of));
+}
+
 struct spread *spread_new(uint64_t seed, const struct ff_plan *plan,
 			  const struct ff_inventory *inventory, const struct world_faults *faults)
 {
@@ -73,6 +99,8 @@ struct spread *spread_new(uint64_t seed, const struct ff_plan *plan,
 			job->dist = "driven";
 		else if (job->settings.scopes && !is(job, "no"))
 			job->dist = "own";
+		if (world_job_in_parts(seed, i, job->dist, faults))
+			make_parts(job, seed, i);
 		if (is(job, "each"))
 			make_seats(job, &plan->jobs[i], inventory);
 		job->holder = ff_xcalloc((size_t)job->units + 1, sizeof(*job->holder));
@@ -81,13 +109,24 @@ struct spread *spread_new(uint64_t seed, const struct ff_plan *plan,
 	return spread;
 }
 
+static void forget_workers(struct spread *spread)
+{
+	for (uint32_t i = 0; i < spread->workers; i++)
+		ff_free(spread->in_parts[i].units);
+	spread->workers = 0;
+}
+
 void spread_free(struct spread *spread)
 {
 	for (size_t i = 0; i < spread->len; i++) {
 		ff_free(spread->jobs[i].holder);
 		ff_free(spread->jobs[i].suspect);
 		ff_free(spread->jobs[i].seat_on);
+		ff_free(spread->jobs[i].firsts);
+		ff_free(spread->jobs[i].world_of);
 	}
+	forget_workers(spread);
+	ff_free(spread->in_parts);
 	ff_free(spread->jobs);
 	ff_free(spread->seat_of);
 	ff_free(spread->ended);
@@ -101,7 +140,9 @@ void spread_begin(struct spread *spread)
 			spread->jobs[i].holder[j] = NOBODY;
 			spread->jobs[i].suspect[j] = false;
 		}
-	spread->workers = 0;
+	for (size_t i = 0; i < spread->len; i++)
+		spread->jobs[i].known = 0;
+	forget_workers(spread);
 }
 
 bool spread_may_be_alone(const struct spread *spread, uint32_t number)
@@ -109,10 +150,17 @@ bool spread_may_be_alone(const struct spread *spread, uint32_t number)
 	return !is(&spread->jobs[number], "each") && !is(&spread->jobs[number], "driven");
 }
 
+bool spread_in_parts(const struct spread *spread, uint32_t number)
+{
+	return spread->jobs[number].firsts != NULL;
+}
+
 uint32_t spread_unit(const struct spread *spread, uint32_t number, uint32_t unit)
 {
 	const struct spread_job *job = &spread->jobs[number];
 
+	if (job->firsts)
+		return unit < job->known ? job->world_of[unit] : NOBODY;
 	return is(job, "each") && job->units > 0 ? unit % job->units : unit;
 }
 
@@ -121,6 +169,9 @@ static uint32_t scope_of(const struct spread_job *job, uint32_t unit)
 {
 	if (is(job, "own"))
 		return world_own_scope(unit);
+	for (uint32_t i = 0; job->whole && job->firsts[i] != NOBODY; i++)
+		if (unit < job->firsts[i + 1])
+			return i;
 	if (is(job, "loadfile"))
 		return unit % 5;
 	if (is(job, "loadscope"))
@@ -138,6 +189,44 @@ static void forget(struct spread *spread, uint32_t worker)
 				spread->jobs[i].holder[j] = NOBODY;
 }
 
+static void know_worker(struct spread *spread, uint32_t worker)
+{
+	size_t len = (size_t)worker + 1;
+
+	if (worker < spread->workers)
+		return;
+	spread->seat_of = ff_xrealloc(spread->seat_of, len * sizeof(*spread->seat_of));
+	spread->ended = ff_xrealloc(spread->ended, len * sizeof(*spread->ended));
+	spread->in_parts = ff_xrealloc(spread->in_parts, len * sizeof(*spread->in_parts));
+	for (; spread->workers < len; spread->workers++) {
+		spread->seat_of[spread->workers] = NOBODY;
+		spread->ended[spread->workers] = false;
+		spread->in_parts[spread->workers] = (struct spread_worker){.job = NOBODY};
+	}
+}
+
+/* It has collected a part, or gave some units of parts back. */
+static void part_input(struct spread *spread, const struct ff_input *input)
+{
+	struct spread_worker *worker = &spread->in_parts[input->worker];
+	struct spread_job *job = &spread->jobs[worker->job];
+
+	if (input->kind == FF_INPUT_PART && !(worker->parts_seen >> input->u.part.part & 1)) {
+		worker->parts_seen |= 1U << input->u.part.part;
+		worker->units = ff_xrealloc(worker->units,
+					    (size_t)(worker->len + 64) * sizeof(*worker->units));
+		for (uint32_t i = 0; i < input->u.part.count; i++)
+			worker->units[worker->len++] = job->firsts[input->u.part.part] + i;
+	}
+	for (size_t i = 0; input->kind == FF_INPUT_SESSION_RETURNED && i < input->u.returned.len;
+	     i++) {
+		uint32_t index = input->u.returned.units[i];
+
+		if (index < worker->len && job->holder[worker->units[index]] == input->worker)
+			job->holder[worker->units[index]] = NOBODY;
+	}
+}
+
 /* What a session that is over, or gave something back, had. */
 void spread_input(struct spread *spread, const struct ff_input *input)
 {
@@ -146,6 +235,10 @@ void spread_input(struct spread *spread, const struct ff_input *input)
 	if (input->kind == FF_INPUT_SESSION_FINISHED || input->kind == FF_INPUT_SESSION_ERROR ||
 	    input->kind == FF_INPUT_SESSION_MISSING)
 		forget(spread, input->worker);
+	if (input->worker < spread->workers && spread->in_parts[input->worker].job != NOBODY) {
+		part_input(spread, input);
+		return;
+	}
 	for (size_t i = 0; input->kind == FF_INPUT_SESSION_RETURNED && i < spread->len; i++)
 		for (size_t j = 0; spread->jobs[i].holder && j < input->u.returned.len; j++) {
 			uint32_t unit = input->u.returned.units[j];
@@ -164,18 +257,17 @@ static struct spread_job *job_of(const struct spread *spread, const char *name)
 	return NULL;
 }
 
-static void know_worker(struct spread *spread, uint32_t worker)
+/* The next units are those of this part. */
+static void part_known(struct spread_job *job, struct check *check, const struct ff_event *event)
 {
-	size_t len = (size_t)worker + 1;
+	uint32_t part = (uint32_t)strtoul(event->u.units_added.part + 1, NULL, 10);
+	uint32_t count = event->u.units_added.count;
 
-	if (worker < spread->workers)
-		return;
-	spread->seat_of = ff_xrealloc(spread->seat_of, len * sizeof(*spread->seat_of));
-	spread->ended = ff_xrealloc(spread->ended, len * sizeof(*spread->ended));
-	for (; spread->workers < len; spread->workers++) {
-		spread->seat_of[spread->workers] = NOBODY;
-		spread->ended[spread->workers] = false;
-	}
+	if (count > 0 && count != job->firsts[part + 1] - job->firsts[part])
+		check_fail(check, "part %s of %s has %u units", event->u.units_added.part,
+			   job->name, count);
+	for (uint32_t i = 0; i < count && job->known < job->units; i++)
+		job->world_of[job->known++] = job->firsts[part] + i;
 }
 
 /* A worker has one seat, and it is one of its host's. */
@@ -196,6 +288,7 @@ static void seat_taken(struct spread *spread, struct check *check, const struct 
 void spread_event(struct spread *spread, struct check *check, const struct ff_event *event)
 {
 	struct spread_job *job = event->job ? job_of(spread, event->job) : NULL;
+	uint32_t unit;
 
 	if (!job || !job->holder)
 		return;
@@ -210,13 +303,17 @@ void spread_event(struct spread *spread, struct check *check, const struct ff_ev
 			   event->u.collected.count, job->seats, job->units);
 	if (event->kind == FF_EVENT_UNIT_STARTED && is(job, "each"))
 		seat_taken(spread, check, job, event);
-	if (is(job, "each") || event->index >= job->units)
+	if (event->kind == FF_EVENT_UNITS_ADDED)
+		part_known(job, check, event);
+	if (is(job, "each") || (!job->firsts && event->index >= job->units) ||
+	    (job->firsts && event->index >= job->known))
 		return;
+	unit = job->firsts ? job->world_of[event->index] : event->index;
 	if (event->kind == FF_EVENT_UNIT_FINISHED)
-		job->holder[event->index] = NOBODY;
+		job->holder[unit] = NOBODY;
 	if (event->kind == FF_EVENT_UNIT_LOST) {
-		job->holder[event->index] = NOBODY;
-		job->suspect[event->index] = true;
+		job->holder[unit] = NOBODY;
+		job->suspect[unit] = true;
 	}
 }
 
@@ -236,13 +333,35 @@ static void given(struct spread_job *job, struct check *check, uint32_t unit, ui
 				   job->name, job->holder[i], unit, worker);
 }
 
+static void part_given(struct spread *spread, struct check *check, const struct ff_order *order)
+{
+	struct spread_job *job = &spread->jobs[order->job];
+	uint32_t first = job->firsts[order->part];
+	uint32_t count = job->firsts[order->part + 1] - first;
+
+	know_worker(spread, order->worker);
+	spread->in_parts[order->worker].job = order->job;
+	for (uint32_t i = 0; i < (order->all ? count : order->units_len); i++) {
+		uint32_t place = order->all ? i : order->units[i];
+
+		if (place >= count)
+			check_fail(check, "unit %u of part %u of %s is given, of %u", place,
+				   order->part, job->name, count);
+		else
+			given(job, check, first + place, order->worker);
+	}
+}
+
 void spread_order(struct spread *spread, struct check *check, const struct ff_order *order)
 {
 	struct spread_job *job;
 
 	/* Its host may go away in the same decision. */
-	if (order->kind != FF_ORDER_GIVE ||
-	    (order->worker < spread->workers && spread->ended[order->worker]))
+	if (order->worker < spread->workers && spread->ended[order->worker])
+		return;
+	if (order->kind == FF_ORDER_GIVE_PART)
+		part_given(spread, check, order);
+	if (order->kind != FF_ORDER_GIVE)
 		return;
 	job = &spread->jobs[order->job];
 	for (size_t i = 0; i < order->units_len; i++) {

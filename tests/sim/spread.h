@@ -17,6 +17,7 @@ void spread_order(struct spread *spread, struct check *check, const struct ff_or
 void spread_state(const struct spread *spread, struct check *check, const struct ff_state *state);
 /* Whether a suspect can be tried where nothing else runs: not where it belongs to one host. */
 bool spread_may_be_alone(const struct spread *spread, uint32_t job);
+bool spread_in_parts(const struct spread *spread, uint32_t job);
 /* What the world calls a unit of the job's. */
 uint32_t spread_unit(const struct spread *spread, uint32_t job, uint32_t unit);
 

@@ -143,6 +143,62 @@ uint32_t world_own_scope(uint32_t unit)
 	return unit % 6;
 }
 
+static bool in_parts(const struct world *world, uint32_t job, const char *dist)
+{
+	struct world_settings settings = settings_of(world, job);
+
+	return !settings.scopes && !settings.driven && !world_has_front(world, job) &&
+	       (!strcmp(dist, "load") || !strcmp(dist, "worksteal") || !strcmp(dist, "loadfile")) &&
+	       of_unit(world, job, 0, 14) < 900;
+}
+
+bool world_in_parts(const struct world *world, uint32_t job)
+{
+	const char *dist = world->plan->jobs[job].config->dist;
+
+	return in_parts(world, job, dist ? dist : "load");
+}
+
+bool world_job_in_parts(uint64_t seed, uint32_t job, const char *dist,
+			const struct world_faults *faults)
+{
+	struct world world = {.seed = mix(seed), .faults = *faults};
+
+	return in_parts(&world, job, dist);
+}
+
+uint32_t world_parts(const struct world *world, uint32_t job)
+{
+	return of_unit(world, job, 0, 15) % (WORLD_PARTS_MAX + 1);
+}
+
+/* Some have no unit. */
+uint32_t world_part_first(const struct world *world, uint32_t job, uint32_t part)
+{
+	uint32_t parts = world_parts(world, job);
+
+	return parts ? world_units(world, job) * part / parts : 0;
+}
+
+uint32_t world_parts_of(uint64_t seed, uint32_t job)
+{
+	struct world world = {.seed = mix(seed)};
+
+	return world_parts(&world, job);
+}
+
+uint32_t world_part_first_of(uint64_t seed, uint32_t job, uint32_t part)
+{
+	struct world world = {.seed = mix(seed)};
+
+	return world_part_first(&world, job, part);
+}
+
+bool world_goes_on(const struct world *world, uint32_t job)
+{
+	return of_unit(world, job, 0, 16) < 500;
+}
+
 struct world_settings world_settings(const struct world *world, uint32_t job)
 {
 	return settings_of(world, job);

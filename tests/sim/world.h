@@ -75,6 +75,18 @@ struct world_settings {
 };
 struct world_settings world_settings_of(uint64_t seed, uint32_t job,
 					const struct world_faults *faults);
+/* Whether its sessions know its units part by part; how many parts there are, and the first unit of
+ * each (of one behind the last: how many units there are). Parts are called p0, p1, … */
+bool world_in_parts(const struct world *world, uint32_t job);
+bool world_job_in_parts(uint64_t seed, uint32_t job, const char *dist,
+			const struct world_faults *faults);
+enum { WORLD_PARTS_MAX = 7 };
+uint32_t world_parts_of(uint64_t seed, uint32_t job);
+uint32_t world_part_first_of(uint64_t seed, uint32_t job, uint32_t part);
+uint32_t world_parts(const struct world *world, uint32_t job);
+uint32_t world_part_first(const struct world *world, uint32_t job, uint32_t part);
+/* Whether the rest goes on when one of them can't be collected. */
+bool world_goes_on(const struct world *world, uint32_t job);
 /* Whether the scheduler of its front does what it must not. */
 bool world_driver_is_bad(const struct world *world, uint32_t job);
 bool world_job_driver_is_bad(uint64_t seed, uint32_t job);

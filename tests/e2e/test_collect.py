@@ -1,0 +1,288 @@
+"""--collect shard: files are handed out one by one, and collected by whoever runs their tests."""
+import collections
+import signal
+import subprocess
+
+import pytest
+
+from conftest import junit_outcomes, of_kind, outcomes, read_jsonl, write
+
+CONFTEST = """
+import os, pytest
+
+def log(*words):
+    with open(os.environ["FF_LOG"], "a") as file:
+        print(os.environ.get("PYTEST_XDIST_WORKER", "-"), *words, file=file)
+
+@pytest.fixture(scope="session")
+def for_session():
+    log("+", "session"); yield; log("-", "session")
+
+@pytest.fixture(scope="module")
+def for_module(request):
+    log("+", request.node.name); yield; log("-", request.node.name)
+
+@pytest.fixture(scope="class")
+def for_class(request):
+    log("+", request.node.nodeid); yield; log("-", request.node.nodeid)
+
+@pytest.fixture(autouse=True)
+def each(request):
+    yield
+    log("ran", request.node.nodeid)
+
+class Line(pytest.Item):
+    def runtest(self):
+        assert self.name != "bad"
+
+class Lines(pytest.File):
+    def collect(self):
+        for word in self.path.read_text().split():
+            yield Line.from_parent(self, name=word)
+
+def pytest_collect_file(file_path, parent):
+    if file_path.suffix == ".lines":
+        return Lines.from_parent(parent, path=file_path)
+"""
+
+SUITE = {
+    "pytest.ini": "[pytest]\naddopts = --doctest-modules\nmarkers =\n  slow: marked\njunit_family = xunit1\n",
+    "conftest.py": CONFTEST,
+    "words.lines": "one two bad",
+    "test_plain.py": """
+import pytest
+def test_one(for_session, for_module): pass
+@pytest.mark.slow
+def test_two(for_module): assert 0
+@pytest.mark.parametrize("n", [1, 2])
+def test_three(n): assert n == 1
+@pytest.mark.xfail
+def test_known(): assert 0
+def test_skip(): pytest.skip("not today")
+class TestHere:
+    def test_four(self, for_class, for_session): pass
+    def test_five(self, for_class): pass
+""",
+    "test_unit.py": """
+import unittest
+class Case(unittest.TestCase):
+    def test_ok(self): pass
+    def test_not(self): self.fail("no")
+""",
+    "doc.py": 'def double(n):\n    """\n    >>> double(2)\n    4\n    """\n    return 2 * n\n',
+    "test_skipped.py": "import pytest\npytest.skip('all of it', allow_module_level=True)\n",
+    "pack/__init__.py": "",
+    "pack/test_a.py": "def test_pa(for_module): pass\ndef test_pb(for_module, for_session): pass\n",
+    "pack/test_b.py": "def test_pc(for_session): pass\n",
+}
+
+
+@pytest.fixture
+def suite(farflung, tmp_path):
+    farflung.env["FF_LOG"] = str(tmp_path / "log")
+
+    def make(files=SUITE):
+        for name, text in files.items():
+            write(farflung.cwd / name, text)
+        return farflung
+
+    return make
+
+
+def shard(farflung, python, *args, workers=2, timeout=120):
+    """A run of its own; with its events and exit code."""
+    path = farflung.cwd.parent / "events.jsonl"
+    done = farflung.run("pytest", "-n", workers, "--python", python, "--collect", "shard", "--jsonl", path,
+                        "-p", "no:cacheprovider", *args, timeout=timeout)
+    done.events = read_jsonl(path)
+    return done
+
+
+def logged(farflung):
+    """By worker: what was done there."""
+    by_worker = collections.defaultdict(list)
+    with open(farflung.env["FF_LOG"]) as file:
+        for line in file:
+            worker, *words = line.split()
+            by_worker[worker].append(tuple(words))
+    return by_worker
+
+
+def counts_agree(events):
+    """Every test that became known has one end, and the totals say so."""
+    known = sum(event["count"] for event in of_kind(events, "units-added"))
+    ends = len(outcomes(events)) + sum(e["count"] for e in of_kind(events, "units-not-run"))
+    (finished,) = of_kind(events, "run-finished")
+    assert known == ends == finished["counts"]["total"]
+
+
+@pytest.mark.parametrize("args", [
+    [], ["-k", "test_p or one"], ["-m", "not slow"], ["--deselect", "test_plain.py::TestHere"],
+    ["test_plain.py::TestHere::test_four", "pack", "doc.py", "words.lines"], ["--dist", "loadfile"],
+])  # fmt: skip
+def test_outcomes_are_those_of_pytest(suite, python, tmp_path, args):
+    farflung = suite()
+    theirs, ours = tmp_path / "theirs.xml", tmp_path / "ours.xml"
+    plain = subprocess.run(
+        [python, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider", f"--junitxml={theirs}",
+         *[arg for arg in args if arg not in ("--dist", "loadfile")]],
+        cwd=farflung.cwd, env=farflung.env, capture_output=True, timeout=60)
+    done = shard(farflung, python, f"--junitxml={ours}", *args)
+    assert done.returncode == plain.returncode
+    assert junit_outcomes(ours) == junit_outcomes(theirs)
+    counts_agree(done.events)
+
+
+def test_each_scope_is_set_up_once_per_worker_and_torn_down_behind_its_last_test(suite, python):
+    farflung = suite()
+    shard(farflung, python)
+    for worker, words in logged(farflung).items():
+        for name in {word[1] for word in words if word[0] == "+"}:
+            assert words.count(("+", name)) == words.count(("-", name)) == 1, (worker, name)
+        up = set()
+        for kind, name in words:
+            if kind == "ran":
+                file = name.split("::")[0]
+                assert not [one for one in up if one.endswith(".py") and not file.endswith(one)], (worker, name)
+            else:
+                (up.add if kind == "+" else up.discard)(name)
+        assert not up
+
+
+def test_a_long_file_is_taken_over(suite, python):
+    farflung = suite({
+        "conftest.py": CONFTEST,
+        "test_long.py": "import time, pytest\n@pytest.mark.parametrize('n', range(30))\n"
+                        "def test(n, for_module): time.sleep(0.1)\n",
+        "test_short.py": "def test(): pass\n",
+    })
+    done = shard(farflung, python)
+    assert done.returncode == 0 and len(outcomes(done.events)) == 31
+    assert len(of_kind(done.events, "units-added", part="test_long.py")) == 1
+    words = logged(farflung)
+    assert all(("+", "test_long.py") in words[worker] for worker in ("gw0", "gw1")), "both have run some of it"
+    for worker in words:
+        ran = [name for kind, name in words[worker] if kind == "ran" and "long" in name]
+        assert len(ran) >= 5
+    counts_agree(done.events)
+
+
+def test_with_loadfile_nobody_takes_over(suite, python):
+    farflung = suite({
+        "conftest.py": CONFTEST,
+        "test_long.py": "import time, pytest\n@pytest.mark.parametrize('n', range(15))\n"
+                        "def test(n): time.sleep(0.1)\n",
+        "test_short.py": "def test(): pass\n",
+    })
+    done = shard(farflung, python, "--dist", "loadfile")
+    assert done.returncode == 0
+    assert len({worker for worker, words in logged(farflung).items() for word in words if "long" in word[1]}) == 1
+
+
+def test_files_that_differ_between_workers_are_an_error_with_names(suite, python):
+    farflung = suite({
+        "test_long.py": "import os, time, pytest\n@pytest.mark.parametrize('n', range(30))\n"
+                        "def test(n): time.sleep(0.1)\n"
+                        "globals()['test_' + os.environ['PYTEST_XDIST_WORKER']] = lambda: None\n",
+        "test_short.py": "def test(): pass\n",
+    })
+    done = shard(farflung, python)
+    assert done.returncode == 1
+    (error,) = of_kind(done.events, "notice", level="error")
+    assert error["text"].startswith("different tests were collected in test_long.py: gw"), error
+    assert "number 31 is 'test_long.py::test_gw" in error["text"]
+    assert error["text"] in done.stdout or error["text"] in done.stderr
+    counts_agree(done.events)
+
+
+ERRORS = {
+    "import error": "import nothing_like_it\n",
+    "crash": "import os\nos._exit(7)\n",
+}
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+@pytest.mark.parametrize("go_on", [False, True])
+def test_a_file_that_can_not_be_collected(suite, python, kind, go_on):
+    farflung = suite({
+        "test_a.py": "def test_a(): pass\n",
+        "test_bad.py": ERRORS[kind] + "#" * 1000,  # comes first
+        "test_c.py": "import time\ndef test_c(): time.sleep(0.1)\ndef test_d(): pass\n",
+    })
+    done = shard(farflung, python, *["--continue-on-collection-errors"] * go_on)
+    (problem,) = of_kind(done.events, "collect-problem")
+    assert problem["nodeid"] == "test_bad.py"
+    if kind == "crash":
+        assert "crashed while collecting test_bad.py" in problem["message"]
+    counts_agree(done.events)
+    ended = outcomes(done.events)
+    assert set(ended.values()) <= {"passed"}
+    if go_on:
+        assert len(ended) == 3 and done.returncode == 1
+    elif kind == "import error":
+        assert done.returncode == 2, "as pytest's"
+    else:
+        assert done.returncode in (1, 2)
+
+
+def test_a_crash_in_a_test(suite, python):
+    farflung = suite({
+        "test_a.py": "import os, time\ndef test_1(): pass\ndef test_2(): os._exit(3)\ndef test_3(): pass\n",
+        "test_b.py": "import time\ndef test_4(): time.sleep(0.5)\ndef test_5(): pass\n",
+    })
+    done = shard(farflung, python)
+    ended = outcomes(done.events)
+    assert ended.pop("test_a.py::test_2") == "crashed"
+    assert len(ended) == 4 and set(ended.values()) == {"passed"}
+    assert done.returncode == 1
+    counts_agree(done.events)
+
+
+def test_maxfail(suite, python):
+    body = "import time\n" + "".join(f"def test_{i}(): time.sleep(0.05); assert {i} != 2\n" for i in range(20))
+    farflung = suite({f"test_{name}.py": body for name in "abcd"})
+    done = shard(farflung, python, "-x")
+    ended = outcomes(done.events)
+    assert done.returncode == 1 and "failed" in ended.values() and len(ended) < 20
+    counts_agree(done.events)
+
+
+def test_retries(suite, python):
+    farflung = suite({
+        "test_a.py": "import os\ndef test_1():\n    there = os.path.exists('flag'); open('flag', 'w').close()\n"
+                     "    assert there\ndef test_2(): pass\n",
+        "test_b.py": "def test_3(): pass\n",
+    })
+    done = shard(farflung, python, "--retries", "1")
+    assert done.returncode == 0 and len(outcomes(done.events)) == 3
+    assert len(of_kind(done.events, "unit-finished", unit="test_a.py::test_1")) == 2
+    counts_agree(done.events)
+
+
+def test_an_interrupt(suite, python):
+    farflung = suite({f"test_{name}.py": "import time\n" + "".join(
+        f"def test_{i}(): time.sleep(0.2)\n" for i in range(30)) for name in "abc"})
+    live = farflung.follow("pytest", "-n", 2, "--python", python, "--collect", "shard", "-p", "no:cacheprovider")
+    live.event("unit-finished")
+    live.process.send_signal(signal.SIGINT)
+    events = live.finish(code=2)
+    assert len(of_kind(events, "units-added")) < 3
+    counts_agree(events)
+
+
+@pytest.mark.parametrize("args, code", [(["-k", "nothing_is_so"], 5), (["--timeout", "1s"], 1)])
+def test_other_ends(suite, python, args, code):
+    farflung = suite({"test_a.py": "import time\ndef test_1(): time.sleep(20)\n", "test_b.py": "def test_2(): pass\n"})
+    done = shard(farflung, python, *args)
+    assert done.returncode == code, done.stdout
+    counts_agree(done.events)
+    if code == 1:
+        assert outcomes(done.events) == {"test_a.py::test_1": "timeout", "test_b.py::test_2": "passed"}
+
+
+def test_the_reports_of_what_has_no_effect(suite, python):
+    farflung = suite({"test_a.py": "def test_1(): pass\n", "test_b.py": "def test_2(): pass\n"})
+    done = shard(farflung, python, "--dist", "loadscope")
+    notes = [event["text"] for event in of_kind(done.events, "notice", level="note")]
+    assert notes == ["--collect shard has no effect because of --dist loadscope"]
+    assert done.returncode == 0 and not of_kind(done.events, "units-added")
