@@ -11,7 +11,10 @@ enum {
 	/* A worker gets its share in so many parcels at least: one more or less at the end is
 	   little. */
 	PARCELS_EACH = 16,
-	PARCEL_MIN_US = 2000, /* smaller ones cost more than they even out */
+	PARCEL_MIN_US = 20000, /* smaller ones cost more than they even out */
+	/* What differs by less than such a part of a parcel is alike: then they stay in order, and
+	 * that is the same from run to run. */
+	ALIKE = 4,
 	/* A file whose set-up is repeated by each worker that has some of it is cut only into
 	 * parcels that take so many times as long. */
 	SETUP_TIMES = 3,
@@ -22,7 +25,7 @@ enum {
 #define UNIT_MAX_US INT64_C(86400000000)
 
 struct parcel {
-	int64_t us;
+	int64_t us, size;    /* size: in parts of what a parcel may take */
 	uint32_t first, len; /* units */
 	uint32_t file;
 };
@@ -90,9 +93,15 @@ static int longest_first(const void *a, const void *b)
 {
 	const struct parcel *x = a, *y = b;
 
-	if (x->us != y->us)
-		return x->us > y->us ? -1 : 1;
+	if (x->size != y->size)
+		return x->size > y->size ? -1 : 1;
 	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static void measure(struct parcel *parcels, uint32_t len, int64_t most_us)
+{
+	for (uint32_t i = 0; i < len; i++)
+		parcels[i].size = parcels[i].us * ALIKE / most_us;
 }
 
 /* *numbers: of each file as it was found, its number by what it takes. */
@@ -104,6 +113,7 @@ static void number_files(const struct cutting *cutting, uint32_t files, uint32_t
 		all[i].first = i;
 	for (uint32_t i = 0; i < cutting->len; i++)
 		all[cutting->v[i].file].us += cutting->v[i].us;
+	measure(all, files, cutting->most_us);
 	qsort(all, files, sizeof(*all), longest_first);
 	for (uint32_t i = 0; i < files; i++)
 		numbers[all[i].first] = i;
@@ -168,6 +178,7 @@ void ff_parcels_init(struct ff_parcels *parcels, const struct ff_queues_opts *op
 		end = file_end(opts, i);
 		cut_file(&cutting, parcels, opts, i, end, files);
 	}
+	measure(cutting.v, cutting.len, cutting.most_us);
 	qsort(cutting.v, cutting.len, sizeof(*cutting.v), longest_first);
 	rank_all(parcels, &cutting, files, *unit_at, *rank_of);
 	ff_free(cutting.v);
