@@ -28,14 +28,15 @@ static void note(struct ff_engine *e, uint32_t number, const char *text)
 	say(e, number, "note", text);
 }
 
-static void choose_policy(struct ff_engine *e, uint32_t number, const char *dist,
+/* What comes part by part has a policy of its own. */
+static void choose_policy(struct ff_engine *e, uint32_t number, bool in_parts, const char *dist,
 			  const struct ff_policy *own)
 {
 	struct engine_job *job = &e->jobs[number];
 	const char *said = config_of(e, number)->dist;
 	const char *kind = ff_engine_payload(e, number)->name;
 
-	if (!said && !dist && !own && ff_expect_knows(e->opts.expect, kind)) {
+	if (!said && !dist && !own && !in_parts && ff_expect_knows(e->opts.expect, kind)) {
 		say(e, number, "detail", "--dist auto: earlier runs tell how long tests take");
 		dist = "auto";
 	}
@@ -104,7 +105,7 @@ void ff_spread_settings(struct ff_engine *e, struct session *session, const stru
 	/* Somebody's own scheduler is not to be replaced by one that nobody asked for. */
 	if (input->u.settings.driven && !dist)
 		dist = "load";
-	choose_policy(e, number, dist, own);
+	choose_policy(e, number, session->in_parts, dist, own);
 	if (!job->policy->most)
 		choose_workers(e, number, input->u.settings.workers);
 }
@@ -152,7 +153,7 @@ uint32_t ff_spread_count(struct ff_engine *e, uint32_t number, uint32_t collecte
 	struct engine_job *job = &e->jobs[number];
 
 	if (!job->policy)
-		choose_policy(e, number, NULL, NULL);
+		choose_policy(e, number, false, NULL, NULL);
 	if (!job->policy->seats || job->collect_only)
 		return collected;
 	if (!job->seats)

@@ -161,3 +161,46 @@ bool ff_expect_fill(const struct ff_expect *expect, const char *name, const char
 		guess(names, len, us);
 	return known > 0;
 }
+
+/* The name's beginning as a text of its own, in `text`, which is made anew where it is too short.
+ */
+static const char *file_of(const char *name, char **text, size_t *cap)
+{
+	size_t len = file_len(name);
+
+	if (len + 1 > *cap) {
+		*cap = 2 * (len + 1);
+		*text = ff_xrealloc(*text, *cap);
+	}
+	memcpy(*text, name, len);
+	(*text)[len] = '\0';
+	return *text;
+}
+
+bool ff_expect_files(const struct ff_expect *expect, const char *name, const char *const *files,
+		     size_t len, int64_t *us)
+{
+	const struct kind *kind = kind_of(expect, name);
+	struct ff_map places = {0}; /* file -> its place in `us` */
+	size_t cursor = 0, cap = 0;
+	const char *unit;
+	char *text = NULL;
+	void *value;
+	bool known = false;
+
+	memset(us, 0, len * sizeof(*us));
+	for (size_t i = 0; kind && i < len; i++)
+		if (ff_map_set(&places, files[i], &us[i]))
+			ff_xmalloc(SIZE_MAX); /* says that memory is out, and ends */
+	while (kind && ff_map_next(&kind->units, &cursor, &unit, &value)) {
+		int64_t *place = ff_map_get(&places, file_of(unit, &text, &cap));
+
+		if (!place)
+			continue;
+		*place += ((const struct ff_expect_unit *)value)->us;
+		known |= *place > 0;
+	}
+	ff_map_release(&places);
+	ff_free(text);
+	return known;
+}

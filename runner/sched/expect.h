@@ -32,5 +32,9 @@ bool ff_expect_knows(const struct ff_expect *expect, const char *kind);
  * of them is known, and what was filled in means nothing. */
 bool ff_expect_fill(const struct ff_expect *expect, const char *kind, const char *const *names,
 		    size_t len, int64_t *us, int64_t *setup_us);
+/* What all known units of each of these files take together (their names are the file's up to
+ * "::"); 0: none is known. False: that is so of all. */
+bool ff_expect_files(const struct ff_expect *expect, const char *kind, const char *const *files,
+		     size_t len, int64_t *us);
 
 #endif

@@ -61,11 +61,35 @@ static void test_unknown_units(void **state)
 	ff_expect_free(expect);
 }
 
+static void test_files(void **state)
+{
+	static const char *const files[] = {"a.py", "b.py", "a.p", "a.py::1"};
+	enum { LEN = sizeof(files) / sizeof(*files) };
+	struct ff_expect *expect = ff_expect_new();
+	int64_t us[LEN] = {9, 9, 9, 9};
+
+	assert_false(ff_expect_files(NULL, "pytest", files, LEN, us));
+	assert_int_equal(us[0], 0);
+	know(expect, "c.py::1", 5);
+	assert_false(ff_expect_files(expect, "pytest", files, LEN, us));
+	know(expect, "a.py::1", 10);
+	know(expect, "a.py::C::2[x::y]", 30);
+	know(expect, "b.py", 4); /* a file that is one test */
+	assert_true(ff_expect_files(expect, "pytest", files, LEN, us));
+	assert_int_equal(us[0], 40);
+	assert_int_equal(us[1], 4);
+	assert_int_equal(us[2], 0);
+	assert_int_equal(us[3], 0);
+	assert_false(ff_expect_files(expect, "run", files, LEN, us));
+	ff_expect_free(expect);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds_are_apart),
 		cmocka_unit_test(test_unknown_units),
+		cmocka_unit_test(test_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
