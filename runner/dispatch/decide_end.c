@@ -113,6 +113,29 @@ static void emit_ended(struct ff_engine *e, const struct session *session, const
 	ff_engine_emit(e, &event);
 }
 
+/* What kills the interpreter while it collects would kill the next ones, too: when a second worker
+ * has died at the same place, it is told, and that is enough. */
+static void judge_start(struct ff_engine *e, const struct session *session, const char *reason)
+{
+	uint32_t number = session->placement.job;
+	struct engine_job *job = &e->jobs[number];
+	const char *while_at = session->doing ? session->doing : "";
+
+	if (e->state->jobs[number].known || !session->begun || session->digest ||
+	    session->killed_for || job->stopped || ff_engine_killing(e))
+		return;
+	if (!job->died_while || strcmp(job->died_while, while_at) != 0) {
+		job->died_while = ff_engine_keep(job, while_at);
+		return;
+	}
+	ff_job_error(e, number, FF_REASON_USAGE,
+		     ff_engine_text(e, "%s crashed while %s, as one did before it: %s",
+				    e->state->workers[session->record].name,
+				    *while_at ? while_at : "loading plugins and conftest files",
+				    reason));
+	ff_job_stop(e, number, FF_REASON_USAGE, job->error);
+}
+
 /* It ended with its host still there. `reason` NULL: in order. */
 void ff_run_session_over(struct ff_engine *e, struct session *session, const char *reason,
 			 const struct ff_input *input)
@@ -133,6 +156,8 @@ void ff_run_session_over(struct ff_engine *e, struct session *session, const cha
 				      input);
 	if (reason && !e->state->jobs[job].known && !e->jobs[job].last_reason)
 		e->jobs[job].last_reason = ff_engine_keep(&e->jobs[job], reason);
+	if (reason)
+		judge_start(e, session, reason);
 	ff_front_down(e, session, reason, !runs);
 	/* A worker's silence is told already, as the job's error. */
 	emit_ended(e, session, session->killed_for && !runs ? NULL : reason, input);

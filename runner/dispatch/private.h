@@ -178,6 +178,8 @@ struct engine_job {
 	enum ff_reason why;	 /* not NONE: the job as a whole failed, or ended early */
 	const char *error;	 /* in words */
 	const char *last_reason; /* why the first session died before it had collected */
+	/* What that one was at then, "" if it did not say; NULL: none has died so. */
+	const char *died_while;
 };
 
 struct ff_engine {

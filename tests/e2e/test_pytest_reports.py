@@ -1,7 +1,9 @@
 """What a test's reports say, and hooks add to them, arrives as pytest has it."""
+import xml.etree.ElementTree as ElementTree
+
 import pytest
 
-from conftest import outcomes, read_jsonl, result_of, write
+from conftest import of_kind, outcomes, read_jsonl, result_of, write
 
 
 def run(farflung, python, *args, code):
@@ -140,3 +142,37 @@ def pytest_assertrepr_compare(config):
         assert ("\x1b[92mgreen\x1b[0m" in done.stdout, "plain" in done.stdout) == (colour, not colour)
         text = (farflung.cwd / "j.xml").read_text()
         assert ("green" in text) is colour and "#x1B" not in text
+
+
+@pytest.mark.parametrize("front", ["never", "always"])
+def test_attempts_belong_to_their_test_where_names_repeat(farflung, python, front):
+    write(farflung.cwd / "test_d.py", """
+import os
+def test_d():
+    open("cnt", "a").write("x")
+    assert os.path.getsize("cnt") > 2
+""")
+    path = farflung.cwd / "out.xml"
+    farflung.run("pytest", "-n", 1, "--retries", 2, "--front", front, "--python", python, "--junit", path,
+                 "--jsonl", farflung.cwd.parent / "events.jsonl", "--", "test_d.py", "test_d.py", "--keep-duplicates",
+                 code=0)
+    cases = list(ElementTree.parse(path).iter("testcase"))
+    assert [case.get("name") for case in cases] == ["test_d", "test_d"]
+    failed = of_kind(read_jsonl(farflung.cwd.parent / "events.jsonl"), "unit-finished", final=False)
+    assert sorted(event["index"] for event in failed) == [0, 1]
+    assert [len(case.findall("flakyFailure")) for case in cases] == [1, 1]
+    assert [case.findall("failure") for case in cases] == [[], []]
+
+
+@pytest.mark.parametrize("front", ["never", "always"])
+@pytest.mark.parametrize("how", ["os._exit(3)", "os.kill(os.getpid(), 9)", "import ctypes; ctypes.string_at(0)"])
+def test_a_module_that_ends_the_interpreter_is_named(farflung, python, front, how):
+    write(farflung.cwd / "test_bad.py", f"import os\n{how}\n")
+    write(farflung.cwd / "test_ok.py", "def test_ok(): pass\n")
+    path = farflung.cwd / "out.xml"
+    done = farflung.run("pytest", "-n", 2, "--front", front, "--python", python, "--junit", path,
+                        "--jsonl", farflung.cwd.parent / "events.jsonl", code=4)
+    assert "crashed while collecting test_bad.py, as one did before it" in done.stderr.splitlines()[-1]
+    events = read_jsonl(farflung.cwd.parent / "events.jsonl")
+    assert 2 <= len(of_kind(events, "worker-opening")) <= 3
+    assert "test_bad.py" in next(ElementTree.parse(path).iter("error")).get("message")
