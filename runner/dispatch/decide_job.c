@@ -147,14 +147,16 @@ static void tell_scheduler(struct ff_engine *e, uint32_t number)
 			ff_sched_job_not_on(e->sched, number, i);
 }
 
-/* What each takes, by what earlier runs tell; false: nothing is known. */
+/* What each takes, by what earlier runs tell; false: nothing is known, or the order is not to be
+ * changed by that: who asks for another policy knows it in the order of collection. */
 static bool expect(struct ff_engine *e, uint32_t number, struct ff_queues_opts *opts, int64_t **us)
 {
 	const char *kind = ff_engine_payload(e, number)->name;
 	size_t len = opts->units;
 
 	*us = NULL;
-	if (!opts->names || !ff_expect_knows(e->opts.expect, kind))
+	if (!opts->policy || !opts->policy->parcels || !opts->names ||
+	    !ff_expect_knows(e->opts.expect, kind))
 		return false;
 	*us = ff_xcalloc(2 * len + 1, sizeof(**us));
 	if (!ff_expect_fill(e->opts.expect, kind, opts->names, len, *us, *us + len))

@@ -59,6 +59,16 @@ def ours(farflung, python, *args, code=0, tests=12):
     return done
 
 
+def trained(farflung, python, *args, code=1, tests=13):
+    """Runs it until there is one; a worker that dies may take what it was to tell with it."""
+    for _ in range(6):
+        ours(farflung, python, *args, code=code, tests=tests)
+        if told(farflung) and "ff_counted" in told(farflung)["fit"]:
+            imports(farflung)
+            return
+    pytest.fail("there is none after six runs")
+
+
 def prepared(farflung, python):
     """Runs it until there is a template that is known to be good."""
     ours(farflung, python)
@@ -174,14 +184,12 @@ def test_damaged_notes_cost_nothing(farflung, python, site, text):
 def test_a_crash_and_its_successor(farflung, python, site):
     write(farflung.cwd / "test_a.py", SUITE)
     write(farflung.cwd / "test_0.py", "import os\ndef test_dies(): os.kill(os.getpid(), 11)\n")
-    ours(farflung, python, code=1, tests=13)
-    ours(farflung, python, code=1, tests=13)
-    imports(farflung)
+    trained(farflung, python)
     done = ours(farflung, python, code=1, tests=13)
     assert [worker for _, worker in imports(farflung)] == ["-"]
     assert outcomes(done.events)["test_0.py::test_dies"] == "crashed"
     (ended,) = of_kind(done.events, "worker-ended", crashed=True)
-    assert "signal 11" in ended["reason"] and len(of_kind(done.events, "worker-opening")) == WORKERS + 1
+    assert "signal 11" in ended["reason"]
 
 
 def templates(farflung):
@@ -199,19 +207,22 @@ def opened(pid, fd):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_template_that_is_lost(farflung, python, site, how):
     """Those that are there go on; who comes later is started without."""
-    write(farflung.cwd / "test_a.py", SUITE)
+    write(farflung.cwd / "test_a.py", SUITE.replace(": pass", ": assert not os.path.exists('wait') or not wait('later')") + """
+def wait(name):
+    import time
+    while not os.path.exists(name): time.sleep(0.01)
+""")
     write(farflung.cwd / "test_0.py", """
-import os, pathlib, time
+import os, time
 def test_dies():
-    while not pathlib.Path("go").exists(): time.sleep(0.01)
+    while not os.path.exists("go"): time.sleep(0.01)
     os.kill(os.getpid(), 9)
 """)
     write(farflung.cwd / "go", "")
-    ours(farflung, python, code=1, tests=13)
-    ours(farflung, python, code=1, tests=13)
+    trained(farflung, python)
     os.remove(farflung.cwd / "go")
-    imports(farflung)
-    args = ["-n", WORKERS, "--front", "never", "--python", python]
+    write(farflung.cwd / "wait", "")
+    args = ["-n", WORKERS, "--front", "never", "--dist", "load", "--python", python]
     if how == signal.SIGSTOP:
         args += ["--max-worker-restart", 0]  # nobody is to be forked
     live = farflung.follow("pytest", *args)
@@ -219,6 +230,10 @@ def test_dies():
     (template,) = templates(farflung)
     os.kill(template, how)
     write(farflung.cwd / "go", "")
+    live.event("worker-ended", crashed=True)  # the others wait: there is something left for another one
+    if how == signal.SIGKILL:
+        live.wait_for(lambda events: len(of_kind(events, "worker-started")) > WORKERS)
+    write(farflung.cwd / "later", "")
     live.finish(code=1)
     assert len(outcomes(live.events)) == 13
     without = [worker for _, worker in imports(farflung) if worker != "-"]
