@@ -1,8 +1,6 @@
 """The front: the controller's half of pytest and its plugins, in `farflung pytest` and `farflung run`."""
 import array
 import fcntl
-import json
-import os
 import re
 import signal
 import subprocess

@@ -1,5 +1,4 @@
 """`farflung pytest` against plain pytest: the same outcome for every test."""
-import json
 import subprocess
 
 import pytest
