@@ -99,8 +99,9 @@ void ff_act_worker_finished(struct act_worker *worker)
 
 /* --- its end --- */
 
-/* What it wrote since the running unit began; or from its cause on, if that was here before it was
- * known that the unit has begun. */
+/* From its cause on, if that is there; else what it wrote since the running unit began. By which
+ * pipe sooner is a matter of chance: what it wrote before may be here later than the word that the
+ * unit has begun, and what it wrote then may be here before that. */
 static const char *said_lately(struct act_worker *worker, struct ff_input *input)
 {
 	const struct ff_payload_session *session = payload_of(worker)->session;
@@ -114,7 +115,7 @@ static const char *said_lately(struct act_worker *worker, struct ff_input *input
 		said = ff_buf_str(&text);
 	if (said) {
 		cause = session->cause ? session->cause(said) : NULL;
-		from = cause && cause < said + began ? cause : said + began;
+		from = cause ? cause : said + began;
 	}
 	copy = ff_input_text(input, *from ? from : ff_gateway_stderr(worker->gateway));
 	ff_buf_release(&text);

@@ -98,9 +98,15 @@ def test_a_collection_that_hangs(farflung, python, kind, some, front):
     name, hangs, words = HANG[kind]
     if some:
         lines = "".join(f"    {line}\n" for line in hangs.splitlines())
-        hangs = "import os\nif os.environ.get('PYTEST_XDIST_WORKER') == 'gw1':\n" + lines
+        hangs = "import os\nif os.environ.get('PYTEST_XDIST_WORKER') == 'gw1':\n    open('hung', 'w').close()\n" + lines
     write(farflung.cwd / name, hangs + "\n")
-    write(farflung.cwd / "test_a.py", "def test_a(): pass\ndef test_b(): pass\n")
+    # It hangs before the other one is done: who is alive then, and slow, is let go without a word.
+    write(farflung.cwd / "test_a.py", f"""
+import os, time
+def test_a():
+    while {some} and not os.path.exists('hung'): time.sleep(0.01)
+def test_b(): pass
+""")
     done = run(farflung, python, "--session-timeout", "3s", "--front", front, code=1)
     last = done.stderr.splitlines()[-1]
     assert f"gave no sign of life for {words} and was killed (exit 1)" in last
