@@ -52,10 +52,15 @@ class Ending:
     def caught(self, exc):
         """What pytest itself would make of it."""
         import pytest
-        from _pytest.config import ConftestImportFailure
+        from _pytest import config
 
-        if isinstance(exc, ConftestImportFailure):
+        if isinstance(exc, config.ConftestImportFailure):
             self.usage(conftest_error(exc))
+        elif isinstance(exc, getattr(config, "PluginImportFailure", ())):  # since 9.2
+            cause = exc.__cause__ or exc
+            self.status = 3
+            self.words = 'Error importing plugin "%s": %s' % (clean(exc), clean(cause))
+            self.trouble(cause)
         elif isinstance(exc, pytest.UsageError):
             self.usage("\n".join(str(arg) for arg in exc.args))
         elif isinstance(exc, pytest.exit.Exception):

@@ -1,5 +1,6 @@
 """A session's end decides: never exit 0 when one ended badly, with the reason in the last line and in
 JUnit, and one job's end is no other job's."""
+import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -274,7 +275,7 @@ def test_the_last_line_is_one_line(farflung, python, text):
      "conftest.py': ImportError: only here (exit 4)"),
     ({}, ["--bogus"], "pytest: error: unrecognized arguments: --bogus (exit 4)"),
     ({"broken.py": "import nothing_here\n"}, ["-p", "broken"],
-     "Error importing plugin \"broken\": No module named 'nothing_here' (exit 1)"),
+     "Error importing plugin \"broken\": No module named 'nothing_here' (exit %d)"),
     ({"conftest.py": "def pytest_unconfigure(): 1 / 0\n"}, [],
      "ZeroDivisionError: division by zero (in pytest_unconfigure) (exit 1)"),
 ])
@@ -285,6 +286,10 @@ def test_the_last_line_has_the_gist_of_a_traceback(farflung, python, files, args
     done = farflung.run("pytest", "-n", 2, "--front", "never", "--python", python, "--", *args, code=None,
                         env={**farflung.env, "PYTHONPATH": str(farflung.cwd)})
     last = last_line(done.stderr)
+    if "%d" in gist:  # as pytest itself ends: since 9.2 it says that this is an internal error
+        plain = subprocess.run([python, "-m", "pytest", *args], cwd=farflung.cwd, capture_output=True,
+                               env={**farflung.env, "PYTHONPATH": str(farflung.cwd)})
+        gist %= plain.returncode
     assert last.endswith(gist) and " / " not in last and "Traceback" not in last, last
 
 
