@@ -119,7 +119,7 @@ static void judge_start(struct ff_engine *e, const struct session *session, cons
 {
 	uint32_t number = session->placement.job;
 	struct engine_job *job = &e->jobs[number];
-	const char *while_at = session->doing ? session->doing : "";
+	const char *while_at = ff_silence_while(session);
 
 	if (e->state->jobs[number].known || !session->begun || session->digest ||
 	    session->killed_for || job->stopped || ff_engine_killing(e))
@@ -130,9 +130,7 @@ static void judge_start(struct ff_engine *e, const struct session *session, cons
 	}
 	ff_job_error(e, number, FF_REASON_USAGE,
 		     ff_engine_text(e, "%s crashed while %s, as one did before it: %s",
-				    e->state->workers[session->record].name,
-				    *while_at ? while_at : "loading plugins and conftest files",
-				    reason));
+				    e->state->workers[session->record].name, while_at, reason));
 	ff_job_stop(e, number, FF_REASON_USAGE, job->error);
 }
 

@@ -70,6 +70,11 @@ void ff_silence_doing(struct session *session, const char *words)
 	session->doing = words ? ff_xstrdup(words) : NULL;
 }
 
+const char *ff_silence_while(const struct session *session)
+{
+	return session->doing ? session->doing : "loading plugins and conftest files";
+}
+
 /* It lives, and is slow. */
 static bool had_its_time(const struct ff_engine *e, const struct session *session)
 {
@@ -136,10 +141,7 @@ void ff_silence_due(struct ff_engine *e, struct session *session)
 				     : ff_engine_text(e,
 						      "%s gave no sign of life for %.1f s while "
 						      "%s and was killed",
-						      name, limit,
-						      session->doing ? session->doing
-								     : "loading plugins and "
-								       "conftest files"));
+						      name, limit, ff_silence_while(session)));
 		ff_job_error(e, session->placement.job, FF_REASON_SESSION, session->killed_for);
 	}
 	ff_run_session_kill(e, session);

@@ -178,7 +178,7 @@ struct engine_job {
 	enum ff_reason why;	 /* not NONE: the job as a whole failed, or ended early */
 	const char *error;	 /* in words */
 	const char *last_reason; /* why the first session died before it had collected */
-	/* What that one was at then, "" if it did not say; NULL: none has died so. */
+	/* What that one was at then; NULL: none has died so. */
 	const char *died_while;
 };
 
@@ -408,6 +408,8 @@ int64_t ff_job_silence_limit(const struct ff_engine *e, uint32_t job);
 int64_t ff_job_end_limit(const struct ff_engine *e, uint32_t job, int64_t least_us);
 /* What it is at outside of units; NULL: nothing that it told. */
 void ff_silence_doing(struct session *session, const char *words);
+/* That, of one that has not come to its units: what comes first goes without saying. */
+const char *ff_silence_while(const struct session *session);
 /* It gave a sign of life; or something was asked of it. */
 void ff_silence_heard(struct ff_engine *e, struct session *session);
 void ff_silence_anew(struct ff_engine *e, struct session *session);

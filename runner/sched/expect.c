@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/map.h"
+#include "sched/policy.h"
 
 struct kind {
 	struct kind *next;
@@ -104,20 +105,6 @@ static int64_t median(const int64_t *us, size_t len, int64_t *scratch)
 	return known ? scratch[known / 2] : 0;
 }
 
-static size_t file_len(const char *name)
-{
-	const char *end = strstr(name, "::");
-
-	return end ? (size_t)(end - name) : strlen(name);
-}
-
-static bool same_file(const char *a, const char *b)
-{
-	size_t len = file_len(a);
-
-	return len == file_len(b) && memcmp(a, b, len) == 0;
-}
-
 static void guess(const char *const *names, size_t len, int64_t *us)
 {
 	int64_t *scratch = ff_xcalloc(len + 1, sizeof(*scratch));
@@ -126,7 +113,7 @@ static void guess(const char *const *names, size_t len, int64_t *us)
 	for (size_t i = 0, end; i < len; i = end) {
 		int64_t here = -1;
 
-		for (end = i + 1; end < len && same_file(names[i], names[end]);)
+		for (end = i + 1; end < len && ff_policy_same_file(names[i], names[end]);)
 			end++;
 		for (size_t unit = i; unit < end; unit++) {
 			if (us[unit] > 0)
@@ -166,7 +153,7 @@ bool ff_expect_fill(const struct ff_expect *expect, const char *name, const char
  */
 static const char *file_of(const char *name, char **text, size_t *cap)
 {
-	size_t len = file_len(name);
+	size_t len = ff_policy_file_len(name);
 
 	if (len + 1 > *cap) {
 		*cap = 2 * (len + 1);

@@ -3,11 +3,23 @@
 
 #include "sched/policy.h"
 
-static const char *loadfile_scope(const char *name, size_t *len)
+size_t ff_policy_file_len(const char *name)
 {
 	const char *end = strstr(name, "::");
 
-	*len = end ? (size_t)(end - name) : strlen(name);
+	return end ? (size_t)(end - name) : strlen(name);
+}
+
+bool ff_policy_same_file(const char *a, const char *b)
+{
+	size_t len = ff_policy_file_len(a);
+
+	return len == ff_policy_file_len(b) && memcmp(a, b, len) == 0;
+}
+
+static const char *loadfile_scope(const char *name, size_t *len)
+{
+	*len = ff_policy_file_len(name);
 	return name;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "sched/policy.h"
 #include "sched/queues.h"
 
 enum {
@@ -36,23 +37,13 @@ struct cutting {
 	int64_t most_us;
 };
 
-static size_t file_len(const char *name)
-{
-	const char *end = strstr(name, "::");
-
-	return end ? (size_t)(end - name) : strlen(name);
-}
-
 static uint32_t file_end(const struct ff_queues_opts *opts, uint32_t first)
 {
 	uint32_t end = first + 1;
-	size_t len;
 
 	if (!opts->names)
 		return opts->units;
-	len = file_len(opts->names[first]);
-	while (end < opts->units && file_len(opts->names[end]) == len &&
-	       memcmp(opts->names[end], opts->names[first], len) == 0)
+	while (end < opts->units && ff_policy_same_file(opts->names[first], opts->names[end]))
 		end++;
 	return end;
 }

@@ -35,6 +35,10 @@ extern const struct ff_policy ff_policy_load, ff_policy_worksteal, ff_policy_loa
 /* Not of that list: nobody can ask for it by name. */
 extern const struct ff_policy ff_policy_driven, ff_policy_shard;
 
+/* A unit's file is its name up to "::": the length of that, and whether it is the same one. */
+size_t ff_policy_file_len(const char *name);
+bool ff_policy_same_file(const char *a, const char *b);
+
 /* What policies with scopes share: one scope after the other. */
 void ff_policy_pick_scopes(struct ff_queues *queues, uint32_t worker);
 

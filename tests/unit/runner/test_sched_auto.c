@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "batch.h"
 #include "sched/queues.h"
 
 #define MS     INT64_C(1000)
@@ -18,18 +19,6 @@
 static void up(struct ff_queues *queues, uint32_t worker)
 {
 	ff_queues_worker_up(queues, worker, false, NOBODY);
-}
-
-static void assert_batch(struct ff_queues *queues, uint32_t worker, const char *expected)
-{
-	struct ff_batch batch = ff_queues_next(queues, worker);
-	char text[256] = "";
-
-	for (size_t i = 0; i < batch.len; i++)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u", i ? " " : "",
-			 batch.units[i]);
-	strcat(text, batch.end ? " end" : "");
-	assert_string_equal(text, expected);
 }
 
 static void done(struct ff_queues *queues, uint32_t worker, uint32_t unit, int64_t us)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "batch.h"
 #include "sched/queues.h"
 
 #define MS     INT64_C(1000)
@@ -22,18 +23,6 @@ static struct ff_queues *queues_of(const struct ff_policy *policy, uint32_t work
 	while (names[opts.units])
 		opts.units++;
 	return ff_queues_new(&opts);
-}
-
-static void assert_batch(struct ff_queues *queues, uint32_t worker, const char *expected)
-{
-	struct ff_batch batch = ff_queues_next(queues, worker);
-	char text[256] = "";
-
-	for (size_t i = 0; i < batch.len; i++)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u", i ? " " : "",
-			 batch.units[i]);
-	strcat(text, batch.end ? " end" : "");
-	assert_string_equal(text, expected);
 }
 
 static void up(struct ff_queues *queues, uint32_t worker)
@@ -76,7 +65,7 @@ static void test_scopes_of_names(void **state)
 static void test_policies_are_found(void **state)
 {
 	static const char *const names[] = {"load",	 "worksteal", "loadscope", "loadfile",
-					    "loadgroup", "each",      "no",	 "auto"};
+					    "loadgroup", "each",      "no",	   "auto"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		assert_ptr_equal(ff_policy_find(names[i]), ff_policies[i]);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "batch.h"
 #include "sched/queues.h"
 
 #define MS     INT64_C(1000)
@@ -17,24 +18,6 @@
 static struct ff_queues *queues_new(uint32_t units, uint32_t workers)
 {
 	return ff_queues_new(&(struct ff_queues_opts){.units = units, .workers = workers});
-}
-
-static void assert_list(const uint32_t *units, size_t len, bool end, const char *expected)
-{
-	char text[256] = "";
-
-	for (size_t i = 0; i < len; i++)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u", i ? " " : "",
-			 units[i]);
-	strcat(text, end ? " end" : "");
-	assert_string_equal(text, expected);
-}
-
-static void assert_batch(struct ff_queues *queues, uint32_t worker, const char *expected)
-{
-	struct ff_batch batch = ff_queues_next(queues, worker);
-
-	assert_list(batch.units, batch.len, batch.end, expected);
 }
 
 /* "2: 6 7": from worker 2 */
