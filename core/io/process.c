@@ -449,6 +449,11 @@ void ff_process_read(struct ff_process *process, bool on)
 		ff_stream_read(&process->err, on);
 }
 
+void ff_process_rest(struct ff_process *process)
+{
+	ff_stream_rest(&process->out);
+}
+
 void ff_process_kill(struct ff_process *process, int signal)
 {
 	if (!process->freed)

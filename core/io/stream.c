@@ -211,6 +211,12 @@ int ff_stream_read(struct ff_stream *stream, bool on)
 	return 0;
 }
 
+void ff_stream_rest(struct ff_stream *stream)
+{
+	if (stream->open && stream->fd >= 0)
+		ff_watch_rest(&stream->watch);
+}
+
 size_t ff_stream_unsent(const struct ff_stream *stream)
 {
 	return stream->open && stream->out ? stream->out->len : 0;

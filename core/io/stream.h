@@ -43,6 +43,8 @@ int ff_stream_open_reading(struct ff_stream *stream, struct ff_loop *loop, int f
  * close the stream. */
 void ff_stream_look(struct ff_stream *stream);
 int ff_stream_read(struct ff_stream *stream, bool on);
+/* Looks only after FF_WATCH_LATE_US again: its writer then wakes nobody with each of its writes. */
+void ff_stream_rest(struct ff_stream *stream);
 /* Sends what is in `out`, at once as far as possible, the rest when it becomes writable. May be
  * called at any time, also with nothing to send. */
 void ff_stream_flush(struct ff_stream *stream);

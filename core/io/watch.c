@@ -184,6 +184,18 @@ int ff_watch_open(struct ff_watch *watch, struct ff_loop *loop, int fd, int even
 			  &(struct ff_watch){.loop = loop, .fn = fn, .fd = fd, .events = events});
 }
 
+/* It is not in the set. */
+static void make_late(struct ff_watch *watch)
+{
+	struct ff_watches *watches = watch->loop->watches;
+
+	watch->late = true;
+	watch->due_us = ff_clock_us() + FF_WATCH_LATE_US;
+	ff_list_add_tail(&watches->late, &watch->node);
+	if (first_late(watches) == watch)
+		set_timer(watches);
+}
+
 int ff_watch_open_late(struct ff_watch *watch, struct ff_loop *loop, int fd, int events,
 		       void (*fn)(struct ff_watch *watch, int events))
 {
@@ -193,16 +205,22 @@ int ff_watch_open_late(struct ff_watch *watch, struct ff_loop *loop, int fd, int
 		.fd = fd,
 		.events = events,
 		.late = true,
-		.due_us = ff_clock_us() + FF_WATCH_LATE_US,
 	};
 	int rc = open_watch(watch, &as);
 
-	if (rc != 0)
-		return rc;
-	ff_list_add_tail(&loop->watches->late, &watch->node);
-	if (first_late(loop->watches) == watch)
-		set_timer(loop->watches);
-	return 0;
+	if (rc == 0)
+		make_late(watch);
+	return rc;
+}
+
+void ff_watch_rest(struct ff_watch *watch)
+{
+	struct epoll_event none = {0};
+
+	if (watch->late)
+		return;
+	epoll_ctl(watch->loop->watches->set, EPOLL_CTL_DEL, watch->fd, &none);
+	make_late(watch);
 }
 
 void ff_watch_set(struct ff_watch *watch, int events)

@@ -33,6 +33,9 @@ int ff_watch_open(struct ff_watch *watch, struct ff_loop *loop, int fd, int even
  * hears of that elsewhere. It costs no call until then, and nobody is woken. */
 int ff_watch_open_late(struct ff_watch *watch, struct ff_loop *loop, int fd, int events,
 		       void (*fn)(struct ff_watch *watch, int events));
+/* Not watched for FF_WATCH_LATE_US: what comes by then is met together. Harmless when it is so
+ * already. */
+void ff_watch_rest(struct ff_watch *watch);
 /* What to watch for from now on; 0: nothing. */
 void ff_watch_set(struct ff_watch *watch, int events);
 /* Ends; to be called before the descriptor is closed. The memory may be reused at once. */

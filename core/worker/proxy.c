@@ -19,6 +19,9 @@
 /* execnet's requests on the control channel */
 enum { CTL_KILL = 1, CTL_WAIT = 2, CTL_ADDRESS = 3, CTL_CLOSE_WRITE = 4 };
 
+/* A program that says so often something short without being spoken to is waited for by nobody. */
+enum { UNASKED_MANY = 8, SHORT_BYTES = 2048 };
+
 /* Bytes for a program that does not read, from a peer that knows no credit. */
 enum { UNSENT_HIGH = 16 << 20 };
 
@@ -39,9 +42,10 @@ struct proxy {
 	char *cwd;
 	int nice;
 	struct ff_template_order order;
-	char *address;	/* execnet's remote address, or NULL */
-	size_t owed;	/* received, not yet written, not yet credited */
-	unsigned waits; /* CTL_WAITs to answer */
+	char *address;	  /* execnet's remote address, or NULL */
+	size_t owed;	  /* received, not yet written, not yet credited */
+	unsigned waits;	  /* CTL_WAITs to answer */
+	unsigned unasked; /* what it has said since it was spoken to */
 	int status;
 	uint8_t state; /* enum proxy_state */
 	uint8_t refs;  /* the execution, the run, the callback of either channel */
@@ -191,6 +195,8 @@ static void on_output(struct ff_run *run, bool is_err, const void *bytes, size_t
 			     ff_channel_send_bytes(proxy->exec.channel, bytes, len, NULL));
 	if (is_full(proxy))
 		ff_run_read(run, false);
+	else if (!is_err && ++proxy->unasked > UNASKED_MANY && len < SHORT_BYTES)
+		ff_run_rest(run);
 }
 
 static void on_drain(struct ff_channel *channel, void *ctx)
@@ -234,6 +240,7 @@ static void write_item(struct proxy *proxy, const struct ff_value *value)
 {
 	struct ff_process *process = proxy->run.process;
 
+	proxy->unasked = 0;
 	if ((value->kind == FF_BYTES || value->kind == FF_STR) &&
 	    ff_buf_add(ff_process_stdin(process), value->text, value->len)) {
 		ff_run_end(&proxy->run, true); /* a stream with a hole is worse than none */

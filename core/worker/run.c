@@ -334,3 +334,9 @@ void ff_run_read(struct ff_run *run, bool on)
 		give_time(run);
 	ff_process_read(run->process, on);
 }
+
+void ff_run_rest(struct ff_run *run)
+{
+	if (run->state != FF_RUN_FINISHED)
+		ff_process_rest(run->process);
+}

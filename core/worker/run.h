@@ -74,5 +74,7 @@ void ff_run_limit_grace(struct ff_run *run, int64_t grace_us);
 void ff_run_signal(struct ff_run *run, int signal);
 /* Back-pressure: whether its output is to be read. */
 void ff_run_read(struct ff_run *run, bool on);
+/* What it prints to stdout in the next FF_WATCH_LATE_US may come together. */
+void ff_run_rest(struct ff_run *run);
 
 #endif
