@@ -10,6 +10,8 @@
 
 #define NOBODY UINT32_MAX
 
+enum { SOON_US = 20000 };
+
 /* --- life --- */
 
 struct rank {
@@ -231,11 +233,19 @@ bool ff_queues_give_rest(struct ff_queues *queues, uint32_t number)
 	return true;
 }
 
+/* Whether a worker is through with what it has before an order could well reach it. */
+static bool is_soon_through(const struct ff_queues_worker *worker, uint32_t queued)
+{
+	return worker->took > 0 && worker->took_us / worker->took * queued < SOON_US;
+}
+
 static void shard_pick(struct ff_queues *queues, uint32_t worker)
 {
 	struct ff_queue_info info = ff_queues_info(queues, worker);
+	bool has_enough = info.queued > 1 || (info.queued == 1 && !info.hungry);
 
-	if (info.collecting || info.queued > 1 || (info.queued == 1 && !info.hungry))
+	if (info.collecting ||
+	    (has_enough && !is_soon_through(&queues->workers[worker], info.queued)))
 		return;
 	if (!ff_queues_give_rest(queues, worker))
 		ff_queues_give_part(queues, worker);

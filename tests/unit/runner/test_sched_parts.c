@@ -65,11 +65,29 @@ static void test_the_most_expensive_first(void **state)
 	assert_int_equal(ff_queues_part_of(queues, 2), 2);
 	ff_queues_hungry(queues, 1);
 	assert_next(queues, 1, "part 0");
-	ff_queues_done(queues, 0, 0, 1);
+	ff_queues_done(queues, 0, 0, 30 * MS);
 	assert_next(queues, 0, ""); /* it has one, and has not asked */
 	ff_queues_hungry(queues, 0);
 	assert_next(queues, 0, "part 3");
 	assert_int_equal(ff_queues_waiting(queues), 0);
+	ff_queues_free(queues);
+}
+
+/* An order must be there before the worker is through. */
+static void test_the_next_one_before_short_ones_end(void **state)
+{
+	struct ff_queues *queues = parts_new(3, NULL, false);
+
+	assert_next(queues, 0, "part 0");
+	collect(queues, 0, 0, 31, 0);
+	assert_next(queues, 0, ""); /* nobody knows how long they take */
+	ff_queues_done(queues, 0, 0, 1 * MS);
+	assert_next(queues, 0, ""); /* 30 ms to go */
+	for (uint32_t i = 1; i < 12; i++)
+		ff_queues_done(queues, 0, i, 1 * MS);
+	assert_next(queues, 0, "part 1");
+	assert_next(queues, 0, ""); /* one at a time */
+	assert_next(queues, 1, "part 2");
 	ff_queues_free(queues);
 }
 
@@ -156,6 +174,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_most_expensive_first),
+		cmocka_unit_test(test_the_next_one_before_short_ones_end),
 		cmocka_unit_test(test_nobody_has_it_any_more),
 		cmocka_unit_test(test_what_an_earlier_run_had_done),
 		cmocka_unit_test(test_half_is_taken_over_where_it_is_worth_it),
