@@ -273,6 +273,7 @@ class Worker(Files):
                 "%d error%s during collection"
                 % (session.testsfailed, "" if session.testsfailed == 1 else "s")
             )
+        quicken(session)
         done = None
         while 1:
             self.obey(False)

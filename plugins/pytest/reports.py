@@ -35,6 +35,16 @@ def harmless(function):
     return guarded
 
 
+def noteworthy(function):
+    """Nobody looks at what a reporter knows of set-ups and teardowns that went well, which is the most."""
+
+    def guarded(report):
+        if report.outcome != "passed" or report.when == "call":
+            function(report)
+
+    return guarded
+
+
 class Silence:
     """A plugin that lets the terminal reporter, whichever plugin brings it, write to nowhere. It has
     to be there: plugins look for it, and so does pytest to explain an assertion (8.0 to 9.0)."""
@@ -58,6 +68,8 @@ class Silence:
                 for impl in caller.get_hookimpls() if caller else ():
                     if impl.plugin is plugin and not impl.hookwrapper:
                         impl.function = harmless(impl.function)
+                        if name == "runtest_logreport":
+                            impl.function = noteworthy(impl.function)
 
     def write(self, *_, **__):
         pass
