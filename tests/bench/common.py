@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+# What pytest has rewritten is kept from run to run, as it is by default.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 
 
