@@ -158,14 +158,15 @@ class Template:
 
 
 def ff_template(text):
-    from gc import collect, freeze
+    from gc import disable, enable, freeze
     from json import loads
 
     template = Template(loads(text))
+    disable()  # what is imported stays
     try:
         why = template.prepare()
-        collect()
         freeze()
+        enable()
         template.say("no " + why if why else "ready")
         if why:
             os._exit(0)

@@ -71,8 +71,8 @@ class Raw:
         code, id, size = struct.unpack("!bii", self.read(9, timeout))
         return code, id, self.read(size)
 
-    def exec(self, source, id=1, call_name=None, kwargs=None):
-        self.send(EXEC, id, dumps_internal((source, None, call_name, kwargs or {})))
+    def exec(self, source, id=1, call_name=None, kwargs=None, file_name=None):
+        self.send(EXEC, id, dumps_internal((source, file_name, call_name, kwargs or {})))
 
     def item(self):
         code, _, payload = self.frame()
@@ -2077,10 +2077,31 @@ def test_what_killed_writers_have_left(cache):
     for path in left:
         path.touch()
     os.utime(left[2], (0, 0))
+    others = [cached.with_name(name) for name in ("payload.py-0-1.pyc", "worker-0-1.pyc", "notes.txt")]
+    for path in others:
+        path.touch()
+    for path in others[1:]:
+        os.utime(path, (0, 0))
     cached.unlink()
     cache()
     assert [path.exists() for path in left] == [False, False, False, True, True, True]
+    assert [path.exists() for path in others] == [True, False, True]
     assert cached.exists()
+
+
+LARGE = "channel.send(__name__)\n" + "# so that it is worth it\n" * 2000
+
+
+@pytest.mark.parametrize("name, kept", [
+    ("<front.py>", True), ("<remote exec>", False), ("front.py", False), ("<../front.py>", False), (None, False)])
+def test_the_programs_own_large_texts_are_kept(raw, tmp_path, name, kept):
+    for _ in range(2):
+        worker = raw(line=bootstrap(start=True), env=dict(os.environ, XDG_CACHE_HOME=str(tmp_path)))
+        worker.exec(LARGE, file_name=name)
+        assert worker.item() == "__channelexec__"
+        assert worker.frame() == (CLOSE, 1, b"")
+    names = [path.name for path in (tmp_path / "farflung").iterdir()]
+    assert sorted(name.partition("-")[0] for name in names) == ["front.py"] * kept + ["worker"]
 
 
 def test_a_full_cache_is_no_obstacle(raw, tmp_path):

@@ -484,7 +484,7 @@ class Gateway:
             if hasattr(sys.modules.get("linecache"), "cache"):
                 remember_source(sys.modules["linecache"], source, name)
             space = {"channel": channel, "__name__": "__channelexec__"}
-            exec(compile(source + "\n", name, "exec", 0, True), space)
+            exec(compiled(source + "\n", name), space)
             if call_name:
                 space[call_name](channel, **(kwargs or {}))
         except KeyboardInterrupt:

@@ -4,25 +4,32 @@
 def sweep(folder, host):
     from time import time
 
-    # What was left by those who were killed while they wrote: on this host, or a day ago.
+    # What was left by those who were killed while they wrote: on this host, or a day ago. And what
+    # is so old that it may be another version's: it is made anew if it is not.
     for name in os.listdir(folder):
-        temp = name.partition(".pyc.")[2]
-        owner, _, pid = temp.rpartition("-")
+        _, dot, temp = name.partition(".pyc")
+        owner, _, pid = temp[1:].rpartition("-")
         try:
             if temp and owner in (host, ""):
                 os.kill(int(pid), 0)
-            elif not temp or os.stat(name, dir_fd=folder).st_mtime > time() - 86400:
-                continue
-            else:
-                raise ProcessLookupError
+            elif dot and os.stat(name, dir_fd=folder).st_mtime < time() - (1 if temp else 30) * 86400:
+                os.unlink(name, dir_fd=folder)
         except ProcessLookupError:
             os.unlink(name, dir_fd=folder)
         except (OSError, ValueError, OverflowError):
             pass
 
 
+def keep_compiled():
+    # What start.py has just compiled; without it the next start is slower, no more.
+    try:
+        keep(*globals().pop("FF_CACHE"))
+    except Exception:
+        pass
+
+
 def keep(path, name, code):
-    # Keeps the compiled worker for the next start (start.py), in a folder that is ours alone.
+    # In a folder that is ours alone.
     from _frozen_importlib_external import MAGIC_NUMBER
     from _imp import source_hash
     from marshal import dumps
@@ -49,6 +56,17 @@ def keep(path, name, code):
                 os.unlink(temp, dir_fd=folder)
     finally:
         os.close(folder)
+
+
+def compiled(source, name):
+    # A large text with a name like <front.py> is part of the program, and comes again with each run.
+    cached = globals().get("ff_compiled")
+    title = name[1:-1]
+    if not cached or len(source) < 1 << 15 or name != "<%s>" % title or title[-3:] != ".py" or "/" in title:
+        return compile(source, name, "exec", 0, True)
+    code = cached(source, title)
+    keep_compiled()
+    return code
 
 
 def main(id, backend, sock):
@@ -82,11 +100,7 @@ def main(id, backend, sock):
     gateway(id + "-worker", model(backend), rfd, wfd, sock).serve()
 
 
-if "FF_CACHE" in globals():
-    try:
-        keep(*FF_CACHE)  # noqa: F821
-    except Exception:
-        pass
+keep_compiled()
 main(
     globals().get("FF_ID", "gw"),
     globals().get("FF_EXECMODEL", "thread"),

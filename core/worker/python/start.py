@@ -1,5 +1,6 @@
 # Runs the python worker's text, FF_TEXT, from its compiled form in the user's cache if that is
 # there: compiling takes half of the start. Needs nothing and changes nothing where it can't do that.
+# The worker does the same with the large texts that it is given by name (gateway.py).
 # This part is compiled each time: it is short, and any Python from 2.6 on can read it.
 import os
 import sys
@@ -17,7 +18,7 @@ for ff_fd in range(3):
             sys.stderr = open(2, "w", 1, closefd=False)
 
 
-def ff_compiled(text):
+def ff_compiled(text, title):
     fds, place = [], None
     try:
         from _frozen_importlib_external import MAGIC_NUMBER
@@ -28,7 +29,7 @@ def ff_compiled(text):
         if not os.path.isabs(folder):
             folder = os.path.expanduser("~/.cache")
         magic = int.from_bytes(MAGIC_NUMBER, "little")
-        name = "worker-%s-%d.pyc" % (source_hash(magic, text.encode()).hex(), len(text))
+        name = "%s-%s-%d.pyc" % (title, source_hash(magic, text.encode()).hex(), len(text))
         me = os.geteuid()
         if os.path.isabs(folder):
             place = folder + "/farflung", name
@@ -49,10 +50,10 @@ def ff_compiled(text):
     finally:
         for fd in fds:
             os.close(fd)
-    code = compile(text, "<worker>", "exec")
+    code = compile(text, "<%s>" % title, "exec", 0, True)
     if place:
         globals()["FF_CACHE"] = place + (code,)  # for main.py to put it there
     return code
 
 
-exec(ff_compiled(FF_TEXT))  # noqa: F821
+exec(ff_compiled(FF_TEXT, "worker"))  # noqa: F821

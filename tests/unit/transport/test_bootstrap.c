@@ -68,7 +68,7 @@ static void line_is_the_source(void **state)
 		"assert n['FF_EXECMODEL'] == 'thread'; "
 		"text, _, start = w.partition(chr(10)); exec(text, n); "
 		"assert n['FF_TEXT'].encode() == open(sys.argv[1], 'rb').read(); "
-		"assert 'exec(ff_compiled(FF_TEXT))' in start\" ";
+		"assert 'exec(ff_compiled(FF_TEXT, ' in start\" ";
 	char path[] = "/tmp/ff-test-bootstrap-XXXXXX", command[1024];
 	struct ff_buf line = FF_BUF_INIT;
 	const char *source = ff_bootstrap_source("worker");
