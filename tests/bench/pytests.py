@@ -99,7 +99,10 @@ def heavy(bench):
         return
     work = bench.scratch / "heavy"
     work.mkdir()
-    args = ["-v", "--pyargs", "pandas.tests.reshape.concat"]
+    top = subprocess.run([python, "-c", "import pandas; print(*pandas.__path__)"], capture_output=True, text=True,
+                         check=True).stdout.strip()
+    # As paths: of a package's name pytest finds the conftest too late for its options.
+    args = ["-v", "--rootdir", top, "--confcutdir", top, f"{top}/tests/reshape/concat"]
     figures = {"ours": [], "theirs": []}
     for turn in range(MEDIAN_OF + 2):
         for whose, argv in (("ours", ours(bench, python, 8)), ("theirs", theirs(python, 8))):
