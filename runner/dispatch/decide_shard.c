@@ -213,6 +213,23 @@ static void add_names(struct engine_job *job, const struct job_part *part, const
 		job->unit_names[part->first + i] = ff_engine_keep(job, names[i]);
 }
 
+/* What each is expected to take; NULL: unknown. */
+static int64_t *expect_units(const struct ff_engine *e, uint32_t number,
+			     const struct job_part *part)
+{
+	const char *kind = ff_engine_payload(e, number)->name;
+	const char *const *names = e->jobs[number].unit_names + part->first;
+	int64_t *us;
+
+	if (!ff_expect_knows(e->opts.expect, kind))
+		return NULL;
+	us = ff_xcalloc(2 * (size_t)part->len + 1, sizeof(*us));
+	if (ff_expect_fill(e->opts.expect, kind, names, part->len, us, us + part->len))
+		return us;
+	ff_free(us);
+	return NULL;
+}
+
 /* It is the first. */
 static void know(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
@@ -220,6 +237,7 @@ static void know(struct ff_engine *e, struct session *session, const struct ff_i
 	struct engine_job *job = &e->jobs[number];
 	struct job_part *part = &job->parts[input->u.part.part];
 	uint64_t *done;
+	int64_t *us;
 
 	part->digest = ff_engine_keep(job, input->u.part.digest);
 	part->first = e->state->jobs[number].units_len;
@@ -228,8 +246,10 @@ static void know(struct ff_engine *e, struct session *session, const struct ff_i
 	add_names(job, part, input->u.part.names);
 	emit_added(e, number, input->u.part.part, input->u.part.deselected);
 	done = ff_before_part(e, number, input->u.part.part);
+	us = expect_units(e, number, part);
 	ff_queues_part_known(ff_run_session_queues(e, session), session->number, input->u.part.part,
-			     part->len, done);
+			     part->len, done, us);
+	ff_free(us);
 	if (session->part_only) {
 		uint32_t *rest = ff_xmalloc(((size_t)part->len + 1) * sizeof(*rest));
 		size_t len = 0;
@@ -326,7 +346,7 @@ static bool set_aside(struct ff_engine *e, struct session *session, const char *
 	emit_added(e, number, session->part, 0);
 	if (ff_run_session_queues(e, session))
 		ff_queues_part_known(ff_run_session_queues(e, session), FF_NOBODY, session->part, 0,
-				     NULL);
+				     NULL, NULL);
 	session->part = FF_NOBODY;
 	return !job->go_on;
 }

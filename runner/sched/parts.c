@@ -62,6 +62,7 @@ void ff_queues_parts_release(struct ff_queues *queues)
 	ff_free(parts->at);
 	ff_free(parts->rank_of);
 	ff_free(parts->of);
+	ff_free(parts->us);
 	ff_pending_release(&parts->waiting);
 	*parts = (struct ff_queues_parts){0};
 }
@@ -116,6 +117,7 @@ static void grow(struct ff_queues *queues, uint32_t units)
 		return;
 	parts->cap = units > 2 * parts->cap ? units : 2 * parts->cap;
 	parts->of = ff_xrealloc(parts->of, (size_t)parts->cap * sizeof(*parts->of));
+	parts->us = ff_xrealloc(parts->us, (size_t)parts->cap * sizeof(*parts->us));
 	ff_pending_init(&pending, parts->cap, false);
 	while (queues->pending.len > 0)
 		ff_pending_add(&pending, ff_pending_take(&queues->pending));
@@ -124,7 +126,7 @@ static void grow(struct ff_queues *queues, uint32_t units)
 }
 
 uint32_t ff_queues_part_known(struct ff_queues *queues, uint32_t number, uint32_t part,
-			      uint32_t units, const uint64_t *done)
+			      uint32_t units, const uint64_t *done, const int64_t *us)
 {
 	struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 	uint32_t first = queues->units;
@@ -134,6 +136,7 @@ uint32_t ff_queues_part_known(struct ff_queues *queues, uint32_t number, uint32_
 	ff_pending_del(&queues->parts.waiting, queues->parts.rank_of[part]);
 	for (uint32_t i = 0; i < units; i++) {
 		queues->parts.of[first + i] = part;
+		queues->parts.us[first + i] = us ? us[i] : 0;
 		if (done && (done[i / 64] >> i % 64 & 1))
 			continue;
 		if (worker && worker->up)
@@ -183,20 +186,56 @@ bool ff_queues_parts_may_come(const struct ff_queues *queues, const struct ff_qu
 	return !queues->parts.whole && queues->parts.collecting > own;
 }
 
-bool ff_queues_parts_worth(const struct ff_queues *queues, const struct ff_queues_worker *worker,
-			   uint32_t units)
+/* What a unit of its queue may take that nobody knows: as long as others there did, and at least as
+ * long as what runs has by now. */
+static int64_t typical_us(const struct ff_queues *queues, const struct ff_queues_worker *worker)
 {
 	const struct ff_queues_parts *parts = &queues->parts;
-	int64_t typical;
+	int64_t us = 1;
 
-	if (parts->len == 0 || units == 0)
-		return true;
-	if (worker->took == 0 && parts->took == 0)
-		return true; /* nobody knows */
-	typical = worker->took ? worker->took_us / worker->took : parts->took_us / parts->took;
-	if (typical < worker->running_us)
-		typical = worker->running_us;
-	return typical * units > parts->v[parts->of[worker->queue[worker->tail - 1]]].took_us;
+	if (worker->took > 0)
+		us = worker->took_us / worker->took;
+	else if (parts->took > 0)
+		us = parts->took_us / parts->took;
+	return us > worker->running_us ? us : worker->running_us;
+}
+
+static int64_t unit_us(const struct ff_queues *queues, uint32_t unit, int64_t typical)
+{
+	return queues->parts.us[unit] > 0 ? queues->parts.us[unit] : typical;
+}
+
+uint64_t ff_queues_parts_rich(const struct ff_queues *queues, const struct ff_queues_worker *worker)
+{
+	uint32_t have = worker->tail - worker->head;
+
+	if (have < 2)
+		return 0;
+	return 1 + (uint64_t)worker->queue_us + (uint64_t)typical_us(queues, worker) * (have - 1);
+}
+
+uint32_t ff_queues_parts_spare(const struct ff_queues *queues,
+			       const struct ff_queues_worker *worker)
+{
+	const uint32_t *queue = worker->queue + worker->head;
+	uint32_t have = worker->tail - worker->head, spare = 0;
+	int64_t typical = typical_us(queues, worker), taken = 0, left = 0, cost, us;
+
+	if (have < 2)
+		return 0;
+	for (uint32_t i = 0; i < have; i++)
+		left += unit_us(queues, queue[i], typical);
+	us = unit_us(queues, queue[0], typical);
+	left -= worker->running_us < us ? worker->running_us : us;
+	cost = queues->parts.v[queues->parts.of[queue[have - 1]]].took_us;
+	while (spare < have - 1) {
+		us = unit_us(queues, queue[have - 1 - spare], typical);
+		if (cost + taken + us >= left - taken)
+			break;
+		taken += us;
+		spare++;
+	}
+	return spare;
 }
 
 /* --- the policy --- */
@@ -236,6 +275,8 @@ bool ff_queues_give_rest(struct ff_queues *queues, uint32_t number)
 /* Whether a worker is through with what it has before an order could well reach it. */
 static bool is_soon_through(const struct ff_queues_worker *worker, uint32_t queued)
 {
+	if (worker->queue_us > 0)
+		return worker->queue_us < SOON_US;
 	return worker->took > 0 && worker->took_us / worker->took * queued < SOON_US;
 }
 

@@ -10,6 +10,8 @@
 /* With parcels; else nothing. */
 static int64_t expected(const struct ff_queues *queues, uint32_t unit)
 {
+	if (queues->parts.us)
+		return queues->parts.us[unit];
 	return queues->parcels.us ? queues->parcels.us[unit] : 0;
 }
 
@@ -141,22 +143,38 @@ static uint32_t queued(const struct ff_queues_worker *worker)
 	return worker->tail - worker->head;
 }
 
+/* Scopes stay as they are, and so does what others gave. */
+static bool keeps_all(const struct ff_queues *queues, const struct ff_queues_worker *worker)
+{
+	return queues->scopes.of || queues->policy->driven || queues->parts.whole || worker->part ||
+	       !worker->up || worker->recalled || worker->needs_all;
+}
+
 /* How many units a worker can do without: half of what it has behind the running and the next one.
  */
 static uint32_t spare_of(const struct ff_queues *queues, const struct ff_queues_worker *worker)
 {
 	uint32_t have = queued(worker);
 
-	/* Scopes stay as they are, and so does what others gave. */
-	if (queues->scopes.of || queues->policy->driven || queues->parts.whole || worker->part)
+	if (keeps_all(queues, worker))
 		return 0;
-	return worker->up && !worker->recalled && have > 2 ? (have - 1) / 2 : 0;
+	if (queues->parts.len > 0)
+		return ff_queues_parts_spare(queues, worker);
+	return have > 2 ? (have - 1) / 2 : 0;
+}
+
+/* How it compares with others in that; 0: it has nothing to spare. */
+static uint64_t rich(const struct ff_queues *queues, const struct ff_queues_worker *worker)
+{
+	if (queues->parts.len > 0 && !keeps_all(queues, worker))
+		return ff_queues_parts_rich(queues, worker);
+	return spare_of(queues, worker);
 }
 
 void ff_queues_note_spare(struct ff_queues *queues, const struct ff_queues_worker *worker)
 {
 	ff_tournament_set(&queues->spare, (uint32_t)(worker - queues->workers),
-			  spare_of(queues, worker));
+			  rich(queues, worker));
 }
 
 /* How many run something, or may get more: whom somebody else serves, or what others give back, for
@@ -209,6 +227,7 @@ static bool drop(struct ff_queues *queues, struct ff_queues_worker *worker, uint
 		(at - worker->head) * sizeof(*worker->queue));
 	worker->head++;
 	worker->queue_us -= expected(queues, unit);
+	worker->needs_all = false;
 	ff_queues_note_spare(queues, worker);
 	return true;
 }
@@ -296,6 +315,7 @@ void ff_queues_append(const struct ff_queues *queues, struct ff_queues_worker *w
 		worker->queue = ff_xrealloc(worker->queue, worker->cap * sizeof(*worker->queue));
 	}
 	worker->queue[worker->tail++] = unit;
+	worker->needs_all = false;
 	worker->queue_us += expected(queues, unit);
 }
 
@@ -429,7 +449,8 @@ static bool is_over(const struct ff_queues *queues, const struct ff_queues_worke
 		return !ff_queues_alone_may_come(queues, worker);
 	/* Of what others take over some may come back, and it need not collect that again. */
 	if (queues->parts.len && !queues->parts.whole &&
-	    (worker->part || worker->recalled || spare_of(queues, worker) > 0))
+	    (worker->part || worker->recalled ||
+	     (rich(queues, worker) > 0 && (queues->live > 1 || queued(worker) > 2))))
 		return false;
 	/* What of a scope, or of all, is to run again is for the worker that has the rest of it. */
 	if ((queues->scopes.of || queues->most == 1 || queues->parts.whole) &&
@@ -479,7 +500,7 @@ struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t number)
 		return recall;
 	richest = &queues->workers[best];
 	len = spare_of(queues, richest);
-	if (!ff_queues_parts_worth(queues, richest, len))
+	if (len == 0)
 		return recall;
 	queues->batch_len = 0;
 	for (uint32_t i = 0; i < len; i++)
@@ -498,6 +519,7 @@ void ff_queues_returned(struct ff_queues *queues, uint32_t number, const uint32_
 	if (!worker || !worker->up)
 		return;
 	recall_over(queues, worker);
+	worker->needs_all = len == 0 && queues->parts.len > 0;
 	for (size_t i = len; i-- > 0;)
 		if (units[i] < queues->units && drop_late(queues, worker, units[i]))
 			ff_queues_again(queues, units[i]);

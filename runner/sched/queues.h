@@ -113,9 +113,9 @@ void ff_queues_collects(struct ff_queues *queues, uint32_t worker, uint32_t part
 void ff_queues_collected(struct ff_queues *queues, uint32_t worker, int64_t took_us);
 /* The part has so many units: the next numbers, from the returned one on. Those not in `done` (by
  * their place in the part; NULL: all) are the worker's, behind what it has, or wait if it is not
- * up. */
+ * up. `us` (copied): what each is expected to take; NULL: unknown. */
 uint32_t ff_queues_part_known(struct ff_queues *queues, uint32_t worker, uint32_t part,
-			      uint32_t units, const uint64_t *done);
+			      uint32_t units, const uint64_t *done, const int64_t *us);
 /* Whoever had it is gone, and it is not known. */
 void ff_queues_part_again(struct ff_queues *queues, uint32_t part);
 /* Who has the most to give back, for `recall`; UINT32_MAX: nobody has any. What runs there has

@@ -14,7 +14,7 @@ struct ff_queues_worker {
 	uint32_t *back; /* units of its scopes that are to run again */
 	uint32_t back_len, back_cap;
 	int64_t last_us;
-	int64_t queue_us; /* with parcels: of all in its queue */
+	int64_t queue_us; /* with parcels or parts: expected of all in its queue */
 	uint32_t more;	  /* with parcels: its file goes on at that rank; UINT32_MAX */
 	bool up, ended, alone;
 	bool surplus;	/* there are as many as there may be without it */
@@ -22,6 +22,7 @@ struct ff_queues_worker {
 	bool seated;	/* it was given a seat */
 	bool fresh, hungry;
 	bool recalled;	 /* was asked to give some back, and has not answered yet */
+	bool needs_all;	 /* could give nothing back since it was last done with a unit */
 	uint32_t host;	 /* alone: units that avoid it are not for it; else for seats; UINT32_MAX */
 	uint32_t avoid;	 /* alone: of the unit that it has */
 	uint32_t part;	 /* that it collects, from 1; 0: none */
@@ -43,6 +44,7 @@ struct ff_queues_parts {
 	struct ff_pending waiting; /* ranks */
 	uint32_t *at, *rank_of;	   /* part by rank, and the other way round */
 	uint32_t *of;		   /* part by unit */
+	int64_t *us;		   /* expected, by unit; 0: unknown */
 	uint32_t cap;		   /* units that there is room for */
 	uint32_t collecting;	   /* workers that do */
 	int64_t took_us;	   /* units that were done, in all */
@@ -110,9 +112,14 @@ void ff_queues_parts_left(struct ff_queues *queues, struct ff_queues_worker *wor
 /* Whether what another worker collects may be taken over by this one. */
 bool ff_queues_parts_may_come(const struct ff_queues *queues,
 			      const struct ff_queues_worker *worker);
-/* Whether so many units from the end of its queue are worth that they are collected again. */
-bool ff_queues_parts_worth(const struct ff_queues *queues, const struct ff_queues_worker *worker,
-			   uint32_t units);
+/* What a worker has to run yet, to find out who has the most; 0: nothing that it could do without.
+ */
+uint64_t ff_queues_parts_rich(const struct ff_queues *queues,
+			      const struct ff_queues_worker *worker);
+/* How many units from the end of its queue another worker had better run, so that both are through
+ * at about the same time; 0 if it would not be sooner: it has to collect them again. */
+uint32_t ff_queues_parts_spare(const struct ff_queues *queues,
+			       const struct ff_queues_worker *worker);
 
 /* --- queues.c --- */
 /* It can do without more, or less. */

@@ -296,6 +296,7 @@ static void unit_finished(struct ff_state *state, const struct ff_event *event,
 	if (!event->u.unit_finished.final) {
 		s->unit->state = FF_UNIT_WAITING;
 		s->unit->failures++;
+		s->unit->alone = 0; /* a host has outlived it */
 		s->job->counts.retried++;
 		state->run.counts.retried++;
 		return;

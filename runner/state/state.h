@@ -99,7 +99,7 @@ struct ff_unit_record {
 	uint8_t state;	 /* enum ff_unit_state */
 	uint8_t outcome; /* enum ff_outcome, when done */
 	uint8_t deaths;	 /* hosts that went away while it ran there */
-	uint8_t alone;	 /* of these, those where nothing else ran */
+	uint8_t alone;	 /* of these, where nothing else ran, since a host has outlived it */
 	uint16_t attempts;
 	uint16_t failures; /* attempts that were bad by themselves */
 	uint32_t host;	   /* of the latest attempt; FF_NOBODY */

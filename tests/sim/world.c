@@ -639,9 +639,10 @@ static struct ff_input *happens(struct world *world, struct happening *happening
 	/* What belongs to a former life of the host is still heard sometimes. */
 	if (happening->life != h->life) {
 		/* Not with a gap: executions that follow each other are told in order, and settings
-		 * come in one item with what was collected. */
+		 * come in one item with what was collected, scopes and costs with the names. */
 		bool gap = (world->faults.brief && happening->execution) ||
-			   (happening->input && happening->input->kind == FF_INPUT_COLLECTED);
+			   (happening->input && (happening->input->kind == FF_INPUT_COLLECTED ||
+						 happening->input->kind == FF_INPUT_IDS));
 
 		if (happening->kind == HAPPENS_SAYING && !gap && world_chance(world, 300))
 			return happening->input;

@@ -45,7 +45,7 @@ static void assert_next(struct ff_queues *queues, uint32_t worker, const char *e
 static void collect(struct ff_queues *queues, uint32_t worker, uint32_t part, uint32_t units,
 		    int64_t took_us)
 {
-	ff_queues_part_known(queues, worker, part, units, NULL);
+	ff_queues_part_known(queues, worker, part, units, NULL, NULL);
 	ff_queues_collected(queues, worker, took_us);
 }
 
@@ -116,7 +116,7 @@ static void test_what_an_earlier_run_had_done(void **state)
 	uint64_t done = 5;
 
 	assert_next(queues, 0, "part 0");
-	ff_queues_part_known(queues, 0, 0, 4, &done);
+	ff_queues_part_known(queues, 0, 0, 4, &done, NULL);
 	ff_queues_collected(queues, 0, 0);
 	assert_int_equal(ff_queues_info(queues, 0).queued, 2);
 	ff_queues_worker_down(queues, 0, NOBODY);
@@ -138,15 +138,47 @@ static void test_half_is_taken_over_where_it_is_worth_it(void **state)
 	assert_int_equal(ff_queues_recall(queues, 1).len, 0); /* 3 units of 1 ms, for 10 ms */
 	ff_queues_ran(queues, 0, 5 * MS);
 	recall = ff_queues_recall(queues, 1);
-	assert_int_equal(recall.len, 3);
-	assert_int_equal(recall.units[0], 6);
-	ff_queues_returned(queues, 0, (uint32_t[]){6, 7, 8}, 3);
-	assert_next(queues, 1, "6 7 8");
+	assert_int_equal(recall.len, 2); /* 8 of 5 ms, of which one is over */
+	assert_int_equal(recall.units[0], 7);
+	ff_queues_returned(queues, 0, (uint32_t[]){7, 8}, 2);
+	assert_next(queues, 1, "7 8");
 	/* It has to collect that first: nothing is asked back from it. */
 	ff_queues_collects(queues, 1, 0);
 	ff_queues_worker_down(queues, 0, NOBODY);
 	ff_queues_worker_up(queues, 2, false, NOBODY);
-	assert_next(queues, 2, "1 2 3 4 5");
+	assert_next(queues, 2, "1 2 3 4 5 6");
+	ff_queues_free(queues);
+}
+
+/* Who has nothing takes what ends sooner that way, by what is expected of each, the last one too.
+ */
+static void test_so_many_are_taken_over_that_both_end_together(void **state)
+{
+	const int64_t us[] = {100 * MS, 10 * MS, 10 * MS, 500 * MS, 10 * MS};
+	struct ff_queues *queues = parts_new(1, NULL, false);
+	struct ff_recall recall;
+
+	assert_next(queues, 0, "part 0");
+	ff_queues_part_known(queues, 0, 0, 5, NULL, us);
+	ff_queues_collected(queues, 0, 50 * MS);
+	recall = ff_queues_recall(queues, 1);
+	assert_int_equal(recall.len, 2); /* 560 of 630 ms */
+	assert_int_equal(recall.units[0], 3);
+	ff_queues_returned(queues, 0, (uint32_t[]){3, 4}, 2);
+	assert_next(queues, 1, "3 4");
+	ff_queues_collects(queues, 1, 0);
+	ff_queues_collected(queues, 1, 50 * MS);
+	for (uint32_t i = 0; i < 3; i++)
+		ff_queues_done(queues, 0, i, us[i]);
+	ff_queues_ran(queues, 1, 470 * MS);
+	assert_int_equal(ff_queues_recall(queues, 0).len, 0); /* 10 ms are behind 30 */
+	ff_queues_ran(queues, 1, 0);
+	assert_int_equal(ff_queues_recall(queues, 0).len, 1); /* and behind 500 */
+	assert_true(ff_queues_may_come_back(queues));
+	/* It needs all: it is not asked again before something has changed. */
+	ff_queues_returned(queues, 1, NULL, 0);
+	assert_int_equal(ff_queues_recall(queues, 0).len, 0);
+	assert_false(ff_queues_may_come_back(queues));
 	ff_queues_free(queues);
 }
 
@@ -178,6 +210,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_has_it_any_more),
 		cmocka_unit_test(test_what_an_earlier_run_had_done),
 		cmocka_unit_test(test_half_is_taken_over_where_it_is_worth_it),
+		cmocka_unit_test(test_so_many_are_taken_over_that_both_end_together),
 		cmocka_unit_test(test_whole_parts),
 	};
 

@@ -468,9 +468,14 @@ static void test_a_unit(void **state)
 	assert_int_equal(unit->failures, 1);
 	assert_int_equal(unit->attempts, 3);
 	assert_int_equal(s.run.running, 0);
-	/* Its end. */
+	/* A host that outlives it clears it. */
 	TELL(&s, UNIT_STARTED, AT, .u.unit_started.attempt = 4);
-	TELL(&s, UNIT_FINISHED, AT, .u.unit_finished = {4, true, &passed});
+	TELL(&s, UNIT_FINISHED, AT, .u.unit_finished.result = &failed);
+	assert_int_equal(unit->deaths, 2);
+	assert_int_equal(unit->alone, 0);
+	/* Its end. */
+	TELL(&s, UNIT_STARTED, AT, .u.unit_started.attempt = 5);
+	TELL(&s, UNIT_FINISHED, AT, .u.unit_finished = {5, true, &passed});
 	assert_int_equal(unit->state, FF_UNIT_DONE);
 	assert_int_equal(unit->outcome, FF_OUTCOME_PASSED);
 	assert_int_equal(s.jobs[0].units_done, 1);
