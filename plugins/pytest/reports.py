@@ -35,12 +35,15 @@ def harmless(function):
     return guarded
 
 
-def noteworthy(function):
-    """Nobody looks at what a reporter knows of set-ups and teardowns that went well, which is the most."""
+def noteworthy(reporter, function):
+    """Set-ups and teardowns that went well, which are the most, are only counted: in the end they would be."""
+    count = getattr(reporter, "_add_stats", None)
 
     def guarded(report):
-        if report.outcome != "passed" or report.when == "call":
+        if count is None or report.outcome != "passed" or report.when == "call":
             function(report)
+        else:
+            count("", [report])
 
     return guarded
 
@@ -69,7 +72,7 @@ class Silence:
                     if impl.plugin is plugin and not impl.hookwrapper:
                         impl.function = harmless(impl.function)
                         if name == "runtest_logreport":
-                            impl.function = noteworthy(impl.function)
+                            impl.function = noteworthy(plugin, impl.function)
 
     def write(self, *_, **__):
         pass
