@@ -8,7 +8,7 @@
 #include "pytest/result.h"
 
 enum {
-	FACTS = 12,	      /* that a session tells of itself */
+	FACTS = 16,	      /* that a session tells of itself */
 	HEADER_MAX = 200,     /* lines of a session's header */
 	NOTES_MAX = 100,      /* lines about its settings */
 	UNITS_MAX = 10000000, /* tests of a session, or files */
@@ -55,8 +55,10 @@ static char *plugins_line(struct ff_arena *arena, const struct ff_value *plugins
 static size_t read_facts(const struct ff_value *dict, struct ff_fact facts[FACTS])
 {
 	static const char *const keys[FACTS] = {
-		"python", "executable", "implementation", "pytest", "platform",	    "pid",
-		"cache",  "suffixed",	"junit_family",	  "tb",	    "show_capture", "chars"};
+		"python",	"executable", "implementation", "pytest",	 "platform",
+		"pid",		"cache",      "suffixed",	"junit_family",	 "tb",
+		"show_capture", "chars",      "durations",	"durations_min", "no_header",
+		"no_summary"};
 	size_t len = 0;
 
 	for (size_t i = 0; i < FACTS; i++) {

@@ -66,7 +66,10 @@ REPORTING = (
 )  # fmt: skip
 
 # Of these, what has its effect without a front, too: by the cache, and in the runner's own reporter.
-KEPT_ANYWAY = ("--lf", "--ff", "--nf", "-r", "--tb", "--show-capture", "--disable-warnings")
+KEPT_ANYWAY = (
+    "--lf", "--ff", "--nf", "-r", "--tb", "--show-capture", "--disable-warnings", "--durations", "--no-header",
+    "--no-summary",
+)  # fmt: skip
 
 
 def asked_of_reporter(config):
@@ -75,9 +78,14 @@ def asked_of_reporter(config):
     reporter = config.pluginmanager.getplugin("terminalreporter")
     chars, tb = getattr(reporter, "reportchars", None), getattr(option, "tbstyle", "auto")
     capture = getattr(option, "showcapture", "all")
+    slowest, least = getattr(option, "durations", None), getattr(option, "durations_min", None)
     return {
         "tb": clean(tb) if tb != "auto" else None,
         "show_capture": clean(capture) if capture != "all" else None,
+        "durations": "%d" % max(0, slowest) if type(slowest) is int else None,
+        "durations_min": "%r" % float(least) if type(least) in (int, float) else None,
+        "no_header": "yes" if getattr(option, "no_header", False) else None,
+        "no_summary": "yes" if getattr(option, "no_summary", False) else None,
         "chars": (clean(chars) or "N") if type(chars) is str and set(chars) != set("wfE") else None,
     }
 

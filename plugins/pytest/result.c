@@ -95,9 +95,11 @@ static const char *read_text(struct reading *r, const struct ff_value *value)
 }
 
 /* Of set-up, call and teardown; only a set-up that is worth to be shared is told. */
-static int64_t read_setup(struct reading *r, const struct ff_value *times)
+/* One of set-up, call and teardown. */
+static int64_t read_time(struct reading *r, const struct ff_value *times, size_t which)
 {
-	int64_t us = is_list(times) && times->len > 0 ? read_seconds(r, &times->items[0]) : 0;
+	int64_t us =
+		is_list(times) && times->len > which ? read_seconds(r, &times->items[which]) : 0;
 
 	return us >= SETUP_MIN_US ? us : 0;
 }
@@ -341,7 +343,9 @@ int ff_pytest_result(struct ff_result *result, uint32_t *index, const struct ff_
 	if (!r.complaint)
 		read.duration_us = read_seconds(&r, &done->items[DONE_DURATION]);
 	if (!r.complaint)
-		read.setup_us = read_setup(&r, &done->items[DONE_TIMES]);
+		read.setup_us = read_time(&r, &done->items[DONE_TIMES], 0);
+	if (!r.complaint)
+		read.teardown_us = read_time(&r, &done->items[DONE_TIMES], 2);
 	if (!r.complaint)
 		read_phases(&r, &done->items[DONE_PHASES]);
 	if (!r.complaint)

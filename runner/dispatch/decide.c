@@ -210,6 +210,8 @@ static void counts_text(const struct ff_run_record *run, struct ff_buf *text)
 
 		if (order[i] == FF_OUTCOME_SKIPPED)
 			n += run->skipped_modules;
+		if (order[i] == FF_OUTCOME_ERROR)
+			n += run->counts.more_errors;
 		if (n > 0)
 			ff_buf_addf(text, "%s%u %s%s", text->len ? ", " : "", n,
 				    ff_outcome_word(order[i]),

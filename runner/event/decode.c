@@ -132,6 +132,7 @@ static void read_counts(struct decoder *d, const char *key, struct ff_counts *co
 	counts->total = (uint32_t)number(d, json, "total", 0, UINT32_MAX);
 	counts->retried = (uint32_t)number(d, json, "retried", 0, UINT32_MAX);
 	counts->not_run = (uint32_t)number(d, json, "not_run", 0, UINT32_MAX);
+	counts->more_errors = (uint32_t)number(d, json, "more_errors", 0, UINT32_MAX);
 	for (int i = 0; i < FF_OUTCOMES; i++)
 		counts->by_outcome[i] = (uint32_t)number(
 			d, json, ff_outcome_word((enum ff_outcome)i), 0, UINT32_MAX);
@@ -249,6 +250,7 @@ static const struct ff_result *read_result(struct decoder *d, const char *key, c
 		.outcome = read_outcome(d, json),
 		.duration_us = number(d, json, "duration_us", INT64_MIN, INT64_MAX),
 		.setup_us = number(d, json, "setup_us", 0, INT64_MAX),
+		.teardown_us = number(d, json, "teardown_us", 0, INT64_MAX),
 		.message = member(d, json, "message"),
 		.longrepr = member(d, json, "longrepr"),
 		.file = member(d, json, "file"),

@@ -35,6 +35,8 @@ static void write_counts(struct ff_json *w, const char *name, const struct ff_co
 		ff_json_uint(w, "retried", counts->retried);
 	if (counts->not_run > 0)
 		ff_json_uint(w, "not_run", counts->not_run);
+	if (counts->more_errors > 0)
+		ff_json_uint(w, "more_errors", counts->more_errors);
 	ff_json_close(w, '}');
 }
 
@@ -102,6 +104,8 @@ static void write_result(struct ff_json *w, struct ff_output_sink *sink, const c
 	ff_json_int(w, "duration_us", result->duration_us);
 	if (result->setup_us > 0)
 		ff_json_int(w, "setup_us", result->setup_us);
+	if (result->teardown_us > 0)
+		ff_json_int(w, "teardown_us", result->teardown_us);
 	ff_json_str(w, "message", result->message);
 	ff_json_str(w, "longrepr", result->longrepr);
 	ff_json_str(w, "file", result->file);

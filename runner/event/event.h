@@ -153,6 +153,7 @@ struct ff_result {
 	enum ff_outcome outcome;
 	int64_t duration_us;
 	int64_t setup_us;     /* of that its set-up, fixtures included; 0: hardly any, or unknown */
+	int64_t teardown_us;  /* and its teardown; likewise */
 	const char *message;  /* one line, why it is not passed; NULL if passed */
 	const char *longrepr; /* all the text to show; NULL if there is none */
 	const struct ff_section *sections;
@@ -190,6 +191,8 @@ struct ff_counts {
 	uint32_t total;			  /* units known so far */
 	uint32_t retried;		  /* attempts beyond the first that a failure brought */
 	uint32_t not_run;		  /* units that got no outcome */
+	uint32_t more_errors; /* teardowns that went wrong after a failure (ff_result_second_error)
+			       */
 };
 
 /* How a process ended, where that is known. */

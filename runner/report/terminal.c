@@ -291,6 +291,7 @@ static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event
 	if (!event->u.unit_finished.result)
 		return;
 	bad = ff_outcome_bad(event->u.unit_finished.result->outcome);
+	ff_terminal_keep_durations(t, event);
 	if (!ff_terminal_has_front(t, event))
 		ff_terminal_say_unit(t, event);
 	if (!event->u.unit_finished.final) {
@@ -551,6 +552,7 @@ static void terminal_free(struct ff_reporter *reporter)
 	ff_buf_release(&t->passes);
 	ff_buf_release(&t->summary);
 	ff_terminal_free_warnings(t);
+	ff_terminal_free_durations(t);
 	ff_buf_release(&t->flaky);
 	ff_buf_release(&t->scratch);
 	ff_writer_free(t->aside);

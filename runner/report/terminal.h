@@ -68,9 +68,22 @@ struct ff_terminal_job {
 	struct {
 		/* As pytest has them; "": by default. */
 		char tb[FF_TERMINAL_ASKED_MAX], capture[FF_TERMINAL_ASKED_MAX],
-			chars[FF_TERMINAL_ASKED_MAX];
+			chars[FF_TERMINAL_ASKED_MAX], durations[FF_TERMINAL_ASKED_MAX],
+			durations_min[FF_TERMINAL_ASKED_MAX], no_header[FF_TERMINAL_ASKED_MAX],
+			no_summary[FF_TERMINAL_ASKED_MAX];
 	} asked;
 	struct ff_buf line, withheld; /* of that, unfinished; failures, in case it does not */
+};
+
+struct ff_terminal_duration;
+
+struct ff_terminal_durations {
+	bool asked;
+	size_t count;	/* to be listed; 0: all */
+	double least_s; /* those that took less are not */
+	size_t seen;
+	struct ff_terminal_duration *v;
+	size_t len, cap;
 };
 
 #define FF_TERMINAL_CHARS "wfE" /* of -r, where nothing is said */
@@ -88,8 +101,8 @@ struct ff_terminal_setup {
 	bool tty; /* a block may be redrawn */
 	bool colour;
 	int verbosity;
-	unsigned columns; /* that the user asked for; 0: the terminal's own */
-	bool front;	  /* the job's may have the same terminal */
+	unsigned columns;	       /* that the user asked for; 0: the terminal's own */
+	bool front;		       /* the job's may have the same terminal */
 	int64_t (*left_us)(void *ctx); /* as in the options */
 	void *ctx;
 };
@@ -142,7 +155,6 @@ struct ff_terminal {
 
 	struct ff_buf errors, failures, passes; /* rendered, for the end */
 	struct ff_buf summary;			/* a line for each of them */
-	uint32_t more_errors;			/* of tests that had failed before */
 	uint32_t deselected;
 	uint32_t errors_len, errors_left_out, failures_left_out;
 	uint32_t modules_skipped;
@@ -152,6 +164,7 @@ struct ff_terminal {
 	uint32_t warnings_len, warnings_left_out;
 	struct ff_buf flaky;
 	uint32_t flaky_len;
+	struct ff_terminal_durations durations;
 
 	int64_t drawn_us;			/* monotonic: the last frame of the block */
 	int64_t anchor_wall_us, anchor_mono_us; /* the wall clock, as far as events tell */
@@ -218,6 +231,10 @@ void ff_terminal_keep_problem(struct ff_terminal *t, const struct ff_event *even
 void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event);
 /* One that is not bad, if somebody asked for that. */
 void ff_terminal_keep_good(struct ff_terminal *t, const struct ff_event *event);
+/* A heading over the whole width; style NULL: none. */
+void ff_terminal_say_title(struct ff_terminal *t, const char *style, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event);
 
 /* terminal_asked.c: what is asked for by the options of a job's sessions. */
 enum ff_terminal_traceback { FF_TERMINAL_TRACEBACK, FF_TERMINAL_LINE, FF_TERMINAL_NO_TRACEBACK };
@@ -227,7 +244,13 @@ bool ff_terminal_wants(struct ff_terminal *t, const char *job, char what);
 bool ff_terminal_somebody_wants(struct ff_terminal *t, char what);
 enum ff_terminal_traceback ff_terminal_traceback(struct ff_terminal *t, const char *job);
 bool ff_terminal_shows_section(struct ff_terminal *t, const char *job, const char *title);
-void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event);
+/* Whether --no-summary is given for all that ran. */
+bool ff_terminal_no_summary(const struct ff_terminal *t);
+
+/* terminal_durations.c */
+void ff_terminal_keep_durations(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_say_durations(struct ff_terminal *t);
+void ff_terminal_free_durations(struct ff_terminal *t);
 
 /* terminal_warnings.c */
 void ff_terminal_keep_warning(struct ff_terminal *t, const struct ff_event *event);

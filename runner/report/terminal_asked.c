@@ -1,5 +1,6 @@
-/* What the options of a job's sessions ask of the end: --tb, --show-capture and -r mean here what
- * they mean in pytest. Sessions tell them as facts, where they are not pytest's default. */
+/* What the options of a job's sessions ask of us: --tb, --show-capture, -r, --durations,
+ * --no-header and --no-summary mean here what they mean in pytest. Sessions tell them as facts,
+ * where they are not pytest's default. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,11 +9,21 @@
 /* Where the fact belongs; NULL: nowhere. All have the same size. */
 static char *place_of(struct ff_terminal_job *job, const char *key)
 {
-	if (strcmp(key, "tb") == 0)
-		return job->asked.tb;
-	if (strcmp(key, "show_capture") == 0)
-		return job->asked.capture;
-	return strcmp(key, "chars") == 0 ? job->asked.chars : NULL;
+	const struct {
+		const char *key;
+		char *place;
+	} places[] = {{"tb", job->asked.tb},
+		      {"show_capture", job->asked.capture},
+		      {"chars", job->asked.chars},
+		      {"durations", job->asked.durations},
+		      {"durations_min", job->asked.durations_min},
+		      {"no_header", job->asked.no_header},
+		      {"no_summary", job->asked.no_summary}};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+		if (strcmp(key, places[i].key) == 0)
+			return places[i].place;
+	return NULL;
 }
 
 void ff_terminal_hear_asked(struct ff_terminal *t, const struct ff_event *event)
@@ -61,4 +72,14 @@ bool ff_terminal_shows_section(struct ff_terminal *t, const char *name, const ch
 	const struct ff_terminal_job *job = ff_terminal_job(t, name);
 
 	return !job || !*job->asked.capture || (title && strstr(title, job->asked.capture));
+}
+
+bool ff_terminal_no_summary(const struct ff_terminal *t)
+{
+	const struct ff_list *pos;
+
+	ff_list_for_each(pos, &t->job_list)
+		if (!*ff_container_of(pos, struct ff_terminal_job, node)->asked.no_summary)
+			return false;
+	return !ff_list_empty(&t->job_list);
 }

@@ -1,5 +1,6 @@
 /* What the terminal reporter says at the end: errors, failures, warnings, flaky units, jobs that
  * did not run, and the last line. Texts are rendered when they arrive and kept up to a bound. */
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,7 +186,6 @@ void ff_terminal_keep_failure(struct ff_terminal *t, const struct ff_event *even
 		  ff_terminal_outcome_label(result->outcome), event->unit, result->message);
 	if (second)
 		keep_line(t, event, 'E', "ERROR", event->unit, second->message);
-	t->more_errors += second != NULL;
 	if (shown == FF_TERMINAL_NO_TRACEBACK)
 		return;
 	if (!has_room(t, result_size(result))) {
@@ -314,14 +314,17 @@ static void add_rule(const struct ff_terminal *t, struct ff_buf *out, const char
 	ff_buf_addch(out, '\n');
 }
 
-static void add_section(struct ff_terminal *t, const char *style, const char *title)
+void ff_terminal_say_title(struct ff_terminal *t, const char *style, const char *fmt, ...)
 {
 	struct ff_buf text = FF_BUF_INIT;
+	va_list args;
 
-	ff_terminal_paint(t, &text, style);
-	ff_buf_addstr(&text, title);
+	ff_terminal_paint(t, &text, style ? style : "");
+	va_start(args, fmt);
+	ff_buf_vaddf(&text, fmt, args);
+	va_end(args);
 	ff_terminal_unpaint(t, &text);
-	add_rule(t, &t->screen.text, style, &text);
+	add_rule(t, &t->screen.text, style ? style : "", &text);
 	ff_buf_release(&text);
 }
 
@@ -332,7 +335,7 @@ static void say_failures(struct ff_terminal *t, const char *title, struct ff_buf
 
 	if (texts->len == 0 && left_out == 0)
 		return;
-	add_section(t, FF_TERMINAL_RED, title);
+	ff_terminal_say_title(t, FF_TERMINAL_RED, "%s", title);
 	ff_buf_add(out, ff_buf_data(texts), texts->len);
 	if (left_out > 0)
 		ff_buf_addf(out, "%u more %s not shown: texts of more than %d MiB\n\n", left_out,
@@ -345,11 +348,11 @@ static void say_lists(struct ff_terminal *t)
 	struct ff_buf *out = &t->screen.text;
 
 	if (t->warnings_len > 0 && ff_terminal_somebody_wants(t, 'w')) {
-		add_section(t, FF_TERMINAL_YELLOW, "warnings summary");
+		ff_terminal_say_title(t, FF_TERMINAL_YELLOW, "warnings summary");
 		ff_terminal_say_warnings(t);
 	}
 	if (t->flaky_len > 0 && t->setup.verbosity >= 0) {
-		add_section(t, FF_TERMINAL_YELLOW, "passed after retries");
+		ff_terminal_say_title(t, FF_TERMINAL_YELLOW, "passed after retries");
 		ff_buf_add(out, ff_buf_data(&t->flaky), t->flaky.len);
 		if (t->flaky_len > FF_TERMINAL_FLAKY_MAX)
 			ff_buf_addf(out, "and %u more\n", t->flaky_len - FF_TERMINAL_FLAKY_MAX);
@@ -473,7 +476,7 @@ static void add_outcome(const struct ff_terminal *t, struct ff_buf *out, enum ff
 	if (outcome == FF_OUTCOME_SKIPPED)
 		count += t->modules_skipped;
 	else if (error)
-		count += t->more_errors;
+		count += counts->more_errors;
 	add_count(t, out, count, ff_terminal_outcome_style(outcome),
 		  error && count > 1 ? "errors" : ff_outcome_word(outcome));
 	if (outcome == FF_OUTCOME_SKIPPED)
@@ -511,22 +514,30 @@ static void say_last_line(struct ff_terminal *t, const struct ff_event *event)
 	ff_buf_release(&title);
 }
 
-void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event)
+/* Of units, one by one. */
+static void say_units(struct ff_terminal *t)
 {
-	ff_buf_addch(&t->screen.text, '\n');
 	say_failures(t, "errors", &t->errors, t->errors_left_out);
 	say_failures(t, "failures", &t->failures, t->failures_left_out);
 	say_lists(t);
 	if (t->passes.len > 0) {
-		add_section(t, FF_TERMINAL_GREEN, "passes");
+		ff_terminal_say_title(t, FF_TERMINAL_GREEN, "passes");
 		ff_buf_add(&t->screen.text, ff_buf_data(&t->passes), t->passes.len);
 		ff_buf_release(&t->passes);
 	}
+	ff_terminal_say_durations(t);
 	if (t->summary.len > 0) {
-		add_section(t, FF_TERMINAL_BLUE, "short test summary info");
+		ff_terminal_say_title(t, FF_TERMINAL_BLUE, "short test summary info");
 		ff_buf_add(&t->screen.text, ff_buf_data(&t->summary), t->summary.len);
 		ff_buf_addch(&t->screen.text, '\n');
 	}
+}
+
+void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event)
+{
+	ff_buf_addch(&t->screen.text, '\n');
+	if (!ff_terminal_no_summary(t))
+		say_units(t);
 	ff_terminal_say_lost_hosts(t);
 	say_jobs(t);
 	if (t->setup.verbosity >= -1)

@@ -294,15 +294,17 @@ static void worker_has_started(struct ff_terminal *t, const struct ff_event *eve
 	bool many = t->hosts > FF_TERMINAL_HOST_LINES;
 	struct ff_buf words = FF_BUF_INIT;
 	struct ff_buf *out = &t->screen.text;
+	const struct ff_terminal_job *job;
 	const char *key;
 
 	ff_map_del(&t->starting, ff_terminal_key(t, event->host, event->worker, NULL));
 	ff_terminal_host(t, event->host)->worked = true;
 	ff_terminal_hear_asked(t, event);
+	job = ff_terminal_job(t, event->job);
 	add_words(t, &words, event);
 	key = ff_terminal_key(t, many ? NULL : event->host, ff_buf_str(&words), NULL);
-	if (words.len > 0 && t->setup.verbosity >= 0 && !ff_map_get(&t->words, key) &&
-	    t->words.len < FF_TERMINAL_HOST_LINES) {
+	if (words.len > 0 && t->setup.verbosity >= 0 && !(job && *job->asked.no_header) &&
+	    !ff_map_get(&t->words, key) && t->words.len < FF_TERMINAL_HOST_LINES) {
 		ff_map_set(&t->words, key, t);
 		ff_buf_addstr(out, many ? "first on " : "");
 		add_host(t, out, event);

@@ -306,6 +306,10 @@ static void unit_finished(struct ff_state *state, const struct ff_event *event,
 	s->job->units_done++;
 	s->job->counts.by_outcome[outcome]++;
 	state->run.counts.by_outcome[outcome]++;
+	if (ff_result_second_error(event->u.unit_finished.result)) {
+		s->job->counts.more_errors++;
+		state->run.counts.more_errors++;
+	}
 }
 
 static void unit_lost(struct ff_state *state, const struct ff_event *event, const struct subject *s)

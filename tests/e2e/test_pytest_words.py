@@ -176,3 +176,58 @@ def test_reporting_options_mean_what_they_mean_in_pytest(farflung, python, words
     lines = [sorted(line.split()[0] for line in text.splitlines() if re.match(SUMMARY, line)) for text in (theirs, done.stdout)]
     assert lines[0] == lines[1], done.stdout
     assert "has no effect" not in done.stdout + done.stderr
+
+
+SLOW = """
+import time, pytest
+@pytest.fixture
+def slow():
+    time.sleep(0.5)
+    yield
+    time.sleep(0.3)
+def test_slow(slow): pass
+def test_call(): time.sleep(0.4)
+def test_bad(late): assert 0
+@pytest.fixture
+def late():
+    yield
+    assert 0, "late"
+@pytest.mark.skip
+def test_skipped(): pass
+"""
+
+
+@pytest.mark.parametrize("words", [
+    ["--durations=2"], ["--durations=0"], ["--durations=3", "--durations-min=0.2"], ["--durations=2", "--durations-min=9"]],
+    ids=" ".join)
+def test_durations_are_those_of_pytest(farflung, python, words):
+    write(farflung.cwd / "test_slow.py", SLOW)
+    plain = subprocess.run([python, "-m", "pytest", "-p", "no:cacheprovider", *words], cwd=farflung.cwd, env=farflung.env,
+                           capture_output=True, text=True).stdout
+    done = farflung.run("pytest", "-n", 2, "--front", "never", "--python", python, "--", *words, code=1)
+    assert "has no effect" not in done.stdout + done.stderr
+
+    def told(text):
+        lines = [line.strip("=═ ") for line in re.findall(r"^\d+\.\d\ds \w+ .*|^[=═(].*durations.*$", text, re.M)]
+        return [re.sub(r"^(\d+\.\d)\ds", r"\1", line) for line in lines]
+
+    assert told(done.stdout) == told(plain) != []
+
+
+def test_without_summary_and_header(farflung, python):
+    write(farflung.cwd / "test_slow.py", SLOW)
+    ours = ["pytest", "-n", 1, "--front", "never", "--python", python, "-v", "--"]
+    shown = farflung.run(*ours, code=1).stdout
+    assert re.search("^plugins: |^  plugins: ", shown, re.M) and "short test summary" in shown
+    done = farflung.run(*ours, "--no-header", "--no-summary", code=1)
+    assert not re.search("plugins: |, pytest [0-9]", done.stdout)
+    assert "FAILED  test_slow.py::test_bad" in done.stdout
+    for part in "short test summary", "failures ═", "has no effect":
+        assert part not in done.stdout + done.stderr
+
+
+def test_an_error_behind_a_failure_counts_everywhere(farflung, python):
+    write(farflung.cwd / "test_slow.py", SLOW)
+    done = farflung.run("pytest", "-n", 1, "--front", "never", "--python", python, code=1)
+    words = "1 failed, 1 error, 2 passed, 1 skipped"
+    assert words in done.stdout and f"farflung: {words} (exit 1)" in done.stderr

@@ -82,6 +82,7 @@ static inline void fill(struct ff_event *event, const struct ff_field *f, unsign
 		((struct ff_counts *)at)->total = 100 + salt;
 		((struct ff_counts *)at)->retried = 200 + salt;
 		((struct ff_counts *)at)->not_run = 300 + salt;
+		((struct ff_counts *)at)->more_errors = 400 + salt;
 		break;
 	case FF_FIELD_RESULT:
 		*(const struct ff_result **)at = &full_result;
