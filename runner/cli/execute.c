@@ -55,8 +55,9 @@ struct execution {
 	struct ff_run_opts run;
 	struct ff_reporters reporters;
 	struct ff_run_terminal terminal;
-	struct last_word *word;		  /* in reporters */
-	_Atomic(struct ff_run *) running; /* whom reporters wake */
+	struct last_word *word;		   /* in reporters */
+	const struct ff_reporter *history; /* likewise; NULL: none */
+	_Atomic(struct ff_run *) running;  /* whom reporters wake */
 };
 
 static void wake_run(void *ctx)
@@ -74,6 +75,20 @@ static int64_t left_us(void *ctx)
 	const struct ff_run *run = atomic_load(&x->running);
 
 	return run ? ff_run_left_us(run) : -1;
+}
+
+static bool known(void *ctx, const char *kind, const char *unit, struct ff_report_known *known)
+{
+	const struct execution *x = ctx;
+
+	return x->history && ff_history_known(x->history, kind, unit, known);
+}
+
+static bool green(void *ctx, struct ff_report_green *green)
+{
+	const struct execution *x = ctx;
+
+	return x->history && ff_history_green(x->history, green);
 }
 
 static void complain(const char *text)
@@ -100,6 +115,8 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 		.junit_prefix = opts->junit_prefix,
 		.stdout_taken = wishes->stdout_taken,
 		.left_us = left_us,
+		.known = known,
+		.green = green,
 		.wake = wake_run,
 		.ctx = x,
 	};
@@ -183,6 +200,7 @@ static void open_history(struct execution *x)
 		path = ff_xasprintf("%s/%s", x->run.config->directory, wish);
 	history = ff_history_new(path, complain);
 	ff_reporters_add(&x->reporters, history);
+	x->history = history;
 	x->run.expect = ff_history_expect(history);
 	ff_free(path);
 }

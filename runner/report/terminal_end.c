@@ -280,14 +280,15 @@ void ff_terminal_keep_problem(struct ff_terminal *t, const struct ff_event *even
 	ff_buf_addch(out, '\n');
 }
 
-void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event)
+void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event,
+			    const char *attempts)
 {
 	struct ff_buf *out = &t->flaky;
 
 	if (t->flaky_len++ >= FF_TERMINAL_FLAKY_MAX)
 		return;
 	ff_terminal_unit(t, out, event->job, event->unit);
-	ff_buf_addf(out, " (attempt %u)\n", event->u.unit_finished.attempt);
+	ff_buf_addf(out, " (attempt %u)\n%s", event->u.unit_finished.attempt, attempts);
 }
 
 /* --- the end --- */
@@ -314,7 +315,7 @@ static void add_rule(const struct ff_terminal *t, struct ff_buf *out, const char
 	ff_buf_addch(out, '\n');
 }
 
-static void add_section(struct ff_terminal *t, const char *style, const char *title)
+void ff_terminal_say_section(struct ff_terminal *t, const char *style, const char *title)
 {
 	struct ff_buf text = FF_BUF_INIT;
 
@@ -332,7 +333,7 @@ static void say_failures(struct ff_terminal *t, const char *title, struct ff_buf
 
 	if (texts->len == 0 && left_out == 0)
 		return;
-	add_section(t, FF_TERMINAL_RED, title);
+	ff_terminal_say_section(t, FF_TERMINAL_RED, title);
 	ff_buf_add(out, ff_buf_data(texts), texts->len);
 	if (left_out > 0)
 		ff_buf_addf(out, "%u more %s not shown: texts of more than %d MiB\n\n", left_out,
@@ -345,11 +346,11 @@ static void say_lists(struct ff_terminal *t)
 	struct ff_buf *out = &t->screen.text;
 
 	if (t->warnings_len > 0 && ff_terminal_somebody_wants(t, 'w')) {
-		add_section(t, FF_TERMINAL_YELLOW, "warnings summary");
+		ff_terminal_say_section(t, FF_TERMINAL_YELLOW, "warnings summary");
 		ff_terminal_say_warnings(t);
 	}
 	if (t->flaky_len > 0 && t->setup.verbosity >= 0) {
-		add_section(t, FF_TERMINAL_YELLOW, "passed after retries");
+		ff_terminal_say_section(t, FF_TERMINAL_YELLOW, "passed after retries");
 		ff_buf_add(out, ff_buf_data(&t->flaky), t->flaky.len);
 		if (t->flaky_len > FF_TERMINAL_FLAKY_MAX)
 			ff_buf_addf(out, "and %u more\n", t->flaky_len - FF_TERMINAL_FLAKY_MAX);
@@ -500,6 +501,7 @@ static void say_last_line(struct ff_terminal *t, const struct ff_event *event)
 	add_count(t, &title, t->errors_len, FF_TERMINAL_RED, "not collected");
 	add_count(t, &title, count_not_run(t, counts), FF_TERMINAL_YELLOW, "not run");
 	add_count(t, &title, counts->retried, FF_TERMINAL_YELLOW, "retried");
+	add_count(t, &title, t->flaky_len, FF_TERMINAL_YELLOW, "flaky");
 	add_count(t, &title, t->warnings_len, FF_TERMINAL_YELLOW,
 		  t->warnings_len == 1 ? "warning" : "warnings");
 	in = title.len > 0 ? " in " : "nothing ran in ";
@@ -518,15 +520,16 @@ void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event)
 	say_failures(t, "failures", &t->failures, t->failures_left_out);
 	say_lists(t);
 	if (t->passes.len > 0) {
-		add_section(t, FF_TERMINAL_GREEN, "passes");
+		ff_terminal_say_section(t, FF_TERMINAL_GREEN, "passes");
 		ff_buf_add(&t->screen.text, ff_buf_data(&t->passes), t->passes.len);
 		ff_buf_release(&t->passes);
 	}
 	if (t->summary.len > 0) {
-		add_section(t, FF_TERMINAL_BLUE, "short test summary info");
+		ff_terminal_say_section(t, FF_TERMINAL_BLUE, "short test summary info");
 		ff_buf_add(&t->screen.text, ff_buf_data(&t->summary), t->summary.len);
 		ff_buf_addch(&t->screen.text, '\n');
 	}
+	ff_terminal_say_tells(t);
 	ff_terminal_say_lost_hosts(t);
 	say_jobs(t);
 	if (t->setup.verbosity >= -1)

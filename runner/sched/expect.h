@@ -14,6 +14,7 @@ struct ff_expect_unit {
 	/* Notes of whoever fills it in; not looked at here. */
 	int64_t seen_s;
 	int outcome;
+	const char *since; /* NULL: nobody asked */
 };
 
 struct ff_expect *ff_expect_new(void);

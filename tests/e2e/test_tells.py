@@ -1,0 +1,117 @@
+"""What the end of a run tells of failures beyond themselves: causes in common, since when, flaky ones."""
+import xml.etree.ElementTree as ET
+
+from conftest import read_jsonl, write
+
+ALIKE = """
+import pytest
+
+class Thing:
+    pass
+
+def check(tmp_path, n):
+    raise KeyError(f"{Thing()} is not in {tmp_path} after {n}.5 s")
+
+@pytest.mark.parametrize("n", range(40))
+def test_alike(tmp_path, n):
+    check(tmp_path, n)
+
+def test_other():
+    assert [] == ["other"]
+"""
+
+SWITCH = """
+import os
+
+def test_switch():
+    assert not os.path.exists("broken")
+
+def test_always():
+    assert not os.path.exists("worse")
+"""
+
+
+def run(farflung, python, *args, code):
+    return farflung.run("pytest", "--python", python, "-n", 2, "--front", "never", *args, code=code)
+
+
+def section(done, title):
+    """The lines below that rule; none: there is no such section."""
+    lines = done.stdout.splitlines()
+    heads = [at for at, line in enumerate(lines) if line.strip("═= ") == title]
+    if not heads:
+        return []
+    rest = lines[heads[0] + 1:]
+    return rest[:rest.index("")]
+
+
+def run_id(done):
+    return next(line for line in done.stdout.splitlines() if line.startswith("farflung ")).split(" run ")[1].split()[0]
+
+
+def test_failures_of_one_cause_are_one_entry(farflung, python):
+    write(farflung.cwd / "test_a.py", ALIKE)
+    lines = section(run(farflung, python, "--tb", "short", code=1), "failures that are alike")
+    assert lines[0].startswith("40 times: KeyError: ") and lines[0].endswith(" at test_a.py:8")
+    assert "0x..." in lines[0] and "<path>" in lines[0]
+    assert len(lines) == 6 and lines[4] == "  and 37 more"
+    assert all(line.startswith("  test_a.py::test_alike[") for line in lines[1:4])
+    assert lines[5] == "40 of 41 failures have their cause in common with others"
+
+
+def test_nothing_is_said_of_failures_that_differ(farflung, python):
+    write(farflung.cwd / "test_a.py", "def test_a():\n    assert 1 == 2\n\ndef test_b():\n    assert 1 == 2\n")
+    done = run(farflung, python, code=1)
+    assert section(done, "failures that are alike") == []
+    assert section(done, "failures by their history") == []
+
+
+def test_since_when_failures_are_there(farflung, python):
+    write(farflung.cwd / "test_a.py", SWITCH)
+    green = run_id(run(farflung, python, code=0))
+    (farflung.cwd / "broken").touch()
+    first = run(farflung, python, code=1)
+    assert section(first, "failures by their history") == [
+        f"last green run: {green} of 2, the latest before this one",
+        "new: 1", f"  test_a.py::test_switch - passing since {green}"]
+
+    (farflung.cwd / "worse").touch()
+    write(farflung.cwd / "test_b.py", "def test_new():\n    assert False\n")
+    second = section(run(farflung, python, code=1), "failures by their history")
+    assert second[0] == f"last green run: {green} of 2" and second[1] == "new: 2"
+    assert sorted(second[2:4]) == [f"  test_a.py::test_always - passing since {green}",
+                                   "  test_b.py::test_new - never seen before"]
+    assert second[4:] == ["failing before: 1", f"  test_a.py::test_switch - failing since {run_id(first)}"]
+
+
+def test_without_a_green_run(farflung, python):
+    write(farflung.cwd / "test_a.py", "def test_a():\n    assert False\n")
+    first = run_id(run(farflung, python, code=1))
+    assert section(run(farflung, python, code=1), "failures by their history") == [
+        "last green run: none is known", "failing before: 1", f"  test_a.py::test_a - failing since {first}"]
+    assert section(run(farflung, python, "--history", "none", code=1), "failures by their history") == []
+
+
+FLAKY = """
+import os
+
+def test_flaky():
+    with open("tries", "a") as file:
+        file.write("x")
+    assert os.path.getsize("tries") >= 3, "too early"
+"""
+
+
+def test_flaky_tests_have_their_attempts(farflung, python):
+    write(farflung.cwd / "test_a.py", FLAKY)
+    report = farflung.cwd.parent / "junit.xml"
+    done = run(farflung, python, "--retries", 2, "--junit", report, code=0)
+    lines = section(done, "passed after retries")
+    assert lines[0] == "test_a.py::test_flaky (attempt 3)"
+    assert [line.split(" [")[0] for line in lines[1:]] == ["  attempt 1: failed", "  attempt 2: failed"]
+    assert all("too early" in line for line in lines[1:])
+    assert ", 1 flaky" in done.stdout.splitlines()[-1]
+    case = ET.parse(report).getroot().find(".//testcase")
+    properties = {p.get("name"): p.get("value") for p in case.iter("property")}
+    assert properties == {"farflung.flaky": "true", "farflung.attempts": "3"}
+    assert len(case.findall("flakyFailure")) == 2 and case.find("failure") is None
