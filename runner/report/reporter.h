@@ -45,8 +45,7 @@ struct ff_report_known {
 /* The latest run before this one in which nothing went wrong. */
 struct ff_report_green {
 	const char *run;
-	uint32_t total;	 /* units of it */
-	uint32_t before; /* runs that came after it */
+	uint32_t total; /* units of it */
 };
 
 /* What all reporters are opened with. */

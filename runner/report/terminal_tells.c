@@ -130,8 +130,7 @@ static void say_since(struct ff_terminal *t)
 	if (t->setup.green && t->setup.green(t->setup.ctx, &green)) {
 		ff_buf_addstr(out, "last green run: ");
 		ff_terminal_name(t, out, green.run);
-		ff_buf_addf(out, " of %u%s\n", green.total,
-			    green.before == 0 ? ", the latest before this one" : "");
+		ff_buf_addf(out, " of %u\n", green.total);
 	} else {
 		ff_buf_addstr(out, "last green run: none is known\n");
 	}

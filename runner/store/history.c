@@ -118,12 +118,8 @@ static void read_run(void *ctx, const struct ff_store_run *run)
 {
 	struct history *h = ctx;
 
-	if (h->green.run)
+	if (h->green.run || run->exit_code != 0)
 		return;
-	if (run->exit_code != 0) {
-		h->green.before++;
-		return;
-	}
 	h->green.run = keep(h, run->id);
 	h->green.total = run->total;
 }

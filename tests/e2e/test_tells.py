@@ -72,7 +72,7 @@ def test_since_when_failures_are_there(farflung, python):
     (farflung.cwd / "broken").touch()
     first = run(farflung, python, code=1)
     assert section(first, "failures by their history") == [
-        f"last green run: {green} of 2, the latest before this one",
+        f"last green run: {green} of 2",
         "new: 1", f"  test_a.py::test_switch - passing since {green}"]
 
     (farflung.cwd / "worse").touch()
