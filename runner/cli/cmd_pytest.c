@@ -48,6 +48,8 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
 	FF_OPTION_IS("exitfirst", 'x', "1", "stop after the first bad test", maxfail),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
+	FF_OPTION("shard", 0, TEXT, "K/N",
+		  "only the K-th of N parts of the tests, by history or file sizes", shard),
 	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),
 	FF_OPTION_OF("session-timeout", JOB, "session_timeout", session_timeout, NULL),
 	FF_OPTION_OF("max-worker-restart", SETTINGS, "max_worker_restart", restarts, NULL),
@@ -312,6 +314,7 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .front_fd = (int)o->front_fd,
 					  .junit_prefix = o->junit_prefix,
 					  .command = "pytest",
+					  .shard = o->shard,
 					  .argc = argc,
 					  .argv = argv};
 	struct ff_config config;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "cli/command.h"
 #include "cli/execute.h"
+#include "cli/shard.h"
 #include "dispatch/dispatch.h"
 #include "store/history.h"
 
@@ -57,6 +58,7 @@ struct execution {
 	struct ff_run_terminal terminal;
 	struct last_word *word;		   /* in reporters */
 	const struct ff_reporter *history; /* likewise; NULL: none */
+	struct ff_config *shard;	   /* whose jobs run but a part of their units; NULL */
 	_Atomic(struct ff_run *) running;  /* whom reporters wake */
 };
 
@@ -201,6 +203,10 @@ static void open_history(struct execution *x)
 	history = ff_history_new(path, complain);
 	ff_reporters_add(&x->reporters, history);
 	x->history = history;
+	if (x->shard) {
+		ff_shard_tell(x->shard, ff_history_expect(history));
+		ff_history_leave(history);
+	}
 	x->run.expect = ff_history_expect(history);
 	ff_free(path);
 }
@@ -316,7 +322,8 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 			.plan = &plan,
 			.payload_exits = opts->payload_exits,
 			.only_hosts = opts->on},
-		.terminal = {.given = opts->front_has_terminal, .front_fd = opts->front_fd}};
+		.terminal = {.given = opts->front_has_terminal, .front_fd = opts->front_fd},
+		.shard = opts->shard ? config : NULL};
 	char hint[FF_SUGGEST_TEXT_MAX] = "";
 	struct ff_err err = {0};
 	int code;
@@ -327,7 +334,8 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 		ff_inventory_suggest(&inventory, opts->on, hint);
 		ff_err_set(&err, err.code, "%s%s", err.text, hint);
 		code = refuse(opts, err.text);
-	} else if (ff_plan_build(&plan, config, &inventory, opts->only, &err)) {
+	} else if (ff_plan_build(&plan, config, &inventory, opts->only, &err) ||
+		   (opts->shard && ff_shard_mark(config, &plan, opts->shard, &err))) {
 		code = refuse(opts, err.text);
 	} else {
 		if (plan.hints)

@@ -76,10 +76,13 @@ struct ff_config_job {
 	bool scope_reorder;    /* the largest scopes first */
 	char *testrunuid;      /* NULL: the run's id */
 	/* Not in a file: */
-	bool workers_said;  /* their number was asked for on the command line */
-	bool workers_open;  /* nobody said how many: pytest's settings may */
-	bool addopts_read;  /* what PYTEST_ADDOPTS says was taken into account */
-	char *python;	    /* that was asked for; NULL */
+	bool workers_said;	/* their number was asked for on the command line */
+	bool workers_open;	/* nobody said how many: pytest's settings may */
+	bool addopts_read;	/* what PYTEST_ADDOPTS says was taken into account */
+	char *python;		/* that was asked for; NULL */
+	uint32_t shard, shards; /* this part of its units, from 1, of so many; 0: all */
+	const void *known;	/* with it, of the run: see payload.h */
+	size_t known_len;
 	bool settings_read; /* what pytest's settings say of workers, too */
 	char *on;	    /* host pattern; NULL: all */
 	struct ff_place dist_place, on_place, run_place, weight_place;

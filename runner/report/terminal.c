@@ -535,6 +535,7 @@ static void terminal_free(struct ff_reporter *reporter)
 	void *line;
 
 	running_gone(t, NULL, NULL, NULL);
+	ff_terminal_free_tells(t);
 	ff_terminal_free_hosts(t);
 	ff_list_for_each_safe(pos, tmp, &t->job_list) {
 		struct ff_terminal_job *job = ff_container_of(pos, struct ff_terminal_job, node);
@@ -553,7 +554,6 @@ static void terminal_free(struct ff_reporter *reporter)
 	ff_map_release(&t->output);
 	ff_map_release(&t->jobs);
 	ff_map_release(&t->running);
-	ff_terminal_free_tells(t);
 	ff_buf_release(&t->errors);
 	ff_buf_release(&t->failures);
 	ff_buf_release(&t->passes);

@@ -66,8 +66,9 @@ struct ff_terminal_job {
 	bool over;
 	enum ff_job_result result;
 	enum ff_reason why;
-	char *reason; /* NULL: none */
-	bool front;   /* it tells its own story */
+	char *reason;	/* NULL: none */
+	char *shard[3]; /* that it was, of its tests so many, and left to others; NULL: not told */
+	bool front;	/* it tells its own story */
 	struct {
 		/* As pytest has them; "": by default. */
 		char tb[FF_TERMINAL_ASKED_MAX], capture[FF_TERMINAL_ASKED_MAX],
@@ -250,6 +251,8 @@ void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event);
 /* terminal_tells.c: of a unit's last attempt that was bad; and the end's words of all of them. */
 void ff_terminal_tell_failure(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_say_tells(struct ff_terminal *t);
+/* A property of a job that tells which of its units are run here. */
+void ff_terminal_hear_shard(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_free_tells(struct ff_terminal *t);
 /* An attempt that was not the last is kept for the list of flaky units. */
 void ff_terminal_keep_attempt(struct ff_terminal *t, const struct ff_event *event);

@@ -139,19 +139,66 @@ static void say_since(struct ff_terminal *t)
 	ff_buf_addch(out, '\n');
 }
 
+void ff_terminal_hear_shard(struct ff_terminal *t, const struct ff_event *event)
+{
+	static const char *const keys[] = {
+		"farflung.shard=", "farflung.shard.tests=", "farflung.shard.left="};
+	struct ff_terminal_job *job = ff_terminal_job(t, event->job);
+
+	for (size_t i = 0; job && event->u.notice.text && i < sizeof(keys) / sizeof(*keys); i++) {
+		if (strncmp(event->u.notice.text, keys[i], strlen(keys[i])) != 0)
+			continue;
+		ff_free(job->shard[i]);
+		job->shard[i] = ff_xstrdup(event->u.notice.text + strlen(keys[i]));
+	}
+}
+
+static void say_shards(struct ff_terminal *t)
+{
+	struct ff_buf *out = &t->screen.text;
+	struct ff_list *pos;
+
+	ff_list_for_each(pos, &t->job_list) {
+		const struct ff_terminal_job *job =
+			ff_container_of(pos, struct ff_terminal_job, node);
+
+		if (!job->shard[0] || !job->shard[1] || !job->shard[2])
+			continue;
+		if (t->many_jobs) {
+			ff_terminal_name(t, out, job->name);
+			ff_buf_addstr(out, ": ");
+		}
+		ff_buf_addstr(out, "shard ");
+		ff_terminal_name(t, out, job->shard[0]);
+		ff_buf_addstr(out, ": tests here: ");
+		ff_terminal_name(t, out, job->shard[1]);
+		ff_buf_addstr(out, ", left to other shards: ");
+		ff_terminal_name(t, out, job->shard[2]);
+		ff_buf_addch(out, '\n');
+	}
+}
+
 void ff_terminal_say_tells(struct ff_terminal *t)
 {
 	if (t->setup.verbosity < -1)
 		return;
 	say_alike(t);
 	say_since(t);
+	say_shards(t);
 }
 
 void ff_terminal_free_tells(struct ff_terminal *t)
 {
 	size_t cursor = 0;
+	struct ff_list *pos;
 	void *lines;
 
+	ff_list_for_each(pos, &t->job_list) {
+		struct ff_terminal_job *job = ff_container_of(pos, struct ff_terminal_job, node);
+
+		for (size_t i = 0; i < sizeof(job->shard) / sizeof(*job->shard); i++)
+			ff_free(job->shard[i]);
+	}
 	while (ff_map_next(&t->retried, &cursor, NULL, &lines))
 		ff_free(lines);
 	ff_map_release(&t->retried);

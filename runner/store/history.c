@@ -441,3 +441,8 @@ bool ff_history_green(const struct ff_reporter *reporter, struct ff_report_green
 	*green = ((const struct history *)reporter)->green;
 	return green->run;
 }
+
+void ff_history_leave(struct ff_reporter *reporter)
+{
+	((struct history *)reporter)->unused = true;
+}
