@@ -90,7 +90,8 @@ enum ff_outcome {
 	X(RESTARTS, "restarts", 3) /* too many workers crashed */                                  \
 	X(FRONT, "front", 3)	   /* it could not start, died, or tells another story */          \
 	X(REQUIRED_HOSTS, "required-hosts", 3)                                                     \
-	X(DISK, "disk", 3) /* the journal can't be written */
+	X(DISK, "disk", 3)     /* the journal can't be written */                                  \
+	X(SHARDS, "shards", 3) /* some are missing, or there twice, or not of one run */
 
 enum ff_reason {
 #define X(name, word, code) FF_REASON_##name,
