@@ -48,6 +48,8 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
 	FF_OPTION_IS("exitfirst", 'x', "1", "stop after the first bad test", maxfail),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
+	FF_OPTION_IS("flaky-fail", 0, "true",
+		     "a test that passes only when tried again fails the run", flaky),
 	FF_OPTION("shard", 0, TEXT, "K/N",
 		  "only the K-th of N parts of the tests, by history or file sizes", shard),
 	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),
@@ -293,6 +295,7 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 	set(config, job, FF_SECTION_JOB, "maxschedchunk", o->maxschedchunk);
 	set(config, job, FF_SECTION_JOB, "testrunuid", o->testrunuid);
 	set(config, NULL, FF_SECTION_SETTINGS, "maxfail", o->maxfail);
+	set(config, NULL, FF_SECTION_SETTINGS, "flaky_fail", o->flaky);
 	set(config, NULL, FF_SECTION_SETTINGS, "max_worker_restart", o->restarts);
 	job->python = o->python ? ff_arena_strdup(&config->arena, o->python) : NULL;
 	set(config, NULL, FF_SECTION_SETTINGS, "history", o->history);

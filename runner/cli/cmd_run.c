@@ -9,7 +9,7 @@
 
 struct options {
 	struct ff_strv jobs, reports;
-	const char *on, *color, *maxfail, *required, *history, *shard;
+	const char *on, *color, *maxfail, *required, *history, *shard, *flaky;
 	bool quiet, help_config;
 	int verbose;
 	int argc; /* as given, for the journal */
@@ -23,6 +23,8 @@ static const struct ff_option options[] = {
 		  "use only hosts that match: names, tags, n[1-9], !not, &and", on),
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
+	FF_OPTION_IS("flaky-fail", 0, "true", "what passes only when tried again fails the run",
+		     flaky),
 	FF_OPTION_OF("require-hosts", SETTINGS, "require_hosts", required, NULL),
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
 	FF_OPTION("shard", 0, TEXT, "K/N",
@@ -86,6 +88,7 @@ static int run_file(const char *path, void *values)
 		return FF_EXIT_USAGE;
 	}
 	override(&config, "maxfail", o->maxfail);
+	override(&config, "flaky_fail", o->flaky);
 	override(&config, "require_hosts", o->required);
 	override(&config, "history", o->history);
 	code = ff_execute(&config, &execute);

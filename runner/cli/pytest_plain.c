@@ -136,6 +136,8 @@ static void add_own(const struct options *o, struct ff_strv *argv)
 
 static void complain_of_others(const struct options *o, const char *because)
 {
+	if (o->flaky)
+		ff_complain("pytest: --flaky-fail has no effect with %s", because);
 	if (o->retries)
 		ff_complain("pytest: --retries has no effect with %s", because);
 	if (o->timeout)

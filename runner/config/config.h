@@ -124,6 +124,7 @@ struct ff_config {
 	struct {
 		int64_t connect_timeout_us, heartbeat_us, silence_us, grace_us;
 		int64_t output_cap_bytes;   /* kept per unit */
+		bool flaky_fail;	    /* what passed only when tried again fails the run */
 		int64_t maxfail;	    /* stop after so many bad units; 0: never */
 		int64_t max_worker_restart; /* -1: 4 times the number of workers, as pytest-xdist */
 		int64_t require_hosts;	    /* so many must be there; 0: one will do; -1: all */

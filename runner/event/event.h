@@ -80,6 +80,7 @@ enum ff_outcome {
 	X(NEEDS, "needs", 0)	 /* a job that it needs did not pass */                            \
 	X(MAXFAIL, "maxfail", 1) /* so many bad units end the run */                               \
 	X(INTERRUPTED, "interrupted", 130)                                                         \
+	X(FLAKY, "flaky", 1)	 /* units passed only when tried again: settings.flaky_fail */     \
 	X(SESSION, "session", 1) /* a session of its payload ended it: pytest.exit, -x */          \
 	X(NOTHING, "nothing-collected", 1)                                                         \
 	X(DIFFER, "collections-differ", 1)                                                         \

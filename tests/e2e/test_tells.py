@@ -115,3 +115,43 @@ def test_flaky_tests_have_their_attempts(farflung, python):
     properties = {p.get("name"): p.get("value") for p in case.iter("property")}
     assert properties == {"farflung.flaky": "true", "farflung.attempts": "3"}
     assert len(case.findall("flakyFailure")) == 2 and case.find("failure") is None
+
+
+def test_flaky_tests_may_fail_the_run(farflung, python):
+    """With them the run is not green anywhere: in its exit code, its last line, JUnit and the journal."""
+    write(farflung.cwd / "test_a.py", FLAKY)
+    report, events = farflung.cwd.parent / "junit.xml", farflung.cwd.parent / "events.jsonl"
+    done = run(farflung, python, "--retries", 2, "--flaky-fail", "--junit", report, "--jsonl", events, code=1)
+    assert "1 flaky: passed only when tried again" in done.stdout
+    assert "1 flaky: passed only when tried again (exit 1)" in done.stderr
+    suite = ET.parse(report).getroot().find("testsuite")
+    assert suite.get("errors") == "1" and suite.find("testcase/error").get("type") == "flaky"
+    (end,) = [event for event in read_jsonl(events) if event["event"] == "job-finished"]
+    assert (end["state"], end["why"]) == ("failed", "flaky")
+    # What passes at once is no failure, nor what fails is flaky.
+    run(farflung, python, "--retries", 2, "--flaky-fail", code=0)
+    (farflung.cwd / "tries").unlink()
+    assert "flaky" not in run(farflung, python, "--retries", 1, "--flaky-fail", code=1).stderr
+
+
+def test_flaky_tests_fail_the_run_with_a_front(farflung, python):
+    write(farflung.cwd / "test_a.py", FLAKY)
+    done = farflung.run("pytest", "--python", python, "-n", 2, "--front", "always", "--retries", 2, "--flaky-fail", code=1)
+    assert "1 flaky: passed only when tried again" in done.stderr
+
+
+def test_flaky_jobs_of_a_file(farflung):
+    write(farflung.cwd / "farflung.yaml", """inventory: {hosts: [popen]}
+settings: {flaky_fail: true}
+jobs:
+  a: {run: 'test -e tried || { touch tried; exit 1; }', retries: 1}
+  b: {run: 'true', needs: [a]}
+""")
+    done = farflung.run("run", code=1)
+    assert "job a: failed: 1 flaky: passed only when tried again" in done.stdout
+    assert "job b: skipped: it needs 'a', which did not pass" in done.stdout
+    (farflung.cwd / "tried").unlink()
+    write(farflung.cwd / "other.yaml", (farflung.cwd / "farflung.yaml").read_text().replace("true}", "false}", 1))
+    farflung.run("run", "other.yaml", code=0)
+    (farflung.cwd / "tried").unlink()
+    farflung.run("run", "--flaky-fail", "other.yaml", code=1)
