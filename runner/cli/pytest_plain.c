@@ -136,6 +136,10 @@ static void add_own(const struct options *o, struct ff_strv *argv)
 
 static void complain_of_others(const struct options *o, const char *because)
 {
+	if (o->shard)
+		ff_complain("pytest: --shard has no effect with %s", because);
+	if (o->retry_on)
+		ff_complain("pytest: --retry-on has no effect with %s", because);
 	if (o->flaky)
 		ff_complain("pytest: --flaky-fail has no effect with %s", because);
 	if (o->retries)

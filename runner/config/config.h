@@ -85,12 +85,13 @@ struct ff_config_job {
 	size_t known_len;
 	bool settings_read; /* what pytest's settings say of workers, too */
 	char *on;	    /* host pattern; NULL: all */
-	struct ff_place dist_place, on_place, run_place, weight_place;
+	struct ff_place dist_place, on_place, run_place, weight_place, retry_on_place;
 	struct ff_strv needs;
 	struct ff_place *needs_places; /* of each of `needs`; NULL for jobs added by hand */
 	int64_t timeout_us, grace_us;
 	int64_t session_timeout_us; /* without a sign of life; 0: none, -1: not said */
 	int64_t retries;
+	char *retry_on;		    /* outcomes with commas between them; NULL: all bad ones */
 	int64_t weight;		    /* slots that one unit takes, at least 1 */
 	struct ff_config_use *uses; /* of pools, each of them once */
 	size_t uses_len;

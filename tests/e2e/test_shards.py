@@ -139,6 +139,12 @@ def test_what_shards_can_not_be_had_with(farflung, python, args, words):
     assert words in shard(farflung, python, "1/2", *args, code=4).stderr
 
 
+def test_what_only_shows_something_shows_all(farflung, python):
+    write(farflung.cwd / "test_a.py", "def test_a(): pass\n")
+    done = farflung.run("pytest", "--python", python, "--shard", "2/2", "--collect-only", "-q", code=0)
+    assert "test_a.py::test_a" in done.stdout and "--shard has no effect with --collect-only" in done.stderr
+
+
 def test_jobs_of_a_file(farflung, python):
     write(farflung.cwd / "test_a.py", SUITE % 4)
     text = f"inventory: {{hosts: [{{spec: 2*popen, python: '{python}'}}]}}\njobs:\n  t: {{pytest: [test_a.py]}}\n"

@@ -1,6 +1,7 @@
 """What the end of a run tells of failures beyond themselves: causes in common, since when, flaky ones."""
 import xml.etree.ElementTree as ET
 
+import pytest
 from conftest import read_jsonl, write
 
 ALIKE = """
@@ -155,3 +156,42 @@ jobs:
     farflung.run("run", "other.yaml", code=0)
     (farflung.cwd / "tried").unlink()
     farflung.run("run", "--flaky-fail", "other.yaml", code=1)
+
+
+CRASHES = """
+import os
+
+def test_fails():
+    assert not os.path.exists("made"), "again"
+
+def test_crashes():
+    if not os.path.exists("made"):
+        open("made", "w").close()
+        os._exit(3)
+"""
+
+
+def test_only_given_outcomes_are_tried_again(farflung, python):
+    write(farflung.cwd / "test_a.py", CRASHES)
+    events = farflung.cwd.parent / "events.jsonl"
+
+    def attempts(outcomes, code):
+        (farflung.cwd / "made").unlink(missing_ok=True)
+        farflung.run("pytest", "--python", python, "-n", 1, "--front", "never", "--history", "none", "--retries", 2,
+                     "--retry-on", outcomes, "--jsonl", events, code=code)
+        return [(event["unit"].split("::")[1], event["attempt"], event["result"]["outcome"]) for event in read_jsonl(events)
+                if event["event"] == "unit-finished"]
+
+    passed = ("test_fails", 1, "passed")
+    assert attempts(" crashed , timeout", 0) == [
+        passed, ("test_crashes", 1, "crashed"), ("test_crashes", 2, "passed")]
+    assert attempts("failed,error", 1) == [passed, ("test_crashes", 1, "crashed")]
+
+
+@pytest.mark.parametrize("words", ["passed", "lost", "failed,", "failed error", ",", "Failed", "failed;error"])
+def test_no_outcome_to_try_again(farflung, python, words):
+    done = farflung.run("pytest", "--python", python, "-n", 1, "--retry-on", words, code=4)
+    assert f"job 'pytest': 'retry_on' wants failed, error, crashed or timeout, with commas between them, got '{words}'" in done.stderr
+    write(farflung.cwd / "farflung.yaml", f"inventory: {{hosts: [popen]}}\njobs:\n  a: {{run: x, retry_on: '{words}'}}\n")
+    done = farflung.run("run", code=2)
+    assert "farflung.yaml:3:" in done.stderr and f"got '{words}'" in done.stderr
