@@ -2,7 +2,6 @@
 #include "cli/merge.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "cli/command.h"
+#include "cli/shard.h"
 #include "event/reader.h"
 
 void ff_merge_complain(struct ff_merge *merge, const char *fmt, ...)
@@ -20,7 +20,8 @@ void ff_merge_complain(struct ff_merge *merge, const char *fmt, ...)
 	va_start(args, fmt);
 	ff_buf_vaddf(&text, fmt, args);
 	va_end(args);
-	ff_complain("merge: %s", ff_buf_str(&text));
+	if (merge->complaints < FF_MERGE_COMPLAINTS_MAX)
+		ff_complain("merge: %s", ff_buf_str(&text));
 	if (merge->complaints++ == 0)
 		merge->first = ff_xstrdup(ff_buf_str(&text));
 	ff_buf_release(&text);
@@ -78,8 +79,8 @@ static void on_property(struct ff_merge_part *part, const char *text)
 	len = (size_t)(equals - key);
 	if (len == 0) {
 		keep(&part->which, equals + 1);
-		if (sscanf(equals + 1, "%u/%u", &part->shard, &part->shards) != 2)
-			part->shard = part->shards = 0;
+		part->shard = part->shards = 0;
+		ff_shard_parse(equals + 1, &part->shard, &part->shards, NULL);
 	} else if (len == 5 && strncmp(key, ".plan", len) == 0) {
 		keep(&part->plan, equals + 1);
 	} else if (len == 6 && strncmp(key, ".tests", len) == 0) {
@@ -245,7 +246,7 @@ static bool belongs(struct ff_merge *merge, const struct ff_merge_source *first,
 		const struct ff_merge_part *part = &source->parts[i];
 		const struct ff_merge_part *other = ff_merge_part(first, part->name);
 
-		if (!part->which || part->shard == 0 || part->shard > part->shards || !part->plan) {
+		if (!part->which || part->shard == 0 || !part->plan) {
 			ff_merge_complain(merge,
 					  "%s: job '%s' of run %s does not tell which shard it is: "
 					  "it was run without --shard, or ended before it had "

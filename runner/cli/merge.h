@@ -6,7 +6,10 @@
 #include "base/map.h"
 #include "event/event.h"
 
-enum { FF_MERGE_JOBS_MAX = 1000 }; /* of one run */
+enum {
+	FF_MERGE_JOBS_MAX = 1000,     /* of one run */
+	FF_MERGE_COMPLAINTS_MAX = 50, /* that are told; the others are counted */
+};
 
 /* One job of one shard. */
 struct ff_merge_part {

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 
-static int parse(const char *text, uint32_t *shard, uint32_t *shards, struct ff_err *err)
+int ff_shard_parse(const char *text, uint32_t *shard, uint32_t *shards, struct ff_err *err)
 {
 	const char *slash = strchr(text, '/');
 	char *first = ff_xstrndup(text, slash ? (size_t)(slash - text) : strlen(text));
@@ -62,7 +62,7 @@ int ff_shard_mark(struct ff_config *config, const struct ff_plan *plan, const ch
 		  struct ff_err *err)
 {
 	uint32_t shard = 0, shards = 0;
-	int rc = parse(text, &shard, &shards, err);
+	int rc = ff_shard_parse(text, &shard, &shards, err);
 
 	for (size_t i = 0; !rc && i < config->jobs_len; i++) {
 		if (!is_planned(plan, &config->jobs[i]))

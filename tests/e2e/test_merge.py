@@ -154,6 +154,23 @@ def test_tests_that_ran_twice(farflung, python):
     bad(farflung, one, two, words=[f"'{first}' ran in {one} and in {two}"])
 
 
+@pytest.mark.parametrize("which", ["1/4000000000", "0/2", "3/2", "x", "", "99999999999999999999/2"])
+def test_journals_that_tell_nonsense(farflung, python, which):
+    one, two = shards(farflung, python, 2)
+    path = journal(two)
+    path.write_text(path.read_text().replace("farflung.shard=2/2", f"farflung.shard={which}"))
+    bad(farflung, one, two, words=["does not tell which shard it is", "shard 2/2 is missing"])
+
+
+def test_many_complaints_are_counted(farflung, python):
+    one = shards(farflung, python, 1)[0]
+    farflung.env["FARFLUNG_RUNS"] = str(one)
+    farflung.run("pytest", "--python", python, "-n", 2, "--shard", "1/200", code=0)
+    del farflung.env["FARFLUNG_RUNS"]
+    done = bad(farflung, one, words=["shard 2/200 is missing", "and 198 more to complain of"])
+    assert len(done.stderr.splitlines()) == 51
+
+
 @pytest.mark.parametrize("args, words", [
     ([], "which runs?"),
     (["nowhere"], "nowhere: no journal there"),
