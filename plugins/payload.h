@@ -31,8 +31,13 @@ struct ff_payload_job {
 	const char *front;	/* "auto", "always" or "never": see struct ff_payload_front */
 	bool addopts_read;	/* what PYTEST_ADDOPTS says is among `args` already */
 	const char *testrunuid; /* NULL: the run's id */
-	unsigned columns;	/* of the terminal where failures are shown; 0: unknown */
-	const char *unit;	/* of a payload that discovers: the one to run; else NULL */
+	/* Which part of the units is to run, of how many, from 1; 0: all. With it what earlier runs
+	 * tell of units (ff_expect_known). */
+	uint32_t shard, shards;
+	const void *known;
+	size_t known_len;
+	unsigned columns; /* of the terminal where failures are shown; 0: unknown */
+	const char *unit; /* of a payload that discovers: the one to run; else NULL */
 };
 
 /* The worker it runs on. */

@@ -535,6 +535,7 @@ def session(channel, kw):
         worker = make_worker(channel, config, kw, settings, ports)
         worker.imports = kw["imports"]
         worker.shard = make_shard(config, settings, kw)
+        take_slice(config, kw["slice"], worker.send, settings["notes"])
         if config.option.capture == "no":
             worker.live = go_live(worker.send, kw["output_cap"])
         ending.set_status(config.hook.pytest_cmdline_main(config=config))
@@ -551,6 +552,7 @@ def session(channel, kw):
 def main(
     channel, args, workerid, workercount, testrunuid, mainargv, dist=None,
     pythonpath=None, output_cap=0, front=None, addopts=True, run=None, collect=None, imports=False, columns=0,
+    slice=None,
 ):  # fmt: skip
     began = time.time()
     imports = Imports() if imports else None
@@ -591,6 +593,7 @@ def main(
         "run": run,
         "imports": imports,
         "collect": collect,
+        "slice": slice,
     }
     worker, ending = session(channel, kw)
     if worker and worker.imports and worker.session:

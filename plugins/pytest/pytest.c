@@ -15,7 +15,7 @@
 #include "pytest/template.h"
 
 enum {
-	ARGUMENTS = 13, /* entries of kwargs */
+	ARGUMENTS = 14, /* entries of kwargs */
 };
 
 extern const unsigned char ff_source_pytest_payload[];
@@ -34,6 +34,25 @@ static bool make_text(struct ff_arena *arena, const char *text, struct ff_value 
 
 	*value = ff_str(copy);
 	return copy || !text;
+}
+
+/* None where all is run. `known` is not copied: it lives as long as the job. */
+static bool make_slice(struct ff_arena *arena, const struct ff_payload_job *job,
+		       struct ff_value *value)
+{
+	struct ff_value *slice;
+
+	*value = ff_none();
+	if (job->shards == 0)
+		return true;
+	slice = ff_arena_alloc(arena, 3 * sizeof(*slice));
+	if (!slice)
+		return false;
+	slice[0] = ff_int(job->shard);
+	slice[1] = ff_int(job->shards);
+	slice[2] = ff_bytes(job->known ? job->known : "", job->known_len);
+	*value = ff_collection(FF_TUPLE, slice, 3);
+	return true;
 }
 
 static int make_task(const struct ff_payload_job *job, const struct ff_payload_worker *worker,
@@ -73,6 +92,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	ok = ok && make_text(arena, worker->run_id, at++);
 	*at++ = ff_str("imports");
 	*at++ = ff_bool(worker->imports);
+	*at++ = ff_str("slice");
+	ok = ok && make_slice(arena, job, at++);
 	if (!ok)
 		return out_of_memory(err);
 	*task = (struct ff_task){

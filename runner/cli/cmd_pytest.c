@@ -48,6 +48,11 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
 	FF_OPTION_IS("exitfirst", 'x', "1", "stop after the first bad test", maxfail),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
+	FF_OPTION_OF("retry-on", JOB, "retry_on", retry_on, "OUTCOMES"),
+	FF_OPTION_IS("flaky-fail", 0, "true",
+		     "a test that passes only when tried again fails the run", flaky),
+	FF_OPTION("shard", 0, TEXT, "K/N",
+		  "only the K-th of N parts of the tests, by history or file sizes", shard),
 	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),
 	FF_OPTION_OF("session-timeout", JOB, "session_timeout", session_timeout, NULL),
 	FF_OPTION_OF("max-worker-restart", SETTINGS, "max_worker_restart", restarts, NULL),
@@ -286,11 +291,13 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 	set(config, job, FF_SECTION_JOB, "template", o->template);
 	set(config, job, FF_SECTION_JOB, "collect", o->collect);
 	set(config, job, FF_SECTION_JOB, "retries", o->retries);
+	set(config, job, FF_SECTION_JOB, "retry_on", o->retry_on);
 	set(config, job, FF_SECTION_JOB, "timeout", o->timeout);
 	set(config, job, FF_SECTION_JOB, "session_timeout", o->session_timeout);
 	set(config, job, FF_SECTION_JOB, "maxschedchunk", o->maxschedchunk);
 	set(config, job, FF_SECTION_JOB, "testrunuid", o->testrunuid);
 	set(config, NULL, FF_SECTION_SETTINGS, "maxfail", o->maxfail);
+	set(config, NULL, FF_SECTION_SETTINGS, "flaky_fail", o->flaky);
 	set(config, NULL, FF_SECTION_SETTINGS, "max_worker_restart", o->restarts);
 	job->python = o->python ? ff_arena_strdup(&config->arena, o->python) : NULL;
 	set(config, NULL, FF_SECTION_SETTINGS, "history", o->history);
@@ -312,6 +319,7 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .front_fd = (int)o->front_fd,
 					  .junit_prefix = o->junit_prefix,
 					  .command = "pytest",
+					  .shard = o->shard,
 					  .argc = argc,
 					  .argv = argv};
 	struct ff_config config;

@@ -9,7 +9,7 @@
 
 struct options {
 	struct ff_strv jobs, reports;
-	const char *on, *color, *maxfail, *required, *history;
+	const char *on, *color, *maxfail, *required, *history, *shard, *flaky;
 	bool quiet, help_config;
 	int verbose;
 	int argc; /* as given, for the journal */
@@ -23,8 +23,12 @@ static const struct ff_option options[] = {
 		  "use only hosts that match: names, tags, n[1-9], !not, &and", on),
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
+	FF_OPTION_IS("flaky-fail", 0, "true", "what passes only when tried again fails the run",
+		     flaky),
 	FF_OPTION_OF("require-hosts", SETTINGS, "require_hosts", required, NULL),
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
+	FF_OPTION("shard", 0, TEXT, "K/N",
+		  "only the K-th of N parts of the tests, by history or file sizes", shard),
 	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per unit; twice: output too", verbose),
 	FF_OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
 	FF_OPTION_COLOR(color),
@@ -69,6 +73,7 @@ static int run_file(const char *path, void *values)
 					  .verbosity = o->quiet ? -1 : o->verbose,
 					  .color = o->color,
 					  .command = "run",
+					  .shard = o->shard,
 					  .argc = o->argc,
 					  .argv = o->argv};
 	struct ff_config config;
@@ -83,6 +88,7 @@ static int run_file(const char *path, void *values)
 		return FF_EXIT_USAGE;
 	}
 	override(&config, "maxfail", o->maxfail);
+	override(&config, "flaky_fail", o->flaky);
 	override(&config, "require_hosts", o->required);
 	override(&config, "history", o->history);
 	code = ff_execute(&config, &execute);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "cli/command.h"
 #include "cli/execute.h"
+#include "cli/shard.h"
 #include "dispatch/dispatch.h"
 #include "store/history.h"
 
@@ -55,8 +56,10 @@ struct execution {
 	struct ff_run_opts run;
 	struct ff_reporters reporters;
 	struct ff_run_terminal terminal;
-	struct last_word *word;		  /* in reporters */
-	_Atomic(struct ff_run *) running; /* whom reporters wake */
+	struct last_word *word;		   /* in reporters */
+	const struct ff_reporter *history; /* likewise; NULL: none */
+	struct ff_config *shard;	   /* whose jobs run but a part of their units; NULL */
+	_Atomic(struct ff_run *) running;  /* whom reporters wake */
 };
 
 static void wake_run(void *ctx)
@@ -74,6 +77,20 @@ static int64_t left_us(void *ctx)
 	const struct ff_run *run = atomic_load(&x->running);
 
 	return run ? ff_run_left_us(run) : -1;
+}
+
+static bool known(void *ctx, const char *kind, const char *unit, struct ff_report_known *known)
+{
+	const struct execution *x = ctx;
+
+	return x->history && ff_history_known(x->history, kind, unit, known);
+}
+
+static bool green(void *ctx, struct ff_report_green *green)
+{
+	const struct execution *x = ctx;
+
+	return x->history && ff_history_green(x->history, green);
 }
 
 static void complain(const char *text)
@@ -100,6 +117,8 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 		.junit_prefix = opts->junit_prefix,
 		.stdout_taken = wishes->stdout_taken,
 		.left_us = left_us,
+		.known = known,
+		.green = green,
 		.wake = wake_run,
 		.ctx = x,
 	};
@@ -183,6 +202,11 @@ static void open_history(struct execution *x)
 		path = ff_xasprintf("%s/%s", x->run.config->directory, wish);
 	history = ff_history_new(path, complain);
 	ff_reporters_add(&x->reporters, history);
+	x->history = history;
+	if (x->shard) {
+		ff_shard_tell(x->shard, ff_history_expect(history));
+		ff_history_leave(history);
+	}
 	x->run.expect = ff_history_expect(history);
 	ff_free(path);
 }
@@ -298,7 +322,8 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 			.plan = &plan,
 			.payload_exits = opts->payload_exits,
 			.only_hosts = opts->on},
-		.terminal = {.given = opts->front_has_terminal, .front_fd = opts->front_fd}};
+		.terminal = {.given = opts->front_has_terminal, .front_fd = opts->front_fd},
+		.shard = opts->shard ? config : NULL};
 	char hint[FF_SUGGEST_TEXT_MAX] = "";
 	struct ff_err err = {0};
 	int code;
@@ -309,7 +334,8 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 		ff_inventory_suggest(&inventory, opts->on, hint);
 		ff_err_set(&err, err.code, "%s%s", err.text, hint);
 		code = refuse(opts, err.text);
-	} else if (ff_plan_build(&plan, config, &inventory, opts->only, &err)) {
+	} else if (ff_plan_build(&plan, config, &inventory, opts->only, &err) ||
+		   (opts->shard && ff_shard_mark(config, &plan, opts->shard, &err))) {
 		code = refuse(opts, err.text);
 	} else {
 		if (plan.hints)

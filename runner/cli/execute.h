@@ -18,6 +18,7 @@ struct ff_execute_opts {
 	const char *command; /* the subcommand and its words, for the journal */
 	int argc;
 	char **argv;
+	const char *shard; /* "K/N": that part of the units; NULL: all */
 };
 
 /* Builds inventory and plan, runs, reports. Errors of the configuration are told: exit 2. */

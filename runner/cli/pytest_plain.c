@@ -10,6 +10,8 @@
 #include "dispatch/dispatch.h"
 #include "plan/plan.h"
 
+enum { PYTEST_USAGE_ERROR = 4 };
+
 /* Words of pytest; `shows`: it runs no test. */
 static const struct {
 	const char *word;
@@ -134,6 +136,12 @@ static void add_own(const struct options *o, struct ff_strv *argv)
 
 static void complain_of_others(const struct options *o, const char *because)
 {
+	if (o->shard)
+		ff_complain("pytest: --shard has no effect with %s", because);
+	if (o->retry_on)
+		ff_complain("pytest: --retry-on has no effect with %s", because);
+	if (o->flaky)
+		ff_complain("pytest: --flaky-fail has no effect with %s", because);
 	if (o->retries)
 		ff_complain("pytest: --retries has no effect with %s", because);
 	if (o->timeout)
@@ -149,6 +157,14 @@ int ff_pytest_plain(const struct options *o, const struct ff_strv *args, const c
 {
 	struct ff_strv argv = FF_STRV_INIT;
 
+	/* It would run what other shards run as well. */
+	if (o->shard && !only_shows(because)) {
+		ff_complain("pytest: --shard %s can't be had with %s, where one plain pytest runs "
+			    "all tests",
+			    o->shard, because);
+		ff_complain_last("nothing was started", PYTEST_USAGE_ERROR);
+		return PYTEST_USAGE_ERROR;
+	}
 	if (ff_pytest_interpreter(o->python, &argv)) {
 		ff_strv_add(&argv, "-m");
 		ff_strv_add(&argv, "pytest");

@@ -76,18 +76,22 @@ struct ff_config_job {
 	bool scope_reorder;    /* the largest scopes first */
 	char *testrunuid;      /* NULL: the run's id */
 	/* Not in a file: */
-	bool workers_said;  /* their number was asked for on the command line */
-	bool workers_open;  /* nobody said how many: pytest's settings may */
-	bool addopts_read;  /* what PYTEST_ADDOPTS says was taken into account */
-	char *python;	    /* that was asked for; NULL */
+	bool workers_said;	/* their number was asked for on the command line */
+	bool workers_open;	/* nobody said how many: pytest's settings may */
+	bool addopts_read;	/* what PYTEST_ADDOPTS says was taken into account */
+	char *python;		/* that was asked for; NULL */
+	uint32_t shard, shards; /* this part of its units, from 1, of so many; 0: all */
+	const void *known;	/* with it, of the run: see payload.h */
+	size_t known_len;
 	bool settings_read; /* what pytest's settings say of workers, too */
 	char *on;	    /* host pattern; NULL: all */
-	struct ff_place dist_place, on_place, run_place, weight_place;
+	struct ff_place dist_place, on_place, run_place, weight_place, retry_on_place;
 	struct ff_strv needs;
 	struct ff_place *needs_places; /* of each of `needs`; NULL for jobs added by hand */
 	int64_t timeout_us, grace_us;
 	int64_t session_timeout_us; /* without a sign of life; 0: none, -1: not said */
 	int64_t retries;
+	char *retry_on;		    /* outcomes with commas between them; NULL: all bad ones */
 	int64_t weight;		    /* slots that one unit takes, at least 1 */
 	struct ff_config_use *uses; /* of pools, each of them once */
 	size_t uses_len;
@@ -121,6 +125,7 @@ struct ff_config {
 	struct {
 		int64_t connect_timeout_us, heartbeat_us, silence_us, grace_us;
 		int64_t output_cap_bytes;   /* kept per unit */
+		bool flaky_fail;	    /* what passed only when tried again fails the run */
 		int64_t maxfail;	    /* stop after so many bad units; 0: never */
 		int64_t max_worker_restart; /* -1: 4 times the number of workers, as pytest-xdist */
 		int64_t require_hosts;	    /* so many must be there; 0: one will do; -1: all */

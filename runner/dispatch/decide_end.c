@@ -206,7 +206,8 @@ bool ff_run_session_hold(struct ff_engine *e, struct session *session, const cha
 
 	if (!ff_run_session_runs(e, session) || ff_engine_killing(e) ||
 	    ff_run_session_job(e, session)->stopped ||
-	    ff_unit_may_retry(e, session->placement.job, unit))
+	    ff_unit_may_retry(e, session->placement.job, unit,
+			      session->timed_out ? FF_OUTCOME_TIMEOUT : FF_OUTCOME_CRASHED))
 		return false;
 	if (!ff_front_ask(e, session, unit, words_of(e, session, reason)))
 		return false;

@@ -384,6 +384,20 @@ static void tell_dependents(struct ff_engine *e, const struct engine_job *job, c
 	}
 }
 
+/* All of it passed, some of it not at once. */
+static void judge_flaky(struct ff_engine *e, uint32_t number, struct ff_event *event)
+{
+	uint32_t flaky = record_of(e, number)->flaky;
+
+	if (!e->opts.config->settings.flaky_fail || flaky == 0)
+		return;
+	event->u.job_finished.result = FF_JOB_FAILED;
+	event->u.job_finished.why = FF_REASON_FLAKY;
+	e->jobs[number].error =
+		ff_engine_keep(&e->jobs[number],
+			       ff_engine_text(e, "%u flaky: passed only when tried again", flaky));
+}
+
 static void finish(struct ff_engine *e, uint32_t number)
 {
 	struct engine_job *job = &e->jobs[number];
@@ -400,6 +414,9 @@ static void finish(struct ff_engine *e, uint32_t number)
 	passed = event.u.job_finished.result == FF_JOB_PASSED;
 	event.u.job_finished.why =
 		passed || event.u.job_finished.result == FF_JOB_FAILED ? FF_REASON_NONE : job->why;
+	if (passed)
+		judge_flaky(e, number, &event);
+	passed = event.u.job_finished.result == FF_JOB_PASSED;
 	event.u.job_finished.reason = job->error;
 	event.u.job_finished.counts = record->counts;
 	event.u.job_finished.problems = record->problems;

@@ -170,7 +170,8 @@ static const char *line_of(struct ff_engine *e, const struct ff_event *event)
 			return ff_engine_text(e, "[%s %s %s] %s", event->worker, event->host,
 					      event->unit, event->u.notice.text);
 		if (event->u.notice.category || strcmp(level, "stderr") == 0 ||
-		    strcmp(level, "detail") == 0 || strcmp(level, "list") == 0)
+		    strcmp(level, "detail") == 0 || strcmp(level, "list") == 0 ||
+		    strcmp(level, "property") == 0)
 			return NULL;
 		return ff_engine_text(
 			e, "farflung: %s: %s%s%s", level, event->host ? "host " : "",

@@ -52,9 +52,13 @@ static void check_maxfail(struct ff_engine *e)
 					      bad == 1 ? "" : "s"));
 }
 
-bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit)
+bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit,
+		       enum ff_outcome outcome)
 {
-	return e->state->jobs[job].units[unit].failures < e->opts.plan->jobs[job].config->retries;
+	const struct ff_plan_job *plan = &e->opts.plan->jobs[job];
+
+	return (plan->retry_on >> outcome & 1) &&
+	       e->state->jobs[job].units[unit].failures < plan->config->retries;
 }
 
 static void run_again(struct ff_engine *e, const struct unit_at *at, bool alone)
@@ -70,7 +74,7 @@ void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struc
 	bool bad = ff_outcome_bad(result->outcome);
 	/* A lost unit was given up for good, whatever `retries` says. */
 	bool again = bad && result->outcome != FF_OUTCOME_LOST && !e->jobs[at->job].stopped &&
-		     (at->again || ff_unit_may_retry(e, at->job, at->unit));
+		     (at->again || ff_unit_may_retry(e, at->job, at->unit, result->outcome));
 
 	event.u.unit_finished.attempt = unit->attempts;
 	event.u.unit_finished.final = !again;

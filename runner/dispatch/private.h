@@ -319,8 +319,9 @@ void ff_unit_started(struct ff_engine *e, const struct unit_at *at);
 /* An attempt came to an end; it is run again if it may be. */
 void ff_unit_finished(struct ff_engine *e, const struct unit_at *at,
 		      const struct ff_result *result);
-/* One more failure does not end it. */
-bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit);
+/* One more attempt that ends so does not end it. */
+bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit,
+		       enum ff_outcome outcome);
 /* Its host went away under it. */
 void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, const char *reason,
 		  int64_t duration_us);

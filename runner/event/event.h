@@ -80,6 +80,7 @@ enum ff_outcome {
 	X(NEEDS, "needs", 0)	 /* a job that it needs did not pass */                            \
 	X(MAXFAIL, "maxfail", 1) /* so many bad units end the run */                               \
 	X(INTERRUPTED, "interrupted", 130)                                                         \
+	X(FLAKY, "flaky", 1)	 /* units passed only when tried again: settings.flaky_fail */     \
 	X(SESSION, "session", 1) /* a session of its payload ended it: pytest.exit, -x */          \
 	X(NOTHING, "nothing-collected", 1)                                                         \
 	X(DIFFER, "collections-differ", 1)                                                         \
@@ -90,7 +91,8 @@ enum ff_outcome {
 	X(RESTARTS, "restarts", 3) /* too many workers crashed */                                  \
 	X(FRONT, "front", 3)	   /* it could not start, died, or tells another story */          \
 	X(REQUIRED_HOSTS, "required-hosts", 3)                                                     \
-	X(DISK, "disk", 3) /* the journal can't be written */
+	X(DISK, "disk", 3)     /* the journal can't be written */                                  \
+	X(SHARDS, "shards", 3) /* some are missing, or there twice, or not of one run */
 
 enum ff_reason {
 #define X(name, word, code) FF_REASON_##name,

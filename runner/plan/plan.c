@@ -42,6 +42,35 @@ static void check_dist(const struct ff_config_job *job, struct ff_mistakes *prob
 	ff_buf_release(&known);
 }
 
+/* What an attempt may end with, for the job, that another one can mend. */
+static unsigned read_retry_on(const struct ff_config_job *job, struct ff_mistakes *problems)
+{
+	const unsigned all = 1U << FF_OUTCOME_FAILED | 1U << FF_OUTCOME_ERROR |
+			     1U << FF_OUTCOME_CRASHED | 1U << FF_OUTCOME_TIMEOUT;
+	const char *at = job->retry_on;
+	unsigned chosen = 0;
+
+	while (at) {
+		size_t blanks = strspn(at, " \t"), len = strcspn(at + blanks, ", \t");
+		char *word = ff_xstrndup(at + blanks, len);
+		int outcome = ff_outcome_from_word(word);
+		bool known = outcome >= 0 && (all >> outcome & 1);
+
+		at += blanks + len + strspn(at + blanks + len, " \t");
+		known &= *at == '\0' || *at == ',';
+		if (known)
+			chosen |= 1U << outcome;
+		else
+			ff_mistakes_add(problems, or_job(&job->retry_on_place, job),
+					"job '%s': 'retry_on' wants failed, error, crashed or "
+					"timeout, with commas between them, got '%s'",
+					job->name, job->retry_on);
+		ff_free(word);
+		at = known && *at == ',' ? at + 1 : NULL;
+	}
+	return job->retry_on ? chosen : all;
+}
+
 /* Everything that the inventory and other jobs have to say, by pattern: many jobs share one. */
 struct build {
 	struct ff_plan *plan;
@@ -143,6 +172,7 @@ static void plan_job(struct build *b, struct ff_plan_job *job)
 		return;
 	}
 	check_dist(config, b->problems);
+	job->retry_on = read_retry_on(config, b->problems);
 	check_on(b, config);
 	check_weight(b, config);
 	ff_plan_count(job, b->problems);

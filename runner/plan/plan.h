@@ -21,6 +21,7 @@ struct ff_plan_job {
 	/* Per-unit payloads: the product of matrix and count, at least 1. Sessions, and payloads
 	 * that discover their units: 0. */
 	uint32_t units_len;
+	unsigned retry_on;  /* a bit of each outcome that `retries` is for */
 	int64_t output_cap; /* bytes kept of a unit's output */
 };
 

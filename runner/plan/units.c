@@ -129,6 +129,10 @@ int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_ar
 		.collect = config->collect,
 		.addopts_read = config->addopts_read,
 		.testrunuid = config->testrunuid,
+		.shard = config->shard,
+		.shards = config->shards,
+		.known = config->known,
+		.known_len = config->known_len,
 	};
 	if (m.full || !made.name)
 		return FF_ENOMEM;

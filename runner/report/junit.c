@@ -225,13 +225,22 @@ static void keep_host(struct suite *suite, const char *host)
 	ff_junit_property(&suite->properties, "farflung.host", host);
 }
 
+static uint32_t attempts_before(const struct suite *suite, uint32_t index)
+{
+	uint32_t before = 0;
+
+	for (const struct attempt *at = ff_map_get_u32(&suite->attempts, index); at; at = at->next)
+		before++;
+	return before;
+}
+
 static void add_case(struct junit *junit, struct suite *suite, const struct ff_event *event,
 		     const struct ff_result *result)
 {
 	const char *before = ff_outcome_bad(result->outcome) ? "rerunFailure" : "flakyFailure";
 
 	case_begin(junit, suite, event->unit, result, result->duration_us);
-	ff_junit_properties(&junit->spool, result);
+	ff_junit_properties(&junit->spool, result, attempts_before(suite, event->index));
 	add_outcome(junit, suite, result);
 	add_attempts(junit, suite, event->index, before);
 	ff_junit_reruns(&junit->spool, result, before);

@@ -1,6 +1,7 @@
 /* What is inside a test case of a JUnit report. */
 #include "report/junit_case.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -110,13 +111,24 @@ void ff_junit_property_text(struct ff_buf *out, const char *text)
 	ff_free(name);
 }
 
-void ff_junit_properties(struct ff_spool *spool, const struct ff_result *result)
+void ff_junit_properties(struct ff_spool *spool, const struct ff_result *result, uint32_t before)
 {
-	if (result->properties_len == 0)
+	char attempts[16];
+
+	for (size_t i = 0; i < result->phases_len; i++)
+		before += result->phases[i].rerun;
+	if (ff_outcome_bad(result->outcome))
+		before = 0;
+	if (result->properties_len == 0 && before == 0)
 		return;
 	ff_buf_addstr(&spool->text, "<properties>");
 	for (size_t i = 0; i < result->properties_len; i++)
 		ff_junit_property(&spool->text, result->properties[i].name,
 				  result->properties[i].value);
+	if (before > 0) {
+		snprintf(attempts, sizeof(attempts), "%u", before + 1);
+		ff_junit_property(&spool->text, "farflung.flaky", "true");
+		ff_junit_property(&spool->text, "farflung.attempts", attempts);
+	}
 	ff_buf_addstr(&spool->text, "</properties>");
 }

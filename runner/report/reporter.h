@@ -36,6 +36,18 @@ struct ff_reporter {
 	const struct ff_reporter_class *class;
 };
 
+/* What earlier runs tell of a unit. */
+struct ff_report_known {
+	bool bad;	   /* the latest run that had it */
+	const char *since; /* the run since which that is so; NULL: the unit is new */
+};
+
+/* The latest run before this one in which nothing went wrong. */
+struct ff_report_green {
+	const char *run;
+	uint32_t total; /* units of it */
+};
+
 /* What all reporters are opened with. */
 struct ff_reporter_opts {
 	int verbosity;	   /* -2 without totals, -1 quiet, 0, 1 a line per unit, 2 with output as it
@@ -47,6 +59,11 @@ struct ff_reporter_opts {
 	/* How long the run is expected to go on, by what earlier ones took; negative: unknown.
 	 * NULL: never known. With `ctx`. */
 	int64_t (*left_us)(void *ctx);
+	/* Fills in `known`; false: nothing is known of any unit. NULL: likewise. What both give
+	 * lives as long as the run. */
+	bool (*known)(void *ctx, const char *kind, const char *unit, struct ff_report_known *known);
+	/* False: there was none that is known. */
+	bool (*green)(void *ctx, struct ff_report_green *green);
 	/* Called, from any thread, when a reporter that was full is so no more. NULL: nobody waits.
 	 */
 	void (*wake)(void *ctx);

@@ -233,6 +233,8 @@ static void job_is(struct ff_terminal *t, const struct ff_event *event, const ch
 
 	if (!job)
 		return;
+	if (payload && !job->kind)
+		job->kind = ff_xstrdup(payload);
 	if (payload)
 		job->command = strcmp(payload, "run") == 0;
 	if (units > 0)
@@ -284,6 +286,7 @@ static void on_unit_started(struct ff_terminal *t, const struct ff_event *event)
 static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event)
 {
 	size_t before = t->failures.len;
+	char *attempts;
 	bool bad;
 
 	running_ended(t, event->job, event->index);
@@ -296,18 +299,22 @@ static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event
 		ff_terminal_say_unit(t, event);
 	if (!event->u.unit_finished.final) {
 		t->retries++;
-		ff_map_set(&t->retried, ff_terminal_unit_key(t, event->job, event->index, 0), t);
+		ff_terminal_keep_attempt(t, event);
 		return;
 	}
 	t->finished++;
 	t->failed += bad;
-	if (bad)
+	if (bad) {
 		ff_terminal_keep_failure(t, event);
-	else
+		ff_terminal_tell_failure(t, event);
+	} else {
 		ff_terminal_keep_good(t, event);
+	}
 	ff_terminal_withhold(t, event, before);
-	if (ff_map_del(&t->retried, ff_terminal_unit_key(t, event->job, event->index, 0)) && !bad)
-		ff_terminal_keep_flaky(t, event);
+	attempts = ff_map_del(&t->retried, ff_terminal_unit_key(t, event->job, event->index, 0));
+	if (attempts && !bad)
+		ff_terminal_keep_flaky(t, event, attempts);
+	ff_free(attempts);
 	ff_terminal_say_progress(t);
 }
 
@@ -529,11 +536,13 @@ static void terminal_free(struct ff_reporter *reporter)
 	void *line;
 
 	running_gone(t, NULL, NULL, NULL);
+	ff_terminal_free_tells(t);
 	ff_terminal_free_hosts(t);
 	ff_list_for_each_safe(pos, tmp, &t->job_list) {
 		struct ff_terminal_job *job = ff_container_of(pos, struct ff_terminal_job, node);
 
 		ff_free(job->name);
+		ff_free(job->kind);
 		ff_free(job->reason);
 		ff_buf_release(&job->line);
 		ff_buf_release(&job->withheld);
@@ -546,7 +555,6 @@ static void terminal_free(struct ff_reporter *reporter)
 	ff_map_release(&t->output);
 	ff_map_release(&t->jobs);
 	ff_map_release(&t->running);
-	ff_map_release(&t->retried);
 	ff_buf_release(&t->errors);
 	ff_buf_release(&t->failures);
 	ff_buf_release(&t->passes);

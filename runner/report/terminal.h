@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "report/alike.h"
 #include "report/reporter.h"
 #include "report/screen.h"
 
@@ -18,6 +19,7 @@ enum {
 	FF_TERMINAL_FAILURES_MAX = 16 << 20,	/* bytes of failures' text kept for the end */
 	FF_TERMINAL_WARNINGS_MAX = 1 << 20,	/* the same for warnings */
 	FF_TERMINAL_FLAKY_MAX = 1000,		/* units listed as flaky */
+	FF_TERMINAL_TELLS_MAX = 50,		/* entries of each list of terminal_tells.c */
 	FF_TERMINAL_OUTPUT_LINE_MAX = 16 << 10, /* a longer line of output is shown in pieces */
 };
 
@@ -56,6 +58,7 @@ enum { FF_TERMINAL_ASKED_MAX = 16 };
 struct ff_terminal_job {
 	struct ff_list node;
 	char *name;
+	char *kind;   /* its payload; NULL: unknown */
 	bool command; /* its units are commands, not tests */
 	bool told;    /* how many units it has */
 	uint32_t total, not_run;
@@ -63,8 +66,9 @@ struct ff_terminal_job {
 	bool over;
 	enum ff_job_result result;
 	enum ff_reason why;
-	char *reason; /* NULL: none */
-	bool front;   /* it tells its own story */
+	char *reason;	/* NULL: none */
+	char *shard[3]; /* that it was, of its tests so many, and left to others; NULL: not told */
+	bool front;	/* it tells its own story */
 	struct {
 		/* As pytest has them; "": by default. */
 		char tb[FF_TERMINAL_ASKED_MAX], capture[FF_TERMINAL_ASKED_MAX],
@@ -95,6 +99,14 @@ struct ff_terminal_running {
 	int64_t started_us;
 };
 
+/* Of terminal_tells.c: what failures have in common, and since when they fail. */
+struct ff_terminal_tells {
+	struct ff_alike alike;
+	bool compared; /* with earlier runs */
+	struct ff_buf fresh, old;
+	uint32_t fresh_len, old_len;
+};
+
 /* Where it writes, and how; the options with all questions answered. */
 struct ff_terminal_setup {
 	struct ff_writer_opts writer;
@@ -103,7 +115,9 @@ struct ff_terminal_setup {
 	int verbosity;
 	unsigned columns;	       /* that the user asked for; 0: the terminal's own */
 	bool front;		       /* the job's may have the same terminal */
-	int64_t (*left_us)(void *ctx); /* as in the options */
+	int64_t (*left_us)(void *ctx); /* as in the options, all three */
+	bool (*known)(void *ctx, const char *kind, const char *unit, struct ff_report_known *known);
+	bool (*green)(void *ctx, struct ff_report_green *green);
 	void *ctx;
 };
 
@@ -144,7 +158,7 @@ struct ff_terminal {
 	struct ff_map running; /* key -> struct ff_terminal_running */
 	struct ff_list running_list;
 	struct ff_map output;  /* key -> struct ff_buf: a line that has not ended yet */
-	struct ff_map retried; /* units with an attempt that was not the last */
+	struct ff_map retried; /* units with attempts before the last -> their lines, a text */
 	int interrupts;
 	bool stopping;
 
@@ -165,6 +179,7 @@ struct ff_terminal {
 	struct ff_buf flaky;
 	uint32_t flaky_len;
 	struct ff_terminal_durations durations;
+	struct ff_terminal_tells tells;
 
 	int64_t drawn_us;			/* monotonic: the last frame of the block */
 	int64_t anchor_wall_us, anchor_mono_us; /* the wall clock, as far as events tell */
@@ -228,7 +243,9 @@ void ff_terminal_withhold(struct ff_terminal *t, const struct ff_event *event, s
 /* terminal_end.c */
 void ff_terminal_keep_failure(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_keep_problem(struct ff_terminal *t, const struct ff_event *event);
-void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event);
+/* `attempts`: lines of what went wrong before. */
+void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event,
+			    const char *attempts);
 /* One that is not bad, if somebody asked for that. */
 void ff_terminal_keep_good(struct ff_terminal *t, const struct ff_event *event);
 /* A heading over the whole width; style NULL: none. */
@@ -251,6 +268,15 @@ bool ff_terminal_no_summary(const struct ff_terminal *t);
 void ff_terminal_keep_durations(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_say_durations(struct ff_terminal *t);
 void ff_terminal_free_durations(struct ff_terminal *t);
+
+/* terminal_tells.c: of a unit's last attempt that was bad; and the end's words of all of them. */
+void ff_terminal_tell_failure(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_say_tells(struct ff_terminal *t);
+/* A property of a job that tells which of its units are run here. */
+void ff_terminal_hear_shard(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_free_tells(struct ff_terminal *t);
+/* An attempt that was not the last is kept for the list of flaky units. */
+void ff_terminal_keep_attempt(struct ff_terminal *t, const struct ff_event *event);
 
 /* terminal_warnings.c */
 void ff_terminal_keep_warning(struct ff_terminal *t, const struct ff_event *event);

@@ -71,6 +71,16 @@ static void keep(struct ff_terminal *t, const struct ff_event *event, const char
 							   ff_xstrdup(event->unit)};
 }
 
+/* Without one there was nothing to be called: it was skipped, or its set-up failed. */
+static bool was_called(const struct ff_result *result)
+{
+	for (size_t i = 0; i < result->phases_len; i++)
+		if (result->phases[i].when && strcmp(result->phases[i].when, "setup") == 0 &&
+		    result->phases[i].outcome != FF_OUTCOME_PASSED)
+			return false;
+	return true;
+}
+
 void ff_terminal_keep_durations(struct ff_terminal *t, const struct ff_event *event)
 {
 	const struct ff_result *result = event->u.unit_finished.result;
@@ -88,7 +98,8 @@ void ff_terminal_keep_durations(struct ff_terminal *t, const struct ff_event *ev
 		all->least_s = least_s;
 	all->asked = true;
 	keep(t, event, "setup", result->setup_us);
-	keep(t, event, "call", call_us > 0 ? call_us : 0);
+	if (was_called(result))
+		keep(t, event, "call", call_us > 0 ? call_us : 0);
 	keep(t, event, "teardown", result->teardown_us);
 }
 

@@ -280,14 +280,15 @@ void ff_terminal_keep_problem(struct ff_terminal *t, const struct ff_event *even
 	ff_buf_addch(out, '\n');
 }
 
-void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event)
+void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event,
+			    const char *attempts)
 {
 	struct ff_buf *out = &t->flaky;
 
 	if (t->flaky_len++ >= FF_TERMINAL_FLAKY_MAX)
 		return;
 	ff_terminal_unit(t, out, event->job, event->unit);
-	ff_buf_addf(out, " (attempt %u)\n", event->u.unit_finished.attempt);
+	ff_buf_addf(out, " (attempt %u)\n%s", event->u.unit_finished.attempt, attempts);
 }
 
 /* --- the end --- */
@@ -503,6 +504,7 @@ static void say_last_line(struct ff_terminal *t, const struct ff_event *event)
 	add_count(t, &title, t->errors_len, FF_TERMINAL_RED, "not collected");
 	add_count(t, &title, count_not_run(t, counts), FF_TERMINAL_YELLOW, "not run");
 	add_count(t, &title, counts->retried, FF_TERMINAL_YELLOW, "retried");
+	add_count(t, &title, t->flaky_len, FF_TERMINAL_YELLOW, "flaky");
 	add_count(t, &title, t->warnings_len, FF_TERMINAL_YELLOW,
 		  t->warnings_len == 1 ? "warning" : "warnings");
 	in = title.len > 0 ? " in " : "nothing ran in ";
@@ -536,8 +538,10 @@ static void say_units(struct ff_terminal *t)
 void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event)
 {
 	ff_buf_addch(&t->screen.text, '\n');
-	if (!ff_terminal_no_summary(t))
+	if (!ff_terminal_no_summary(t)) {
 		say_units(t);
+		ff_terminal_say_tells(t);
+	}
 	ff_terminal_say_lost_hosts(t);
 	say_jobs(t);
 	if (t->setup.verbosity >= -1)

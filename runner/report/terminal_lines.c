@@ -153,6 +153,8 @@ void ff_terminal_say_notice(struct ff_terminal *t, const struct ff_event *event)
 			ff_terminal_keep_warning(t, event);
 		return;
 	}
+	if (strcmp(level, "property") == 0)
+		ff_terminal_hear_shard(t, event);
 	if ((output && ff_terminal_has_front(t, event)) || strcmp(level, "property") == 0)
 		return; /* its own text has it; for files */
 	if (error)

@@ -55,6 +55,8 @@ struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts)
 		.verbosity = opts->verbosity,
 		.front = opts->front,
 		.left_us = opts->left_us,
+		.known = opts->known,
+		.green = opts->green,
 		.ctx = opts->ctx,
 	};
 

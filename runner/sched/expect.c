@@ -191,3 +191,51 @@ bool ff_expect_files(const struct ff_expect *expect, const char *name, const cha
 	ff_free(text);
 	return known;
 }
+
+/* --- for others --- */
+
+static uint32_t crc32_of(const char *text)
+{
+	uint32_t crc = UINT32_MAX;
+
+	for (; *text; text++) {
+		crc ^= (unsigned char)*text;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (UINT32_C(0xedb88320) & (0 - (crc & 1)));
+	}
+	return ~crc;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	const uint64_t *left = a, *right = b;
+
+	return *left < *right ? -1 : *left > *right;
+}
+
+void ff_expect_known(const struct ff_expect *expect, const char *name, struct ff_buf *out)
+{
+	const struct kind *kind = kind_of(expect, name);
+	size_t cursor = 0, len = 0;
+	uint64_t *all;
+	const char *unit;
+	void *value;
+
+	if (!kind || kind->units.len == 0)
+		return;
+	all = ff_xmalloc(kind->units.len * sizeof(*all));
+	while (ff_map_next(&kind->units, &cursor, &unit, &value)) {
+		const struct ff_expect_unit *known = value;
+		int64_t ms = known->us / 1000 + 1;
+
+		if (known->us > 0)
+			all[len++] = (uint64_t)crc32_of(unit) << 32 |
+				     (uint64_t)(ms < INT32_MAX ? ms : INT32_MAX);
+	}
+	qsort(all, len, sizeof(*all), compare_numbers);
+	for (size_t i = 0; i < len; i++)
+		for (int byte = 0; byte < 8; byte++)
+			ff_buf_addch(out,
+				     (char)(all[i] >> (byte < 4 ? 32 + 8 * byte : 8 * (byte - 4))));
+	ff_free(all);
+}

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+
 struct ff_expect;
 
 struct ff_expect_unit {
@@ -14,6 +16,7 @@ struct ff_expect_unit {
 	/* Notes of whoever fills it in; not looked at here. */
 	int64_t seen_s;
 	int outcome;
+	const char *since; /* NULL: nobody asked */
 };
 
 struct ff_expect *ff_expect_new(void);
@@ -36,5 +39,10 @@ bool ff_expect_fill(const struct ff_expect *expect, const char *kind, const char
  * "::"); 0: none is known. False: that is so of all. */
 bool ff_expect_files(const struct ff_expect *expect, const char *kind, const char *const *files,
 		     size_t len, int64_t *us);
+
+/* What all known units of a kind take, for who knows their names: for each the CRC-32 of its name
+ * (as of zlib) and milliseconds, both as four bytes, the lowest first; sorted. The same knowledge
+ * gives the same bytes. */
+void ff_expect_known(const struct ff_expect *expect, const char *kind, struct ff_buf *out);
 
 #endif

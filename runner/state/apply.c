@@ -284,6 +284,15 @@ static void unit_ended(struct ff_state *state, const struct subject *s)
 		s->worker->unit = FF_NOBODY;
 }
 
+/* By itself or in the hands of a plugin that ran it again. */
+static bool failed_before(const struct ff_unit_record *unit, const struct ff_result *result)
+{
+	for (size_t i = 0; i < result->phases_len; i++)
+		if (result->phases[i].rerun)
+			return true;
+	return unit->failures > 0;
+}
+
 static void unit_finished(struct ff_state *state, const struct ff_event *event,
 			  const struct subject *s)
 {
@@ -304,6 +313,8 @@ static void unit_finished(struct ff_state *state, const struct ff_event *event,
 	s->unit->state = FF_UNIT_DONE;
 	s->unit->outcome = (uint8_t)outcome;
 	s->job->units_done++;
+	s->job->flaky +=
+		!ff_outcome_bad(outcome) && failed_before(s->unit, event->u.unit_finished.result);
 	s->job->counts.by_outcome[outcome]++;
 	state->run.counts.by_outcome[outcome]++;
 	if (ff_result_second_error(event->u.unit_finished.result)) {

@@ -129,6 +129,7 @@ struct ff_job_record {
 	uint32_t workers;	      /* that have not ended */
 	uint32_t problems;	      /* of collection */
 	uint32_t crashes;	      /* of workers */
+	uint32_t flaky;		      /* units that passed, and had failed before */
 	bool known;		      /* its units are */
 	char *digest;		      /* of the collection that gave them; NULL */
 	struct ff_part_record *parts; /* those that are known, of units that come part by part */

@@ -46,13 +46,16 @@ struct history {
 	void (*complain)(const char *text);
 	struct ff_expect *expect;
 	struct ff_map hosts;  /* name -> struct host, of all runs */
+	struct ff_map runs;   /* their ids, each kept once */
 	struct ff_map kinds;  /* job -> its kind */
 	struct ff_map failed; /* "job\nindex" of units with a bad attempt that was not the last */
 	struct ff_arena arena;
 	struct seen *seen;
 	size_t len, cap;
 	struct ff_store_run run;
-	bool unused; /* the file is not ours to write */
+	struct ff_report_green green; /* run: NULL: none */
+	bool known;		      /* any unit is */
+	bool unused;		      /* the file is not ours to write */
 };
 
 static void say(const struct history *h, const char *what, const char *text)
@@ -71,6 +74,17 @@ static const char *keep(struct history *h, const char *text)
 }
 
 /* --- before the run --- */
+
+static const char *keep_run(struct history *h, const char *id)
+{
+	const char *kept = id ? ff_map_get(&h->runs, id) : NULL;
+
+	if (id && !kept) {
+		kept = keep(h, id);
+		ff_map_set(&h->runs, id, (void *)kept);
+	}
+	return kept;
+}
 
 static struct host *host_of(struct history *h, const char *name)
 {
@@ -95,7 +109,19 @@ static void read_unit(void *ctx, const struct ff_store_unit *unit)
 	struct history *h = ctx;
 
 	*ff_expect_add(h->expect, unit->kind, unit->name) =
-		(struct ff_expect_unit){unit->us, unit->setup_us, unit->seen_s, (int)unit->outcome};
+		(struct ff_expect_unit){unit->us, unit->setup_us, unit->seen_s, (int)unit->outcome,
+					keep_run(h, unit->since)};
+	h->known = true;
+}
+
+static void read_run(void *ctx, const struct ff_store_run *run)
+{
+	struct history *h = ctx;
+
+	if (h->green.run || run->exit_code != 0)
+		return;
+	h->green.run = keep(h, run->id);
+	h->green.total = run->total;
 }
 
 static int read_all(struct history *h, struct ff_err *err)
@@ -109,6 +135,8 @@ static int read_all(struct history *h, struct ff_err *err)
 	rc = ff_store_hosts(store, read_host, h, err);
 	if (!rc)
 		rc = ff_store_units(store, &all, read_unit, h, err);
+	if (!rc)
+		rc = ff_store_runs(store, 0, read_run, h, err);
 	ff_store_close(store);
 	return rc;
 }
@@ -361,6 +389,7 @@ static void history_free(struct ff_reporter *reporter)
 		ff_free(value);
 	ff_map_release(&h->hosts);
 	ff_map_release(&h->kinds);
+	ff_map_release(&h->runs);
 	ff_map_release(&h->failed);
 	ff_arena_release(&h->arena);
 	ff_expect_free(h->expect);
@@ -391,4 +420,29 @@ struct ff_reporter *ff_history_new(const char *path, void (*complain)(const char
 const struct ff_expect *ff_history_expect(const struct ff_reporter *reporter)
 {
 	return ((const struct history *)reporter)->expect;
+}
+
+bool ff_history_known(const struct ff_reporter *reporter, const char *kind, const char *unit,
+		      struct ff_report_known *known)
+{
+	const struct history *h = (const struct history *)reporter;
+	const struct ff_expect_unit *before = ff_expect_find(h->expect, kind, unit);
+
+	*known = (struct ff_report_known){0};
+	if (before) {
+		known->bad = ff_outcome_bad((enum ff_outcome)before->outcome);
+		known->since = before->since;
+	}
+	return h->known;
+}
+
+bool ff_history_green(const struct ff_reporter *reporter, struct ff_report_green *green)
+{
+	*green = ((const struct history *)reporter)->green;
+	return green->run;
+}
+
+void ff_history_leave(struct ff_reporter *reporter)
+{
+	((struct history *)reporter)->unused = true;
 }

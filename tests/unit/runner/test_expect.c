@@ -30,6 +30,30 @@ static void test_kinds_are_apart(void **state)
 	ff_expect_free(NULL);
 }
 
+/* The same whatever the order in which units came. */
+static void test_known_for_others(void **state)
+{
+	static const unsigned char bytes[] = {0x26, 0x39, 0xf4, 0xcb, 0x02, 0x01, 0,	0,
+					      0x43, 0xbe, 0xb7, 0xe8, 0xff, 0xff, 0xff, 0x7f};
+
+	for (int turn = 0; turn < 2; turn++) {
+		struct ff_expect *expect = ff_expect_new();
+		struct ff_buf out = FF_BUF_INIT;
+
+		ff_expect_known(expect, "pytest", &out);
+		ff_expect_known(NULL, "pytest", &out);
+		assert_int_equal(out.len, 0);
+		know(expect, turn ? "a" : "123456789", turn ? INT64_MAX : 257999);
+		know(expect, turn ? "123456789" : "a", turn ? 257999 : INT64_MAX);
+		know(expect, "nothing is known of it", 0);
+		ff_expect_known(expect, "pytest", &out);
+		assert_int_equal(out.len, sizeof(bytes));
+		assert_memory_equal(ff_buf_data(&out), bytes, sizeof(bytes));
+		ff_buf_release(&out);
+		ff_expect_free(expect);
+	}
+}
+
 static void test_unknown_units(void **state)
 {
 	static const char *const names[] = {"a.py::1", "a.py::2",   "a.py::3",	  "a.py::new",
@@ -88,6 +112,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds_are_apart),
+		cmocka_unit_test(test_known_for_others),
 		cmocka_unit_test(test_unknown_units),
 		cmocka_unit_test(test_files),
 	};

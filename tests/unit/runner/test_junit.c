@@ -66,6 +66,10 @@ static int teardown(void **state)
 	return 0;
 }
 
+#define FLAKY                                                                                      \
+	"<properties><property name=\"farflung.flaky\" value=\"true\"/>"                           \
+	"<property name=\"farflung.attempts\" value=\"2\"/></properties>"
+
 static void tell(struct rig *rig, const struct ff_event *event)
 {
 	rig->reporter->class->event(rig->reporter, event);
@@ -249,7 +253,7 @@ static void test_attempts(void **state)
 	finished(*state, "t.py::never", false, &failed);
 	assert_string_equal(
 		cases_of(*state),
-		"<testcase classname=\"t\" name=\"flaky\" time=\"0.000\">"
+		"<testcase classname=\"t\" name=\"flaky\" time=\"0.000\">" FLAKY
 		"<flakyFailure type=\"failed\" message=\"once\">E#x01x</flakyFailure></testcase>"
 		"<testcase classname=\"t\" name=\"bad\" time=\"0.000\">"
 		"<failure message=\"once\">E#x01x</failure>"
@@ -277,7 +281,7 @@ static void test_reruns(void **state)
 	finished(*state, "t.py::bad", true, &failed);
 	assert_string_equal(
 		cases_of(*state),
-		"<testcase classname=\"t\" name=\"flaky\" time=\"0.000\">"
+		"<testcase classname=\"t\" name=\"flaky\" time=\"0.000\">" FLAKY
 		"<flakyFailure type=\"failed\" message=\"once\">E1</flakyFailure></testcase>"
 		"<testcase classname=\"t\" name=\"bad\" time=\"0.000\">"
 		"<failure message=\"at last\">E3</failure>"
@@ -586,8 +590,8 @@ static void test_same_names(void **state)
 	assert_string_equal(
 		cases_of(*state),
 		"<testcase classname=\"\" name=\"a\" time=\"0.000\"></testcase>"
-		"<testcase classname=\"\" name=\"a\" time=\"0.000\"><flakyFailure type=\"failed\" "
-		"message=\"once\"></flakyFailure></testcase>");
+		"<testcase classname=\"\" name=\"a\" time=\"0.000\">" FLAKY
+		"<flakyFailure type=\"failed\" message=\"once\"></flakyFailure></testcase>");
 }
 
 static void test_empty_run(void **state)

@@ -405,6 +405,7 @@ static void test_differences(void **state)
 	DIFFERS("job 'j'", jobs[0].workers++);
 	DIFFERS("job 'j'", jobs[0].problems++);
 	DIFFERS("job 'j'", jobs[0].crashes++);
+	DIFFERS("job 'j'", jobs[0].flaky++);
 	DIFFERS("job 'k'", jobs[1].known = true);
 	DIFFERS("job 'j'", jobs[0].counts.not_run++);
 	DIFFERS("unit 1 of job 'j'", jobs[0].units[1].state++);

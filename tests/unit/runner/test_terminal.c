@@ -144,6 +144,7 @@ static void whole_run(struct plain *plain)
 	WARNED                                                                                     \
 	"═════════════════════════════ passed after retries ═════════════════════════════\n"       \
 	"unit: tests/test_x.py::test_f (attempt 2)\n"                                              \
+	"  attempt 1: failed [build1 gw3] 0.12s - AssertionError: assert 1 == 2\n"                \
 	"\n"
 #define LAST                                                                                       \
 	"═══════════════════════════ short test summary info ════════════════════════════\n"       \
@@ -157,7 +158,7 @@ static void whole_run(struct plain *plain)
 	"\n"                                                                                       \
 	"job later: skipped: it needs 'build', which did not pass\n"                               \
 	"\n"                                                                                       \
-	"═ 2 failed, 3 passed, 1 skipped, 2 deselected, 1 not collected, 1 retried, 2 warnings in 4.21s ═\n"
+	"═ 2 failed, 3 passed, 1 skipped, 2 deselected, 1 not collected, 1 retried, 1 flaky, 2 warnings in 4.21s ═\n"
 /* clang-format on */
 
 static const char *const golden[] = {

@@ -1,0 +1,62 @@
+/* What the files of `farflung merge` share: the journals of shards, as far as they were read. */
+#ifndef FF_CLI_MERGE_H
+#define FF_CLI_MERGE_H
+
+#include "base/err.h"
+#include "base/map.h"
+#include "event/event.h"
+
+enum {
+	FF_MERGE_JOBS_MAX = 1000,     /* of one run */
+	FF_MERGE_COMPLAINTS_MAX = 50, /* that are told; the others are counted */
+};
+
+/* One job of one shard. */
+struct ff_merge_part {
+	char *name, *payload;
+	char *which, *plan;	    /* "3/8"; the digest of tests and weights; NULL: no shard */
+	uint32_t shard, shards;	    /* the same as numbers */
+	uint32_t tests, left;	    /* that it has told to be its own, and others' */
+	uint32_t units;		    /* that it has collected */
+	uint32_t ended;		    /* that have come to an end, or were told as not run */
+	uint32_t deselected, first; /* the first of its units is that number of the merged job */
+	bool started, over;
+	enum ff_job_result result;
+	enum ff_reason why;
+	char *reason;
+	int64_t took_us;
+};
+
+struct ff_merge_source {
+	char *dir;  /* as it was given */
+	char *path; /* of its journal */
+	char *run_id;
+	int64_t began_us, took_us;
+	uint32_t hosts, slots;
+	struct ff_merge_part *parts;
+	size_t parts_len, parts_cap;
+	bool over; /* its run has come to its end */
+	int exit_code;
+	char *words;   /* the run's last ones */
+	bool left_out; /* it is no part of the merged run: that was complained of */
+};
+
+struct ff_merge {
+	struct ff_merge_source *v;
+	size_t len;
+	uint32_t complaints;
+	char *first; /* complaint; NULL */
+};
+
+/* Counts it, tells it on stderr, and keeps the first one. */
+void ff_merge_complain(struct ff_merge *merge, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Reads all journals, and complains of: what is no run's folder or can't be read, a run without its
+ * end, runs that are no shards, of another suite or plan, shards that are there twice or not at
+ * all, units that ran in two shards, or came to no end. */
+void ff_merge_read(struct ff_merge *merge, char *const *dirs);
+void ff_merge_release(struct ff_merge *merge);
+/* NULL: it has no such job. */
+struct ff_merge_part *ff_merge_part(const struct ff_merge_source *source, const char *job);
+
+#endif

@@ -1,0 +1,46 @@
+/* Failures that are alike: the same message at the same place, whatever addresses, numbers, times
+ * and temporary paths stand in it. Pure. */
+#ifndef FF_REPORT_ALIKE_H
+#define FF_REPORT_ALIKE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/map.h"
+
+enum {
+	FF_ALIKE_GROUPS_MAX = 2000, /* failures of further causes are counted only */
+	FF_ALIKE_NAMES_MAX = 3,	    /* units of a group that are kept by name */
+	FF_ALIKE_TEXT_MAX = 1000,   /* bytes of a message that are compared */
+};
+
+struct ff_alike_group {
+	char *message; /* as the first one had it */
+	char *frame;   /* "tests/test_x.py:12"; "": unknown */
+	char *names[FF_ALIKE_NAMES_MAX];
+	uint32_t count;
+};
+
+struct ff_alike {
+	struct ff_map by_key;
+	struct ff_alike_group **v; /* in the order of their first */
+	size_t len, cap;
+	uint32_t total;	  /* failures */
+	uint32_t largest; /* of a group */
+};
+
+void ff_alike_release(struct ff_alike *alike);
+/* `longrepr` may be NULL, as may `message`: then the frame alone counts, and what has neither is
+ * only counted. `name` is kept as it is given. */
+void ff_alike_add(struct ff_alike *alike, const char *message, const char *longrepr,
+		  const char *name);
+
+/* `message` without what differs from one failure to the next of the same cause: "0x..." for
+ * addresses, "N" for numbers, "<path>" for what lies in a temporary folder; of its first line. */
+void ff_alike_message(struct ff_buf *out, const char *message);
+/* Where it was: the last line of a traceback that begins with "FILE:NUMBER:" or is Python's own
+ * `  File "FILE", line NUMBER`. Nothing if there is none. */
+void ff_alike_frame(struct ff_buf *out, const char *longrepr);
+
+#endif
