@@ -56,6 +56,19 @@ struct ff_payload_settings {
 	const char *const *notes; /* lines: what has no effect here; NULL-terminated */
 };
 
+/* What a unit asks for, in the test's own words. */
+struct ff_payload_mark {
+	uint32_t unit;		      /* its index; of a part's: its place there */
+	bool bound;		      /* it needs more than a worker; else only limits are said */
+	bool serial;		      /* nothing else of the job runs beside it */
+	const char *group;	      /* units of one group stay on one worker; NULL */
+	const char *host;	      /* a pattern of hosts that it may run on; NULL: any */
+	const char *const *resources; /* of each one at a time is in use; NULL-terminated */
+	int64_t weight;		      /* workers of its host that it takes; at least 1 */
+	int64_t memory;		      /* bytes; 0: not said */
+	int64_t timeout_us, retries;  /* its own; -1: the job's */
+};
+
 /* Something to be told beside results. */
 struct ff_payload_notice {
 	const char *level; /* "note", "warning", "error", "property": name=value, for reports */
@@ -98,6 +111,10 @@ struct ff_payload_sink {
 	void (*settings)(void *ctx, const struct ff_payload_settings *settings);
 	/* What each unit belongs to, before `ids`, if the settings said so; strings. */
 	void (*scopes)(void *ctx, const struct ff_value *list);
+	/* Units that ask for something, in order; before `ids`, or before `part` (`part`: its
+	 * number; else UINT32_MAX). A part that is given as a whole has its bound units not begun:
+	 * they come one by one, to whoever. */
+	void (*marks)(void *ctx, uint32_t part, const struct ff_payload_mark *marks, size_t len);
 	/* The unit names, on request; strings. */
 	void (*ids)(void *ctx, const struct ff_value *list);
 	void (*collect_problem)(void *ctx, const char *nodeid, const char *message,

@@ -8,7 +8,7 @@
 #include "pytest/result.h"
 
 enum {
-	FACTS = 12,	      /* that a session tells of itself */
+	FACTS = 13,	      /* that a session tells of itself */
 	HEADER_MAX = 200,     /* lines of a session's header */
 	NOTES_MAX = 100,      /* lines about its settings */
 	UNITS_MAX = 10000000, /* tests of a session, or files */
@@ -56,7 +56,8 @@ static size_t read_facts(const struct ff_value *dict, struct ff_fact facts[FACTS
 {
 	static const char *const keys[FACTS] = {
 		"python", "executable", "implementation", "pytest", "platform",	    "pid",
-		"cache",  "suffixed",	"junit_family",	  "tb",	    "show_capture", "chars"};
+		"cache",  "suffixed",	"junit_family",	  "tb",	    "show_capture", "chars",
+		"memory"};
 	size_t len = 0;
 
 	for (size_t i = 0; i < FACTS; i++) {

@@ -17,6 +17,11 @@
 #           ("files", [node id, …], [bytes, …])                                 the same, of files
 #           ("tests", file, digest, [node id, …] or None, number, deselected)   a file was collected: its
 #                                tests have the next indexes; None: they are as the order said
+#           ("marks", file or None, [[index or place, bound, group, serial, [resource, …], host, timeout in
+#                                µs or -1, retries or -1, weight, memory or 0], …])
+#                                before ids, or tests: what tests ask for by their marks; bound: more
+#                                than a worker, or that one of its group. A file that comes as a whole has
+#                                these left out: they are given one by one (with loadfile all of it)
 #           ("dropped", [index, …])
 #           ("start", index)                                                    it runs now
 #           ("next", done, index)                                               done, and start index
@@ -87,6 +92,7 @@ class Worker(Files):
         self.live = None  # with -s
         self.signs = Signs(channel)
         self.groups = Groups()
+        self.marks = Marks(settings["dist"] not in ("loadgroup", "each"))
         self.split = None  # of a scheduler of somebody's own
         self.pid = os.getpid()  # a test may fork
         self.orders = queue.Queue()
@@ -140,6 +146,9 @@ class Worker(Files):
             elif name == "idle":
                 self.idle = True
             elif name == "list":
+                marks = [] if self.shard else self.marks.told(self.session.items)
+                if marks:
+                    self.send("marks", None, marks)
                 self.send(*("files", *self.shard.list()) if self.shard else ("ids", *self.ids()))
             elif name == "lost":
                 with self.lock:
@@ -324,6 +333,7 @@ class Worker(Files):
             "platform": clean(sys.platform),
             "pid": str(os.getpid()),
             "cache": cache_place(config, self.here),
+            "memory": memory_here(),
             "suffixed": "yes" if self.each or config.option.loadgroup else None,
             "junit_family": family_of(config),
             **asked_of_reporter(config),
@@ -338,6 +348,7 @@ class Worker(Files):
         share_temporary(config, config.workerinput["workerid"], self.run)
         take_properties(config, self.send)
         know_without_groups(config)
+        config.pluginmanager.register(self.marks, "farflung-marks")
         if config.option.loadgroup:
             config.pluginmanager.register(self.groups, "farflung-groups")
 
@@ -496,6 +507,9 @@ def make_worker(channel, config, kw, settings, ports):
         setattr(Worker, name, how(getattr(Worker, name)))
     Groups.pytest_collection_modifyitems = hook(hookwrapper=True, tryfirst=True)(
         Groups.pytest_collection_modifyitems
+    )
+    Marks.pytest_collection_modifyitems = hook(hookwrapper=True, tryfirst=True)(
+        Marks.pytest_collection_modifyitems
     )
     Signs.pytest_fixture_setup = hook(hookwrapper=True, tryfirst=True)(Signs.pytest_fixture_setup)
     within_all = hook(hookwrapper=True, trylast=True)

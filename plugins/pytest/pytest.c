@@ -435,6 +435,7 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		{"collected", ff_pytest_on_collected},
 		{"files", ff_pytest_on_files},
 		{"tests", ff_pytest_on_tests},
+		{"marks", ff_pytest_on_marks},
 		{"ids", ff_pytest_on_ids},
 		{"dropped", on_dropped},
 		{"front", on_front},

@@ -181,9 +181,14 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 		.most = job->most,
 		.chunk = (uint32_t)plan_of(e, number)->config->maxschedchunk,
 		.done_before = job->done_before,
+		.hosts = e->state->hosts_len,
+		.host_memory = e->host_memory,
 	};
+	struct ff_claim *claims = ff_marks_claims(e, number, job->marks, job->marks_len, 0,
+						  job->each ? job->each : units, &opts.claims_len);
 	int64_t *us;
 
+	opts.claims = claims;
 	if (job->in_parts) {
 		opts.parts = job->parts_len;
 		opts.part_costs = job->part_costs;
@@ -192,6 +197,7 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 	if (!expect(e, number, &opts, &us) && e->opts.expected_us)
 		opts.expected_us = e->opts.expected_us(e->opts.ctx, number);
 	ff_sched_job_units(e->sched, number, &opts);
+	ff_free(claims);
 	ff_free(us);
 }
 
@@ -521,8 +527,10 @@ static void look_at(struct ff_engine *e, uint32_t number)
 			 !ff_engine_stopping(e))
 			start(e, number);
 	} else if (state == FF_JOBSTATE_RUNNING && job->live == 0) {
+		ff_marks_look(e, number);
 		check_idle(e, number);
 	} else if (state == FF_JOBSTATE_RUNNING) {
+		ff_marks_look(e, number);
 		dismiss(e, number);
 	}
 }

@@ -54,7 +54,7 @@ static void check_maxfail(struct ff_engine *e)
 
 bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit)
 {
-	return e->state->jobs[job].units[unit].failures < e->opts.plan->jobs[job].config->retries;
+	return e->state->jobs[job].units[unit].failures < ff_marks_retries(e, job, unit);
 }
 
 static void run_again(struct ff_engine *e, const struct unit_at *at, bool alone)

@@ -7,12 +7,6 @@
 #include "base/alloc.h"
 #include "sched/queues_private.h"
 
-/* With parcels; else nothing. */
-static int64_t expected(const struct ff_queues *queues, uint32_t unit)
-{
-	return queues->parcels.us ? queues->parcels.us[unit] : 0;
-}
-
 static uint32_t unit_at(const struct ff_queues *queues, uint32_t rank)
 {
 	return queues->unit_at ? queues->unit_at[rank] : rank;
@@ -23,7 +17,7 @@ static void waits_no_more(struct ff_queues *queues, uint32_t rank)
 	if (!ff_pending_has(&queues->pending, rank))
 		return;
 	ff_pending_del(&queues->pending, rank);
-	queues->parcels.left_us -= expected(queues, unit_at(queues, rank));
+	queues->parcels.left_us -= ff_queues_expected(queues, unit_at(queues, rank));
 }
 
 /* --- life --- */
@@ -53,8 +47,12 @@ struct ff_queues *ff_queues_new(const struct ff_queues_opts *opts)
 	for (uint32_t i = 0; opts->done_before && i < opts->units; i++)
 		if (opts->done_before[i / 64] >> i % 64 & 1)
 			waits_no_more(queues, ff_queues_rank(queues, i));
+	ff_bound_init(queues, opts);
+	for (uint32_t i = 0; i < queues->bound.of_len && i < opts->units; i++)
+		if (ff_bound_has(&queues->bound, i))
+			waits_no_more(queues, ff_queues_rank(queues, i));
 	if (opts->expected_us)
-		queues->parcels.all_us = queues->parcels.left_us;
+		queues->parcels.all_us = ff_queues_left_us(queues);
 	return queues;
 }
 
@@ -65,6 +63,7 @@ void ff_queues_free(struct ff_queues *queues)
 	for (uint32_t i = 0; i < queues->workers_len; i++) {
 		ff_free(queues->workers[i].queue);
 		ff_free(queues->workers[i].back);
+		ff_free(queues->workers[i].blocks);
 	}
 	ff_free(queues->workers);
 	ff_free(queues->alone);
@@ -74,6 +73,7 @@ void ff_queues_free(struct ff_queues *queues)
 	ff_scopes_release(&queues->scopes);
 	ff_queues_parts_release(queues);
 	ff_parcels_release(&queues->parcels);
+	ff_bound_release(&queues->bound);
 	ff_pending_release(&queues->pending);
 	ff_tournament_release(&queues->spare);
 	ff_free(queues);
@@ -82,6 +82,11 @@ void ff_queues_free(struct ff_queues *queues)
 /* --- what waits --- */
 
 uint32_t ff_queues_waiting(const struct ff_queues *queues)
+{
+	return queues->stopped ? 0 : ff_queues_open(queues) + queues->bound.waiting;
+}
+
+uint32_t ff_queues_open(const struct ff_queues *queues)
 {
 	return queues->stopped ? 0 : queues->pending.len + queues->parts.waiting.len;
 }
@@ -115,18 +120,27 @@ void ff_queues_again(struct ff_queues *queues, uint32_t unit)
 
 	if (unit >= queues->units)
 		return;
+	if (ff_bound_has(&queues->bound, unit)) {
+		ff_bound_wait(queues, unit);
+		return;
+	}
 	owner = owner_of(queues, unit);
 	if (!owner) {
 		if (!ff_pending_has(&queues->pending, ff_queues_rank(queues, unit)))
-			queues->parcels.left_us += expected(queues, unit);
+			queues->parcels.left_us += ff_queues_expected(queues, unit);
 		ff_pending_add(&queues->pending, ff_queues_rank(queues, unit));
 		return;
 	}
-	if (owner->back_len == owner->back_cap) {
-		owner->back_cap = owner->back_cap ? 2 * owner->back_cap : 8;
-		owner->back = ff_xrealloc(owner->back, owner->back_cap * sizeof(*owner->back));
+	ff_queues_put_back(owner, unit);
+}
+
+void ff_queues_put_back(struct ff_queues_worker *worker, uint32_t unit)
+{
+	if (worker->back_len == worker->back_cap) {
+		worker->back_cap = worker->back_cap ? 2 * worker->back_cap : 8;
+		worker->back = ff_xrealloc(worker->back, worker->back_cap * sizeof(*worker->back));
 	}
-	owner->back[owner->back_len++] = unit;
+	worker->back[worker->back_len++] = unit;
 }
 
 void ff_queues_stop(struct ff_queues *queues)
@@ -148,7 +162,8 @@ static uint32_t spare_of(const struct ff_queues *queues, const struct ff_queues_
 	uint32_t have = queued(worker);
 
 	/* Scopes stay as they are, and so does what others gave. */
-	if (queues->scopes.of || queues->policy->driven || queues->parts.whole || worker->part)
+	if (queues->scopes.of || queues->policy->driven || queues->parts.whole || worker->part ||
+	    worker->blocks_len > 0)
 		return 0;
 	return worker->up && !worker->recalled && have > 2 ? (have - 1) / 2 : 0;
 }
@@ -208,7 +223,7 @@ static bool drop(struct ff_queues *queues, struct ff_queues_worker *worker, uint
 	memmove(worker->queue + worker->head + 1, worker->queue + worker->head,
 		(at - worker->head) * sizeof(*worker->queue));
 	worker->head++;
-	worker->queue_us -= expected(queues, unit);
+	worker->queue_us -= ff_queues_expected(queues, unit);
 	ff_queues_note_spare(queues, worker);
 	return true;
 }
@@ -226,7 +241,7 @@ static bool drop_late(const struct ff_queues *queues, struct ff_queues_worker *w
 	memmove(worker->queue + at - 1, worker->queue + at,
 		(worker->tail - at) * sizeof(*worker->queue));
 	worker->tail--;
-	worker->queue_us -= expected(queues, unit);
+	worker->queue_us -= ff_queues_expected(queues, unit);
 	return true;
 }
 
@@ -246,6 +261,7 @@ void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t r
 	while (queued(worker)) {
 		uint32_t unit = worker->queue[worker->head++];
 
+		ff_bound_drop(queues, worker, unit);
 		if (unit == running)
 			continue;
 		if (worker->alone)
@@ -254,8 +270,11 @@ void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t r
 			ff_queues_again(queues, unit);
 	}
 	worker->queue_us = 0;
-	while (worker->back_len > 0)
-		ff_queues_again(queues, worker->back[--worker->back_len]);
+	while (worker->back_len > 0) {
+		ff_bound_drop(queues, worker, worker->back[--worker->back_len]);
+		ff_queues_again(queues, worker->back[worker->back_len]);
+	}
+	ff_bound_look_again(queues);
 	recall_over(queues, worker);
 	ff_queues_parts_left(queues, worker);
 	ff_queues_note_spare(queues, worker);
@@ -270,6 +289,7 @@ void ff_queues_done(struct ff_queues *queues, uint32_t number, uint32_t unit, in
 
 	if (worker && drop(queues, worker, unit)) {
 		worker->last_us = duration_us;
+		ff_bound_drop(queues, worker, unit);
 		ff_queues_parts_learn(queues, worker, duration_us);
 		worker->hungry = false;
 	}
@@ -296,7 +316,7 @@ void ff_queues_append(const struct ff_queues *queues, struct ff_queues_worker *w
 		worker->queue = ff_xrealloc(worker->queue, worker->cap * sizeof(*worker->queue));
 	}
 	worker->queue[worker->tail++] = unit;
-	worker->queue_us += expected(queues, unit);
+	worker->queue_us += ff_queues_expected(queues, unit);
 }
 
 void ff_queues_batch(struct ff_queues *queues, uint32_t unit)
@@ -320,13 +340,24 @@ bool ff_queues_give_next(struct ff_queues *queues, uint32_t number)
 	return true;
 }
 
+/* What is known part by part: of one part at a time, which it may have to collect. */
 static void give_back_again(struct ff_queues *queues, struct ff_queues_worker *worker)
 {
+	uint32_t kept = 0, first = worker->back_len > 0 ? worker->back[0] : 0;
+
+	if (worker->part)
+		return;
 	for (uint32_t i = 0; i < worker->back_len; i++) {
-		ff_queues_append(queues, worker, worker->back[i]);
-		ff_queues_batch(queues, worker->back[i]);
+		uint32_t unit = worker->back[i];
+
+		if (queues->parts.len > 0 && queues->parts.of[unit] != queues->parts.of[first]) {
+			worker->back[kept++] = unit;
+			continue;
+		}
+		ff_queues_append(queues, worker, unit);
+		ff_queues_batch(queues, unit);
 	}
-	worker->back_len = 0;
+	worker->back_len = kept;
 }
 
 void ff_queues_give_ranks(struct ff_queues *queues, uint32_t number, uint32_t first, uint32_t end)
@@ -349,7 +380,7 @@ static void give_scope(struct ff_queues *queues, uint32_t number, uint32_t first
 
 bool ff_queues_give_scope(struct ff_queues *queues, uint32_t number)
 {
-	if (ff_queues_waiting(queues) == 0)
+	if (ff_queues_open(queues) == 0)
 		return false;
 	give_scope(queues, number, ff_pending_first(&queues->pending));
 	return true;
@@ -427,6 +458,8 @@ static bool is_over(const struct ff_queues *queues, const struct ff_queues_worke
 		return false;
 	if (worker->alone)
 		return !ff_queues_alone_may_come(queues, worker);
+	if (worker->back_len > 0)
+		return false;
 	/* Of what others take over some may come back, and it need not collect that again. */
 	if (queues->parts.len && !queues->parts.whole &&
 	    (worker->part || worker->recalled || spare_of(queues, worker) > 0))
@@ -440,6 +473,26 @@ static bool is_over(const struct ff_queues *queues, const struct ff_queues_worke
 	return ff_queues_waiting(queues) == 0 && !may_come_back(queues, worker);
 }
 
+static void give(struct ff_queues *queues, struct ff_queues_worker *worker)
+{
+	give_back_again(queues, worker);
+	if (worker->alone) {
+		ff_queues_give_alone(queues, worker);
+		return;
+	}
+	if (worker->surplus)
+		return;
+	if (queues->batch_len == 0) {
+		ff_bound_give(queues, (uint32_t)(worker - queues->workers));
+		give_back_again(queues, worker);
+	}
+	/* Behind what it holds nothing is heaped up that others could run meanwhile. */
+	if (ff_queues_open(queues) > 0 && worker->back_len == 0 &&
+	    (worker->blocks_len == 0 || queued(worker) == 0 ||
+	     (queued(worker) == 1 && worker->hungry)))
+		queues->policy->pick(queues, (uint32_t)(worker - queues->workers));
+}
+
 struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
 {
 	struct ff_queues_worker *worker = ff_queues_worker(queues, number);
@@ -449,12 +502,8 @@ struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
 		return batch;
 	queues->batch_len = 0;
 	queues->batch_part = UINT32_MAX;
-	if (!queues->stopped)
-		give_back_again(queues, worker);
-	if (worker->alone)
-		ff_queues_give_alone(queues, worker);
-	else if (ff_queues_waiting(queues) > 0 && !worker->surplus)
-		queues->policy->pick(queues, number);
+	if (!queues->stopped && ff_bound_may_work(queues, worker))
+		give(queues, worker);
 	worker = ff_queues_worker(queues, number);
 	if (queues->batch_len > 0 || queues->batch_part != UINT32_MAX)
 		worker->hungry = worker->fresh = false;
@@ -475,7 +524,7 @@ struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t number)
 
 	if (!thief || !thief->up || thief->ended || thief->alone)
 		return recall;
-	if (queues->stopped || ff_queues_waiting(queues) || best == UINT32_MAX || best == number)
+	if (queues->stopped || ff_queues_open(queues) || best == UINT32_MAX || best == number)
 		return recall;
 	richest = &queues->workers[best];
 	len = spare_of(queues, richest);
@@ -510,7 +559,8 @@ struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t num
 {
 	const struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 
-	int64_t running_us = queued(worker) ? expected(queues, worker->queue[worker->head]) : 0;
+	int64_t running_us =
+		queued(worker) ? ff_queues_expected(queues, worker->queue[worker->head]) : 0;
 
 	return (struct ff_queue_info){
 		queued(worker),	 worker->last_us,   worker->fresh, worker->hungry,
