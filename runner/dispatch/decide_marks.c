@@ -204,7 +204,7 @@ struct ff_claim *ff_marks_claims(struct ff_engine *e, uint32_t number,
 {
 	struct engine_job *job = &e->jobs[number];
 	struct ff_claim *claims = ff_xcalloc(marks_len + 1, sizeof(*claims));
-	bool vain = job->policy->seats || job->policy->driven, told = false;
+	bool vain = job->policy && (job->policy->seats || job->policy->driven), told = false;
 
 	*len = 0;
 	for (size_t i = 0; i < marks_len && !job->stopped; i++) {

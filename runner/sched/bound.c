@@ -31,6 +31,7 @@ static void copy_kind(const struct ff_bound *bound, struct ff_bound_kind *to,
 	if (from->hosts)
 		to->hosts = memcpy(ff_xmalloc(host_bytes(bound)), from->hosts, host_bytes(bound));
 	to->line = NULL;
+	to->waiting = 0;
 	to->head = to->tail = to->cap = 0;
 }
 
@@ -170,6 +171,7 @@ void ff_bound_wait_in(struct ff_queues *queues, struct ff_bound_block *block, ui
 	block->waiting[at] = unit;
 	block->len++;
 	queues->bound.waiting++;
+	queues->bound.kinds[block->kind].waiting++;
 	queues->bound.left_us += ff_queues_expected(queues, unit);
 	queues->bound.moved = true;
 }
@@ -370,6 +372,10 @@ static uint32_t block_for(struct ff_bound *bound, uint32_t *group, const struct 
 	if (group && *group == NOBODY)
 		*group = number;
 	if (bound->blocks[number].kind != wanted) {
+		if (bound->blocks[number].len > 0)
+			bound->kinds[bound->blocks[number].kind].waiting -=
+				bound->blocks[number].len;
+		bound->kinds[wanted].waiting += bound->blocks[number].len;
 		bound->blocks[number].kind = wanted;
 		bound->blocks[number].in_line = false; /* of the other kind; that is skipped */
 		if (bound->blocks[number].len > 0)

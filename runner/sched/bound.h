@@ -40,8 +40,9 @@ struct ff_bound_kind {
 	int64_t memory;
 	uint32_t *pools;
 	uint32_t pools_len;
-	uint64_t *hosts; /* NULL: anywhere */
-	uint32_t *line;	 /* blocks that wait, first to last */
+	uint64_t *hosts;  /* NULL: anywhere */
+	uint32_t waiting; /* units */
+	uint32_t *line;	  /* blocks that wait, first to last */
 	uint32_t head, tail, cap;
 };
 
@@ -90,6 +91,9 @@ void ff_bound_drop(struct ff_queues *queues, struct ff_queues_worker *worker, ui
 bool ff_bound_may_work(const struct ff_queues *queues, const struct ff_queues_worker *worker);
 /* A block whose needs can be met, if there is one. */
 void ff_bound_give(struct ff_queues *queues, uint32_t worker);
+/* Whether what waits could run on this host; and whether it is such that not every host will do. */
+bool ff_bound_may_come(const struct ff_bound *bound, uint32_t host);
+bool ff_bound_wants_hosts(const struct ff_bound *bound);
 /* A unit that is to be tried alone, by a worker that has its host for itself, leaves its block;
  * false: it can't be, because not every host will do. */
 bool ff_bound_alone(struct ff_queues *queues, uint32_t unit);

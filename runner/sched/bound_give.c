@@ -106,13 +106,17 @@ static bool has_memory(const struct ff_queues *queues, const struct ff_queues_wo
 	return limit == 0 || taken == 0 || need <= limit - taken;
 }
 
+static bool may_be_on(const struct ff_bound *bound, const struct ff_bound_kind *kind, uint32_t host)
+{
+	return !kind->hosts || (host < bound->hosts && (kind->hosts[host / 64] >> host % 64 & 1));
+}
+
 static bool can_meet(const struct ff_queues *queues, const struct ff_queues_worker *worker,
 		     const struct ff_bound_kind *kind)
 {
 	const struct ff_bound *bound = &queues->bound;
 
-	if (kind->hosts && (worker->host >= bound->hosts ||
-			    !(kind->hosts[worker->host / 64] >> worker->host % 64 & 1)))
+	if (!may_be_on(bound, kind, worker->host))
 		return false;
 	for (uint32_t i = 0; bound->pools && i < kind->pools_len; i++)
 		if (kind->pools[i] < bound->pools->len && !bound->pools->free[kind->pools[i]] &&
@@ -253,6 +257,7 @@ static void give(struct ff_queues *queues, struct ff_queues_worker *worker, uint
 	hold(queues, worker, number);
 	block->held = block->len;
 	bound->waiting -= block->len;
+	bound->kinds[block->kind].waiting -= block->len;
 	/* Those of other parts come when it has collected these. */
 	for (uint32_t i = 0; i < block->len; i++) {
 		bound->left_us -= ff_queues_expected(queues, block->waiting[i]);
@@ -279,6 +284,24 @@ void ff_bound_give(struct ff_queues *queues, uint32_t number)
 		give(queues, worker, block);
 		return;
 	}
+}
+
+/* --- where --- */
+
+bool ff_bound_may_come(const struct ff_bound *bound, uint32_t host)
+{
+	for (uint32_t i = 0; bound->waiting > 0 && i < bound->kinds_len; i++)
+		if (bound->kinds[i].waiting > 0 && may_be_on(bound, &bound->kinds[i], host))
+			return true;
+	return false;
+}
+
+bool ff_bound_wants_hosts(const struct ff_bound *bound)
+{
+	for (uint32_t i = 0; bound->waiting > 0 && i < bound->kinds_len; i++)
+		if (bound->kinds[i].waiting > 0 && !bound->kinds[i].hosts)
+			return false;
+	return bound->waiting > 0;
 }
 
 /* --- alone, and nowhere --- */
@@ -323,6 +346,7 @@ uint32_t ff_queues_take_homeless(struct ff_queues *queues, const uint64_t *hosts
 		if (some || !block)
 			continue;
 		bound->waiting--;
+		bound->kinds[i].waiting--;
 		block->len--;
 		bound->left_us -= ff_queues_expected(queues, block->waiting[block->len]);
 		return block->waiting[block->len];

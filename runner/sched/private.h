@@ -34,7 +34,7 @@ struct ff_sched {
 	uint32_t pools_len;
 	struct ff_pool_counts counts; /* what is free of each */
 	struct ff_pending urgent;     /* jobs for which a host is kept that may have room now */
-	uint32_t seated;	      /* jobs whose sessions must be on certain hosts */
+	bool seated;		      /* there was a job whose sessions must be on certain hosts */
 };
 
 /* What a job wants to have placed next. */

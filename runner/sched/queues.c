@@ -408,12 +408,15 @@ static uint32_t seat_on(const struct ff_queues *queues, uint32_t host)
 
 bool ff_queues_has_seats(const struct ff_queues *queues)
 {
-	return queues->scopes.host != NULL;
+	return queues->scopes.host || (!queues->stopped && ff_queues_open(queues) == 0 &&
+				       ff_bound_wants_hosts(&queues->bound));
 }
 
 bool ff_queues_seat_waits(const struct ff_queues *queues, uint32_t host)
 {
-	return !queues->stopped && queues->scopes.host && seat_on(queues, host) != UINT32_MAX;
+	if (queues->stopped || !queues->scopes.host)
+		return !queues->stopped && ff_bound_may_come(&queues->bound, host);
+	return seat_on(queues, host) != UINT32_MAX;
 }
 
 bool ff_queues_give_seat(struct ff_queues *queues, uint32_t number)
@@ -470,7 +473,8 @@ static bool is_over(const struct ff_queues *queues, const struct ff_queues_worke
 		return false;
 	if (queues->scopes.host)
 		return worker->seated || seat_on(queues, worker->host) == UINT32_MAX;
-	return ff_queues_waiting(queues) == 0 && !may_come_back(queues, worker);
+	return ff_queues_open(queues) == 0 && !ff_bound_may_come(&queues->bound, worker->host) &&
+	       !may_come_back(queues, worker);
 }
 
 static void give(struct ff_queues *queues, struct ff_queues_worker *worker)

@@ -107,8 +107,8 @@ struct ff_recall {
 	size_t len;
 };
 struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t worker);
-/* Whether each host must run what is its own; and if so, whether some of that waits and nobody on
- * that host has it. */
+/* Whether each host must run what is its own (also: what waits is bound to certain hosts, all of
+ * it); and if so, whether some of that waits and nobody on that host has it. */
 bool ff_queues_has_seats(const struct ff_queues *queues);
 bool ff_queues_seat_waits(const struct ff_queues *queues, uint32_t host);
 /* Whether some worker has been asked, or could be, to give something back. */

@@ -87,7 +87,7 @@ static void more_room(struct ff_sched *sched, uint32_t number)
 	for (uint32_t i = 0; i < sched->sets.len; i++)
 		if (ff_set_has(&sched->sets.sets[i], number))
 			wake_starved(sched, &sched->sets.sets[i]);
-	for (uint32_t i = 0; sched->seated > 0 && i < sched->jobs_len; i++)
+	for (uint32_t i = 0; sched->seated && i < sched->jobs_len; i++)
 		if (has_seats(&sched->jobs[i]))
 			ff_sched_job_ready(sched, i);
 }
@@ -216,11 +216,10 @@ void ff_sched_job_units(struct ff_sched *sched, uint32_t number, const struct ff
 	struct job *job = &sched->jobs[number];
 	struct ff_queues_opts with_pools = *units;
 
-	sched->seated -= has_seats(job);
 	ff_queues_free(job->queues);
 	with_pools.pools = &sched->counts;
 	job->queues = ff_queues_new(&with_pools);
-	sched->seated += has_seats(job);
+	sched->seated |= has_seats(job);
 	if (job->stopped)
 		ff_queues_stop(job->queues);
 	ff_sched_job_ready(sched, number);
@@ -246,7 +245,6 @@ void ff_sched_job_end(struct ff_sched *sched, uint32_t number)
 		return;
 	ff_sched_job_stop(sched, number);
 	ff_sets_leave(&sched->sets, job->set);
-	sched->seated -= has_seats(job);
 	ff_queues_free(job->queues);
 	ff_free(job->uses);
 	*job = (struct job){.kept = NOBODY};
@@ -420,6 +418,7 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 		return false;
 	}
 	if (has_seats(job)) {
+		sched->seated = true;
 		host = host_of_seat(sched, number, &need);
 		/* It keeps no host, and no pools: until there is room just where it must run. */
 		if (host == NOBODY) {
