@@ -125,6 +125,11 @@ struct ff_payload_sink {
 	/* What a session is at outside of units' own work, in words ("collecting test_a.py"); NULL:
 	 * nothing of that kind. Like all that it says a sign that it lives. */
 	void (*doing)(void *ctx, const char *words);
+	/* About what one session sets up for others, `name`: of its host, or of the whole job
+	 * (`run`): "ask" for its value, "have" it (text; one that was told to set it up), its setup
+	 * has "failed" (text), "leave": it needs it no more, "done": it was told to tear it down,
+	 * and has. */
+	void (*once)(void *ctx, const char *word, const char *name, bool run, const char *text);
 	/* Units that it gave back when it was asked to; it will not run them. Of a `run`: the one
 	 * that was to follow another, and has not begun. */
 	void (*returned)(void *ctx, const uint32_t *indexes, size_t count);
@@ -196,6 +201,11 @@ struct ff_payload_session {
 	int (*end)(struct ff_pack *p);	/* nothing more will come: finish what was given */
 	int (*stop)(struct ff_pack *p); /* forget what was given but has not begun; `end` follows */
 	int (*idle)(struct ff_pack *p); /* answers `wants` when there is nothing to give now */
+	/* Answers `once`: "ask" by "setup" (it is to do that, and to say "have" or "failed"),
+	 * "value" or "error" (text), as soon as that is known; "leave" by "bye", or "teardown" for
+	 * the last. NULL if no session says that. */
+	int (*once)(struct ff_pack *p, const char *word, const char *name, bool run,
+		    const char *text);
 	/* Where in what a worker wrote on stderr before it died its cause begins; NULL: nowhere. */
 	const char *(*cause)(const char *said);
 	/* Text that makes an interpreter a template of workers (transport/open.h), from what one on

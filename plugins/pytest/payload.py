@@ -31,6 +31,8 @@
 #             phases: None if plainly passed, else a list of {when, outcome, duration, longrepr,
 #             message, location, wasxfail, sections}
 #           ("doing", words or None)     it lives, and is at this outside of what is a test's own
+#           ("once", word, name, whether it is the run's, text or None)    see payload.h; answers come as
+#           Received: ("once", name, whether it is the run's, word, text or None)
 #           ("said", index, 1 or 2, line)      with -s: index printed it
 #           ("want", index)      index ran; its teardown waits to hear what comes next
 #           ("collect_report", {nodeid, outcome, longrepr, message}) · ("warning", {…})
@@ -92,6 +94,7 @@ class Worker(Files):
         self.live = None  # with -s
         self.signs = Signs(channel)
         self.groups = Groups()
+        self.once = OnceBoard(self.send, self.signs.doing)
         self.marks = Marks(settings["dist"] not in ("loadgroup", "each"))
         self.split = None  # of a scheduler of somebody's own
         self.pid = os.getpid()  # a test may fork
@@ -123,6 +126,11 @@ class Worker(Files):
             if self.ports:
                 self.ports.hear(*order[1][1:])
             return
+        if name == "once":
+            self.once.hear(*order[1:])
+            return
+        if name == "lost":
+            self.once.lose()
         if name == "run":
             with self.lock:
                 self.pending.extend(order[1])
@@ -342,6 +350,10 @@ class Worker(Files):
             "spread": self.settings,
         }
 
+    def trouble(self, text):
+        self.stopped = self.stopped or text
+        self.send("trouble", clean(text))
+
     # what pytest tells us
 
     def pytest_configure(self, config):
@@ -349,6 +361,7 @@ class Worker(Files):
         take_properties(config, self.send)
         know_without_groups(config)
         config.pluginmanager.register(self.marks, "farflung-marks")
+        config.pluginmanager.register(once_plugin(Once(self.once), self.trouble), "farflung-once")
         if config.option.loadgroup:
             config.pluginmanager.register(self.groups, "farflung-groups")
 

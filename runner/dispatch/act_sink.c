@@ -144,6 +144,17 @@ static void on_marks(void *ctx, uint32_t part, const struct ff_payload_mark *mar
 	put(ctx, input);
 }
 
+static void on_once(void *ctx, const char *word, const char *name, bool run, const char *text)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_ONCE);
+
+	input->u.once.word = ff_input_text(input, word);
+	input->u.once.name = ff_input_text(input, name);
+	input->u.once.text = ff_input_text(input, text);
+	input->u.once.run = run;
+	put(ctx, input);
+}
+
 static void on_part(void *ctx, uint32_t part, const char *digest, const struct ff_value *names,
 		    uint32_t count, uint32_t deselected)
 {
@@ -476,6 +487,7 @@ const struct ff_payload_sink ff_act_session_sink = {
 	.ids = on_ids,
 	.in_parts = on_in_parts,
 	.costs = on_costs,
+	.once = on_once,
 	.marks = on_marks,
 	.part = on_part,
 	.collect_problem = on_problem,

@@ -29,6 +29,7 @@ void ff_run_session_take_out(struct ff_engine *e, struct session *session, uint3
 	uint32_t number = session->placement.job;
 
 	ff_shard_left(e, session);
+	ff_once_gone(e, session);
 	if (session->up) {
 		ff_queues_worker_down(ff_run_session_queues(e, session), session->number, running);
 		job->worked_us += e->now.mono_us - session->up_us;

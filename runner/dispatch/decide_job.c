@@ -370,6 +370,7 @@ static void settle(struct ff_engine *e, uint32_t number)
 			ff_job_error(e, number, FF_REASON_SESSION, words_of_rest(e, record));
 		leave_units(e, number);
 	}
+	ff_once_end(e, number);
 	ff_sched_job_end(e->sched, number);
 }
 
@@ -531,6 +532,7 @@ static void look_at(struct ff_engine *e, uint32_t number)
 		check_idle(e, number);
 	} else if (state == FF_JOBSTATE_RUNNING) {
 		ff_marks_look(e, number);
+		ff_once_look(e, number);
 		dismiss(e, number);
 	}
 }

@@ -476,6 +476,9 @@ static bool said_input(struct ff_engine *e, struct session *session, const struc
 	case FF_INPUT_UNIT_SAID:
 		ff_said_by_unit(e, session, input);
 		return true;
+	case FF_INPUT_SESSION_ONCE:
+		ff_once_said(e, session, input);
+		return true;
 	case FF_INPUT_SESSION_DOING:
 		ff_silence_doing(session, input->u.said.text);
 		return true;

@@ -52,6 +52,7 @@
 	X(UNIT_STARTED)	 /* of a session */                                                        \
 	X(UNIT_SAID)	 /* of a session */                                                        \
 	X(UNIT_FINISHED) /* of a session */                                                        \
+	X(SESSION_ONCE)                                                                            \
 	X(SESSION_DOING)                                                                           \
 	X(SESSION_NEEDS_FRONT)                                                                     \
 	X(SESSION_WITHOUT_FRONT)                                                                   \
@@ -154,6 +155,10 @@ struct ff_input {
 			const int64_t *v;
 			uint32_t len;
 		} costs;
+		struct {
+			const char *word, *name, *text; /* text: NULL */
+			bool run;
+		} once;
 		struct {
 			const struct ff_payload_mark *v;
 			size_t len;

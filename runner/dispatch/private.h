@@ -60,16 +60,17 @@ struct session {
 	/* How it died, while the front is asked whether its unit is run once more; since when. */
 	struct ff_input *held;
 	int64_t held_us;
-	bool host_gone;	  /* meanwhile */
-	bool crash_told;  /* to the front */
-	bool run_again;	  /* says that */
-	bool dismissed;	  /* its job's front has nothing more for it */
-	bool in_parts;	  /* it collects parts of the job's units when it is given them */
-	bool go_on;	  /* though one of them can't be collected */
-	uint32_t parts;	  /* that it found */
-	bool part_only;	  /* nothing of `part` runs before it is told what */
-	uint32_t part;	  /* that it has to collect; FF_NOBODY */
-	int64_t part_us;  /* since when */
+	bool host_gone;	   /* meanwhile */
+	bool crash_told;   /* to the front */
+	bool run_again;	   /* says that */
+	bool dismissed;	   /* its job's front has nothing more for it */
+	bool leaves_onces; /* it asks for nothing that others set up any more */
+	bool in_parts;	   /* it collects parts of the job's units when it is given them */
+	bool go_on;	   /* though one of them can't be collected */
+	uint32_t parts;	   /* that it found */
+	bool part_only;	   /* nothing of `part` runs before it is told what */
+	uint32_t part;	   /* that it has to collect; FF_NOBODY */
+	int64_t part_us;   /* since when */
 	uint32_t *firsts; /* by part: its index of the first unit; FF_NOBODY: not collected there */
 	uint32_t *units;  /* the job's units by its indexes */
 	uint32_t units_len;
@@ -136,6 +137,8 @@ struct job_part {
 	uint8_t deaths;	 /* hosts that went away while it was collected there */
 };
 
+struct once; /* something that one worker sets up for others: decide_once.c */
+
 /* What a unit's own marks say. */
 struct unit_asks {
 	int64_t timeout_us, retries; /* -1: not said */
@@ -155,6 +158,8 @@ struct engine_job {
 	size_t marks_len;
 	struct ff_map asks; /* by a unit's index: struct unit_asks */
 	struct ff_map groups;
+	struct once **onces;
+	uint32_t onces_len;
 	uint64_t *done_before;	 /* bitset of units; NULL: none */
 	const char **unit_names; /* of collected units; NULL: the plan knows */
 	const char **ids;	 /* as they were collected */
@@ -506,6 +511,18 @@ int64_t ff_marks_retries(const struct ff_engine *e, uint32_t job, uint32_t unit)
 void ff_marks_look(struct ff_engine *e, uint32_t job);
 /* What they waited for may be there. */
 void ff_marks_moved(struct ff_engine *e, uint32_t job);
+
+/* --- decide_once.c --- */
+void ff_once_said(struct ff_engine *e, struct session *session, const struct ff_input *input);
+/* The session is no more, or has said its last. */
+void ff_once_gone(struct ff_engine *e, struct session *session);
+/* Everything may have to stop: what is torn down at the very end is torn down now. */
+void ff_once_look(struct ff_engine *e, uint32_t job);
+/* It does, or waits to. */
+bool ff_once_tears_down(const struct ff_engine *e, const struct session *session);
+/* The job is over: what nobody tore down is told. */
+void ff_once_end(struct ff_engine *e, uint32_t job);
+void ff_once_free(struct engine_job *job);
 
 /* --- decide_said.c --- */
 void ff_said_notice(struct ff_engine *e, struct session *session, const struct ff_input *input);
