@@ -360,6 +360,7 @@ class Worker(Files):
         share_temporary(config, config.workerinput["workerid"], self.run)
         take_properties(config, self.send)
         know_without_groups(config)
+        add_own_markers(config)
         config.pluginmanager.register(self.marks, "farflung-marks")
         config.pluginmanager.register(once_plugin(Once(self.once), self.trouble), "farflung-once")
         if config.option.loadgroup:

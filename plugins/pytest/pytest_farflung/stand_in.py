@@ -39,7 +39,6 @@ def side():
 
     plugin = types.ModuleType("farflung-side")
     plugin.pytest_addoption = add_own_options
-    plugin.pytest_configure = add_own_markers
     return plugin
 
 
