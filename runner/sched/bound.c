@@ -268,6 +268,9 @@ static void make_blocks(struct ff_queues *queues, const struct ff_queues_opts *o
 		if (!done_before(opts, i))
 			ff_bound_wait_in(queues, &bound->blocks[bound->of[i]], i);
 	}
+	for (size_t i = 0; i < opts->claims_len; i++)
+		if (opts->claims[i].group != NOBODY)
+			bound->blocks[bound->of[opts->claims[i].unit]].group = true;
 	ff_free(kinds);
 }
 
@@ -309,6 +312,15 @@ static void line_up(struct ff_queues *queues, const struct ff_queues_opts *opts)
 	ff_free(ranks);
 }
 
+/* Whether it matters what other jobs have, or where it runs. */
+static bool needs_others(const struct ff_queues_opts *opts)
+{
+	for (size_t i = 0; i < opts->claims_len; i++)
+		if (opts->claims[i].pools_len > 0 || opts->claims[i].hosts)
+			return true;
+	return false;
+}
+
 void ff_bound_init(struct ff_queues *queues, const struct ff_queues_opts *opts)
 {
 	struct ff_bound *bound = &queues->bound;
@@ -321,6 +333,9 @@ void ff_bound_init(struct ff_queues *queues, const struct ff_queues_opts *opts)
 	bound->serial_by = NOBODY;
 	if (opts->claims_len == 0 || opts->parts > 0 || queues->policy->seats ||
 	    queues->policy->driven)
+		return;
+	/* One worker keeps the order of what nobody else has a part in. */
+	if (queues->most == 1 && !needs_others(opts))
 		return;
 	up = ff_xmalloc(((size_t)opts->units + 1) * sizeof(*up));
 	is_bound = ff_xcalloc((size_t)opts->units + 1, sizeof(*is_bound));
@@ -371,6 +386,7 @@ static uint32_t block_for(struct ff_bound *bound, uint32_t *group, const struct 
 		number = ff_bound_new_block(bound);
 	if (group && *group == NOBODY)
 		*group = number;
+	bound->blocks[number].group |= group != NULL;
 	if (bound->blocks[number].kind != wanted) {
 		if (bound->blocks[number].len > 0)
 			bound->kinds[bound->blocks[number].kind].waiting -=

@@ -53,6 +53,7 @@ struct ff_bound_block {
 	uint32_t owner; /* a worker; UINT32_MAX */
 	uint32_t kind;
 	bool in_line;
+	bool group; /* of a name: who had some of it gets what comes later, too */
 };
 
 struct ff_bound {

@@ -231,19 +231,41 @@ bool ff_bound_may_work(const struct ff_queues *queues, const struct ff_queues_wo
 	return bound->heavy == 0 || is_busy(worker) || has_room(queues, worker, 1);
 }
 
-/* The first block of its line that still waits there; NOBODY. */
-static uint32_t first_in_line(struct ff_bound *bound, uint32_t number)
+/* Who has had some of the group, if it can be given more; NULL: anybody may have it. */
+static const struct ff_queues_worker *kept_for(const struct ff_queues *queues,
+					       const struct ff_bound_block *block)
 {
+	const struct ff_queues_worker *owner = owner_of(queues, block);
+
+	return block->group && owner && !owner->surplus && !owner->alone &&
+			       may_be_on(&queues->bound, &queues->bound.kinds[block->kind],
+					 owner->host)
+		       ? owner
+		       : NULL;
+}
+
+/* The place in its line of the first block that still waits there, for this worker (NULL: for
+ * whom does not matter); NOBODY. */
+static uint32_t first_in_line(struct ff_queues *queues, uint32_t number,
+			      const struct ff_queues_worker *worker)
+{
+	struct ff_bound *bound = &queues->bound;
 	struct ff_bound_kind *kind = &bound->kinds[number];
 
-	for (; kind->head < kind->tail; kind->head++) {
-		struct ff_bound_block *block = &bound->blocks[kind->line[kind->head]];
+	for (uint32_t i = kind->head; i < kind->tail; i++) {
+		struct ff_bound_block *block =
+			kind->line[i] == NOBODY ? NULL : &bound->blocks[kind->line[i]];
+		const struct ff_queues_worker *only;
 
-		if (block->kind != number || !block->in_line)
+		if (block && block->kind == number && block->in_line && block->len == 0)
+			block->in_line = false;
+		if (!block || block->kind != number || !block->in_line) {
+			kind->head += i == kind->head;
 			continue;
-		if (block->len > 0)
-			return kind->line[kind->head];
-		block->in_line = false;
+		}
+		only = worker ? kept_for(queues, block) : NULL;
+		if (!only || only == worker)
+			return i;
 	}
 	return NOBODY;
 }
@@ -276,11 +298,13 @@ void ff_bound_give(struct ff_queues *queues, uint32_t number)
 	    (queued == 1 && !worker->hungry))
 		return;
 	for (uint32_t i = 0; i < bound->kinds_len; i++) {
-		uint32_t block = first_in_line(bound, i);
+		struct ff_bound_kind *kind = &bound->kinds[i];
+		uint32_t at = first_in_line(queues, i, worker), block;
 
-		if (block == NOBODY || !can_meet(queues, worker, &bound->kinds[i]))
+		if (at == NOBODY || !can_meet(queues, worker, kind))
 			continue;
-		bound->kinds[i].head++;
+		block = kind->line[at];
+		kind->line[at] = NOBODY;
 		give(queues, worker, block);
 		return;
 	}
@@ -337,8 +361,9 @@ uint32_t ff_queues_take_homeless(struct ff_queues *queues, const uint64_t *hosts
 	struct ff_bound *bound = &queues->bound;
 
 	for (uint32_t i = 0; i < bound->kinds_len; i++) {
-		uint32_t number = first_in_line(bound, i);
-		struct ff_bound_block *block = number == NOBODY ? NULL : &bound->blocks[number];
+		uint32_t at = first_in_line(queues, i, NULL);
+		struct ff_bound_block *block =
+			at == NOBODY ? NULL : &bound->blocks[bound->kinds[i].line[at]];
 		bool some = !bound->kinds[i].hosts;
 
 		for (size_t j = 0; !some && j <= bound->hosts / 64; j++)
