@@ -61,6 +61,19 @@ struct ff_payload_settings {
 	const char *const *notes; /* lines: what has no effect here; NULL-terminated */
 };
 
+/* What a unit asks for, in the test's own words. */
+struct ff_payload_mark {
+	uint32_t unit;		      /* its index; of a part's: its place there */
+	bool bound;		      /* it needs more than a worker; else only limits are said */
+	bool serial;		      /* nothing else of the job runs beside it */
+	const char *group;	      /* units of one group stay on one worker; NULL */
+	const char *host;	      /* a pattern of hosts that it may run on; NULL: any */
+	const char *const *resources; /* of each one at a time is in use; NULL-terminated */
+	int64_t weight;		      /* workers of its host that it takes; at least 1 */
+	int64_t memory;		      /* bytes; 0: not said */
+	int64_t timeout_us, retries;  /* its own; -1: the job's */
+};
+
 /* Something to be told beside results. */
 struct ff_payload_notice {
 	const char *level; /* "note", "warning", "error", "property": name=value, for reports */
@@ -103,6 +116,10 @@ struct ff_payload_sink {
 	void (*settings)(void *ctx, const struct ff_payload_settings *settings);
 	/* What each unit belongs to, before `ids`, if the settings said so; strings. */
 	void (*scopes)(void *ctx, const struct ff_value *list);
+	/* Units that ask for something, in order; before `ids`, or before `part` (`part`: its
+	 * number; else UINT32_MAX). A part that is given as a whole has its bound units not begun:
+	 * they come one by one, to whoever. */
+	void (*marks)(void *ctx, uint32_t part, const struct ff_payload_mark *marks, size_t len);
 	/* The unit names, on request; strings. */
 	void (*ids)(void *ctx, const struct ff_value *list);
 	void (*collect_problem)(void *ctx, const char *nodeid, const char *message,
@@ -113,6 +130,11 @@ struct ff_payload_sink {
 	/* What a session is at outside of units' own work, in words ("collecting test_a.py"); NULL:
 	 * nothing of that kind. Like all that it says a sign that it lives. */
 	void (*doing)(void *ctx, const char *words);
+	/* About what one session sets up for others, `name`: of its host, or of the whole job
+	 * (`run`): "ask" for its value, "have" it (text; one that was told to set it up), its setup
+	 * has "failed" (text), "leave": it needs it no more, "done": it was told to tear it down,
+	 * and has. */
+	void (*once)(void *ctx, const char *word, const char *name, bool run, const char *text);
 	/* Units that it gave back when it was asked to; it will not run them. Of a `run`: the one
 	 * that was to follow another, and has not begun. */
 	void (*returned)(void *ctx, const uint32_t *indexes, size_t count);
@@ -184,6 +206,11 @@ struct ff_payload_session {
 	int (*end)(struct ff_pack *p);	/* nothing more will come: finish what was given */
 	int (*stop)(struct ff_pack *p); /* forget what was given but has not begun; `end` follows */
 	int (*idle)(struct ff_pack *p); /* answers `wants` when there is nothing to give now */
+	/* Answers `once`: "ask" by "setup" (it is to do that, and to say "have" or "failed"),
+	 * "value" or "error" (text), as soon as that is known; "leave" by "bye", or "teardown" for
+	 * the last. NULL if no session says that. */
+	int (*once)(struct ff_pack *p, const char *word, const char *name, bool run,
+		    const char *text);
 	/* Where in what a worker wrote on stderr before it died its cause begins; NULL: nowhere. */
 	const char *(*cause)(const char *said);
 	/* Text that makes an interpreter a template of workers (transport/open.h), from what one on

@@ -17,6 +17,11 @@
 #           ("files", [node id, …], [bytes, …])                                 the same, of files
 #           ("tests", file, digest, [node id, …] or None, number, deselected)   a file was collected: its
 #                                tests have the next indexes; None: they are as the order said
+#           ("marks", file or None, [[index or place, bound, group, serial, [resource, …], host, timeout in
+#                                µs or -1, retries or -1, weight, memory or 0], …])
+#                                before ids, or tests: what tests ask for by their marks; bound: more
+#                                than a worker, or that one of its group. A file that comes as a whole has
+#                                these left out: they are given one by one (with loadfile all of it)
 #           ("dropped", [index, …])
 #           ("start", index)                                                    it runs now
 #           ("next", done, index)                                               done, and start index
@@ -26,6 +31,8 @@
 #             phases: None if plainly passed, else a list of {when, outcome, duration, longrepr,
 #             message, location, wasxfail, sections}
 #           ("doing", words or None)     it lives, and is at this outside of what is a test's own
+#           ("once", word, name, whether it is the run's, text or None)    see payload.h; answers come as
+#           Received: ("once", name, whether it is the run's, word, text or None)
 #           ("said", index, 1 or 2, line)      with -s: index printed it
 #           ("want", index)      index ran; its teardown waits to hear what comes next
 #           ("collect_report", {nodeid, outcome, longrepr, message}) · ("warning", {…})
@@ -87,6 +94,8 @@ class Worker(Files):
         self.live = None  # with -s
         self.signs = Signs(channel)
         self.groups = Groups()
+        self.once = OnceBoard(self.send, self.signs.doing)
+        self.marks = Marks(settings["dist"] not in ("loadgroup", "each"))
         self.split = None  # of a scheduler of somebody's own
         self.pid = os.getpid()  # a test may fork
         self.orders = queue.Queue()
@@ -117,6 +126,11 @@ class Worker(Files):
             if self.ports:
                 self.ports.hear(*order[1][1:])
             return
+        if name == "once":
+            self.once.hear(*order[1:])
+            return
+        if name == "lost":
+            self.once.lose()
         if name == "run":
             with self.lock:
                 self.pending.extend(order[1])
@@ -140,6 +154,9 @@ class Worker(Files):
             elif name == "idle":
                 self.idle = True
             elif name == "list":
+                marks = [] if self.shard else self.marks.told(self.session.items)
+                if marks:
+                    self.send("marks", None, marks)
                 self.send(*("files", *self.shard.list()) if self.shard else ("ids", *self.ids()))
             elif name == "lost":
                 with self.lock:
@@ -325,6 +342,7 @@ class Worker(Files):
             "platform": clean(sys.platform),
             "pid": str(os.getpid()),
             "cache": cache_place(config, self.here),
+            "memory": memory_here(),
             "suffixed": "yes" if self.each or config.option.loadgroup else None,
             "junit_family": family_of(config),
             **asked_of_reporter(config),
@@ -333,12 +351,19 @@ class Worker(Files):
             "spread": self.settings,
         }
 
+    def trouble(self, text):
+        self.stopped = self.stopped or text
+        self.send("trouble", clean(text))
+
     # what pytest tells us
 
     def pytest_configure(self, config):
         share_temporary(config, config.workerinput["workerid"], self.run)
         take_properties(config, self.send)
         know_without_groups(config)
+        add_own_markers(config)
+        config.pluginmanager.register(self.marks, "farflung-marks")
+        config.pluginmanager.register(once_plugin(Once(self.once), self.trouble), "farflung-once")
         if config.option.loadgroup:
             config.pluginmanager.register(self.groups, "farflung-groups")
 
@@ -497,6 +522,9 @@ def make_worker(channel, config, kw, settings, ports):
         setattr(Worker, name, how(getattr(Worker, name)))
     Groups.pytest_collection_modifyitems = hook(hookwrapper=True, tryfirst=True)(
         Groups.pytest_collection_modifyitems
+    )
+    Marks.pytest_collection_modifyitems = hook(hookwrapper=True, tryfirst=True)(
+        Marks.pytest_collection_modifyitems
     )
     Signs.pytest_fixture_setup = hook(hookwrapper=True, tryfirst=True)(Signs.pytest_fixture_setup)
     within_all = hook(hookwrapper=True, trylast=True)

@@ -129,6 +129,22 @@ static int pack_idle(struct ff_pack *p)
 	return pack_word(p, "idle");
 }
 
+static int pack_once(struct ff_pack *p, const char *word, const char *name, bool run,
+		     const char *text)
+{
+	ff_pack_open(p, FF_TUPLE);
+	ff_pack_str(p, "once");
+	ff_pack_str(p, name);
+	ff_pack_bool(p, run);
+	ff_pack_str(p, word);
+	if (text)
+		ff_pack_str(p, text);
+	else
+		ff_pack_none(p);
+	ff_pack_close(p);
+	return ff_pack_done(p);
+}
+
 static int pack_stop(struct ff_pack *p)
 {
 	ff_pack_open(p, FF_TUPLE);
@@ -272,6 +288,24 @@ static int on_doing(const struct incoming *in)
 		return ff_pytest_bad_item(in, "doing without words");
 	if (in->sink->doing)
 		in->sink->doing(in->ctx, words->kind == FF_STR ? words->text : NULL);
+	return 0;
+}
+
+static int on_once(const struct incoming *in)
+{
+	static const char *const words[] = {"ask", "have", "failed", "leave", "done"};
+	const struct ff_value *word = ff_at(in->item, 1), *name = ff_at(in->item, 2);
+	const struct ff_value *run = ff_at(in->item, 3), *text = ff_at(in->item, 4);
+	bool known = false;
+
+	for (size_t i = 0; word && i < sizeof(words) / sizeof(*words); i++)
+		known |= ff_is_str(word, words[i]);
+	if (!known || !name || name->kind != FF_STR || !run || run->kind != FF_BOOL || !text ||
+	    (text->kind != FF_STR && text->kind != FF_NONE))
+		return ff_pytest_bad_item(in, "a word about farflung_once that can't be read");
+	if (in->sink->once)
+		in->sink->once(in->ctx, word->text, name->text, run->boolean,
+			       text->kind == FF_STR ? text->text : NULL);
 	return 0;
 }
 
@@ -456,6 +490,7 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		{"collected", ff_pytest_on_collected},
 		{"files", ff_pytest_on_files},
 		{"tests", ff_pytest_on_tests},
+		{"marks", ff_pytest_on_marks},
 		{"ids", ff_pytest_on_ids},
 		{"dropped", on_dropped},
 		{"front", on_front},
@@ -471,6 +506,7 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		{"property", on_property},
 		{"imported", on_imported},
 		{"doing", on_doing},
+		{"once", on_once},
 	};
 	const struct incoming in = {.item = item, .sink = sink, .ctx = ctx, .err = err};
 	const struct ff_value *word = ff_at(item, 0);
@@ -490,6 +526,7 @@ static const struct ff_payload_session session = {
 	.end = pack_end,
 	.stop = pack_stop,
 	.idle = pack_idle,
+	.once = pack_once,
 	.cause = ff_pytest_cause,
 	.template = ff_pytest_template,
 };

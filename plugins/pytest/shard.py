@@ -183,8 +183,14 @@ class Files:
                 file.first = len(session.items)
                 session.items.extend(items)
                 session.testscollected = len(session.items)
+                marks = self.marks.told(items)
                 if places is None:
-                    self.pending.extend(range(file.first, len(session.items)))
+                    bound = {mark[0] for mark in marks if mark[1]}
+                    if bound and self.settings["dist"] == "loadfile":
+                        bound = set(range(len(items)))
+                    self.pending.extend(file.first + place for place in range(len(items)) if place not in bound)
+            if marks and not agrees:
+                self.send("marks", number, marks)
             self.send("tests", number, clean(file.digest), ids, len(items), deselected)
         if errors and not self.config.option.continue_on_collection_errors:
             raise session.Interrupted("%d error%s during collection" % (errors, "" if errors == 1 else "s"))

@@ -134,6 +134,27 @@ static void on_costs(void *ctx, const struct ff_value *list)
 	put(ctx, input);
 }
 
+static void on_marks(void *ctx, uint32_t part, const struct ff_payload_mark *marks, size_t len)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_MARKS);
+
+	input->u.marks.v = ff_input_marks(input, marks, len);
+	input->u.marks.len = len;
+	input->u.marks.part = part;
+	put(ctx, input);
+}
+
+static void on_once(void *ctx, const char *word, const char *name, bool run, const char *text)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_ONCE);
+
+	input->u.once.word = ff_input_text(input, word);
+	input->u.once.name = ff_input_text(input, name);
+	input->u.once.text = ff_input_text(input, text);
+	input->u.once.run = run;
+	put(ctx, input);
+}
+
 static void on_part(void *ctx, uint32_t part, const char *digest, const struct ff_value *names,
 		    uint32_t count, uint32_t deselected)
 {
@@ -466,6 +487,8 @@ const struct ff_payload_sink ff_act_session_sink = {
 	.ids = on_ids,
 	.in_parts = on_in_parts,
 	.costs = on_costs,
+	.once = on_once,
+	.marks = on_marks,
 	.part = on_part,
 	.collect_problem = on_problem,
 	.unit_started = on_unit_started,

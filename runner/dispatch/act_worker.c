@@ -360,6 +360,19 @@ static void tell_part(struct act_worker *worker, const struct ff_order *order,
 		    &buf);
 }
 
+static void tell_once(struct act_worker *worker, const struct ff_order *order,
+		      const struct ff_payload_session *session)
+{
+	struct ff_buf buf = FF_BUF_INIT;
+	struct ff_pack p;
+
+	if (!session->once)
+		return;
+	ff_pack_init(&p, &buf);
+	send_packed(worker, session->once(&p, order->word, order->name, order->all, order->digest),
+		    &buf);
+}
+
 void ff_act_worker_order(struct ff_act *act, const struct ff_order *order)
 {
 	struct act_worker *worker = ff_map_get_u32(&act->workers, order->worker + 1);
@@ -390,6 +403,9 @@ void ff_act_worker_order(struct ff_act *act, const struct ff_order *order)
 		break;
 	case FF_ORDER_END:
 		tell(worker, session->end);
+		break;
+	case FF_ORDER_ONCE:
+		tell_once(worker, order, session);
 		break;
 	case FF_ORDER_IDLE:
 		tell(worker, session->idle);

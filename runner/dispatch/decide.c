@@ -151,18 +151,28 @@ void ff_engine_stop(struct ff_engine *e, enum ff_reason why, const char *text)
 	stop_all_jobs(e, why);
 }
 
-static void kill_all(struct ff_engine *e)
+/* Gives whether some are left to `spare`: those that tear down what others had. */
+static bool kill_all(struct ff_engine *e, bool spare)
 {
+	bool spared = false;
+
 	for (uint32_t i = 0; i < e->opts.plan->len; i++) {
 		struct ff_list *pos, *tmp;
 
-		ff_list_for_each_safe(pos, tmp, &e->jobs[i].sessions)
-			ff_run_session_kill(e, ff_container_of(pos, struct session, in_job));
+		ff_list_for_each_safe(pos, tmp, &e->jobs[i].sessions) {
+			struct session *session = ff_container_of(pos, struct session, in_job);
+
+			if (spare && ff_once_tears_down(e, session))
+				spared = true;
+			else
+				ff_run_session_kill(e, session);
+		}
 		ff_front_hurry(e, i);
 	}
 	for (uint32_t i = 0; i < e->executions.len; i++)
 		if (ff_executions_at(&e->executions, i)->number)
 			ff_execution_kill(e, ff_executions_at(&e->executions, i));
+	return spared;
 }
 
 static void run_signal(struct ff_engine *e)
@@ -174,7 +184,7 @@ static void run_signal(struct ff_engine *e)
 	stop_all_jobs(e, FF_REASON_INTERRUPTED);
 	if (ff_engine_killing(e)) {
 		ff_engine_not_due(e, &e->kill);
-		kill_all(e);
+		kill_all(e, false);
 		return;
 	}
 	ff_engine_due(e, &e->kill, e->now.mono_us + e->opts.config->settings.grace_us);
@@ -184,10 +194,15 @@ static void grace_is_over(struct ff_engine *e)
 {
 	struct ff_event event = {.kind = FF_EVENT_STOPPING};
 
+	if (ff_engine_killing(e)) {
+		kill_all(e, false);
+		return;
+	}
 	event.u.stopping.why = FF_REASON_INTERRUPTED;
 	event.u.stopping.kill = true;
 	ff_engine_emit(e, &event);
-	kill_all(e);
+	if (kill_all(e, true))
+		ff_engine_due(e, &e->kill, e->now.mono_us + e->opts.config->settings.grace_us);
 }
 
 /* The journal is no record of the run any more: it ends cleanly, with the path. */

@@ -29,6 +29,7 @@ void ff_run_session_take_out(struct ff_engine *e, struct session *session, uint3
 	uint32_t number = session->placement.job;
 
 	ff_shard_left(e, session);
+	ff_once_gone(e, session);
 	if (session->up) {
 		ff_queues_worker_down(ff_run_session_queues(e, session), session->number, running);
 		job->worked_us += e->now.mono_us - session->up_us;
@@ -54,7 +55,7 @@ static const char *seconds(struct ff_engine *e, int64_t us)
 /* Why its running unit came to no end of its own. */
 static const char *words_of(struct ff_engine *e, const struct session *session, const char *reason)
 {
-	uint32_t job = session->placement.job;
+	uint32_t job = session->placement.job, unit = ff_run_session_record(e, session)->unit;
 	const char *worker = ff_run_session_record(e, session)->name;
 	const char *host = e->state->hosts[session->placement.host].name;
 
@@ -63,13 +64,13 @@ static const char *words_of(struct ff_engine *e, const struct session *session, 
 				      worker, host);
 	if (session->timed_out)
 		return ff_engine_text(e, "timed out after %s s (worker %s on %s was killed)",
-				      seconds(e, e->opts.plan->jobs[job].config->timeout_us),
+				      seconds(e, ff_marks_timeout_us(e, job, unit)),
 				      worker, host);
 	if (ff_engine_killing(e))
 		return "interrupted";
 	return ff_engine_text(
 		e, "worker '%s' on host %s crashed while running '%s': %s", worker, host,
-		ff_engine_unit_name(e, job, ff_run_session_record(e, session)->unit), reason);
+		ff_engine_unit_name(e, job, unit), reason);
 }
 
 /* The unit that was running when the worker died by itself, or was killed. */

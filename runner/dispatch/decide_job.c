@@ -147,54 +147,6 @@ static void tell_scheduler(struct ff_engine *e, uint32_t number)
 			ff_sched_job_not_on(e->sched, number, i);
 }
 
-/* What each takes, by what earlier runs tell; false: nothing is known, or the order is not to be
- * changed by that: who asks for another policy knows it in the order of collection. */
-static bool expect(struct ff_engine *e, uint32_t number, struct ff_queues_opts *opts, int64_t **us)
-{
-	const char *kind = ff_engine_payload(e, number)->name;
-	size_t len = opts->units;
-
-	*us = NULL;
-	if (!opts->policy || !opts->policy->parcels || !opts->names ||
-	    !ff_expect_knows(e->opts.expect, kind))
-		return false;
-	*us = ff_xcalloc(2 * len + 1, sizeof(**us));
-	if (!ff_expect_fill(e->opts.expect, kind, opts->names, len, *us, *us + len))
-		return false;
-	opts->expected_us = *us;
-	opts->setup_us = *us + len;
-	return true;
-}
-
-void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
-{
-	struct engine_job *job = &e->jobs[number];
-	struct ff_queues_opts opts = {
-		.units = units,
-		.workers = job->workers,
-		.names = job->unit_names,
-		.policy = job->policy,
-		.scopes = job->unit_scopes,
-		.scopes_in_order = !plan_of(e, number)->config->scope_reorder,
-		.seats = job->seats,
-		.seats_len = job->seats_len,
-		.most = job->most,
-		.chunk = (uint32_t)plan_of(e, number)->config->maxschedchunk,
-		.done_before = job->done_before,
-	};
-	int64_t *us;
-
-	if (job->in_parts) {
-		opts.parts = job->parts_len;
-		opts.part_costs = job->part_costs;
-		opts.parts_whole = job->parts_whole;
-	}
-	if (!expect(e, number, &opts, &us) && e->opts.expected_us)
-		opts.expected_us = e->opts.expected_us(e->opts.ctx, number);
-	ff_sched_job_units(e->sched, number, &opts);
-	ff_free(us);
-}
-
 static void start(struct ff_engine *e, uint32_t number)
 {
 	struct engine_job *job = &e->jobs[number];
@@ -364,6 +316,7 @@ static void settle(struct ff_engine *e, uint32_t number)
 			ff_job_error(e, number, FF_REASON_SESSION, words_of_rest(e, record));
 		leave_units(e, number);
 	}
+	ff_once_end(e, number);
 	ff_sched_job_end(e->sched, number);
 }
 
@@ -538,8 +491,11 @@ static void look_at(struct ff_engine *e, uint32_t number)
 			 !ff_engine_stopping(e))
 			start(e, number);
 	} else if (state == FF_JOBSTATE_RUNNING && job->live == 0) {
+		ff_marks_look(e, number);
 		check_idle(e, number);
 	} else if (state == FF_JOBSTATE_RUNNING) {
+		ff_marks_look(e, number);
+		ff_once_look(e, number);
 		dismiss(e, number);
 	}
 }

@@ -59,7 +59,8 @@ void ff_run_session_feed_moved(struct ff_engine *e, uint32_t job)
 {
 	const struct ff_queues *queues = ff_sched_queues(e->sched, job);
 
+	ff_marks_moved(e, job);
 	if (queues && !ff_list_empty(&e->jobs[job].idle) &&
-	    (ff_queues_waiting(queues) > 0 || !ff_queues_may_come_back(queues)))
+	    (ff_queues_open(queues) > 0 || !ff_queues_may_come_back(queues)))
 		ff_run_session_feed_idle(e, job);
 }

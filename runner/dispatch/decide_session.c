@@ -282,7 +282,7 @@ static void unit_began(struct ff_engine *e, struct session *session, uint32_t in
 {
 	uint32_t unit = ff_spread_unit(e, session, index);
 	struct unit_at at = ff_run_session_unit(session, unit);
-	int64_t limit = e->opts.plan->jobs[at.job].config->timeout_us;
+	int64_t limit = ff_marks_timeout_us(e, at.job, unit);
 	const struct ff_job_record *job = &e->state->jobs[at.job];
 
 	if (!session->up || unit >= job->units_len || ff_run_session_runs(e, session) ||
@@ -437,6 +437,9 @@ static bool collect_input(struct ff_engine *e, struct session *session,
 	case FF_INPUT_SESSION_IN_PARTS:
 		ff_shard_in_parts(e, session, input);
 		return true;
+	case FF_INPUT_MARKS:
+		ff_marks_told(e, session, input);
+		return true;
 	case FF_INPUT_COSTS:
 		ff_shard_costs(e, session, input);
 		return true;
@@ -472,6 +475,9 @@ static bool said_input(struct ff_engine *e, struct session *session, const struc
 		return true;
 	case FF_INPUT_UNIT_SAID:
 		ff_said_by_unit(e, session, input);
+		return true;
+	case FF_INPUT_SESSION_ONCE:
+		ff_once_said(e, session, input);
 		return true;
 	case FF_INPUT_SESSION_DOING:
 		ff_silence_doing(session, input->u.said.text);

@@ -236,6 +236,9 @@ static void know(struct ff_engine *e, struct session *session, const struct ff_i
 	uint32_t number = session->placement.job;
 	struct engine_job *job = &e->jobs[number];
 	struct job_part *part = &job->parts[input->u.part.part];
+	struct ff_queues *queues = ff_run_session_queues(e, session);
+	struct ff_claim *claims;
+	size_t claims_len;
 	uint64_t *done;
 	int64_t *us;
 
@@ -247,15 +250,19 @@ static void know(struct ff_engine *e, struct session *session, const struct ff_i
 	emit_added(e, number, input->u.part.part, input->u.part.deselected);
 	done = ff_before_part(e, number, input->u.part.part);
 	us = expect_units(e, number, part);
-	ff_queues_part_known(ff_run_session_queues(e, session), session->number, input->u.part.part,
-			     part->len, done, us);
+	claims = ff_marks_claims(e, number, session->marks, session->marks_len, part->first,
+				 part->len, &claims_len);
+	ff_queues_part_known(queues, session->number, input->u.part.part, part->len, done, us,
+			     claims, claims_len);
+	ff_free(claims);
 	ff_free(us);
 	if (session->part_only) {
 		uint32_t *rest = ff_xmalloc(((size_t)part->len + 1) * sizeof(*rest));
 		size_t len = 0;
 
 		for (uint32_t i = 0; i < part->len; i++)
-			if (!done || !(done[i / 64] >> i % 64 & 1))
+			if ((!done || !(done[i / 64] >> i % 64 & 1)) &&
+			    !ff_queues_is_bound(queues, part->first + i))
 				rest[len++] = i;
 		if (len > 0)
 			order_part(e, session, input->u.part.part, rest, len, false);
@@ -306,6 +313,7 @@ void ff_shard_collected(struct ff_engine *e, struct session *session, const stru
 		know(e, session, input);
 	note_indexes(session, job, part);
 	session->part = FF_NOBODY;
+	session->marks_len = 0;
 	ff_queues_collected(ff_run_session_queues(e, session), session->number,
 			    e->now.mono_us - session->part_us);
 	if (!job->stopped)
@@ -346,7 +354,7 @@ static bool set_aside(struct ff_engine *e, struct session *session, const char *
 	emit_added(e, number, session->part, 0);
 	if (ff_run_session_queues(e, session))
 		ff_queues_part_known(ff_run_session_queues(e, session), FF_NOBODY, session->part, 0,
-				     NULL, NULL);
+				     NULL, NULL, NULL, 0);
 	session->part = FF_NOBODY;
 	return !job->go_on;
 }

@@ -55,10 +55,8 @@ static void check_maxfail(struct ff_engine *e)
 bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit,
 		       enum ff_outcome outcome)
 {
-	const struct ff_plan_job *plan = &e->opts.plan->jobs[job];
-
-	return (plan->retry_on >> outcome & 1) &&
-	       e->state->jobs[job].units[unit].failures < plan->config->retries;
+	return (e->opts.plan->jobs[job].retry_on >> outcome & 1) &&
+	       e->state->jobs[job].units[unit].failures < ff_marks_retries(e, job, unit);
 }
 
 static void run_again(struct ff_engine *e, const struct unit_at *at, bool alone)

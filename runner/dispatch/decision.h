@@ -22,6 +22,7 @@
 	X(END)	     /* nothing more comes */                                                      \
 	X(STOP)	     /* forget what was given, and end */                                          \
 	X(IDLE)	     /* nothing now */                                                             \
+	X(ONCE)	     /* name, all (it is the job's), word, digest: its value, or NULL */           \
 	X(KILL_WORKER)                                                                             \
 	X(CLOSE_WORKER) /* it has said its last, or never will: let it go */                       \
 	X(RUN)	       /* execution, job, unit, host, count; behind `follows`, if that is not 0 */ \
@@ -62,6 +63,7 @@ struct ff_order {
 	const uint32_t *units;
 	size_t units_len;
 	uint32_t part;
+	const char *word;   /* ONCE: the answer, see struct ff_payload_session */
 	const char *digest; /* that the part must have; NULL: any */
 	bool all;	    /* GIVE_PART: all of its units, whichever these are */
 	const struct ff_order_worker *planned;

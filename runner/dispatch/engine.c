@@ -26,6 +26,7 @@ static void make_hosts(struct ff_engine *e)
 	const struct ff_inventory *inventory = e->opts.inventory;
 
 	e->hosts = ff_xcalloc(inventory->len + 1, sizeof(*e->hosts));
+	e->host_memory = ff_xcalloc(inventory->len + 1, sizeof(*e->host_memory));
 	ff_executions_init(&e->executions, (uint32_t)inventory->len);
 	for (size_t i = 0; i < inventory->len; i++) {
 		struct engine_host *host = &e->hosts[i];
@@ -125,6 +126,8 @@ static void free_jobs(struct ff_engine *e)
 		ff_free(job->parts);
 		if (job->in_parts)
 			ff_free((void *)job->unit_names);
+		ff_marks_free(job);
+		ff_once_free(job);
 		ff_map_release(&job->before);
 		ff_map_release(&job->seen);
 		ff_arena_release(&job->arena);
@@ -147,6 +150,8 @@ void ff_engine_free(struct ff_engine *e)
 	}
 	ff_map_release(&e->sessions);
 	ff_map_release(&e->patterns);
+	ff_map_release(&e->resources);
+	ff_free(e->host_memory);
 	ff_arena_release(&e->arena);
 	ff_buf_release(&e->lines);
 	ff_deadlines_release(&e->deadlines);

@@ -92,6 +92,20 @@ const struct ff_fact *ff_input_facts(struct ff_input *input, const struct ff_fac
 	return copy;
 }
 
+const struct ff_payload_mark *ff_input_marks(struct ff_input *input,
+					     const struct ff_payload_mark *marks, size_t len)
+{
+	struct ff_payload_mark *copy = take(input, (len + 1) * sizeof(*copy));
+
+	for (size_t i = 0; i < len; i++) {
+		copy[i] = marks[i];
+		copy[i].group = ff_input_text(input, marks[i].group);
+		copy[i].host = ff_input_text(input, marks[i].host);
+		copy[i].resources = ff_input_lines(input, marks[i].resources);
+	}
+	return copy;
+}
+
 static void copy_parts(struct ff_input *input, struct ff_result *copy)
 {
 	struct ff_section *sections = take(input, copy->sections_len * sizeof(*sections));

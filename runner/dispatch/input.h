@@ -43,6 +43,7 @@
 	X(COLLECTED)                                                                               \
 	X(SESSION_IN_PARTS) /* before COLLECTED, if at all */                                      \
 	X(SCOPES)	    /* before IDS, if at all */                                            \
+	X(MARKS)	    /* before IDS or PART, if at all */                                    \
 	X(COSTS)	    /* the same, of parts */                                               \
 	X(PART)		    /* of units is known */                                                \
 	X(IDS)                                                                                     \
@@ -51,6 +52,7 @@
 	X(UNIT_STARTED)	 /* of a session */                                                        \
 	X(UNIT_SAID)	 /* of a session */                                                        \
 	X(UNIT_FINISHED) /* of a session */                                                        \
+	X(SESSION_ONCE)                                                                            \
 	X(SESSION_DOING)                                                                           \
 	X(SESSION_NEEDS_FRONT)                                                                     \
 	X(SESSION_WITHOUT_FRONT)                                                                   \
@@ -154,6 +156,15 @@ struct ff_input {
 			uint32_t len;
 		} costs;
 		struct {
+			const char *word, *name, *text; /* text: NULL */
+			bool run;
+		} once;
+		struct {
+			const struct ff_payload_mark *v;
+			size_t len;
+			uint32_t part; /* UINT32_MAX: of all units */
+		} marks;
+		struct {
 			const char *digest;
 			const char *const *names; /* NULL: as was said in the order */
 			uint32_t part, count, deselected;
@@ -220,6 +231,8 @@ const uint32_t *ff_input_units(struct ff_input *input, const uint32_t *units, si
 const char *const *ff_input_lines(struct ff_input *input, const char *const *lines);
 const struct ff_fact *ff_input_facts(struct ff_input *input, const struct ff_fact *facts,
 				     size_t len);
+const struct ff_payload_mark *ff_input_marks(struct ff_input *input,
+					     const struct ff_payload_mark *marks, size_t len);
 const struct ff_result *ff_input_result(struct ff_input *input, const struct ff_result *result);
 
 /* A queue of inputs, first come first served. */

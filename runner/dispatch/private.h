@@ -60,19 +60,22 @@ struct session {
 	/* How it died, while the front is asked whether its unit is run once more; since when. */
 	struct ff_input *held;
 	int64_t held_us;
-	bool host_gone;	  /* meanwhile */
-	bool crash_told;  /* to the front */
-	bool run_again;	  /* says that */
-	bool dismissed;	  /* its job's front has nothing more for it */
-	bool in_parts;	  /* it collects parts of the job's units when it is given them */
-	bool go_on;	  /* though one of them can't be collected */
-	uint32_t parts;	  /* that it found */
-	bool part_only;	  /* nothing of `part` runs before it is told what */
-	uint32_t part;	  /* that it has to collect; FF_NOBODY */
-	int64_t part_us;  /* since when */
+	bool host_gone;	   /* meanwhile */
+	bool crash_told;   /* to the front */
+	bool run_again;	   /* says that */
+	bool dismissed;	   /* its job's front has nothing more for it */
+	bool leaves_onces; /* it asks for nothing that others set up any more */
+	bool in_parts;	   /* it collects parts of the job's units when it is given them */
+	bool go_on;	   /* though one of them can't be collected */
+	uint32_t parts;	   /* that it found */
+	bool part_only;	   /* nothing of `part` runs before it is told what */
+	uint32_t part;	   /* that it has to collect; FF_NOBODY */
+	int64_t part_us;   /* since when */
 	uint32_t *firsts; /* by part: its index of the first unit; FF_NOBODY: not collected there */
 	uint32_t *units;  /* the job's units by its indexes */
 	uint32_t units_len;
+	struct ff_payload_mark *marks; /* of the part that it tells next; in its job's arena */
+	size_t marks_len;
 	uint32_t stolen; /* times that its front asked for units back and has no answer yet */
 };
 
@@ -134,6 +137,14 @@ struct job_part {
 	uint8_t deaths;	 /* hosts that went away while it was collected there */
 };
 
+struct once; /* something that one worker sets up for others: decide_once.c */
+
+/* What a unit's own marks say. */
+struct unit_asks {
+	int64_t timeout_us, retries; /* -1: not said */
+	const char *host;	     /* NULL: any */
+};
+
 struct engine_job {
 	struct ff_list dirty; /* in engine->dirty: to be looked at */
 	uint32_t *dependents;
@@ -141,6 +152,14 @@ struct engine_job {
 	struct host_set *hosts; /* shared by jobs with one pattern */
 	uint32_t payload;	/* its number */
 	struct ff_list sessions, idle;
+	/* What units ask for, before they are known; what of it is asked of us; groups' numbers
+	 * from 1 by name. */
+	struct ff_payload_mark *marks;
+	size_t marks_len;
+	struct ff_map asks; /* by a unit's index: struct unit_asks */
+	struct ff_map groups;
+	struct once **onces;
+	uint32_t onces_len;
 	uint64_t *done_before;	 /* bitset of units; NULL: none */
 	const char **unit_names; /* of collected units; NULL: the plan knows */
 	const char **ids;	 /* as they were collected */
@@ -192,6 +211,9 @@ struct ff_engine {
 	struct executions executions;
 	struct ff_map sessions; /* by their record's number */
 	struct ff_map patterns; /* of hosts -> host_set */
+	struct ff_map
+		resources;    /* pools that the plan doesn't know, by name: their number, from 1 */
+	int64_t *host_memory; /* by host: for units that say what they need; 0: unknown */
 	struct ff_arena arena;
 	struct ff_list dirty;
 	struct ff_buf lines; /* of ours, for fronts that start later; each ends with a NUL */
@@ -472,6 +494,36 @@ void ff_driven_again(struct ff_engine *e, uint32_t job);
 bool ff_driven_look(struct ff_engine *e);
 /* The job has no session: whether there will be none for what is left; it has its error then. */
 bool ff_driven_out(struct ff_engine *e, uint32_t job);
+
+/* --- decide_marks.c --- */
+/* A session tells what units ask for, of all or of a part. */
+void ff_marks_told(struct ff_engine *e, struct session *session, const struct ff_input *input);
+/* What it has for tests. */
+void ff_marks_host_has(struct ff_engine *e, uint32_t host, const struct ff_input *input);
+/* Units from `first` on, so many, are known by name: what of these marks the scheduler is to see,
+ * to be freed by ff_free after use. A mark that can't be met is an error of the job. */
+struct ff_claim *ff_marks_claims(struct ff_engine *e, uint32_t job,
+				 const struct ff_payload_mark *marks, size_t marks_len,
+				 uint32_t first, uint32_t count, size_t *len);
+void ff_marks_free(struct engine_job *job);
+int64_t ff_marks_timeout_us(const struct ff_engine *e, uint32_t job, uint32_t unit);
+int64_t ff_marks_retries(const struct ff_engine *e, uint32_t job, uint32_t unit);
+/* Units for which no host is left come to their end. */
+void ff_marks_look(struct ff_engine *e, uint32_t job);
+/* What they waited for may be there. */
+void ff_marks_moved(struct ff_engine *e, uint32_t job);
+
+/* --- decide_once.c --- */
+void ff_once_said(struct ff_engine *e, struct session *session, const struct ff_input *input);
+/* The session is no more, or has said its last. */
+void ff_once_gone(struct ff_engine *e, struct session *session);
+/* Everything may have to stop: what is torn down at the very end is torn down now. */
+void ff_once_look(struct ff_engine *e, uint32_t job);
+/* It does, or waits to. */
+bool ff_once_tears_down(const struct ff_engine *e, const struct session *session);
+/* The job is over: what nobody tore down is told. */
+void ff_once_end(struct ff_engine *e, uint32_t job);
+void ff_once_free(struct engine_job *job);
 
 /* --- decide_said.c --- */
 void ff_said_notice(struct ff_engine *e, struct session *session, const struct ff_input *input);

@@ -9,7 +9,8 @@ void ff_queues_again_alone(struct ff_queues *queues, uint32_t unit, uint32_t avo
 	if (unit >= queues->units)
 		return;
 	/* It can't be tried elsewhere, or somebody else says where. */
-	if (queues->scopes.host || queues->policy->driven) {
+	if (queues->scopes.host || queues->policy->driven ||
+	    (ff_bound_has(&queues->bound, unit) && !ff_bound_alone(queues, unit))) {
 		ff_queues_again(queues, unit);
 		return;
 	}
@@ -74,6 +75,8 @@ void ff_queues_give_alone(struct ff_queues *queues, struct ff_queues_worker *wor
 	struct ff_queues_suspect suspect;
 
 	if (worker->head < worker->tail || at == UINT32_MAX)
+		return;
+	if (!ff_bound_hold_alone(queues, worker, queues->alone[at].unit))
 		return;
 	suspect = take_alone(queues, at);
 	worker->avoid = suspect.avoid;

@@ -20,7 +20,7 @@ static uint32_t portion(const struct ff_queues *queues, uint32_t worker)
 {
 	struct ff_queue_info info = ff_queues_info(queues, worker);
 	uint32_t workers = ff_queues_workers(queues);
-	uint32_t pending = ff_queues_waiting(queues), units = ff_queues_units(queues);
+	uint32_t pending = ff_queues_open(queues), units = ff_queues_units(queues);
 	uint32_t low = pending < 2 * (uint64_t)workers ? 1 : 2;
 	uint32_t least = larger(low, pending / workers / 4);
 	uint32_t most = larger(low, pending / workers / 2);

@@ -16,7 +16,7 @@ static uint32_t smaller(uint32_t a, uint32_t b)
  * fastest gets it; but where units take less than the way to and fro, some are given ahead. */
 static uint32_t portion(const struct ff_queues *queues, const struct ff_queue_info *info)
 {
-	uint32_t share = ff_queues_waiting(queues) / ff_queues_workers(queues) / 4;
+	uint32_t share = ff_queues_open(queues) / ff_queues_workers(queues) / 4;
 
 	if (info->queued == 0 || (info->hungry && info->queued == 1))
 		return info->queued + 1;

@@ -126,7 +126,8 @@ static void grow(struct ff_queues *queues, uint32_t units)
 }
 
 uint32_t ff_queues_part_known(struct ff_queues *queues, uint32_t number, uint32_t part,
-			      uint32_t units, const uint64_t *done, const int64_t *us)
+			      uint32_t units, const uint64_t *done, const int64_t *us,
+			      const struct ff_claim *claims, size_t claims_len)
 {
 	struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 	uint32_t first = queues->units;
@@ -134,12 +135,15 @@ uint32_t ff_queues_part_known(struct ff_queues *queues, uint32_t number, uint32_
 	grow(queues, first + units);
 	queues->units += units;
 	ff_pending_del(&queues->parts.waiting, queues->parts.rank_of[part]);
+	ff_bound_part(queues, first, units, claims, claims_len, queues->parts.whole);
 	for (uint32_t i = 0; i < units; i++) {
 		queues->parts.of[first + i] = part;
 		queues->parts.us[first + i] = us ? us[i] : 0;
 		if (done && (done[i / 64] >> i % 64 & 1))
 			continue;
-		if (worker && worker->up)
+		if (ff_bound_has(&queues->bound, first + i))
+			ff_bound_wait(queues, first + i);
+		else if (worker && worker->up)
 			ff_queues_append(queues, worker, first + i);
 		else
 			ff_pending_add(&queues->pending, first + i);

@@ -9,7 +9,6 @@
 #define NOBODY UINT32_MAX
 
 struct pool {
-	uint32_t free;
 	struct ff_pending waiting; /* jobs */
 };
 
@@ -33,8 +32,9 @@ struct ff_sched {
 	uint32_t jobs_len;
 	struct pool *pools;
 	uint32_t pools_len;
-	struct ff_pending urgent; /* jobs for which a host is kept that may have room now */
-	uint32_t seated;	  /* jobs whose sessions must be on certain hosts */
+	struct ff_pool_counts counts; /* what is free of each */
+	struct ff_pending urgent;     /* jobs for which a host is kept that may have room now */
+	bool seated;		      /* there was a job whose sessions must be on certain hosts */
 };
 
 /* What a job wants to have placed next. */

@@ -7,14 +7,6 @@
 #include "base/alloc.h"
 #include "sched/queues_private.h"
 
-/* With parcels; else nothing. */
-static int64_t expected(const struct ff_queues *queues, uint32_t unit)
-{
-	if (queues->parts.us)
-		return queues->parts.us[unit];
-	return queues->parcels.us ? queues->parcels.us[unit] : 0;
-}
-
 static uint32_t unit_at(const struct ff_queues *queues, uint32_t rank)
 {
 	return queues->unit_at ? queues->unit_at[rank] : rank;
@@ -25,7 +17,7 @@ static void waits_no_more(struct ff_queues *queues, uint32_t rank)
 	if (!ff_pending_has(&queues->pending, rank))
 		return;
 	ff_pending_del(&queues->pending, rank);
-	queues->parcels.left_us -= expected(queues, unit_at(queues, rank));
+	queues->parcels.left_us -= ff_queues_expected(queues, unit_at(queues, rank));
 }
 
 /* --- life --- */
@@ -55,8 +47,12 @@ struct ff_queues *ff_queues_new(const struct ff_queues_opts *opts)
 	for (uint32_t i = 0; opts->done_before && i < opts->units; i++)
 		if (opts->done_before[i / 64] >> i % 64 & 1)
 			waits_no_more(queues, ff_queues_rank(queues, i));
+	ff_bound_init(queues, opts);
+	for (uint32_t i = 0; i < queues->bound.of_len && i < opts->units; i++)
+		if (ff_bound_has(&queues->bound, i))
+			waits_no_more(queues, ff_queues_rank(queues, i));
 	if (opts->expected_us)
-		queues->parcels.all_us = queues->parcels.left_us;
+		queues->parcels.all_us = ff_queues_left_us(queues);
 	return queues;
 }
 
@@ -67,6 +63,7 @@ void ff_queues_free(struct ff_queues *queues)
 	for (uint32_t i = 0; i < queues->workers_len; i++) {
 		ff_free(queues->workers[i].queue);
 		ff_free(queues->workers[i].back);
+		ff_free(queues->workers[i].blocks);
 	}
 	ff_free(queues->workers);
 	ff_free(queues->alone);
@@ -76,6 +73,7 @@ void ff_queues_free(struct ff_queues *queues)
 	ff_scopes_release(&queues->scopes);
 	ff_queues_parts_release(queues);
 	ff_parcels_release(&queues->parcels);
+	ff_bound_release(&queues->bound);
 	ff_pending_release(&queues->pending);
 	ff_tournament_release(&queues->spare);
 	ff_free(queues);
@@ -84,6 +82,11 @@ void ff_queues_free(struct ff_queues *queues)
 /* --- what waits --- */
 
 uint32_t ff_queues_waiting(const struct ff_queues *queues)
+{
+	return queues->stopped ? 0 : ff_queues_open(queues) + queues->bound.waiting;
+}
+
+uint32_t ff_queues_open(const struct ff_queues *queues)
 {
 	return queues->stopped ? 0 : queues->pending.len + queues->parts.waiting.len;
 }
@@ -117,18 +120,27 @@ void ff_queues_again(struct ff_queues *queues, uint32_t unit)
 
 	if (unit >= queues->units)
 		return;
+	if (ff_bound_has(&queues->bound, unit)) {
+		ff_bound_wait(queues, unit);
+		return;
+	}
 	owner = owner_of(queues, unit);
 	if (!owner) {
 		if (!ff_pending_has(&queues->pending, ff_queues_rank(queues, unit)))
-			queues->parcels.left_us += expected(queues, unit);
+			queues->parcels.left_us += ff_queues_expected(queues, unit);
 		ff_pending_add(&queues->pending, ff_queues_rank(queues, unit));
 		return;
 	}
-	if (owner->back_len == owner->back_cap) {
-		owner->back_cap = owner->back_cap ? 2 * owner->back_cap : 8;
-		owner->back = ff_xrealloc(owner->back, owner->back_cap * sizeof(*owner->back));
+	ff_queues_put_back(owner, unit);
+}
+
+void ff_queues_put_back(struct ff_queues_worker *worker, uint32_t unit)
+{
+	if (worker->back_len == worker->back_cap) {
+		worker->back_cap = worker->back_cap ? 2 * worker->back_cap : 8;
+		worker->back = ff_xrealloc(worker->back, worker->back_cap * sizeof(*worker->back));
 	}
-	owner->back[owner->back_len++] = unit;
+	worker->back[worker->back_len++] = unit;
 }
 
 void ff_queues_stop(struct ff_queues *queues)
@@ -141,40 +153,6 @@ void ff_queues_stop(struct ff_queues *queues)
 static uint32_t queued(const struct ff_queues_worker *worker)
 {
 	return worker->tail - worker->head;
-}
-
-/* Scopes stay as they are, and so does what others gave. */
-static bool keeps_all(const struct ff_queues *queues, const struct ff_queues_worker *worker)
-{
-	return queues->scopes.of || queues->policy->driven || queues->parts.whole || worker->part ||
-	       !worker->up || worker->recalled || worker->needs_all;
-}
-
-/* How many units a worker can do without: half of what it has behind the running and the next one.
- */
-static uint32_t spare_of(const struct ff_queues *queues, const struct ff_queues_worker *worker)
-{
-	uint32_t have = queued(worker);
-
-	if (keeps_all(queues, worker))
-		return 0;
-	if (queues->parts.len > 0)
-		return ff_queues_parts_spare(queues, worker);
-	return have > 2 ? (have - 1) / 2 : 0;
-}
-
-/* How it compares with others in that; 0: it has nothing to spare. */
-static uint64_t rich(const struct ff_queues *queues, const struct ff_queues_worker *worker)
-{
-	if (queues->parts.len > 0 && !keeps_all(queues, worker))
-		return ff_queues_parts_rich(queues, worker);
-	return spare_of(queues, worker);
-}
-
-void ff_queues_note_spare(struct ff_queues *queues, const struct ff_queues_worker *worker)
-{
-	ff_tournament_set(&queues->spare, (uint32_t)(worker - queues->workers),
-			  rich(queues, worker));
 }
 
 /* How many run something, or may get more: whom somebody else serves, or what others give back, for
@@ -226,33 +204,10 @@ static bool drop(struct ff_queues *queues, struct ff_queues_worker *worker, uint
 	memmove(worker->queue + worker->head + 1, worker->queue + worker->head,
 		(at - worker->head) * sizeof(*worker->queue));
 	worker->head++;
-	worker->queue_us -= expected(queues, unit);
+	worker->queue_us -= ff_queues_expected(queues, unit);
 	worker->needs_all = false;
 	ff_queues_note_spare(queues, worker);
 	return true;
-}
-
-/* The same for one that is nearer to the end. */
-static bool drop_late(const struct ff_queues *queues, struct ff_queues_worker *worker,
-		      uint32_t unit)
-{
-	uint32_t at = worker->tail;
-
-	while (at > worker->head && worker->queue[at - 1] != unit)
-		at--;
-	if (at == worker->head)
-		return false;
-	memmove(worker->queue + at - 1, worker->queue + at,
-		(worker->tail - at) * sizeof(*worker->queue));
-	worker->tail--;
-	worker->queue_us -= expected(queues, unit);
-	return true;
-}
-
-static void recall_over(struct ff_queues *queues, struct ff_queues_worker *worker)
-{
-	queues->recalls -= worker->recalled;
-	worker->recalled = false;
 }
 
 void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t running)
@@ -265,6 +220,7 @@ void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t r
 	while (queued(worker)) {
 		uint32_t unit = worker->queue[worker->head++];
 
+		ff_bound_drop(queues, worker, unit);
 		if (unit == running)
 			continue;
 		if (worker->alone)
@@ -273,9 +229,12 @@ void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t r
 			ff_queues_again(queues, unit);
 	}
 	worker->queue_us = 0;
-	while (worker->back_len > 0)
-		ff_queues_again(queues, worker->back[--worker->back_len]);
-	recall_over(queues, worker);
+	while (worker->back_len > 0) {
+		ff_bound_drop(queues, worker, worker->back[--worker->back_len]);
+		ff_queues_again(queues, worker->back[worker->back_len]);
+	}
+	ff_bound_look_again(queues);
+	ff_queues_recall_over(queues, worker);
 	ff_queues_parts_left(queues, worker);
 	ff_queues_note_spare(queues, worker);
 	queues->live--;
@@ -289,6 +248,7 @@ void ff_queues_done(struct ff_queues *queues, uint32_t number, uint32_t unit, in
 
 	if (worker && drop(queues, worker, unit)) {
 		worker->last_us = duration_us;
+		ff_bound_drop(queues, worker, unit);
 		ff_queues_parts_learn(queues, worker, duration_us);
 		worker->hungry = false;
 	}
@@ -316,7 +276,7 @@ void ff_queues_append(const struct ff_queues *queues, struct ff_queues_worker *w
 	}
 	worker->queue[worker->tail++] = unit;
 	worker->needs_all = false;
-	worker->queue_us += expected(queues, unit);
+	worker->queue_us += ff_queues_expected(queues, unit);
 }
 
 void ff_queues_batch(struct ff_queues *queues, uint32_t unit)
@@ -340,13 +300,24 @@ bool ff_queues_give_next(struct ff_queues *queues, uint32_t number)
 	return true;
 }
 
+/* What is known part by part: of one part at a time, which it may have to collect. */
 static void give_back_again(struct ff_queues *queues, struct ff_queues_worker *worker)
 {
+	uint32_t kept = 0, first = worker->back_len > 0 ? worker->back[0] : 0;
+
+	if (worker->part)
+		return;
 	for (uint32_t i = 0; i < worker->back_len; i++) {
-		ff_queues_append(queues, worker, worker->back[i]);
-		ff_queues_batch(queues, worker->back[i]);
+		uint32_t unit = worker->back[i];
+
+		if (queues->parts.len > 0 && queues->parts.of[unit] != queues->parts.of[first]) {
+			worker->back[kept++] = unit;
+			continue;
+		}
+		ff_queues_append(queues, worker, unit);
+		ff_queues_batch(queues, unit);
 	}
-	worker->back_len = 0;
+	worker->back_len = kept;
 }
 
 void ff_queues_give_ranks(struct ff_queues *queues, uint32_t number, uint32_t first, uint32_t end)
@@ -369,7 +340,7 @@ static void give_scope(struct ff_queues *queues, uint32_t number, uint32_t first
 
 bool ff_queues_give_scope(struct ff_queues *queues, uint32_t number)
 {
-	if (ff_queues_waiting(queues) == 0)
+	if (ff_queues_open(queues) == 0)
 		return false;
 	give_scope(queues, number, ff_pending_first(&queues->pending));
 	return true;
@@ -397,12 +368,15 @@ static uint32_t seat_on(const struct ff_queues *queues, uint32_t host)
 
 bool ff_queues_has_seats(const struct ff_queues *queues)
 {
-	return queues->scopes.host != NULL;
+	return queues->scopes.host || (!queues->stopped && ff_queues_open(queues) == 0 &&
+				       ff_bound_wants_hosts(&queues->bound));
 }
 
 bool ff_queues_seat_waits(const struct ff_queues *queues, uint32_t host)
 {
-	return !queues->stopped && queues->scopes.host && seat_on(queues, host) != UINT32_MAX;
+	if (queues->stopped || !queues->scopes.host)
+		return !queues->stopped && ff_bound_may_come(&queues->bound, host);
+	return seat_on(queues, host) != UINT32_MAX;
 }
 
 bool ff_queues_give_seat(struct ff_queues *queues, uint32_t number)
@@ -447,10 +421,12 @@ static bool is_over(const struct ff_queues *queues, const struct ff_queues_worke
 		return false;
 	if (worker->alone)
 		return !ff_queues_alone_may_come(queues, worker);
+	if (worker->back_len > 0)
+		return false;
 	/* Of what others take over some may come back, and it need not collect that again. */
 	if (queues->parts.len && !queues->parts.whole &&
 	    (worker->part || worker->recalled ||
-	     (rich(queues, worker) > 0 && (queues->live > 1 || queued(worker) > 2))))
+	     (ff_queues_rich(queues, worker) > 0 && (queues->live > 1 || queued(worker) > 2))))
 		return false;
 	/* What of a scope, or of all, is to run again is for the worker that has the rest of it. */
 	if ((queues->scopes.of || queues->most == 1 || queues->parts.whole) &&
@@ -458,7 +434,28 @@ static bool is_over(const struct ff_queues *queues, const struct ff_queues_worke
 		return false;
 	if (queues->scopes.host)
 		return worker->seated || seat_on(queues, worker->host) == UINT32_MAX;
-	return ff_queues_waiting(queues) == 0 && !may_come_back(queues, worker);
+	return ff_queues_open(queues) == 0 && !ff_bound_may_come(&queues->bound, worker->host) &&
+	       !may_come_back(queues, worker);
+}
+
+static void give(struct ff_queues *queues, struct ff_queues_worker *worker)
+{
+	give_back_again(queues, worker);
+	if (worker->alone) {
+		ff_queues_give_alone(queues, worker);
+		return;
+	}
+	if (worker->surplus)
+		return;
+	if (queues->batch_len == 0) {
+		ff_bound_give(queues, (uint32_t)(worker - queues->workers));
+		give_back_again(queues, worker);
+	}
+	/* Behind what it holds nothing is heaped up that others could run meanwhile. */
+	if (ff_queues_open(queues) > 0 && worker->back_len == 0 &&
+	    (worker->blocks_len == 0 || queued(worker) == 0 ||
+	     (queued(worker) == 1 && worker->hungry)))
+		queues->policy->pick(queues, (uint32_t)(worker - queues->workers));
 }
 
 struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
@@ -470,12 +467,8 @@ struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
 		return batch;
 	queues->batch_len = 0;
 	queues->batch_part = UINT32_MAX;
-	if (!queues->stopped)
-		give_back_again(queues, worker);
-	if (worker->alone)
-		ff_queues_give_alone(queues, worker);
-	else if (ff_queues_waiting(queues) > 0 && !worker->surplus)
-		queues->policy->pick(queues, number);
+	if (!queues->stopped && ff_bound_may_work(queues, worker))
+		give(queues, worker);
 	worker = ff_queues_worker(queues, number);
 	if (queues->batch_len > 0 || queues->batch_part != UINT32_MAX)
 		worker->hungry = worker->fresh = false;
@@ -486,53 +479,14 @@ struct ff_batch ff_queues_next(struct ff_queues *queues, uint32_t number)
 				 worker->ended};
 }
 
-struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t number)
-{
-	const struct ff_queues_worker *thief = ff_queues_worker(queues, number);
-	uint32_t best = ff_tournament_best(&queues->spare);
-	struct ff_recall recall = {0};
-	struct ff_queues_worker *richest;
-	uint32_t len;
-
-	if (!thief || !thief->up || thief->ended || thief->alone)
-		return recall;
-	if (queues->stopped || ff_queues_waiting(queues) || best == UINT32_MAX || best == number)
-		return recall;
-	richest = &queues->workers[best];
-	len = spare_of(queues, richest);
-	if (len == 0)
-		return recall;
-	queues->batch_len = 0;
-	for (uint32_t i = 0; i < len; i++)
-		ff_queues_batch(queues, richest->queue[richest->tail - len + i]);
-	richest->recalled = true;
-	queues->recalls++;
-	ff_queues_note_spare(queues, richest);
-	return (struct ff_recall){best, queues->batch, len};
-}
-
-void ff_queues_returned(struct ff_queues *queues, uint32_t number, const uint32_t *units,
-			size_t len)
-{
-	struct ff_queues_worker *worker = ff_queues_worker(queues, number);
-
-	if (!worker || !worker->up)
-		return;
-	recall_over(queues, worker);
-	worker->needs_all = len == 0 && queues->parts.len > 0;
-	for (size_t i = len; i-- > 0;)
-		if (units[i] < queues->units && drop_late(queues, worker, units[i]))
-			ff_queues_again(queues, units[i]);
-	ff_queues_note_spare(queues, worker);
-}
-
 /* --- for policies --- */
 
 struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t number)
 {
 	const struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 
-	int64_t running_us = queued(worker) ? expected(queues, worker->queue[worker->head]) : 0;
+	int64_t running_us =
+		queued(worker) ? ff_queues_expected(queues, worker->queue[worker->head]) : 0;
 
 	return (struct ff_queue_info){
 		queued(worker),	 worker->last_us,   worker->fresh, worker->hungry,

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sched/bound.h"
 #include "sched/policy.h"
 
 struct ff_queues;
@@ -30,6 +31,13 @@ struct ff_queues_opts {
 	uint32_t parts;
 	const int64_t *part_costs;
 	bool parts_whole; /* one worker runs a part, and nobody takes some of it over */
+	/* Of units that need more than a worker; borrowed only during the call. Not for policies
+	 * with seats, or that somebody drives. */
+	const struct ff_claim *claims;
+	size_t claims_len;
+	struct ff_pool_counts *pools; /* that claims speak of; NULL: none */
+	uint32_t hosts;		      /* the same: numbers 0 ... hosts-1 */
+	const int64_t *host_memory; /* bytes by host, for claims of memory; 0: no limit; or NULL */
 	const struct ff_policy *policy; /* NULL: ff_policy_load */
 };
 
@@ -42,6 +50,14 @@ void ff_queues_free(struct ff_queues *queues);
 /* Units neither given out nor done, and parts that nobody has; units to be tried alone are not
  * among them. */
 uint32_t ff_queues_waiting(const struct ff_queues *queues);
+/* The same without bound units: what any worker may have at once. */
+uint32_t ff_queues_open(const struct ff_queues *queues);
+/* Whether since the last time something was given back, or has ended, for which bound units, or
+ * those to be tried alone, may have waited: who has nothing to do is to ask again. */
+bool ff_queues_moved(struct ff_queues *queues);
+bool ff_queues_is_bound(const struct ff_queues *queues, uint32_t unit);
+/* Takes out a bound unit that waits and could run on none of these hosts; UINT32_MAX: none. */
+uint32_t ff_queues_take_homeless(struct ff_queues *queues, const uint64_t *hosts);
 /* Takes the next one out; UINT32_MAX: none. */
 uint32_t ff_queues_take(struct ff_queues *queues);
 /* Gives a unit out again (a retry, or one that a lost worker was running); to the worker that has
@@ -59,9 +75,9 @@ void ff_queues_stop(struct ff_queues *queues);
 
 /* --- workers --- */
 
-/* A worker is there and idle, on `host`; numbers are the caller's, small, and never used again.
- * `alone`: it has the host for itself, and gets units that are to be tried alone, one at a time,
- * but none that avoids that host (UINT32_MAX: all). */
+/* A worker is there and idle, on `host` (UINT32_MAX: unknown); numbers are the caller's, small, and
+ * never used again. `alone`: it has the host for itself, and gets units that are to be tried alone,
+ * one at a time, but none that avoids that host (UINT32_MAX: all). */
 void ff_queues_worker_up(struct ff_queues *queues, uint32_t worker, bool alone, uint32_t host);
 /* It is gone: `running` (or UINT32_MAX) is not given out again; what else it had goes back. */
 void ff_queues_worker_down(struct ff_queues *queues, uint32_t worker, uint32_t running);
@@ -91,8 +107,8 @@ struct ff_recall {
 	size_t len;
 };
 struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t worker);
-/* Whether each host must run what is its own; and if so, whether some of that waits and nobody on
- * that host has it. */
+/* Whether each host must run what is its own (also: what waits is bound to certain hosts, all of
+ * it); and if so, whether some of that waits and nobody on that host has it. */
 bool ff_queues_has_seats(const struct ff_queues *queues);
 bool ff_queues_seat_waits(const struct ff_queues *queues, uint32_t host);
 /* Whether some worker has been asked, or could be, to give something back. */
@@ -113,9 +129,12 @@ void ff_queues_collects(struct ff_queues *queues, uint32_t worker, uint32_t part
 void ff_queues_collected(struct ff_queues *queues, uint32_t worker, int64_t took_us);
 /* The part has so many units: the next numbers, from the returned one on. Those not in `done` (by
  * their place in the part; NULL: all) are the worker's, behind what it has, or wait if it is not
- * up. `us` (copied): what each is expected to take; NULL: unknown. */
+ * up. But those that are bound (by a claim, whose unit is a place in the part; with `parts_whole`
+ * all of them, if one is) wait for whoever is given them. `us` (copied): what each is expected to
+ * take; NULL: unknown. */
 uint32_t ff_queues_part_known(struct ff_queues *queues, uint32_t worker, uint32_t part,
-			      uint32_t units, const uint64_t *done, const int64_t *us);
+			      uint32_t units, const uint64_t *done, const int64_t *us,
+			      const struct ff_claim *claims, size_t claims_len);
 /* Whoever had it is gone, and it is not known. */
 void ff_queues_part_again(struct ff_queues *queues, uint32_t part);
 /* Who has the most to give back, for `recall`; UINT32_MAX: nobody has any. What runs there has

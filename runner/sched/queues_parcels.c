@@ -58,7 +58,7 @@ bool ff_queues_give_parcel(struct ff_queues *queues, uint32_t number)
 	struct ff_queues_worker *worker = &queues->workers[number];
 	uint32_t first, other;
 
-	if (ff_queues_waiting(queues) == 0)
+	if (ff_queues_open(queues) == 0)
 		return false;
 	first = ff_pending_first(&queues->pending);
 	if (costs_nothing(queues, first)) {
@@ -80,5 +80,5 @@ int64_t ff_queues_all_us(const struct ff_queues *queues)
 
 int64_t ff_queues_left_us(const struct ff_queues *queues)
 {
-	return queues->parcels.left_us;
+	return queues->parcels.left_us + queues->bound.left_us;
 }

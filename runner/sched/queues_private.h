@@ -2,6 +2,7 @@
 #ifndef FF_SCHED_QUEUES_PRIVATE_H
 #define FF_SCHED_QUEUES_PRIVATE_H
 
+#include "sched/bound.h"
 #include "sched/parcels.h"
 #include "sched/pending.h"
 #include "sched/queues.h"
@@ -11,8 +12,11 @@
 struct ff_queues_worker {
 	uint32_t *queue; /* given out and not done, the running one first */
 	uint32_t head, tail, cap;
-	uint32_t *back; /* units of its scopes that are to run again */
+	uint32_t *back; /* units of its scopes that are to run again, or of blocks that it was given
+			 */
 	uint32_t back_len, back_cap;
+	uint32_t *blocks; /* of bound units, that it holds */
+	uint32_t blocks_len;
 	int64_t last_us;
 	int64_t queue_us; /* with parcels or parts: expected of all in its queue */
 	uint32_t more;	  /* with parcels: its file goes on at that rank; UINT32_MAX */
@@ -23,7 +27,7 @@ struct ff_queues_worker {
 	bool fresh, hungry;
 	bool recalled;	 /* was asked to give some back, and has not answered yet */
 	bool needs_all;	 /* could give nothing back since it was last done with a unit */
-	uint32_t host;	 /* alone: units that avoid it are not for it; else for seats; UINT32_MAX */
+	uint32_t host;	 /* alone: units that avoid it are not for it; UINT32_MAX */
 	uint32_t avoid;	 /* alone: of the unit that it has */
 	uint32_t part;	 /* that it collects, from 1; 0: none */
 	int64_t took_us; /* units that were done there, in all */
@@ -68,6 +72,7 @@ struct ff_queues {
 	uint32_t *rank_of;
 	struct ff_scopes scopes;
 	struct ff_parcels parcels;
+	struct ff_bound bound;
 	struct ff_queues_suspect *alone; /* those to be tried alone, first to last */
 	uint32_t alone_head, alone_tail, alone_cap;
 	struct ff_queues_worker *workers;
@@ -84,6 +89,14 @@ struct ff_queues {
 static inline uint32_t ff_queues_rank(const struct ff_queues *queues, uint32_t unit)
 {
 	return queues->rank_of ? queues->rank_of[unit] : unit;
+}
+
+/* With parcels or parts; else nothing. */
+static inline int64_t ff_queues_expected(const struct ff_queues *queues, uint32_t unit)
+{
+	if (queues->parts.us)
+		return queues->parts.us[unit];
+	return queues->parcels.us ? queues->parcels.us[unit] : 0;
 }
 
 /* NULL: it was never up. */
@@ -121,11 +134,19 @@ uint64_t ff_queues_parts_rich(const struct ff_queues *queues,
 uint32_t ff_queues_parts_spare(const struct ff_queues *queues,
 			       const struct ff_queues_worker *worker);
 
-/* --- queues.c --- */
+/* --- recall.c --- */
+/* How worth it a worker is to be asked for some of what it has; 0: it can do without none. */
+uint64_t ff_queues_rich(const struct ff_queues *queues, const struct ff_queues_worker *worker);
 /* It can do without more, or less. */
 void ff_queues_note_spare(struct ff_queues *queues, const struct ff_queues_worker *worker);
+/* It has answered, or never will. */
+void ff_queues_recall_over(struct ff_queues *queues, struct ff_queues_worker *worker);
+
+/* --- queues.c --- */
 /* What `next` answers with. */
 void ff_queues_batch(struct ff_queues *queues, uint32_t unit);
+/* It is to be given to this worker, when that asks. */
+void ff_queues_put_back(struct ff_queues_worker *worker, uint32_t unit);
 /* To the end of its queue. */
 void ff_queues_append(const struct ff_queues *queues, struct ff_queues_worker *worker,
 		      uint32_t unit);

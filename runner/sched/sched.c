@@ -20,8 +20,10 @@ struct ff_sched *ff_sched_new(const struct ff_sched_opts *opts)
 	ff_pending_init(&sched->urgent, opts->jobs, false);
 	sched->pools_len = opts->pools_len;
 	sched->pools = ff_xcalloc((size_t)opts->pools_len + 1, sizeof(*sched->pools));
+	sched->counts.free = ff_xcalloc((size_t)opts->pools_len + 1, sizeof(*sched->counts.free));
+	sched->counts.len = opts->pools_len;
 	for (uint32_t i = 0; i < opts->pools_len; i++) {
-		sched->pools[i].free = opts->pools[i];
+		sched->counts.free[i] = opts->pools[i];
 		ff_pending_init(&sched->pools[i].waiting, opts->jobs, false);
 	}
 	return sched;
@@ -41,6 +43,7 @@ void ff_sched_free(struct ff_sched *sched)
 	ff_sets_release(&sched->sets);
 	ff_free(sched->jobs);
 	ff_free(sched->pools);
+	ff_free(sched->counts.free);
 	ff_free(sched);
 }
 
@@ -84,7 +87,7 @@ static void more_room(struct ff_sched *sched, uint32_t number)
 	for (uint32_t i = 0; i < sched->sets.len; i++)
 		if (ff_set_has(&sched->sets.sets[i], number))
 			wake_starved(sched, &sched->sets.sets[i]);
-	for (uint32_t i = 0; sched->seated > 0 && i < sched->jobs_len; i++)
+	for (uint32_t i = 0; sched->seated && i < sched->jobs_len; i++)
 		if (has_seats(&sched->jobs[i]))
 			ff_sched_job_ready(sched, i);
 }
@@ -211,11 +214,12 @@ void ff_sched_job_start(struct ff_sched *sched, uint32_t number,
 void ff_sched_job_units(struct ff_sched *sched, uint32_t number, const struct ff_queues_opts *units)
 {
 	struct job *job = &sched->jobs[number];
+	struct ff_queues_opts with_pools = *units;
 
-	sched->seated -= has_seats(job);
 	ff_queues_free(job->queues);
-	job->queues = ff_queues_new(units);
-	sched->seated += has_seats(job);
+	with_pools.pools = &sched->counts;
+	job->queues = ff_queues_new(&with_pools);
+	sched->seated |= has_seats(job);
 	if (job->stopped)
 		ff_queues_stop(job->queues);
 	ff_sched_job_ready(sched, number);
@@ -241,7 +245,6 @@ void ff_sched_job_end(struct ff_sched *sched, uint32_t number)
 		return;
 	ff_sched_job_stop(sched, number);
 	ff_sets_leave(&sched->sets, job->set);
-	sched->seated -= has_seats(job);
 	ff_queues_free(job->queues);
 	ff_free(job->uses);
 	*job = (struct job){.kept = NOBODY};
@@ -358,7 +361,7 @@ static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
 	if (job->kept != NOBODY)
 		keep_no_more(sched, job->kept);
 	for (size_t i = 0; i < job->uses_len; i++)
-		sched->pools[job->uses[i].pool].free -= job->uses[i].amount;
+		sched->counts.free[job->uses[i].pool] -= job->uses[i].amount;
 	ff_sched_stand_in_line(sched, number, false);
 	wake_starved(sched, ff_sched_set(sched, number));
 	ff_sched_wake_pools(sched, job);
@@ -415,6 +418,7 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 		return false;
 	}
 	if (has_seats(job)) {
+		sched->seated = true;
 		host = host_of_seat(sched, number, &need);
 		/* It keeps no host, and no pools: until there is room just where it must run. */
 		if (host == NOBODY) {
@@ -528,7 +532,7 @@ void ff_sched_return_pools(struct ff_sched *sched, const struct ff_placement *pl
 
 	job->there -= job->sessions;
 	for (size_t i = 0; i < job->uses_len; i++)
-		sched->pools[job->uses[i].pool].free += job->uses[i].amount;
+		sched->counts.free[job->uses[i].pool] += job->uses[i].amount;
 	ff_sched_wake_pools(sched, job);
 }
 

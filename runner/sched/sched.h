@@ -36,6 +36,12 @@ struct ff_sched_opts {
 struct ff_sched *ff_sched_new(const struct ff_sched_opts *opts);
 void ff_sched_free(struct ff_sched *sched);
 
+/* One pool more: its number. */
+uint32_t ff_sched_add_pool(struct ff_sched *sched, uint32_t size);
+/* Whether a bound unit (bound.h) has given something back to a pool since the last time: workers
+ * of all jobs that have nothing to do are to ask again. */
+bool ff_sched_pools_freed(struct ff_sched *sched);
+
 /* --- hosts --- */
 
 /* It is there with so many free slots. */

@@ -13,7 +13,7 @@ static void worksteal_pick(struct ff_queues *queues, uint32_t worker)
 		want = (ff_queues_units(queues) - 1) / workers + 1;
 	else if (info.queued == 0 || info.hungry)
 		/* The share of one who has not come, or what came back: as if it were another's. */
-		want = (ff_queues_waiting(queues) + 1) / 2;
+		want = (ff_queues_open(queues) + 1) / 2;
 	else
 		return;
 	while (want-- > 0 && ff_queues_give_next(queues, worker))

@@ -234,6 +234,7 @@ void check_state(struct check *check, const struct ff_state *state)
 	uint32_t running = 0;
 
 	spread_state(check->spread, check, state);
+	spread_marks(check, state);
 	for (uint32_t i = 0; i < state->hosts_len; i++) {
 		const struct ff_host_record *host = &state->hosts[i];
 

@@ -227,6 +227,36 @@ static void unit_ends(struct world *world, struct world_session *s)
 
 /* --- parts --- */
 
+/* A whole part comes without these. */
+static bool is_bound(const struct world *world, const struct world_session *s, uint32_t part,
+		     uint32_t place)
+{
+	const struct ff_config_job *config = world->plan->jobs[s->job].config;
+	uint32_t first = world_part_first(world, s->job, part);
+	uint32_t count = world_part_first(world, s->job, part + 1) - first;
+	struct ff_payload_mark marks[64], mark;
+
+	if (config->dist && strcmp(config->dist, "loadfile") == 0)
+		return world_marks(world, s->job, first, count, marks) > 0;
+	return world_mark(world, s->job, first + place, !config->on, &mark);
+}
+
+static void say_marks(struct world *world, struct world_session *s, uint32_t part, uint32_t first,
+		      uint32_t count)
+{
+	struct ff_payload_mark *marks = ff_xcalloc((size_t)count + 1, sizeof(*marks));
+	struct ff_input *input = about(s, FF_INPUT_MARKS);
+
+	input->u.marks.part = part;
+	input->u.marks.len = world_marks(world, s->job, first, count, marks);
+	input->u.marks.v = ff_input_marks(input, marks, input->u.marks.len);
+	ff_free(marks);
+	if (input->u.marks.len > 0)
+		say(world, s, input);
+	else
+		ff_input_free(input);
+}
+
 /* The places of a part that is there are to be run. */
 static void queue_places(const struct world *world, struct world_session *s,
 			 const struct part_order *order)
@@ -237,7 +267,9 @@ static void queue_places(const struct world *world, struct world_session *s,
 	if (order->digest && strcmp(order->digest, s->digests[order->part]) != 0)
 		return;
 	for (uint32_t i = 0; i < (order->all ? count : order->len) && s->len < QUEUE_MAX; i++)
-		s->queue[s->len++] = s->firsts[order->part] + (order->all ? i : order->places[i]);
+		if (!order->all || !is_bound(world, s, order->part, i))
+			s->queue[s->len++] =
+				s->firsts[order->part] + (order->all ? i : order->places[i]);
 }
 
 static void say_part(struct world *world, struct world_session *s, const struct part_order *order)
@@ -261,6 +293,8 @@ static void say_part(struct world *world, struct world_session *s, const struct 
 	input->u.part.count = count;
 	if (!order->digest || strcmp(order->digest, s->digests[order->part]) != 0)
 		input->u.part.names = ff_input_lines(input, names);
+	if (input->u.part.names)
+		say_marks(world, s, order->part, first, count);
 	say_in(world, s, input, 0);
 }
 
@@ -436,6 +470,7 @@ static void say_settings(struct world *world, struct world_session *s)
 
 static void start_session(struct world *world, struct world_session *s)
 {
+	static const struct ff_fact memory = {"memory", "100"};
 	struct ff_input *input;
 
 	if (!s->fronted && world_has_front(world, s->job) &&
@@ -445,6 +480,8 @@ static void start_session(struct world *world, struct world_session *s)
 	}
 	input = about(s, FF_INPUT_SESSION_STARTED);
 	input->u.started.words = "Python";
+	input->u.started.facts = &memory;
+	input->u.started.facts_len = 1;
 	say(world, s, input);
 	say_settings(world, s);
 	if (world_chance(world, world->faults.missing)) {
@@ -502,6 +539,8 @@ static void say_ids(struct world *world, struct world_session *s)
 			input, (const char *)costs, input->u.costs.len * sizeof(*costs));
 		say(world, s, input);
 	}
+	if (!s->in_parts)
+		say_marks(world, s, UINT32_MAX, 0, world_units(world, s->job));
 	say_texts(world, s, FF_INPUT_IDS);
 }
 

@@ -150,6 +150,12 @@ bool spread_may_be_alone(const struct spread *spread, uint32_t number)
 	return !is(&spread->jobs[number], "each") && !is(&spread->jobs[number], "driven");
 }
 
+bool spread_keeps_marks(const struct spread *spread, uint32_t number)
+{
+	return spread->jobs[number].holder && !is(&spread->jobs[number], "each") &&
+	       !is(&spread->jobs[number], "driven");
+}
+
 bool spread_in_parts(const struct spread *spread, uint32_t number)
 {
 	return spread->jobs[number].firsts != NULL;
@@ -337,13 +343,22 @@ static void part_given(struct spread *spread, struct check *check, const struct 
 {
 	struct spread_job *job = &spread->jobs[order->job];
 	uint32_t first = job->firsts[order->part];
-	uint32_t count = job->firsts[order->part + 1] - first;
+	uint32_t count = job->firsts[order->part + 1] - first, number = order->job;
+	struct ff_payload_mark mark;
+	bool anywhere = !check->plan->jobs[number].config->on, bound = false;
 
+	for (uint32_t i = 0; i < count; i++)
+		bound |= world_unit_mark(check->seed, number, first + i, anywhere, &mark);
 	know_worker(spread, order->worker);
 	spread->in_parts[order->worker].job = order->job;
 	for (uint32_t i = 0; i < (order->all ? count : order->units_len); i++) {
 		uint32_t place = order->all ? i : order->units[i];
 
+		/* These come one by one. */
+		if (order->all &&
+		    (job->whole ? bound
+				: world_unit_mark(check->seed, number, first + i, anywhere, &mark)))
+			continue;
 		if (place >= count)
 			check_fail(check, "unit %u of part %u of %s is given, of %u", place,
 				   order->part, job->name, count);

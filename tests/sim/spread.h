@@ -17,6 +17,10 @@ void spread_order(struct spread *spread, struct check *check, const struct ff_or
 void spread_state(const struct spread *spread, struct check *check, const struct ff_state *state);
 /* Whether a suspect can be tried where nothing else runs: not where it belongs to one host. */
 bool spread_may_be_alone(const struct spread *spread, uint32_t job);
+/* Whether what its units ask for has an effect. */
+bool spread_keeps_marks(const struct spread *spread, uint32_t job);
+/* What runs beside what. */
+void spread_marks(struct check *check, const struct ff_state *state);
 bool spread_in_parts(const struct spread *spread, uint32_t job);
 /* What the world calls a unit of the job's. */
 uint32_t spread_unit(const struct spread *spread, uint32_t job, uint32_t unit);

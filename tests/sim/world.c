@@ -35,7 +35,7 @@ bool world_chance(struct world *world, uint32_t thousandths)
 }
 
 /* Of a unit: the same each time it is asked. */
-static uint32_t of_unit(const struct world *world, uint32_t job, uint32_t unit, uint32_t what)
+uint32_t world_of_unit(const struct world *world, uint32_t job, uint32_t unit, uint32_t what)
 {
 	return (uint32_t)(mix(world->seed ^
 			      mix(((uint64_t)job << 40) + ((uint64_t)what << 32) + unit)) %
@@ -44,13 +44,13 @@ static uint32_t of_unit(const struct world *world, uint32_t job, uint32_t unit, 
 
 bool world_is_bomb(const struct world *world, uint32_t job, uint32_t unit)
 {
-	return of_unit(world, job, unit, 1) < world->faults.bomb;
+	return world_of_unit(world, job, unit, 1) < world->faults.bomb;
 }
 
 uint32_t world_bad_attempts(const struct world *world, uint32_t job, uint32_t unit)
 {
-	return of_unit(world, job, unit, 2) < world->faults.bad
-		       ? 1 + of_unit(world, job, unit, 3) % 3
+	return world_of_unit(world, job, unit, 2) < world->faults.bad
+		       ? 1 + world_of_unit(world, job, unit, 3) % 3
 		       : 0;
 }
 
@@ -72,12 +72,12 @@ uint32_t world_unit_bad(uint64_t seed, uint32_t job, uint32_t unit,
 
 bool world_is_slow(const struct world *world, uint32_t job, uint32_t unit)
 {
-	return of_unit(world, job, unit, 4) < world->faults.slow;
+	return world_of_unit(world, job, unit, 4) < world->faults.slow;
 }
 
 bool world_has_front(const struct world *world, uint32_t job)
 {
-	return of_unit(world, job, 0, 8) < world->faults.fronts;
+	return world_of_unit(world, job, 0, 8) < world->faults.fronts;
 }
 
 const char *world_complaint(const struct world *world)
@@ -87,7 +87,7 @@ const char *world_complaint(const struct world *world)
 
 uint32_t world_units(const struct world *world, uint32_t job)
 {
-	return of_unit(world, job, 0, 5) % 40;
+	return world_of_unit(world, job, 0, 5) % 40;
 }
 
 uint32_t world_units_of(uint64_t seed, uint32_t job)
@@ -108,12 +108,12 @@ static struct world_settings settings_of(const struct world *world, uint32_t job
 {
 	struct world_settings settings = {.workers = -1};
 
-	settings.said = of_unit(world, job, 0, 8) < 400;
-	if (settings.said && of_unit(world, job, 0, 9) < 300)
-		settings.workers = of_unit(world, job, 0, 10) % 5;
-	settings.scopes = settings.said && of_unit(world, job, 0, 11) < 300;
+	settings.said = world_of_unit(world, job, 0, 8) < 400;
+	if (settings.said && world_of_unit(world, job, 0, 9) < 300)
+		settings.workers = world_of_unit(world, job, 0, 10) % 5;
+	settings.scopes = settings.said && world_of_unit(world, job, 0, 11) < 300;
 	settings.driven = world_has_front(world, job) && world->faults.no_front == 0 &&
-			  of_unit(world, job, 0, 12) < 400;
+			  world_of_unit(world, job, 0, 12) < 400;
 	settings.said |= settings.driven;
 	return settings;
 }
@@ -128,7 +128,15 @@ struct world_settings world_settings_of(uint64_t seed, uint32_t job,
 
 bool world_driver_is_bad(const struct world *world, uint32_t job)
 {
-	return of_unit(world, job, 0, 13) < 300;
+	return world_of_unit(world, job, 0, 13) < 300;
+}
+
+bool world_unit_mark(uint64_t seed, uint32_t job, uint32_t unit, bool anywhere,
+		     struct ff_payload_mark *mark)
+{
+	struct world world = {.seed = mix(seed)};
+
+	return world_mark(&world, job, unit, anywhere, mark);
 }
 
 bool world_job_driver_is_bad(uint64_t seed, uint32_t job)
@@ -149,7 +157,7 @@ static bool in_parts(const struct world *world, uint32_t job, const char *dist)
 
 	return !settings.scopes && !settings.driven && !world_has_front(world, job) &&
 	       (!strcmp(dist, "load") || !strcmp(dist, "worksteal") || !strcmp(dist, "loadfile")) &&
-	       of_unit(world, job, 0, 14) < 900;
+	       world_of_unit(world, job, 0, 14) < 900;
 }
 
 bool world_in_parts(const struct world *world, uint32_t job)
@@ -169,7 +177,7 @@ bool world_job_in_parts(uint64_t seed, uint32_t job, const char *dist,
 
 uint32_t world_parts(const struct world *world, uint32_t job)
 {
-	return of_unit(world, job, 0, 15) % (WORLD_PARTS_MAX + 1);
+	return world_of_unit(world, job, 0, 15) % (WORLD_PARTS_MAX + 1);
 }
 
 /* Some have no unit. */
@@ -196,7 +204,7 @@ uint32_t world_part_first_of(uint64_t seed, uint32_t job, uint32_t part)
 
 bool world_goes_on(const struct world *world, uint32_t job)
 {
-	return of_unit(world, job, 0, 16) < 500;
+	return world_of_unit(world, job, 0, 16) < 500;
 }
 
 struct world_settings world_settings(const struct world *world, uint32_t job)
@@ -207,9 +215,9 @@ struct world_settings world_settings(const struct world *world, uint32_t job)
 int64_t world_duration(const struct world *world, uint32_t job, uint32_t unit)
 {
 	/* Short ones have one that follows them, very short ones two. */
-	int64_t by = !world->faults.brief ? of_unit(world, job, unit, 7) : job % 2 ? 10 : 1;
+	int64_t by = !world->faults.brief ? world_of_unit(world, job, unit, 7) : job % 2 ? 10 : 1;
 
-	return 1000 + of_unit(world, job, unit, 6) * by;
+	return 1000 + world_of_unit(world, job, unit, 6) * by;
 }
 
 /* --- what is to come --- */

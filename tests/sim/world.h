@@ -90,6 +90,10 @@ bool world_goes_on(const struct world *world, uint32_t job);
 /* Whether the scheduler of its front does what it must not. */
 bool world_driver_is_bad(const struct world *world, uint32_t job);
 bool world_job_driver_is_bad(uint64_t seed, uint32_t job);
+/* What a unit asks for; false: nothing. `anywhere`: its job may run on all hosts. */
+bool world_unit_mark(uint64_t seed, uint32_t job, uint32_t unit, bool anywhere,
+		     struct ff_payload_mark *mark);
+enum { WORLD_MEMORY = 100 }; /* of each host */
 /* With `scopes`: to what a unit belongs. */
 uint32_t world_own_scope(uint32_t unit);
 

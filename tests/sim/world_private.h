@@ -60,6 +60,12 @@ struct world {
 	const char *complaint;
 };
 
+/* Of a unit: the same each time it is asked, below 1000. `what`: which question. */
+uint32_t world_of_unit(const struct world *world, uint32_t job, uint32_t unit, uint32_t what);
+bool world_mark(const struct world *world, uint32_t job, uint32_t unit, bool anywhere,
+		struct ff_payload_mark *mark);
+uint32_t world_marks(const struct world *world, uint32_t job, uint32_t first, uint32_t count,
+		     struct ff_payload_mark *marks);
 void world_happen(struct world *world, struct happening happening);
 void world_say(struct world *world, struct ff_input *input, uint32_t host, int64_t delay);
 void world_say_at(struct world *world, struct ff_input *input, uint32_t host, int64_t at);

@@ -30,6 +30,13 @@ def pytest_load_initial_conftests(early_config, parser, args):
 
 
 def pytest_configure(config):
+    from .stand_in import add_own_markers
+
+    add_own_markers(config)
+    if not config.pluginmanager.hasplugin("farflung-side"):
+        from . import once
+
+        config.pluginmanager.register(once.plugin(), "farflung-once")
     if is_wanted(config, config.option) and not config.pluginmanager.hasplugin("farflung-run"):
         raise pytest.UsageError(
             "--farflung: a conftest is too late for the plugin pytest_farflung: install it, or name it by -p"

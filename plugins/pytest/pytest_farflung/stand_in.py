@@ -3,6 +3,13 @@
 # marker; and pytest's configuration with that.
 import os
 
+FARFLUNG_MARK = (
+    "farflung(serial, resource, host, timeout, retries, weight, memory): what the test needs of the workers "
+    "that farflung spreads tests over; serial=True: nothing runs beside it; resource='db': one test at a "
+    "time has it; host='tag': only there; timeout=s, retries=n: its own limits; weight=n: takes n workers "
+    "of its host; memory='2G': of what its host has for such tests"
+)
+
 # With these pytest shows something and ends; there is no run that could have two sides.
 ONLY_SHOWS = (
     "help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow", "setupplan",
@@ -92,6 +99,12 @@ def hookspecs():
             """A worker died while it ran this test."""
 
     return Hooks
+
+
+def add_own_markers(config):
+    """That of farflung, for --strict-markers and --markers; once, whoever comes first."""
+    if not any(line.startswith("farflung(") for line in config.getini("markers")):
+        config.addinivalue_line("markers", FARFLUNG_MARK)
 
 
 def add_xdist_options(parser):

@@ -22,11 +22,13 @@
 	ff_collection(FF_DICT, (const struct ff_value[]){__VA_ARGS__},                             \
 		      sizeof((const struct ff_value[]){__VA_ARGS__}) / sizeof(struct ff_value) /   \
 			      2)
-#define S     ff_str
-#define I     ff_int
-#define F     ff_float
-#define NONE  ff_none()
-#define EMPTY ff_collection(FF_LIST, NULL, 0)
+#define S	  ff_str
+#define I	  ff_int
+#define F	  ff_float
+#define NONE	  ff_none()
+#define EMPTY	  ff_collection(FF_LIST, NULL, 0)
+#define B(x)	  ff_bool(x)
+#define MARK(...) LIST(__VA_ARGS__)
 
 enum { FIELDS = 10 }; /* of a done item */
 
@@ -89,6 +91,25 @@ static void on_costs(void *ctx, const struct ff_value *list)
 {
 	for (size_t i = 0; i < list->len; i++)
 		tell("cost %lld;", (long long)list->items[i].integer);
+}
+
+static void on_marks(void *ctx, uint32_t part, const struct ff_payload_mark *marks, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		tell("mark %d %u%s%s g=%s h=%s r=", (int)part, marks[i].unit,
+		     marks[i].bound ? " bound" : "", marks[i].serial ? " serial" : "",
+		     marks[i].group ? marks[i].group : "-", marks[i].host ? marks[i].host : "-");
+		for (size_t j = 0; marks[i].resources[j]; j++)
+			tell("%s,", marks[i].resources[j]);
+		tell(" %lld %lld %lld %lld;", (long long)marks[i].timeout_us,
+		     (long long)marks[i].retries, (long long)marks[i].weight,
+		     (long long)marks[i].memory);
+	}
+}
+
+static void on_once(void *ctx, const char *word, const char *name, bool run, const char *text)
+{
+	tell("once %s %s %s %s;", word, name, run ? "run" : "host", text ? text : "-");
 }
 
 static void on_part(void *ctx, uint32_t part, const char *digest, const struct ff_value *names,
@@ -181,6 +202,8 @@ static const struct ff_payload_sink sink = {
 	.ids = on_ids,
 	.in_parts = on_in_parts,
 	.costs = on_costs,
+	.marks = on_marks,
+	.once = on_once,
 	.part = on_part,
 	.collect_problem = on_collect_problem,
 	.unit_started = on_unit_started,
@@ -272,6 +295,17 @@ static void test_session_items(void **state)
 	give(TUPLE(S("tests"), I(1), S("d2"), LIST(S("a"), S("b")), I(2), I(3)),
 	     "part 1 d2 named 2-3;");
 	give(TUPLE(S("tests"), I(1), S("d2"), NONE, I(2), I(0)), "part 1 d2 as told 2-0;");
+	give(TUPLE(S("marks"), NONE,
+		   LIST(MARK(I(0), B(true), S("g"), B(false), EMPTY, NONE, I(-1), I(-1), I(1),
+			     I(0)),
+			MARK(I(3), B(false), NONE, B(true), LIST(S("a"), S("b")), S("h"), I(5),
+			     I(2), I(4), I(9)))),
+	     "mark -1 0 bound g=g h=- r= -1 -1 1 0;mark -1 3 serial g=- h=h r=a,b, 5 2 4 9;");
+	give(TUPLE(S("marks"), I(7),
+		   LIST(MARK(I(1), B(true), NONE, B(true), EMPTY, NONE, I(-1), I(-1), I(1), I(0)))),
+	     "mark 7 1 bound serial g=- h=- r= -1 -1 1 0;");
+	give(TUPLE(S("once"), S("ask"), S("db"), B(false), NONE), "once ask db host -;");
+	give(TUPLE(S("once"), S("have"), S("db"), B(true), S("1")), "once have db run 1;");
 	give(TUPLE(S("ids"), LIST(S("a"), S("b")), NONE), "ids 2;");
 	give(TUPLE(S("ids"), LIST(S("a"), S("b")), LIST(S("x"), S("x"))), "scopes 2;ids 2;");
 	give(TUPLE(S("ids"), EMPTY), "ids 0;");
@@ -479,6 +513,35 @@ static void test_bad_items(void **state)
 	       "pytest: files without as many sizes");
 	refuse(TUPLE(S("files"), LIST(S("a")), LIST(S("1"))),
 	       "pytest: a file's size that is no number");
+	static const char no_marks[] = "pytest: marks that can't be read";
+
+	refuse(TUPLE(S("marks")), no_marks);
+	refuse(TUPLE(S("marks"), NONE, S("x")), no_marks);
+	refuse(TUPLE(S("marks"), I(-1), EMPTY), no_marks);
+	refuse(TUPLE(S("marks"), NONE, LIST(I(3))), no_marks);
+	refuse(TUPLE(S("marks"), NONE, LIST(MARK(I(0), B(true)))), no_marks);
+	for (int i = 0; i < 10; i++) {
+		struct ff_value good[] = {I(0), B(true), NONE,	B(true), EMPTY,
+					  NONE, I(-1),	 I(-1), I(1),	 I(0)};
+		struct ff_value bad[] = {I(-1), I(1),  I(3),  NONE, LIST(I(4)),
+					 I(3),	I(-2), I(-2), I(0), I(-1)};
+
+		good[i] = bad[i];
+		refuse(TUPLE(S("marks"), NONE, LIST(ff_collection(FF_LIST, good, 10))), no_marks);
+	}
+	refuse(TUPLE(S("marks"), NONE, /* not ascending */
+		     LIST(MARK(I(2), B(true), NONE, B(true), EMPTY, NONE, I(-1), I(-1), I(1), I(0)),
+			  MARK(I(2), B(true), NONE, B(true), EMPTY, NONE, I(-1), I(-1), I(1),
+			       I(0)))),
+	       no_marks);
+	refuse(TUPLE(S("once"), S("steal"), S("db"), B(true), NONE),
+	       "pytest: a word about farflung_once that can't be read");
+	refuse(TUPLE(S("once"), S("ask"), I(1), B(true), NONE),
+	       "pytest: a word about farflung_once that can't be read");
+	refuse(TUPLE(S("once"), S("ask"), S("db"), NONE, NONE),
+	       "pytest: a word about farflung_once that can't be read");
+	refuse(TUPLE(S("once"), S("have"), S("db"), B(true)),
+	       "pytest: a word about farflung_once that can't be read");
 	refuse(TUPLE(S("tests"), I(-1), S("d"), NONE, I(1), I(0)),
 	       "pytest: tests of no file, or without a digest");
 	refuse(TUPLE(S("tests"), I(1), S("d"), LIST(S("a")), I(2), I(0)),

@@ -45,7 +45,7 @@ static void assert_next(struct ff_queues *queues, uint32_t worker, const char *e
 static void collect(struct ff_queues *queues, uint32_t worker, uint32_t part, uint32_t units,
 		    int64_t took_us)
 {
-	ff_queues_part_known(queues, worker, part, units, NULL, NULL);
+	ff_queues_part_known(queues, worker, part, units, NULL, NULL, NULL, 0);
 	ff_queues_collected(queues, worker, took_us);
 }
 
@@ -116,7 +116,7 @@ static void test_what_an_earlier_run_had_done(void **state)
 	uint64_t done = 5;
 
 	assert_next(queues, 0, "part 0");
-	ff_queues_part_known(queues, 0, 0, 4, &done, NULL);
+	ff_queues_part_known(queues, 0, 0, 4, &done, NULL, NULL, 0);
 	ff_queues_collected(queues, 0, 0);
 	assert_int_equal(ff_queues_info(queues, 0).queued, 2);
 	ff_queues_worker_down(queues, 0, NOBODY);
@@ -159,7 +159,7 @@ static void test_so_many_are_taken_over_that_both_end_together(void **state)
 	struct ff_recall recall;
 
 	assert_next(queues, 0, "part 0");
-	ff_queues_part_known(queues, 0, 0, 5, NULL, us);
+	ff_queues_part_known(queues, 0, 0, 5, NULL, us, NULL, 0);
 	ff_queues_collected(queues, 0, 50 * MS);
 	recall = ff_queues_recall(queues, 1);
 	assert_int_equal(recall.len, 2); /* 560 of 630 ms */

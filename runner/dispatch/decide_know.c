@@ -1,0 +1,58 @@
+/* A job's units become known: what the scheduler is told of them. */
+#include "base/alloc.h"
+#include "dispatch/private.h"
+
+/* What each takes, by what earlier runs tell; false: nothing is known, or the order is not to be
+ * changed by that: who asks for another policy knows it in the order of collection. */
+static bool expect(struct ff_engine *e, uint32_t number, struct ff_queues_opts *opts, int64_t **us)
+{
+	const char *kind = ff_engine_payload(e, number)->name;
+	size_t len = opts->units;
+
+	*us = NULL;
+	if (!opts->policy || !opts->policy->parcels || !opts->names ||
+	    !ff_expect_knows(e->opts.expect, kind))
+		return false;
+	*us = ff_xcalloc(2 * len + 1, sizeof(**us));
+	if (!ff_expect_fill(e->opts.expect, kind, opts->names, len, *us, *us + len))
+		return false;
+	opts->expected_us = *us;
+	opts->setup_us = *us + len;
+	return true;
+}
+
+void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
+{
+	const struct ff_config_job *config = e->opts.plan->jobs[number].config;
+	struct engine_job *job = &e->jobs[number];
+	struct ff_queues_opts opts = {
+		.units = units,
+		.workers = job->workers,
+		.names = job->unit_names,
+		.policy = job->policy,
+		.scopes = job->unit_scopes,
+		.scopes_in_order = !config->scope_reorder,
+		.seats = job->seats,
+		.seats_len = job->seats_len,
+		.most = job->most,
+		.chunk = (uint32_t)config->maxschedchunk,
+		.done_before = job->done_before,
+		.hosts = e->state->hosts_len,
+		.host_memory = e->host_memory,
+	};
+	struct ff_claim *claims = ff_marks_claims(e, number, job->marks, job->marks_len, 0,
+						  job->each ? job->each : units, &opts.claims_len);
+	int64_t *us;
+
+	opts.claims = claims;
+	if (job->in_parts) {
+		opts.parts = job->parts_len;
+		opts.part_costs = job->part_costs;
+		opts.parts_whole = job->parts_whole;
+	}
+	if (!expect(e, number, &opts, &us) && e->opts.expected_us)
+		opts.expected_us = e->opts.expected_us(e->opts.ctx, number);
+	ff_sched_job_units(e->sched, number, &opts);
+	ff_free(claims);
+	ff_free(us);
+}

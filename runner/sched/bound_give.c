@@ -1,0 +1,393 @@
+/* Giving bound units out: what is held by whom, and whose needs can be met. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "sched/queues_private.h"
+
+#define NOBODY UINT32_MAX
+
+static struct ff_bound_block *block_of(const struct ff_bound *bound, uint32_t unit)
+{
+	return ff_bound_has(bound, unit) ? &bound->blocks[bound->of[unit]] : NULL;
+}
+
+static uint32_t number_of(const struct ff_queues *queues, const struct ff_queues_worker *worker)
+{
+	return (uint32_t)(worker - queues->workers);
+}
+
+/* --- what is held --- */
+
+static bool has_pool(const struct ff_queues *queues, const struct ff_queues_worker *worker,
+		     uint32_t pool, const struct ff_bound_block *but)
+{
+	for (uint32_t i = 0; i < worker->blocks_len; i++) {
+		const struct ff_bound_block *block = &queues->bound.blocks[worker->blocks[i]];
+		const struct ff_bound_kind *kind = &queues->bound.kinds[block->kind];
+
+		for (uint32_t j = 0; block != but && j < kind->pools_len; j++)
+			if (kind->pools[j] == pool)
+				return true;
+	}
+	return false;
+}
+
+static bool is_busy(const struct ff_queues_worker *worker)
+{
+	return worker->up && (worker->head < worker->tail || worker->part != 0);
+}
+
+/* So many workers of its host are taken by it. */
+static uint32_t weight_of(const struct ff_queues *queues, const struct ff_queues_worker *worker)
+{
+	uint32_t weight = is_busy(worker);
+
+	for (uint32_t i = 0; i < worker->blocks_len; i++) {
+		uint32_t kind = queues->bound.blocks[worker->blocks[i]].kind;
+
+		if (queues->bound.kinds[kind].weight > weight)
+			weight = queues->bound.kinds[kind].weight;
+	}
+	return weight;
+}
+
+static int64_t memory_of(const struct ff_queues *queues, const struct ff_queues_worker *worker)
+{
+	int64_t memory = 0;
+
+	for (uint32_t i = 0; i < worker->blocks_len; i++) {
+		uint32_t kind = queues->bound.blocks[worker->blocks[i]].kind;
+
+		if (queues->bound.kinds[kind].memory > memory)
+			memory = queues->bound.kinds[kind].memory;
+	}
+	return memory;
+}
+
+static bool others_busy(const struct ff_queues *queues, const struct ff_queues_worker *worker)
+{
+	for (uint32_t i = 0; i < queues->workers_len; i++)
+		if (&queues->workers[i] != worker && is_busy(&queues->workers[i]))
+			return true;
+	return false;
+}
+
+/* Beside what the host's other workers are at; alone it always has room. */
+static bool has_room(const struct ff_queues *queues, const struct ff_queues_worker *worker,
+		     uint32_t weight)
+{
+	uint64_t there = 0, taken = 0;
+
+	for (uint32_t i = 0; i < queues->workers_len; i++) {
+		const struct ff_queues_worker *other = &queues->workers[i];
+
+		if (!other->up || other->host != worker->host)
+			continue;
+		there++;
+		taken += other != worker ? weight_of(queues, other) : 0;
+	}
+	return taken == 0 || taken + weight <= there;
+}
+
+static bool has_memory(const struct ff_queues *queues, const struct ff_queues_worker *worker,
+		       int64_t need)
+{
+	const struct ff_bound *bound = &queues->bound;
+	int64_t limit =
+		bound->memory && worker->host < bound->hosts ? bound->memory[worker->host] : 0;
+	int64_t taken = 0;
+
+	for (uint32_t i = 0; limit > 0 && i < queues->workers_len; i++) {
+		const struct ff_queues_worker *other = &queues->workers[i];
+
+		if (other->up && other->host == worker->host && other != worker)
+			taken += memory_of(queues, other);
+	}
+	return limit == 0 || taken == 0 || need <= limit - taken;
+}
+
+static bool may_be_on(const struct ff_bound *bound, const struct ff_bound_kind *kind, uint32_t host)
+{
+	return !kind->hosts || (host < bound->hosts && (kind->hosts[host / 64] >> host % 64 & 1));
+}
+
+static bool can_meet(const struct ff_queues *queues, const struct ff_queues_worker *worker,
+		     const struct ff_bound_kind *kind)
+{
+	const struct ff_bound *bound = &queues->bound;
+
+	if (!may_be_on(bound, kind, worker->host))
+		return false;
+	for (uint32_t i = 0; bound->pools && i < kind->pools_len; i++)
+		if (kind->pools[i] < bound->pools->len && !bound->pools->free[kind->pools[i]] &&
+		    !has_pool(queues, worker, kind->pools[i], NULL))
+			return false;
+	if (kind->serial && others_busy(queues, worker))
+		return false;
+	if (kind->weight > 1 && !has_room(queues, worker, kind->weight))
+		return false;
+	return kind->memory == 0 || has_memory(queues, worker, kind->memory);
+}
+
+static void hold(struct ff_queues *queues, struct ff_queues_worker *worker, uint32_t number)
+{
+	struct ff_bound *bound = &queues->bound;
+	struct ff_bound_block *block = &bound->blocks[number];
+	const struct ff_bound_kind *kind = &bound->kinds[block->kind];
+
+	for (uint32_t i = 0; bound->pools && i < kind->pools_len; i++)
+		if (kind->pools[i] < bound->pools->len &&
+		    !has_pool(queues, worker, kind->pools[i], NULL))
+			bound->pools->free[kind->pools[i]]--;
+	worker->blocks =
+		ff_xrealloc(worker->blocks, (worker->blocks_len + 1) * sizeof(*worker->blocks));
+	worker->blocks[worker->blocks_len++] = number;
+	block->owner = number_of(queues, worker);
+	bound->heavy += kind->weight > 1;
+	bound->serial += kind->serial;
+	if (kind->serial)
+		bound->serial_by = block->owner;
+}
+
+static void let_go(struct ff_queues *queues, struct ff_queues_worker *worker, uint32_t number)
+{
+	struct ff_bound *bound = &queues->bound;
+	const struct ff_bound_block *block = &bound->blocks[number];
+	const struct ff_bound_kind *kind = &bound->kinds[block->kind];
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; bound->pools && i < kind->pools_len; i++)
+		if (kind->pools[i] < bound->pools->len &&
+		    !has_pool(queues, worker, kind->pools[i], block)) {
+			bound->pools->free[kind->pools[i]]++;
+			bound->pools->freed = true;
+		}
+	while (worker->blocks[at] != number)
+		at++;
+	worker->blocks[at] = worker->blocks[--worker->blocks_len];
+	bound->heavy -= kind->weight > 1;
+	bound->serial -= kind->serial;
+	if (bound->serial == 0)
+		bound->serial_by = NOBODY;
+	bound->moved = true;
+	if (block->len > 0)
+		ff_bound_stand_in_line(bound, number);
+}
+
+/* --- coming and going --- */
+
+static struct ff_queues_worker *owner_of(const struct ff_queues *queues,
+					 const struct ff_bound_block *block)
+{
+	struct ff_queues_worker *worker = ff_queues_worker(queues, block->owner);
+
+	return worker && worker->up && !worker->ended ? worker : NULL;
+}
+
+void ff_bound_wait(struct ff_queues *queues, uint32_t unit)
+{
+	struct ff_bound_block *block = block_of(&queues->bound, unit);
+	struct ff_queues_worker *owner = owner_of(queues, block);
+
+	/* What has just come to its end there, and is to be tried again, stays. */
+	if (owner && block->held == 0 && ff_bound_may_work(queues, owner) &&
+	    can_meet(queues, owner, &queues->bound.kinds[block->kind]))
+		hold(queues, owner, queues->bound.of[unit]);
+	else if (!owner || block->held == 0)
+		owner = NULL;
+	if (owner) {
+		block->held++;
+		ff_queues_put_back(owner, unit);
+		queues->bound.moved = true;
+		return;
+	}
+	ff_bound_wait_in(queues, block, unit);
+	if (block->held == 0) /* else when the last has ended */
+		ff_bound_stand_in_line(&queues->bound, queues->bound.of[unit]);
+}
+
+void ff_bound_drop(struct ff_queues *queues, struct ff_queues_worker *worker, uint32_t unit)
+{
+	struct ff_bound_block *block = block_of(&queues->bound, unit);
+
+	if (block && block->owner == number_of(queues, worker) && block->held > 0 &&
+	    --block->held == 0)
+		let_go(queues, worker, queues->bound.of[unit]);
+	if (worker->head == worker->tail)
+		ff_bound_look_again(queues);
+}
+
+void ff_bound_look_again(struct ff_queues *queues)
+{
+	queues->bound.moved |= queues->bound.waiting > 0 || ff_queues_alone_waiting(queues) > 0;
+}
+
+bool ff_bound_may_work(const struct ff_queues *queues, const struct ff_queues_worker *worker)
+{
+	const struct ff_bound *bound = &queues->bound;
+
+	if (bound->serial > 0 && bound->serial_by != number_of(queues, worker))
+		return false;
+	return bound->heavy == 0 || is_busy(worker) || has_room(queues, worker, 1);
+}
+
+/* Who has had some of the group, if it can be given more; NULL: anybody may have it. */
+static const struct ff_queues_worker *kept_for(const struct ff_queues *queues,
+					       const struct ff_bound_block *block)
+{
+	const struct ff_queues_worker *owner = owner_of(queues, block);
+
+	return block->group && owner && !owner->surplus && !owner->alone &&
+			       may_be_on(&queues->bound, &queues->bound.kinds[block->kind],
+					 owner->host)
+		       ? owner
+		       : NULL;
+}
+
+/* The place in its line of the first block that still waits there, for this worker (NULL: for
+ * whom does not matter); NOBODY. */
+static uint32_t first_in_line(struct ff_queues *queues, uint32_t number,
+			      const struct ff_queues_worker *worker)
+{
+	struct ff_bound *bound = &queues->bound;
+	struct ff_bound_kind *kind = &bound->kinds[number];
+
+	for (uint32_t i = kind->head; i < kind->tail; i++) {
+		struct ff_bound_block *block =
+			kind->line[i] == NOBODY ? NULL : &bound->blocks[kind->line[i]];
+		const struct ff_queues_worker *only;
+
+		if (block && block->kind == number && block->in_line && block->len == 0)
+			block->in_line = false;
+		if (!block || block->kind != number || !block->in_line) {
+			kind->head += i == kind->head;
+			continue;
+		}
+		only = worker ? kept_for(queues, block) : NULL;
+		if (!only || only == worker)
+			return i;
+	}
+	return NOBODY;
+}
+
+static void give(struct ff_queues *queues, struct ff_queues_worker *worker, uint32_t number)
+{
+	struct ff_bound *bound = &queues->bound;
+	struct ff_bound_block *block = &bound->blocks[number];
+
+	block->in_line = false;
+	hold(queues, worker, number);
+	block->held = block->len;
+	bound->waiting -= block->len;
+	bound->kinds[block->kind].waiting -= block->len;
+	/* Those of other parts come when it has collected these. */
+	for (uint32_t i = 0; i < block->len; i++) {
+		bound->left_us -= ff_queues_expected(queues, block->waiting[i]);
+		ff_queues_put_back(worker, block->waiting[i]);
+	}
+	block->len = 0;
+}
+
+void ff_bound_give(struct ff_queues *queues, uint32_t number)
+{
+	struct ff_queues_worker *worker = ff_queues_worker(queues, number);
+	struct ff_bound *bound = &queues->bound;
+	uint32_t queued = worker->tail - worker->head;
+
+	if (bound->waiting == 0 || worker->part || worker->back_len > 0 || queued > 1 ||
+	    (queued == 1 && !worker->hungry))
+		return;
+	for (uint32_t i = 0; i < bound->kinds_len; i++) {
+		struct ff_bound_kind *kind = &bound->kinds[i];
+		uint32_t at = first_in_line(queues, i, worker), block;
+
+		if (at == NOBODY || !can_meet(queues, worker, kind))
+			continue;
+		block = kind->line[at];
+		kind->line[at] = NOBODY;
+		give(queues, worker, block);
+		return;
+	}
+}
+
+/* --- where --- */
+
+bool ff_bound_may_come(const struct ff_bound *bound, uint32_t host)
+{
+	for (uint32_t i = 0; bound->waiting > 0 && i < bound->kinds_len; i++)
+		if (bound->kinds[i].waiting > 0 && may_be_on(bound, &bound->kinds[i], host))
+			return true;
+	return false;
+}
+
+bool ff_bound_wants_hosts(const struct ff_bound *bound)
+{
+	for (uint32_t i = 0; bound->waiting > 0 && i < bound->kinds_len; i++)
+		if (bound->kinds[i].waiting > 0 && !bound->kinds[i].hosts)
+			return false;
+	return bound->waiting > 0;
+}
+
+/* --- alone, and nowhere --- */
+
+bool ff_bound_alone(struct ff_queues *queues, uint32_t unit)
+{
+	struct ff_bound *bound = &queues->bound;
+	uint32_t kind = bound->blocks[bound->of[unit]].kind;
+
+	/* Where it would be alone may be no host for it. */
+	if (bound->kinds[kind].hosts)
+		return false;
+	bound->of[unit] = ff_bound_new_block(bound);
+	bound->blocks[bound->of[unit]].kind = kind;
+	return true;
+}
+
+bool ff_bound_hold_alone(struct ff_queues *queues, struct ff_queues_worker *worker, uint32_t unit)
+{
+	struct ff_bound_block *block = block_of(&queues->bound, unit);
+
+	if (!block)
+		return true;
+	if (!can_meet(queues, worker, &queues->bound.kinds[block->kind]))
+		return false;
+	hold(queues, worker, queues->bound.of[unit]);
+	block->held = 1;
+	return true;
+}
+
+uint32_t ff_queues_take_homeless(struct ff_queues *queues, const uint64_t *hosts)
+{
+	struct ff_bound *bound = &queues->bound;
+
+	for (uint32_t i = 0; i < bound->kinds_len; i++) {
+		uint32_t at = first_in_line(queues, i, NULL);
+		struct ff_bound_block *block =
+			at == NOBODY ? NULL : &bound->blocks[bound->kinds[i].line[at]];
+		bool some = !bound->kinds[i].hosts;
+
+		for (size_t j = 0; !some && j <= bound->hosts / 64; j++)
+			some = (bound->kinds[i].hosts[j] & hosts[j]) != 0;
+		if (some || !block)
+			continue;
+		bound->waiting--;
+		bound->kinds[i].waiting--;
+		block->len--;
+		bound->left_us -= ff_queues_expected(queues, block->waiting[block->len]);
+		return block->waiting[block->len];
+	}
+	return NOBODY;
+}
+
+bool ff_queues_moved(struct ff_queues *queues)
+{
+	bool moved = queues->bound.moved;
+
+	queues->bound.moved = false;
+	return moved;
+}
+
+bool ff_queues_is_bound(const struct ff_queues *queues, uint32_t unit)
+{
+	return ff_bound_has(&queues->bound, unit);
+}
