@@ -48,6 +48,7 @@ struct ff_payload_worker {
 	const char *host;
 	bool native;	 /* it has built-ins; else the task must bring its own source */
 	bool imports;	 /* of a session: it is to tell `imported` */
+	bool uneven;	 /* some of its units are known to take much longer than others */
 	uint32_t follow; /* of a `run` on a native one: it is to begin when the execution with
 			  * this channel has ended; 0: at once */
 };

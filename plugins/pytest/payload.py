@@ -278,7 +278,7 @@ class Worker(Files):
         self.ahead = looks_ahead(self.config)
         if self.shard and not self.shard.on:
             if self.shard.why:
-                self.settings["notes"].append("all tests are collected by each worker because of " + self.shard.why)
+                self.settings["notes"].append(NOT_SHARDED % self.shard.why)
             self.shard = None
         if not self.settings["driven"]:
             self.split = own_scheduler(self.config, self.settings, self.workercount)

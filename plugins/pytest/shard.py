@@ -1,10 +1,35 @@
 # Part of the pytest payload: --collect shard. pytest's own collection walks down to the files without
 # importing them; each file is collected by those workers that run tests of it, when they are given it.
 import os
+import re
+import sys
 
 # What sees all tests of a session at once; with --collect auto nobody but these may be among them.
-WHOLE_HOOKS = ("pytest_collection", "pytest_collection_modifyitems", "pytest_collection_finish")
-ONE_BY_ONE = {"_hypothesis_pytestplugin", "pytest_asyncio"}  # mark items, each by itself
+WHOLE_HOOKS = (
+    "pytest_collection", "pytest_collection_modifyitems", "pytest_collection_finish",
+    "pytest_report_collectionfinish", "pytest_runtestloop",
+)  # fmt: skip
+ONE_BY_ONE = {
+    "_hypothesis_pytestplugin": "marks each test that is its own",
+    "anyio": "looks at one function at a time",
+    "pytest_asyncio": "marks each coroutine function by itself",
+    "pytest_cov": "stands around the loop, looks at no test",
+}
+
+# How others come to the tests of a session: session.items, which is no dict's items(), or their number.
+READS_ALL = re.compile(rb"\.\s*items\b(?!\s*\()|\btestscollected\b|[\"']items[\"']\s*[,)]")
+# Files of tests are imported later: they may not do so, nor bring plugins that do.
+OF_SESSION = re.compile(rb"\bsession\s*\.\s*items\b|\btestscollected\b|^\s*pytest_plugins\b", re.MULTILINE)
+SOURCE_MAX = 4 << 20  # a longer one is not looked at, but taken for one that does
+
+# For each worker: with fewer most would come to be collected by several workers, as tests are taken
+# over, and who knows all tests can hand out the longest first.
+FILES_EACH = 2
+
+NOT_SHARDED = (
+    "all tests are collected by each worker because of %s; "
+    "if that may see those of one file at a time, --collect shard has each file collected once"
+)
 
 # The wrappers of pytest's hook that are also around the collection of one file.
 AROUND_FILES = ("warnings", "logging-plugin")
@@ -31,13 +56,41 @@ def why_whole(config, settings, kw):
 def who_sees_all(config):
     """A plugin or conftest that may look at all tests at once, in words; None: there is none."""
     for name in WHOLE_HOOKS:
-        for impl in getattr(config.hook, name).get_hookimpls():
-            package = str(module_of(impl.plugin)).split(".")[0]
+        for impl in getattr(config.pluginmanager.hook, name).get_hookimpls():
             if is_conftest(impl.plugin):
                 return "%s (%s)" % (name, clean(impl.plugin.__file__))
-            if package not in ONE_BY_ONE and package not in ("_pytest", Shard.__module__):
-                return "%s (%s)" % (name, clean(package))
+            if not is_known(impl.plugin):
+                return "%s (%s)" % (name, clean(package_of(impl.plugin)))
+    for plugin in config.pluginmanager.get_plugins():
+        path = None if is_known(plugin) else source_of(plugin)
+        if path and reads_all(path, READS_ALL, b"session"):
+            return "what may read session.items (%s)" % clean(path)
     return None
+
+
+def package_of(plugin):
+    return str(module_of(plugin)).split(".")[0]
+
+
+def is_known(plugin):
+    package = package_of(plugin)
+    return package in ONE_BY_ONE or package in ("_pytest", "pytest", Shard.__module__)
+
+
+def source_of(plugin):
+    module = plugin if hasattr(plugin, "__file__") else sys.modules.get(str(module_of(plugin)))
+    path = getattr(module, "__file__", None)
+    return path if isinstance(path, str) and path.endswith(".py") else None
+
+
+def reads_all(path, pattern, also=b""):
+    """Whether a source looks as if it did; one that can't be read is a matter of its import."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read(SOURCE_MAX + 1)
+    except OSError:
+        return False
+    return len(text) > SOURCE_MAX or also in text and bool(pattern.search(text))
 
 
 class File:
@@ -46,6 +99,7 @@ class File:
     def __init__(self, nodeid):
         self.nodeid = nodeid
         self.size = 0
+        self.path = ""
         self.nodes = []
         self.first = None  # the place of its first item in the session's, once they are there
         self.digest = None
@@ -67,9 +121,10 @@ class Coming:
 class Shard:
     """Our plugin for this. Until the session has been walked through it stands before its genitems."""
 
-    def __init__(self, config, auto):
+    def __init__(self, config, auto, workers):
         self.config = config
         self.auto = auto
+        self.enough = FILES_EACH * workers
         self.on = True  # false: it turned out that all must be collected at once
         self.why = None
         self.files = []
@@ -105,8 +160,9 @@ class Shard:
         if file is None:
             file = self.by_name[owner.nodeid] = File(owner.nodeid)
             self.files.append(file)
+            file.path = str(getattr(owner, "path", None) or owner.fspath)
             try:
-                file.size = os.stat(str(getattr(owner, "path", None) or owner.fspath)).st_size
+                file.size = os.stat(file.path).st_size
             except OSError:
                 pass  # of no real file
         file.nodes.append(node)
@@ -116,12 +172,21 @@ class Shard:
         if self.taken is not None or not self.on:
             return
         vars(session).pop("genitems", None)
-        self.why = self.auto and who_sees_all(self.config)
-        if not self.why:
+        few = self.auto and len(self.files) < self.enough
+        if self.auto and not few:
+            self.why = who_sees_all(self.config) or self.which_file_does()
+        if not few and not self.why:
             return
         self.on = False
         for node in self.walked:
             items.extend(session.genitems(node))
+
+    def which_file_does(self):
+        """The same of the files that are yet to be imported."""
+        for file in self.files:
+            if file.path.endswith(".py") and reads_all(file.path, OF_SESSION):
+                return "what may read session.items, or bring plugins (%s)" % clean(file.nodeid)
+        return None
 
     # files
 
@@ -229,6 +294,6 @@ def make_shard(config, settings, kw):
         return None
     for name in ("pytest_collection", "pytest_collection_modifyitems"):
         setattr(Shard, name, pytest.hookimpl(tryfirst=True)(getattr(Shard, name)))
-    shard = Shard(config, auto)
+    shard = Shard(config, auto, kw["workercount"])
     config.pluginmanager.register(shard, "farflung-shard")
     return shard

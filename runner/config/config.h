@@ -71,7 +71,7 @@ struct ff_config_job {
 	char *dist;	       /* NULL: not said */
 	char *front;	       /* "auto" */
 	char *template;	       /* "auto" */
-	char *collect;	       /* "every" */
+	char *collect;	       /* "auto" */
 	int64_t maxschedchunk; /* tests that `load` gives in one go; 0: no limit */
 	bool scope_reorder;    /* the largest scopes first */
 	char *testrunuid;      /* NULL: the run's id */

@@ -100,7 +100,7 @@ const struct ff_config_option ff_config_options[] = {
 	 .choices = "auto, always or never", .fallback = "auto", .only = "pytest",
 	 .help = "the controller's half of pytest and its plugins: auto where they need it"},
 	{.section = FF_SECTION_JOB, .key = "collect", .type = FF_TYPE_CHOICE, JOB(collect),
-	 .choices = "shard, every or auto", .fallback = "every", .only = "pytest",
+	 .choices = "shard, every or auto", .fallback = "auto", .only = "pytest",
 	 .help = "each file by who runs it, all by every worker, or whichever is safe"},
 	{.section = FF_SECTION_JOB, .key = "template", .type = FF_TYPE_CHOICE, JOB(template),
 	 .choices = "auto or off", .fallback = "auto", .only = "pytest",

@@ -288,11 +288,14 @@ static void start_session(struct act_worker *worker)
 {
 	struct ff_act *act = act_of(worker);
 	const struct ff_plan_job *job = &act->plan->jobs[worker->job];
-	struct ff_payload_worker me = {.id = worker->id,
-				       .count = worker->count,
-				       .run_id = ff_act_run_id(act),
-				       .host = worker->host->host->name,
-				       .imports = ff_act_template_asks(worker)};
+	struct ff_payload_worker me = {
+		.id = worker->id,
+		.count = worker->count,
+		.run_id = ff_act_run_id(act),
+		.host = worker->host->host->name,
+		.imports = ff_act_template_asks(worker),
+		.uneven =
+			ff_expect_uneven(act->opts.run->expect, job->payload->name, worker->count)};
 	struct ff_arena arena = FF_ARENA_INIT;
 	struct ff_plan_instance instance;
 	struct ff_task task;

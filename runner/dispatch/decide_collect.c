@@ -78,6 +78,21 @@ void ff_collect_digest(struct ff_engine *e, struct session *session, const struc
 	}
 }
 
+/* Those whose names came before there were any to compare them with. */
+static void ask_who_differs(struct ff_engine *e, uint32_t number)
+{
+	struct ff_list *pos;
+
+	ff_list_for_each(pos, &e->jobs[number].sessions) {
+		struct session *session = ff_container_of(pos, struct session, in_job);
+
+		if (session->differs && !session->finished) {
+			session->differs = false;
+			ask_ids(e, session);
+		}
+	}
+}
+
 void ff_collect_ask_another(struct ff_engine *e, struct session *session)
 {
 	struct engine_job *job = ff_run_session_job(e, session);
@@ -98,6 +113,7 @@ void ff_collect_ask_another(struct ff_engine *e, struct session *session)
 		ff_silence_anew(e, other);
 		return;
 	}
+	ask_who_differs(e, session->placement.job);
 }
 
 /* How many units each session has. */
@@ -108,14 +124,18 @@ static uint32_t collected_there(const struct ff_engine *e, uint32_t number)
 	return e->jobs[number].each ? e->jobs[number].each : e->state->jobs[number].units_len;
 }
 
-/* The first difference between two collections, in words. */
+/* The first difference between two collections in words, all of them as a diff. */
 static void collections_differ(struct ff_engine *e, struct session *session,
 			       const struct ff_input *input)
 {
 	uint32_t number = session->placement.job, i = 0, count = collected_there(e, number);
 	const char *const *names = input->u.ids.names;
 	const struct engine_job *job = &e->jobs[number];
+	const char *first = job->ids ? e->state->workers[job->named_by].name : "the first worker";
 
+	ff_collect_tell_diff(e, number, &(struct collection){first, job->ids, count},
+			     &(struct collection){e->state->workers[session->record].name, names,
+						  input->u.ids.len});
 	while (job->ids && i < count && i < input->u.ids.len && strcmp(job->ids[i], names[i]) == 0)
 		i++;
 	ff_job_error(
@@ -123,11 +143,9 @@ static void collections_differ(struct ff_engine *e, struct session *session,
 		ff_engine_text(e,
 			       "different %s were collected: %s has %u, %s has %u; number %u is "
 			       "'%s' there and '%s' here",
-			       job->in_parts || session->in_parts ? "files" : "tests",
-			       job->ids_from != FF_NOBODY ? e->state->workers[job->ids_from].name
-							  : "the first worker",
-			       count, e->state->workers[session->record].name, input->u.ids.len,
-			       i + 1, job->ids && i < count ? job->ids[i] : "(none)",
+			       job->in_parts || session->in_parts ? "files" : "tests", first, count,
+			       e->state->workers[session->record].name, input->u.ids.len, i + 1,
+			       job->ids && i < count ? job->ids[i] : "(none)",
 			       i < input->u.ids.len ? names[i] : "(none)"));
 	ff_job_stop(e, number, FF_REASON_DIFFER, NULL);
 }
@@ -172,6 +190,10 @@ void ff_collect_ids(struct ff_engine *e, struct session *session, const struct f
 
 	if (!session->digest || job->stopped)
 		return;
+	if (!same_collection(e, session) && !job->ids && job->ids_from != FF_NOBODY) {
+		session->differs = true;
+		return;
+	}
 	if (!same_collection(e, session) || input->u.ids.len != collected_there(e, number)) {
 		collections_differ(e, session, input);
 		return;
@@ -183,7 +205,9 @@ void ff_collect_ids(struct ff_engine *e, struct session *session, const struct f
 		return;
 	}
 	know_names(e, number, input);
+	job->named_by = session->record;
 	ff_job_know_units(e, number, record->units_len);
+	ask_who_differs(e, number);
 	ff_list_for_each_safe(pos, tmp, &job->sessions) {
 		struct session *other = ff_container_of(pos, struct session, in_job);
 

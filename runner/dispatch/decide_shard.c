@@ -171,6 +171,11 @@ static void differs(struct ff_engine *e, struct session *session, const struct f
 	const char *const *names = input->u.part.names;
 	uint32_t count = names ? input->u.part.count : 0;
 
+	ff_collect_tell_diff(e, number,
+			     &(struct collection){name_of(e, was->worker),
+						  (const char *const *)job->unit_names + was->first,
+						  was->len},
+			     &(struct collection){name_of(e, session->record), names, count});
 	while (i < was->len && i < count && strcmp(job->unit_names[was->first + i], names[i]) == 0)
 		i++;
 	ff_job_error(

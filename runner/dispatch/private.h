@@ -70,6 +70,7 @@ struct session {
 	uint32_t parts;	   /* that it found */
 	bool part_only;	   /* nothing of `part` runs before it is told what */
 	uint32_t part;	   /* that it has to collect; FF_NOBODY */
+	bool differs;	   /* its names are to be compared when there are others */
 	int64_t part_us;   /* since when */
 	uint32_t *firsts; /* by part: its index of the first unit; FF_NOBODY: not collected there */
 	uint32_t *units;  /* the job's units by its indexes */
@@ -163,6 +164,7 @@ struct engine_job {
 	uint64_t *done_before;	 /* bitset of units; NULL: none */
 	const char **unit_names; /* of collected units; NULL: the plan knows */
 	const char **ids;	 /* as they were collected */
+	uint32_t named_by;	 /* the worker that told them */
 	/* Units that become known part by part; `ids` are the parts' names then. */
 	bool in_parts, go_on; /* go_on: though one of them can't be collected */
 	struct job_part *parts;
@@ -553,6 +555,18 @@ void ff_collect_digest(struct ff_engine *e, struct session *session, const struc
 void ff_collect_ids(struct ff_engine *e, struct session *session, const struct ff_input *input);
 /* The session that was asked for the names is no more. */
 void ff_collect_ask_another(struct ff_engine *e, struct session *session);
+
+/* What a worker collected; names NULL: not known. */
+struct collection {
+	const char *worker;
+	const char *const *names;
+	uint32_t len;
+};
+
+/* Tells which names only one of them has, or where the order differs. */
+void ff_collect_tell_diff(struct ff_engine *e, uint32_t job, const struct collection *was,
+			  const struct collection *is);
+
 void ff_collect_problem(struct ff_engine *e, struct session *session, const struct ff_input *input);
 void ff_collect_discovered(struct ff_engine *e, struct execution *execution,
 			   const struct ff_input *input);

@@ -9,6 +9,11 @@
 #include "base/map.h"
 #include "sched/policy.h"
 
+enum {
+	UNEVEN_LEAST_US = 250000,
+	UNEVEN_SHARE = 20, /* of what a worker has to do, that it may do alone at the end */
+};
+
 struct kind {
 	struct kind *next;
 	char *name;
@@ -82,6 +87,24 @@ const struct ff_expect_unit *ff_expect_find(const struct ff_expect *expect, cons
 bool ff_expect_knows(const struct ff_expect *expect, const char *name)
 {
 	return kind_of(expect, name) != NULL;
+}
+
+bool ff_expect_uneven(const struct ff_expect *expect, const char *name, uint32_t workers)
+{
+	const struct kind *kind = kind_of(expect, name);
+	int64_t longest_us = 0, all_us = 0;
+	size_t cursor = 0;
+	void *value;
+
+	while (kind && ff_map_next(&kind->units, &cursor, NULL, &value)) {
+		const struct ff_expect_unit *unit = value;
+
+		all_us += unit->us;
+		if (unit->us > longest_us)
+			longest_us = unit->us;
+	}
+	return longest_us >= UNEVEN_LEAST_US &&
+	       longest_us > all_us / (workers ? workers : 1) / UNEVEN_SHARE;
 }
 
 /* --- what is not known --- */

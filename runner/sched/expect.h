@@ -29,6 +29,9 @@ const struct ff_expect_unit *ff_expect_find(const struct ff_expect *expect, cons
 					    const char *name);
 /* Whether anything of this kind is known. */
 bool ff_expect_knows(const struct ff_expect *expect, const char *kind);
+/* Whether some take so much longer than others that so many workers come to an end together only
+ * if the longest are begun first. */
+bool ff_expect_uneven(const struct ff_expect *expect, const char *kind, uint32_t workers);
 
 /* What units take and what their set-up takes, both of `len`. One that is unknown gets the median
  * of its file's (neighbours whose names are alike up to "::"), else that of all. False: none

@@ -275,16 +275,51 @@ def test_warnings_of_a_module_are_told(suite):  # noqa: F811
 
 HOOK = "def pytest_collection_modifyitems(items): items.reverse()\n"
 FEW = {"test_a.py": "def test_1(): pass\ndef test_2(): pass\n", "test_b.py": "def test_3(): pass\n"}
+MORE = {"test_y.py": "def test_8(): pass\n", "test_z.py": "def test_9(): pass\n"}  # enough for two workers
+MANY = dict(FEW, **MORE)
 
 
 @pytest.mark.parametrize("where", ["conftest.py", "sub/conftest.py"])
 def test_auto_collects_all_where_a_hook_may_see_all_of_it(suite, where):  # noqa: F811
-    folder = suite(dict(FEW, **{where: HOOK, "sub/test_c.py": "def test_4(): pass\n"}))
+    folder = suite(dict(MANY, **{where: HOOK, "sub/test_c.py": "def test_4(): pass\n"}))
     run = Shard(folder, collect="auto", workercount=2)
-    assert run.files == [] and run.named("collected")[0]["count"] == 4
+    assert run.files == [] and run.named("collected")[0]["count"] == 6
     (note,) = run.named("collected")[0]["spread"]["notes"]
     assert note.startswith("all tests are collected by each worker because of pytest_collection_modifyitems (")
     assert run.ids == list(plain(folder)[0]), "the hook saw them all"
+
+
+@pytest.mark.parametrize("files, why", [
+    ({"conftest.py": "import pytest\n@pytest.fixture(scope='session')\ndef names(request):\n"
+                     "    return [item.name for item in request.session.items]\n"}, "what may read session.items ("),
+    ({"conftest.py": "def pytest_sessionfinish(session):\n    for one in getattr(session, 'items'): one.name\n"},
+     "what may read session.items ("),
+    ({"conftest.py": "def pytest_runtestloop(session): pass\n"}, "pytest_runtestloop ("),
+    ({"conftest.py": "def pytest_collection_finish(session): pass\n"}, "pytest_collection_finish ("),
+    ({"conftest.py": "def pytest_report_collectionfinish(items): pass\n"}, "pytest_report_collectionfinish ("),
+    ({"test_c.py": "def test_4(request): assert len(request.session.items) == 6\n"}, "what may read session.items, or"),
+    ({"test_c.py": "pytest_plugins = ['helper']\ndef test_4(): pass\n", "helper.py": HOOK}, "what may read"),
+    ({"conftest.py": "pytest_plugins = ['helper']\n", "helper.py": HOOK}, "pytest_collection_modifyitems (helper)"),
+    ({"conftest.py": "def pytest_configure(config): config.pluginmanager.register(Own())\n"
+                     "class Own:\n    def pytest_collection_modifyitems(self, items): pass\n"},
+     "pytest_collection_modifyitems (conftest)"),
+])  # fmt: skip
+def test_auto_collects_all_where_tests_may_be_seen_otherwise(suite, files, why):  # noqa: F811
+    run = Shard(suite(dict(MANY, **files)), collect="auto", workercount=2)
+    assert run.files == [] and run.named("collected")[0]["count"] == (6 if "test_c.py" in files else 5)
+    (note,) = run.named("collected")[0]["spread"]["notes"]
+    assert note.startswith("all tests are collected by each worker because of " + why), note
+    assert "--collect shard" in note, "and what could be done"
+
+
+@pytest.mark.parametrize("conftest", [
+    "import pytest\n@pytest.fixture(scope='session')\ndef pairs(): return list({1: 2}.items())\n",
+    "def pytest_itemcollected(item): item.add_marker('slow')\n",
+    "def pytest_generate_tests(metafunc): pass\n",
+])  # fmt: skip
+def test_auto_shards_what_looks_at_one_thing_at_a_time(suite, conftest):  # noqa: F811
+    folder = suite(dict(MANY, **{"conftest.py": conftest}))
+    assert Shard(folder, collect="auto", workercount=2).files == sorted(MANY)
 
 
 @pytest.mark.parametrize("args, kw", [
@@ -298,7 +333,8 @@ def test_what_looks_at_all_tests_has_them(suite, args, kw):  # noqa: F811
 
 
 def test_auto_shards_a_plain_suite(suite):  # noqa: F811
-    folder = suite(FEW)
-    assert Shard(folder, collect="auto", workercount=2).files == ["test_a.py", "test_b.py"]
+    folder = suite(MANY)
+    assert Shard(folder, collect="auto", workercount=2).files == sorted(MANY)
+    assert Shard(folder, collect="auto", workercount=3).files == [], "too few files"
     assert Shard(folder, collect="auto", workercount=1).files == []
     assert Shard(folder, collect="every", workercount=2).files == []

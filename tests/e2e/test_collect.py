@@ -90,9 +90,13 @@ def suite(farflung, tmp_path):
 
 
 def shard(farflung, python, *args, workers=2, timeout=120):
+    return collected_by("shard", farflung, python, *args, workers=workers, timeout=timeout)
+
+
+def collected_by(how, farflung, python, *args, workers=2, timeout=120):
     """A run of its own; with its events and exit code."""
     path = farflung.cwd.parent / "events.jsonl"
-    done = farflung.run("pytest", "-n", workers, "--python", python, "--collect", "shard", "--jsonl", path,
+    done = farflung.run("pytest", "-n", workers, "--python", python, *["--collect", how] * bool(how), "--jsonl", path,
                         "-p", "no:cacheprovider", *args, timeout=timeout)
     done.events = read_jsonl(path)
     return done
@@ -192,7 +196,75 @@ def test_files_that_differ_between_workers_are_an_error_with_names(suite, python
     assert error["text"].startswith("different tests were collected in test_long.py: gw"), error
     assert "number 31 is 'test_long.py::test_gw" in error["text"]
     assert error["text"] in done.stdout or error["text"] in done.stderr
+    first, second = error["text"].split("test_long.py: ")[1][:3], {"gw0": "gw1", "gw1": "gw0"}
+    (note,) = [event["text"] for event in of_kind(done.events, "notice", level="note")]
+    assert note == (f"--- {first}\n+++ {second[first]}\n- test_long.py::test_{first}\n"
+                    f"+ test_long.py::test_{second[first]}")
     counts_agree(done.events)
+
+
+WHO = "import os\nME = os.environ['PYTEST_XDIST_WORKER']\n"
+
+
+@pytest.mark.parametrize("body, diff", [
+    ("globals()['test_' + ME] = lambda: None\ndef test_b(): pass\n",
+     ["--- A", "+++ B", "- test_a.py::test_A", "+ test_a.py::test_B"]),
+    ("import pytest\n@pytest.mark.parametrize('n', range(30 if ME == 'gw0' else 1))\ndef test_b(n): pass\n", None),
+    ("def test_a(): pass\ndef test_b(): pass\nif ME == 'gw1': test_a, test_b = test_b, test_a\n"
+     "else: pass\n", []),
+    ("import pytest\n@pytest.mark.parametrize('n', 'pq' if ME == 'gw0' else 'qp')\ndef test_b(n): pass\n",
+     ["--- A", "+++ B", "the same ones in another order, from number 1 on", "- test_a.py::test_b[?]",
+      "+ test_a.py::test_b[?]"]),
+])  # fmt: skip
+def test_collections_that_differ_are_shown_as_a_diff(suite, python, body, diff):
+    farflung = suite({"test_a.py": WHO + body})
+    done = collected_by("every", farflung, python)
+    if diff == []:  # names are what counts
+        assert done.returncode == 0 and len(outcomes(done.events)) == 2
+        return
+    assert done.returncode == 1 and not of_kind(done.events, "unit-finished", outcome="failed")
+    (note,) = [event["text"] for event in of_kind(done.events, "notice", level="note")]
+    first, second = note.split("\n")[0][4:], note.split("\n")[1][4:]
+    assert {first, second} == {"gw0", "gw1"}
+    if diff is None:
+        sign = "-" if first == "gw0" else "+"
+        assert note.endswith(f"\n{sign} ... 9 more") and note.count("\n") == 22
+    else:
+        note = note.replace("[p]", "[?]").replace("[q]", "[?]").replace(first, "A").replace(second, "B")
+        assert note.split("\n") == diff
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile", "loadgroup", "auto"])
+@pytest.mark.parametrize("collect", ["shard", "every", "auto"])
+def test_outcomes_and_scopes_for_each_policy(suite, python, tmp_path, collect, dist):
+    """Every test once, with pytest's outcome; every scope once per worker, down behind its last test there."""
+    farflung = suite()
+    theirs, ours = tmp_path / "theirs.xml", tmp_path / "ours.xml"
+    subprocess.run([python, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider", f"--junitxml={theirs}"],
+                   cwd=farflung.cwd, env=dict(farflung.env, FF_LOG=str(tmp_path / "plain")), capture_output=True,
+                   timeout=60)
+    done = collected_by(collect, farflung, python, f"--junitxml={ours}", "--dist", dist)
+    assert done.returncode == 1
+    assert junit_outcomes(ours) == junit_outcomes(theirs)
+    ended = [event["unit"] for event in of_kind(done.events, "unit-finished")]
+    assert len(ended) == len(set(ended)) == of_kind(done.events, "run-finished")[0]["counts"]["total"]
+    sharded = collect != "every" and dist in ("load", "worksteal", "loadfile")
+    assert bool(of_kind(done.events, "units-added")) == sharded
+    for worker, words in logged(farflung).items():
+        for name in {word[1] for word in words if word[0] == "+"}:
+            assert words.count(("+", name)) == words.count(("-", name)), (worker, name)
+            assert sharded or name != "session" or words.count(("+", name)) == 1
+
+
+def test_auto_is_the_default_and_says_why_not(suite, python):
+    farflung = suite({f"test_{name}.py": "def test_1(): pass\n" for name in "abcd"})
+    done = collected_by(None, farflung, python)
+    assert done.returncode == 0 and len(of_kind(done.events, "units-added")) == 4
+    suite({"conftest.py": "def pytest_collection_modifyitems(items): items.reverse()\n"})
+    done = collected_by(None, farflung, python)
+    assert done.returncode == 0 and not of_kind(done.events, "units-added")
+    (note,) = [event["text"] for event in of_kind(done.events, "notice", level="note")]
+    assert "pytest_collection_modifyitems" in note and "conftest.py" in note and note in done.stdout + done.stderr
 
 
 ERRORS = {

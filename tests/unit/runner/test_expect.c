@@ -108,13 +108,35 @@ static void test_files(void **state)
 	ff_expect_free(expect);
 }
 
+static void test_uneven_ones(void **state)
+{
+	struct ff_expect *expect = ff_expect_new();
+
+	assert_false(ff_expect_uneven(NULL, "pytest", 2));
+	assert_false(ff_expect_uneven(expect, "pytest", 2));
+	know(expect, "a.py::1", 1000000);
+	assert_true(ff_expect_uneven(expect, "pytest", 2));
+	assert_false(ff_expect_uneven(expect, "run", 2));
+	/* Of so many of the same length none matters much; with more workers it does. */
+	for (char name[] = "b.py::aa"; name[6] <= 'z'; name[6]++)
+		for (name[7] = 'a'; name[7] <= 'j'; name[7]++)
+			know(expect, name, 1000000);
+	assert_false(ff_expect_uneven(expect, "pytest", 2));
+	assert_true(ff_expect_uneven(expect, "pytest", 100));
+	assert_false(ff_expect_uneven(expect, "pytest", 0));
+	ff_expect_free(expect);
+	expect = ff_expect_new();
+	know(expect, "a.py::1", 200000); /* all of this is over before it pays */
+	assert_false(ff_expect_uneven(expect, "pytest", 8));
+	ff_expect_free(expect);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds_are_apart),
-		cmocka_unit_test(test_known_for_others),
-		cmocka_unit_test(test_unknown_units),
-		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_kinds_are_apart), cmocka_unit_test(test_known_for_others),
+		cmocka_unit_test(test_unknown_units),	cmocka_unit_test(test_files),
+		cmocka_unit_test(test_uneven_ones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
