@@ -192,6 +192,28 @@ def test_where(n, request, worker_id):
     assert not started(session)
 
 
+def test_more_options_of_the_program(session):
+    write(session.cwd / "test_flaky.py", """
+import pathlib
+def test_flaky():
+    seen = pathlib.Path("seen")
+    before = seen.exists()
+    seen.touch()
+    assert before
+""")
+    write(session.cwd / "pytest.ini", "[pytest]\nfarflung_args = --history none\n    --retries 2\n")
+    assert "1 passed" in run(session, "-n1", code=0).stdout
+    assert not (session.cwd / ".farflung" / "history.db").exists()
+    (session.cwd / "seen").unlink()
+    assert "1 failed" in run(session, "-n1", "--farflung-args=--retries=0", code=1).stdout
+    for words, told in (
+            ("--no-such-option", "--no-such-option"), ("'open", "No closing quotation: 'open"),
+            ("--retries 2 -- -k x", "--farflung-args: '--' is no option"), ("retries", "--farflung-args: 'retries' is no"),
+            ("--session-timeout soon", "soon")):
+        done = run(session, "-n1", "--farflung-args=" + words, code=4)
+        assert told in done.stdout + done.stderr, words
+
+
 def test_a_host_without_the_plugin(session):
     write(session.cwd / "pytest.ini", "[pytest]\nfarflung = true\naddopts = --farflung --strict-config\nfarflung_program = /no/where\n")
     make(session, conftest="", suite="""

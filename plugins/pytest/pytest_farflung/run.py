@@ -146,7 +146,22 @@ def wishes(config):
         words.append("--no-loadscope-reorder")
     if option.maxfail:
         words.append("--maxfail=%d" % option.maxfail)
-    return words + trees(config)
+    return words + trees(config) + more_words(config)
+
+
+def more_words(config):
+    """Options of the program that pytest-xdist has not."""
+    given = [list(config.getini("farflung_args"))]
+    for text in config.option.farflung_args:
+        try:
+            given.append(shlex.split(text))
+        except ValueError as exc:
+            raise pytest.UsageError("--farflung-args: %s: %s" % (exc, text)) from None
+    for words in given:
+        wrong = [word for word in words if word == "--"] or [word for word in words[:1] if not word.startswith("-")]
+        if wrong:
+            raise pytest.UsageError("--farflung-args: '%s' is no option of farflung pytest" % wrong[0])
+    return sum(given, [])
 
 
 def trees(config):

@@ -29,6 +29,11 @@ def add_own_options(parser):
         help="spread the tests by the program farflung: -n, --dist, --tx and the like, as pytest-xdist "
         "has them, are its options then",
     )  # fmt: skip
+    group.addoption(
+        "--farflung-args", action="append", metavar="OPTIONS", default=[],
+        help="more options for the program, as farflung pytest has them: '--retries 2 --session-timeout 1m'",
+    )  # fmt: skip
+    parser.addini("farflung_args", "more options for the program, before --farflung-args", type="args", default=[])
     parser.addini("farflung", "as if --farflung was given", type="bool", default=False)
     parser.addini("farflung_program", "where the program farflung is", default="")
 
