@@ -2,6 +2,14 @@
 import os
 
 
+def internal_error(excrepr):
+    """(what pytest tells of one, the same in a few words)"""
+    text = clean(excrepr)
+    crash = getattr(excrepr, "reprcrash", None)
+    lines = clean(crash.message if crash else text).strip().split("\n")
+    return text, "internal error: %s" % (lines[0] if crash else lines[-1])
+
+
 class Ending:
     """How a session ended: the exit status that pytest itself would have, and why."""
 

@@ -122,10 +122,8 @@ class Front:
             self.warned[key] = self.warned.get(key, 0) + 1
 
     def pytest_internalerror(self, excrepr):
-        crash = getattr(excrepr, "reprcrash", None)
-        text = clean(excrepr)
-        lines = clean(crash.message if crash else text).strip().split("\n")
-        self.words = self.words or "internal error: %s" % (lines[0] if crash else lines[-1])
+        text, words = internal_error(excrepr)
+        self.words = self.words or words
         self.send("internal_error", text)
 
     def pytest_sessionfinish(self, session):
@@ -511,6 +509,12 @@ class Entry:
         """An exit that a hook wants is told by pytest, but to nobody who asks for its reason."""
         if not self.front or not self.front.ended:
             self.ending.words = self.ending.words or words_of(excinfo.value)
+
+    def pytest_internalerror(self, excrepr):
+        if not self.front:  # it is told of the others
+            text, words = internal_error(excrepr)
+            self.ending.words = self.ending.words or words
+            self.front_args[0].send(("internal_error", text))
 
     def pytest_configure(self, config):
         manager = config.pluginmanager

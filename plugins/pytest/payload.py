@@ -415,10 +415,8 @@ class Worker(Files):
         self.send("warning", warning)
 
     def pytest_internalerror(self, excrepr):
-        text = clean(excrepr)
-        crash = getattr(excrepr, "reprcrash", None)
-        lines = clean(crash.message if crash else text).split("\n")
-        self.stopped = self.stopped or "internal error: %s" % (lines[0] if crash else lines[-1])
+        text, words = internal_error(excrepr)
+        self.stopped = self.stopped or words
         self.send("internal_error", text)
         if self.relay:
             self.relay.internal_error(text)

@@ -64,6 +64,14 @@ def test_a_session_that_ends_before_any_test(farflung, python, hook, end, reason
     assert any(reason in message for message in errors), errors
 
 
+@pytest.mark.parametrize("front", ["never", "auto", "always"])
+def test_a_hook_that_fails_before_all_says_why(farflung, python, front):
+    write(farflung.cwd / "test_a.py", ONE_TEST)
+    write(farflung.cwd / "conftest.py", "def pytest_configure(config): raise ValueError('why')\n")
+    last, _ = pytest_run(farflung, python, "--front", front, code=3)
+    assert last.startswith("farflung: nothing ran; ") and last.endswith("ValueError: why (exit 3)")
+
+
 @pytest.mark.parametrize("front", ["never", "always"])
 @pytest.mark.parametrize("end, reason", [("raise ValueError('why')", "ValueError: why"), ("raise SystemExit(0)", "SystemExit: 0")])
 def test_a_hook_of_collection_that_fails_is_internal(farflung, python, end, reason, front):
