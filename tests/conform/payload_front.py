@@ -286,7 +286,7 @@ REASONS = {
     "logreport": ([], "def pytest_runtest_logreport(report): pass\n",
                   "conftest.py: pytest_runtest_logreport"),
     "-ra": (["-ra"], "", ""), "tb": (["--tb=short"], "", ""),
-    "durations": (["--durations=3"], "", "--durations"), "lf": (["--lf"], "", ""),
+    "durations": (["--durations=3"], "", ""), "lf": (["--lf"], "", ""),
     "ff": (["--ff"], "", ""), "nf": (["--nf"], "", ""), "sw": (["--sw"], "", "--sw"),
     "capture": (["--show-capture=no"], "", ""),
     "junit": (["--junitxml=x.xml"], "", "--junitxml"),
