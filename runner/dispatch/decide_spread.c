@@ -36,8 +36,11 @@ static void choose_policy(struct ff_engine *e, uint32_t number, bool in_parts, c
 	const char *said = config_of(e, number)->dist;
 	const char *kind = ff_engine_payload(e, number)->name;
 
-	if (!said && !dist && !own && !in_parts && ff_expect_knows(e->opts.expect, kind)) {
-		say(e, number, "detail", "--dist auto: earlier runs tell how long tests take");
+	/* Nobody has chosen: files stay together, the longest first as far as that is known. */
+	if (!said && !dist && !own && !in_parts && config_of(e, number)->maxschedchunk == 0) {
+		if (ff_expect_knows(e->opts.expect, kind))
+			say(e, number, "detail",
+			    "--dist auto: earlier runs tell how long tests take");
 		dist = "auto";
 	}
 	job->policy = ff_policy_find(said ? said : dist ? dist : "load");
