@@ -4,6 +4,8 @@
 #include "base/alloc.h"
 #include "dispatch/private.h"
 
+enum { MANY_UNITS = 64 }; /* for each worker */
+
 static const struct ff_config_job *config_of(const struct ff_engine *e, uint32_t job)
 {
 	return e->opts.plan->jobs[job].config;
@@ -36,11 +38,9 @@ static void choose_policy(struct ff_engine *e, uint32_t number, bool in_parts, c
 	const char *said = config_of(e, number)->dist;
 	const char *kind = ff_engine_payload(e, number)->name;
 
-	/* Nobody has chosen: files stay together, the longest first as far as that is known. */
-	if (!said && !dist && !own && !in_parts && config_of(e, number)->maxschedchunk == 0) {
-		if (ff_expect_knows(e->opts.expect, kind))
-			say(e, number, "detail",
-			    "--dist auto: earlier runs tell how long tests take");
+	job->unchosen = !said && !dist && !own && !in_parts;
+	if (job->unchosen && ff_expect_knows(e->opts.expect, kind)) {
+		say(e, number, "detail", "--dist auto: earlier runs tell how long tests take");
 		dist = "auto";
 	}
 	job->policy = ff_policy_find(said ? said : dist ? dist : "load");
@@ -157,6 +157,10 @@ uint32_t ff_spread_count(struct ff_engine *e, uint32_t number, uint32_t collecte
 
 	if (!job->policy)
 		choose_policy(e, number, false, NULL, NULL);
+	/* Many: that files stay together is worth more than that the first tests are the first. */
+	if (job->unchosen && !e->state->jobs[number].known &&
+	    config_of(e, number)->maxschedchunk == 0 && collected / MANY_UNITS >= job->workers)
+		job->policy = &ff_policy_auto;
 	if (!job->policy->seats || job->collect_only)
 		return collected;
 	if (!job->seats)

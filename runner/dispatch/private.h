@@ -175,6 +175,7 @@ struct engine_job {
 	struct ff_map before;	  /* parts of earlier runs, by name */
 	size_t before_read;	  /* of these runs */
 	const char **unit_scopes; /* what each belongs to, as pytest's own scheduler says; NULL */
+	bool unchosen;		  /* nobody has said how its units are to be spread */
 	const struct ff_policy *policy; /* NULL: not known yet */
 	uint32_t most;			/* sessions at one time; 0: no limit */
 	uint32_t each;			/* each worker runs so many units; 0: they are shared out */
