@@ -92,6 +92,41 @@ def first_test(argv, work):
     return first, time.perf_counter() - began
 
 
+def descendants(pid):
+    """Of a process, itself included; what ends meanwhile has none."""
+    found, waiting = [], [pid]
+    while waiting:
+        found.append(waiting.pop())
+        try:
+            for task in os.listdir(f"/proc/{found[-1]}/task"):
+                with open(f"/proc/{found[-1]}/task/{task}/children") as file:
+                    waiting += map(int, file.read().split())
+        except OSError:
+            pass
+    return found
+
+
+def memory_of(argv, work):
+    """(MiB as each process has it, MiB where what is shared counts once) of a run's Pythons, when they have the most."""
+    most = (0, 0)
+    with subprocess.Popen(argv, cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            rss = pss = 0
+            for pid in descendants(process.pid):
+                try:
+                    if "python" not in os.readlink(f"/proc/{pid}/exe"):
+                        continue
+                    with open(f"/proc/{pid}/smaps_rollup") as file:
+                        sizes = dict(line.split()[:2] for line in file.readlines()[1:])
+                except OSError:
+                    continue
+                rss, pss = rss + int(sizes["Rss:"]), pss + int(sizes["Pss:"])
+            most = max(most, (rss >> 10, pss >> 10))
+            time.sleep(0.1)
+    return most
+
+
 def heavy(bench):
     """A part of pandas' own suite, whose imports take longer than most of its tests; on eight workers."""
     python = needs("heavy", "pandas.tests")
@@ -111,6 +146,9 @@ def heavy(bench):
                 figures[whose].append(first_test([*argv, *args], work))
     figures["ours"] = figures["ours"][2:]
     log(figures)
+    for whose, argv in (("ours", ours(bench, python, 8)), ("theirs", theirs(python, 8))):
+        print("pandas, memory, {:9} {:8} MiB in all processes, {} MiB where what they share counts once".format(
+            whose, *memory_of([*argv, *args], work)), flush=True)
     for at, (name, bound) in enumerate((("pandas, first test", 0.4), ("pandas, whole", 0.6))):
         bench.line(name, *(statistics.median(one[at] for one in figures[whose]) for whose in ("ours", "theirs")), bound)
 
