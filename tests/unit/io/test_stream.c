@@ -308,6 +308,41 @@ static void closed_by_a_look(void **state)
 	close(fd);
 }
 
+/* At rest it sees what has come together, its end too; more than one rest is one. */
+static void rests_and_goes_on(void **state)
+{
+	struct end a, b;
+	int fd = open_late(&a), other = open_late(&b);
+	int64_t begin;
+
+	assert_int_equal(write(fd, "one", 3), 3);
+	RUN_UNTIL(a.in.len == 3);
+	begin = ff_clock_us();
+	ff_stream_rest(&a.stream);
+	ff_stream_rest(&a.stream);
+	assert_int_equal(write(fd, " two", 4), 4);
+	ff_loop_run_once(&loop, 0);
+	assert_true(a.in.len == 3 || ff_clock_us() - begin >= FF_WATCH_LATE_US);
+	assert_int_equal(write(fd, " three", 6), 6);
+	RUN_UNTIL(a.in.len == 13);
+	assert_true(ff_clock_us() - begin >= FF_WATCH_LATE_US);
+	/* What is not to be read waits, and is there afterwards. */
+	ff_stream_rest(&a.stream);
+	ff_stream_read(&a.stream, false);
+	assert_int_equal(write(fd, "!", 1), 1);
+	close(fd);
+	assert_int_equal(write(other, "x", 1), 1);
+	RUN_UNTIL(b.in.len == 1);
+	ff_stream_read(&a.stream, true);
+	RUN_UNTIL(a.eofs == 1);
+	assert_int_equal(a.in.len, 14);
+	ff_stream_rest(&a.stream); /* at its end: nothing */
+	ff_stream_rest(&b.stream);
+	close_end(&a);
+	close_end(&b); /* while it rests */
+	close(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +356,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(looked_at_when_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(closed_before_its_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(closed_by_a_look, setup, teardown),
+		cmocka_unit_test_setup_teardown(rests_and_goes_on, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
