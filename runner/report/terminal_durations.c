@@ -47,7 +47,8 @@ static bool asked_for(const struct ff_terminal_job *job, size_t *count, double *
 
 static void sort_and_cut(struct ff_terminal_durations *all, size_t most)
 {
-	qsort(all->v, all->len, sizeof(*all->v), slowest_first);
+	if (all->len > 1)
+		qsort(all->v, all->len, sizeof(*all->v), slowest_first);
 	while (all->len > most)
 		free_entry(&all->v[--all->len]);
 }

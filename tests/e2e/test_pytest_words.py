@@ -205,7 +205,7 @@ def test_durations_are_those_of_pytest(farflung, python, words):
     plain = subprocess.run([python, "-m", "pytest", "-p", "no:cacheprovider", *words], cwd=farflung.cwd, env=farflung.env,
                            capture_output=True, text=True).stdout
     done = farflung.run("pytest", "-n", 2, "--front", "never", "--python", python, "--", *words, code=1)
-    assert "has no effect" not in done.stdout + done.stderr
+    assert "has no effect" not in done.stdout + done.stderr and "(exit 1)" in done.stderr
 
     def told(text):
         lines = [line.strip("=═ ") for line in re.findall(r"^\d+\.\d\ds \w+ .*|^[=═(].*durations.*$", text, re.M)]
