@@ -101,28 +101,3 @@ class Once:
                     self.board.tell(*key, "done")
         self.values.clear()
         return problems
-
-
-def once_plugin(once, told):
-    """A plugin with the fixture; `told` is called with what went wrong in the end."""
-    import types
-
-    import pytest
-
-    @pytest.fixture(scope="session")
-    def farflung_once():
-        """Calls setup once per host, or run, and gives its value to all: farflung_once(name, setup,
-        teardown, scope="host")."""
-        return once
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(session):
-        problems = once.finish()
-        for text in problems:
-            told(text)
-        if problems and not session.exitstatus:
-            session.exitstatus = 1
-
-    plugin = types.ModuleType("farflung-once")
-    plugin.farflung_once, plugin.pytest_sessionfinish = farflung_once, pytest_sessionfinish
-    return plugin

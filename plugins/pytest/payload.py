@@ -351,7 +351,7 @@ class Worker(Files):
             "spread": self.settings,
         }
 
-    def trouble(self, text):
+    def trouble(self, config, text):
         self.stopped = self.stopped or text
         self.send("trouble", clean(text))
 

@@ -5,11 +5,8 @@ import hashlib
 import json
 import os
 import tempfile
-import types
 
-import pytest
-
-from .spell import check_once, read_spelled, spelled
+from .spell import check_once, once_plugin, read_spelled, spelled
 
 try:
     import fcntl
@@ -161,25 +158,9 @@ class Once:
 
 
 def plugin():
-    """Of a module: fixtures of an instance are deprecated."""
-    once = Once()
+    def told(config, text):
+        reporter = config.pluginmanager.getplugin("terminalreporter")
+        if reporter:
+            reporter.write_line(text, red=True)
 
-    @pytest.fixture(scope="session")
-    def farflung_once():
-        """Calls setup once per host, or run, and gives its value to all: farflung_once(name, setup,
-        teardown, scope="host")."""
-        return once
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(session):
-        problems = once.finish()
-        for text in problems:
-            reporter = session.config.pluginmanager.getplugin("terminalreporter")
-            if reporter:
-                reporter.write_line(text, red=True)
-        if problems and not session.exitstatus:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    made = types.ModuleType("farflung-once")
-    made.farflung_once, made.pytest_sessionfinish = farflung_once, pytest_sessionfinish
-    return made
+    return once_plugin(Once(), told)

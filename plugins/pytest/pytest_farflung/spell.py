@@ -1,5 +1,5 @@
-# Part of the pytest payload and of the plugin: how values are written that farflung_once gives to other
-# processes. It is a text that Python's own reader of literals reads, and no more than that.
+# Part of the pytest payload and of the plugin: the fixture farflung_once, and how values are written that
+# it gives to other processes. That is a text that Python's own reader of literals reads, and no more than that.
 import ast
 
 SPELLED_MAX = 8 << 20  # characters
@@ -53,3 +53,29 @@ def check_once(name, setup, teardown, scope):
         raise TypeError("farflung_once(%r): teardown is %r; expected something to be called" % (name, teardown))
     if scope not in ("host", "run"):
         raise ValueError("farflung_once(%r): scope=%r; expected 'host' or 'run'" % (name, scope))
+
+
+def once_plugin(once, told):
+    """A plugin with the fixture, as a module: fixtures of an instance are deprecated. `told` is called with
+    the session's config and what went wrong in the end."""
+    import types
+
+    import pytest
+
+    @pytest.fixture(scope="session")
+    def farflung_once():
+        """Calls setup once per host, or run, and gives its value to all: farflung_once(name, setup,
+        teardown, scope="host")."""
+        return once
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(session):
+        problems = once.finish()
+        for text in problems:
+            told(session.config, text)
+        if problems and not session.exitstatus:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    plugin = types.ModuleType("farflung-once")
+    plugin.farflung_once, plugin.pytest_sessionfinish = farflung_once, pytest_sessionfinish
+    return plugin
