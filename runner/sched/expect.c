@@ -18,6 +18,8 @@ struct kind {
 	struct kind *next;
 	char *name;
 	struct ff_map units; /* name -> struct ff_expect_unit */
+	bool weighed;	     /* the following are those of all that is there */
+	int64_t longest_us, all_us;
 };
 
 struct ff_expect {
@@ -66,6 +68,7 @@ struct ff_expect_unit *ff_expect_add(struct ff_expect *expect, const char *name,
 		kind->next = expect->kinds;
 		expect->kinds = kind;
 	}
+	kind->weighed = false;
 	known = ff_map_get(&kind->units, unit);
 	if (known)
 		return known;
@@ -89,22 +92,33 @@ bool ff_expect_knows(const struct ff_expect *expect, const char *name)
 	return kind_of(expect, name) != NULL;
 }
 
-bool ff_expect_uneven(const struct ff_expect *expect, const char *name, uint32_t workers)
+/* Once: each worker that starts asks. */
+static void weigh(struct kind *kind)
 {
-	const struct kind *kind = kind_of(expect, name);
-	int64_t longest_us = 0, all_us = 0;
 	size_t cursor = 0;
 	void *value;
 
-	while (kind && ff_map_next(&kind->units, &cursor, NULL, &value)) {
+	kind->longest_us = kind->all_us = 0;
+	while (ff_map_next(&kind->units, &cursor, NULL, &value)) {
 		const struct ff_expect_unit *unit = value;
 
-		all_us += unit->us;
-		if (unit->us > longest_us)
-			longest_us = unit->us;
+		kind->all_us += unit->us;
+		if (unit->us > kind->longest_us)
+			kind->longest_us = unit->us;
 	}
-	return longest_us >= UNEVEN_LEAST_US &&
-	       longest_us > all_us / (workers ? workers : 1) / UNEVEN_SHARE;
+	kind->weighed = true;
+}
+
+bool ff_expect_uneven(const struct ff_expect *expect, const char *name, uint32_t workers)
+{
+	struct kind *kind = kind_of(expect, name);
+
+	if (!kind)
+		return false;
+	if (!kind->weighed)
+		weigh(kind);
+	return kind->longest_us >= UNEVEN_LEAST_US &&
+	       kind->longest_us > kind->all_us / (workers ? workers : 1) / UNEVEN_SHARE;
 }
 
 /* --- what is not known --- */

@@ -211,7 +211,7 @@ static int64_t unit_us(const struct ff_queues *queues, uint32_t unit, int64_t ty
 
 uint64_t ff_queues_parts_rich(const struct ff_queues *queues, const struct ff_queues_worker *worker)
 {
-	uint32_t have = worker->tail - worker->head;
+	uint32_t have = ff_queues_queued(worker);
 
 	if (have < 2)
 		return 0;
@@ -222,7 +222,7 @@ uint32_t ff_queues_parts_spare(const struct ff_queues *queues,
 			       const struct ff_queues_worker *worker)
 {
 	const uint32_t *queue = worker->queue + worker->head;
-	uint32_t have = worker->tail - worker->head, spare = 0;
+	uint32_t have = ff_queues_queued(worker), spare = 0;
 	int64_t typical = typical_us(queues, worker), taken = 0, left = 0, cost, us;
 
 	if (have < 2)

@@ -150,11 +150,6 @@ void ff_queues_stop(struct ff_queues *queues)
 
 /* --- workers --- */
 
-static uint32_t queued(const struct ff_queues_worker *worker)
-{
-	return worker->tail - worker->head;
-}
-
 /* How many run something, or may get more: whom somebody else serves, or what others give back, for
  * as long as it is there.
  */
@@ -166,7 +161,7 @@ static uint32_t busy(const struct ff_queues *queues)
 		return queues->live;
 	for (uint32_t i = 0; i < queues->workers_len; i++)
 		len += queues->workers[i].up &&
-		       (!queues->workers[i].ended || queued(&queues->workers[i]) > 0);
+		       (!queues->workers[i].ended || ff_queues_queued(&queues->workers[i]) > 0);
 	return len;
 }
 
@@ -217,7 +212,7 @@ void ff_queues_worker_down(struct ff_queues *queues, uint32_t number, uint32_t r
 	if (!worker || !worker->up)
 		return;
 	worker->up = false;
-	while (queued(worker)) {
+	while (ff_queues_queued(worker)) {
 		uint32_t unit = worker->queue[worker->head++];
 
 		ff_bound_drop(queues, worker, unit);
@@ -267,7 +262,7 @@ void ff_queues_append(const struct ff_queues *queues, struct ff_queues_worker *w
 {
 	if (worker->tail == worker->cap && worker->head) {
 		memmove(worker->queue, worker->queue + worker->head,
-			queued(worker) * sizeof(*worker->queue));
+			ff_queues_queued(worker) * sizeof(*worker->queue));
 		worker->tail -= worker->head;
 		worker->head = 0;
 	} else if (worker->tail == worker->cap) {
@@ -426,11 +421,12 @@ static bool is_over(const struct ff_queues *queues, const struct ff_queues_worke
 	/* Of what others take over some may come back, and it need not collect that again. */
 	if (queues->parts.len && !queues->parts.whole &&
 	    (worker->part || worker->recalled ||
-	     (ff_queues_rich(queues, worker) > 0 && (queues->live > 1 || queued(worker) > 2))))
+	     (ff_queues_rich(queues, worker) > 0 &&
+	      (queues->live > 1 || ff_queues_queued(worker) > 2))))
 		return false;
 	/* What of a scope, or of all, is to run again is for the worker that has the rest of it. */
 	if ((queues->scopes.of || queues->most == 1 || queues->parts.whole) &&
-	    (queued(worker) > 1 || worker->part))
+	    (ff_queues_queued(worker) > 1 || worker->part))
 		return false;
 	if (queues->scopes.host)
 		return worker->seated || seat_on(queues, worker->host) == UINT32_MAX;
@@ -453,8 +449,8 @@ static void give(struct ff_queues *queues, struct ff_queues_worker *worker)
 	}
 	/* Behind what it holds nothing is heaped up that others could run meanwhile. */
 	if (ff_queues_open(queues) > 0 && worker->back_len == 0 &&
-	    (worker->blocks_len == 0 || queued(worker) == 0 ||
-	     (queued(worker) == 1 && worker->hungry)))
+	    (worker->blocks_len == 0 || ff_queues_queued(worker) == 0 ||
+	     (ff_queues_queued(worker) == 1 && worker->hungry)))
 		queues->policy->pick(queues, (uint32_t)(worker - queues->workers));
 }
 
@@ -485,12 +481,18 @@ struct ff_queue_info ff_queues_info(const struct ff_queues *queues, uint32_t num
 {
 	const struct ff_queues_worker *worker = ff_queues_worker(queues, number);
 
-	int64_t running_us =
-		queued(worker) ? ff_queues_expected(queues, worker->queue[worker->head]) : 0;
+	int64_t running_us = ff_queues_queued(worker)
+				     ? ff_queues_expected(queues, worker->queue[worker->head])
+				     : 0;
 
-	return (struct ff_queue_info){
-		queued(worker),	 worker->last_us,   worker->fresh, worker->hungry,
-		worker->surplus, worker->part != 0, running_us,	   worker->queue_us - running_us};
+	return (struct ff_queue_info){ff_queues_queued(worker),
+				      worker->last_us,
+				      worker->fresh,
+				      worker->hungry,
+				      worker->surplus,
+				      worker->part != 0,
+				      running_us,
+				      worker->queue_us - running_us};
 }
 
 uint32_t ff_queues_chunk(const struct ff_queues *queues)

@@ -91,6 +91,11 @@ static inline uint32_t ff_queues_rank(const struct ff_queues *queues, uint32_t u
 	return queues->rank_of ? queues->rank_of[unit] : unit;
 }
 
+static inline uint32_t ff_queues_queued(const struct ff_queues_worker *worker)
+{
+	return worker->tail - worker->head;
+}
+
 /* With parcels or parts; else nothing. */
 static inline int64_t ff_queues_expected(const struct ff_queues *queues, uint32_t unit)
 {

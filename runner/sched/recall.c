@@ -3,11 +3,6 @@
 
 #include "sched/queues_private.h"
 
-static uint32_t queued(const struct ff_queues_worker *worker)
-{
-	return worker->tail - worker->head;
-}
-
 /* Scopes stay as they are, and so does what others gave. */
 static bool keeps_all(const struct ff_queues *queues, const struct ff_queues_worker *worker)
 {
@@ -19,7 +14,7 @@ static bool keeps_all(const struct ff_queues *queues, const struct ff_queues_wor
  */
 static uint32_t spare_of(const struct ff_queues *queues, const struct ff_queues_worker *worker)
 {
-	uint32_t have = queued(worker);
+	uint32_t have = ff_queues_queued(worker);
 
 	if (keeps_all(queues, worker))
 		return 0;
@@ -30,9 +25,9 @@ static uint32_t spare_of(const struct ff_queues *queues, const struct ff_queues_
 
 uint64_t ff_queues_rich(const struct ff_queues *queues, const struct ff_queues_worker *worker)
 {
-	if (queues->parts.len > 0 && !keeps_all(queues, worker))
-		return ff_queues_parts_rich(queues, worker);
-	return spare_of(queues, worker);
+	if (queues->parts.len == 0)
+		return spare_of(queues, worker);
+	return keeps_all(queues, worker) ? 0 : ff_queues_parts_rich(queues, worker);
 }
 
 void ff_queues_note_spare(struct ff_queues *queues, const struct ff_queues_worker *worker)
