@@ -62,27 +62,20 @@ class Proxies:
             return self.known[fspath]
         except (KeyError, TypeError):
             pass
-        proxy = self.find(fspath)  # which may load conftests, and so come to forget()
+        proxy = self.find(fspath)  # which may load conftests, and so forget all
         try:
             self.known[fspath] = proxy
         except TypeError:
             pass
         return proxy
 
-    def forget(self):
+    def pytest_plugin_registered(self):
         self.known.clear()
 
 
-class Forgetful:
-    def __init__(self, proxies):
-        self.pytest_plugin_registered = lambda plugin: proxies.forget()
-
-
 def quicken_hooks(session):
-    proxies = Proxies(session)
-    session.gethookproxy = proxies
-    # Only what is registered from now on matters; of what is there, pytest would tell it at once.
-    session.config.pluginmanager.register(Forgetful(proxies), "farflung-proxies")
+    session.gethookproxy = Proxies(session)
+    session.config.pluginmanager.register(session.gethookproxy, "farflung-proxies")
 
 
 def spare_collector():

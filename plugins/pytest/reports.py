@@ -70,9 +70,9 @@ class Silence:
                 caller = getattr(manager.hook, "pytest_" + name, None)
                 for impl in caller.get_hookimpls() if caller else ():
                     if impl.plugin is plugin and not impl.hookwrapper:
-                        impl.function = harmless(impl.function)
                         if name == "runtest_logreport":
                             impl.function = noteworthy(plugin, impl.function)
+                        impl.function = harmless(impl.function)
 
     def write(self, *_, **__):
         pass
