@@ -34,7 +34,7 @@ void ff_run_session_take_out(struct ff_engine *e, struct session *session, uint3
 		ff_queues_worker_down(ff_run_session_queues(e, session), session->number, running);
 		job->worked_us += e->now.mono_us - session->up_us;
 	} else {
-		ff_sched_session_up(e->sched, number);
+		ff_sched_session_up(e->sched, &session->placement);
 	}
 	if (job->ids_from == session->record)
 		ff_collect_ask_another(e, session);
@@ -64,13 +64,11 @@ static const char *words_of(struct ff_engine *e, const struct session *session, 
 				      worker, host);
 	if (session->timed_out)
 		return ff_engine_text(e, "timed out after %s s (worker %s on %s was killed)",
-				      seconds(e, ff_marks_timeout_us(e, job, unit)),
-				      worker, host);
+				      seconds(e, ff_marks_timeout_us(e, job, unit)), worker, host);
 	if (ff_engine_killing(e))
 		return "interrupted";
-	return ff_engine_text(
-		e, "worker '%s' on host %s crashed while running '%s': %s", worker, host,
-		ff_engine_unit_name(e, job, unit), reason);
+	return ff_engine_text(e, "worker '%s' on host %s crashed while running '%s': %s", worker,
+			      host, ff_engine_unit_name(e, job, unit), reason);
 }
 
 /* The unit that was running when the worker died by itself, or was killed. */

@@ -540,7 +540,7 @@ void ff_job_pump(struct ff_engine *e)
 		if (ff_engine_payload(e, placement.job)->session &&
 		    !may_start_session(e, placement.job)) {
 			/* It goes on with the sessions that it has, or ends with the last. */
-			ff_sched_session_up(e->sched, placement.job);
+			ff_sched_session_up(e->sched, &placement);
 			ff_sched_return(e->sched, &placement);
 			ff_sched_no_sessions(e->sched, placement.job);
 			ff_job_touch(e, placement.job);

@@ -185,7 +185,7 @@ void ff_run_session_up(struct ff_engine *e, struct session *session)
 	ff_engine_not_due(e, &session->timeout);
 	ff_queues_worker_up(ff_run_session_queues(e, session), session->number, at->alone,
 			    at->anywhere ? FF_NOBODY : at->host);
-	ff_sched_session_up(e->sched, session->placement.job);
+	ff_sched_session_up(e->sched, &session->placement);
 	ff_driven_up(e, session);
 	if (job->stopped)
 		ff_run_session_stop(e, session);

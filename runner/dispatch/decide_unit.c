@@ -180,7 +180,7 @@ void ff_execution_over(struct ff_engine *e, struct execution *execution, bool ho
 	uint32_t job = execution->placement.job;
 
 	if (discovers(execution))
-		ff_sched_session_up(e->sched, job);
+		ff_sched_session_up(e->sched, &execution->placement);
 	if (host_lost)
 		ff_sched_return_pools(e->sched, &execution->placement);
 	else

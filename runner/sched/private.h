@@ -21,6 +21,7 @@ struct job {
 	size_t uses_len;
 	struct ff_queues *queues; /* NULL before its units are known */
 	uint32_t coming;	  /* sessions that were placed and are not up yet */
+	uint32_t *coming_to;	  /* the same by host; NULL: none was placed */
 	uint32_t there;		  /* sessions that were placed and are not over */
 	uint32_t most;		  /* of these; 0: no limit */
 	uint32_t kept;		  /* the host that is kept free for it; NOBODY */

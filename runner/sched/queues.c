@@ -369,9 +369,18 @@ bool ff_queues_has_seats(const struct ff_queues *queues)
 
 bool ff_queues_seat_waits(const struct ff_queues *queues, uint32_t host)
 {
+	return ff_queues_seats_wait(queues, host) > 0;
+}
+
+uint32_t ff_queues_seats_wait(const struct ff_queues *queues, uint32_t host)
+{
+	uint32_t found = 0;
+
 	if (queues->stopped || !queues->scopes.host)
-		return !queues->stopped && ff_bound_may_come(&queues->bound, host);
-	return seat_on(queues, host) != UINT32_MAX;
+		return !queues->stopped && ff_bound_may_come(&queues->bound, host) ? UINT32_MAX : 0;
+	for (uint32_t i = 0; i < queues->scopes.len; i++)
+		found += rank_of_seat(queues, i, host) != UINT32_MAX;
+	return found;
 }
 
 bool ff_queues_give_seat(struct ff_queues *queues, uint32_t number)

@@ -111,6 +111,8 @@ struct ff_recall ff_queues_recall(struct ff_queues *queues, uint32_t worker);
  * it); and if so, whether some of that waits and nobody on that host has it. */
 bool ff_queues_has_seats(const struct ff_queues *queues);
 bool ff_queues_seat_waits(const struct ff_queues *queues, uint32_t host);
+/* How many; UINT32_MAX: any number can take what waits. */
+uint32_t ff_queues_seats_wait(const struct ff_queues *queues, uint32_t host);
 /* Whether some worker has been asked, or could be, to give something back. */
 bool ff_queues_may_come_back(const struct ff_queues *queues);
 /* What a worker gave back when it was asked: not all, if it had begun some. */

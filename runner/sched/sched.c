@@ -35,6 +35,7 @@ void ff_sched_free(struct ff_sched *sched)
 		return;
 	for (uint32_t i = 0; i < sched->jobs_len; i++) {
 		ff_free(sched->jobs[i].uses);
+		ff_free(sched->jobs[i].coming_to);
 		ff_queues_free(sched->jobs[i].queues);
 	}
 	for (uint32_t i = 0; i < sched->pools_len; i++)
@@ -247,6 +248,7 @@ void ff_sched_job_end(struct ff_sched *sched, uint32_t number)
 	ff_sets_leave(&sched->sets, job->set);
 	ff_queues_free(job->queues);
 	ff_free(job->uses);
+	ff_free(job->coming_to);
 	*job = (struct job){.kept = NOBODY};
 }
 
@@ -316,11 +318,26 @@ void ff_sched_wake(struct ff_sched *sched, uint32_t job)
 	ff_sched_job_ready(sched, job);
 }
 
-void ff_sched_session_up(struct ff_sched *sched, uint32_t job)
+void ff_sched_session_up(struct ff_sched *sched, const struct ff_placement *placement)
 {
-	if (sched->jobs[job].coming > 0)
-		sched->jobs[job].coming--;
-	ff_sched_job_ready(sched, job);
+	struct job *job = &sched->jobs[placement->job];
+
+	if (job->coming > 0)
+		job->coming--;
+	if (job->coming_to && job->coming_to[placement->host] > 0)
+		job->coming_to[placement->host]--;
+	ff_sched_job_ready(sched, placement->job);
+}
+
+/* One more is placed there, and not up yet. */
+static void comes(const struct ff_sched *sched, struct job *job, uint32_t host)
+{
+	job->coming++;
+	if (!job->sessions)
+		return;
+	if (!job->coming_to)
+		job->coming_to = ff_xcalloc(sched->sets.hosts_len, sizeof(*job->coming_to));
+	job->coming_to[host]++;
 }
 
 /* --- placing --- */
@@ -351,7 +368,7 @@ static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
 		.alone = need->alone,
 	};
 	if (job->sessions || !job->queues)
-		job->coming++;
+		comes(sched, job, host);
 	job->there += job->sessions;
 	if (!job->sessions && job->queues)
 		placement->unit = need->alone ? ff_queues_take_alone(job->queues)
@@ -391,14 +408,17 @@ static void park(struct ff_sched *sched, uint32_t number, bool pools)
 static uint32_t host_of_seat(const struct ff_sched *sched, uint32_t number,
 			     const struct ff_set_need *need)
 {
+	const struct job *job = &sched->jobs[number];
+
 	for (uint32_t i = 0; i < sched->sets.hosts_len; i++) {
 		uint32_t kept_for = sched->sets.hosts[i].kept_for;
+		uint32_t coming = job->coming_to ? job->coming_to[i] : 0;
 
 		/* It may have been kept for this very job before that had seats. */
 		if (ff_set_has(ff_sched_set(sched, number), i) &&
 		    (kept_for == NOBODY || kept_for == number) &&
 		    ff_sets_fits(&sched->sets, i, need) &&
-		    ff_queues_seat_waits(sched->jobs[number].queues, i))
+		    ff_queues_seats_wait(job->queues, i) > coming)
 			return i;
 	}
 	return NOBODY;

@@ -85,8 +85,6 @@ struct ff_queues *ff_sched_queues(const struct ff_sched *sched, uint32_t job);
 /* A host is not fit for it, as was found out: taken out of its set. */
 void ff_sched_job_not_on(struct ff_sched *sched, uint32_t job, uint32_t host);
 
-/* A session that was placed is up, and known to the queues; or will never be. */
-void ff_sched_session_up(struct ff_sched *sched, uint32_t job);
 /* There are to be no more sessions of it at one time; those that are there go on. Takes back
  * ff_sched_no_sessions. */
 void ff_sched_job_most(struct ff_sched *sched, uint32_t job, uint32_t most);
@@ -121,6 +119,8 @@ bool ff_sched_place_behind(struct ff_sched *sched, const struct ff_placement *be
 			   uint32_t spare, struct ff_placement *placement);
 /* `before` has ended: its slots are for the one that was placed behind it. */
 void ff_sched_pass(struct ff_placement *before, struct ff_placement *placement);
+/* A session that was placed is up, and known to the queues; or will never be. */
+void ff_sched_session_up(struct ff_sched *sched, const struct ff_placement *placement);
 /* A placed thing has ended, on a host that is still there. */
 void ff_sched_return(struct ff_sched *sched, const struct ff_placement *placement);
 /* Only its pools: its host went down. */

@@ -367,12 +367,46 @@ static void test_a_seat_on_a_host_that_was_kept_for_it(void **state)
 	expect(sched, NOBODY); /* a second one would have to wait for room */
 	ff_sched_job_units(sched, 0, &units);
 	ff_queues_worker_up(ff_sched_queues(sched, 0), 0, false, 0);
-	ff_sched_session_up(sched, 0);
+	ff_sched_session_up(sched, &first);
 	assert_int_equal(ff_queues_next(ff_sched_queues(sched, 0), 0).len, 2);
 	expect(sched, NOBODY);
 	ff_queues_worker_down(ff_sched_queues(sched, 0), 0, NOBODY);
 	ff_sched_return(sched, &first);
 	assert_int_equal(expect(sched, 0).host, 0);
+	ff_sched_free(sched);
+}
+
+/* One has run all that its seat is for before the other is up: no third is placed for that one's.
+ */
+static void test_no_session_for_the_seat_of_one_that_comes(void **state)
+{
+	static const uint32_t slots[] = {2}, seats[] = {0, 0};
+	uint64_t all = 1;
+	struct ff_sched_job_opts opts = {.hosts = &all, .sessions = true, .weight = 1};
+	struct ff_queues_opts units = {.policy = &ff_policy_each,
+				       .units = 6,
+				       .workers = 2,
+				       .seats = seats,
+				       .seats_len = 2};
+	struct ff_sched *sched = by_hand(slots, 1, NULL, 0);
+	struct ff_placement first, second;
+
+	ff_sched_job_start(sched, 0, &opts);
+	first = expect(sched, 0);
+	second = expect(sched, 0);
+	ff_sched_job_units(sched, 0, &units);
+	ff_queues_worker_up(ff_sched_queues(sched, 0), 0, false, 0);
+	ff_sched_session_up(sched, &first);
+	assert_int_equal(ff_queues_next(ff_sched_queues(sched, 0), 0).len, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		ff_queues_done(ff_sched_queues(sched, 0), 0, i, 1);
+	ff_queues_worker_down(ff_sched_queues(sched, 0), 0, NOBODY);
+	ff_sched_return(sched, &first);
+	expect(sched, NOBODY);
+	ff_sched_session_up(sched, &second); /* it never will be */
+	ff_sched_return(sched, &second);
+	assert_int_equal(expect(sched, 0).host, 0);
+	expect(sched, NOBODY);
 	ff_sched_free(sched);
 }
 
@@ -462,6 +496,7 @@ int main(void)
 		cmocka_unit_test(test_a_suspect_gives_up_what_it_avoids),
 		cmocka_unit_test(test_sessions_for_suspects),
 		cmocka_unit_test(test_a_seat_on_a_host_that_was_kept_for_it),
+		cmocka_unit_test(test_no_session_for_the_seat_of_one_that_comes),
 		cmocka_unit_test(test_a_new_host_is_for_all),
 		cmocka_unit_test(test_nobody_keeps_what_another_waits_for),
 		cmocka_unit_test(test_the_load_is_spread),

@@ -336,7 +336,7 @@ static void session_over(struct world *w, uint32_t at, bool host_lost)
 		ff_queues_worker_down(queues_of(w, &run), run.number,
 				      run.begun ? run.queue[run.head] : NOBODY);
 	else
-		ff_sched_session_up(w->sched, run.p.job);
+		ff_sched_session_up(w->sched, &run.p);
 	give_back(w, at, host_lost);
 	ff_sched_wake(w->sched, run.p.job);
 	if (run.begun)
@@ -353,7 +353,7 @@ static void session_up(struct world *w, uint32_t at)
 	run->number = w->jobs[run->p.job].next_number++;
 	ff_queues_worker_up(queues_of(w, run), run->number, run->p.alone,
 			    run->p.anywhere ? NOBODY : run->p.host);
-	ff_sched_session_up(w->sched, run->p.job);
+	ff_sched_session_up(w->sched, &run->p);
 	ask(w, run);
 }
 
@@ -399,7 +399,7 @@ static void placed_step(struct world *w, uint32_t at)
 		/* It has found the units, or failed and is tried again. */
 		if (!one_in(3) && !w->jobs[p.job].known)
 			know_units(w, p.job);
-		ff_sched_session_up(w->sched, p.job);
+		ff_sched_session_up(w->sched, &p);
 	}
 	give_back(w, at, false);
 	if (p.unit != NOBODY)
@@ -432,7 +432,7 @@ static void host_down(struct world *w, uint32_t number)
 			continue;
 		}
 		if (run.p.unit == NOBODY)
-			ff_sched_session_up(w->sched, run.p.job);
+			ff_sched_session_up(w->sched, &run.p);
 		give_back(w, i, true);
 		if (run.p.unit != NOBODY)
 			unit_over(w, run.p.job, run.p.unit, true, number);
