@@ -215,9 +215,11 @@ struct ff_payload_session {
 	/* Where in what a worker wrote on stderr before it died its cause begins; NULL: nowhere. */
 	const char *(*cause)(const char *said);
 	/* Text that makes an interpreter a template of workers (transport/open.h), from what one on
-	 * the same host told by `imported` in an earlier run; in arena. NULL: not of that. The
-	 * member may be NULL: nothing of it can be had beforehand. */
-	const char *(*template)(const char *told, struct ff_arena *arena);
+	 * the same host told by `imported` in an earlier run; in arena. NULL: not of that.
+	 * *turn_us: how long such a worker's session needs a CPU, and hardly anything else, before
+	 * its first unit; 0: unknown, or it waits for other things as well. The member may be NULL:
+	 * nothing of it can be had beforehand. */
+	const char *(*template)(const char *told, struct ff_arena *arena, int64_t *turn_us);
 };
 
 /* --- the front --- */

@@ -36,13 +36,35 @@ LOCKS = (
 OURS = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging")
 
 
+def time_used():
+    """(s on a CPU, s of waiting for one) of this thread; None where that can't be had."""
+    try:
+        with open("/proc/thread-self/schedstat") as file:
+            return [int(word) / 1e9 for word in file.read().split()[:2]]
+    except (OSError, ValueError):
+        return None
+
+
 class Imports:
     """What a session imports from outside of its project, for the template of the next run (template.py)."""
 
+    turn_us = None
+
     def __init__(self):
+        self.began = time.monotonic(), time_used()
         self.before = environ_now()
         self.finders = list(sys.meta_path)
         self.only_ours = False  # what others need may be imported in a way that is this project's own
+
+    def first_test(self):
+        """How long the beginning took a CPU; nothing, if it was something else that took the time."""
+        if self.turn_us is not None:
+            return
+        took, now = time.monotonic() - self.began[0], time_used()
+        if not now or not self.began[1]:
+            return
+        on_cpu, waited = (b - a for a, b in zip(self.began[1], now))
+        self.turn_us = int(on_cpu * 1e6) if took - on_cpu - waited < on_cpu / 4 else 0
 
     def look(self, config):
         """After collection: has anything changed how modules are imported?"""
@@ -81,6 +103,7 @@ class Imports:
         paths = [sys.executable, *sorted(folders), *(os.path.join(root, name) for name in LOCKS)]
         return json.dumps({
             "version": sys.version,
+            "turn_us": self.turn_us or 0,
             "paths": [[path, stamp_of(path)] for path in paths],
             "modules": [name for name, _ in modules if all(parent in names for parent in parents_of(name))],
             # pytest changes these while it imports them, and so has to do that itself

@@ -313,6 +313,8 @@ class Worker(Files):
             if done:
                 self.deliver(done, index)
             else:
+                if self.imports:
+                    self.imports.first_test()
                 self.send("start", index)
             done = self.run_one(index)
             if self.stopping():

@@ -1,5 +1,6 @@
 #include "pytest/template.h"
 
+#include <jansson.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -23,7 +24,16 @@ static int add_literal(struct ff_buf *out, const char *text)
 	return rc == 0 ? ff_buf_addstr(out, "'\n") : rc;
 }
 
-const char *ff_pytest_template(const char *told, struct ff_arena *arena)
+static int64_t turn_of(const char *told)
+{
+	json_t *value = json_loads(told, 0, NULL);
+	int64_t us = json_integer_value(json_object_get(value, "turn_us"));
+
+	json_decref(value);
+	return us > 0 ? us : 0;
+}
+
+const char *ff_pytest_template(const char *told, struct ff_arena *arena, int64_t *turn_us)
 {
 	struct ff_buf text = FF_BUF_INIT;
 	const char *copy = NULL;
@@ -36,5 +46,6 @@ const char *ff_pytest_template(const char *told, struct ff_arena *arena)
 	if (rc == 0)
 		copy = ff_arena_copy(arena, ff_buf_data(&text), text.len);
 	ff_buf_release(&text);
+	*turn_us = copy ? turn_of(told) : 0;
 	return copy;
 }

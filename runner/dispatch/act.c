@@ -176,6 +176,8 @@ void ff_act_free(struct ff_act *act)
 	ff_rsync_free(act->rsync);
 	ff_list_for_each_safe(pos, tmp, &act->all_executions)
 		ff_act_execution_free(ff_container_of(pos, struct act_execution, node));
+	for (size_t i = 0; i < act->inventory->len; i++)
+		ff_act_turns_release(&act->hosts[i]); /* nobody begins any more */
 	ff_list_for_each_safe(pos, tmp, &act->all_workers)
 		ff_act_worker_free(act, ff_container_of(pos, struct act_worker, node));
 	ff_list_for_each_safe(pos, tmp, &act->all_fronts)

@@ -23,6 +23,7 @@ struct act_host {
 	struct ff_fact *facts; /* of the latest probe */
 	size_t facts_len;
 	struct ff_list templates; /* act_template.c's */
+	struct act_turns *turns;  /* act_turns.c's; NULL */
 };
 
 /* A session's worker. */
@@ -40,6 +41,7 @@ struct act_worker {
 	struct ff_output lately, before;
 	bool finished; /* it has said its last */
 	bool ended;    /* WORKER_ENDED was put */
+	bool waits_turn, has_turn;
 };
 
 struct act_execution {
@@ -120,6 +122,8 @@ void ff_act_probe_host(struct ff_act *act, const struct ff_order *order);
 /* --- act_worker.c --- */
 void ff_act_open_worker(struct ff_act *act, const struct ff_order *order);
 void ff_act_worker_order(struct ff_act *act, const struct ff_order *order);
+/* Its task, when it has its turn. */
+void ff_act_start_session(struct act_worker *worker);
 void ff_act_worker_free(struct ff_act *act, struct act_worker *worker);
 /* A unit begins on it. */
 void ff_act_worker_begins(struct act_worker *worker);
@@ -138,6 +142,16 @@ void ff_act_template_gone(const struct act_worker *worker);
 /* It tells; and a template could not be had, so what was told before is out of date. */
 void ff_act_template_told(struct act_worker *worker, const char *text);
 void ff_act_template_failed(struct act_worker *worker, const char *why);
+
+/* How long a session of its job keeps a CPU of its host busy before its first unit; 0: unknown. */
+int64_t ff_act_template_turn_us(struct act_worker *worker);
+
+/* --- act_turns.c: sessions that begin one after the other --- */
+/* Whether it may begin now; else ff_act_start_session is called when it may. */
+bool ff_act_turn_take(struct act_worker *worker);
+/* Its first unit begins, or none will; it waits no more, either. */
+void ff_act_turn_over(struct act_worker *worker);
+void ff_act_turns_release(struct act_host *host);
 
 /* --- act_execution.c --- */
 void ff_act_execute(struct ff_act *act, const struct ff_order *order);

@@ -21,6 +21,7 @@ struct act_template {
 	char *path;
 	struct ff_arena arena;
 	const char *text;		/* NULL: none */
+	int64_t turn_us;		/* 0: unknown */
 	const struct act_worker *asked; /* who is to tell; NULL: nobody yet */
 	bool told;
 };
@@ -139,7 +140,8 @@ static struct act_template *template_of(struct act_worker *worker)
 	template->path = path_of(host, job->config->name);
 	told = template->path ? read_whole(template->path) : NULL;
 	if (told)
-		template->text = job->payload->session->template(told, &template->arena);
+		template->text =
+			job->payload->session->template(told, &template->arena, &template->turn_us);
 	ff_free(told);
 	ff_list_add_tail(&host->templates, &template->node);
 	return template;
@@ -158,6 +160,11 @@ static bool wanted(const struct act_worker *worker)
 const char *ff_act_template(struct act_worker *worker)
 {
 	return wanted(worker) ? template_of(worker)->text : NULL;
+}
+
+int64_t ff_act_template_turn_us(struct act_worker *worker)
+{
+	return wanted(worker) ? template_of(worker)->turn_us : 0;
 }
 
 bool ff_act_template_asks(struct act_worker *worker)

@@ -84,6 +84,7 @@ static void on_no_template(struct ff_gateway *gateway, const char *why, void *ct
 
 void ff_act_worker_begins(struct act_worker *worker)
 {
+	ff_act_turn_over(worker);
 	if (worker->lately.total == 0 && worker->before.total == 0)
 		return;
 	ff_output_release(&worker->before);
@@ -94,6 +95,7 @@ void ff_act_worker_begins(struct act_worker *worker)
 void ff_act_worker_finished(struct act_worker *worker)
 {
 	put_rest_of_stderr(worker);
+	ff_act_turn_over(worker);
 	worker->finished = true;
 }
 
@@ -129,6 +131,7 @@ static void put_ended(struct act_worker *worker, const char *error, int code, bo
 	if (worker->ended)
 		return;
 	worker->ended = true;
+	ff_act_turn_over(worker);
 	put_rest_of_stderr(worker);
 	input = about(worker, FF_INPUT_WORKER_ENDED);
 	input->u.ended.error = ff_input_text(input, error);
@@ -146,6 +149,7 @@ static void put_ended(struct act_worker *worker, const char *error, int code, bo
 void ff_act_worker_free(struct ff_act *act, struct act_worker *worker)
 {
 	ff_act_template_gone(worker);
+	ff_act_turn_over(worker);
 	ff_channel_unref(worker->channel);
 	ff_map_del_u32(&act->workers, worker->number + 1);
 	ff_list_del(&worker->node);
@@ -284,7 +288,7 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 		  FF_EREMOTE, false);
 }
 
-static void start_session(struct act_worker *worker)
+void ff_act_start_session(struct act_worker *worker)
 {
 	struct ff_act *act = act_of(worker);
 	const struct ff_plan_job *job = &act->plan->jobs[worker->job];
@@ -301,6 +305,7 @@ static void start_session(struct act_worker *worker)
 	struct ff_task task;
 	struct ff_err err = {0};
 
+	worker->waits_turn = false;
 	if (ff_plan_instance(job, 0, &arena, &instance) == 0) {
 		if (act->opts.run->terminal)
 			instance.job.columns = act->opts.run->terminal->columns;
@@ -383,10 +388,13 @@ void ff_act_worker_order(struct ff_act *act, const struct ff_order *order)
 
 	if (!worker || !worker->gateway)
 		return;
+	if (worker->waits_turn && (order->kind == FF_ORDER_STOP || order->kind == FF_ORDER_END))
+		ff_act_start_session(worker); /* or it would never hear that this is all */
 	session = payload_of(worker)->session;
 	switch (order->kind) {
 	case FF_ORDER_START_SESSION:
-		start_session(worker);
+		if (ff_act_turn_take(worker))
+			ff_act_start_session(worker);
 		break;
 	case FF_ORDER_ASK_IDS:
 		tell(worker, session->ask_ids);
