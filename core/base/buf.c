@@ -123,6 +123,17 @@ int ff_buf_addch(struct ff_buf *buf, char c)
 	return ff_buf_add(buf, &c, 1);
 }
 
+int ff_buf_adduint(struct ff_buf *buf, uint64_t number)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	return ff_buf_add(buf, digits + at, sizeof(digits) - at);
+}
+
 int ff_buf_vaddf(struct ff_buf *buf, const char *fmt, va_list args)
 {
 	va_list again;

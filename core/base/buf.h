@@ -44,6 +44,8 @@ int ff_buf_add(struct ff_buf *buf, const void *bytes, size_t len);
 int ff_buf_add_shown(struct ff_buf *buf, const char *text, size_t len);
 int ff_buf_addstr(struct ff_buf *buf, const char *text);
 int ff_buf_addch(struct ff_buf *buf, char c);
+/* In decimal digits, for what is written very often. */
+int ff_buf_adduint(struct ff_buf *buf, uint64_t number);
 int ff_buf_addf(struct ff_buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int ff_buf_vaddf(struct ff_buf *buf, const char *fmt, va_list args)
 	__attribute__((format(printf, 2, 0)));

@@ -123,7 +123,8 @@ static void case_begin(struct junit *junit, struct suite *suite, const char *uni
 		if (result->line > 0)
 			ff_xml_attribute(out, "line", line);
 	}
-	ff_buf_addf(out, " time=\"%.3f\">", (double)duration_us / 1e6);
+	ff_xml_seconds(out, "time", duration_us);
+	ff_buf_addch(out, '>');
 }
 
 /* For what is about a job as a whole: its name is no node id. */
@@ -476,9 +477,9 @@ static void add_suite_head(struct ff_buf *out, const struct suite *suite, const 
 
 	ff_buf_addstr(out, "<testsuite");
 	ff_xml_attribute(out, "name", suite->name);
-	ff_buf_addf(out, " errors=\"%u\" failures=\"%u\" skipped=\"%u\" tests=\"%u\" time=\"%.3f\"",
-		    suite->errors, suite->failures, suite->skipped, suite->tests,
-		    (double)suite->took_us / 1e6);
+	ff_buf_addf(out, " errors=\"%u\" failures=\"%u\" skipped=\"%u\" tests=\"%u\"",
+		    suite->errors, suite->failures, suite->skipped, suite->tests);
+	ff_xml_seconds(out, "time", suite->took_us);
 	/* A job that did not start has none. */
 	if (suite->started_us > 0 && localtime_r(&seconds, &tm)) {
 		strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);

@@ -103,7 +103,10 @@ const char *ff_terminal_key(struct ff_terminal *t, const char *a, const char *b,
 const char *ff_terminal_unit_key(struct ff_terminal *t, const char *job, uint32_t index, int stream)
 {
 	ff_buf_clear(&t->scratch);
-	ff_buf_addf(&t->scratch, "%s\001%u\001%d", job ? job : "", index, stream);
+	ff_buf_addstr(&t->scratch, job ? job : "");
+	ff_buf_addch(&t->scratch, '\001');
+	ff_buf_adduint(&t->scratch, index);
+	ff_buf_addch(&t->scratch, (char)('0' + stream));
 	return ff_buf_str(&t->scratch);
 }
 

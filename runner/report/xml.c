@@ -63,6 +63,19 @@ void ff_xml_text(struct ff_buf *out, const char *text, size_t len, bool attribut
 	}
 }
 
+void ff_xml_seconds(struct ff_buf *out, const char *name, int64_t us)
+{
+	uint64_t ms = us > 0 ? ((uint64_t)us + 500) / 1000 : 0;
+	char rest[] = {'.', (char)('0' + ms / 100 % 10), (char)('0' + ms / 10 % 10),
+		       (char)('0' + ms % 10), '"'};
+
+	ff_buf_addch(out, ' ');
+	ff_buf_addstr(out, name);
+	ff_buf_addstr(out, "=\"");
+	ff_buf_adduint(out, ms / 1000);
+	ff_buf_add(out, rest, sizeof(rest));
+}
+
 void ff_xml_attribute(struct ff_buf *out, const char *name, const char *value)
 {
 	ff_buf_addf(out, " %s=\"", name);

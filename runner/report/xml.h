@@ -12,6 +12,8 @@
 void ff_xml_text(struct ff_buf *out, const char *text, size_t len, bool attribute);
 /* ` name="value"`; NULL is an empty value. */
 void ff_xml_attribute(struct ff_buf *out, const char *name, const char *value);
+/* As seconds, to the millisecond; less than 0 is 0. */
+void ff_xml_seconds(struct ff_buf *out, const char *name, int64_t us);
 /* classname and name, as pytest mangles a node id: "a/b/test_x.py::TestC::test_m[p]" has classname
  * "a.b.test_x.TestC" and name "test_m[p]"; parameters stay as they are. `prefix` comes before the
  * class's name, unless it is NULL. */

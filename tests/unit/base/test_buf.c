@@ -23,6 +23,9 @@ static void test_append_and_str(void **state)
 	assert_int_equal(ff_buf_add(&buf, NULL, 0), 0);
 	assert_string_equal(ff_buf_str(&buf), "abc-42-x");
 	assert_int_equal(buf.len, 8);
+	assert_int_equal(ff_buf_adduint(&buf, 0), 0);
+	assert_int_equal(ff_buf_adduint(&buf, UINT64_MAX), 0);
+	assert_string_equal(ff_buf_str(&buf), "abc-42-x018446744073709551615");
 	ff_buf_clear(&buf);
 	assert_string_equal(ff_buf_str(&buf), "");
 	ff_buf_release(&buf);
