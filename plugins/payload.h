@@ -46,9 +46,12 @@ struct ff_payload_worker {
 	uint32_t count; /* workers of the job */
 	const char *run_id;
 	const char *host;
-	bool native;	 /* it has built-ins; else the task must bring its own source */
-	bool imports;	 /* of a session: it is to tell `imported` */
-	bool uneven;	 /* some of its units are known to take much longer than others */
+	bool native;  /* it has built-ins; else the task must bring its own source */
+	bool imports; /* of a session: it is to tell `imported` */
+	bool uneven;  /* some of its units are known to take much longer than others */
+	/* Suites, by what they told of themselves as fact "suite", that were found to come out the
+	 * same where units are collected part by part; NULL-terminated, or NULL. */
+	char *const *sharded;
 	uint32_t follow; /* of a `run` on a native one: it is to begin when the execution with
 			  * this channel has ended; 0: at once */
 };

@@ -76,6 +76,7 @@ class Worker(Files):
     ports = None  # of its machine
     imports = None  # if it is to tell them
     shard = None  # files are collected one by one
+    suite = None  # what tells it from others, if something in it may see all tests at once
 
     def __init__(self, channel, config, kw, settings):
         import queue
@@ -276,6 +277,7 @@ class Worker(Files):
     def pytest_runtestloop(self, session):
         option = self.config.option
         self.ahead = looks_ahead(self.config)
+        self.suite = self.shard and self.shard.suite
         if self.shard and not self.shard.on:
             if self.shard.why:
                 self.settings["notes"].append(NOT_SHARDED % self.shard.why)
@@ -345,6 +347,7 @@ class Worker(Files):
             "pid": str(os.getpid()),
             "cache": cache_place(config, self.here),
             "memory": memory_here(),
+            "suite": self.suite,
             "suffixed": "yes" if self.each or config.option.loadgroup else None,
             "junit_family": family_of(config),
             **asked_of_reporter(config),
@@ -580,7 +583,7 @@ def session(channel, kw):
 def main(
     channel, args, workerid, workercount, testrunuid, mainargv, dist=None,
     pythonpath=None, output_cap=0, front=None, addopts=True, run=None, collect=None, imports=False, columns=0,
-    slice=None,
+    slice=None, sharded=(),
 ):  # fmt: skip
     began = time.time()
     imports = Imports() if imports else None
@@ -622,6 +625,7 @@ def main(
         "imports": imports,
         "collect": collect,
         "slice": slice,
+        "sharded": sharded,
     }
     worker, ending = session(channel, kw)
     if worker and worker.imports and worker.session:

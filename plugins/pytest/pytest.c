@@ -15,7 +15,7 @@
 #include "pytest/template.h"
 
 enum {
-	ARGUMENTS = 14, /* entries of kwargs */
+	ARGUMENTS = 15, /* entries of kwargs */
 };
 
 extern const unsigned char ff_source_pytest_payload[];
@@ -101,6 +101,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	ok = ok && make_text(arena, worker->run_id, at++);
 	*at++ = ff_str("imports");
 	*at++ = ff_bool(worker->imports);
+	*at++ = ff_str("sharded");
+	ok = ok && ff_pytest_words(arena, NULL, worker->sharded, at++);
 	*at++ = ff_str("slice");
 	ok = ok && make_slice(arena, job, at++);
 	if (!ok)

@@ -28,7 +28,8 @@ FILES_EACH = 2
 
 NOT_SHARDED = (
     "all tests are collected by each worker because of %s; "
-    "if that may see those of one file at a time, --collect shard has each file collected once"
+    "if that may see those of one file at a time, --collect shard has each file collected once; "
+    "farflung try finds out, and it is remembered"
 )
 
 # The wrappers of pytest's hook that are also around the collection of one file.
@@ -54,18 +55,39 @@ def why_whole(config, settings, kw):
 
 
 def who_sees_all(config):
-    """A plugin or conftest that may look at all tests at once, in words; None: there is none."""
+    """(in words, its source or None) of each plugin and conftest that may look at all tests at once."""
     for name in WHOLE_HOOKS:
         for impl in getattr(config.pluginmanager.hook, name).get_hookimpls():
             if is_conftest(impl.plugin):
-                return "%s (%s)" % (name, clean(impl.plugin.__file__))
-            if not is_known(impl.plugin):
-                return "%s (%s)" % (name, clean(package_of(impl.plugin)))
+                yield "%s (%s)" % (name, clean(impl.plugin.__file__)), impl.plugin.__file__
+            elif not is_known(impl.plugin):
+                yield "%s (%s)" % (name, clean(package_of(impl.plugin))), source_of(impl.plugin)
     for plugin in config.pluginmanager.get_plugins():
         path = None if is_known(plugin) else source_of(plugin)
         if path and reads_all(path, READS_ALL, b"session"):
-            return "what may read session.items (%s)" % clean(path)
-    return None
+            yield "what may read session.items (%s)" % clean(path), path
+
+
+def suite_of(config, sources):
+    """What tells this suite from others, and from itself when what sees all its tests has changed."""
+    import hashlib
+
+    import pytest
+
+    known = hashlib.sha256()
+    versions = ["%s %s" % (dist.project_name, dist.version) for _, dist in config.pluginmanager.list_plugin_distinfo()]
+    for text in [sys.version, pytest.__version__, *sorted(versions)]:
+        known.update(text.encode() + b"\0")
+    top = str(getattr(config, "rootpath", None) or config.rootdir)
+    inifile = getattr(config, "inipath", None) or getattr(config, "inifile", None)
+    for path in sorted({str(path) for path in [*sources, inifile] if path}):
+        known.update(raw(os.path.relpath(path, top)).encode() + b"\0")
+        try:
+            with open(path, "rb") as file:
+                known.update(hashlib.sha256(file.read()).digest())
+        except OSError:
+            pass
+    return known.hexdigest()[:32]
 
 
 def package_of(plugin):
@@ -121,12 +143,13 @@ class Coming:
 class Shard:
     """Our plugin for this. Until the session has been walked through it stands before its genitems."""
 
-    def __init__(self, config, auto, workers):
+    def __init__(self, config, auto, workers, sharded):
         self.config = config
         self.auto = auto
         self.enough = FILES_EACH * workers
         self.on = True  # false: it turned out that all must be collected at once
-        self.why = None
+        self.why = self.suite = None
+        self.sharded = sharded  # suites that come out the same
         self.files = []
         self.by_name = {}
         self.walked = []  # nodes as they came
@@ -173,20 +196,26 @@ class Shard:
             return
         vars(session).pop("genitems", None)
         few = self.auto and len(self.files) < self.enough
-        if self.auto and not few:
-            self.why = who_sees_all(self.config) or self.which_file_does()
-        if not few and not self.why:
+        if not few:
+            self.look_who_sees_all()
+        if not self.auto or not (few or self.why):
             return
         self.on = False
         for node in self.walked:
             items.extend(session.genitems(node))
 
-    def which_file_does(self):
+    def look_who_sees_all(self):
+        found = [*who_sees_all(self.config), *self.files_that_do()]
+        if found:
+            self.suite = suite_of(self.config, [source for _, source in found])
+        if found and self.suite not in self.sharded:
+            self.why = found[0][0]
+
+    def files_that_do(self):
         """The same of the files that are yet to be imported."""
         for file in self.files:
             if file.path.endswith(".py") and reads_all(file.path, OF_SESSION):
-                return "what may read session.items, or bring plugins (%s)" % clean(file.nodeid)
-        return None
+                yield "what may read session.items, or bring plugins (%s)" % clean(file.nodeid), file.path
 
     # files
 
@@ -294,6 +323,6 @@ def make_shard(config, settings, kw):
         return None
     for name in ("pytest_collection", "pytest_collection_modifyitems"):
         setattr(Shard, name, pytest.hookimpl(tryfirst=True)(getattr(Shard, name)))
-    shard = Shard(config, auto, kw["workercount"])
+    shard = Shard(config, auto, kw["workercount"], kw["sharded"])
     config.pluginmanager.register(shard, "farflung-shard")
     return shard

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -15,7 +16,7 @@
 enum { NAME_COLUMNS = 400 };
 
 struct options {
-	const char *history;
+	const char *history, *sharded;
 	int64_t slowest;
 	bool flaky, json;
 };
@@ -26,6 +27,9 @@ static const struct ff_option options[] = {
 	FF_OPTION("flaky", 0, FLAG, NULL,
 		  "only what passed when tried again, or keeps changing from run to run", flaky),
 	FF_OPTION("json", 0, FLAG, NULL, "a JSON object per line on stdout", json),
+	FF_OPTION("sharded", 0, TEXT, "SUITE",
+		  "note that each file of this suite may be collected once, as farflung try does",
+		  sharded),
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
 	FF_OPTIONS_END,
 };
@@ -145,6 +149,26 @@ static int show(const struct options *o, const char *pattern)
 	return code;
 }
 
+static int note_sharded(const struct options *o)
+{
+	char *path = path_of(o);
+	struct ff_err err = {0};
+	struct ff_store *store;
+	int64_t now_s = (int64_t)time(NULL);
+	int rc = ff_store_open(&store, path, FF_STORE_UPDATE, &err);
+
+	ff_free(path);
+	if (rc)
+		return complain(&err, rc);
+	rc = ff_store_begin(store, &err);
+	if (!rc)
+		rc = ff_store_put_sharded(store, o->sharded, now_s, &err);
+	if (!rc)
+		rc = ff_store_commit(store, &err);
+	ff_store_close(store);
+	return rc ? complain(&err, rc) : FF_EXIT_OK;
+}
+
 static int run(const struct ff_command *command, int argc, char **argv)
 {
 	struct options o = {.slowest = SLOWEST_NOT_SAID};
@@ -155,6 +179,10 @@ static int run(const struct ff_command *command, int argc, char **argv)
 		code = FF_EXIT_OK;
 	else if (rc == 0 && words.len > 1)
 		ff_complain("history: one PATTERN is enough, got '%s' as well", words.v[1]);
+	else if (rc == 0 && o.sharded && (words.len || o.flaky || o.json))
+		ff_complain("history: --sharded shows nothing: it goes with --history alone");
+	else if (rc == 0 && o.sharded)
+		code = note_sharded(&o);
 	else if (rc == 0)
 		code = show(&o, words.len ? words.v[0] : NULL);
 	ff_strv_release(&words);

@@ -122,7 +122,10 @@ const struct ff_command ff_command_try = {
 		"by file) tell why, and\n"
 		"what would help: order, a file or port in use, a flaky test. -x and --maxfail "
 		"have no effect; .pytest_cache\n"
-		"and .farflung stay as they are. Exit codes: 0 the same, 1 differences, 2 usage, 3 "
+		"stays as it is. Where --collect auto has all tests collected by each worker, it "
+		"is tried whether --collect\n"
+		"shard changes anything; if not, that is noted in .farflung/history.db for later "
+		"runs. Exit codes: 0 the same, 1 differences, 2 usage, 3 "
 		"it could not be compared\n"
 		"(--timeout, no interpreter), 4 pytest's own usage error, 5 it collects nothing, "
 		"130 interrupted.\n",

@@ -208,6 +208,7 @@ static void open_history(struct execution *x)
 		ff_history_leave(history);
 	}
 	x->run.expect = ff_history_expect(history);
+	x->run.sharded = ff_history_sharded(history);
 	ff_free(path);
 }
 

@@ -298,6 +298,7 @@ void ff_act_start_session(struct act_worker *worker)
 		.run_id = ff_act_run_id(act),
 		.host = worker->host->host->name,
 		.imports = ff_act_template_asks(worker),
+		.sharded = act->opts.run->sharded,
 		.uneven =
 			ff_expect_uneven(act->opts.run->expect, job->payload->name, worker->count)};
 	struct ff_arena arena = FF_ARENA_INIT;

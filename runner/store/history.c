@@ -54,8 +54,9 @@ struct history {
 	size_t len, cap;
 	struct ff_store_run run;
 	struct ff_report_green green; /* run: NULL: none */
-	bool known;		      /* any unit is */
-	bool unused;		      /* the file is not ours to write */
+	struct ff_strv sharded;
+	bool known;  /* any unit is */
+	bool unused; /* the file is not ours to write */
 };
 
 static void say(const struct history *h, const char *what, const char *text)
@@ -124,6 +125,13 @@ static void read_run(void *ctx, const struct ff_store_run *run)
 	h->green.total = run->total;
 }
 
+static void read_sharded(void *ctx, const char *suite)
+{
+	struct history *h = ctx;
+
+	ff_strv_add(&h->sharded, suite);
+}
+
 static int read_all(struct history *h, struct ff_err *err)
 {
 	const struct ff_store_query all = {0};
@@ -137,6 +145,8 @@ static int read_all(struct history *h, struct ff_err *err)
 		rc = ff_store_units(store, &all, read_unit, h, err);
 	if (!rc)
 		rc = ff_store_runs(store, 0, read_run, h, err);
+	if (!rc)
+		rc = ff_store_sharded(store, read_sharded, h, err);
 	ff_store_close(store);
 	return rc;
 }
@@ -393,6 +403,7 @@ static void history_free(struct ff_reporter *reporter)
 	ff_map_release(&h->failed);
 	ff_arena_release(&h->arena);
 	ff_expect_free(h->expect);
+	ff_strv_release(&h->sharded);
 	ff_free(h->seen);
 	ff_free(h->path);
 	ff_free(h);
@@ -420,6 +431,11 @@ struct ff_reporter *ff_history_new(const char *path, void (*complain)(const char
 const struct ff_expect *ff_history_expect(const struct ff_reporter *reporter)
 {
 	return ((const struct history *)reporter)->expect;
+}
+
+char *const *ff_history_sharded(const struct ff_reporter *reporter)
+{
+	return ((const struct history *)reporter)->sharded.v;
 }
 
 bool ff_history_known(const struct ff_reporter *reporter, const char *kind, const char *unit,

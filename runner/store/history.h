@@ -12,6 +12,9 @@ struct ff_reporter *ff_history_new(const char *path, void (*complain)(const char
 /* What is known of units: as long as the reporter lives. */
 const struct ff_expect *ff_history_expect(const struct ff_reporter *history);
 
+/* Suites whose files may be collected one by one (ff_store_sharded); NULL-terminated, or NULL. */
+char *const *ff_history_sharded(const struct ff_reporter *history);
+
 /* It is read, and stays as it is: what several machines go by must be the same for all of them. */
 void ff_history_leave(struct ff_reporter *history);
 /* As ff_reporter_opts has them, of the runs before this one. */

@@ -84,6 +84,12 @@ int ff_store_runs(struct ff_store *store, int64_t limit,
 		  void (*each)(void *ctx, const struct ff_store_run *run), void *ctx,
 		  struct ff_err *err);
 
+/* Suites whose files may be collected one by one, though something in them might look at all tests:
+ * `farflung try` has compared the outcomes. What identifies such a suite is its payload's business.
+ */
+int ff_store_sharded(struct ff_store *store, void (*each)(void *ctx, const char *suite), void *ctx,
+		     struct ff_err *err);
+
 /* --- writing: begin, any number of puts, commit --- */
 
 /* What one run saw of a unit. */
@@ -99,6 +105,8 @@ int ff_store_begin(struct ff_store *store, struct ff_err *err);
 int ff_store_put_unit(struct ff_store *store, const struct ff_store_seen *seen, struct ff_err *err);
 int ff_store_put_run(struct ff_store *store, const struct ff_store_run *run, struct ff_err *err);
 int ff_store_put_host(struct ff_store *store, const char *name, double speed, struct ff_err *err);
+int ff_store_put_sharded(struct ff_store *store, const char *suite, int64_t now_s,
+			 struct ff_err *err);
 /* Forgets what is old, at most once a day. */
 int ff_store_prune(struct ff_store *store, int64_t now_s, struct ff_err *err);
 int ff_store_commit(struct ff_store *store, struct ff_err *err);

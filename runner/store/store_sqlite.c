@@ -76,6 +76,10 @@ static const char sql_put_host[] = "INSERT OR REPLACE INTO hosts VALUES (?1, ?2)
 
 static const char sql_pruned[] = "SELECT value FROM notes WHERE key = 'pruned_s'";
 static const char sql_put_pruned[] = "INSERT OR REPLACE INTO notes VALUES ('pruned_s', ?1)";
+static const char sql_sharded[] = "SELECT substr(key, 9) FROM notes WHERE key GLOB 'sharded:*'";
+static const char sql_put_sharded[] = "INSERT OR REPLACE INTO notes VALUES ('sharded:' || ?1, ?2)";
+static const char sql_prune_sharded[] =
+	"DELETE FROM notes WHERE key GLOB 'sharded:*' AND value < ?1";
 static const char sql_prune_units[] = "DELETE FROM units WHERE seen_s < ?1";
 static const char sql_prune_more[] =
 	"DELETE FROM units WHERE (kind, name) IN (SELECT kind, name FROM units"
@@ -413,6 +417,22 @@ int ff_store_runs(struct ff_store *store, int64_t limit,
 	return rc;
 }
 
+int ff_store_sharded(struct ff_store *store, void (*each)(void *ctx, const char *suite), void *ctx,
+		     struct ff_err *err)
+{
+	sqlite3_stmt *row = prepare(store, sql_sharded, err);
+	int rc;
+
+	if (!row)
+		return err->code;
+	while ((rc = sqlite3_step(row)) == SQLITE_ROW)
+		if (text_at(row, 0))
+			each(ctx, text_at(row, 0));
+	rc = rc == SQLITE_DONE ? 0 : trouble(store, err);
+	sqlite3_finalize(row);
+	return rc;
+}
+
 /* --- writing --- */
 
 int ff_store_begin(struct ff_store *store, struct ff_err *err)
@@ -486,6 +506,18 @@ int ff_store_put_host(struct ff_store *store, const char *name, double speed, st
 	return run_once(store, put, err);
 }
 
+int ff_store_put_sharded(struct ff_store *store, const char *suite, int64_t now_s,
+			 struct ff_err *err)
+{
+	sqlite3_stmt *put = prepare(store, sql_put_sharded, err);
+
+	if (!put)
+		return err->code;
+	sqlite3_bind_text(put, 1, suite, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(put, 2, now_s);
+	return run_once(store, put, err);
+}
+
 static int run_with(struct ff_store *store, const char *sql, int64_t number, struct ff_err *err)
 {
 	sqlite3_stmt *statement = prepare(store, sql, err);
@@ -505,6 +537,9 @@ int ff_store_prune(struct ff_store *store, int64_t now_s, struct ff_err *err)
 	if (rc || (now_s - pruned_s < DAY_S && now_s >= pruned_s))
 		return rc;
 	rc = run_with(store, sql_prune_units, now_s - (int64_t)FF_STORE_UNIT_DAYS * DAY_S, err);
+	if (!rc)
+		rc = run_with(store, sql_prune_sharded, now_s - (int64_t)FF_STORE_UNIT_DAYS * DAY_S,
+			      err);
 	if (!rc)
 		rc = run_with(store, sql_prune_more, FF_STORE_UNITS_MAX, err);
 	if (!rc)

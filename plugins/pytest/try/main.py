@@ -47,6 +47,30 @@ def run_xdist(trial, findings):
     findings.theirs = theirs
 
 
+def try_sharded(findings, trial):
+    """Where something may see all tests at once: does anything change if it sees those of a file?"""
+    plain, suite = findings.plain, findings.ours.suite
+    say("finding out: --collect shard")
+    try:
+        run = trial.ours("farflung --collect shard", options=["--collect", "shard"])
+    except OutOfTime:
+        findings.notes.append("--collect shard was not ready within --timeout")
+        return
+    run.without_groups(plain.outcomes)
+    if run.code != plain.code or not same(run, plain):
+        tests = len(differences(plain, run, None))
+        findings.notes.append(
+            "--collect shard: %s" % ("%d tests differ" % tests if tests else "exit %d" % run.code)
+        )
+        return
+    findings.sharded = run
+    trouble = trial.remember_sharded(suite)
+    findings.notes.append(
+        "--collect shard: nothing differs, in %.2f s; %s"
+        % (run.seconds, "that can't be noted: " + trouble if trouble else "noted for --collect auto")
+    )
+
+
 def judge(findings, trial):
     plain, ours = findings.plain, findings.ours
     findings.differing = differences(plain, ours, findings.theirs)
@@ -67,6 +91,8 @@ def judge(findings, trial):
             findings.advice.append("--dist %s: nothing differs with it" % dist)
         else:
             findings.advice.append("no --dist makes them equal: mend these tests, or mark what belongs together (xdist_group)")
+    if findings.code == 0 and ours.suite:
+        try_sharded(findings, trial)
     advise(findings, trial, len(os.sched_getaffinity(0)))
 
 

@@ -28,6 +28,7 @@ class Run:
     def __init__(self, name, code, seconds, output):
         self.name, self.code, self.seconds, self.output = name, code, seconds, output
         self.outcomes, self.texts, self.durations = {}, {}, {}
+        self.suite = None  # what it is called, if something in it may see all its tests at once
         counts = re.findall(r"\b(\d+) warnings?\b", output)
         self.warnings = int(counts[-1]) if counts else 0
 
@@ -54,6 +55,8 @@ class Run:
                 result = event["result"]
                 text = "\n".join(filter(None, (result.get("longrepr"), result.get("message"))))
                 self.add(event["unit"], result["outcome"], text, result.get("duration_us", 0) / 1e6)
+            elif kind == "worker-started":
+                self.suite = event.get("facts", {}).get("suite") or self.suite
             elif kind == "unit-lost":
                 self.add(event["unit"], "lost", event.get("reason"), 0)
             elif kind == "collect-problem" and not event.get("skipped"):
@@ -78,6 +81,7 @@ class Trial:
         self.deadline = time.monotonic() + seconds
         self.record = record
         self.folder = self.process = None
+        self.options = []  # of ours
         self.count = 0
         self.stopped = None  # the signal
         self.starting = False
@@ -169,13 +173,19 @@ class Trial:
             text = file.read().decode(errors="replace")
         return Run(name, self.process.returncode, time.monotonic() - began, text)
 
+    def remember_sharded(self, suite):
+        """In the store of runs here. None, or why it can't be."""
+        done = subprocess.run([self.farflung, "history", "--sharded", suite], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+        return done.stderr.decode(errors="replace").strip() if done.returncode else None
+
     def go(self, name, spread, only=None, ours=False):
         record, temporary, cache = self.place()
         env = dict(self.env, PYTEST_DEBUG_TEMPROOT=temporary, FARFLUNG_TRY_RECORD=record)
         tail = self.args + ["-o", "cache_dir=" + cache, "--maxfail=0", "--color=no"] + spread
         if ours:
             python = " ".join(shlex.quote(word) for word in self.python)
-            command = [self.farflung, "pytest", "--python", python, "--jsonl", record, "--"] + tail
+            command = [self.farflung, "pytest", "--python", python, "--jsonl", record, *self.options, "--"] + tail
         else:
             command = self.python + ["-m", "pytest", "-p", "farflung_try_record"] + tail
         if only is not None:
@@ -198,7 +208,8 @@ class Trial:
     def spread(self, workers, dist):
         return ["-n", str(workers)] + (["--dist", dist] if dist else [])
 
-    def ours(self, name="farflung", workers=None, dist=None):
+    def ours(self, name="farflung", workers=None, dist=None, options=()):
+        self.options = list(options)
         return self.go(name, self.spread(workers or self.workers, dist or self.dist), ours=True)
 
     def xdist(self):

@@ -28,13 +28,14 @@ def counts_text(run):
 class Findings:
     def __init__(self):
         self.plain = self.ours = self.theirs = None
+        self.sharded = None  # ours, with each file collected once
         self.differing = []
         self.advice = []
         self.notes = []
         self.code = 0
 
     def runs(self):
-        return [run for run in (self.plain, self.theirs, self.ours) if run]
+        return [run for run in (self.plain, self.theirs, self.ours, self.sharded) if run]
 
     def speedup(self):
         return self.plain.seconds / self.ours.seconds if self.ours else None

@@ -621,7 +621,9 @@ static void test_task(void **state)
 	const struct ff_payload_job job = {.args = args, .output_cap = 1 << 20, .collect = "shard"};
 	const struct ff_payload_job part = {
 		.args = args, .shard = 2, .shards = 3, .known = "known", .known_len = 5};
-	struct ff_payload_worker worker = {.id = "gw3", .count = 8, .run_id = "r1"};
+	char *sharded[] = {"s1", NULL};
+	struct ff_payload_worker worker = {
+		.id = "gw3", .count = 8, .run_id = "r1", .sharded = sharded};
 	const struct ff_payload_session *payload = ff_payload_find("pytest")->session;
 	struct ff_arena arena = FF_ARENA_INIT;
 	struct ff_buf repr = FF_BUF_INIT;
@@ -638,7 +640,7 @@ static void test_task(void **state)
 			    "'testrunuid': 'r1', 'mainargv': ['pytest', 'tests', '-x'], "
 			    "'dist': None, 'front': None, 'output_cap': 1048576, "
 			    "'columns': 0, 'addopts': True, 'collect': 'shard', 'run': 'r1', "
-			    "'imports': False, 'slice': None}");
+			    "'imports': False, 'sharded': ['s1'], 'slice': None}");
 	ff_buf_clear(&repr);
 	assert_int_equal(payload->task(&part, &worker, &arena, &task, &err), 0);
 	ff_value_repr(&repr, &task.kwargs, 0);
