@@ -110,6 +110,10 @@ struct ff_payload_sink {
 	void (*in_parts)(void *ctx, uint32_t parts, bool go_on);
 	/* What each part is expected to cost, before their names; numbers. */
 	void (*costs)(void *ctx, const struct ff_value *list);
+	/* Files that its units come from, before `ids`, or before `part`: names, what their content
+	 * is (a number; 0: unknown), and how many µs it took to collect them (0: not yet). */
+	void (*sources)(void *ctx, const struct ff_value *names, const struct ff_value *contents,
+			const struct ff_value *us);
 	/* It has collected a part that it was given units of: so many, which have the next indexes
 	 * from 0 on in this session. Their names, as strings; NULL: the digest is that of the
 	 * order.

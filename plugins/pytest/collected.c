@@ -177,17 +177,38 @@ static bool number_at(const struct incoming *in, size_t at, uint32_t *number)
 	return true;
 }
 
+static bool is_list_of_numbers(const struct ff_value *list, size_t len)
+{
+	if (!list || list->kind != FF_LIST || list->len != len)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (list->items[i].kind != FF_INT)
+			return false;
+	return true;
+}
+
+int ff_pytest_on_sources(const struct incoming *in)
+{
+	const struct ff_value *names = ff_at(in->item, 1), *contents = ff_at(in->item, 2),
+			      *us = ff_at(in->item, 3);
+
+	if (!is_list_of_texts(names))
+		return ff_pytest_bad_item(in, "sources that are no list of texts");
+	if (!is_list_of_numbers(contents, names->len) || !is_list_of_numbers(us, names->len))
+		return ff_pytest_bad_item(in, "sources without as many numbers");
+	if (in->sink->sources)
+		in->sink->sources(in->ctx, names, contents, us);
+	return 0;
+}
+
 int ff_pytest_on_files(const struct incoming *in)
 {
 	const struct ff_value *names = ff_at(in->item, 1), *sizes = ff_at(in->item, 2);
 
 	if (!is_list_of_texts(names))
 		return ff_pytest_bad_item(in, "files that are no list of texts");
-	if (!sizes || sizes->kind != FF_LIST || sizes->len != names->len)
+	if (!is_list_of_numbers(sizes, names->len))
 		return ff_pytest_bad_item(in, "files without as many sizes");
-	for (size_t i = 0; i < sizes->len; i++)
-		if (sizes->items[i].kind != FF_INT)
-			return ff_pytest_bad_item(in, "a file's size that is no number");
 	if (in->sink->costs)
 		in->sink->costs(in->ctx, sizes);
 	in->sink->ids(in->ctx, names);

@@ -22,6 +22,7 @@ bool ff_pytest_number(const struct ff_value *dict, const char *key, int64_t max,
 int ff_pytest_on_collected(const struct incoming *in);
 int ff_pytest_on_ids(const struct incoming *in);
 int ff_pytest_on_files(const struct incoming *in);
+int ff_pytest_on_sources(const struct incoming *in);
 int ff_pytest_on_marks(const struct incoming *in);
 int ff_pytest_on_tests(const struct incoming *in);
 

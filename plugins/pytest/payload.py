@@ -15,6 +15,8 @@
 #             digest theirs); whether the other tests run if one can't be collected
 #           ("ids", [node id, …], [what each belongs to, …] or None)            answers
 #           ("files", [node id, …], [bytes, …])                                 the same, of files
+#           ("sources", [node id, …], [content, …], [µs, …])   before ids and files, and before tests of one
+#                                that was collected: what its content is, as a number, and how long it took
 #           ("tests", file, digest, [node id, …] or None, number, deselected)   a file was collected: its
 #                                tests have the next indexes; None: they are as the order said
 #           ("marks", file or None, [[index or place, bound, group, serial, [resource, …], host, timeout in
@@ -96,6 +98,7 @@ class Worker(Files):
         self.signs = Signs(channel)
         self.groups = Groups()
         self.once = OnceBoard(self.send, self.signs.doing)
+        self.sources = Sources()
         self.marks = Marks(settings["dist"] not in ("loadgroup", "each"))
         self.split = None  # of a scheduler of somebody's own
         self.pid = os.getpid()  # a test may fork
@@ -158,7 +161,9 @@ class Worker(Files):
                 marks = [] if self.shard else self.marks.told(self.session.items)
                 if marks:
                     self.send("marks", None, marks)
-                self.send(*("files", *self.shard.list()) if self.shard else ("ids", *self.ids()))
+                names = ("files", *self.shard.list(self.sources)) if self.shard else ("ids", *self.ids())
+                self.send("sources", *self.sources.told())
+                self.send(*names)
             elif name == "lost":
                 with self.lock:
                     self.pending.clear()
@@ -368,6 +373,7 @@ class Worker(Files):
         know_without_groups(config)
         add_own_markers(config)
         config.pluginmanager.register(self.marks, "farflung-marks")
+        config.pluginmanager.register(self.sources, "farflung-sources")
         config.pluginmanager.register(once_plugin(Once(self.once), self.trouble), "farflung-once")
         if config.option.loadgroup:
             config.pluginmanager.register(self.groups, "farflung-groups")
@@ -529,6 +535,7 @@ def make_worker(channel, config, kw, settings, ports):
     Marks.pytest_collection_modifyitems = hook(hookwrapper=True, tryfirst=True)(
         Marks.pytest_collection_modifyitems
     )
+    Sources.pytest_make_collect_report = hook(hookwrapper=True)(Sources.pytest_make_collect_report)
     Signs.pytest_fixture_setup = hook(hookwrapper=True, tryfirst=True)(Signs.pytest_fixture_setup)
     within_all = hook(hookwrapper=True, trylast=True)
     Innermost.pytest_sessionfinish = within_all(Innermost.pytest_sessionfinish)

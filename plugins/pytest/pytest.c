@@ -500,6 +500,7 @@ static int on_item(const struct ff_value *item, const struct ff_payload_sink *si
 		{"said", on_said},
 		{"collected", ff_pytest_on_collected},
 		{"files", ff_pytest_on_files},
+		{"sources", ff_pytest_on_sources},
 		{"tests", ff_pytest_on_tests},
 		{"marks", ff_pytest_on_marks},
 		{"ids", ff_pytest_on_ids},

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from time import perf_counter as clock
 
 # What sees all tests of a session at once; with --collect auto nobody but these may be among them.
 WHOLE_HOOKS = (
@@ -219,7 +220,8 @@ class Shard:
 
     # files
 
-    def list(self):
+    def list(self, sources):
+        sources.paths.update((file.nodeid, file.path) for file in self.files)
         return [clean(file.nodeid) for file in self.files], [file.size for file in self.files]
 
     def names(self):
@@ -254,6 +256,45 @@ class Shard:
             session._setupstate.teardown_exact(item)
 
 
+def content_of(path):
+    """What tells a file's content from what was there before; 0: no file, or nobody may read it."""
+    import zlib
+
+    try:
+        with open(path, "rb") as file:
+            return zlib.crc32(file.read())
+    except OSError:
+        return 0
+
+
+class Sources:
+    """Our plugin: how long each file of tests takes to be collected, its import included."""
+
+    def __init__(self):
+        self.took = {}  # node id: s
+        self.paths = {}
+
+    def pytest_make_collect_report(self, collector):
+        import pytest
+
+        began = clock()
+        yield
+        for node in collector.listchain():
+            if isinstance(node, pytest.File) and not isinstance(node, pytest.Package):
+                self.paths[node.nodeid] = str(getattr(node, "path", None) or node.fspath)
+                self.took[node.nodeid] = self.took.get(node.nodeid, 0) + clock() - began
+                break
+
+    def told(self, names=None):
+        """([node id, ...], [content, ...], [µs, ...]) of these files, or of all that were collected."""
+        names = list(self.paths) if names is None else names
+        return (
+            [clean(name) for name in names],
+            [content_of(self.paths[name]) for name in names],
+            [int(self.took.get(name, 0) * 1e6) for name in names],
+        )
+
+
 class Files:
     """What a worker does with orders about files."""
 
@@ -270,6 +311,7 @@ class Files:
         file, deselected, errors = self.shard.files[number], self.deselected, 0
         if file.first is None:
             items, errors = self.shard.collect(session, file)
+            self.send("sources", *self.sources.told([file.nodeid] if file.nodeid in self.sources.took else []))
             agrees = digest == file.digest
             ids = None if agrees else [clean(item.nodeid) for item in items]
             deselected = self.deselected - deselected

@@ -120,17 +120,37 @@ static void on_in_parts(void *ctx, uint32_t parts, bool go_on)
 	put(ctx, input);
 }
 
+/* Its own. */
+static const int64_t *numbers_of(struct ff_input *input, const struct ff_value *list)
+{
+	int64_t *numbers = ff_xcalloc((size_t)list->len + 1, sizeof(*numbers));
+	const char *copy;
+
+	for (size_t i = 0; i < list->len; i++)
+		numbers[i] = list->items[i].kind == FF_INT ? list->items[i].integer : 0;
+	copy = ff_input_bytes(input, (const char *)numbers, list->len * sizeof(*numbers));
+	ff_free(numbers);
+	return (const int64_t *)(const void *)copy;
+}
+
 static void on_costs(void *ctx, const struct ff_value *list)
 {
 	struct ff_input *input = said_by(ctx, FF_INPUT_COSTS);
-	int64_t *costs = ff_xcalloc((size_t)list->len + 1, sizeof(*costs));
 
-	for (size_t i = 0; i < list->len; i++)
-		costs[i] = list->items[i].kind == FF_INT ? list->items[i].integer : 0;
-	input->u.costs.v = (const int64_t *)(const void *)ff_input_bytes(
-		input, (const char *)costs, list->len * sizeof(*costs));
+	input->u.costs.v = numbers_of(input, list);
 	input->u.costs.len = list->len;
-	ff_free(costs);
+	put(ctx, input);
+}
+
+static void on_sources(void *ctx, const struct ff_value *names, const struct ff_value *contents,
+		       const struct ff_value *us)
+{
+	struct ff_input *input = said_by(ctx, FF_INPUT_SOURCES);
+
+	input->u.sources.names = texts_of(input, names);
+	input->u.sources.contents = numbers_of(input, contents);
+	input->u.sources.us = numbers_of(input, us);
+	input->u.sources.len = names->len;
 	put(ctx, input);
 }
 
@@ -487,6 +507,7 @@ const struct ff_payload_sink ff_act_session_sink = {
 	.ids = on_ids,
 	.in_parts = on_in_parts,
 	.costs = on_costs,
+	.sources = on_sources,
 	.once = on_once,
 	.marks = on_marks,
 	.part = on_part,

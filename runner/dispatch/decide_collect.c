@@ -164,6 +164,29 @@ static void list_collection(struct ff_engine *e, uint32_t number, const struct f
 	ff_job_stop(e, number, FF_REASON_NONE, NULL);
 }
 
+void ff_collect_sources(struct ff_engine *e, const struct session *session,
+			const struct ff_input *input)
+{
+	uint32_t number = session->placement.job;
+	struct ff_event event = ff_run_session_event(e, session, FF_EVENT_FILE_COLLECTED);
+	const char *const *names = input->u.sources.names;
+
+	/* All units are compared with one worker's; of the others' files nothing is new. */
+	if (!session->in_parts && e->jobs[number].ids_from != session->record)
+		return;
+	if (e->opts.expect && !e->jobs[number].unit_names)
+		ff_expect_sources(e->opts.expect, ff_engine_payload(e, number)->name, names,
+				  input->u.sources.contents, input->u.sources.len);
+	for (size_t i = 0; i < input->u.sources.len; i++) {
+		if (input->u.sources.us[i] <= 0)
+			continue;
+		event.u.file_collected.file = names[i];
+		event.u.file_collected.content = input->u.sources.contents[i];
+		event.u.file_collected.took_us = input->u.sources.us[i];
+		ff_engine_emit(e, &event);
+	}
+}
+
 static void know_names(struct ff_engine *e, uint32_t number, const struct ff_input *input)
 {
 	struct engine_job *job = &e->jobs[number];

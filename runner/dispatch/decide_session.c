@@ -440,6 +440,9 @@ static bool collect_input(struct ff_engine *e, struct session *session,
 	case FF_INPUT_MARKS:
 		ff_marks_told(e, session, input);
 		return true;
+	case FF_INPUT_SOURCES:
+		ff_collect_sources(e, session, input);
+		return true;
 	case FF_INPUT_COSTS:
 		ff_shard_costs(e, session, input);
 		return true;

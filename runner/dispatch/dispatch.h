@@ -45,7 +45,7 @@ struct ff_run_opts {
 	/* Where what fronts have to say ends up. NULL: nowhere, or nobody knows. */
 	const struct ff_run_terminal *terminal;
 	/* What earlier runs tell of units; NULL: nothing. */
-	const struct ff_expect *expect;
+	struct ff_expect *expect;
 	/* And of suites whose files may be collected one by one; NULL: of none. */
 	char *const *sharded;
 	/* The run's exit code is its only job's payload's own, where that has any. */

@@ -32,7 +32,7 @@ struct ff_engine_opts {
 	const struct ff_state *const *before;
 	size_t before_len;
 	/* What earlier runs tell of units that are collected; NULL: nothing. */
-	const struct ff_expect *expect;
+	struct ff_expect *expect;
 	/* How long each unit of any other job is thought to take, as long as the engine lives;
 	 * NULL: nothing is known. */
 	const int64_t *(*expected_us)(void *ctx, uint32_t job);

@@ -44,6 +44,7 @@
 	X(SESSION_IN_PARTS) /* before COLLECTED, if at all */                                      \
 	X(SCOPES)	    /* before IDS, if at all */                                            \
 	X(MARKS)	    /* before IDS or PART, if at all */                                    \
+	X(SOURCES)	    /* the files of its units */                                           \
 	X(COSTS)	    /* the same, of parts */                                               \
 	X(PART)		    /* of units is known */                                                \
 	X(IDS)                                                                                     \
@@ -155,6 +156,11 @@ struct ff_input {
 			const int64_t *v;
 			uint32_t len;
 		} costs;
+		struct {
+			const char *const *names;
+			const int64_t *contents, *us;
+			size_t len;
+		} sources;
 		struct {
 			const char *word, *name, *text; /* text: NULL */
 			bool run;

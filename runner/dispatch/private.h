@@ -554,6 +554,8 @@ void ff_run_session_up(struct ff_engine *e, struct session *session);
 void ff_collect_started(struct ff_engine *e, struct session *session, const struct ff_input *input);
 void ff_collect_digest(struct ff_engine *e, struct session *session, const struct ff_input *input);
 void ff_collect_ids(struct ff_engine *e, struct session *session, const struct ff_input *input);
+void ff_collect_sources(struct ff_engine *e, const struct session *session,
+			const struct ff_input *input);
 /* The session that was asked for the names is no more. */
 void ff_collect_ask_another(struct ff_engine *e, struct session *session);
 

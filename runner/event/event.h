@@ -27,7 +27,8 @@
 	X(WORKER_STARTED, "worker-started")                                                        \
 	X(WORKER_ENDED, "worker-ended")                                                            \
 	X(COLLECTED, "collected")                                                                  \
-	X(UNITS_ADDED, "units-added") /* a part of the job's units became known */                 \
+	X(UNITS_ADDED, "units-added")	    /* a part of the job's units became known */           \
+	X(FILE_COLLECTED, "file-collected") /* one that units come from */                         \
 	X(COLLECT_PROBLEM, "collect-problem")                                                      \
 	X(UNIT_STARTED, "unit-started")                                                            \
 	X(UNIT_OUTPUT, "unit-output")                                                              \
@@ -294,6 +295,11 @@ struct ff_event {
 			const char *nodeid, *message, *longrepr;
 			bool skipped; /* a module-level skip, not an error */
 		} collect_problem;
+		struct {
+			const char *file;
+			int64_t content; /* tells it from what else it may have been; 0: unknown */
+			int64_t took_us;
+		} file_collected;
 		/* They have the next numbers. */
 		struct {
 			const char *part; /* its name */

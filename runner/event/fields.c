@@ -62,6 +62,9 @@ static const struct ff_field *const fields[FF_EVENT_KINDS] = {
 	FIELDS(UNITS_ADDED, F("part", NAME, units_added.part),
 	       F("digest", TEXT, units_added.digest), F("count", U32, units_added.count),
 	       F("deselected", U32, units_added.deselected), ),
+	FIELDS(FILE_COLLECTED, F("file", NAME, file_collected.file),
+	       F("content", I64, file_collected.content),
+	       F("took_us", I64, file_collected.took_us), ),
 	FIELDS(COLLECT_PROBLEM, F("nodeid", NAME, collect_problem.nodeid),
 	       F("message", TEXT, collect_problem.message),
 	       F("longrepr", TEXT, collect_problem.longrepr),
@@ -128,6 +131,7 @@ unsigned ff_event_needs(enum ff_event_kind kind)
 	case FF_EVENT_JOB_STARTED:
 	case FF_EVENT_COLLECTED:
 	case FF_EVENT_UNITS_ADDED:
+	case FF_EVENT_FILE_COLLECTED:
 	case FF_EVENT_COLLECT_PROBLEM:
 	case FF_EVENT_UNITS_BEFORE:
 	case FF_EVENT_UNITS_NOT_RUN:

@@ -18,7 +18,18 @@ struct kind {
 	struct kind *next;
 	char *name;
 	struct ff_map units; /* name -> struct ff_expect_unit */
+	struct ff_map files; /* name -> struct source */
 	bool weighed;	     /* the following are those of all that is there */
+	struct ff_map sums;  /* file -> struct sum */
+	int64_t longest_us, all_us, collect_us;
+};
+
+struct source {
+	int64_t content, collect_us;
+};
+
+/* Of the units of a file. */
+struct sum {
 	int64_t longest_us, all_us;
 };
 
@@ -41,6 +52,8 @@ void ff_expect_free(struct ff_expect *expect)
 	for (struct kind *kind = expect->kinds; kind; kind = next) {
 		next = kind->next;
 		ff_map_release(&kind->units);
+		ff_map_release(&kind->files);
+		ff_map_release(&kind->sums);
 		ff_free(kind->name);
 		ff_free(kind);
 	}
@@ -57,10 +70,9 @@ static struct kind *kind_of(const struct ff_expect *expect, const char *name)
 	return kind;
 }
 
-struct ff_expect_unit *ff_expect_add(struct ff_expect *expect, const char *name, const char *unit)
+static struct kind *own_kind(struct ff_expect *expect, const char *name)
 {
 	struct kind *kind = kind_of(expect, name);
-	struct ff_expect_unit *known;
 
 	if (!kind) {
 		kind = ff_xcalloc(1, sizeof(*kind));
@@ -69,14 +81,35 @@ struct ff_expect_unit *ff_expect_add(struct ff_expect *expect, const char *name,
 		expect->kinds = kind;
 	}
 	kind->weighed = false;
-	known = ff_map_get(&kind->units, unit);
-	if (known)
-		return known;
-	known = ff_arena_alloc(&expect->arena, sizeof(*known));
-	if (!known || ff_map_set(&kind->units, unit, known))
-		known = ff_xmalloc(SIZE_MAX); /* says that memory is out, and ends */
-	*known = (struct ff_expect_unit){0};
-	return known;
+	return kind;
+}
+
+/* What the map has by this name, which may be new: zeros then. */
+static void *entry_of(struct ff_arena *arena, struct ff_map *map, const char *name, size_t size)
+{
+	void *entry = ff_map_get(map, name);
+
+	if (entry)
+		return entry;
+	entry = ff_arena_alloc(arena, size);
+	if (!entry || ff_map_set(map, name, entry))
+		entry = ff_xmalloc(SIZE_MAX); /* says that memory is out, and ends */
+	return memset(entry, 0, size);
+}
+
+struct ff_expect_unit *ff_expect_add(struct ff_expect *expect, const char *name, const char *unit)
+{
+	return entry_of(&expect->arena, &own_kind(expect, name)->units, unit,
+			sizeof(struct ff_expect_unit));
+}
+
+void ff_expect_add_file(struct ff_expect *expect, const char *name, const char *file,
+			int64_t content, int64_t collect_us)
+{
+	struct source *source =
+		entry_of(&expect->arena, &own_kind(expect, name)->files, file, sizeof(*source));
+
+	*source = (struct source){content, collect_us};
 }
 
 const struct ff_expect_unit *ff_expect_find(const struct ff_expect *expect, const char *name,
@@ -92,33 +125,100 @@ bool ff_expect_knows(const struct ff_expect *expect, const char *name)
 	return kind_of(expect, name) != NULL;
 }
 
-/* Once: each worker that starts asks. */
-static void weigh(struct kind *kind)
+/* The name's beginning as a text of its own, in `text`, which is made anew where it is too short.
+ */
+static const char *file_of(const char *name, char **text, size_t *cap)
 {
-	size_t cursor = 0;
+	size_t len = ff_policy_file_len(name);
+
+	if (len + 1 > *cap) {
+		*cap = 2 * (len + 1);
+		*text = ff_xrealloc(*text, *cap);
+	}
+	memcpy(*text, name, len);
+	(*text)[len] = '\0';
+	return *text;
+}
+
+void ff_expect_sources(struct ff_expect *expect, const char *name, const char *const *files,
+		       const int64_t *contents, size_t len)
+{
+	struct kind *kind = kind_of(expect, name);
+	struct ff_map changed = {0};
+	size_t cursor = 0, cap = 0;
+	const char *unit;
+	char *text = NULL;
 	void *value;
 
-	kind->longest_us = kind->all_us = 0;
-	while (ff_map_next(&kind->units, &cursor, NULL, &value)) {
-		const struct ff_expect_unit *unit = value;
+	for (size_t i = 0; kind && i < len; i++) {
+		struct source *source = ff_map_get(&kind->files, files[i]);
 
-		kind->all_us += unit->us;
-		if (unit->us > kind->longest_us)
-			kind->longest_us = unit->us;
+		if (source && source->content != contents[i])
+			entry_of(&expect->arena, &changed, files[i], 1);
 	}
+	while (changed.len > 0 && ff_map_next(&kind->units, &cursor, &unit, &value)) {
+		struct ff_expect_unit *known = value;
+
+		if (ff_map_get(&changed, file_of(unit, &text, &cap)))
+			known->us = known->setup_us = 0;
+	}
+	if (changed.len > 0)
+		kind->weighed = false;
+	ff_map_release(&changed);
+	ff_free(text);
+}
+
+/* Once: each worker that starts asks. */
+static void weigh(struct ff_arena *arena, struct kind *kind)
+{
+	size_t cursor = 0, cap = 0;
+	const char *name;
+	char *text = NULL;
+	void *value;
+
+	ff_map_release(&kind->sums);
+	kind->longest_us = kind->all_us = kind->collect_us = 0;
+	while (ff_map_next(&kind->units, &cursor, &name, &value)) {
+		int64_t us = ((const struct ff_expect_unit *)value)->us;
+		struct sum *sum =
+			entry_of(arena, &kind->sums, file_of(name, &text, &cap), sizeof(*sum));
+
+		kind->all_us += us;
+		sum->all_us += us;
+		if (us > sum->longest_us)
+			sum->longest_us = us;
+		if (us > kind->longest_us)
+			kind->longest_us = us;
+	}
+	for (cursor = 0; ff_map_next(&kind->files, &cursor, NULL, &value);)
+		kind->collect_us += ((const struct source *)value)->collect_us;
+	ff_free(text);
 	kind->weighed = true;
 }
 
-bool ff_expect_uneven(const struct ff_expect *expect, const char *name, uint32_t workers)
+bool ff_expect_uneven(struct ff_expect *expect, const char *name, uint32_t workers)
 {
 	struct kind *kind = kind_of(expect, name);
+	int64_t share_us, lost_us = 0;
+	size_t cursor = 0;
+	void *value;
 
 	if (!kind)
 		return false;
 	if (!kind->weighed)
-		weigh(kind);
-	return kind->longest_us >= UNEVEN_LEAST_US &&
-	       kind->longest_us > kind->all_us / (workers ? workers : 1) / UNEVEN_SHARE;
+		weigh(&expect->arena, kind);
+	share_us = kind->all_us / (workers ? workers : 1);
+	if (kind->longest_us < UNEVEN_LEAST_US || kind->longest_us <= share_us / UNEVEN_SHARE)
+		return false;
+	/* The longest files come first: only in one that takes a worker more than its share may the
+	 * longest unit begin too late. */
+	while (ff_map_next(&kind->sums, &cursor, NULL, &value)) {
+		const struct sum *sum = value;
+
+		if (sum->all_us > share_us && sum->longest_us > lost_us)
+			lost_us = sum->longest_us;
+	}
+	return lost_us > kind->collect_us;
 }
 
 /* --- what is not known --- */
@@ -186,21 +286,6 @@ bool ff_expect_fill(const struct ff_expect *expect, const char *name, const char
 	return known > 0;
 }
 
-/* The name's beginning as a text of its own, in `text`, which is made anew where it is too short.
- */
-static const char *file_of(const char *name, char **text, size_t *cap)
-{
-	size_t len = ff_policy_file_len(name);
-
-	if (len + 1 > *cap) {
-		*cap = 2 * (len + 1);
-		*text = ff_xrealloc(*text, *cap);
-	}
-	memcpy(*text, name, len);
-	(*text)[len] = '\0';
-	return *text;
-}
-
 bool ff_expect_files(const struct ff_expect *expect, const char *name, const char *const *files,
 		     size_t len, int64_t *us)
 {
@@ -223,6 +308,12 @@ bool ff_expect_files(const struct ff_expect *expect, const char *name, const cha
 			continue;
 		*place += ((const struct ff_expect_unit *)value)->us;
 		known |= *place > 0;
+	}
+	for (cursor = 0; kind && ff_map_next(&kind->files, &cursor, &unit, &value);) {
+		int64_t *place = ff_map_get(&places, unit);
+
+		if (place && *place > 0)
+			*place += ((const struct source *)value)->collect_us;
 	}
 	ff_map_release(&places);
 	ff_free(text);

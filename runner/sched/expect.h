@@ -21,6 +21,13 @@ struct ff_expect_unit {
 
 struct ff_expect *ff_expect_new(void);
 void ff_expect_free(struct ff_expect *expect); /* NULL is fine */
+/* A file that units come from, as it was: its content by a number (0: unknown), and how long it
+ * took to be collected. */
+void ff_expect_add_file(struct ff_expect *expect, const char *kind, const char *file,
+			int64_t content, int64_t collect_us);
+/* The files as they are now: what units of one that has changed take is forgotten. */
+void ff_expect_sources(struct ff_expect *expect, const char *kind, const char *const *files,
+		       const int64_t *contents, size_t len);
 /* The unit of that name, which may be new and is the caller's to fill in; it stays where it is.
  * `kind`: of its job, what runs it. */
 struct ff_expect_unit *ff_expect_add(struct ff_expect *expect, const char *kind, const char *name);
@@ -29,9 +36,9 @@ const struct ff_expect_unit *ff_expect_find(const struct ff_expect *expect, cons
 					    const char *name);
 /* Whether anything of this kind is known. */
 bool ff_expect_knows(const struct ff_expect *expect, const char *kind);
-/* Whether some take so much longer than others that so many workers come to an end together only
- * if the longest are begun first. */
-bool ff_expect_uneven(const struct ff_expect *expect, const char *kind, uint32_t workers);
+/* Whether so many workers lose more time at the end if each begins with whole files, whatever is
+ * the longest in them, than it takes each of them to collect all files. */
+bool ff_expect_uneven(struct ff_expect *expect, const char *kind, uint32_t workers);
 
 /* What units take and what their set-up takes, both of `len`. One that is unknown gets the median
  * of its file's (neighbours whose names are alike up to "::"), else that of all. False: none
@@ -39,7 +46,7 @@ bool ff_expect_uneven(const struct ff_expect *expect, const char *kind, uint32_t
 bool ff_expect_fill(const struct ff_expect *expect, const char *kind, const char *const *names,
 		    size_t len, int64_t *us, int64_t *setup_us);
 /* What all known units of each of these files take together (their names are the file's up to
- * "::"); 0: none is known. False: that is so of all. */
+ * "::"), and its collection; 0: none is known. False: that is so of all. */
 bool ff_expect_files(const struct ff_expect *expect, const char *kind, const char *const *files,
 		     size_t len, int64_t *us);
 

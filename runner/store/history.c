@@ -52,6 +52,8 @@ struct history {
 	struct ff_arena arena;
 	struct seen *seen;
 	size_t len, cap;
+	struct ff_store_file *files; /* collected in this run */
+	size_t files_len, files_cap;
 	struct ff_store_run run;
 	struct ff_report_green green; /* run: NULL: none */
 	struct ff_strv sharded;
@@ -125,6 +127,13 @@ static void read_run(void *ctx, const struct ff_store_run *run)
 	h->green.total = run->total;
 }
 
+static void read_file(void *ctx, const struct ff_store_file *file)
+{
+	struct history *h = ctx;
+
+	ff_expect_add_file(h->expect, file->kind, file->name, file->content, file->collect_us);
+}
+
 static void read_sharded(void *ctx, const char *suite)
 {
 	struct history *h = ctx;
@@ -145,6 +154,8 @@ static int read_all(struct history *h, struct ff_err *err)
 		rc = ff_store_units(store, &all, read_unit, h, err);
 	if (!rc)
 		rc = ff_store_runs(store, 0, read_run, h, err);
+	if (!rc)
+		rc = ff_store_files(store, read_file, h, err);
 	if (!rc)
 		rc = ff_store_sharded(store, read_sharded, h, err);
 	ff_store_close(store);
@@ -228,6 +239,21 @@ static void add(struct history *h, const struct seen *seen)
 	h->seen[h->len++].name = keep(h, seen->name);
 }
 
+static void on_file(struct history *h, const struct ff_event *event)
+{
+	const char *kind = kind_of(h, event), *name = event->u.file_collected.file;
+
+	if (!kind || !name || h->files_len == SEEN_MAX)
+		return;
+	if (h->files_len == h->files_cap) {
+		h->files_cap = h->files_cap ? 2 * h->files_cap : 64;
+		h->files = ff_xrealloc(h->files, h->files_cap * sizeof(*h->files));
+	}
+	h->files[h->files_len++] =
+		(struct ff_store_file){kind, keep(h, name), event->u.file_collected.content,
+				       event->u.file_collected.took_us};
+}
+
 /* Whether an earlier attempt in this run was bad; one that was lost with its host was not. */
 static bool failed_before(struct history *h, const struct ff_event *event)
 {
@@ -290,6 +316,9 @@ static void history_event(struct ff_reporter *reporter, const struct ff_event *e
 		break;
 	case FF_EVENT_JOB_ADDED:
 		ff_map_set(&h->kinds, event->job, (void *)keep(h, event->u.job_added.payload));
+		break;
+	case FF_EVENT_FILE_COLLECTED:
+		on_file(h, event);
 		break;
 	case FF_EVENT_UNIT_FINISHED:
 		on_unit(h, event);
@@ -361,6 +390,8 @@ static int put_all(struct history *h, struct ff_store *store, struct ff_err *err
 
 		rc = ff_store_put_unit(store, &put, err);
 	}
+	for (size_t i = 0; !rc && i < h->files_len; i++)
+		rc = ff_store_put_file(store, &h->files[i], now_s, err);
 	if (!rc)
 		rc = ff_store_put_run(store, &h->run, err);
 	if (!rc)
@@ -405,6 +436,7 @@ static void history_free(struct ff_reporter *reporter)
 	ff_expect_free(h->expect);
 	ff_strv_release(&h->sharded);
 	ff_free(h->seen);
+	ff_free(h->files);
 	ff_free(h->path);
 	ff_free(h);
 }
@@ -428,7 +460,7 @@ struct ff_reporter *ff_history_new(const char *path, void (*complain)(const char
 	return &h->base;
 }
 
-const struct ff_expect *ff_history_expect(const struct ff_reporter *reporter)
+struct ff_expect *ff_history_expect(const struct ff_reporter *reporter)
 {
 	return ((const struct history *)reporter)->expect;
 }

@@ -10,7 +10,7 @@
  * The reporter is the caller's; never NULL. */
 struct ff_reporter *ff_history_new(const char *path, void (*complain)(const char *text));
 /* What is known of units: as long as the reporter lives. */
-const struct ff_expect *ff_history_expect(const struct ff_reporter *history);
+struct ff_expect *ff_history_expect(const struct ff_reporter *history);
 
 /* Suites whose files may be collected one by one (ff_store_sharded); NULL-terminated, or NULL. */
 char *const *ff_history_sharded(const struct ff_reporter *history);

@@ -72,6 +72,15 @@ int ff_store_units(struct ff_store *store, const struct ff_store_query *query,
 int ff_store_hosts(struct ff_store *store, void (*each)(void *ctx, const char *name, double speed),
 		   void *ctx, struct ff_err *err);
 
+/* A file that units come from: its content by a number, and how long its collection takes. */
+struct ff_store_file {
+	const char *kind, *name;
+	int64_t content, collect_us;
+};
+int ff_store_files(struct ff_store *store,
+		   void (*each)(void *ctx, const struct ff_store_file *file), void *ctx,
+		   struct ff_err *err);
+
 struct ff_store_run {
 	const char *id;
 	int64_t began_s, took_us;
@@ -105,6 +114,8 @@ int ff_store_begin(struct ff_store *store, struct ff_err *err);
 int ff_store_put_unit(struct ff_store *store, const struct ff_store_seen *seen, struct ff_err *err);
 int ff_store_put_run(struct ff_store *store, const struct ff_store_run *run, struct ff_err *err);
 int ff_store_put_host(struct ff_store *store, const char *name, double speed, struct ff_err *err);
+int ff_store_put_file(struct ff_store *store, const struct ff_store_file *file, int64_t now_s,
+		      struct ff_err *err);
 int ff_store_put_sharded(struct ff_store *store, const char *suite, int64_t now_s,
 			 struct ff_err *err);
 /* Forgets what is old, at most once a day. */

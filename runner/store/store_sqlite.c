@@ -1,6 +1,4 @@
-/* The store in SQLite: the only file that knows of it. One connection, prepared statements, WAL. */
-#include "store/store.h"
-
+/* The store in SQLite: units, runs and hosts. */
 #include <errno.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -9,10 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <sqlite3.h>
-
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "store/private.h"
 
 enum {
 	APPLICATION_ID = 0x66666873, /* "ffhs" */
@@ -76,8 +73,8 @@ static const char sql_put_host[] = "INSERT OR REPLACE INTO hosts VALUES (?1, ?2)
 
 static const char sql_pruned[] = "SELECT value FROM notes WHERE key = 'pruned_s'";
 static const char sql_put_pruned[] = "INSERT OR REPLACE INTO notes VALUES ('pruned_s', ?1)";
-static const char sql_sharded[] = "SELECT substr(key, 9) FROM notes WHERE key GLOB 'sharded:*'";
-static const char sql_put_sharded[] = "INSERT OR REPLACE INTO notes VALUES ('sharded:' || ?1, ?2)";
+static const char sql_prune_files[] = "DELETE FROM files WHERE seen_s < ?1";
+
 static const char sql_prune_sharded[] =
 	"DELETE FROM notes WHERE key GLOB 'sharded:*' AND value < ?1";
 static const char sql_prune_units[] = "DELETE FROM units WHERE seen_s < ?1";
@@ -89,15 +86,7 @@ static const char sql_prune_runs[] = "DELETE FROM runs WHERE id IN (SELECT id FR
 
 /* --- life --- */
 
-struct ff_store {
-	sqlite3 *db;
-	char *path;
-	const char *read_only; /* why; NULL */
-	sqlite3_stmt *put_unit;
-	bool begun;
-};
-
-static int trouble(const struct ff_store *store, struct ff_err *err)
+int ff_store_trouble(const struct ff_store *store, struct ff_err *err)
 {
 	int rc = sqlite3_errcode(store->db) & 0xff;
 	const char *text = rc == SQLITE_BUSY ? "another run was writing all the time"
@@ -110,26 +99,26 @@ static int trouble(const struct ff_store *store, struct ff_err *err)
 			  "%s: %s", store->path, text);
 }
 
-static int execute(struct ff_store *store, const char *sql, struct ff_err *err)
+int ff_store_execute(struct ff_store *store, const char *sql, struct ff_err *err)
 {
-	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
-									   : trouble(store, err);
+	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK
+		       ? 0
+		       : ff_store_trouble(store, err);
 }
 
-static sqlite3_stmt *prepare(struct ff_store *store, const char *sql, struct ff_err *err)
+sqlite3_stmt *ff_store_prepare(struct ff_store *store, const char *sql, struct ff_err *err)
 {
 	sqlite3_stmt *statement = NULL;
 
 	if (sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) != SQLITE_OK)
-		trouble(store, err);
+		ff_store_trouble(store, err);
 	return statement;
 }
 
-/* What a statement that gives one number gives; `otherwise`: no row. */
-static int number_of(struct ff_store *store, const char *sql, int64_t otherwise, int64_t *number,
-		     struct ff_err *err)
+int ff_store_number(struct ff_store *store, const char *sql, int64_t otherwise, int64_t *number,
+		    struct ff_err *err)
 {
-	sqlite3_stmt *statement = prepare(store, sql, err);
+	sqlite3_stmt *statement = ff_store_prepare(store, sql, err);
 	int rc = statement ? sqlite3_step(statement) : SQLITE_ERROR;
 
 	if (rc == SQLITE_ROW)
@@ -137,7 +126,7 @@ static int number_of(struct ff_store *store, const char *sql, int64_t otherwise,
 	else if (rc == SQLITE_DONE)
 		*number = otherwise;
 	else if (statement)
-		trouble(store, err);
+		ff_store_trouble(store, err);
 	sqlite3_finalize(statement);
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : err->code;
 }
@@ -147,9 +136,9 @@ static int look(struct ff_store *store, bool *made, struct ff_err *err)
 {
 	int64_t id = 0, version = 0, tables = 0;
 
-	if (number_of(store, "PRAGMA application_id", 0, &id, err) ||
-	    number_of(store, "PRAGMA user_version", 0, &version, err) ||
-	    number_of(store, "SELECT count(*) FROM sqlite_master", 0, &tables, err))
+	if (ff_store_number(store, "PRAGMA application_id", 0, &id, err) ||
+	    ff_store_number(store, "PRAGMA user_version", 0, &version, err) ||
+	    ff_store_number(store, "SELECT count(*) FROM sqlite_master", 0, &tables, err))
 		return err->code;
 	*made = id == APPLICATION_ID;
 	if (!*made && (tables > 0 || id != 0 || version != 0))
@@ -167,7 +156,7 @@ static int look(struct ff_store *store, bool *made, struct ff_err *err)
 /* The same as of one moment: another run may be about to make them. */
 static int look_once(struct ff_store *store, bool *made, struct ff_err *err)
 {
-	int rc = execute(store, "BEGIN", err);
+	int rc = ff_store_execute(store, "BEGIN", err);
 
 	if (!rc)
 		rc = look(store, made, err);
@@ -182,13 +171,13 @@ static int make(struct ff_store *store, struct ff_err *err)
 	int rc;
 
 	sqlite3_exec(store->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
-	rc = execute(store, "BEGIN IMMEDIATE", err);
+	rc = ff_store_execute(store, "BEGIN IMMEDIATE", err);
 	if (!rc)
 		rc = look(store, &made, err);
 	if (!rc && !made)
-		rc = execute(store, sql_create, err);
+		rc = ff_store_execute(store, sql_create, err);
 	if (!rc)
-		rc = execute(store, "COMMIT", err);
+		rc = ff_store_execute(store, "COMMIT", err);
 	if (rc)
 		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 	return rc;
@@ -222,7 +211,7 @@ static int open_database(struct ff_store *store, enum ff_store_mode mode, struct
 	int rc;
 
 	if (sqlite3_open_v2(store->path, &store->db, flags, NULL) != SQLITE_OK)
-		return trouble(store, err);
+		return ff_store_trouble(store, err);
 	sqlite3_busy_timeout(store->db, FF_STORE_WAIT_MS);
 	rc = look_once(store, &made, err);
 	if (rc == FF_ESYS && access(store->path, R_OK) == 0 && open_frozen(store) == SQLITE_OK) {
@@ -290,9 +279,9 @@ static bool is_broken(const char *path)
 	int rc = ff_store_open(&store, path, FF_STORE_READ, &err);
 
 	if (!rc)
-		rc = execute(store, "PRAGMA quick_check(1)", &err);
+		rc = ff_store_execute(store, "PRAGMA quick_check(1)", &err);
 	if (!rc)
-		rc = execute(store, "SELECT count(us) FROM units", &err);
+		rc = ff_store_execute(store, "SELECT count(us) FROM units", &err);
 	ff_store_close(store);
 	return rc == FF_ELOAD;
 }
@@ -323,7 +312,7 @@ int ff_store_set_aside(const char *path, char *moved, struct ff_err *err)
 
 /* --- reading --- */
 
-static const char *text_at(sqlite3_stmt *row, int column)
+const char *ff_store_text(sqlite3_stmt *row, int column)
 {
 	return (const char *)sqlite3_column_text(row, column);
 }
@@ -331,17 +320,17 @@ static const char *text_at(sqlite3_stmt *row, int column)
 /* NULL in what can't be NULL: somebody else has written there. */
 static bool read_unit(sqlite3_stmt *row, struct ff_store_unit *unit)
 {
-	const char *outcome = text_at(row, 4);
+	const char *outcome = ff_store_text(row, 4);
 	int known = outcome ? ff_outcome_from_word(outcome) : -1;
 
 	*unit = (struct ff_store_unit){
-		.kind = text_at(row, 0),
-		.name = text_at(row, 1),
+		.kind = ff_store_text(row, 0),
+		.name = ff_store_text(row, 1),
 		.us = sqlite3_column_int64(row, 2),
 		.setup_us = sqlite3_column_int64(row, 3),
 		.outcome = known < 0 ? FF_OUTCOME_ERROR : (enum ff_outcome)known,
-		.since = text_at(row, 5),
-		.failed_in = text_at(row, 6),
+		.since = ff_store_text(row, 5),
+		.failed_in = ff_store_text(row, 6),
 		.failures = (uint32_t)sqlite3_column_int64(row, 7),
 		.flips = (uint32_t)sqlite3_column_int64(row, 8),
 		.flaky = (uint32_t)sqlite3_column_int64(row, 9),
@@ -355,7 +344,7 @@ int ff_store_units(struct ff_store *store, const struct ff_store_query *query,
 		   void (*each)(void *ctx, const struct ff_store_unit *unit), void *ctx,
 		   struct ff_err *err)
 {
-	sqlite3_stmt *statement = prepare(store, sql_units[query->order], err);
+	sqlite3_stmt *statement = ff_store_prepare(store, sql_units[query->order], err);
 	struct ff_store_unit unit;
 	int rc;
 
@@ -369,7 +358,7 @@ int ff_store_units(struct ff_store *store, const struct ff_store_query *query,
 	while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
 		if (read_unit(statement, &unit))
 			each(ctx, &unit);
-	rc = rc == SQLITE_DONE ? 0 : trouble(store, err);
+	rc = rc == SQLITE_DONE ? 0 : ff_store_trouble(store, err);
 	sqlite3_finalize(statement);
 	return rc;
 }
@@ -377,15 +366,15 @@ int ff_store_units(struct ff_store *store, const struct ff_store_query *query,
 int ff_store_hosts(struct ff_store *store, void (*each)(void *ctx, const char *name, double speed),
 		   void *ctx, struct ff_err *err)
 {
-	sqlite3_stmt *statement = prepare(store, sql_hosts, err);
+	sqlite3_stmt *statement = ff_store_prepare(store, sql_hosts, err);
 	int rc;
 
 	if (!statement)
 		return err->code;
 	while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
-		if (text_at(statement, 0))
-			each(ctx, text_at(statement, 0), sqlite3_column_double(statement, 1));
-	rc = rc == SQLITE_DONE ? 0 : trouble(store, err);
+		if (ff_store_text(statement, 0))
+			each(ctx, ff_store_text(statement, 0), sqlite3_column_double(statement, 1));
+	rc = rc == SQLITE_DONE ? 0 : ff_store_trouble(store, err);
 	sqlite3_finalize(statement);
 	return rc;
 }
@@ -394,41 +383,25 @@ int ff_store_runs(struct ff_store *store, int64_t limit,
 		  void (*each)(void *ctx, const struct ff_store_run *run), void *ctx,
 		  struct ff_err *err)
 {
-	sqlite3_stmt *row = prepare(store, sql_runs, err);
+	sqlite3_stmt *row = ff_store_prepare(store, sql_runs, err);
 	int rc;
 
 	if (!row)
 		return err->code;
 	sqlite3_bind_int64(row, 1, limit > 0 ? limit : -1);
 	while ((rc = sqlite3_step(row)) == SQLITE_ROW) {
-		struct ff_store_run run = {text_at(row, 0),
+		struct ff_store_run run = {ff_store_text(row, 0),
 					   sqlite3_column_int64(row, 1),
 					   sqlite3_column_int64(row, 2),
 					   sqlite3_column_int(row, 3),
 					   (uint32_t)sqlite3_column_int64(row, 4),
 					   (uint32_t)sqlite3_column_int64(row, 5),
-					   text_at(row, 6)};
+					   ff_store_text(row, 6)};
 
 		if (run.id)
 			each(ctx, &run);
 	}
-	rc = rc == SQLITE_DONE ? 0 : trouble(store, err);
-	sqlite3_finalize(row);
-	return rc;
-}
-
-int ff_store_sharded(struct ff_store *store, void (*each)(void *ctx, const char *suite), void *ctx,
-		     struct ff_err *err)
-{
-	sqlite3_stmt *row = prepare(store, sql_sharded, err);
-	int rc;
-
-	if (!row)
-		return err->code;
-	while ((rc = sqlite3_step(row)) == SQLITE_ROW)
-		if (text_at(row, 0))
-			each(ctx, text_at(row, 0));
-	rc = rc == SQLITE_DONE ? 0 : trouble(store, err);
+	rc = rc == SQLITE_DONE ? 0 : ff_store_trouble(store, err);
 	sqlite3_finalize(row);
 	return rc;
 }
@@ -441,15 +414,14 @@ int ff_store_begin(struct ff_store *store, struct ff_err *err)
 
 	if (store->read_only)
 		return ff_err_set(err, FF_ESYS, "%s: %s", store->path, store->read_only);
-	rc = execute(store, "BEGIN IMMEDIATE", err);
+	rc = ff_store_execute(store, "BEGIN IMMEDIATE", err);
 	store->begun = rc == 0;
-	return rc;
+	return rc ? rc : ff_store_make_files(store, err);
 }
 
-/* Runs a statement that gives no rows. */
-static int run_once(struct ff_store *store, sqlite3_stmt *statement, struct ff_err *err)
+int ff_store_run_once(struct ff_store *store, sqlite3_stmt *statement, struct ff_err *err)
 {
-	int rc = sqlite3_step(statement) == SQLITE_DONE ? 0 : trouble(store, err);
+	int rc = sqlite3_step(statement) == SQLITE_DONE ? 0 : ff_store_trouble(store, err);
 
 	sqlite3_finalize(statement);
 	return rc;
@@ -461,7 +433,7 @@ int ff_store_put_unit(struct ff_store *store, const struct ff_store_seen *seen, 
 	int rc;
 
 	if (!put)
-		put = store->put_unit = prepare(store, sql_put_unit, err);
+		put = store->put_unit = ff_store_prepare(store, sql_put_unit, err);
 	if (!put)
 		return err->code;
 	sqlite3_bind_text(put, 1, seen->kind, -1, SQLITE_STATIC);
@@ -473,14 +445,14 @@ int ff_store_put_unit(struct ff_store *store, const struct ff_store_seen *seen, 
 	sqlite3_bind_text(put, 7, seen->run, -1, SQLITE_STATIC);
 	sqlite3_bind_int(put, 8, seen->flaky);
 	sqlite3_bind_int64(put, 9, seen->now_s);
-	rc = sqlite3_step(put) == SQLITE_DONE ? 0 : trouble(store, err);
+	rc = sqlite3_step(put) == SQLITE_DONE ? 0 : ff_store_trouble(store, err);
 	sqlite3_reset(put);
 	return rc;
 }
 
 int ff_store_put_run(struct ff_store *store, const struct ff_store_run *run, struct ff_err *err)
 {
-	sqlite3_stmt *put = prepare(store, sql_put_run, err);
+	sqlite3_stmt *put = ff_store_prepare(store, sql_put_run, err);
 
 	if (!put)
 		return err->code;
@@ -492,51 +464,42 @@ int ff_store_put_run(struct ff_store *store, const struct ff_store_run *run, str
 	sqlite3_bind_int64(put, 6, run->bad);
 	if (run->command_line)
 		sqlite3_bind_text(put, 7, run->command_line, -1, SQLITE_STATIC);
-	return run_once(store, put, err);
+	return ff_store_run_once(store, put, err);
 }
 
 int ff_store_put_host(struct ff_store *store, const char *name, double speed, struct ff_err *err)
 {
-	sqlite3_stmt *put = prepare(store, sql_put_host, err);
+	sqlite3_stmt *put = ff_store_prepare(store, sql_put_host, err);
 
 	if (!put)
 		return err->code;
 	sqlite3_bind_text(put, 1, name, -1, SQLITE_STATIC);
 	sqlite3_bind_double(put, 2, speed);
-	return run_once(store, put, err);
-}
-
-int ff_store_put_sharded(struct ff_store *store, const char *suite, int64_t now_s,
-			 struct ff_err *err)
-{
-	sqlite3_stmt *put = prepare(store, sql_put_sharded, err);
-
-	if (!put)
-		return err->code;
-	sqlite3_bind_text(put, 1, suite, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(put, 2, now_s);
-	return run_once(store, put, err);
+	return ff_store_run_once(store, put, err);
 }
 
 static int run_with(struct ff_store *store, const char *sql, int64_t number, struct ff_err *err)
 {
-	sqlite3_stmt *statement = prepare(store, sql, err);
+	sqlite3_stmt *statement = ff_store_prepare(store, sql, err);
 
 	if (!statement)
 		return err->code;
 	sqlite3_bind_int64(statement, 1, number);
-	return run_once(store, statement, err);
+	return ff_store_run_once(store, statement, err);
 }
 
 int ff_store_prune(struct ff_store *store, int64_t now_s, struct ff_err *err)
 {
 	int64_t pruned_s = 0;
-	int rc = number_of(store, sql_pruned, 0, &pruned_s, err);
+	int rc = ff_store_number(store, sql_pruned, 0, &pruned_s, err);
 
 	/* A clock that was ahead must not put it off for ever. */
 	if (rc || (now_s - pruned_s < DAY_S && now_s >= pruned_s))
 		return rc;
 	rc = run_with(store, sql_prune_units, now_s - (int64_t)FF_STORE_UNIT_DAYS * DAY_S, err);
+	if (!rc)
+		rc = run_with(store, sql_prune_files, now_s - (int64_t)FF_STORE_UNIT_DAYS * DAY_S,
+			      err);
 	if (!rc)
 		rc = run_with(store, sql_prune_sharded, now_s - (int64_t)FF_STORE_UNIT_DAYS * DAY_S,
 			      err);
@@ -549,7 +512,7 @@ int ff_store_prune(struct ff_store *store, int64_t now_s, struct ff_err *err)
 
 int ff_store_commit(struct ff_store *store, struct ff_err *err)
 {
-	int rc = execute(store, "COMMIT", err);
+	int rc = ff_store_execute(store, "COMMIT", err);
 
 	store->begun = rc != 0;
 	return rc;

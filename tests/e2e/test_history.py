@@ -1,4 +1,5 @@
 """What is kept of runs for later ones: the store, farflung history, and the policy that goes by it."""
+import contextlib
 import fcntl
 import json
 import os
@@ -8,6 +9,8 @@ import sqlite3
 import struct
 import termios
 import time
+
+import pytest
 
 from conftest import of_kind, outcomes, read_jsonl, write
 
@@ -103,6 +106,42 @@ def test_history_elsewhere_and_nowhere(farflung, python):
     pytest_run(farflung, python, "-n", 1, "--history", "here.db")
     assert not database(farflung).exists()
     assert "[2]" in farflung.run("history", "--history", "here.db", code=0).stdout
+
+
+def files(farflung):
+    """What the store has of files: {name: (content, µs)}."""
+    with contextlib.closing(sqlite3.connect(database(farflung))) as db:
+        return {name: (content, us) for name, content, us in db.execute("SELECT name, content, collect_us FROM files")}
+
+
+@pytest.mark.parametrize("collect", ["every", "shard"])
+def test_files_are_known(farflung, python, collect):
+    """How long each takes to be collected, and whether it is what it was: of a changed one nothing is known."""
+    for name, ms in ("a", 60), ("b", 600), ("c", 200), ("d", 10):
+        write(farflung.cwd / f"test_{name}.py", f"import time\ntime.sleep(0.05)\ndef test_{name}(): time.sleep({ms / 1000})\n")
+    args = ["-n", 1, "--collect", collect]
+    pytest_run(farflung, python, *args)
+    first = files(farflung)
+    assert sorted(first) == [f"test_{name}.py" for name in "abcd"]
+    assert all(content > 0 and us >= 50000 for content, us in first.values())
+    assert [unit[:6] for unit in order(pytest_run(farflung, python, *args))] == ["test_b", "test_c", "test_a", "test_d"]
+    assert {name: content for name, (content, _) in files(farflung).items()} == {
+        name: content for name, (content, _) in first.items()
+    }
+    # All that is known of the one that takes longest was of another file of its name.
+    write(farflung.cwd / "test_b.py", "import time\ndef test_b(): time.sleep(0.001)\n")
+    assert order(pytest_run(farflung, python, *args))[0] == "test_c.py::test_c"
+    assert files(farflung)["test_b.py"][0] != first["test_b.py"][0]
+
+
+def test_a_store_without_files(farflung, python):
+    """As older ones are."""
+    write(farflung.cwd / "test_a.py", SLEEPERS % "[1, 2]")
+    pytest_run(farflung, python, "-n", 1)
+    with contextlib.closing(sqlite3.connect(database(farflung))) as db:
+        db.execute("DROP TABLE files")
+    done = pytest_run(farflung, python, "-n", 1)
+    assert not [text for text in notices(done) if "histor" in text] and list(files(farflung)) == ["test_a.py"]
 
 
 def test_commands_are_in_the_history(farflung):

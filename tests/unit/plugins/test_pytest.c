@@ -87,6 +87,14 @@ static void on_in_parts(void *ctx, uint32_t parts, bool go_on)
 	tell("in %u parts%s;", parts, go_on ? ", goes on" : "");
 }
 
+static void on_sources(void *ctx, const struct ff_value *names, const struct ff_value *contents,
+		       const struct ff_value *us)
+{
+	for (size_t i = 0; i < names->len; i++)
+		tell("source %s %lld %lld;", names->items[i].text,
+		     (long long)contents->items[i].integer, (long long)us->items[i].integer);
+}
+
 static void on_costs(void *ctx, const struct ff_value *list)
 {
 	for (size_t i = 0; i < list->len; i++)
@@ -202,6 +210,7 @@ static const struct ff_payload_sink sink = {
 	.ids = on_ids,
 	.in_parts = on_in_parts,
 	.costs = on_costs,
+	.sources = on_sources,
 	.marks = on_marks,
 	.once = on_once,
 	.part = on_part,
@@ -292,6 +301,8 @@ static void test_session_items(void **state)
 	     "started Python ?, pytest ?;in 2 parts, goes on;collected d1 0-0 in -;");
 	give(TUPLE(S("files"), LIST(S("a.py"), S("b.py")), LIST(I(7), I(0))),
 	     "cost 7;cost 0;ids 2;");
+	give(TUPLE(S("sources"), LIST(S("a.py"), S("b.py")), LIST(I(7), I(0)), LIST(I(5), I(6))),
+	     "source a.py 7 5;source b.py 0 6;");
 	give(TUPLE(S("tests"), I(1), S("d2"), LIST(S("a"), S("b")), I(2), I(3)),
 	     "part 1 d2 named 2-3;");
 	give(TUPLE(S("tests"), I(1), S("d2"), NONE, I(2), I(0)), "part 1 d2 as told 2-0;");
@@ -512,7 +523,12 @@ static void test_bad_items(void **state)
 	refuse(TUPLE(S("files"), LIST(S("a")), LIST(I(1), I(2))),
 	       "pytest: files without as many sizes");
 	refuse(TUPLE(S("files"), LIST(S("a")), LIST(S("1"))),
-	       "pytest: a file's size that is no number");
+	       "pytest: files without as many sizes");
+	refuse(TUPLE(S("sources"), NONE), "pytest: sources that are no list of texts");
+	refuse(TUPLE(S("sources"), LIST(S("a")), LIST(I(1)), EMPTY),
+	       "pytest: sources without as many numbers");
+	refuse(TUPLE(S("sources"), LIST(S("a")), LIST(S("1")), LIST(I(1))),
+	       "pytest: sources without as many numbers");
 	static const char no_marks[] = "pytest: marks that can't be read";
 
 	refuse(TUPLE(S("marks")), no_marks);

@@ -34,6 +34,7 @@ static const size_t member_size[FF_EVENT_KINDS] = {
 	S(WORKER_ENDED, worker_ended),
 	S(COLLECTED, collected),
 	S(UNITS_ADDED, units_added),
+	S(FILE_COLLECTED, file_collected),
 	S(COLLECT_PROBLEM, collect_problem),
 	S(UNIT_STARTED, unit_started),
 	S(UNIT_OUTPUT, unit_output),

@@ -131,12 +131,62 @@ static void test_uneven_ones(void **state)
 	ff_expect_free(expect);
 }
 
+/* Beginning with whole files costs nothing where none is more than a worker's share, and where it
+ * does, collecting all files may cost more. */
+static void test_uneven_by_files(void **state)
+{
+	struct ff_expect *expect = ff_expect_new();
+
+	for (char name[] = "a.py::1"; name[0] <= 'h'; name[0]++)
+		for (name[6] = '1'; name[6] <= '4'; name[6]++)
+			know(expect, name, name[6] == '1' ? 2000000 : 100000);
+	assert_false(ff_expect_uneven(expect, "pytest", 8)); /* a file each */
+	assert_true(ff_expect_uneven(expect, "pytest", 10));
+	ff_expect_add_file(expect, "pytest", "a.py", 1, 1500000);
+	assert_true(ff_expect_uneven(expect, "pytest", 10));
+	ff_expect_add_file(expect, "pytest", "b.py", 1, 600000);
+	assert_false(ff_expect_uneven(expect, "pytest", 10));
+	ff_expect_free(expect);
+}
+
+static void test_changed_files(void **state)
+{
+	static const char *const files[] = {"a.py", "b.py", "new.py"};
+	static const int64_t same[] = {1, 2, 3}, changed[] = {1, 7, 3};
+	struct ff_expect *expect = ff_expect_new();
+	int64_t us[3];
+
+	ff_expect_sources(expect, "pytest", files, same, 3);
+	ff_expect_sources(NULL, "pytest", files, same, 3);
+	know(expect, "a.py::1", 10);
+	know(expect, "b.py::1", 20);
+	know(expect, "b.py::C::2", 30);
+	know(expect, "new.py::1", 40); /* of whose content nothing is known */
+	ff_expect_add_file(expect, "pytest", "a.py", 1, 5);
+	ff_expect_add_file(expect, "pytest", "b.py", 2, 6);
+	ff_expect_sources(expect, "pytest", files, same, 3);
+	assert_true(ff_expect_files(expect, "pytest", files, 3, us));
+	assert_int_equal(us[0], 15);
+	assert_int_equal(us[1], 56);
+	assert_int_equal(us[2], 40);
+	ff_expect_sources(expect, "run", files, changed, 3);
+	assert_int_equal(ff_expect_find(expect, "pytest", "b.py::1")->us, 20);
+	ff_expect_sources(expect, "pytest", files, changed, 3);
+	assert_true(ff_expect_files(expect, "pytest", files, 3, us));
+	assert_int_equal(us[0], 15);
+	assert_int_equal(us[1], 0);
+	assert_int_equal(us[2], 40);
+	assert_int_equal(ff_expect_find(expect, "pytest", "b.py::C::2")->us, 0);
+	ff_expect_free(expect);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds_are_apart), cmocka_unit_test(test_known_for_others),
 		cmocka_unit_test(test_unknown_units),	cmocka_unit_test(test_files),
-		cmocka_unit_test(test_uneven_ones),
+		cmocka_unit_test(test_uneven_ones),	cmocka_unit_test(test_uneven_by_files),
+		cmocka_unit_test(test_changed_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

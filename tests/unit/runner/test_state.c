@@ -110,6 +110,7 @@ static const struct rule rules[] = {
 	{FF_EVENT_COLLECTED, .worker = {" opening started ", "collected"},
 	 .job = {" running ", NULL}},
 	{FF_EVENT_UNITS_ADDED, .job = {" running ", NULL}},
+	{FF_EVENT_FILE_COLLECTED, .job = {" running ", NULL}},
 	{FF_EVENT_COLLECT_PROBLEM, .job = {" running ", NULL}},
 	{FF_EVENT_UNIT_STARTED, .host = {" ready draining ", NULL},
 	 .worker = {" collected ", "running"}, .unit = {" waiting ", "running"},

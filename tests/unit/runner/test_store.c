@@ -196,6 +196,54 @@ static void test_queries(void **state)
 	assert_units(&query, "t.py::quick[1] 100 failed r3 r3 2 2 0;");
 }
 
+static void tell_file(void *ctx, const struct ff_store_file *file)
+{
+	ff_buf_addf(ctx, "%s %s %lld %lld;", file->kind, file->name, (long long)file->content,
+		    (long long)file->collect_us);
+}
+
+static void tell_suite(void *ctx, const char *suite)
+{
+	ff_buf_addf(ctx, "suite %s;", suite);
+}
+
+static void assert_files(const char *want)
+{
+	struct ff_store *store = opened(FF_STORE_READ);
+	struct ff_buf told = FF_BUF_INIT;
+	struct ff_err err = {0};
+
+	assert_int_equal(ff_store_files(store, tell_file, &told, &err), 0);
+	assert_int_equal(ff_store_sharded(store, tell_suite, &told, &err), 0);
+	assert_string_equal(ff_buf_str(&told), want);
+	ff_buf_release(&told);
+	ff_store_close(store);
+}
+
+static void put_file(int64_t content, int64_t us)
+{
+	const struct ff_store_file file = {"pytest", "a.py", content, us};
+	struct ff_store *store = opened(FF_STORE_UPDATE);
+	struct ff_err err = {0};
+
+	assert_int_equal(ff_store_begin(store, &err), 0);
+	assert_int_equal(ff_store_put_file(store, &file, 1000, &err), 0);
+	assert_int_equal(ff_store_put_sharded(store, "s1", 1000, &err), 0);
+	assert_int_equal(ff_store_commit(store, &err), 0);
+	ff_store_close(store);
+}
+
+static void test_files_and_suites(void **state)
+{
+	put_once("a", "r1", 1000, FF_OUTCOME_PASSED);
+	assert_files("");
+	put_file(7, 100);
+	put_file(7, 300);
+	assert_files("pytest a.py 7 200;suite s1;");
+	put_file(8, 900); /* another content takes another time */
+	assert_files("pytest a.py 8 900;suite s1;");
+}
+
 static void test_old_units_are_forgotten(void **state)
 {
 	const struct ff_store_query all = {0};
@@ -592,6 +640,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_later_runs_weigh_more),
 		TEST(test_queries),
+		TEST(test_files_and_suites),
 		TEST(test_old_units_are_forgotten),
 		TEST(test_runs_are_forgotten),
 		TEST(test_what_is_not_committed_never_was),
