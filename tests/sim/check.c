@@ -310,6 +310,9 @@ static void check_jobs(struct check *check, const struct ff_state *state)
 		if (job->result == FF_JOB_PASSED &&
 		    (job->front.state == FF_FRONTSTATE_FAILED || job->front.exit_status != 0))
 			check_fail(check, "job %s passed, and its front did not", job->name);
+		if (job->counts.parts_not_run != job->parts_left)
+			check_fail(check, "of job %s %u parts were never known, and %u are told",
+				   job->name, job->parts_left, job->counts.parts_not_run);
 		if (job->result == FF_JOB_PASSED &&
 		    (job->counts.not_run > 0 || !job->known || job->parts_left > 0))
 			check_fail(check, "job %s passed, and not all of it was run", job->name);
