@@ -423,7 +423,7 @@ static void test_jobs(void **state)
 				.job = "enough",
 				.u.part_not_run = {"sub/test_b.py", FF_REASON_MAXFAIL}};
 	struct ff_result result = {.outcome = FF_OUTCOME_FAILED, .message = "no"};
-	char host[256] = "", expected[4096];
+	char host[256] = "", expected[8192];
 
 	gethostname(host, sizeof host - 1);
 	tell(*state, &added);
