@@ -58,11 +58,13 @@ struct ff_payload_worker {
 
 /* What a session's own settings say of how it is spread. */
 struct ff_payload_settings {
-	const char *dist;	  /* a policy's name; NULL: not said */
-	int64_t workers;	  /* -1: not said */
-	bool scopes;		  /* it knows itself what belongs together */
-	bool driven;		  /* its front hands units out: see struct ff_front_sink */
-	const char *const *notes; /* lines: what has no effect here; NULL-terminated */
+	const char *dist; /* a policy's name; NULL: not said */
+	int64_t workers;  /* -1: not said */
+	bool scopes;	  /* it knows itself what belongs together */
+	bool driven;	  /* its front hands units out: see struct ff_front_sink */
+	/* Lines, NULL-terminated: what is to be said; what of pytest's settings and hooks has no
+	 * effect, unless who started the run reads them. */
+	const char *const *notes, *const *vain;
 };
 
 /* What a unit asks for, in the test's own words. */

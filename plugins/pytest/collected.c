@@ -93,24 +93,31 @@ static void tell_started(const struct incoming *in, const struct ff_value *dict)
 	ff_arena_release(&arena);
 }
 
+static void read_lines(const struct ff_value *list, const char *lines[NOTES_MAX + 1])
+{
+	size_t len = 0;
+
+	for (size_t i = 0; list && list->kind == FF_LIST && i < list->len; i++)
+		if (list->items[i].kind == FF_STR && len < NOTES_MAX)
+			lines[len++] = list->items[i].text;
+	lines[len] = NULL;
+}
+
 /* How the session's own settings want it spread; what is not as it should be is left out. */
 static void tell_settings(const struct incoming *in, const struct ff_value *spread)
 {
-	const struct ff_value *notes = ff_dict_get(spread, "notes");
-	const char *lines[NOTES_MAX + 1];
+	const char *notes[NOTES_MAX + 1], *vain[NOTES_MAX + 1];
 	struct ff_payload_settings settings = {
 		.dist = ff_dict_str(spread, "dist", NULL),
 		.workers = -1,
 		.scopes = ff_dict_bool(spread, "scopes", false),
 		.driven = ff_dict_bool(spread, "driven", false),
-		.notes = lines,
+		.notes = notes,
+		.vain = vain,
 	};
-	size_t len = 0;
 
-	for (size_t i = 0; notes && notes->kind == FF_LIST && i < notes->len; i++)
-		if (notes->items[i].kind == FF_STR && len < NOTES_MAX)
-			lines[len++] = notes->items[i].text;
-	lines[len] = NULL;
+	read_lines(ff_dict_get(spread, "notes"), notes);
+	read_lines(ff_dict_get(spread, "vain"), vain);
 	if (!ff_pytest_number(spread, "workers", INT_MAX, &settings.workers))
 		settings.workers = -1;
 	in->sink->settings(in->ctx, &settings);

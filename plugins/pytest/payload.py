@@ -10,7 +10,8 @@
 #             "yes": ids have something behind them that is not pytest's
 #             spread: how its settings (addopts) want it spread: {dist or None, workers or -1,
 #             scopes: whether it knows what belongs together, driven: whether the front says who
-#             runs what, notes: [line, …]}
+#             runs what, notes: [line, …], vain: [line, …] of what has no effect unless it is read
+#             by the session that started the run}
 #             files, go_on: with files that are collected one by one, how many there are (count is 0, the
 #             digest theirs); whether the other tests run if one can't be collected
 #           ("ids", [node id, …], [what each belongs to, …] or None)            answers
@@ -563,7 +564,7 @@ def session(channel, kw):
             os.dup2(2, 1)  # what is not captured should be seen
         settings = settings_of(config)
         settings["dist"] = kw["dist"] or settings["dist"]
-        settings["notes"] += vain_hooks(config)
+        settings["vain"] += vain_hooks(config)
         driven = wants_driver(config, settings, kw["workercount"])
         kw["told"] = ask_front(channel, config, kw["front"], driven)
         ports = open_ports(channel, kw["told"])

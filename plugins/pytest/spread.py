@@ -24,12 +24,12 @@ def settings_of(config):
     if getattr(option, "distload", False):
         dist = "load"
     number = getattr(option, "numprocesses", None)
-    notes = []
+    vain = []
     try:
         workers = -1 if number in (None, "auto") else int(number)
     except (TypeError, ValueError):
         workers = -1
-        notes.append("-n %s in pytest's settings has no effect: give it on the command line" % clean(number))
+        vain.append("-n %s in pytest's settings has no effect: give it on the command line" % clean(number))
     if workers == 0 or getattr(option, "usepdb", False):
         workers = 0
         dist = "no"
@@ -38,9 +38,9 @@ def settings_of(config):
     for name, written, nothing in IN_VAIN:
         value = getattr(option, name, None)
         if value not in nothing:
-            notes.append("%s in pytest's settings has no effect: give it on the command line" % written)
+            vain.append("%s in pytest's settings has no effect: give it on the command line" % written)
     if getattr(option, "loadscopereorder", True) is False:
-        notes.append("--no-loadscope-reorder in pytest's settings has no effect: "
+        vain.append("--no-loadscope-reorder in pytest's settings has no effect: "
                      "give it on the command line")
     for name in ("rsyncdirs", "rsyncignore"):
         try:
@@ -48,9 +48,9 @@ def settings_of(config):
         except (KeyError, ValueError):
             continue  # of another version
         if value:
-            notes.append("%s in pytest's settings has no effect: give --rsyncdir and --rsyncignore on "
+            vain.append("%s in pytest's settings has no effect: give --rsyncdir and --rsyncignore on "
                          "the command line" % name)
-    return {"dist": dist, "workers": workers, "scopes": False, "driven": False, "notes": notes}
+    return {"dist": dist, "workers": workers, "scopes": False, "driven": False, "notes": [], "vain": vain}
 
 
 def cache_place(config, here):

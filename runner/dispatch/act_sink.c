@@ -77,6 +77,7 @@ static void on_settings(void *ctx, const struct ff_payload_settings *settings)
 	input->u.settings.scopes = settings->scopes;
 	input->u.settings.driven = settings->driven;
 	input->u.settings.notes = ff_input_lines(input, settings->notes);
+	input->u.settings.vain = ff_input_lines(input, settings->vain);
 	put(ctx, input);
 }
 

@@ -238,6 +238,9 @@ static void counts_text(const struct ff_run_record *run, struct ff_buf *text)
 		ff_buf_addstr(text, "nothing ran");
 	if (run->counts.not_run > 0)
 		ff_buf_addf(text, ", %u not run", run->counts.not_run);
+	if (run->counts.parts_not_run > 0)
+		ff_buf_addf(text, ", %u file%s not run", run->counts.parts_not_run,
+			    run->counts.parts_not_run == 1 ? "" : "s");
 }
 
 static bool worse(int code, int than)

@@ -140,15 +140,19 @@ void ff_run_session_over(struct ff_engine *e, struct session *session, const cha
 	uint32_t job = session->placement.job, host = session->placement.host;
 	uint32_t running = ff_run_session_record(e, session)->unit;
 	bool runs = ff_run_session_runs(e, session), stop = false;
+	struct unit_at at = ff_run_session_unit(session, running);
 
 	if (!session->finished) {
-		if (reason)
+		if (reason && !session->killed_late)
 			stop = ff_shard_crashed(e, session, reason,
 						input ? input->u.ended.said : NULL);
 		ff_driven_over(e, session, false);
 		ff_run_session_take_out(e, session, running, session->host_gone);
 	}
-	if (runs)
+	if (runs && session->killed_late)
+		ff_unit_lost(e, &at, false, session->killed_late,
+			     e->now.mono_us - session->started_us);
+	else if (runs)
 		ff_run_session_report(e, session, reason ? reason : "it ended in the middle",
 				      input);
 	if (reason && !e->state->jobs[job].known && !e->jobs[job].last_reason)
@@ -203,7 +207,7 @@ bool ff_run_session_hold(struct ff_engine *e, struct session *session, const cha
 	uint32_t unit = ff_run_session_record(e, session)->unit;
 	struct ff_input *held;
 
-	if (!ff_run_session_runs(e, session) || ff_engine_killing(e) ||
+	if (!ff_run_session_runs(e, session) || session->killed_late || ff_engine_killing(e) ||
 	    ff_run_session_job(e, session)->stopped ||
 	    ff_unit_may_retry(e, session->placement.job, unit,
 			      session->timed_out ? FF_OUTCOME_TIMEOUT : FF_OUTCOME_CRASHED))

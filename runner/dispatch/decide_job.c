@@ -237,6 +237,22 @@ static void leave_units(struct ff_engine *e, uint32_t number)
 	}
 }
 
+/* Whoever was to collect them did not get to it: nobody knows how many units they have. (Where
+ * there is a front all units are known.) */
+static void leave_parts(struct ff_engine *e, uint32_t number)
+{
+	const struct engine_job *job = &e->jobs[number];
+	struct ff_event event = about(e, number, FF_EVENT_PART_NOT_RUN);
+
+	event.u.part_not_run.why = job->why;
+	for (uint32_t i = 0; job->in_parts && i < job->parts_len; i++) {
+		if (job->parts[i].digest)
+			continue;
+		event.u.part_not_run.part = job->ids ? job->ids[i] : "";
+		ff_engine_emit(e, &event);
+	}
+}
+
 static bool is_infra(enum ff_reason why)
 {
 	return why == FF_REASON_NO_HOST || why == FF_REASON_NO_WORKER || why == FF_REASON_RESTARTS;
@@ -315,6 +331,7 @@ static void settle(struct ff_engine *e, uint32_t number)
 		if (job->why == FF_REASON_NONE && record->problems == 0 && !job->collect_only)
 			ff_job_error(e, number, FF_REASON_SESSION, words_of_rest(e, record));
 		leave_units(e, number);
+		leave_parts(e, number);
 	}
 	ff_once_end(e, number);
 	ff_sched_job_end(e->sched, number);

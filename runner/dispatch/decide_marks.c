@@ -306,8 +306,10 @@ void ff_marks_look(struct ff_engine *e, uint32_t number)
 		ff_unit_finished(e, &at, &result);
 	}
 	ff_free(hosts);
-	if (ff_queues_waiting(queues) == 0)
-		ff_run_session_feed_idle(e, number);
+	if (ff_queues_waiting(queues) > 0)
+		return;
+	ff_run_session_feed_idle(e, number);
+	ff_sched_wake(e->sched, number); /* those to be tried alone had waited for them */
 }
 
 void ff_marks_moved(struct ff_engine *e, uint32_t number)

@@ -142,7 +142,7 @@ void ff_run_session_feed(struct ff_engine *e, struct session *session)
 	struct ff_batch batch;
 
 	ff_list_del(&session->idle);
-	if (!session->up || session->told_end)
+	if (!session->up || session->told_end || session->killed_late)
 		return;
 	batch = ff_queues_next(ff_run_session_queues(e, session), session->number);
 	if (batch.len > 0)
@@ -272,6 +272,8 @@ static void ended(struct ff_engine *e, struct session *session, const struct ff_
 	order(e, session, FF_ORDER_CLOSE_WORKER);
 	if (session->killed_for && !session->timed_out)
 		error = session->killed_for;
+	else if (session->killed_late)
+		error = session->killed_late;
 	else if (!error || !*error)
 		error = "the worker ended by itself";
 	if (in_order || !ff_run_session_hold(e, session, error, input))
@@ -292,8 +294,22 @@ static void unit_began(struct ff_engine *e, struct session *session, uint32_t in
 	ff_silence_doing(session, NULL);
 	wants_no_more(e, session);
 	ff_unit_started(e, &at);
-	if (limit > 0)
+	if (limit > 0 && !session->killed_late)
 		ff_engine_due(e, &session->timeout, e->now.mono_us + limit);
+}
+
+/* It said so before the kill came there, which hits whatever is next. */
+static void ended_in_time(struct ff_engine *e, struct session *session, const struct unit_at *at)
+{
+	session->timed_out = false;
+	session->killed_for = NULL;
+	session->killed_late = ff_engine_keep(
+		&e->jobs[at->job],
+		ff_engine_text(e,
+			       "worker '%s' was killed for '%s', which ended just before its time "
+			       "was told to be over",
+			       ff_run_session_record(e, session)->name,
+			       ff_engine_unit_name(e, at->job, at->unit)));
 }
 
 static void unit_ended(struct ff_engine *e, struct session *session, const struct ff_input *input)
@@ -305,6 +321,8 @@ static void unit_ended(struct ff_engine *e, struct session *session, const struc
 	session->served = true;
 	ff_silence_doing(session, NULL);
 	ff_engine_not_due(e, &session->timeout);
+	if (session->timed_out)
+		ended_in_time(e, session, &at);
 	ff_queues_done(ff_run_session_queues(e, session), session->number, at.unit,
 		       input->u.result->duration_us);
 	ff_unit_finished(e, &at, input->u.result);

@@ -96,9 +96,11 @@ void ff_spread_settings(struct ff_engine *e, struct session *session, const stru
 	const struct ff_policy *own = NULL;
 	const char *dist = input->u.settings.dist;
 
-	for (const char *const *line = input->u.settings.notes; line && *line; line++)
+	for (const char *const *line = input->u.settings.vain; line && *line; line++)
 		if (!config_of(e, number)->settings_read)
 			note(e, number, *line);
+	for (const char *const *line = input->u.settings.notes; line && *line; line++)
+		note(e, number, *line);
 	if (e->state->jobs[number].known || job->policy)
 		return;
 	if (input->u.settings.driven && session->asks_front && ff_front_listens(e, number))

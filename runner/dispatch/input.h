@@ -142,7 +142,8 @@ struct ff_input {
 			int64_t workers;	  /* -1: not said */
 			bool scopes;		  /* SCOPES will come */
 			bool driven;		  /* the job's front hands its units out */
-			const char *const *notes; /* what else has no effect; NULL: nothing */
+			const char *const *notes; /* what is to be said; NULL: nothing */
+			const char *const *vain;  /* what else has no effect; likewise */
 		} settings;
 		struct {
 			const char *const *names; /* SCOPES: what each belongs to */

@@ -46,6 +46,9 @@ struct session {
 	int64_t heard_us, let_go_us; /* its latest sign of life; since when it is not needed */
 	char *doing;		/* outside of its units, in words; NULL: nothing that it told */
 	const char *killed_for; /* in words: it gave no sign of life; NULL */
+	/* In words: killed for a unit that had ended when that was told; what it does since then
+	 * is not to blame. NULL */
+	const char *killed_late;
 	const char *digest;
 	bool begun;	/* its payload was started */
 	bool up;	/* known to the queues */

@@ -132,6 +132,7 @@ static void read_counts(struct decoder *d, const char *key, struct ff_counts *co
 	counts->total = (uint32_t)number(d, json, "total", 0, UINT32_MAX);
 	counts->retried = (uint32_t)number(d, json, "retried", 0, UINT32_MAX);
 	counts->not_run = (uint32_t)number(d, json, "not_run", 0, UINT32_MAX);
+	counts->parts_not_run = (uint32_t)number(d, json, "parts_not_run", 0, UINT32_MAX);
 	counts->more_errors = (uint32_t)number(d, json, "more_errors", 0, UINT32_MAX);
 	for (int i = 0; i < FF_OUTCOMES; i++)
 		counts->by_outcome[i] = (uint32_t)number(

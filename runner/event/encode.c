@@ -35,6 +35,8 @@ static void write_counts(struct ff_json *w, const char *name, const struct ff_co
 		ff_json_uint(w, "retried", counts->retried);
 	if (counts->not_run > 0)
 		ff_json_uint(w, "not_run", counts->not_run);
+	if (counts->parts_not_run > 0)
+		ff_json_uint(w, "parts_not_run", counts->parts_not_run);
 	if (counts->more_errors > 0)
 		ff_json_uint(w, "more_errors", counts->more_errors);
 	ff_json_close(w, '}');

@@ -36,6 +36,7 @@
 	X(UNIT_LOST, "unit-lost")	  /* an attempt whose host went away under it */           \
 	X(UNITS_BEFORE, "units-before")	  /* an earlier run, gone on with, had done them */        \
 	X(UNITS_NOT_RUN, "units-not-run") /* the job ended before they could */                    \
+	X(PART_NOT_RUN, "part-not-run")	  /* likewise, of those that never became known */         \
 	X(FRONT_STARTED, "front-started") /* the job's front is being opened */                    \
 	X(FRONT_READY, "front-ready")                                                              \
 	X(FRONT_TEXT, "front-text")	    /* what it shows, if it has no terminal */             \
@@ -194,6 +195,7 @@ struct ff_counts {
 	uint32_t total;			  /* units known so far */
 	uint32_t retried;		  /* attempts beyond the first that a failure brought */
 	uint32_t not_run;		  /* units that got no outcome */
+	uint32_t parts_not_run;		  /* parts whose units never became known */
 	uint32_t more_errors; /* teardowns that went wrong after a failure (ff_result_second_error)
 			       */
 };
@@ -335,6 +337,10 @@ struct ff_event {
 			uint32_t count; /* from `index` on; `unit` is given if it is 1 */
 			enum ff_reason why;
 		} units_not_run;
+		struct {
+			const char *part; /* its name */
+			enum ff_reason why;
+		} part_not_run;
 		struct {
 			const char *const *reasons; /* NULL-terminated */
 		} front_started;

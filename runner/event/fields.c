@@ -82,6 +82,8 @@ static const struct ff_field *const fields[FF_EVENT_KINDS] = {
 	       F("outcome", OUTCOME, units_before.outcome), ),
 	FIELDS(UNITS_NOT_RUN, F("count", U32, units_not_run.count),
 	       F("why", REASON, units_not_run.why), ),
+	FIELDS(PART_NOT_RUN, F("part", NAME, part_not_run.part),
+	       F("why", REASON, part_not_run.why), ),
 	FIELDS(FRONT_STARTED, F("reasons", LINES, front_started.reasons), ),
 	FIELDS(FRONT_READY, F("rootdir", TEXT, front_ready.rootdir),
 	       F("header", LINES, front_ready.header), ),
@@ -135,6 +137,7 @@ unsigned ff_event_needs(enum ff_event_kind kind)
 	case FF_EVENT_COLLECT_PROBLEM:
 	case FF_EVENT_UNITS_BEFORE:
 	case FF_EVENT_UNITS_NOT_RUN:
+	case FF_EVENT_PART_NOT_RUN:
 	case FF_EVENT_FRONT_STARTED:
 	case FF_EVENT_FRONT_READY:
 	case FF_EVENT_FRONT_TEXT:

@@ -146,33 +146,12 @@ static void case_end(struct junit *junit, struct suite *suite)
 
 static void add_outcome(struct junit *junit, struct suite *suite, const struct ff_result *result)
 {
-	switch (result->outcome) {
-	case FF_OUTCOME_FAILED:
-		suite->failures++;
-		ff_junit_problem(&junit->spool, "failure", NULL, result->message, result->longrepr);
-		break;
-	case FF_OUTCOME_ERROR:
-	case FF_OUTCOME_CRASHED:
-	case FF_OUTCOME_TIMEOUT:
-	case FF_OUTCOME_LOST:
-		suite->errors++;
-		ff_junit_problem(&junit->spool, "error",
-				 result->outcome == FF_OUTCOME_ERROR
-					 ? NULL
-					 : ff_outcome_word(result->outcome),
-				 result->message, result->longrepr);
-		break;
-	case FF_OUTCOME_SKIPPED:
-	case FF_OUTCOME_XFAILED:
-		suite->skipped++;
-		ff_junit_problem(&junit->spool, "skipped",
-				 result->outcome == FF_OUTCOME_SKIPPED ? "pytest.skip"
-								       : "pytest.xfail",
-				 result->message, result->longrepr);
-		break;
-	default:
-		break;
-	}
+	enum ff_outcome outcome = result->outcome;
+
+	suite->failures += outcome == FF_OUTCOME_FAILED;
+	suite->errors += outcome != FF_OUTCOME_FAILED && ff_outcome_bad(outcome);
+	suite->skipped += outcome == FF_OUTCOME_SKIPPED || outcome == FF_OUTCOME_XFAILED;
+	ff_junit_outcome(&junit->spool, result);
 }
 
 /* --- attempts --- */
@@ -355,30 +334,48 @@ static const char *words_of(const struct junit *junit, const struct suite *suite
 
 /* Whoever asked for an end after so many failures has been told of these; all else that keeps a
  * unit from being run is an error. */
+static void not_run(struct junit *junit, struct suite *suite, enum ff_reason reason)
+{
+	const char *why = words_of(junit, suite, reason);
+	bool skipped = reason == FF_REASON_MAXFAIL;
+	char *line = ff_xasprintf("not run%s%.*s", *why ? ": " : "", (int)strcspn(why, "\n"), why);
+
+	suite->skipped += skipped;
+	suite->errors += !skipped;
+	ff_junit_problem(&junit->spool, skipped ? "skipped" : "error", skipped ? NULL : "not-run",
+			 line, NULL);
+	ff_free(line);
+}
+
+static void on_part_not_run(struct junit *junit, const struct ff_event *event)
+{
+	struct suite *suite = suite_of(junit, event->job);
+
+	if (suite->listed)
+		return;
+	case_begin(junit, suite, event->u.part_not_run.part, NULL, 0);
+	not_run(junit, suite, event->u.part_not_run.why);
+	case_end(junit, suite);
+}
+
 static void on_not_run(struct junit *junit, const struct ff_event *event)
 {
 	struct suite *suite = suite_of(junit, event->job);
-	const char *why = words_of(junit, suite, event->u.units_not_run.why);
-	bool skipped = event->u.units_not_run.why == FF_REASON_MAXFAIL;
+	enum ff_reason why = event->u.units_not_run.why;
 	uint32_t count = event->u.units_not_run.count;
-	char text[80], *line;
+	char text[80];
 
 	/* The job's end tells what it lacked. */
-	if (count == 0 || suite->listed || event->u.units_not_run.why == FF_REASON_NEEDS)
+	if (count == 0 || suite->listed || why == FF_REASON_NEEDS)
 		return;
-	suite->skipped += skipped;
-	suite->errors += !skipped;
-	suite->namesake |= !skipped && is_namesake(suite, event);
+	suite->namesake |= why != FF_REASON_MAXFAIL && is_namesake(suite, event);
 	if (count == 1 && event->unit) {
 		case_begin(junit, suite, event->unit, NULL, 0);
 	} else {
 		snprintf(text, sizeof(text), "%u unit%s not run", count, count == 1 ? "" : "s");
 		case_begin_job(junit, suite, text);
 	}
-	line = ff_xasprintf("not run%s%.*s", *why ? ": " : "", (int)strcspn(why, "\n"), why);
-	ff_junit_problem(&junit->spool, skipped ? "skipped" : "error", skipped ? NULL : "not-run",
-			 line, NULL);
-	ff_free(line);
+	not_run(junit, suite, why);
 	for (uint32_t i = 0; i < count && suite->attempts.len > 0; i++)
 		add_attempts(junit, suite, event->index + i, "rerunFailure");
 	case_end(junit, suite);
@@ -443,6 +440,9 @@ static void junit_event(struct ff_reporter *reporter, const struct ff_event *eve
 		break;
 	case FF_EVENT_UNITS_NOT_RUN:
 		on_not_run(junit, event);
+		break;
+	case FF_EVENT_PART_NOT_RUN:
+		on_part_not_run(junit, event);
 		break;
 	case FF_EVENT_NOTICE:
 		on_notice(junit, event);

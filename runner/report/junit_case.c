@@ -48,6 +48,33 @@ void ff_junit_problem(struct ff_spool *spool, const char *element, const char *t
 	ff_buf_addf(&spool->text, "%s>", element);
 }
 
+void ff_junit_outcome(struct ff_spool *spool, const struct ff_result *result)
+{
+	const char *element = "error", *type = ff_outcome_word(result->outcome);
+
+	switch (result->outcome) {
+	case FF_OUTCOME_FAILED:
+		element = "failure";
+		type = NULL;
+		break;
+	case FF_OUTCOME_ERROR:
+		type = NULL;
+		break;
+	case FF_OUTCOME_SKIPPED:
+		element = "skipped";
+		type = "pytest.skip";
+		break;
+	case FF_OUTCOME_XFAILED:
+		element = "skipped";
+		type = "pytest.xfail";
+		break;
+	default:
+		if (!ff_outcome_bad(result->outcome))
+			return;
+	}
+	ff_junit_problem(spool, element, type, result->message, result->longrepr);
+}
+
 void ff_junit_reruns(struct ff_spool *spool, const struct ff_result *result, const char *element)
 {
 	for (size_t i = 0; i < result->phases_len; i++) {

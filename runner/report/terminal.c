@@ -358,6 +358,7 @@ static void on_job_finished(struct ff_terminal *t, const struct ff_event *event)
 		return;
 	running_gone(t, event->job, NULL, NULL);
 	job_lacks(t, job, event->u.job_finished.counts.not_run);
+	job->parts_not_run = event->u.job_finished.counts.parts_not_run;
 	job->over = true;
 	job->result = event->u.job_finished.result;
 	job->why = event->u.job_finished.why;

@@ -63,6 +63,7 @@ struct ff_terminal_job {
 	bool told;    /* how many units it has */
 	uint32_t total, not_run;
 	uint32_t parts; /* files whose tests become known when they are run; 0: all are known */
+	uint32_t parts_not_run;
 	bool over;
 	enum ff_job_result result;
 	enum ff_reason why;

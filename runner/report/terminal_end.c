@@ -361,18 +361,26 @@ static void say_lists(struct ff_terminal *t)
 	}
 }
 
-/* "; 12 of 20 tests did not run" */
+/* "; 12 of 20 tests did not run, nor did 3 files" */
 static void add_not_run(struct ff_buf *out, const struct ff_terminal_job *job)
 {
 	const char *what = job->command ? "command" : "test";
+	uint32_t files = job->parts_not_run;
 
-	if (job->not_run == 0)
+	if (job->not_run + files > 0)
+		ff_buf_addstr(out, "; ");
+	if (job->not_run == 0) {
+		if (files > 0)
+			ff_buf_addf(out, "%u file%s did not run", files, files == 1 ? "" : "s");
 		return;
+	}
 	ff_buf_addf(out, "%u ", job->not_run);
 	if (job->total >= job->not_run)
 		ff_buf_addf(out, "of %u ", job->total);
 	ff_buf_addf(out, "%s%s did not run", what,
 		    (job->total > job->not_run ? job->total : job->not_run) == 1 ? "" : "s");
+	if (files > 0)
+		ff_buf_addf(out, ", nor did %u file%s", files, files == 1 ? "" : "s");
 }
 
 static void say_job(struct ff_terminal *t, const struct ff_terminal_job *job)
@@ -402,7 +410,6 @@ static void say_job(struct ff_terminal *t, const struct ff_terminal_job *job)
 		ff_text_line(out, line, 0, "");
 		ff_free(line);
 	}
-	ff_buf_addstr(out, job->not_run > 0 ? "; " : "");
 	add_not_run(out, job);
 	ff_buf_addch(out, '\n');
 	if (reason[first] && !told)
@@ -413,7 +420,7 @@ static void say_job(struct ff_terminal *t, const struct ff_terminal_job *job)
 /* Whether the units' own lines leave something to say. */
 static bool wants_line(const struct ff_terminal_job *job)
 {
-	return job->not_run > 0 ||
+	return job->not_run > 0 || job->parts_not_run > 0 ||
 	       (job->over &&
 		(job->result == FF_JOB_ERROR || job->result == FF_JOB_SKIPPED ||
 		 job->result == FF_JOB_STOPPED ||
@@ -503,6 +510,8 @@ static void say_last_line(struct ff_terminal *t, const struct ff_event *event)
 		add_outcome(t, &title, order[i], counts);
 	add_count(t, &title, t->errors_len, FF_TERMINAL_RED, "not collected");
 	add_count(t, &title, count_not_run(t, counts), FF_TERMINAL_YELLOW, "not run");
+	add_count(t, &title, counts->parts_not_run, FF_TERMINAL_YELLOW,
+		  counts->parts_not_run == 1 ? "file not run" : "files not run");
 	add_count(t, &title, counts->retried, FF_TERMINAL_YELLOW, "retried");
 	add_count(t, &title, t->flaky_len, FF_TERMINAL_YELLOW, "flaky");
 	add_count(t, &title, t->warnings_len, FF_TERMINAL_YELLOW,

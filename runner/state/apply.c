@@ -75,6 +75,7 @@ static const struct move job_moves[FF_EVENT_KINDS] = {
 	/* Also of a job that is never begun. */
 	[FF_EVENT_UNITS_BEFORE] = {BIT(FF_JOBSTATE_WAITING) | BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_UNITS_NOT_RUN] = {BIT(FF_JOBSTATE_WAITING) | BIT(FF_JOBSTATE_RUNNING), KEEP},
+	[FF_EVENT_PART_NOT_RUN] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_FRONT_STARTED] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_FRONT_READY] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_FRONT_TEXT] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
@@ -439,6 +440,9 @@ static void note(struct ff_state *state, const struct ff_event *event, const str
 			state->run.skipped_modules++;
 		else
 			s->job->problems++, state->run.problems++;
+		break;
+	case FF_EVENT_PART_NOT_RUN:
+		s->job->counts.parts_not_run++, state->run.counts.parts_not_run++;
 		break;
 	case FF_EVENT_JOB_FINISHED:
 		job_finished(state, event, s);

@@ -51,11 +51,12 @@ int ff_state_check_units(const struct ff_job_record *job, const struct ff_event 
 	if (event->kind == FF_EVENT_COLLECTED && event->u.collected.parts > 0 &&
 	    event->u.collected.count > 0)
 		return refuse(err, event, "has units that are of no part");
-	if (event->kind != FF_EVENT_UNITS_ADDED)
+	if (event->kind != FF_EVENT_UNITS_ADDED && event->kind != FF_EVENT_PART_NOT_RUN)
 		return 0;
-	if (job->parts_left == 0)
+	if (job->parts_left == job->counts.parts_not_run)
 		return refuse(err, event, "has all its units already");
-	if (event->u.units_added.count > UINT32_MAX / 2 - job->units_len)
+	if (event->kind == FF_EVENT_UNITS_ADDED &&
+	    event->u.units_added.count > UINT32_MAX / 2 - job->units_len)
 		return refuse(err, event, "has too many units");
 	return 0;
 }

@@ -319,6 +319,28 @@ def test_maxfail(suite, python):
     counts_agree(done.events)
 
 
+@pytest.mark.parametrize("end, options, kind, code", [
+    ("assert 0", ["-x"], "skipped", 1), ("pytest.exit('enough')", [], "error", 2),
+], ids=["-x", "exit"])  # fmt: skip
+def test_files_that_nobody_got_to_are_told(suite, python, end, options, kind, code):
+    """Nobody knows how many tests are in them: each is named in the journal and in JUnit, and counted apart."""
+    farflung = suite({
+        "test_first.py": f"import pytest\ndef test_end(): {end}\n" + "#" * 1000,  # the largest
+        "test_b.py": "def test_b(): pass\n",
+        "test_c.py": "def test_c(): pass\n",
+    })
+    done = shard(farflung, python, "--junit", "ours.xml", *options, workers=1)
+    assert done.returncode == code
+    assert sorted(event["part"] for event in of_kind(done.events, "part-not-run")) == ["test_b.py", "test_c.py"]
+    (finished,) = of_kind(done.events, "run-finished")
+    assert finished["counts"]["parts_not_run"] == 2 and finished["counts"]["total"] == 1
+    assert "2 files not run" in done.stderr.splitlines()[-1]
+    assert "2 files not run in" in done.stdout and "2 files did not run" in done.stdout
+    cases = junit_outcomes(farflung.cwd / "ours.xml")
+    assert [cases["", name][0] for name in ("test_b", "test_c")] == [kind] * 2
+    counts_agree(done.events)
+
+
 def test_retries(suite, python):
     farflung = suite({
         "test_a.py": "import os\ndef test_1():\n    there = os.path.exists('flag'); open('flag', 'w').close()\n"

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from conftest import CONTROLLER_CONFTEST as CONFTEST
-from conftest import TOP, command_line, has, of_kind, read_journal, wait_until, write
+from conftest import TOP, command_line, has, junit_outcomes, of_kind, outcomes, read_journal, wait_until, write
 
 PLUGIN = TOP / "plugins" / "pytest"
 
@@ -408,3 +408,30 @@ def test_installed_by_pip(session, python, program, tmp_path):
     done = run(session, "-n", 2, code=1)
     version = subprocess.run([program, "--version"], stdout=subprocess.PIPE, text=True).stdout.split()[1]
     assert f"farflung-{version}" in done.stdout and "our own summary" in done.stdout
+
+
+@pytest.mark.parametrize("dist", ["load", "loadfile", "no"])
+def test_shards(session, dist):
+    """Each test in one of them; the exit status and JUnit of each are its own, and one without tests is pytest's 5."""
+    files = {"test_a.py": 7, "sub/test_b.py": 4}
+    for name, count in files.items():
+        write(session.cwd / name, f"import pytest\n@pytest.mark.parametrize('n', range({count}))\ndef test_it(n): assert n != 6\n")
+    plain = session.run("-m", "pytest", "--collect-only", "-q", "-p", "no:xdist", code=0)
+    ids = [line for line in plain.stdout.splitlines() if "::" in line]
+    assert len(ids) == sum(files.values())
+    found, statuses = [], []
+    for k in (1, 2, 3):
+        shutil.rmtree(session.cwd / ".farflung", ignore_errors=True)
+        done = run(session, "-n", 2, "--dist", dist, "--junitxml=ours.xml", "--farflung-args", f"--shard {k}/3")
+        ended = outcomes(journal(session))
+        assert ended and done.stdout.count(f"shard {k}/3") == 1
+        cases = junit_outcomes(session.cwd / "ours.xml")
+        assert len(cases) == len(ended)
+        assert [kind for kind, _ in cases.values()].count("failure") == list(ended.values()).count("failed")
+        assert done.returncode == ("failed" in ended.values())
+        found += ended
+        statuses.append(done.returncode)
+    assert sorted(found) == sorted(ids) and sorted(statuses) == [0, 0, 1]
+    run(session, "-n", 2, "--dist", dist, "--farflung-args", "--shard 12/12", code=5)
+    done = run(session, "-n", 2, "--farflung-args", "--shard 4/3", code=4)
+    assert "--shard wants K/N" in done.stdout + done.stderr

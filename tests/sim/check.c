@@ -113,6 +113,17 @@ static void lost(struct check *check, const struct ff_event *event)
 		check_fail(check, "innocent unit %u of %s is lost", event->index, event->job);
 }
 
+/* Nobody's time is over before it is. */
+static void timed_out(struct check *check, const struct ff_event *event)
+{
+	const struct ff_result *result = event->u.unit_finished.result;
+	int64_t limit = check->plan->jobs[job_of(check, event->job)].config->timeout_us;
+
+	if (!strstr(result->message, "no sign of life") && result->duration_us < limit)
+		check_fail(check, "unit %u of %s timed out after %lld of %lld us", event->index,
+			   event->job, (long long)result->duration_us, (long long)limit);
+}
+
 /* A scheduler that does nothing wrong is never to blame. */
 static void blamed(struct check *check, const struct ff_event *event)
 {
@@ -207,6 +218,8 @@ void check_event(struct check *check, const struct ff_event *event)
 			     event->u.collected.parts > 0 ? DONE_MAX : event->u.collected.count);
 		break;
 	case FF_EVENT_UNIT_FINISHED:
+		if (event->u.unit_finished.result->outcome == FF_OUTCOME_TIMEOUT)
+			timed_out(check, event);
 		if (!event->u.unit_finished.final)
 			break;
 		ended(check, event, 1);
@@ -310,6 +323,9 @@ static void check_jobs(struct check *check, const struct ff_state *state)
 		if (job->result == FF_JOB_PASSED &&
 		    (job->front.state == FF_FRONTSTATE_FAILED || job->front.exit_status != 0))
 			check_fail(check, "job %s passed, and its front did not", job->name);
+		if (job->counts.parts_not_run != job->parts_left)
+			check_fail(check, "of job %s %u parts were never known, and %u are told",
+				   job->name, job->parts_left, job->counts.parts_not_run);
 		if (job->result == FF_JOB_PASSED &&
 		    (job->counts.not_run > 0 || !job->known || job->parts_left > 0))
 			check_fail(check, "job %s passed, and not all of it was run", job->name);

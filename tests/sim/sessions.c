@@ -74,13 +74,19 @@ static void say(struct world *world, struct world_session *s, struct ff_input *i
 	say_in(world, s, input, 100 + world_below(world, 2000));
 }
 
-static void step_in(struct world *world, const struct world_session *s, int64_t delay)
+static void happens_in(struct world *world, const struct world_session *s, int64_t delay,
+		       enum happens kind)
 {
 	world_happen(world, (struct happening){.at = world->now + delay,
-					       .kind = HAPPENS_STEP,
+					       .kind = kind,
 					       .host = s->host,
 					       .life = world->hosts[s->host].life,
 					       .session = s->worker});
+}
+
+static void step_in(struct world *world, const struct world_session *s, int64_t delay)
+{
+	happens_in(world, s, delay, HAPPENS_STEP);
 }
 
 static void forget_orders(struct world_session *s)
@@ -160,7 +166,6 @@ static void finish(struct world *world, struct world_session *s, bool bad, const
 static void start_next(struct world *world, struct world_session *s)
 {
 	struct ff_input *input;
-	int64_t took;
 
 	if (s->over || s->running != UINT32_MAX || s->collects)
 		return;
@@ -179,10 +184,7 @@ static void start_next(struct world *world, struct world_session *s)
 	input = about(s, FF_INPUT_UNIT_STARTED);
 	input->unit = s->running;
 	say_in(world, s, input, 0);
-	took = world_duration(world, s->job, unit_of(s, s->running));
-	if (world_is_slow(world, s->job, unit_of(s, s->running)))
-		took += 60000000;
-	step_in(world, s, took);
+	step_in(world, s, world_takes(world, s->job, unit_of(s, s->running)));
 }
 
 /* To its front; numbered, so that their order can be looked at. */
@@ -356,6 +358,14 @@ static void take_part(struct world *world, struct world_session *s, const struct
 }
 
 /* The running unit is done, or the interpreter has done its exit's work. */
+void session_killed(struct world *world, uint32_t worker)
+{
+	struct world_session *s = find(world, worker);
+
+	if (s)
+		end(world, s, "killed", false);
+}
+
 void session_step(struct world *world, uint32_t worker)
 {
 	struct world_session *s = find(world, worker);
@@ -625,7 +635,8 @@ void session_order(struct world *world, const struct ff_order *order)
 			unit_ends(world, s);
 		break;
 	case FF_ORDER_KILL_WORKER:
-		end(world, s, "killed", false);
+		/* It goes on until that is there. */
+		happens_in(world, s, world_below(world, 50000), HAPPENS_KILL);
 		break;
 	case FF_ORDER_CLOSE_WORKER:
 		end(world, s, NULL, false);

@@ -70,11 +70,6 @@ uint32_t world_unit_bad(uint64_t seed, uint32_t job, uint32_t unit,
 	return world_bad_attempts(&world, job, unit);
 }
 
-bool world_is_slow(const struct world *world, uint32_t job, uint32_t unit)
-{
-	return world_of_unit(world, job, unit, 4) < world->faults.slow;
-}
-
 bool world_has_front(const struct world *world, uint32_t job)
 {
 	return world_of_unit(world, job, 0, 8) < world->faults.fronts;
@@ -218,6 +213,19 @@ int64_t world_duration(const struct world *world, uint32_t job, uint32_t unit)
 	int64_t by = !world->faults.brief ? world_of_unit(world, job, unit, 7) : job % 2 ? 10 : 1;
 
 	return 1000 + world_of_unit(world, job, unit, 6) * by;
+}
+
+int64_t world_takes(const struct world *world, uint32_t job, uint32_t unit)
+{
+	int64_t took = world_duration(world, job, unit);
+	int64_t limit = world->plan->jobs[job].config->timeout_us;
+
+	if (world_of_unit(world, job, unit, 4) >= world->faults.slow)
+		return took;
+	/* Some end when their time is about to be over, or just was. */
+	if (limit > 0 && world_of_unit(world, job, unit, 17) < 500)
+		return limit - 10000 + world_of_unit(world, job, unit, 18) * INT64_C(50);
+	return took + 60000000;
 }
 
 /* --- what is to come --- */
@@ -673,6 +681,9 @@ static struct ff_input *happens(struct world *world, struct happening *happening
 		break;
 	case HAPPENS_THAW:
 		h->frozen = false;
+		break;
+	case HAPPENS_KILL:
+		session_killed(world, happening->session);
 		break;
 	default:
 		session_step(world, happening->session);

@@ -15,6 +15,7 @@ enum happens {
 	HAPPENS_FREEZE,
 	HAPPENS_THAW,
 	HAPPENS_STEP, /* of a session */
+	HAPPENS_KILL, /* likewise: the order to kill it is there */
 };
 
 struct world_session;
@@ -73,10 +74,12 @@ void world_kill_host(struct world *world, uint32_t host);
 enum ff_outcome world_outcome(struct world *world, uint32_t job, uint32_t unit);
 int64_t world_duration(const struct world *world, uint32_t job, uint32_t unit);
 struct world_settings world_settings(const struct world *world, uint32_t job);
-bool world_is_slow(const struct world *world, uint32_t job, uint32_t unit);
+/* Slow ones take longer than they tell. */
+int64_t world_takes(const struct world *world, uint32_t job, uint32_t unit);
 
 void session_order(struct world *world, const struct ff_order *order);
 void session_step(struct world *world, uint32_t worker);
+void session_killed(struct world *world, uint32_t worker);
 void sessions_die(struct world *world, uint32_t host);
 /* False: it was about no front. */
 bool front_order(struct world *world, const struct ff_order *order);

@@ -79,6 +79,8 @@ static void on_settings(void *ctx, const struct ff_payload_settings *settings)
 	     settings->scopes ? " scopes" : "");
 	for (const char *const *note = settings->notes; *note; note++)
 		tell(" <%s>", *note);
+	for (const char *const *vain = settings->vain; *vain; vain++)
+		tell(" [%s]", *vain);
 	tell(";");
 }
 
@@ -288,8 +290,9 @@ static void test_session_items(void **state)
 	give(TUPLE(S("collected"),
 		   DICT(S("digest"), S("d1"), S("count"), I(0), S("deselected"), I(0), S("spread"),
 			DICT(S("dist"), S("loadfile"), S("workers"), I(2), S("scopes"),
-			     ff_bool(true), S("notes"), LIST(S("n1"), I(3), S("n2"))))),
-	     "started Python ?, pytest ?;settings loadfile 2 scopes <n1> <n2>;collected d1 0-0 in "
+			     ff_bool(true), S("notes"), LIST(S("n1"), I(3), S("n2")), S("vain"),
+			     LIST(S("v1"), NONE)))),
+	     "started Python ?, pytest ?;settings loadfile 2 scopes <n1> <n2> [v1];collected d1 0-0 in "
 	     "-;");
 	give(TUPLE(S("collected"),
 		   DICT(S("digest"), S("d1"), S("count"), I(0), S("deselected"), I(0), S("spread"),

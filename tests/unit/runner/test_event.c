@@ -43,6 +43,7 @@ static const size_t member_size[FF_EVENT_KINDS] = {
 	S(UNITS_BEFORE, units_before),
 	S(HOST_UNFIT, host_unfit),
 	S(UNITS_NOT_RUN, units_not_run),
+	S(PART_NOT_RUN, part_not_run),
 	S(NOTICE, notice),
 	S(JOB_FINISHED, job_finished),
 	S(STOPPING, stopping),

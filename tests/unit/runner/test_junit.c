@@ -419,8 +419,11 @@ static void test_jobs(void **state)
 {
 	struct ff_event added = {.kind = FF_EVENT_JOB_ADDED, .job = "first"};
 	struct ff_event left = {.kind = FF_EVENT_UNITS_NOT_RUN, .job = "stopped"};
+	struct ff_event file = {.kind = FF_EVENT_PART_NOT_RUN,
+				.job = "enough",
+				.u.part_not_run = {"sub/test_b.py", FF_REASON_MAXFAIL}};
 	struct ff_result result = {.outcome = FF_OUTCOME_FAILED, .message = "no"};
-	char host[256] = "", expected[4096];
+	char host[256] = "", expected[8192];
 
 	gethostname(host, sizeof host - 1);
 	tell(*state, &added);
@@ -446,6 +449,7 @@ static void test_jobs(void **state)
 	left.job = "enough";
 	left.u.units_not_run.why = FF_REASON_MAXFAIL;
 	tell(*state, &left);
+	tell(*state, &file);
 	job_ends(*state, "enough", FF_JOB_STOPPED, FF_REASON_MAXFAIL, NULL);
 	lose_namesake(*state);
 	left.job = "needs";
@@ -471,9 +475,11 @@ static void test_jobs(void **state)
 		"<testcase classname=\"\" name=\"12 units not run\" time=\"0.000\"><error "
 		"type=\"not-run\" message=\"not run: interrupted\"></error></testcase>"
 		"</testsuite>"
-		"<testsuite name=\"enough\" errors=\"1\" failures=\"0\" skipped=\"1\" tests=\"2\" "
+		"<testsuite name=\"enough\" errors=\"1\" failures=\"0\" skipped=\"2\" tests=\"3\" "
 		"time=\"0.000\" hostname=\"%s\">"
 		"<testcase classname=\"\" name=\"12 units not run\" time=\"0.000\"><skipped "
+		"message=\"not run: maxfail\"></skipped></testcase>"
+		"<testcase classname=\"\" name=\"sub.test_b\" time=\"0.000\"><skipped "
 		"message=\"not run: maxfail\"></skipped></testcase>"
 		"<testcase classname=\"\" name=\"enough\" time=\"0.000\"><error type=\"maxfail\" "
 		"message=\"maxfail\">maxfail</error></testcase></testsuite>"

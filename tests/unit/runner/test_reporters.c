@@ -124,6 +124,9 @@ static struct ff_event evil_event(enum ff_event_kind kind, int round)
 	case FF_EVENT_UNITS_NOT_RUN:
 		e.u.units_not_run.count = 1 + (uint32_t)round;
 		break;
+	case FF_EVENT_PART_NOT_RUN:
+		e.u.part_not_run.part = EVIL;
+		break;
 	case FF_EVENT_NOTICE:
 		e.u.notice.level = round == 0 ? "stderr" : round == 1 ? "error" : EVIL;
 		e.u.notice.text = EVIL;

@@ -123,6 +123,7 @@ static const struct rule rules[] = {
 	{FF_EVENT_UNITS_BEFORE, .unit = {" waiting ", "done"}, .job = {" waiting running ", NULL}},
 	{FF_EVENT_UNITS_NOT_RUN, .unit = {" waiting ", "not-run"},
 	 .job = {" waiting running ", NULL}},
+	{FF_EVENT_PART_NOT_RUN, .job = {" running ", NULL}},
 	{.kind = FF_EVENT_NOTICE},
 	{FF_EVENT_FRONT_STARTED, .job = {" running ", NULL}, .front = {" none ", "opening"}},
 	{FF_EVENT_FRONT_READY, .job = {" running ", NULL}, .front = {" opening ", "ready"}},
@@ -656,6 +657,27 @@ static void test_parts(void **state)
 	ff_state_release(&s);
 }
 
+static void test_parts_that_are_never_known(void **state)
+{
+	struct ff_state s;
+
+	begin(&s);
+	TELL(&s, JOB_ADDED, .job = "parts");
+	TELL(&s, JOB_STARTED, .job = "parts");
+	TELL(&s, COLLECTED, .job = "parts", .u.collected.parts = 3, .u.collected.digest = "d");
+	TELL(&s, UNITS_ADDED, .job = "parts", .u.units_added = {"b.py", "db", 2, 0});
+	TELL(&s, PART_NOT_RUN, .job = "parts", .u.part_not_run = {"a.py", FF_REASON_MAXFAIL});
+	TELL(&s, PART_NOT_RUN, .job = "parts", .u.part_not_run = {"c.py", FF_REASON_MAXFAIL});
+	assert_int_equal(s.jobs[2].parts_left, 2);
+	assert_int_equal(s.jobs[2].counts.parts_not_run, 2);
+	assert_int_equal(s.run.counts.parts_not_run, 2);
+	REFUSED(&s, "part-not-run: job 'parts' has all its units already", PART_NOT_RUN,
+		.job = "parts", .u.part_not_run = {"d.py", FF_REASON_NONE});
+	REFUSED(&s, "units-added: job 'parts' has all its units already", UNITS_ADDED,
+		.job = "parts", .u.units_added = {"a.py", "da", 1, 0});
+	ff_state_release(&s);
+}
+
 static void test_the_run(void **state)
 {
 	struct ff_state s;
@@ -698,6 +720,7 @@ int main(void)
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_jobs),
 		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_parts_that_are_never_known),
 		cmocka_unit_test(test_the_run),
 	};
 

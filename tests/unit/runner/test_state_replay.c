@@ -143,6 +143,10 @@ static void fill(const struct ff_state *state, struct ff_event *event)
 		event->u.units_not_run.why = FF_REASON_MAXFAIL;
 		event->unit = event->u.units_not_run.count == 1 ? "test_x" : NULL;
 		break;
+	case FF_EVENT_PART_NOT_RUN:
+		event->u.part_not_run.part = "b.py";
+		event->u.part_not_run.why = FF_REASON_MAXFAIL;
+		break;
 	case FF_EVENT_FRONT_FINISHED:
 		event->u.front_finished.error = one_in(3) ? "it died" : NULL;
 		event->u.front_finished.exit_status = (int)random_below(6);

@@ -639,7 +639,7 @@ static void tell_job_end(struct teller *t, const char *job, enum ff_job_result r
 static void test_not_run(void **state)
 {
 	struct plain plain;
-	struct ff_counts counts = {.total = 30, .not_run = 25};
+	struct ff_counts counts = {.total = 30, .not_run = 25, .parts_not_run = 3};
 
 	plain_open(&plain, 0, false);
 	tell_started(&plain.teller, 1, 5);
@@ -654,8 +654,11 @@ static void test_not_run(void **state)
 	plain.teller.event.job = "unit";
 	plain.teller.event.u.units_not_run.count = 5;
 	tell(&plain.teller, FF_EVENT_UNITS_NOT_RUN);
+	plain.teller.event.u.job_finished.counts.parts_not_run = 2;
 	tell_job_end(&plain.teller, "unit", FF_JOB_STOPPED, FF_REASON_MAXFAIL, "2 units failed", 5);
 	tell_job_end(&plain.teller, "build", FF_JOB_STOPPED, FF_REASON_INTERRUPTED, NULL, 20);
+	plain.teller.event.u.job_finished.counts.parts_not_run = 1;
+	tell_job_end(&plain.teller, "file", FF_JOB_FAILED, FF_REASON_NONE, NULL, 0);
 	tell_job_end(&plain.teller, "lint", FF_JOB_FAILED, FF_REASON_SESSION,
 		     "pytest.exit: no\nmore", 0);
 	tell_job_end(&plain.teller, "gone", FF_JOB_ERROR, FF_REASON_NO_HOST, NULL, 0);
@@ -669,13 +672,15 @@ static void test_not_run(void **state)
 			    "stopping after 2 failures\n"
 			    "\n"
 			    "job build: stopped: interrupted; 20 of 20 commands did not run\n"
-			    "job unit: stopped: 2 units failed; 5 of 10 tests did not run\n"
+			    "job unit: stopped: 2 units failed; 5 of 10 tests did not run, "
+			    "nor did 2 files\n"
+			    "job file: failed; 1 file did not run\n"
 			    "job lint: failed: pytest.exit: no\n"
 			    "more\n"
 			    "job gone: error: no-host\n"
 			    "\n"
-			    "════════════════════════ 5 passed, 25 not run in 0.00s "
-			    "═════════════════════════\n");
+			    "════════════════ 5 passed, 25 not run, 3 files not run in 0.00s "
+			    "════════════════\n");
 	plain_close(&plain);
 }
 
