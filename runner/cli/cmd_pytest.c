@@ -49,6 +49,7 @@ static const struct ff_option options[] = {
 	FF_OPTION_IS("exitfirst", 'x', "1", "stop after the first bad test", maxfail),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
 	FF_OPTION_OF("retry-on", JOB, "retry_on", retry_on, "OUTCOMES"),
+	FF_OPTION_OF("retry-delay", JOB, "retry_delay", retry_delay, NULL),
 	FF_OPTION_IS("flaky-fail", 0, "true",
 		     "a test that passes only when tried again fails the run", flaky),
 	FF_OPTION("shard", 0, TEXT, "K/N",
@@ -292,6 +293,7 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 	set(config, job, FF_SECTION_JOB, "collect", o->collect);
 	set(config, job, FF_SECTION_JOB, "retries", o->retries);
 	set(config, job, FF_SECTION_JOB, "retry_on", o->retry_on);
+	set(config, job, FF_SECTION_JOB, "retry_delay", o->retry_delay);
 	set(config, job, FF_SECTION_JOB, "timeout", o->timeout);
 	set(config, job, FF_SECTION_JOB, "session_timeout", o->session_timeout);
 	set(config, job, FF_SECTION_JOB, "maxschedchunk", o->maxschedchunk);

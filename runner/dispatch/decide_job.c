@@ -95,6 +95,7 @@ void ff_job_stop(struct ff_engine *e, uint32_t number, enum ff_reason why, const
 	if (record_of(e, number)->state == FF_JOBSTATE_FINISHED || job->stopped)
 		return;
 	job->stopped = true;
+	ff_retry_forget(e, number);
 	if (job->why == FF_REASON_NONE) {
 		job->why = why;
 		job->error = ff_engine_keep(job, text);
@@ -305,6 +306,7 @@ static void settle(struct ff_engine *e, uint32_t number)
 	if (record->known && record->state == FF_JOBSTATE_WAITING)
 		ff_job_tell_done_before(e, number);
 	job->settled = true;
+	ff_retry_forget(e, number);
 	if (is_infra(job->why) && record->known && !job->stopped)
 		lose_units(e, number);
 	/* Green must mean green. */

@@ -142,7 +142,7 @@ void ff_run_session_feed(struct ff_engine *e, struct session *session)
 	struct ff_batch batch;
 
 	ff_list_del(&session->idle);
-	if (!session->up || session->told_end)
+	if (!session->up || session->told_end || session->held_back > 0)
 		return;
 	batch = ff_queues_next(ff_run_session_queues(e, session), session->number);
 	if (batch.len > 0)
@@ -322,7 +322,10 @@ static void wants(struct ff_engine *e, struct session *session)
 	if (ff_driven(e, session->placement.job)) {
 		/* It waits as long as its scheduler may know more; what crossed this on its way
 		 * has answered it. */
-		session->wants = ff_queues_info(queues, session->number).queued == 1;
+		session->wants =
+			ff_queues_info(queues, session->number).queued == 1 + session->held_back;
+		if (session->wants && session->held_back > 0)
+			ff_run_session_idle(e, session);
 		return;
 	}
 	session->wants = true;

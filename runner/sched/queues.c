@@ -7,17 +7,12 @@
 #include "base/alloc.h"
 #include "sched/queues_private.h"
 
-static uint32_t unit_at(const struct ff_queues *queues, uint32_t rank)
-{
-	return queues->unit_at ? queues->unit_at[rank] : rank;
-}
-
 static void waits_no_more(struct ff_queues *queues, uint32_t rank)
 {
 	if (!ff_pending_has(&queues->pending, rank))
 		return;
 	ff_pending_del(&queues->pending, rank);
-	queues->parcels.left_us -= ff_queues_expected(queues, unit_at(queues, rank));
+	queues->parcels.left_us -= ff_queues_expected(queues, ff_queues_unit_at(queues, rank));
 }
 
 /* --- life --- */
@@ -67,6 +62,7 @@ void ff_queues_free(struct ff_queues *queues)
 	}
 	ff_free(queues->workers);
 	ff_free(queues->alone);
+	ff_map_release(&queues->shunned);
 	ff_free(queues->batch);
 	ff_free(queues->unit_at);
 	ff_free(queues->rank_of);
@@ -99,7 +95,8 @@ uint32_t ff_queues_take(struct ff_queues *queues)
 		return UINT32_MAX;
 	rank = ff_pending_first(&queues->pending);
 	waits_no_more(queues, rank);
-	return unit_at(queues, rank);
+	ff_queues_shuns_no_more(queues, ff_queues_unit_at(queues, rank));
+	return ff_queues_unit_at(queues, rank);
 }
 
 /* The worker that has the unit's scope, if it can still be given something. */
@@ -257,8 +254,7 @@ void ff_queues_hungry(struct ff_queues *queues, uint32_t number)
 		worker->hungry = true;
 }
 
-void ff_queues_append(const struct ff_queues *queues, struct ff_queues_worker *worker,
-		      uint32_t unit)
+void ff_queues_append(struct ff_queues *queues, struct ff_queues_worker *worker, uint32_t unit)
 {
 	if (worker->tail == worker->cap && worker->head) {
 		memmove(worker->queue, worker->queue + worker->head,
@@ -270,6 +266,7 @@ void ff_queues_append(const struct ff_queues *queues, struct ff_queues_worker *w
 		worker->queue = ff_xrealloc(worker->queue, worker->cap * sizeof(*worker->queue));
 	}
 	worker->queue[worker->tail++] = unit;
+	ff_queues_shuns_no_more(queues, unit);
 	worker->needs_all = false;
 	worker->queue_us += ff_queues_expected(queues, unit);
 }
@@ -286,12 +283,12 @@ void ff_queues_batch(struct ff_queues *queues, uint32_t unit)
 
 bool ff_queues_give_next(struct ff_queues *queues, uint32_t number)
 {
-	uint32_t unit = ff_queues_take(queues);
+	struct ff_queues_worker *worker = &queues->workers[number];
+	uint32_t rank = queues->stopped ? UINT32_MAX : ff_queues_first_for(queues, worker);
 
-	if (unit == UINT32_MAX)
+	if (rank == UINT32_MAX)
 		return false;
-	ff_queues_append(queues, &queues->workers[number], unit);
-	ff_queues_batch(queues, unit);
+	ff_queues_give_ranks(queues, number, rank, rank + 1);
 	return true;
 }
 
@@ -317,17 +314,22 @@ static void give_back_again(struct ff_queues *queues, struct ff_queues_worker *w
 
 void ff_queues_give_ranks(struct ff_queues *queues, uint32_t number, uint32_t first, uint32_t end)
 {
+	const struct ff_queues_worker *worker = &queues->workers[number];
+
 	for (uint32_t rank = first; rank < end;
 	     rank = ff_pending_next(&queues->pending, rank + 1)) {
+		if (rank != first && !queues->scopes.of &&
+		    ff_queues_shuns(queues, worker, ff_queues_unit_at(queues, rank)))
+			continue;
 		waits_no_more(queues, rank);
-		ff_queues_append(queues, &queues->workers[number], unit_at(queues, rank));
-		ff_queues_batch(queues, unit_at(queues, rank));
+		ff_queues_append(queues, &queues->workers[number], ff_queues_unit_at(queues, rank));
+		ff_queues_batch(queues, ff_queues_unit_at(queues, rank));
 	}
 }
 
 static void give_scope(struct ff_queues *queues, uint32_t number, uint32_t first)
 {
-	uint32_t scope = queues->scopes.of[unit_at(queues, first)];
+	uint32_t scope = queues->scopes.of[ff_queues_unit_at(queues, first)];
 
 	ff_queues_give_ranks(queues, number, first, queues->scopes.end[scope]);
 	queues->scopes.owner[scope] = number;
@@ -335,9 +337,13 @@ static void give_scope(struct ff_queues *queues, uint32_t number, uint32_t first
 
 bool ff_queues_give_scope(struct ff_queues *queues, uint32_t number)
 {
-	if (ff_queues_open(queues) == 0)
+	uint32_t first = ff_queues_open(queues) == 0
+				 ? UINT32_MAX
+				 : ff_queues_first_for(queues, &queues->workers[number]);
+
+	if (first == UINT32_MAX)
 		return false;
-	give_scope(queues, number, ff_pending_first(&queues->pending));
+	give_scope(queues, number, first);
 	return true;
 }
 

@@ -63,7 +63,14 @@ uint32_t ff_queues_take(struct ff_queues *queues);
 /* Gives a unit out again (a retry, or one that a lost worker was running); to the worker that has
  * its scope, if there is one. */
 void ff_queues_again(struct ff_queues *queues, uint32_t unit);
-/* The same, but only where nothing else runs, and not on the host `avoid` (UINT32_MAX: any). */
+/* The same of a unit that failed on this worker (UINT32_MAX: none) of that host: those of other
+ * hosts, and else other workers, are to have it, as long as nobody has to wait for that. */
+void ff_queues_retry(struct ff_queues *queues, uint32_t unit, uint32_t worker, uint32_t host);
+/* The host where the next unit to be given out should not run, if another one has room; UINT32_MAX:
+ * none. */
+uint32_t ff_queues_shunned_host(const struct ff_queues *queues);
+/* The same as `again`, but only where nothing else runs, and not on the host `avoid` (UINT32_MAX:
+ * any). */
 void ff_queues_again_alone(struct ff_queues *queues, uint32_t unit, uint32_t avoid);
 uint32_t ff_queues_alone_waiting(const struct ff_queues *queues);
 /* One of these, from 0 in the order in which they come; `avoid` as given. UINT32_MAX: none. */
