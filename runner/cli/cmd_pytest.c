@@ -28,6 +28,8 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("front", JOB, "front", front, "WHEN"),
 	FF_OPTION_OF("template", JOB, "template", template, "WHEN"),
 	FF_OPTION_OF("collect", JOB, "collect", collect, "HOW"),
+	FF_OPTION_IS("strict-collection", 0, "true",
+		     "nothing runs when workers collect different tests", strict),
 	FF_OPTION("", 'd', FLAG, NULL, "the same as --dist load", load),
 	FF_OPTION_OF("maxschedchunk", JOB, "maxschedchunk", maxschedchunk, NULL),
 	FF_OPTION_IS("no-loadscope-reorder", 0, "no",
@@ -291,6 +293,7 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 	set(config, job, FF_SECTION_JOB, "front", o->front);
 	set(config, job, FF_SECTION_JOB, "template", o->template);
 	set(config, job, FF_SECTION_JOB, "collect", o->collect);
+	set(config, job, FF_SECTION_JOB, "strict_collection", o->strict);
 	set(config, job, FF_SECTION_JOB, "retries", o->retries);
 	set(config, job, FF_SECTION_JOB, "retry_on", o->retry_on);
 	set(config, job, FF_SECTION_JOB, "retry_delay", o->retry_delay);

@@ -306,6 +306,8 @@ static void settle(struct ff_engine *e, uint32_t number)
 	if (record->known && record->state == FF_JOBSTATE_WAITING)
 		ff_job_tell_done_before(e, number);
 	job->settled = true;
+	if (job->differs)
+		ff_job_error(e, number, FF_REASON_DIFFER, job->differs);
 	ff_retry_forget(e, number);
 	if (is_infra(job->why) && record->known && !job->stopped)
 		lose_units(e, number);
@@ -486,6 +488,7 @@ static void look_at(struct ff_engine *e, uint32_t number)
 	struct engine_job *job = &e->jobs[number];
 	enum ff_job_state state = record_of(e, number)->state;
 
+	ff_own_look(e, number);
 	if (state == FF_JOBSTATE_WAITING) {
 		if (job->stopped || (job->needs_left == 0 && job->why == FF_REASON_NEEDS))
 			finish(e, number);

@@ -145,6 +145,8 @@ void ff_run_session_feed(struct ff_engine *e, struct session *session)
 	if (!session->up || session->told_end || session->held_back > 0)
 		return;
 	batch = ff_queues_next(ff_run_session_queues(e, session), session->number);
+	if (ff_run_session_job(e, session)->differs)
+		ff_job_touch(e, session->placement.job);
 	if (batch.len > 0)
 		ff_run_session_give(e, session, batch.units, batch.len);
 	if (batch.part != FF_NOBODY) {
@@ -350,11 +352,12 @@ static void returned(struct ff_engine *e, struct session *session, const struct 
 	if (!session->up)
 		return;
 	/* Where each worker runs everything it is asked for nothing. */
-	if (ff_run_session_job(e, session)->each == 0)
+	if (ff_run_session_job(e, session)->each == 0 || ff_run_session_job(e, session)->differs)
 		take_in(e, session, input);
 	ff_driven_returned(e, session, input);
 	ff_run_session_feed_idle(e, session->placement.job);
 	ff_sched_wake(e->sched, session->placement.job);
+	ff_job_touch(e, session->placement.job);
 }
 
 /* It has said its last: what it still does (atexit) is its own business, behind the summary. */

@@ -132,6 +132,7 @@ static void free_jobs(struct ff_engine *e)
 		ff_once_free(job);
 		ff_map_release(&job->before);
 		ff_map_release(&job->seen);
+		ff_map_release(&job->lacking);
 		ff_arena_release(&job->arena);
 	}
 	ff_free(e->jobs);

@@ -74,8 +74,10 @@ struct session {
 	int64_t part_us;   /* since when */
 	uint32_t *firsts; /* by part: its index of the first unit; FF_NOBODY: not collected there */
 	uint32_t *units;  /* the job's units by its indexes */
+	uint32_t *indexes; /* the other way round, where its collection differs from the job's */
 	uint32_t units_len;
-	struct ff_payload_mark *marks; /* of the part that it tells next; in its job's arena */
+	struct ff_payload_mark *marks; /* of all, or the part that it tells next; in its job's arena
+					*/
 	size_t marks_len;
 	uint32_t held_back; /* units that it is given when they have rested */
 	uint32_t stolen;    /* times that its front asked for units back and has no answer yet */
@@ -166,6 +168,8 @@ struct engine_job {
 	uint64_t *done_before;	 /* bitset of units; NULL: none */
 	const char **unit_names; /* of collected units; NULL: the plan knows */
 	const char **ids;	 /* as they were collected */
+	struct ff_map lacking;	 /* by these, from 0: who has not collected it, in words */
+	const char *differs;	 /* in words: not all have collected the same tests */
 	uint32_t named_by;	 /* the worker that told them */
 	/* Units that become known part by part; `ids` are the parts' names then. */
 	bool in_parts, go_on; /* go_on: though one of them can't be collected */
@@ -562,6 +566,16 @@ uint32_t ff_spread_unit(const struct ff_engine *e, const struct session *session
 /* The job's unit, as its sessions know it: by its index and its name. */
 uint32_t ff_spread_index(const struct ff_engine *e, uint32_t job, uint32_t unit);
 const char *ff_spread_id(struct ff_engine *e, const struct unit_at *at);
+
+/* --- decide_own.c --- */
+/* A session has another collection than the job: what both have runs; false: nothing may. */
+bool ff_own_collection(struct ff_engine *e, struct session *session, const struct ff_input *input,
+		       const char *text);
+/* Units that not all have come to their end. */
+void ff_own_look(struct ff_engine *e, uint32_t job);
+/* What it knows the test by; the other way round. Those of others: as they are. */
+uint32_t ff_own_index(const struct session *session, uint32_t id);
+uint32_t ff_own_id(const struct session *session, uint32_t index);
 
 /* --- decide_collect.c --- */
 void ff_run_session_up(struct ff_engine *e, struct session *session);

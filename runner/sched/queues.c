@@ -63,6 +63,8 @@ void ff_queues_free(struct ff_queues *queues)
 	ff_free(queues->workers);
 	ff_free(queues->alone);
 	ff_map_release(&queues->shunned);
+	ff_pending_release(&queues->excluded);
+	ff_pending_release(&queues->dropped);
 	ff_free(queues->batch);
 	ff_free(queues->unit_at);
 	ff_free(queues->rank_of);
@@ -115,7 +117,7 @@ void ff_queues_again(struct ff_queues *queues, uint32_t unit)
 {
 	struct ff_queues_worker *owner;
 
-	if (unit >= queues->units)
+	if (unit >= queues->units || ff_queues_drops(queues, unit))
 		return;
 	if (ff_bound_has(&queues->bound, unit)) {
 		ff_bound_wait(queues, unit);
@@ -304,6 +306,10 @@ static void give_back_again(struct ff_queues *queues, struct ff_queues_worker *w
 
 		if (queues->parts.len > 0 && queues->parts.of[unit] != queues->parts.of[first]) {
 			worker->back[kept++] = unit;
+			continue;
+		}
+		if (ff_queues_drops(queues, unit)) {
+			ff_bound_drop(queues, worker, unit);
 			continue;
 		}
 		ff_queues_append(queues, worker, unit);

@@ -77,6 +77,14 @@ uint32_t ff_queues_alone_waiting(const struct ff_queues *queues);
 uint32_t ff_queues_peek_alone(const struct ff_queues *queues, uint32_t nth, uint32_t *avoid);
 /* Takes the next one out; UINT32_MAX: none. */
 uint32_t ff_queues_take_alone(struct ff_queues *queues);
+/* Not every worker has it: it is given out no more. Who runs it goes on; when it waits, or comes
+ * back for whatever reason, `take_dropped` says so once. */
+void ff_queues_exclude(struct ff_queues *queues, uint32_t unit);
+/* UINT32_MAX: none. */
+uint32_t ff_queues_take_dropped(struct ff_queues *queues);
+/* Excluded units that were given to this worker, behind the first it has: to be asked back. */
+size_t ff_queues_excluded_at(const struct ff_queues *queues, uint32_t worker,
+			     const uint32_t **units);
 /* No further unit is given out; `next` answers `end` once. */
 void ff_queues_stop(struct ff_queues *queues);
 

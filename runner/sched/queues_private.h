@@ -75,6 +75,8 @@ struct ff_queues {
 	struct ff_parcels parcels;
 	struct ff_bound bound;
 	struct ff_map shunned;		 /* units that failed: by whom, see retried.c */
+	struct ff_pending excluded;	 /* units, see excluded.c; size 0: none is */
+	struct ff_pending dropped;	 /* of these, to be told */
 	struct ff_queues_suspect *alone; /* those to be tried alone, first to last */
 	uint32_t alone_head, alone_tail, alone_cap;
 	struct ff_queues_worker *workers;
@@ -125,6 +127,10 @@ void ff_queues_give_ranks(struct ff_queues *queues, uint32_t worker, uint32_t fi
 void ff_queues_give_alone(struct ff_queues *queues, struct ff_queues_worker *worker);
 bool ff_queues_alone_may_come(const struct ff_queues *queues,
 			      const struct ff_queues_worker *worker);
+
+/* --- excluded.c --- */
+/* It is to wait, or was to be given: whether it is dropped instead. */
+bool ff_queues_drops(struct ff_queues *queues, uint32_t unit);
 
 /* --- retried.c --- */
 /* Whether another worker is to have it, which failed here, if this one has something else to do. */
