@@ -455,7 +455,10 @@ static void give(struct ff_queues *queues, struct ff_queues_worker *worker)
 	}
 	if (worker->surplus)
 		return;
-	if (queues->batch_len == 0) {
+	/* Blocks whose units are dropped are no reason to wait. */
+	for (uint32_t dropped = UINT32_MAX;
+	     queues->batch_len == 0 && queues->dropped.len != dropped;) {
+		dropped = queues->dropped.len;
 		ff_bound_give(queues, (uint32_t)(worker - queues->workers));
 		give_back_again(queues, worker);
 	}
