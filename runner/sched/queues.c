@@ -101,7 +101,8 @@ uint32_t ff_queues_take(struct ff_queues *queues)
 	return ff_queues_unit_at(queues, rank);
 }
 
-/* The worker that has the unit's scope, if it can still be given something. */
+/* The worker that has the unit's scope, if it can still be given something; or if it still has some
+ * of that: then the unit waits there until the worker is gone. */
 static struct ff_queues_worker *owner_of(const struct ff_queues *queues, uint32_t unit)
 {
 	struct ff_queues_worker *worker = NULL;
@@ -110,7 +111,9 @@ static struct ff_queues_worker *owner_of(const struct ff_queues *queues, uint32_
 		worker = ff_queues_worker(queues, queues->scopes.owner[queues->scopes.of[unit]]);
 	else if (queues->parts.whole)
 		worker = ff_queues_worker(queues, queues->parts.v[queues->parts.of[unit]].owner);
-	return worker && worker->up && !worker->ended ? worker : NULL;
+	return worker && worker->up && (!worker->ended || ff_queues_has_mate(queues, worker, unit))
+		       ? worker
+		       : NULL;
 }
 
 void ff_queues_again(struct ff_queues *queues, uint32_t unit)

@@ -133,6 +133,9 @@ bool ff_queues_alone_may_come(const struct ff_queues *queues,
 bool ff_queues_drops(struct ff_queues *queues, uint32_t unit);
 
 /* --- retried.c --- */
+/* Whether the worker has another unit of its scope, or of its part where that stays together. */
+bool ff_queues_has_mate(const struct ff_queues *queues, const struct ff_queues_worker *worker,
+			uint32_t unit);
 /* Whether another worker is to have it, which failed here, if this one has something else to do. */
 bool ff_queues_shuns(const struct ff_queues *queues, const struct ff_queues_worker *worker,
 		     uint32_t unit);

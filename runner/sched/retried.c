@@ -23,11 +23,10 @@ static bool failed_at(const struct ff_queues *queues, uint32_t unit, uint32_t *w
 	return at != 0;
 }
 
-/* What it has of the unit's scope, which stays together. */
-static bool has_scope_of(const struct ff_queues *queues, const struct ff_queues_worker *worker,
-			 uint32_t unit)
+bool ff_queues_has_mate(const struct ff_queues *queues, const struct ff_queues_worker *worker,
+			uint32_t unit)
 {
-	const uint32_t *of = queues->scopes.of;
+	const uint32_t *of = queues->scopes.of ? queues->scopes.of : queues->parts.of;
 
 	for (uint32_t i = worker->head; i < worker->tail; i++)
 		if (of[worker->queue[i]] == of[unit])
@@ -52,7 +51,8 @@ void ff_queues_retry(struct ff_queues *queues, uint32_t unit, uint32_t number, u
 	}
 	if (queues->scopes.of) {
 		owner = &queues->scopes.owner[queues->scopes.of[unit]];
-		if (worker && *owner == number && worker->up && !has_scope_of(queues, worker, unit))
+		if (worker && *owner == number && worker->up &&
+		    !ff_queues_has_mate(queues, worker, unit))
 			*owner = UINT32_MAX;
 	}
 	if (ff_map_set_u32(&queues->shunned, unit, packed(number, host)) != 0)
