@@ -28,6 +28,8 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("front", JOB, "front", front, "WHEN"),
 	FF_OPTION_OF("template", JOB, "template", template, "WHEN"),
 	FF_OPTION_OF("collect", JOB, "collect", collect, "HOW"),
+	FF_OPTION_IS("strict-collection", 0, "true",
+		     "nothing runs when workers collect different tests", strict),
 	FF_OPTION("", 'd', FLAG, NULL, "the same as --dist load", load),
 	FF_OPTION_OF("maxschedchunk", JOB, "maxschedchunk", maxschedchunk, NULL),
 	FF_OPTION_IS("no-loadscope-reorder", 0, "no",
@@ -49,6 +51,7 @@ static const struct ff_option options[] = {
 	FF_OPTION_IS("exitfirst", 'x', "1", "stop after the first bad test", maxfail),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
 	FF_OPTION_OF("retry-on", JOB, "retry_on", retry_on, "OUTCOMES"),
+	FF_OPTION_OF("retry-delay", JOB, "retry_delay", retry_delay, NULL),
 	FF_OPTION_IS("flaky-fail", 0, "true",
 		     "a test that passes only when tried again fails the run", flaky),
 	FF_OPTION("shard", 0, TEXT, "K/N",
@@ -290,8 +293,10 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 	set(config, job, FF_SECTION_JOB, "front", o->front);
 	set(config, job, FF_SECTION_JOB, "template", o->template);
 	set(config, job, FF_SECTION_JOB, "collect", o->collect);
+	set(config, job, FF_SECTION_JOB, "strict_collection", o->strict);
 	set(config, job, FF_SECTION_JOB, "retries", o->retries);
 	set(config, job, FF_SECTION_JOB, "retry_on", o->retry_on);
+	set(config, job, FF_SECTION_JOB, "retry_delay", o->retry_delay);
 	set(config, job, FF_SECTION_JOB, "timeout", o->timeout);
 	set(config, job, FF_SECTION_JOB, "session_timeout", o->session_timeout);
 	set(config, job, FF_SECTION_JOB, "maxschedchunk", o->maxschedchunk);

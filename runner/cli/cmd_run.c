@@ -9,7 +9,8 @@
 
 struct options {
 	struct ff_strv jobs, reports;
-	const char *on, *color, *maxfail, *required, *history, *shard, *flaky;
+	const char *on, *color, *maxfail, *required, *history, *shard, *flaky, *retry_delay,
+		*strict;
 	bool quiet, help_config;
 	int verbose;
 	int argc; /* as given, for the journal */
@@ -25,6 +26,9 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
 	FF_OPTION_IS("flaky-fail", 0, "true", "what passes only when tried again fails the run",
 		     flaky),
+	FF_OPTION_OF("retry-delay", SETTINGS, "retry_delay", retry_delay, NULL),
+	FF_OPTION_IS("strict-collection", 0, "true",
+		     "nothing runs when workers collect different tests", strict),
 	FF_OPTION_OF("require-hosts", SETTINGS, "require_hosts", required, NULL),
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
 	FF_OPTION("shard", 0, TEXT, "K/N",
@@ -89,6 +93,8 @@ static int run_file(const char *path, void *values)
 	}
 	override(&config, "maxfail", o->maxfail);
 	override(&config, "flaky_fail", o->flaky);
+	override(&config, "retry_delay", o->retry_delay);
+	override(&config, "strict_collection", o->strict);
 	override(&config, "require_hosts", o->required);
 	override(&config, "history", o->history);
 	code = ff_execute(&config, &execute);

@@ -9,8 +9,8 @@
 /* By the name that the entries of its table have for it. */
 struct options {
 	const char *numprocesses, *dist, *color, *python, *timeout, *session_timeout, *maxfail,
-		*retries, *restarts, *history, *shard, *flaky, *retry_on;
-	const char *front, *template, *collect, *reorder, *maxschedchunk, *testrunuid,
+		*retries, *restarts, *history, *shard, *flaky, *retry_on, *retry_delay;
+	const char *front, *template, *collect, *strict, *reorder, *maxschedchunk, *testrunuid,
 		*junit_prefix;
 	struct ff_strv tx, px, rsyncdir, rsyncignore, reports;
 	int64_t maxprocesses;

@@ -140,6 +140,8 @@ static void complain_of_others(const struct options *o, const char *because)
 		ff_complain("pytest: --shard has no effect with %s", because);
 	if (o->retry_on)
 		ff_complain("pytest: --retry-on has no effect with %s", because);
+	if (o->retry_delay)
+		ff_complain("pytest: --retry-delay has no effect with %s", because);
 	if (o->flaky)
 		ff_complain("pytest: --flaky-fail has no effect with %s", because);
 	if (o->retries)

@@ -68,13 +68,14 @@ struct ff_config_job {
 	char *cwd;
 	struct ff_strv env;
 	char *stdin_text;
-	char *dist;	       /* NULL: not said */
-	char *front;	       /* "auto" */
-	char *template;	       /* "auto" */
-	char *collect;	       /* "auto" */
-	int64_t maxschedchunk; /* tests that `load` gives in one go; 0: no limit */
-	bool scope_reorder;    /* the largest scopes first */
-	char *testrunuid;      /* NULL: the run's id */
+	char *dist;		/* NULL: not said */
+	char *front;		/* "auto" */
+	char *template;		/* "auto" */
+	char *collect;		/* "auto" */
+	int64_t maxschedchunk;	/* tests that `load` gives in one go; 0: no limit */
+	bool strict_collection; /* nothing runs when workers have collected different tests */
+	bool scope_reorder;	/* the largest scopes first */
+	char *testrunuid;	/* NULL: the run's id */
 	/* Not in a file: */
 	bool workers_said;	/* their number was asked for on the command line */
 	bool workers_open;	/* nobody said how many: pytest's settings may */
@@ -91,6 +92,7 @@ struct ff_config_job {
 	int64_t timeout_us, grace_us;
 	int64_t session_timeout_us; /* without a sign of life; 0: none, -1: not said */
 	int64_t retries;
+	int64_t retry_delay_us;	    /* before the next attempt; -1: as settings say */
 	char *retry_on;		    /* outcomes with commas between them; NULL: all bad ones */
 	int64_t weight;		    /* slots that one unit takes, at least 1 */
 	struct ff_config_use *uses; /* of pools, each of them once */
@@ -124,6 +126,8 @@ struct ff_config {
 	size_t reports_len;
 	struct {
 		int64_t connect_timeout_us, heartbeat_us, silence_us, grace_us;
+		int64_t retry_delay_us;
+		bool strict_collection;
 		int64_t output_cap_bytes;   /* kept per unit */
 		bool flaky_fail;	    /* what passed only when tried again fails the run */
 		int64_t maxfail;	    /* stop after so many bad units; 0: never */

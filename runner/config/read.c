@@ -233,7 +233,7 @@ static void read_jobs(struct ff_reader *r, const struct ff_config_option *option
 
 		job->place = ff_read_place(r, key);
 		job->name = ff_config_keep(r->config, key->text);
-		job->grace_us = job->session_timeout_us = -1;
+		job->grace_us = job->session_timeout_us = job->retry_delay_us = -1;
 		ff_read_defaults(FF_SECTION_JOB, job);
 		if (!is_job_name(key->text))
 			ff_mistakes_add(r->problems, &job->place,

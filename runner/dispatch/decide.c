@@ -358,6 +358,9 @@ static void due(struct ff_engine *e, struct due_at *due)
 	case DUE_KILL:
 		grace_is_over(e);
 		break;
+	case DUE_RETRY:
+		ff_retry_due(e, due->owner);
+		break;
 	case DUE_FRONT:
 		ff_front_due(e, (uint32_t)((struct engine_job *)due->owner - e->jobs));
 		break;

@@ -132,21 +132,23 @@ static void collections_differ(struct ff_engine *e, struct session *session,
 	const char *const *names = input->u.ids.names;
 	const struct engine_job *job = &e->jobs[number];
 	const char *first = job->ids ? e->state->workers[job->named_by].name : "the first worker";
+	const char *text;
 
 	ff_collect_tell_diff(e, number, &(struct collection){first, job->ids, count},
 			     &(struct collection){e->state->workers[session->record].name, names,
 						  input->u.ids.len});
 	while (job->ids && i < count && i < input->u.ids.len && strcmp(job->ids[i], names[i]) == 0)
 		i++;
-	ff_job_error(
-		e, number, FF_REASON_DIFFER,
-		ff_engine_text(e,
-			       "different %s were collected: %s has %u, %s has %u; number %u is "
-			       "'%s' there and '%s' here",
-			       job->in_parts || session->in_parts ? "files" : "tests", first, count,
-			       e->state->workers[session->record].name, input->u.ids.len, i + 1,
-			       job->ids && i < count ? job->ids[i] : "(none)",
-			       i < input->u.ids.len ? names[i] : "(none)"));
+	text = ff_engine_text(e,
+			      "different %s were collected: %s has %u, %s has %u; number %u is "
+			      "'%s' there and '%s' here",
+			      job->in_parts || session->in_parts ? "files" : "tests", first, count,
+			      e->state->workers[session->record].name, input->u.ids.len, i + 1,
+			      job->ids && i < count ? job->ids[i] : "(none)",
+			      i < input->u.ids.len ? names[i] : "(none)");
+	if (ff_own_collection(e, session, input, text))
+		return;
+	ff_job_error(e, number, FF_REASON_DIFFER, text);
 	ff_job_stop(e, number, FF_REASON_DIFFER, NULL);
 }
 
@@ -229,6 +231,8 @@ void ff_collect_ids(struct ff_engine *e, struct session *session, const struct f
 	}
 	know_names(e, number, input);
 	job->named_by = session->record;
+	job->marks = session->marks;
+	job->marks_len = session->marks_len;
 	ff_job_know_units(e, number, record->units_len);
 	ask_who_differs(e, number);
 	ff_list_for_each_safe(pos, tmp, &job->sessions) {

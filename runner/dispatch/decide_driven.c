@@ -204,12 +204,14 @@ static void gives(struct ff_engine *e, uint32_t job, const struct ff_input *inpu
 		else if (is_over(e, job, unit))
 			skip(e, job, session, unit);
 		else if (ff_queues_hand(ff_run_session_queues(e, session), session->number, unit))
-			units[len++] = unit;
+			units[len] = unit, len += !ff_retry_holds_back(e, session, unit);
 		else
 			wrong = not_to_give(e, job, unit, input->u.hands.worker);
 	}
 	if (len > 0 && !wrong)
 		ff_run_session_give(e, session, units, len);
+	else if (session && session->held_back > 0 && session->wants)
+		ff_run_session_idle(e, session); /* what comes next rests */
 	ff_free(units);
 	if (wrong)
 		fails(e, job, wrong);

@@ -95,6 +95,7 @@ void ff_job_stop(struct ff_engine *e, uint32_t number, enum ff_reason why, const
 	if (record_of(e, number)->state == FF_JOBSTATE_FINISHED || job->stopped)
 		return;
 	job->stopped = true;
+	ff_retry_forget(e, number);
 	if (job->why == FF_REASON_NONE) {
 		job->why = why;
 		job->error = ff_engine_keep(job, text);
@@ -321,6 +322,9 @@ static void settle(struct ff_engine *e, uint32_t number)
 	if (record->known && record->state == FF_JOBSTATE_WAITING)
 		ff_job_tell_done_before(e, number);
 	job->settled = true;
+	if (job->differs)
+		ff_job_error(e, number, FF_REASON_DIFFER, job->differs);
+	ff_retry_forget(e, number);
 	if (is_infra(job->why) && record->known && !job->stopped)
 		lose_units(e, number);
 	/* Green must mean green. */
@@ -501,6 +505,7 @@ static void look_at(struct ff_engine *e, uint32_t number)
 	struct engine_job *job = &e->jobs[number];
 	enum ff_job_state state = record_of(e, number)->state;
 
+	ff_own_look(e, number);
 	if (state == FF_JOBSTATE_WAITING) {
 		if (job->stopped || (job->needs_left == 0 && job->why == FF_REASON_NEEDS))
 			finish(e, number);

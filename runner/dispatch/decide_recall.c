@@ -39,20 +39,29 @@ void ff_run_session_recall(struct ff_engine *e, struct session *thief)
 }
 
 /* Units came back, or it is clear that none will: whoever has nothing to do asks again. */
-void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job)
+void ff_run_session_feed_elsewhere(struct ff_engine *e, uint32_t job, uint32_t host)
 {
-	struct ff_list waiting;
+	struct ff_list waiting, last;
 	struct ff_list *head = &e->jobs[job].idle;
 
 	ff_list_init(&waiting);
+	ff_list_init(&last);
 	while (!ff_list_empty(head)) {
-		struct ff_list *first = head->next;
+		struct session *session = ff_container_of(head->next, struct session, idle);
 
-		ff_list_del(first);
-		ff_list_add_tail(&waiting, first);
+		ff_list_del(&session->idle);
+		ff_list_add_tail(session->placement.host == host ? &last : &waiting,
+				 &session->idle);
 	}
 	while (!ff_list_empty(&waiting))
 		ff_run_session_feed(e, ff_container_of(waiting.next, struct session, idle));
+	while (!ff_list_empty(&last))
+		ff_run_session_feed(e, ff_container_of(last.next, struct session, idle));
+}
+
+void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job)
+{
+	ff_run_session_feed_elsewhere(e, job, FF_NOBODY);
 }
 
 void ff_run_session_feed_moved(struct ff_engine *e, uint32_t job)

@@ -142,9 +142,11 @@ void ff_run_session_feed(struct ff_engine *e, struct session *session)
 	struct ff_batch batch;
 
 	ff_list_del(&session->idle);
-	if (!session->up || session->told_end || session->killed_late)
+	if (!session->up || session->told_end || session->killed_late || session->held_back > 0)
 		return;
 	batch = ff_queues_next(ff_run_session_queues(e, session), session->number);
+	if (ff_run_session_job(e, session)->differs)
+		ff_job_touch(e, session->placement.job);
 	if (batch.len > 0)
 		ff_run_session_give(e, session, batch.units, batch.len);
 	if (batch.part != FF_NOBODY) {
@@ -340,7 +342,10 @@ static void wants(struct ff_engine *e, struct session *session)
 	if (ff_driven(e, session->placement.job)) {
 		/* It waits as long as its scheduler may know more; what crossed this on its way
 		 * has answered it. */
-		session->wants = ff_queues_info(queues, session->number).queued == 1;
+		session->wants =
+			ff_queues_info(queues, session->number).queued == 1 + session->held_back;
+		if (session->wants && session->held_back > 0)
+			ff_run_session_idle(e, session);
 		return;
 	}
 	session->wants = true;
@@ -365,11 +370,12 @@ static void returned(struct ff_engine *e, struct session *session, const struct 
 	if (!session->up)
 		return;
 	/* Where each worker runs everything it is asked for nothing. */
-	if (ff_run_session_job(e, session)->each == 0)
+	if (ff_run_session_job(e, session)->each == 0 || ff_run_session_job(e, session)->differs)
 		take_in(e, session, input);
 	ff_driven_returned(e, session, input);
 	ff_run_session_feed_idle(e, session->placement.job);
 	ff_sched_wake(e->sched, session->placement.job);
+	ff_job_touch(e, session->placement.job);
 }
 
 /* It has said its last: what it still does (atexit) is its own business, behind the summary. */

@@ -407,4 +407,5 @@ void ff_shard_free(struct session *session)
 {
 	ff_free(session->firsts);
 	ff_free(session->units);
+	ff_free(session->indexes);
 }

@@ -121,7 +121,9 @@ void ff_spread_scopes(struct ff_engine *e, struct session *session, const struct
 	const char **scopes;
 
 	if (job->unit_names || job->unit_scopes || !job->policy || !job->policy->scope ||
-	    input->u.ids.len != e->state->jobs[session->placement.job].units_len)
+	    input->u.ids.len != e->state->jobs[session->placement.job].units_len ||
+	    !session->digest ||
+	    strcmp(session->digest, e->state->jobs[session->placement.job].digest) != 0)
 		return;
 	scopes = ff_arena_alloc(&job->arena, ((size_t)input->u.ids.len + 1) * sizeof(*scopes));
 	if (!scopes)
@@ -223,11 +225,12 @@ void ff_spread_given(const struct ff_engine *e, struct session *session, uint32_
 
 	for (size_t i = 0; e->jobs[session->placement.job].in_parts && i < len; i++)
 		units[i] = ff_shard_index(e, session, units[i]);
-	if (each == 0 || len == 0)
+	if (len == 0)
 		return;
-	session->first_unit = units[0] / each * each;
+	if (each > 0)
+		session->first_unit = units[0] / each * each;
 	for (size_t i = 0; i < len; i++)
-		units[i] %= each;
+		units[i] = ff_own_index(session, each > 0 ? units[i] % each : units[i]);
 }
 
 uint32_t ff_spread_unit(const struct ff_engine *e, const struct session *session, uint32_t index)
@@ -236,6 +239,7 @@ uint32_t ff_spread_unit(const struct ff_engine *e, const struct session *session
 
 	if (e->jobs[session->placement.job].in_parts)
 		return ff_shard_unit(session, index);
+	index = ff_own_id(session, index);
 	if (each == 0)
 		return index;
 	return index < each ? session->first_unit + index : FF_NOBODY;

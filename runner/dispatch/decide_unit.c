@@ -59,12 +59,6 @@ bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit,
 	       e->state->jobs[job].units[unit].failures < ff_marks_retries(e, job, unit);
 }
 
-static void run_again(struct ff_engine *e, const struct unit_at *at, bool alone)
-{
-	ff_sched_again(e->sched, at->job, at->unit, alone, alone ? at->host : FF_NOBODY);
-	ff_driven_again(e, at->job);
-}
-
 void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struct ff_result *result)
 {
 	struct ff_unit_record *unit = record_of(e, at);
@@ -81,7 +75,7 @@ void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struc
 	if (!at->told || again != at->again)
 		ff_front_unit(e, at, result, again);
 	if (again)
-		run_again(e, at, false);
+		ff_retry(e, at);
 	else if (bad && at->host != FF_NOBODY)
 		check_maxfail(e);
 	ff_job_touch(e, at->job);
@@ -105,8 +99,10 @@ void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, con
 	if (unit->alone < UNIT_ALONE_MAX) {
 		ff_front_unit_lost(e, at, reason);
 		/* Of a job that is stopped it is told with all that did not run. */
-		if (!e->jobs[at->job].stopped)
-			run_again(e, at, true);
+		if (!e->jobs[at->job].stopped) {
+			ff_sched_again(e->sched, at->job, at->unit, true, at->host);
+			ff_driven_again(e, at->job);
+		}
 		return;
 	}
 	nowhere.worker = FF_NOBODY; /* that is no more */

@@ -79,6 +79,7 @@ static void make_jobs(struct ff_engine *e)
 		ff_list_init(&job->dirty);
 		ff_list_init(&job->sessions);
 		ff_list_init(&job->idle);
+		ff_list_init(&job->resting);
 	}
 	link_needs(e);
 }
@@ -119,6 +120,7 @@ static void free_jobs(struct ff_engine *e)
 	for (uint32_t i = 0; i < e->opts.plan->len; i++) {
 		struct engine_job *job = &e->jobs[i];
 
+		ff_retry_forget(e, i);
 		ff_free(job->dependents);
 		ff_free(job->done_before);
 		ff_free(job->front.asked);
@@ -130,6 +132,7 @@ static void free_jobs(struct ff_engine *e)
 		ff_once_free(job);
 		ff_map_release(&job->before);
 		ff_map_release(&job->seen);
+		ff_map_release(&job->lacking);
 		ff_arena_release(&job->arena);
 	}
 	ff_free(e->jobs);
@@ -154,9 +157,9 @@ void ff_engine_free(struct ff_engine *e)
 	ff_free(e->host_memory);
 	ff_arena_release(&e->arena);
 	ff_buf_release(&e->lines);
-	ff_deadlines_release(&e->deadlines);
 	ff_sched_free(e->sched);
 	free_jobs(e);
+	ff_deadlines_release(&e->deadlines);
 	for (size_t i = 0; i < e->opts.inventory->len; i++) {
 		ff_free(e->hosts[i].platform);
 		ff_free(e->hosts[i].cwd);

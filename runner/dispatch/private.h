@@ -24,7 +24,7 @@ enum {
 #define GRACE_US                                                                                   \
 	INT64_C(5000000) /* after we stood still: what is on its way gets so long to arrive */
 
-enum due { DUE_HOST, DUE_SESSION, DUE_SILENCE, DUE_WANT, DUE_KILL, DUE_FRONT };
+enum due { DUE_HOST, DUE_SESSION, DUE_SILENCE, DUE_WANT, DUE_KILL, DUE_FRONT, DUE_RETRY };
 
 /* A deadline and what it is for. */
 struct due_at {
@@ -77,10 +77,13 @@ struct session {
 	int64_t part_us;   /* since when */
 	uint32_t *firsts; /* by part: its index of the first unit; FF_NOBODY: not collected there */
 	uint32_t *units;  /* the job's units by its indexes */
+	uint32_t *indexes; /* the other way round, where its collection differs from the job's */
 	uint32_t units_len;
-	struct ff_payload_mark *marks; /* of the part that it tells next; in its job's arena */
+	struct ff_payload_mark *marks; /* of all, or the part that it tells next; in its job's arena
+					*/
 	size_t marks_len;
-	uint32_t stolen; /* times that its front asked for units back and has no answer yet */
+	uint32_t held_back; /* units that it is given when they have rested */
+	uint32_t stolen;    /* times that its front asked for units back and has no answer yet */
 };
 
 /* The hosts that a pattern means, and for how many jobs that still matters. */
@@ -156,6 +159,7 @@ struct engine_job {
 	struct host_set *hosts; /* shared by jobs with one pattern */
 	uint32_t payload;	/* its number */
 	struct ff_list sessions, idle;
+	struct ff_list resting; /* units that failed, and are tried again later: decide_retry.c */
 	/* What units ask for, before they are known; what of it is asked of us; groups' numbers
 	 * from 1 by name. */
 	struct ff_payload_mark *marks;
@@ -167,6 +171,8 @@ struct engine_job {
 	uint64_t *done_before;	 /* bitset of units; NULL: none */
 	const char **unit_names; /* of collected units; NULL: the plan knows */
 	const char **ids;	 /* as they were collected */
+	struct ff_map lacking;	 /* by these, from 0: who has not collected it, in words */
+	const char *differs;	 /* in words: not all have collected the same tests */
 	uint32_t named_by;	 /* the worker that told them */
 	/* Units that become known part by part; `ids` are the parts' names then. */
 	bool in_parts, go_on; /* go_on: though one of them can't be collected */
@@ -367,6 +373,16 @@ void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool al
 void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost);
 void ff_execution_kill(struct ff_engine *e, struct execution *execution);
 
+/* --- decide_retry.c --- */
+/* An attempt failed: the next one comes when retry_delay is over. */
+void ff_retry(struct ff_engine *e, const struct unit_at *at);
+struct resting;
+void ff_retry_due(struct ff_engine *e, struct resting *resting);
+/* The unit, which is this session's now, rests: it hears of it when that is over. */
+bool ff_retry_holds_back(struct ff_engine *e, struct session *session, uint32_t unit);
+/* No more of them come to that. */
+void ff_retry_forget(struct ff_engine *e, uint32_t job);
+
 /* --- decide_ahead.c --- */
 /* A unit of the job took so long. */
 void ff_ahead_learn(struct engine_job *job, int64_t duration_us);
@@ -412,6 +428,8 @@ void ff_run_session_lost(struct ff_engine *e, struct session *session, bool alon
 void ff_run_session_recall(struct ff_engine *e, struct session *thief);
 /* Units came back, or may be worth that by now: those that wait ask again. */
 void ff_run_session_feed_idle(struct ff_engine *e, uint32_t job);
+/* The same, those of this host last. */
+void ff_run_session_feed_elsewhere(struct ff_engine *e, uint32_t job, uint32_t host);
 void ff_run_session_feed_moved(struct ff_engine *e, uint32_t job);
 
 /* --- decide_end.c --- */
@@ -551,6 +569,16 @@ uint32_t ff_spread_unit(const struct ff_engine *e, const struct session *session
 /* The job's unit, as its sessions know it: by its index and its name. */
 uint32_t ff_spread_index(const struct ff_engine *e, uint32_t job, uint32_t unit);
 const char *ff_spread_id(struct ff_engine *e, const struct unit_at *at);
+
+/* --- decide_own.c --- */
+/* A session has another collection than the job: what both have runs; false: nothing may. */
+bool ff_own_collection(struct ff_engine *e, struct session *session, const struct ff_input *input,
+		       const char *text);
+/* Units that not all have come to their end. */
+void ff_own_look(struct ff_engine *e, uint32_t job);
+/* What it knows the test by; the other way round. Those of others: as they are. */
+uint32_t ff_own_index(const struct session *session, uint32_t id);
+uint32_t ff_own_id(const struct session *session, uint32_t index);
 
 /* --- decide_collect.c --- */
 void ff_run_session_up(struct ff_engine *e, struct session *session);

@@ -6,7 +6,7 @@
 
 void ff_queues_again_alone(struct ff_queues *queues, uint32_t unit, uint32_t avoid)
 {
-	if (unit >= queues->units)
+	if (unit >= queues->units || ff_queues_drops(queues, unit))
 		return;
 	/* It can't be tried elsewhere, or somebody else says where. */
 	if (queues->scopes.host || queues->policy->driven ||

@@ -264,11 +264,15 @@ bool ff_queues_give_rest(struct ff_queues *queues, uint32_t number)
 
 	if (queues->stopped || queues->pending.len == 0)
 		return false;
-	first = ff_pending_first(&queues->pending);
+	first = ff_queues_first_for(queues, &queues->workers[number]);
+	if (first == NOBODY)
+		return false;
 	part = queues->parts.of[first];
 	queues->parts.v[part].owner = number;
 	for (uint32_t unit = first; unit < queues->units && queues->parts.of[unit] == part;
 	     unit = ff_pending_next(&queues->pending, unit + 1)) {
+		if (unit != first && ff_queues_shuns(queues, &queues->workers[number], unit))
+			continue;
 		ff_pending_del(&queues->pending, unit);
 		ff_queues_append(queues, &queues->workers[number], unit);
 		ff_queues_batch(queues, unit);

@@ -7,17 +7,12 @@
 #include "base/alloc.h"
 #include "sched/queues_private.h"
 
-static uint32_t unit_at(const struct ff_queues *queues, uint32_t rank)
-{
-	return queues->unit_at ? queues->unit_at[rank] : rank;
-}
-
 static void waits_no_more(struct ff_queues *queues, uint32_t rank)
 {
 	if (!ff_pending_has(&queues->pending, rank))
 		return;
 	ff_pending_del(&queues->pending, rank);
-	queues->parcels.left_us -= ff_queues_expected(queues, unit_at(queues, rank));
+	queues->parcels.left_us -= ff_queues_expected(queues, ff_queues_unit_at(queues, rank));
 }
 
 /* --- life --- */
@@ -67,6 +62,9 @@ void ff_queues_free(struct ff_queues *queues)
 	}
 	ff_free(queues->workers);
 	ff_free(queues->alone);
+	ff_map_release(&queues->shunned);
+	ff_pending_release(&queues->excluded);
+	ff_pending_release(&queues->dropped);
 	ff_free(queues->batch);
 	ff_free(queues->unit_at);
 	ff_free(queues->rank_of);
@@ -99,10 +97,12 @@ uint32_t ff_queues_take(struct ff_queues *queues)
 		return UINT32_MAX;
 	rank = ff_pending_first(&queues->pending);
 	waits_no_more(queues, rank);
-	return unit_at(queues, rank);
+	ff_queues_shuns_no_more(queues, ff_queues_unit_at(queues, rank));
+	return ff_queues_unit_at(queues, rank);
 }
 
-/* The worker that has the unit's scope, if it can still be given something. */
+/* The worker that has the unit's scope, if it can still be given something; or if it still has some
+ * of that: then the unit waits there until the worker is gone. */
 static struct ff_queues_worker *owner_of(const struct ff_queues *queues, uint32_t unit)
 {
 	struct ff_queues_worker *worker = NULL;
@@ -111,14 +111,16 @@ static struct ff_queues_worker *owner_of(const struct ff_queues *queues, uint32_
 		worker = ff_queues_worker(queues, queues->scopes.owner[queues->scopes.of[unit]]);
 	else if (queues->parts.whole)
 		worker = ff_queues_worker(queues, queues->parts.v[queues->parts.of[unit]].owner);
-	return worker && worker->up && !worker->ended ? worker : NULL;
+	return worker && worker->up && (!worker->ended || ff_queues_has_mate(queues, worker, unit))
+		       ? worker
+		       : NULL;
 }
 
 void ff_queues_again(struct ff_queues *queues, uint32_t unit)
 {
 	struct ff_queues_worker *owner;
 
-	if (unit >= queues->units)
+	if (unit >= queues->units || ff_queues_drops(queues, unit))
 		return;
 	if (ff_bound_has(&queues->bound, unit)) {
 		ff_bound_wait(queues, unit);
@@ -257,8 +259,7 @@ void ff_queues_hungry(struct ff_queues *queues, uint32_t number)
 		worker->hungry = true;
 }
 
-void ff_queues_append(const struct ff_queues *queues, struct ff_queues_worker *worker,
-		      uint32_t unit)
+void ff_queues_append(struct ff_queues *queues, struct ff_queues_worker *worker, uint32_t unit)
 {
 	if (worker->tail == worker->cap && worker->head) {
 		memmove(worker->queue, worker->queue + worker->head,
@@ -270,6 +271,7 @@ void ff_queues_append(const struct ff_queues *queues, struct ff_queues_worker *w
 		worker->queue = ff_xrealloc(worker->queue, worker->cap * sizeof(*worker->queue));
 	}
 	worker->queue[worker->tail++] = unit;
+	ff_queues_shuns_no_more(queues, unit);
 	worker->needs_all = false;
 	worker->queue_us += ff_queues_expected(queues, unit);
 }
@@ -286,12 +288,12 @@ void ff_queues_batch(struct ff_queues *queues, uint32_t unit)
 
 bool ff_queues_give_next(struct ff_queues *queues, uint32_t number)
 {
-	uint32_t unit = ff_queues_take(queues);
+	struct ff_queues_worker *worker = &queues->workers[number];
+	uint32_t rank = queues->stopped ? UINT32_MAX : ff_queues_first_for(queues, worker);
 
-	if (unit == UINT32_MAX)
+	if (rank == UINT32_MAX)
 		return false;
-	ff_queues_append(queues, &queues->workers[number], unit);
-	ff_queues_batch(queues, unit);
+	ff_queues_give_ranks(queues, number, rank, rank + 1);
 	return true;
 }
 
@@ -309,6 +311,10 @@ static void give_back_again(struct ff_queues *queues, struct ff_queues_worker *w
 			worker->back[kept++] = unit;
 			continue;
 		}
+		if (ff_queues_drops(queues, unit)) {
+			ff_bound_drop(queues, worker, unit);
+			continue;
+		}
 		ff_queues_append(queues, worker, unit);
 		ff_queues_batch(queues, unit);
 	}
@@ -317,17 +323,22 @@ static void give_back_again(struct ff_queues *queues, struct ff_queues_worker *w
 
 void ff_queues_give_ranks(struct ff_queues *queues, uint32_t number, uint32_t first, uint32_t end)
 {
+	const struct ff_queues_worker *worker = &queues->workers[number];
+
 	for (uint32_t rank = first; rank < end;
 	     rank = ff_pending_next(&queues->pending, rank + 1)) {
+		if (rank != first && !queues->scopes.of &&
+		    ff_queues_shuns(queues, worker, ff_queues_unit_at(queues, rank)))
+			continue;
 		waits_no_more(queues, rank);
-		ff_queues_append(queues, &queues->workers[number], unit_at(queues, rank));
-		ff_queues_batch(queues, unit_at(queues, rank));
+		ff_queues_append(queues, &queues->workers[number], ff_queues_unit_at(queues, rank));
+		ff_queues_batch(queues, ff_queues_unit_at(queues, rank));
 	}
 }
 
 static void give_scope(struct ff_queues *queues, uint32_t number, uint32_t first)
 {
-	uint32_t scope = queues->scopes.of[unit_at(queues, first)];
+	uint32_t scope = queues->scopes.of[ff_queues_unit_at(queues, first)];
 
 	ff_queues_give_ranks(queues, number, first, queues->scopes.end[scope]);
 	queues->scopes.owner[scope] = number;
@@ -335,9 +346,13 @@ static void give_scope(struct ff_queues *queues, uint32_t number, uint32_t first
 
 bool ff_queues_give_scope(struct ff_queues *queues, uint32_t number)
 {
-	if (ff_queues_open(queues) == 0)
+	uint32_t first = ff_queues_open(queues) == 0
+				 ? UINT32_MAX
+				 : ff_queues_first_for(queues, &queues->workers[number]);
+
+	if (first == UINT32_MAX)
 		return false;
-	give_scope(queues, number, ff_pending_first(&queues->pending));
+	give_scope(queues, number, first);
 	return true;
 }
 
@@ -452,7 +467,10 @@ static void give(struct ff_queues *queues, struct ff_queues_worker *worker)
 	}
 	if (worker->surplus)
 		return;
-	if (queues->batch_len == 0) {
+	/* Blocks whose units are dropped are no reason to wait. */
+	for (uint32_t dropped = UINT32_MAX;
+	     queues->batch_len == 0 && queues->dropped.len != dropped;) {
+		dropped = queues->dropped.len;
 		ff_bound_give(queues, (uint32_t)(worker - queues->workers));
 		give_back_again(queues, worker);
 	}

@@ -63,13 +63,28 @@ uint32_t ff_queues_take(struct ff_queues *queues);
 /* Gives a unit out again (a retry, or one that a lost worker was running); to the worker that has
  * its scope, if there is one. */
 void ff_queues_again(struct ff_queues *queues, uint32_t unit);
-/* The same, but only where nothing else runs, and not on the host `avoid` (UINT32_MAX: any). */
+/* The same of a unit that failed on this worker (UINT32_MAX: none) of that host: those of other
+ * hosts, and else other workers, are to have it, as long as nobody has to wait for that. */
+void ff_queues_retry(struct ff_queues *queues, uint32_t unit, uint32_t worker, uint32_t host);
+/* The host where the next unit to be given out should not run, if another one has room; UINT32_MAX:
+ * none. */
+uint32_t ff_queues_shunned_host(const struct ff_queues *queues);
+/* The same as `again`, but only where nothing else runs, and not on the host `avoid` (UINT32_MAX:
+ * any). */
 void ff_queues_again_alone(struct ff_queues *queues, uint32_t unit, uint32_t avoid);
 uint32_t ff_queues_alone_waiting(const struct ff_queues *queues);
 /* One of these, from 0 in the order in which they come; `avoid` as given. UINT32_MAX: none. */
 uint32_t ff_queues_peek_alone(const struct ff_queues *queues, uint32_t nth, uint32_t *avoid);
 /* Takes the next one out; UINT32_MAX: none. */
 uint32_t ff_queues_take_alone(struct ff_queues *queues);
+/* Not every worker has it: it is given out no more. Who runs it goes on; when it waits, or comes
+ * back for whatever reason, `take_dropped` says so once. */
+void ff_queues_exclude(struct ff_queues *queues, uint32_t unit);
+/* UINT32_MAX: none. */
+uint32_t ff_queues_take_dropped(struct ff_queues *queues);
+/* Excluded units that were given to this worker, behind the first it has: to be asked back. */
+size_t ff_queues_excluded_at(const struct ff_queues *queues, uint32_t worker,
+			     const uint32_t **units);
 /* No further unit is given out; `next` answers `end` once. */
 void ff_queues_stop(struct ff_queues *queues);
 

@@ -60,12 +60,16 @@ bool ff_queues_give_parcel(struct ff_queues *queues, uint32_t number)
 
 	if (ff_queues_open(queues) == 0)
 		return false;
-	first = ff_pending_first(&queues->pending);
+	first = ff_queues_first_for(queues, worker);
+	if (first == NOWHERE)
+		return false;
 	if (costs_nothing(queues, first)) {
 		other = goes_on_at(queues, worker);
 		if (other == NOWHERE)
 			other = fresh_file(queues);
-		first = other == NOWHERE ? first : other;
+		if (other != NOWHERE &&
+		    !ff_queues_shuns(queues, worker, ff_queues_unit_at(queues, other)))
+			first = other;
 	}
 	worker->more = queues->parcels.more[first];
 	ff_pending_del(&queues->parcels.untouched, queues->parcels.file[first]);

@@ -2,6 +2,7 @@
 #ifndef FF_SCHED_QUEUES_PRIVATE_H
 #define FF_SCHED_QUEUES_PRIVATE_H
 
+#include "base/map.h"
 #include "sched/bound.h"
 #include "sched/parcels.h"
 #include "sched/pending.h"
@@ -73,6 +74,9 @@ struct ff_queues {
 	struct ff_scopes scopes;
 	struct ff_parcels parcels;
 	struct ff_bound bound;
+	struct ff_map shunned;		 /* units that failed: by whom, see retried.c */
+	struct ff_pending excluded;	 /* units, see excluded.c; size 0: none is */
+	struct ff_pending dropped;	 /* of these, to be told */
 	struct ff_queues_suspect *alone; /* those to be tried alone, first to last */
 	uint32_t alone_head, alone_tail, alone_cap;
 	struct ff_queues_worker *workers;
@@ -89,6 +93,11 @@ struct ff_queues {
 static inline uint32_t ff_queues_rank(const struct ff_queues *queues, uint32_t unit)
 {
 	return queues->rank_of ? queues->rank_of[unit] : unit;
+}
+
+static inline uint32_t ff_queues_unit_at(const struct ff_queues *queues, uint32_t rank)
+{
+	return queues->unit_at ? queues->unit_at[rank] : rank;
 }
 
 static inline uint32_t ff_queues_queued(const struct ff_queues_worker *worker)
@@ -118,6 +127,22 @@ void ff_queues_give_ranks(struct ff_queues *queues, uint32_t worker, uint32_t fi
 void ff_queues_give_alone(struct ff_queues *queues, struct ff_queues_worker *worker);
 bool ff_queues_alone_may_come(const struct ff_queues *queues,
 			      const struct ff_queues_worker *worker);
+
+/* --- excluded.c --- */
+/* It is to wait, or was to be given: whether it is dropped instead. */
+bool ff_queues_drops(struct ff_queues *queues, uint32_t unit);
+
+/* --- retried.c --- */
+/* Whether the worker has another unit of its scope, or of its part where that stays together. */
+bool ff_queues_has_mate(const struct ff_queues *queues, const struct ff_queues_worker *worker,
+			uint32_t unit);
+/* Whether another worker is to have it, which failed here, if this one has something else to do. */
+bool ff_queues_shuns(const struct ff_queues *queues, const struct ff_queues_worker *worker,
+		     uint32_t unit);
+/* It is given out. */
+void ff_queues_shuns_no_more(struct ff_queues *queues, uint32_t unit);
+/* The first rank that waits and that the worker is to be given now; UINT32_MAX: none. */
+uint32_t ff_queues_first_for(const struct ff_queues *queues, const struct ff_queues_worker *worker);
 
 /* --- parts.c --- */
 void ff_queues_parts_init(struct ff_queues *queues, const struct ff_queues_opts *opts);
@@ -153,7 +178,6 @@ void ff_queues_batch(struct ff_queues *queues, uint32_t unit);
 /* It is to be given to this worker, when that asks. */
 void ff_queues_put_back(struct ff_queues_worker *worker, uint32_t unit);
 /* To the end of its queue. */
-void ff_queues_append(const struct ff_queues *queues, struct ff_queues_worker *worker,
-		      uint32_t unit);
+void ff_queues_append(struct ff_queues *queues, struct ff_queues_worker *worker, uint32_t unit);
 
 #endif

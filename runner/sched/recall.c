@@ -93,8 +93,13 @@ void ff_queues_returned(struct ff_queues *queues, uint32_t number, const uint32_
 		return;
 	ff_queues_recall_over(queues, worker);
 	worker->needs_all = len == 0 && queues->parts.len > 0;
-	for (size_t i = len; i-- > 0;)
-		if (units[i] < queues->units && drop_late(queues, worker, units[i]))
-			ff_queues_again(queues, units[i]);
+	for (size_t i = len; i-- > 0;) {
+		if (units[i] >= queues->units || !drop_late(queues, worker, units[i]))
+			continue;
+		/* Bound ones are asked back only for that. */
+		if (ff_pending_has(&queues->excluded, units[i]))
+			ff_bound_drop(queues, worker, units[i]);
+		ff_queues_again(queues, units[i]);
+	}
 	ff_queues_note_spare(queues, worker);
 }

@@ -299,6 +299,15 @@ void ff_sched_again(struct ff_sched *sched, uint32_t number, uint32_t unit, bool
 	ff_sched_job_ready(sched, number);
 }
 
+void ff_sched_retry(struct ff_sched *sched, uint32_t number, uint32_t unit, uint32_t worker,
+		    uint32_t host)
+{
+	if (!sched->jobs[number].queues)
+		return;
+	ff_queues_retry(sched->jobs[number].queues, unit, worker, host);
+	ff_sched_job_ready(sched, number);
+}
+
 void ff_sched_no_sessions(struct ff_sched *sched, uint32_t job)
 {
 	sched->jobs[job].no_sessions = true;
@@ -424,6 +433,21 @@ static uint32_t host_of_seat(const struct ff_sched *sched, uint32_t number,
 	return NOBODY;
 }
 
+/* One that has room now; another than where the next unit failed, if there is one. */
+static uint32_t find_host(const struct ff_sched *sched, uint32_t number,
+			  const struct ff_set_need *need)
+{
+	const struct ff_queues *queues = sched->jobs[number].queues;
+	const struct ff_set *set = ff_sched_set(sched, number);
+	struct ff_set_need elsewhere = *need;
+	uint32_t host = NOBODY;
+
+	elsewhere.avoid = queues && !need->alone ? ff_queues_shunned_host(queues) : NOBODY;
+	if (elsewhere.avoid != NOBODY)
+		host = ff_sets_find(&sched->sets, set, &elsewhere);
+	return host != NOBODY ? host : ff_sets_find(&sched->sets, set, need);
+}
+
 /* One try for the job that comes first; true: it was placed. Else it is not ready any more. */
 static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placement *placement)
 {
@@ -459,7 +483,7 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 	else if (job->kept != NOBODY && ff_sets_fits(&sched->sets, job->kept, &need))
 		host = job->kept;
 	else
-		host = ff_sets_find(&sched->sets, set, &need);
+		host = find_host(sched, number, &need);
 	if (host != NOBODY) {
 		place_on(sched, number, host, &need, placement);
 		placement->anywhere = need.avoid != wish.avoid;
@@ -529,6 +553,7 @@ bool ff_sched_place_behind(struct ff_sched *sched, const struct ff_placement *be
 	if (!job->started || job->stopped || job->sessions || !job->queues || job->uses_len > 0 ||
 	    before->alone || !host->up || host->draining || host->kept_for != NOBODY ||
 	    ff_queues_waiting(job->queues) <= spare ||
+	    ff_queues_shunned_host(job->queues) == before->host ||
 	    !is_first_on(sched, before->job, before->host))
 		return false;
 	*placement = (struct ff_placement){

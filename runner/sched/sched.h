@@ -99,6 +99,11 @@ void ff_sched_wake(struct ff_sched *sched, uint32_t job);
 void ff_sched_again(struct ff_sched *sched, uint32_t job, uint32_t unit, bool alone,
 		    uint32_t avoid);
 
+/* It failed there (`worker` as in queues.h, or UINT32_MAX), and is to be tried again: elsewhere if
+ * that is as soon. */
+void ff_sched_retry(struct ff_sched *sched, uint32_t job, uint32_t unit, uint32_t worker,
+		    uint32_t host);
+
 /* --- placing --- */
 
 struct ff_placement {

@@ -1,11 +1,12 @@
 """--collect shard: files are handed out one by one, and collected by whoever runs their tests."""
 import collections
+import re
 import signal
 import subprocess
 
 import pytest
 
-from conftest import junit_outcomes, of_kind, outcomes, read_jsonl, write
+from conftest import junit_outcomes, of_kind, outcomes, read_jsonl, result_of, write
 
 CONFTEST = """
 import os, pytest
@@ -218,7 +219,7 @@ WHO = "import os\nME = os.environ['PYTEST_XDIST_WORKER']\n"
 ])  # fmt: skip
 def test_collections_that_differ_are_shown_as_a_diff(suite, python, body, diff):
     farflung = suite({"test_a.py": WHO + body})
-    done = collected_by("every", farflung, python)
+    done = collected_by("every", farflung, python, "--strict-collection")
     if diff == []:  # names are what counts
         assert done.returncode == 0 and len(outcomes(done.events)) == 2
         return
@@ -232,6 +233,110 @@ def test_collections_that_differ_are_shown_as_a_diff(suite, python, body, diff):
     else:
         note = note.replace("[p]", "[?]").replace("[q]", "[?]").replace(first, "A").replace(second, "B")
         assert note.split("\n") == diff
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile", "loadgroup", "each", "no", "auto"])
+def test_another_order_is_no_difference(suite, python, dist):
+    """Each result is its own test's, whoever ran it: a third fail, by their names."""
+    body = (WHO + "import pytest, time\nnumbers = list(range(20))\nif ME != 'gw0': numbers.reverse()\n"
+            "@pytest.mark.parametrize('n', numbers)\ndef test_b(n):\n    time.sleep(0.05)\n    assert n % 3\n")
+    farflung = suite({f"test_{name}.py": body for name in "abc"})
+    done = collected_by("every", farflung, python, "--dist", dist)
+    ended = outcomes(done.events)
+    assert len(ended) == (120 if dist == "each" else 60) and done.returncode == 1
+    for unit, outcome in ended.items():
+        number = int(unit.split("[")[1].split("]")[0])
+        assert outcome == ("passed" if number % 3 else "failed"), unit
+    if dist != "no":
+        assert len({event["worker"] for event in of_kind(done.events, "unit-started")}) == 2
+        (note,) = of_kind(done.events, "notice", level="note")
+        assert "the same ones in another order, from number 1 on" in note["text"]
+    assert "why" not in of_kind(done.events, "job-finished")[0]
+
+
+COMMON = ("import time, pytest\n@pytest.mark.parametrize('n', range(30))\ndef test_a(n): time.sleep(0.1)\n")
+
+
+@pytest.mark.parametrize("dist", ["load", "loadfile", "worksteal", "auto"])
+def test_what_all_have_in_common_runs(suite, python, dist):
+    own = "globals()['test_only_' + ME] = lambda: None\ndef test_both(): pass\n"
+    farflung = suite({"test_a.py": COMMON, "test_b.py": COMMON, "test_z.py": WHO + own})
+    done = collected_by("every", farflung, python, "--dist", dist, "--junit", "junit.xml")
+    assert done.returncode == 1
+    (note,) = [event["text"] for event in of_kind(done.events, "notice", level="note")]
+    first, second = note.split("\n")[0][4:], note.split("\n")[1][4:]
+    assert note.split("\n")[2:] == [f"- test_z.py::test_only_{first}", f"+ test_z.py::test_only_{second}"]
+    ended = outcomes(done.events)
+    alone = ended.pop(f"test_z.py::test_only_{first}")
+    assert len(ended) == 61 and set(ended.values()) == {"passed"}
+    if dist in ("load", "worksteal"):  # the last ones, which nobody has begun by then
+        assert alone == "lost"
+        message = result_of(done.events, f"test_z.py::test_only_{first}")["message"]
+        assert message == f"not run: {first} has collected it, not {second}"
+    (problem,) = of_kind(done.events, "collect-problem")
+    assert problem["nodeid"] == f"test_z.py::test_only_{second}"
+    assert problem["message"] == f"not run: {second} has collected it, {first} has not"
+    (finished,) = of_kind(done.events, "job-finished")
+    assert finished["state"] == "error" and finished["why"] == "collections-differ"
+    assert done.events[-1]["why"] == "collections-differ"
+    assert "different tests were collected" in done.stderr.splitlines()[-1]
+    found = (farflung.cwd / "junit.xml").read_text()
+    assert f"test_only_{first}" in found and f"test_only_{second}" in found
+
+
+def test_who_comes_later_with_less(suite, python):
+    """It is not used as long as another one can run what it lacks."""
+    body = (WHO + "import pytest, time\n@pytest.mark.parametrize('n', range(40 if ME in ('gw0', 'gw1') else 1))\n"
+            "def test_b(n): time.sleep(0.1)\n")
+    farflung = suite({"test_0.py": "import os\ndef test_0(): os._exit(3)\n", "test_a.py": body})
+    done = collected_by("every", farflung, python, "--dist", "load")
+    ended = outcomes(done.events)
+    assert ended.pop("test_0.py::test_0") == "crashed"
+    assert len(ended) == 40 and set(ended.values()) == {"passed"}
+    assert done.returncode == 1 and done.events[-1]["why"] == "collections-differ"
+    (note,) = [e["text"] for e in of_kind(done.events, "notice", level="note") if "runs nothing" in e["text"]]
+    assert re.fullmatch(r"gw2 runs nothing: it has not collected \d+ of the tests that are left", note)
+    assert not of_kind(done.events, "unit-started", worker="gw2")
+
+
+def test_who_is_alone_with_less(suite, python):
+    """What the only one that is left lacks is told."""
+    body = (WHO + "import os, pytest\ndef test_0():\n    os._exit(3)\n"
+            "@pytest.mark.parametrize('n', range(4 if ME == 'gw0' else 2))\ndef test_b(n): pass\n")
+    farflung = suite({"test_a.py": body})
+    done = farflung.run("pytest", "-n", 1, "--python", python, "--collect", "every", "--jsonl", "events.jsonl",
+                        "-p", "no:cacheprovider", code=1)
+    events = read_jsonl(farflung.cwd / "events.jsonl")
+    assert outcomes(events) == {"test_a.py::test_0": "crashed", "test_a.py::test_b[0]": "passed",
+                                "test_a.py::test_b[1]": "passed", "test_a.py::test_b[2]": "lost",
+                                "test_a.py::test_b[3]": "lost"}
+    assert result_of(events, "test_a.py::test_b[3]")["message"] == "not run: gw0 has collected it, not gw1"
+    assert "different tests were collected" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("how", ["job", "settings", "command line"])
+def test_a_strict_collection(suite, python, how):
+    farflung = suite({"test_a.py": COMMON, "test_z.py": WHO + "globals()['test_' + ME] = lambda: None\n"})
+    yes = ", strict_collection: true"
+    done = farflung.run_yaml(
+        f"inventory: [{{spec: popen//python={python}, slots: 2}}]\n"
+        f"jobs:\n  t: {{pytest: [-p, 'no:cacheprovider'], collect: every{yes if how == 'job' else ''}}}\n"
+        f"settings: {{history: none{yes if how == 'settings' else ''}}}\n",
+        *(["--strict-collection"] if how == "command line" else []))
+    assert done.returncode == 1 and done.events[-1]["why"] == "collections-differ"
+    assert of_kind(done.events, "units-not-run") and not of_kind(done.events, "collect-problem")
+    assert len(outcomes(done.events)) < 31
+
+
+def test_no_strictness(farflung, python):
+    done = farflung.run("pytest", "--python", python, "--strict-collection=yes", code=4)
+    assert "farflung: pytest: --strict-collection takes no value" in done.stderr
+    assert "--strict-collection takes no value" in farflung.run("run", "--strict-collection=yes", code=2).stderr
+    farflung.yaml("inventory: {hosts: [popen]}\njobs:\n  a: {pytest: [t], strict_collection: perhaps}\n"
+                  "  b: {run: x, strict_collection: true}\nsettings: {strict_collection: [1]}\n")
+    said = farflung.run("run", code=2).stderr
+    assert "farflung.yaml:3:39: 'strict_collection' wants" in said and "farflung.yaml:5:31: 'strict_collection'" in said
+    assert "farflung.yaml:4:" in said
 
 
 @pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile", "loadgroup", "auto"])

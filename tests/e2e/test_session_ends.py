@@ -208,7 +208,7 @@ def test_workers_that_collect_in_different_orders(farflung, python):
     write(farflung.cwd / "test_s.py", "import os, pytest\nnames = ['a', 'b', 'c']\n"
           "if os.environ['PYTEST_XDIST_WORKER'] == 'gw1': names.reverse()\n"
           "@pytest.mark.parametrize('v', names)\ndef test_s(v): pass\n")
-    last, _ = pytest_run(farflung, python, "--", "-p", "no:cacheprovider", code=1)
+    last, _ = pytest_run(farflung, python, "--strict-collection", "--", "-p", "no:cacheprovider", code=1)
     assert "different tests were collected" in last
     got = junit(farflung)
     kind, message = got.pop(("pytest", "pytest"))

@@ -28,6 +28,7 @@ void check_release(struct check *check)
 	ff_free(check->done);
 	ff_free(check->units);
 	ff_buf_release(&check->journal);
+	ff_map_release(&check->rests);
 	spread_free(check->spread);
 }
 
@@ -172,6 +173,7 @@ static void done_in_parts(struct check *check, uint32_t job, const struct ff_sta
 void check_begin(struct check *check, const struct ff_state *const *before, size_t before_len)
 {
 	ff_buf_clear(&check->journal);
+	ff_map_release(&check->rests);
 	check->resumed = before_len > 0;
 	spread_begin(check->spread);
 	/* What was not ended in an earlier run may be now; what was, may not. */
@@ -202,6 +204,20 @@ static void check_before(struct check *check, const struct ff_event *event)
 			check_fail(check, "unit %u of %s was not done before", i, event->job);
 }
 
+/* What failed is not begun again before its time has come. */
+static void check_rest(struct check *check, const struct ff_event *event)
+{
+	uint32_t job = job_of(check, event->job), key = job << 24 | event->index;
+	int64_t rest_us = check->plan->jobs[job].config->retry_delay_us;
+	int64_t until_us = (intptr_t)ff_map_del_u32(&check->rests, key);
+
+	if (event->kind == FF_EVENT_UNIT_STARTED && event->time_us < until_us)
+		check_fail(check, "unit %u of %s is tried again too soon", event->index,
+			   event->job);
+	if (event->kind == FF_EVENT_UNIT_FINISHED && rest_us > 0)
+		ff_map_set_u32(&check->rests, key, (void *)(intptr_t)(event->time_us + rest_us));
+}
+
 void check_event(struct check *check, const struct ff_event *event)
 {
 	if (ff_event_json(&check->journal, event) < 0)
@@ -217,7 +233,11 @@ void check_event(struct check *check, const struct ff_event *event)
 			know(check, job_of(check, event->job),
 			     event->u.collected.parts > 0 ? DONE_MAX : event->u.collected.count);
 		break;
+	case FF_EVENT_UNIT_STARTED:
+		check_rest(check, event);
+		break;
 	case FF_EVENT_UNIT_FINISHED:
+		check_rest(check, event);
 		if (event->u.unit_finished.result->outcome == FF_OUTCOME_TIMEOUT)
 			timed_out(check, event);
 		if (!event->u.unit_finished.final)

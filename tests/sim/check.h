@@ -3,6 +3,7 @@
 #define FF_SIM_CHECK_H
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "dispatch/decision.h"
 #include "dispatch/engine.h"
 #include "dispatch/input.h"
@@ -18,6 +19,7 @@ struct check {
 	bool (*done)[DONE_MAX]; /* by job and unit: by an earlier run; of parts */
 	uint32_t *units;	/* by job: how many there are, once known */
 	struct ff_buf journal;	/* of the present run */
+	struct ff_map rests;	/* by job and unit, in it: until when */
 	bool resumed;		/* an earlier run was gone on with */
 	struct spread *spread;
 	bool bad;

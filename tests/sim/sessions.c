@@ -100,8 +100,21 @@ static void forget_orders(struct world_session *s)
 }
 
 /* The job's unit that it calls so. */
-static uint32_t unit_of(const struct world_session *s, uint32_t index)
+/* Another collection is the other way round, and has others of some. */
+static bool is_other(const struct world_session *s)
 {
+	return !s->in_parts && s->digest && strcmp(s->digest, "other") == 0;
+}
+
+static bool only_there(const struct world_session *s, uint32_t unit)
+{
+	return is_other(s) && unit % 7 == 3;
+}
+
+static uint32_t unit_of(const struct world *world, const struct world_session *s, uint32_t index)
+{
+	if (is_other(s))
+		return world_units(world, s->job) - 1 - index;
 	return s->in_parts ? s->units[index] : index;
 }
 
@@ -184,7 +197,7 @@ static void start_next(struct world *world, struct world_session *s)
 	input = about(s, FF_INPUT_UNIT_STARTED);
 	input->unit = s->running;
 	say_in(world, s, input, 0);
-	step_in(world, s, world_takes(world, s->job, unit_of(s, s->running)));
+	step_in(world, s, world_takes(world, s->job, unit_of(world, s, s->running)));
 }
 
 /* To its front; numbered, so that their order can be looked at. */
@@ -201,9 +214,9 @@ static void say_to_front(struct world *world, struct world_session *s)
 static void say_unit_finished(struct world *world, struct world_session *s, enum ff_outcome outcome)
 {
 	struct ff_input *input = about(s, FF_INPUT_UNIT_FINISHED);
-	struct ff_result result = {.outcome = outcome,
-				   .duration_us =
-					   world_duration(world, s->job, unit_of(s, s->running))};
+	struct ff_result result = {
+		.outcome = outcome,
+		.duration_us = world_duration(world, s->job, unit_of(world, s, s->running))};
 
 	input->unit = s->running;
 	if (s->fronted) {
@@ -218,7 +231,7 @@ static void say_unit_finished(struct world *world, struct world_session *s, enum
 
 static void unit_ends(struct world *world, struct world_session *s)
 {
-	say_unit_finished(world, s, world_outcome(world, s->job, unit_of(s, s->running)));
+	say_unit_finished(world, s, world_outcome(world, s->job, unit_of(world, s, s->running)));
 	s->running = UINT32_MAX;
 	s->waits = false;
 	if (world_chance(world, world->faults.stop_early))
@@ -382,7 +395,7 @@ void session_step(struct world *world, uint32_t worker)
 	}
 	if (s->running == UINT32_MAX)
 		return;
-	if (world_is_bomb(world, s->job, unit_of(s, s->running))) {
+	if (world_is_bomb(world, s->job, unit_of(world, s, s->running))) {
 		world_kill_host(world, s->host);
 	} else if (world_chance(world, world->faults.crash)) {
 		end(world, s, "signal 11", false);
@@ -447,7 +460,10 @@ static void say_collected(struct world *world, struct world_session *s)
 	}
 	input = about(s, FF_INPUT_COLLECTED);
 	s->collected = true;
-	s->digest = world_chance(world, world->faults.differ) ? "other" : "same";
+	s->digest = world_chance(world, world->faults.differ) ? "alien" : "same";
+	/* What has some in common with the job's comes behind that, whose order is the world's. */
+	if (!s->in_parts && strcmp(s->digest, "alien") == 0 && world->asked[s->job])
+		s->digest = "other";
 	input->u.collected.digest = s->digest;
 	input->u.collected.count = s->in_parts ? 0 : world_units(world, s->job);
 	input->u.collected.rootdir = "/";
@@ -523,9 +539,13 @@ static void say_texts(struct world *world, struct world_session *s, enum ff_inpu
 			snprintf(text, sizeof(text), "p%u%s", i,
 				 strcmp(s->digest, "same") == 0 ? "" : "x");
 		else if (kind == FF_INPUT_SCOPES)
-			snprintf(text, sizeof(text), "%u", world_own_scope(i));
+			snprintf(text, sizeof(text), "%u", world_own_scope(unit_of(world, s, i)));
 		else
-			world_unit_name(text, s->digest, i);
+			world_unit_name(text,
+					!is_other(s) || only_there(s, unit_of(world, s, i))
+						? s->digest
+						: "same",
+					unit_of(world, s, i));
 		names[i] = ff_input_text(input, text);
 	}
 	input->u.ids.names = ff_input_lines(input, names);
@@ -602,11 +622,17 @@ void session_order(struct world *world, const struct ff_order *order)
 		start_session(world, s);
 		break;
 	case FF_ORDER_ASK_IDS:
+		world->asked[s->job] |= strcmp(s->digest, "same") == 0;
 		say_ids(world, s);
 		break;
 	case FF_ORDER_GIVE:
-		for (size_t i = 0; i < order->units_len && s->len < QUEUE_MAX; i++)
-			s->queue[s->len++] = order->units[i];
+		for (size_t i = 0; i < order->units_len && s->len < QUEUE_MAX; i++) {
+			if (order->units[i] >= world_units(world, s->job) ||
+			    only_there(s, unit_of(world, s, order->units[i])))
+				world->complaint = "a worker was given what it has not collected";
+			else
+				s->queue[s->len++] = order->units[i];
+		}
 		answered(world, s);
 		break;
 	case FF_ORDER_GIVE_PART:

@@ -76,6 +76,8 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts)
 			ff_buf_addf(yaml, ", needs: [j%u]", world_below(dice, i));
 		if (world_chance(dice, 400))
 			ff_buf_addf(yaml, ", retries: %u", world_below(dice, 4));
+		if (world_chance(dice, 400))
+			ff_buf_addf(yaml, ", retry_delay: %ums", 1 + world_below(dice, 9000));
 		if (world_chance(dice, 300))
 			ff_buf_addf(yaml, ", timeout: %us", 5 + world_below(dice, 20));
 		if (world_chance(dice, 200))

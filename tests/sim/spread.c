@@ -27,6 +27,7 @@ struct spread_job {
 struct spread_worker {
 	uint32_t job, parts_seen; /* bits */
 	uint32_t *units, len;
+	bool other; /* it has another collection, the other way round */
 };
 
 struct spread {
@@ -211,6 +212,14 @@ static void know_worker(struct spread *spread, uint32_t worker)
 	}
 }
 
+/* What it knows by this index, of a job that is not in parts. */
+static uint32_t own_unit(const struct spread *spread, const struct spread_job *job, uint32_t worker,
+			 uint32_t index)
+{
+	return worker < spread->workers && spread->in_parts[worker].other ? job->units - 1 - index
+									  : index;
+}
+
 /* It has collected a part, or gave some units of parts back. */
 static void part_input(struct spread *spread, const struct ff_input *input)
 {
@@ -245,9 +254,15 @@ void spread_input(struct spread *spread, const struct ff_input *input)
 		part_input(spread, input);
 		return;
 	}
+	if (input->kind == FF_INPUT_COLLECTED) {
+		know_worker(spread, input->worker);
+		spread->in_parts[input->worker].other |=
+			strcmp(input->u.collected.digest, "other") == 0;
+	}
 	for (size_t i = 0; input->kind == FF_INPUT_SESSION_RETURNED && i < spread->len; i++)
 		for (size_t j = 0; spread->jobs[i].holder && j < input->u.returned.len; j++) {
-			uint32_t unit = input->u.returned.units[j];
+			uint32_t unit = own_unit(spread, &spread->jobs[i], input->worker,
+						 input->u.returned.units[j]);
 
 			if (unit < spread->jobs[i].units &&
 			    spread->jobs[i].holder[unit] == input->worker)
@@ -384,7 +399,8 @@ void spread_order(struct spread *spread, struct check *check, const struct ff_or
 			check_fail(check, "unit %u of %s is given, of %u", order->units[i],
 				   job->name, job->units);
 		else if (!is(job, "each"))
-			given(job, check, order->units[i], order->worker);
+			given(job, check, own_unit(spread, job, order->worker, order->units[i]),
+			      order->worker);
 	}
 }
 

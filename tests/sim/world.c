@@ -728,6 +728,7 @@ struct world *world_new(uint64_t seed, uint32_t life, const struct ff_plan *plan
 	world->hosts_len = hosts;
 	world->hosts = ff_xcalloc(hosts + 1, sizeof(*world->hosts));
 	world->attempts = ff_xcalloc(plan->len + 1, sizeof(*world->attempts));
+	world->asked = ff_xcalloc(plan->len + 1, sizeof(*world->asked));
 	ff_list_init(&world->sessions);
 	ff_list_init(&world->fronts);
 	return world;
@@ -746,6 +747,7 @@ void world_free(struct world *world)
 	ff_map_release(&world->executions);
 	fronts_free(world);
 	ff_free(world->heap);
+	ff_free(world->asked);
 	ff_free(world->hosts);
 	ff_free(world->attempts);
 	ff_free(world);

@@ -56,6 +56,8 @@ struct world {
 	size_t heap_len, heap_cap;
 	uint64_t happenings;
 	uint8_t (*attempts)[WORLD_UNITS]; /* by job: that came to an end of their own */
+	bool *asked; /* by job: somebody was asked for the names of what it collected, as others did
+		      */
 	struct ff_list sessions, fronts;
 	struct ff_map executions; /* by number; of brief worlds */
 	const char *complaint;

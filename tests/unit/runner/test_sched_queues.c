@@ -414,6 +414,91 @@ static void test_driven(void **state)
 	ff_queues_free(queues);
 }
 
+static void on_host(struct ff_queues *queues, uint32_t worker, uint32_t host)
+{
+	ff_queues_worker_up(queues, worker, false, host);
+}
+
+/* Another host first, then another worker, as long as there is something else to do. */
+static void test_retries_elsewhere(void **state)
+{
+	struct ff_queues *queues = ff_queues_new(
+		&(struct ff_queues_opts){.units = 9, .workers = 3, .chunk = 1, .hosts = 2});
+
+	on_host(queues, 0, 0);
+	on_host(queues, 1, 0);
+	on_host(queues, 2, 1);
+	assert_batch(queues, 0, "0");
+	assert_batch(queues, 1, "1");
+	assert_batch(queues, 2, "2");
+	assert_int_equal(ff_queues_shunned_host(queues), NOBODY);
+	ff_queues_done(queues, 0, 0, 1);
+	ff_queues_retry(queues, 0, 0, 0);
+	assert_int_equal(ff_queues_shunned_host(queues), 0);
+	assert_batch(queues, 0, "3");
+	ff_queues_done(queues, 1, 1, 1);
+	assert_batch(queues, 1, "4");
+	ff_queues_done(queues, 2, 2, 1);
+	assert_batch(queues, 2, "0");
+	/* It is forgotten where it failed before. */
+	ff_queues_done(queues, 2, 0, 1);
+	ff_queues_retry(queues, 0, 2, 1);
+	ff_queues_worker_down(queues, 0, 3);
+	assert_batch(queues, 2, "5");
+	ff_queues_done(queues, 1, 4, 1);
+	assert_batch(queues, 1, "0");
+	ff_queues_free(queues);
+	(void)state;
+}
+
+/* Who has nothing else to do waits for nobody. */
+static void test_retries_where_it_was(void **state)
+{
+	struct ff_queues *queues = ff_queues_new(
+		&(struct ff_queues_opts){.units = 3, .workers = 2, .chunk = 1, .hosts = 2});
+
+	on_host(queues, 0, 0);
+	on_host(queues, 1, 1);
+	assert_batch(queues, 0, "0");
+	assert_batch(queues, 1, "1");
+	ff_queues_done(queues, 0, 0, 1);
+	ff_queues_retry(queues, 0, 0, 0);
+	assert_batch(queues, 0, "2");
+	assert_batch(queues, 0, "");
+	ff_queues_done(queues, 0, 2, 1);
+	assert_batch(queues, 0, "0 end");
+	ff_queues_free(queues);
+	(void)state;
+}
+
+/* What is left of a scope keeps it where that is. */
+static void test_retries_in_a_scope(void **state)
+{
+	static const char *const names[] = {"a::1", "a::2", "b::1", "b::2", "c::1", "c::2"};
+	struct ff_queues *queues =
+		ff_queues_new(&(struct ff_queues_opts){.units = 6,
+						       .workers = 2,
+						       .names = names,
+						       .hosts = 2,
+						       .policy = &ff_policy_loadfile});
+
+	on_host(queues, 0, 0);
+	on_host(queues, 1, 1);
+	assert_batch(queues, 0, "0 1");
+	assert_batch(queues, 1, "2 3");
+	ff_queues_done(queues, 0, 0, 1);
+	ff_queues_retry(queues, 0, 0, 0);
+	assert_batch(queues, 0, "0");
+	ff_queues_done(queues, 0, 1, 1);
+	ff_queues_done(queues, 0, 0, 1);
+	ff_queues_retry(queues, 0, 0, 0);
+	assert_batch(queues, 0, "4 5");
+	done_in_order(queues, 1, 2, 3);
+	assert_batch(queues, 1, "0 end");
+	ff_queues_free(queues);
+	(void)state;
+}
+
 static void test_policies(void **state)
 {
 	struct ff_queues *queues = queues_new(3, 0);
@@ -459,6 +544,9 @@ int main(void)
 		cmocka_unit_test(test_alone_takes_nothing_back),
 		cmocka_unit_test(test_longest_first),
 		cmocka_unit_test(test_driven),
+		cmocka_unit_test(test_retries_elsewhere),
+		cmocka_unit_test(test_retries_where_it_was),
+		cmocka_unit_test(test_retries_in_a_scope),
 		cmocka_unit_test(test_policies),
 	};
 

@@ -1,0 +1,111 @@
+/* What failed is tried again: at once, or when retry_delay is over. Until then it rests here, known
+ * to no scheduler, and takes nothing; its job is not over. But where a job's front says who
+ * runs what, that gives it to a worker at once, from which it is held back. */
+#include "base/alloc.h"
+#include "dispatch/private.h"
+
+struct resting {
+	struct ff_list in_job;
+	struct due_at due;
+	uint32_t job, unit;
+	uint32_t worker, host; /* where it failed: the worker with the job's queues; FF_NOBODY */
+	uint32_t holder; /* from whom it is held back: a record's number; FF_NOBODY: from nobody */
+	bool given_out;	 /* to a front that says who gets it */
+};
+
+static int64_t delay_of(const struct ff_engine *e, uint32_t job)
+{
+	int64_t own = e->opts.plan->jobs[job].config->retry_delay_us;
+
+	return own >= 0 ? own : e->opts.config->settings.retry_delay_us;
+}
+
+/* Rather by others than by who had it, if they have nothing to do. */
+static void give_out(struct ff_engine *e, const struct resting *unit)
+{
+	ff_sched_retry(e->sched, unit->job, unit->unit, unit->worker, unit->host);
+	ff_driven_again(e, unit->job);
+	if (!ff_driven(e, unit->job))
+		ff_run_session_feed_elsewhere(e, unit->job, unit->host);
+}
+
+void ff_retry(struct ff_engine *e, const struct unit_at *at)
+{
+	const struct session *session =
+		at->worker == FF_NOBODY ? NULL : ff_run_session_of(e, at->worker);
+	int64_t delay = delay_of(e, at->job);
+	struct resting unit = {.job = at->job,
+			       .unit = at->unit,
+			       .worker = session ? session->number : FF_NOBODY,
+			       .host = at->host,
+			       .holder = FF_NOBODY};
+	struct resting *resting;
+
+	unit.given_out = ff_driven(e, at->job);
+	if (delay == 0 || unit.given_out)
+		give_out(e, &unit);
+	if (delay == 0)
+		return;
+	resting = ff_xmalloc(sizeof(*resting));
+	*resting = unit;
+	resting->due = (struct due_at){.kind = DUE_RETRY, .owner = resting};
+	ff_list_add_tail(&e->jobs[at->job].resting, &resting->in_job);
+	ff_engine_due(e, &resting->due, e->now.mono_us + delay);
+}
+
+bool ff_retry_holds_back(struct ff_engine *e, struct session *session, uint32_t unit)
+{
+	struct ff_list *pos;
+
+	ff_list_for_each(pos, &ff_run_session_job(e, session)->resting) {
+		struct resting *resting = ff_container_of(pos, struct resting, in_job);
+
+		if (resting->unit != unit)
+			continue;
+		resting->holder = session->record;
+		session->held_back++;
+		return true;
+	}
+	return false;
+}
+
+/* Who had it may be no more: then the front gives it to another. */
+static void hand_over(struct ff_engine *e, const struct resting *unit)
+{
+	struct session *session =
+		unit->holder == FF_NOBODY ? NULL : ff_run_session_of(e, unit->holder);
+
+	if (!session)
+		return;
+	session->held_back--;
+	if (!session->up || session->told_end)
+		return;
+	ff_run_session_give(e, session, &unit->unit, 1);
+	ff_run_session_feed(e, session);
+}
+
+void ff_retry_due(struct ff_engine *e, struct resting *resting)
+{
+	struct resting unit = *resting;
+
+	ff_list_del(&resting->in_job);
+	ff_free(resting);
+	if (unit.given_out)
+		hand_over(e, &unit);
+	else
+		give_out(e, &unit);
+	ff_job_touch(e, unit.job);
+}
+
+void ff_retry_forget(struct ff_engine *e, uint32_t job)
+{
+	struct ff_list *pos, *tmp;
+
+	ff_list_for_each_safe(pos, tmp, &e->jobs[job].resting) {
+		struct resting *resting = ff_container_of(pos, struct resting, in_job);
+
+		ff_engine_not_due(e, &resting->due);
+		ff_list_del(&resting->in_job);
+		ff_free(resting);
+	}
+}
