@@ -15,7 +15,7 @@
 #include "pytest/template.h"
 
 enum {
-	ARGUMENTS = 14, /* entries of kwargs */
+	ARGUMENTS = 15, /* entries of kwargs */
 };
 
 extern const unsigned char ff_source_pytest_payload[];
@@ -103,6 +103,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	*at++ = ff_bool(worker->imports);
 	*at++ = ff_str("slice");
 	ok = ok && make_slice(arena, job, at++);
+	*at++ = ff_str("repeat");
+	*at++ = ff_int(job->repeat);
 	if (!ok)
 		return out_of_memory(err);
 	*task = (struct ff_task){

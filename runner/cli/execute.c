@@ -10,6 +10,7 @@
 #include "cli/execute.h"
 #include "cli/shard.h"
 #include "dispatch/dispatch.h"
+#include "report/stress.h"
 #include "store/history.h"
 
 /* Keeps the run's last word, to be said after all reports. */
@@ -115,7 +116,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 		.color = opts->color,
 		.front = x->terminal.given,
 		.junit_prefix = opts->junit_prefix,
-		.stdout_taken = wishes->stdout_taken,
+		.stdout_taken = wishes->stdout_taken || (opts->stress && opts->stress->json),
 		.left_us = left_us,
 		.known = known,
 		.green = green,
@@ -133,6 +134,8 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 	x->run.terminal = &x->terminal;
 
 	ff_reporters_add(&x->reporters, ff_report_terminal(&how));
+	if (opts->stress)
+		ff_reporters_add(&x->reporters, ff_report_stress(&how, opts->stress));
 	for (size_t i = 0; i < wishes->len; i++) {
 		struct ff_reporter *reporter =
 			wishes->v[i].kind->open(&how, wishes->v[i].value, err);

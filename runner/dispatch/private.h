@@ -24,7 +24,7 @@ enum {
 #define GRACE_US                                                                                   \
 	INT64_C(5000000) /* after we stood still: what is on its way gets so long to arrive */
 
-enum due { DUE_HOST, DUE_SESSION, DUE_SILENCE, DUE_WANT, DUE_KILL, DUE_FRONT };
+enum due { DUE_HOST, DUE_SESSION, DUE_SILENCE, DUE_WANT, DUE_KILL, DUE_FRONT, DUE_TIME };
 
 /* A deadline and what it is for. */
 struct due_at {
@@ -153,6 +153,8 @@ struct engine_job {
 	struct host_set *hosts; /* shared by jobs with one pattern */
 	uint32_t payload;	/* its number */
 	struct ff_list sessions, idle;
+	struct due_at time; /* no unit is begun after it; set once */
+	bool time_runs;
 	/* What units ask for, before they are known; what of it is asked of us; groups' numbers
 	 * from 1 by name. */
 	struct ff_payload_mark *marks;
@@ -293,6 +295,8 @@ void ff_job_touch(struct ff_engine *e, uint32_t job);
 void ff_job_pump(struct ff_engine *e);
 void ff_job_error(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
 void ff_job_stop(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
+/* A unit of it begins: where it has some time only, that runs. */
+void ff_job_time_runs(struct ff_engine *e, uint32_t job);
 /* And what they are called: the scheduler gets them. */
 void ff_job_know_units(struct ff_engine *e, uint32_t job, uint32_t units);
 struct host_set *ff_job_host_set(struct ff_engine *e, const char *on);

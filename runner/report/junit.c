@@ -363,7 +363,8 @@ static void on_not_run(struct junit *junit, const struct ff_event *event)
 	char text[80], *line;
 
 	/* The job's end tells what it lacked. */
-	if (count == 0 || suite->listed || event->u.units_not_run.why == FF_REASON_NEEDS)
+	if (count == 0 || suite->listed || event->u.units_not_run.why == FF_REASON_NEEDS ||
+	    event->u.units_not_run.why == FF_REASON_TIME)
 		return;
 	suite->skipped += skipped;
 	suite->errors += !skipped;

@@ -329,7 +329,9 @@ static void on_units_not_run(struct ff_terminal *t, const struct ff_event *event
 {
 	struct ff_terminal_job *job = ff_terminal_job(t, event->job);
 
-	if (job)
+	if (job && event->u.units_not_run.why == FF_REASON_TIME)
+		job_has(t, job, job->total - event->u.units_not_run.count);
+	else if (job)
 		job_lacks(t, job, job->not_run + event->u.units_not_run.count);
 }
 
