@@ -17,7 +17,7 @@ static const struct ff_option options[] = {
 	 .arg = "TIME",
 	 .section = FF_SECTION_JOB,
 	 .key = "timeout",
-	 .help = "begin no more runs when so much time (5m, 90s) has passed since the first began",
+	 .help = "begin no more runs so long (5m, 90s) after the first",
 	 .offset = offsetof(struct options, time)},
 	FF_PYTEST_WORKERS,
 	FF_OPTION_OF("front", JOB, "front", front, "WHEN"),
@@ -31,6 +31,7 @@ static const struct ff_option options[] = {
 };
 
 static const char count_default[] = "100";
+enum { RESTARTS_MOST = 1000000 };
 
 bool ff_pytest_may_repeat(const struct options *o, const struct ff_strv *args, const char *plain)
 {
@@ -69,6 +70,8 @@ void ff_pytest_repeat(struct ff_config *config, struct ff_config_job *job, const
 	job->time_us = o->time ? ff_config_duration_us(o->time) : 0;
 	job->dist = ff_arena_strdup(&config->arena, "load");
 	job->collect = ff_arena_strdup(&config->arena, "every");
+	if (!o->restarts) /* that some crash is what is looked for */
+		config->settings.max_worker_restart = RESTARTS_MOST;
 	config->settings.history = ff_arena_strdup(&config->arena, "none");
 }
 

@@ -359,8 +359,7 @@ static void due(struct ff_engine *e, struct due_at *due)
 		ff_front_due(e, (uint32_t)((struct engine_job *)due->owner - e->jobs));
 		break;
 	case DUE_TIME:
-		ff_job_stop(e, (uint32_t)((struct engine_job *)due->owner - e->jobs),
-			    FF_REASON_TIME, NULL);
+		ff_job_time_over(e, (uint32_t)((struct engine_job *)due->owner - e->jobs));
 		break;
 	}
 }

@@ -119,6 +119,16 @@ void ff_job_time_runs(struct ff_engine *e, uint32_t number)
 	ff_engine_due(e, &job->time, e->now.mono_us + time_us);
 }
 
+void ff_job_time_over(struct ff_engine *e, uint32_t number)
+{
+	struct ff_event event = about(e, number, FF_EVENT_NOTICE);
+
+	event.u.notice.level = "note";
+	event.u.notice.text = "the time is over: what runs comes to its end";
+	ff_engine_emit(e, &event);
+	ff_job_stop(e, number, FF_REASON_TIME, NULL);
+}
+
 /* --- beginning --- */
 
 static uint32_t slots_for(const struct ff_engine *e, uint32_t job)

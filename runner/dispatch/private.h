@@ -297,6 +297,7 @@ void ff_job_error(struct ff_engine *e, uint32_t job, enum ff_reason why, const c
 void ff_job_stop(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
 /* A unit of it begins: where it has some time only, that runs. */
 void ff_job_time_runs(struct ff_engine *e, uint32_t job);
+void ff_job_time_over(struct ff_engine *e, uint32_t job);
 /* And what they are called: the scheduler gets them. */
 void ff_job_know_units(struct ff_engine *e, uint32_t job, uint32_t units);
 struct host_set *ff_job_host_set(struct ff_engine *e, const char *on);

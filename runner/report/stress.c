@@ -177,7 +177,7 @@ static void add_groups(struct ff_buf *out, const struct test *test)
 			continue;
 		ff_buf_clear(&text);
 		ff_alike_message(&text, group->message);
-		ff_buf_addf(out, "  %u times: ", group->count);
+		ff_buf_addf(out, "  %u time%s: ", group->count, group->count == 1 ? "" : "s");
 		ff_text_line(out, ff_buf_str(&text), TEXT_COLUMNS, "...");
 		if (*group->frame) {
 			ff_buf_addstr(out, text.len > 0 ? " at " : "at ");
@@ -194,6 +194,16 @@ static void add_groups(struct ff_buf *out, const struct test *test)
 	ff_buf_release(&text);
 }
 
+/* Of short ones tenths of a millisecond count. */
+static void add_took(struct ff_buf *out, const char *what, int64_t us)
+{
+	ff_buf_addstr(out, what);
+	if (us < 10000)
+		ff_buf_addf(out, "%.1f ms", (double)us / 1000);
+	else
+		ff_text_took(out, us);
+}
+
 static void add_test(const struct stress *stress, struct ff_buf *out, const struct test *test)
 {
 	const char *style = test->bad ? "31" : "32";
@@ -208,12 +218,9 @@ static void add_test(const struct stress *stress, struct ff_buf *out, const stru
 	ff_text_line(out, test->name, TEXT_COLUMNS, "...");
 	ff_buf_addstr(out, "\n  ");
 	add_outcomes(out, test);
-	ff_buf_addstr(out, "; median ");
-	ff_text_took(out, median_us(test));
-	ff_buf_addstr(out, ", fastest ");
-	ff_text_took(out, test->took_us[0]);
-	ff_buf_addstr(out, ", slowest ");
-	ff_text_took(out, test->took_us[test->len - 1]);
+	add_took(out, "; median ", median_us(test));
+	add_took(out, ", fastest ", test->took_us[0]);
+	add_took(out, ", slowest ", test->took_us[test->len - 1]);
 	ff_buf_addch(out, '\n');
 	add_groups(out, test);
 }
