@@ -76,6 +76,11 @@ static long physical_cpus(const cpu_set_t *may, long logical)
 	return cores > 0 ? cores : logical;
 }
 
+static const char *name_of(const struct options *o)
+{
+	return o->stress ? "stress" : "pytest";
+}
+
 /* What -n says, or -1 with a complaint. As with pytest-xdist 0 means that nothing is spread. */
 static int64_t worker_count(const struct options *o, const struct ff_strv *args)
 {
@@ -88,8 +93,8 @@ static int64_t worker_count(const struct options *o, const struct ff_strv *args)
 	if (!automatic && strcmp(text, "logical") != 0) {
 		if (!ff_config_number(text, 0, WORKERS_MAX, &n))
 			return n;
-		ff_complain("pytest: -n wants a number from 0 to %d, auto or logical, got '%s'",
-			    WORKERS_MAX, text);
+		ff_complain("%s: -n wants a number from 0 to %d, auto or logical, got '%s'",
+			    name_of(o), WORKERS_MAX, text);
 		return -1;
 	}
 	if (ff_pytest_auto(o, args, WORKERS_MAX, &n))
@@ -176,7 +181,8 @@ static int take_args(struct options *o, const struct ff_strv *args, struct ff_co
 		if (!*value && !strchr(word, '=') && i + 1 < args->len)
 			value = args->v[++i];
 		if (!*value) {
-			ff_complain("pytest: %.*s wants a path", (int)strcspn(word, "="), word);
+			ff_complain("%s: %.*s wants a path", name_of(o), (int)strcspn(word, "="),
+				    word);
 			return -1;
 		}
 		ff_strv_add(&o->reports, "junit");
@@ -304,7 +310,7 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .front_has_terminal = front_has_terminal(o),
 					  .front_fd = (int)o->front_fd,
 					  .junit_prefix = o->junit_prefix,
-					  .command = o->stress ? "stress" : "pytest",
+					  .command = name_of(o),
 					  .shard = o->shard,
 					  .stress = o->stress ? &stress : NULL,
 					  .argc = argc,
