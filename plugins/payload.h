@@ -36,6 +36,7 @@ struct ff_payload_job {
 	uint32_t shard, shards;
 	const void *known;
 	size_t known_len;
+	int64_t repeat;	  /* each unit is there so often; 0: once, -1: as often as it can be */
 	unsigned columns; /* of the terminal where failures are shown; 0: unknown */
 	const char *unit; /* of a payload that discovers: the one to run; else NULL */
 };

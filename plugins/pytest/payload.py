@@ -14,6 +14,8 @@
 #             by the session that started the run}
 #             files, go_on: with files that are collected one by one, how many there are (count is 0, the
 #             digest theirs); whether the other tests run if one can't be collected
+#             With the argument `repeat` each test is there so often (-1: as often as there is room
+#             for), all of them once before any again; ids then have "@" and the run's number behind them
 #           ("ids", [node id, …], [what each belongs to, …] or None)            answers
 #           ("files", [node id, …], [bytes, …])                                 the same, of files
 #           ("sources", [node id, …], [content, …], [µs, …])   before ids and files, and before tests of one
@@ -101,6 +103,7 @@ class Worker(Files):
         self.once = OnceBoard(self.send, self.signs.doing)
         self.sources = Sources()
         self.marks = Marks(settings["dist"] not in ("loadgroup", "each"))
+        self.repeats = Repeats(kw["repeat"]) if kw["repeat"] else None
         self.split = None  # of a scheduler of somebody's own
         self.pid = os.getpid()  # a test may fork
         self.orders = queue.Queue()
@@ -159,7 +162,7 @@ class Worker(Files):
             elif name == "idle":
                 self.idle = True
             elif name == "list":
-                marks = [] if self.shard else self.marks.told(self.session.items)
+                marks = [] if self.shard else self.marks.told(self.items)
                 if marks:
                     self.send("marks", None, marks)
                 names = ("files", *self.shard.list(self.sources)) if self.shard else ("ids", *self.ids())
@@ -174,12 +177,14 @@ class Worker(Files):
                 raise ValueError("unknown order %r" % (order,))
 
     def ids(self):
-        ids = [item.nodeid for item in self.session.items]
+        ids = [item.nodeid for item in self.items]
         scopes = None
         if self.split:
             scopes = [clean(self.split(nodeid)) for nodeid in ids]
         elif self.config.option.loadgroup:  # pytest 9.2 and later keep no group in the id
-            scopes = [clean(self.groups.of.get(id(item), item.nodeid)) for item in self.session.items]
+            scopes = [clean(self.groups.of.get(id(item), item.nodeid)) for item in self.items]
+        if self.repeats:
+            ids = [self.repeats.name(self.session.items, index) for index in range(len(ids))]
         return [clean(nodeid) for nodeid in ids], scopes
 
     def drop(self, indexes):
@@ -195,12 +200,17 @@ class Worker(Files):
 
     # running
 
+    @property
+    def items(self):
+        """What there is to run, by index."""
+        return self.repeats.all(self.session.items) if self.repeats else self.session.items
+
     def stopping(self):
         return self.session.shouldfail or self.session.shouldstop
 
     def next_item(self, index):
         """The item after `index`, for its teardown: None, the item, or its stand-in."""
-        items = self.session.items
+        items, repeats = self.session.items, self.repeats
         known = []
 
         def resolve():
@@ -216,7 +226,7 @@ class Worker(Files):
                     with self.lock:
                         if self.pending:
                             self.promised = self.pending[0]
-                            known[0] = items[self.promised]
+                            known[0] = repeats.look(items, self.promised) if repeats else items[self.promised]
                         elif self.coming:
                             known[0] = self.shard.coming(self.shard.files[self.coming[0][1]])
                 if known[0] is None:
@@ -228,7 +238,8 @@ class Worker(Files):
         return NextItem(resolve)
 
     def run_one(self, index):
-        item = self.session.items[index]
+        items = self.session.items
+        item = self.repeats.take(items, index) if self.repeats else items[index]
         self.promised = None
         self.reports = []
         self.signs.begin()
@@ -290,6 +301,9 @@ class Worker(Files):
             self.shard = None
         if not self.settings["driven"]:
             self.split = own_scheduler(self.config, self.settings, self.workercount)
+        if self.repeats:
+            self.repeats.check(len(session.items))
+            tell_seed(self.config, self.send)
         self.send("collected", self.collected(session))
         if self.imports and not self.shard:
             self.imports.look(self.config)
@@ -336,10 +350,10 @@ class Worker(Files):
 
         config = self.config
         return {
-            "digest": self.shard.names() if self.shard else digest_of(item.nodeid for item in session.items),
+            "digest": self.shard.names() if self.shard else digest_of(item.nodeid for item in self.items),
             "files": len(self.shard.files) if self.shard else None,
             "go_on": bool(config.option.continue_on_collection_errors),
-            "count": len(session.items),
+            "count": len(self.items),
             "deselected": self.deselected,
             "errors": int(session.testsfailed),
             "collectonly": bool(config.option.collectonly),
@@ -351,7 +365,7 @@ class Worker(Files):
             "executable": clean(sys.executable),
             "platform": clean(sys.platform),
             "pid": str(os.getpid()),
-            "cache": cache_place(config, self.here),
+            "cache": None if self.repeats else cache_place(config, self.here),
             "memory": memory_here(),
             "suite": self.suite,
             "suffixed": "yes" if self.each or config.option.loadgroup else None,
@@ -386,7 +400,7 @@ class Worker(Files):
 
     def pytest_collection_finish(self, session):
         if self.relay:
-            self.relay.collected(session.items, self.groups.bare)
+            self.relay.collected(self.items, self.groups.bare)
 
     def pytest_runtest_logstart(self, nodeid, location):
         if self.relay:
@@ -591,7 +605,7 @@ def session(channel, kw):
 def main(
     channel, args, workerid, workercount, testrunuid, mainargv, dist=None,
     pythonpath=None, output_cap=0, front=None, addopts=True, run=None, collect=None, imports=False, columns=0,
-    slice=None, sharded=(),
+    slice=None, sharded=(), repeat=0,
 ):  # fmt: skip
     began = time.time()
     imports = Imports() if imports else None
@@ -634,6 +648,7 @@ def main(
         "collect": collect,
         "slice": slice,
         "sharded": sharded,
+        "repeat": repeat,
     }
     worker, ending = session(channel, kw)
     if worker and worker.imports and worker.session:

@@ -15,7 +15,7 @@
 #include "pytest/template.h"
 
 enum {
-	ARGUMENTS = 15, /* entries of kwargs */
+	ARGUMENTS = 16, /* entries of kwargs */
 };
 
 extern const unsigned char ff_source_pytest_payload[];
@@ -105,6 +105,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	ok = ok && ff_pytest_words(arena, NULL, worker->sharded, at++);
 	*at++ = ff_str("slice");
 	ok = ok && make_slice(arena, job, at++);
+	*at++ = ff_str("repeat");
+	*at++ = ff_int(job->repeat);
 	if (!ok)
 		return out_of_memory(err);
 	*task = (struct ff_task){

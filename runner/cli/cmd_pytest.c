@@ -13,17 +13,11 @@
 #include "cli/execute.h"
 #include "cli/pytest.h"
 #include "dispatch/dispatch.h"
+#include "report/stress.h"
 #include "wire/xspec.h"
 
 static const struct ff_option options[] = {
-	FF_OPTION("numprocesses", 'n', TEXT, "N",
-		  "local workers: a number, auto or logical (default: auto)", numprocesses),
-	FF_OPTION("maxprocesses", 0, NUMBER, "N", "at most so many of them; 0: no limit",
-		  maxprocesses),
-	FF_OPTION("tx", 0, LIST, "XSPEC",
-		  "workers at an xspec, [N*]popen, ssh=HOST, ... (repeatable)", tx),
-	FF_OPTION("px", 0, LIST, "XSPEC",
-		  "a host that runs no tests: others go via=ID (repeatable)", px),
+	FF_PYTEST_WORKERS,
 	FF_OPTION_OF("dist", JOB, "dist", dist, "MODE"),
 	FF_OPTION_OF("front", JOB, "front", front, "WHEN"),
 	FF_OPTION_OF("template", JOB, "template", template, "WHEN"),
@@ -35,20 +29,10 @@ static const struct ff_option options[] = {
 	FF_OPTION_IS("no-loadscope-reorder", 0, "no",
 		     "scopes, files and groups as collected, not the largest first", reorder),
 	FF_OPTION_IS("loadscope-reorder", 0, "yes", "the largest first (default)", reorder),
-	FF_OPTION("rsyncdir", 0, LIST, "DIR",
-		  "bring this folder along, from the working directory (repeatable)", rsyncdir),
-	FF_OPTION("rsyncignore", 0, LIST, "PATTERN", "but not what this matches (repeatable)",
-		  rsyncignore),
+	FF_PYTEST_TREE,
 	FF_OPTION_OF("testrunuid", JOB, "testrunuid", testrunuid, "ID"),
 	FF_OPTION("front-fd", 0, NUMBER, "N", "", front_fd), /* see take_line */
-	FF_OPTION("python", 0, TEXT, "PROG", "interpreter of the local workers and the front",
-		  python),
-	FF_OPTION_REPORT_FILES(reports),
-	FF_OPTION("junit-prefix", 0, TEXT, "TEXT", "before the class names of the JUnit report",
-		  junit_prefix),
-	FF_OPTION("junitprefix", 0, TEXT, "TEXT", "the same", junit_prefix),
-	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
-	FF_OPTION_IS("exitfirst", 'x', "1", "stop after the first bad test", maxfail),
+	FF_PYTEST_REPORTS,
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
 	FF_OPTION_OF("retry-on", JOB, "retry_on", retry_on, "OUTCOMES"),
 	FF_OPTION_OF("retry-delay", JOB, "retry_delay", retry_delay, NULL),
@@ -56,18 +40,9 @@ static const struct ff_option options[] = {
 		     "a test that passes only when tried again fails the run", flaky),
 	FF_OPTION("shard", 0, TEXT, "K/N",
 		  "only the K-th of N parts of the tests, by history or file sizes", shard),
-	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),
-	FF_OPTION_OF("session-timeout", JOB, "session_timeout", session_timeout, NULL),
-	FF_OPTION_OF("max-worker-restart", SETTINGS, "max_worker_restart", restarts, NULL),
+	FF_PYTEST_LIMITS,
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
-	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per test", verbose),
-	FF_OPTION("quiet", 'q', COUNT, NULL, "only failures and the summary", quiet),
-	{.name = "color",
-	 .kind = FF_OPTION_CHOICE,
-	 .arg = "WHEN",
-	 .choices = "auto, always, never, yes or no", /* the last two are pytest's words */
-	 .help = "auto, always or never",
-	 .offset = offsetof(struct options, color)},
+	FF_PYTEST_LOOK,
 	FF_OPTIONS_END,
 };
 
@@ -104,6 +79,11 @@ static long physical_cpus(const cpu_set_t *may, long logical)
 	return cores > 0 ? cores : logical;
 }
 
+static const char *name_of(const struct options *o)
+{
+	return o->stress ? "stress" : "pytest";
+}
+
 /* What -n says, or -1 with a complaint. As with pytest-xdist 0 means that nothing is spread. */
 static int64_t worker_count(const struct options *o, const struct ff_strv *args)
 {
@@ -116,8 +96,8 @@ static int64_t worker_count(const struct options *o, const struct ff_strv *args)
 	if (!automatic && strcmp(text, "logical") != 0) {
 		if (!ff_config_number(text, 0, WORKERS_MAX, &n))
 			return n;
-		ff_complain("pytest: -n wants a number from 0 to %d, auto or logical, got '%s'",
-			    WORKERS_MAX, text);
+		ff_complain("%s: -n wants a number from 0 to %d, auto or logical, got '%s'",
+			    name_of(o), WORKERS_MAX, text);
 		return -1;
 	}
 	if (ff_pytest_auto(o, args, WORKERS_MAX, &n))
@@ -204,7 +184,8 @@ static int take_args(struct options *o, const struct ff_strv *args, struct ff_co
 		if (!*value && !strchr(word, '=') && i + 1 < args->len)
 			value = args->v[++i];
 		if (!*value) {
-			ff_complain("pytest: %.*s wants a path", (int)strcspn(word, "="), word);
+			ff_complain("%s: %.*s wants a path", name_of(o), (int)strcspn(word, "="),
+				    word);
 			return -1;
 		}
 		ff_strv_add(&o->reports, "junit");
@@ -313,29 +294,43 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 		job->front = ff_arena_strdup(&config->arena, "always");
 }
 
+static int usage_code(bool stress)
+{
+	return stress ? FF_EXIT_USAGE : USAGE_ERROR;
+}
+
+/* Not of what is told in a table. */
+static bool front_has_terminal(const struct options *o)
+{
+	return !o->stress && (o->front_fd || !o->front || strcmp(o->front, "never") != 0);
+}
+
 static int run_pytest(struct options *o, const struct ff_strv *args, int argc, char **argv)
 {
+	const struct ff_stress_opts stress = {.json = o->json};
 	struct ff_execute_opts execute = {.reports = &o->reports,
 					  .color = o->color,
-					  .payload_exits = true,
-					  .usage_code = USAGE_ERROR,
-					  .front_has_terminal = o->front_fd || !o->front ||
-								strcmp(o->front, "never") != 0,
+					  .payload_exits = !o->stress,
+					  .usage_code = usage_code(o->stress),
+					  .front_has_terminal = front_has_terminal(o),
 					  .front_fd = (int)o->front_fd,
 					  .junit_prefix = o->junit_prefix,
-					  .command = "pytest",
+					  .command = name_of(o),
 					  .shard = o->shard,
+					  .stress = o->stress ? &stress : NULL,
 					  .argc = argc,
 					  .argv = argv};
 	struct ff_config config;
 	struct ff_config_job *job;
-	int code = USAGE_ERROR;
+	int code = usage_code(o->stress);
 
 	take_verbosity(o, args);
 	execute.verbosity = o->verbose - o->quiet;
 	ff_config_init(&config);
 	job = ff_config_add_job(&config, "pytest", "pytest");
 	set_all(&config, job, o);
+	if (o->stress)
+		ff_pytest_repeat(&config, job, o);
 	if (!take_args(o, args, job) && !add_hosts(&config, o, args, job) &&
 	    !ff_pytest_tree(&config, o))
 		code = ff_execute(&config, &execute);
@@ -387,15 +382,28 @@ static int take_line(const struct options *o)
 	return 0;
 }
 
-/* Options behind "--" are understood like those before it; what is not ours is pytest's. */
-static int run(const struct ff_command *command, int argc, char **argv)
+/* What is left when all options are known; the first `before` words stood before "--". */
+static int run_words(struct options *o, const struct ff_strv *args, size_t before, int argc,
+		     char **argv)
 {
-	struct options o = {0};
+	const char *plain = o->front_fd ? NULL : ff_pytest_is_plain(args, args->len - before);
+
+	if (o->stress)
+		return ff_pytest_may_repeat(o, args, plain) ? run_pytest(o, args, argc, argv)
+							    : FF_EXIT_USAGE;
+	/* What is to be run elsewhere is collected there. */
+	if (plain && strncmp(plain, "--co", 4) == 0 && o->tx.len > 0)
+		plain = NULL;
+	return plain ? ff_pytest_plain(o, args, plain) : run_pytest(o, args, argc, argv);
+}
+
+int ff_pytest_run(const struct ff_command *command, bool stress, int argc, char **argv)
+{
+	struct options o = {.stress = stress};
 	struct ff_strv args = FF_STRV_INIT, words = FF_STRV_INIT, after = FF_STRV_INIT;
-	const char *plain;
 	size_t before = 0;
-	int code = USAGE_ERROR;
-	bool joined = argc > 0 && value_in(argv[0], "--front-fd");
+	int code = usage_code(stress);
+	bool joined = !stress && argc > 0 && value_in(argv[0], "--front-fd");
 	int rc = joined ? 0 : read_environment(command, &o, &words, &args);
 
 	if (!rc)
@@ -409,12 +417,7 @@ static int run(const struct ff_command *command, int argc, char **argv)
 	if (rc > 0) {
 		code = FF_EXIT_OK;
 	} else if (!rc) {
-		plain = o.front_fd ? NULL : ff_pytest_is_plain(&args, args.len - before);
-		/* What is to be run elsewhere is collected there. */
-		if (plain && strncmp(plain, "--co", 4) == 0 && o.tx.len > 0)
-			plain = NULL;
-		code = plain ? ff_pytest_plain(&o, &args, plain)
-			     : run_pytest(&o, &args, argc, argv);
+		code = run_words(&o, &args, before, argc, argv);
 	}
 	ff_strv_release(&args);
 	ff_strv_release(&words);
@@ -425,6 +428,11 @@ static int run(const struct ff_command *command, int argc, char **argv)
 	ff_strv_release(&o.rsyncignore);
 	ff_strv_release(&o.reports);
 	return code;
+}
+
+static int run(const struct ff_command *command, int argc, char **argv)
+{
+	return ff_pytest_run(command, false, argc, argv);
 }
 
 /* pytest-timeout's, pytest-retry's. */

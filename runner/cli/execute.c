@@ -10,6 +10,7 @@
 #include "cli/execute.h"
 #include "cli/shard.h"
 #include "dispatch/dispatch.h"
+#include "report/stress.h"
 #include "store/history.h"
 
 /* Keeps the run's last word, to be said after all reports. */
@@ -113,9 +114,10 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 	const struct ff_reporter_opts how = {
 		.verbosity = opts->verbosity,
 		.color = opts->color,
+		.first_only = opts->stress != NULL,
 		.front = x->terminal.given,
 		.junit_prefix = opts->junit_prefix,
-		.stdout_taken = wishes->stdout_taken,
+		.stdout_taken = wishes->stdout_taken || (opts->stress && opts->stress->json),
 		.left_us = left_us,
 		.known = known,
 		.green = green,
@@ -133,6 +135,8 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 	x->run.terminal = &x->terminal;
 
 	ff_reporters_add(&x->reporters, ff_report_terminal(&how));
+	if (opts->stress)
+		ff_reporters_add(&x->reporters, ff_report_stress(&how, opts->stress));
 	for (size_t i = 0; i < wishes->len; i++) {
 		struct ff_reporter *reporter =
 			wishes->v[i].kind->open(&how, wishes->v[i].value, err);

@@ -4,6 +4,8 @@
 
 #include "config/config.h"
 
+struct ff_stress_opts; /* report/stress.h */
+
 struct ff_execute_opts {
 	const struct ff_strv *reports; /* names and values in turn, over the configuration's */
 	const char *on;		       /* host pattern; NULL: all */
@@ -18,7 +20,8 @@ struct ff_execute_opts {
 	const char *command; /* the subcommand and its words, for the journal */
 	int argc;
 	char **argv;
-	const char *shard; /* "K/N": that part of the units; NULL: all */
+	const struct ff_stress_opts *stress; /* its units are runs of fewer tests; NULL: are not */
+	const char *shard;		     /* "K/N": that part of the units; NULL: all */
 };
 
 /* Builds inventory and plan, runs, reports. Errors of the configuration are told: exit 2. */

@@ -6,6 +6,43 @@
 #include "cli/plain.h"
 #include "config/config.h"
 
+/* Options that those commands have in common which run pytest. */
+#define FF_PYTEST_WORKERS                                                                          \
+	FF_OPTION("numprocesses", 'n', TEXT, "N",                                                  \
+		  "local workers: a number, auto or logical (default: auto)", numprocesses),       \
+		FF_OPTION("maxprocesses", 0, NUMBER, "N", "at most so many of them; 0: no limit",  \
+			  maxprocesses),                                                           \
+		FF_OPTION("tx", 0, LIST, "XSPEC",                                                  \
+			  "workers at an xspec, [N*]popen, ssh=HOST, ... (repeatable)", tx),       \
+		FF_OPTION("px", 0, LIST, "XSPEC",                                                  \
+			  "a host that runs no tests: others go via=ID (repeatable)", px)
+#define FF_PYTEST_TREE                                                                             \
+	FF_OPTION("rsyncdir", 0, LIST, "DIR",                                                      \
+		  "bring this folder along, from the working directory (repeatable)", rsyncdir),   \
+		FF_OPTION("rsyncignore", 0, LIST, "PATTERN",                                       \
+			  "but not what this matches (repeatable)", rsyncignore)
+#define FF_PYTEST_REPORTS                                                                          \
+	FF_OPTION("python", 0, TEXT, "PROG", "interpreter of the local workers and the front",     \
+		  python),                                                                         \
+		FF_OPTION_REPORT_FILES(reports),                                                   \
+		FF_OPTION("junit-prefix", 0, TEXT, "TEXT",                                         \
+			  "before the class names of the JUnit report", junit_prefix),             \
+		FF_OPTION("junitprefix", 0, TEXT, "TEXT", "the same", junit_prefix),               \
+		FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),                       \
+		FF_OPTION_IS("exitfirst", 'x', "1", "stop after the first bad test", maxfail)
+#define FF_PYTEST_LIMITS                                                                           \
+	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),                                    \
+		FF_OPTION_OF("session-timeout", JOB, "session_timeout", session_timeout, NULL),    \
+		FF_OPTION_OF("max-worker-restart", SETTINGS, "max_worker_restart", restarts, NULL)
+#define FF_PYTEST_LOOK                                                                             \
+	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per test", verbose),                        \
+		FF_OPTION("quiet", 'q', COUNT, NULL, "only failures and the summary", quiet),      \
+	{                                                                                          \
+		.name = "color", .kind = FF_OPTION_CHOICE, .arg = "WHEN",                          \
+		.choices = "auto, always, never, yes or no", /* the last two are pytest's words */ \
+			.help = "auto, always or never", .offset = offsetof(struct options, color) \
+	}
+
 /* By the name that the entries of its table have for it. */
 struct options {
 	const char *numprocesses, *dist, *color, *python, *timeout, *session_timeout, *maxfail,
@@ -17,7 +54,18 @@ struct options {
 	int64_t front_fd; /* pytest has started us: its end of the front's line; 0 */
 	bool load;
 	int verbose, quiet;
+	bool stress; /* of `farflung stress`, and what it has: */
+	const char *count, *time;
+	bool json;
 };
+
+/* Runs it as `command` has its options. Options behind "--" are understood like those before it;
+ * what is not ours is pytest's. `stress`: each test many times. */
+int ff_pytest_run(const struct ff_command *command, bool stress, int argc, char **argv);
+/* Whether these can be run so (`plain`: the option with which nothing is spread, or NULL); else it
+ * is complained of. */
+bool ff_pytest_may_repeat(const struct options *o, const struct ff_strv *args, const char *plain);
+void ff_pytest_repeat(struct ff_config *config, struct ff_config_job *job, const struct options *o);
 
 /* Becomes pytest: gives an exit code only if that can't be started. */
 int ff_pytest_plain(const struct options *o, const struct ff_strv *args, const char *because);

@@ -108,6 +108,28 @@ void ff_job_stop(struct ff_engine *e, uint32_t number, enum ff_reason why, const
 	ff_job_touch(e, number);
 }
 
+/* Where units are begun for some time only, that is from the first one on: one runs at least. */
+void ff_job_time_runs(struct ff_engine *e, uint32_t number)
+{
+	struct engine_job *job = &e->jobs[number];
+	int64_t time_us = plan_of(e, number)->config->time_us;
+
+	if (time_us == 0 || job->time_runs)
+		return;
+	job->time_runs = true;
+	ff_engine_due(e, &job->time, e->now.mono_us + time_us);
+}
+
+void ff_job_time_over(struct ff_engine *e, uint32_t number)
+{
+	struct ff_event event = about(e, number, FF_EVENT_NOTICE);
+
+	event.u.notice.level = "note";
+	event.u.notice.text = "the time is over: what runs comes to its end";
+	ff_engine_emit(e, &event);
+	ff_job_stop(e, number, FF_REASON_TIME, NULL);
+}
+
 /* --- beginning --- */
 
 static uint32_t slots_for(const struct ff_engine *e, uint32_t job)
@@ -280,6 +302,7 @@ static enum ff_job_result result_of(const struct ff_engine *e, uint32_t number)
 		if (bad)
 			return FF_JOB_FAILED;
 		/* fall through */
+	case FF_REASON_TIME:
 	case FF_REASON_INTERRUPTED:
 	case FF_REASON_DISK:
 		/* It came to its end all the same, if nothing is left. */
@@ -381,6 +404,7 @@ static void finish(struct ff_engine *e, uint32_t number)
 
 	if (!job->settled)
 		settle(e, number);
+	ff_engine_not_due(e, &job->time);
 	if (ff_front_holds(e, number))
 		return;
 	ff_front_judge(e, number, bad_units(record) > 0 || record->problems > 0);

@@ -99,7 +99,7 @@ void ff_front_not_run(struct ff_engine *e, uint32_t job, const struct ff_event *
 		.kind = FF_FRONT_LOST, .unit = event->index, .name = event->unit, .text = why};
 
 	/* Errors of collection speak for themselves. */
-	if (!ff_front_listens(e, job) ||
+	if (!ff_front_listens(e, job) || event->u.units_not_run.why == FF_REASON_TIME ||
 	    (e->jobs[job].why == FF_REASON_NONE && record_of(e, job)->problems > 0))
 		return;
 	if (event->unit)
@@ -138,7 +138,8 @@ void ff_front_stopped(struct ff_engine *e, uint32_t job, enum ff_reason why, con
 	struct ff_front_item item = {.kind = FF_FRONT_STOP};
 	int64_t maxfail = e->opts.config->settings.maxfail;
 
-	if (!ff_front_listens(e, job) || e->jobs[job].front.stopped)
+	/* That its time is over is an end in order. */
+	if (!ff_front_listens(e, job) || e->jobs[job].front.stopped || why == FF_REASON_TIME)
 		return;
 	e->jobs[job].front.stopped = true;
 	if (why == FF_REASON_MAXFAIL && !text && maxfail > 0)

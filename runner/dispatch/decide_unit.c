@@ -36,6 +36,7 @@ void ff_unit_started(struct ff_engine *e, const struct unit_at *at)
 
 	event.u.unit_started.attempt = record_of(e, at)->attempts + 1U;
 	ff_engine_emit(e, &event);
+	ff_job_time_runs(e, at->job);
 }
 
 static void check_maxfail(struct ff_engine *e)

@@ -76,6 +76,7 @@ static void make_jobs(struct ff_engine *e)
 		job->payload = payload_number(plan->jobs[i].payload);
 		job->ids_from = FF_NOBODY;
 		job->front.due = (struct due_at){.kind = DUE_FRONT, .owner = job};
+		job->time = (struct due_at){.kind = DUE_TIME, .owner = job};
 		ff_list_init(&job->dirty);
 		ff_list_init(&job->sessions);
 		ff_list_init(&job->idle);

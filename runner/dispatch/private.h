@@ -24,7 +24,17 @@ enum {
 #define GRACE_US                                                                                   \
 	INT64_C(5000000) /* after we stood still: what is on its way gets so long to arrive */
 
-enum due { DUE_HOST, DUE_SESSION, DUE_SILENCE, DUE_WANT, DUE_KILL, DUE_FRONT, DUE_RETRY };
+/* What a deadline is for. */
+enum due {
+	DUE_HOST,
+	DUE_SESSION,
+	DUE_SILENCE,
+	DUE_WANT,
+	DUE_KILL,
+	DUE_FRONT,
+	DUE_RETRY,
+	DUE_TIME,
+};
 
 /* A deadline and what it is for. */
 struct due_at {
@@ -160,6 +170,8 @@ struct engine_job {
 	uint32_t payload;	/* its number */
 	struct ff_list sessions, idle;
 	struct ff_list resting; /* units that failed, and are tried again later: decide_retry.c */
+	struct due_at time;	/* no unit is begun after it; set once */
+	bool time_runs;
 	/* What units ask for, before they are known; what of it is asked of us; groups' numbers
 	 * from 1 by name. */
 	struct ff_payload_mark *marks;
@@ -302,6 +314,9 @@ void ff_job_touch(struct ff_engine *e, uint32_t job);
 void ff_job_pump(struct ff_engine *e);
 void ff_job_error(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
 void ff_job_stop(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
+/* A unit of it begins: where it has some time only, that runs. */
+void ff_job_time_runs(struct ff_engine *e, uint32_t job);
+void ff_job_time_over(struct ff_engine *e, uint32_t job);
 /* And what they are called: the scheduler gets them. */
 void ff_job_know_units(struct ff_engine *e, uint32_t job, uint32_t units);
 struct host_set *ff_job_host_set(struct ff_engine *e, const char *on);
@@ -466,59 +481,6 @@ void ff_silence_due(struct ff_engine *e, struct session *session);
 void ff_silence_dismiss(struct ff_engine *e, struct session *session);
 void ff_silence_dismissed_due(struct ff_engine *e, struct session *session);
 
-/* --- decide_front.c --- */
-/* It takes in what is told. */
-bool ff_front_listens(const struct ff_engine *e, uint32_t job);
-/* `worker`: whom it is about; FF_NOBODY. */
-void ff_front_tell(struct ff_engine *e, uint32_t job, const struct ff_front_item *item,
-		   uint32_t worker);
-void ff_front_tell_line(struct ff_engine *e, uint32_t job, const char *text);
-/* A crash, whose end it settles; `session`: waits for that, or NULL. */
-void ff_front_tell_crash(struct ff_engine *e, uint32_t job, struct ff_front_item *item,
-			 uint32_t worker, const struct session *session);
-/* A sign of life came, or something new is owed. */
-void ff_front_wait_anew(struct ff_engine *e, uint32_t job);
-/* A session asks for its job's front, goes on without, or sends it something. */
-void ff_front_needed(struct ff_engine *e, struct session *session, const struct ff_input *input);
-void ff_front_without(struct ff_engine *e, struct session *session, const struct ff_input *input);
-void ff_front_from(struct ff_engine *e, struct session *session, const struct ff_input *input);
-/* What it is told; all of these do nothing for a job without one. `idle`: the session ran no unit
- * when it ended with an error. */
-void ff_front_hear(struct ff_engine *e, const struct ff_event *event);
-void ff_front_unit(struct ff_engine *e, const struct unit_at *at, const struct ff_result *result,
-		   bool again);
-void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const char *reason);
-void ff_front_not_run(struct ff_engine *e, uint32_t job, const struct ff_event *event);
-void ff_front_down(struct ff_engine *e, struct session *session, const char *error, bool idle);
-void ff_front_stopped(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
-/* What becomes of a unit under which its worker died; false: it can't be asked. */
-bool ff_front_ask(struct ff_engine *e, struct session *session, uint32_t unit, const char *reason);
-/* It wants a unit to be run again that has come to its end meanwhile. */
-void ff_front_refuse(struct ff_engine *e, uint32_t job, uint32_t unit);
-/* Nothing more of the job is to come: it is told, and whether the job has to wait for it. */
-bool ff_front_holds(struct ff_engine *e, uint32_t job);
-/* After its end: what it says of the job counts, too. `bad`: that is bad by what we know. */
-void ff_front_judge(struct ff_engine *e, uint32_t job, bool bad);
-void ff_front_input(struct ff_engine *e, const struct ff_input *input);
-void ff_front_due(struct ff_engine *e, uint32_t job);
-void ff_front_give_time(struct ff_engine *e);
-void ff_front_hurry(struct ff_engine *e, uint32_t job);
-
-/* --- decide_driven.c --- */
-/* Whether the job's front says who runs what. All else does nothing where it doesn't. */
-bool ff_driven(const struct ff_engine *e, uint32_t job);
-void ff_driven_input(struct ff_engine *e, uint32_t job, const struct ff_input *input);
-/* A session may be given units, gave some back, or came to its end. */
-void ff_driven_up(struct ff_engine *e, struct session *session);
-void ff_driven_returned(struct ff_engine *e, struct session *session, const struct ff_input *input);
-void ff_driven_over(struct ff_engine *e, struct session *session, bool in_order);
-/* A unit is to be run once more. */
-void ff_driven_again(struct ff_engine *e, uint32_t job);
-/* Jobs in which nothing can happen any more: something does; whether there was one. */
-bool ff_driven_look(struct ff_engine *e);
-/* The job has no session: whether there will be none for what is left; it has its error then. */
-bool ff_driven_out(struct ff_engine *e, uint32_t job);
-
 /* --- decide_marks.c --- */
 /* A session tells what units ask for, of all or of a part. */
 void ff_marks_told(struct ff_engine *e, struct session *session, const struct ff_input *input);
@@ -604,5 +566,7 @@ void ff_collect_tell_diff(struct ff_engine *e, uint32_t job, const struct collec
 void ff_collect_problem(struct ff_engine *e, struct session *session, const struct ff_input *input);
 void ff_collect_discovered(struct ff_engine *e, struct execution *execution,
 			   const struct ff_input *input);
+
+#include "dispatch/private_front.h"
 
 #endif

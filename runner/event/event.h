@@ -81,6 +81,7 @@ enum ff_outcome {
 	X(NONE, "", 0)                                                                             \
 	X(NEEDS, "needs", 0)	 /* a job that it needs did not pass */                            \
 	X(MAXFAIL, "maxfail", 1) /* so many bad units end the run */                               \
+	X(TIME, "time", 0)	 /* a job that begins units for a time: that is over */            \
 	X(INTERRUPTED, "interrupted", 130)                                                         \
 	X(FLAKY, "flaky", 1)	 /* units passed only when tried again: settings.flaky_fail */     \
 	X(SESSION, "session", 1) /* a session of its payload ended it: pytest.exit, -x */          \
@@ -194,7 +195,7 @@ struct ff_counts {
 	uint32_t by_outcome[FF_OUTCOMES]; /* final outcomes of units */
 	uint32_t total;			  /* units known so far */
 	uint32_t retried;		  /* attempts beyond the first that a failure brought */
-	uint32_t not_run;		  /* units that got no outcome */
+	uint32_t not_run;		  /* units that got no outcome, save for TIME */
 	uint32_t parts_not_run;		  /* parts whose units never became known */
 	uint32_t more_errors; /* teardowns that went wrong after a failure (ff_result_second_error)
 			       */

@@ -160,8 +160,8 @@ static struct ff_alike_group *group_of(struct ff_alike *alike, const char *key)
 	return group;
 }
 
-void ff_alike_add(struct ff_alike *alike, const char *message, const char *longrepr,
-		  const char *name)
+uint32_t ff_alike_add(struct ff_alike *alike, const char *message, const char *longrepr,
+		      const char *name)
 {
 	struct ff_buf key = FF_BUF_INIT, frame = FF_BUF_INIT;
 	struct ff_alike_group *group = NULL;
@@ -184,6 +184,7 @@ void ff_alike_add(struct ff_alike *alike, const char *message, const char *longr
 		alike->largest = group->count;
 	ff_buf_release(&frame);
 	ff_buf_release(&key);
+	return group ? group->count : 0;
 }
 
 void ff_alike_release(struct ff_alike *alike)

@@ -32,9 +32,10 @@ struct ff_alike {
 
 void ff_alike_release(struct ff_alike *alike);
 /* `longrepr` may be NULL, as may `message`: then the frame alone counts, and what has neither is
- * only counted. `name` is kept as it is given. */
-void ff_alike_add(struct ff_alike *alike, const char *message, const char *longrepr,
-		  const char *name);
+ * only counted. `name` is kept as it is given. Gives how many there are by now that are alike; 0:
+ * it is only counted. */
+uint32_t ff_alike_add(struct ff_alike *alike, const char *message, const char *longrepr,
+		      const char *name);
 
 /* `message` without what differs from one failure to the next of the same cause: "0x..." for
  * addresses, "N" for numbers, "<path>" for what lies in a temporary folder; of its first line. */

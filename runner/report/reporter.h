@@ -53,6 +53,7 @@ struct ff_reporter_opts {
 	int verbosity;	   /* -2 without totals, -1 quiet, 0, 1 a line per unit, 2 with output as it
 			      comes */
 	const char *color; /* auto, always, never; NULL: auto */
+	bool first_only;   /* of failures that are alike one is shown: another report counts them */
 	bool front;	   /* the run's only job may have a front, whose the terminal then is */
 	const char *junit_prefix; /* before class names; NULL: nothing */
 	bool stdout_taken; /* another reporter writes to stdout: people's text goes to stderr */

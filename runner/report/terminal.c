@@ -290,7 +290,7 @@ static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event
 {
 	size_t before = t->failures.len;
 	char *attempts;
-	bool bad;
+	bool bad, shown;
 
 	running_ended(t, event->job, event->index);
 	ff_terminal_end_output(t, event);
@@ -298,7 +298,8 @@ static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event
 		return;
 	bad = ff_outcome_bad(event->u.unit_finished.result->outcome);
 	ff_terminal_keep_durations(t, event);
-	if (!ff_terminal_has_front(t, event))
+	shown = !bad || !event->u.unit_finished.final || ff_terminal_tell_failure(t, event);
+	if (!ff_terminal_has_front(t, event) && (shown || t->setup.verbosity > 0))
 		ff_terminal_say_unit(t, event);
 	if (!event->u.unit_finished.final) {
 		t->retries++;
@@ -307,12 +308,10 @@ static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event
 	}
 	t->finished++;
 	t->failed += bad;
-	if (bad) {
-		ff_terminal_keep_failure(t, event);
-		ff_terminal_tell_failure(t, event);
-	} else {
+	if (!bad)
 		ff_terminal_keep_good(t, event);
-	}
+	else if (shown)
+		ff_terminal_keep_failure(t, event);
 	ff_terminal_withhold(t, event, before);
 	attempts = ff_map_del(&t->retried, ff_terminal_unit_key(t, event->job, event->index, 0));
 	if (attempts && !bad)
@@ -332,7 +331,9 @@ static void on_units_not_run(struct ff_terminal *t, const struct ff_event *event
 {
 	struct ff_terminal_job *job = ff_terminal_job(t, event->job);
 
-	if (job)
+	if (job && event->u.units_not_run.why == FF_REASON_TIME)
+		job_has(t, job, job->total - event->u.units_not_run.count);
+	else if (job)
 		job_lacks(t, job, job->not_run + event->u.units_not_run.count);
 }
 

@@ -33,17 +33,20 @@ static void add_since(struct ff_terminal *t, const struct ff_event *event, const
 	ff_buf_addch(out, '\n');
 }
 
-void ff_terminal_tell_failure(struct ff_terminal *t, const struct ff_event *event)
+bool ff_terminal_tell_failure(struct ff_terminal *t, const struct ff_event *event)
 {
 	const struct ff_result *result = event->u.unit_finished.result;
 	struct ff_buf name = FF_BUF_INIT;
 
+	uint32_t alike;
+
 	if (ff_terminal_has_front(t, event))
-		return;
+		return true;
 	ff_terminal_unit(t, &name, event->job, event->unit);
-	ff_alike_add(&t->tells.alike, result->message, result->longrepr, ff_buf_str(&name));
+	alike = ff_alike_add(&t->tells.alike, result->message, result->longrepr, ff_buf_str(&name));
 	add_since(t, event, ff_buf_str(&name));
 	ff_buf_release(&name);
+	return !t->setup.first_only || alike <= 1;
 }
 
 void ff_terminal_keep_attempt(struct ff_terminal *t, const struct ff_event *event)
@@ -90,7 +93,7 @@ static void say_alike(struct ff_terminal *t)
 	const struct ff_alike *alike = &t->tells.alike;
 	uint32_t told = 0, groups = 0;
 
-	if (alike->largest < 2)
+	if (alike->largest < 2 || t->setup.first_only)
 		return;
 	ff_terminal_say_title(t, FF_TERMINAL_RED, "failures that are alike");
 	for (size_t i = 0; i < alike->len; i++) {

@@ -358,6 +358,9 @@ static void units_not_run(struct ff_state *state, const struct ff_event *event,
 	for (uint32_t i = 0; i < count; i++)
 		s->unit[i].state = FF_UNIT_NOT_RUN;
 	s->job->units_done += count;
+	/* How many there would be time for nobody has said. */
+	if (event->u.units_not_run.why == FF_REASON_TIME)
+		return;
 	s->job->counts.not_run += count;
 	state->run.counts.not_run += count;
 }
