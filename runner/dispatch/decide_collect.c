@@ -231,8 +231,6 @@ void ff_collect_ids(struct ff_engine *e, struct session *session, const struct f
 	}
 	know_names(e, number, input);
 	job->named_by = session->record;
-	job->marks = session->marks;
-	job->marks_len = session->marks_len;
 	ff_job_know_units(e, number, record->units_len);
 	ask_who_differs(e, number);
 	ff_list_for_each_safe(pos, tmp, &job->sessions) {

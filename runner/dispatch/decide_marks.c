@@ -45,8 +45,13 @@ void ff_marks_told(struct ff_engine *e, struct session *session, const struct ff
 		marks[i].host = ff_engine_keep(job, marks[i].host);
 		marks[i].resources = keep_texts(job, marks[i].resources);
 	}
-	session->marks = marks;
-	session->marks_len = len;
+	if (job->in_parts) {
+		session->marks = marks;
+		session->marks_len = len;
+	} else {
+		job->marks = marks;
+		job->marks_len = len;
+	}
 }
 
 void ff_marks_host_has(struct ff_engine *e, uint32_t host, const struct ff_input *input)

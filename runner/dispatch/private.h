@@ -89,8 +89,7 @@ struct session {
 	uint32_t *units;  /* the job's units by its indexes */
 	uint32_t *indexes; /* the other way round, where its collection differs from the job's */
 	uint32_t units_len;
-	struct ff_payload_mark *marks; /* of all, or the part that it tells next; in its job's arena
-					*/
+	struct ff_payload_mark *marks; /* of the part that it tells next; in its job's arena */
 	size_t marks_len;
 	uint32_t held_back; /* units that it is given when they have rested */
 	uint32_t stolen;    /* times that its front asked for units back and has no answer yet */
