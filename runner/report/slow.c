@@ -283,10 +283,12 @@ static void on_worker_started(struct ff_slow *slow, const struct ff_event *event
 {
 	struct slow_lane *lane = ff_slow_lane_of(slow, event);
 
-	for (size_t i = 0; lane && i < event->u.worker_started.facts_len; i++)
-		if (strcmp(event->u.worker_started.facts[i].key, "collection_us") == 0)
-			lane->collection_us =
-				strtoll(event->u.worker_started.facts[i].value, NULL, 10);
+	for (size_t i = 0; lane && i < event->u.worker_started.facts_len; i++) {
+		const struct ff_fact *fact = &event->u.worker_started.facts[i];
+
+		if (fact->key && fact->value && strcmp(fact->key, "collection_us") == 0)
+			lane->collection_us = strtoll(fact->value, NULL, 10);
+	}
 }
 
 static enum ff_slow_whole whole_of(const char *dist)
