@@ -8,7 +8,7 @@
 #include "pytest/result.h"
 
 enum {
-	FACTS = 18,	      /* that a session tells of itself */
+	FACTS = 19,	      /* that a session tells of itself */
 	HEADER_MAX = 200,     /* lines of a session's header */
 	NOTES_MAX = 100,      /* lines about its settings */
 	UNITS_MAX = 10000000, /* tests of a session, or files */
@@ -58,7 +58,7 @@ static size_t read_facts(const struct ff_value *dict, struct ff_fact facts[FACTS
 		"python",	"executable", "implementation", "pytest",	 "platform",
 		"pid",		"cache",      "suffixed",	"junit_family",	 "tb",
 		"show_capture", "chars",      "durations",	"durations_min", "no_header",
-		"no_summary",	"memory",     "suite"};
+		"no_summary",	"memory",     "suite",		"collection_us"};
 	size_t len = 0;
 
 	for (size_t i = 0; i < FACTS; i++) {

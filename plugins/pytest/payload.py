@@ -5,7 +5,7 @@
 # Sent:     ("missing", {module, executable, python, error})                    pytest isn't there
 #           ("collected", {digest, count, deselected, errors, collectonly, rootdir, cache, suffixed,
 #                          junit_family, tb, show_capture, chars, plugins, header, python, executable,
-#                          implementation, pytest, platform, pid, spread})
+#                          implementation, pytest, platform, pid, collection_us, spread})
 #             cache: where pytest keeps it, from the working directory, or None; suffixed: None, or
 #             "yes": ids have something behind them that is not pytest's
 #             spread: how its settings (addopts) want it spread: {dist or None, workers or -1,
@@ -113,6 +113,7 @@ class Worker(Files):
         self.promised = None  # index whose fixtures the running test's teardown left alone
         self.ended = self.idle = False
         self.session = None
+        self.collecting = time.monotonic()  # since when
         self.reports = []
         self.warned = {}  # how often, outside of tests
         self.deselected = 0
@@ -368,6 +369,7 @@ class Worker(Files):
             "cache": None if self.repeats else cache_place(config, self.here),
             "memory": memory_here(),
             "suite": self.suite,
+            "collection_us": "%d" % ((time.monotonic() - self.collecting) * 1e6),
             "suffixed": "yes" if self.each or config.option.loadgroup else None,
             "junit_family": family_of(config),
             **asked_of_reporter(config),
@@ -397,6 +399,9 @@ class Worker(Files):
         self.session = session
         if self.relay:
             self.relay.ready()
+
+    def pytest_collection(self, session):
+        self.collecting = time.monotonic()
 
     def pytest_collection_finish(self, session):
         if self.relay:
@@ -540,6 +545,7 @@ def make_worker(channel, config, kw, settings, ports):
     hook = pytest.hookimpl
     for name, how in (
         ("pytest_configure", hook(trylast=True)),
+        ("pytest_collection", hook(tryfirst=True)),
         ("pytest_runtestloop", hook(tryfirst=True)),
         ("pytest_sessionfinish", hook(hookwrapper=True, tryfirst=True)),
     ):

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "cli/command.h"
+#include "cli/runs.h"
 #include "dispatch/dispatch.h"
 #include "event/json.h"
 #include "report/text.h"
@@ -101,11 +102,9 @@ static void add(void *ctx, const struct ff_store_unit *unit)
 /* As runs find it: `history` is a path from the working directory. */
 static char *path_of(const struct options *o)
 {
-	const char *elsewhere = getenv("FARFLUNG_RUNS");
-
 	if (o->history)
 		return ff_xstrdup(o->history);
-	return ff_xasprintf("%s/.farflung/history.db", elsewhere && *elsewhere ? elsewhere : ".");
+	return ff_xasprintf("%s/.farflung/history.db", ff_runs_home());
 }
 
 static int complain(const struct ff_err *err, int rc)

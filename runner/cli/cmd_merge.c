@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/execute.h"
 #include "cli/merge.h"
+#include "cli/runs.h"
 #include "dispatch/dispatch.h"
 #include "event/journal.h"
 #include "event/reader.h"
@@ -358,7 +359,6 @@ static int tell_end(struct telling *t)
 static int open_reports(struct telling *t, const struct options *o,
 			const struct ff_report_wishes *wishes, struct ff_err *err)
 {
-	const char *elsewhere = getenv("FARFLUNG_RUNS");
 	const struct ff_reporter_opts how = {
 		.verbosity = o->verbose > 0 && !o->quiet ? o->verbose : -1,
 		.color = o->color,
@@ -367,7 +367,7 @@ static int open_reports(struct telling *t, const struct options *o,
 		.green = green,
 		.ctx = t,
 	};
-	const char *home = elsewhere && *elsewhere ? elsewhere : ".";
+	const char *home = ff_runs_home();
 	char *path;
 
 	ff_reporters_add(&t->reporters, ff_report_terminal(&how));

@@ -4,11 +4,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "cli/command.h"
+#include "cli/runs.h"
 #include "cli/shard.h"
 #include "event/reader.h"
 
@@ -159,24 +159,6 @@ static void on_unit(struct ff_merge *merge, struct ff_merge_source *source, stru
 	ff_free(key);
 }
 
-static char *journal_in(const char *dir)
-{
-	static const char *const places[] = {"/journal.jsonl", "/last/journal.jsonl",
-					     "/runs/last/journal.jsonl",
-					     "/.farflung/runs/last/journal.jsonl", ""};
-	size_t len = strlen(dir);
-
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		char *path = ff_xasprintf("%s%s", dir, places[i]);
-
-		if (access(path, F_OK) == 0 &&
-		    (*places[i] || (len > 6 && !strcmp(dir + len - 6, ".jsonl"))))
-			return path;
-		ff_free(path);
-	}
-	return NULL;
-}
-
 static void leave_out(struct ff_merge_source *source)
 {
 	source->left_out = true;
@@ -190,7 +172,7 @@ static void read_one(struct ff_merge *merge, struct ff_merge_source *source)
 	struct ff_err err = {0};
 	int rc = 0;
 
-	source->path = journal_in(source->dir);
+	source->path = ff_run_journal_in(source->dir);
 	if (!source->path) {
 		ff_merge_complain(merge,
 				  "%s: no journal there: a run's folder was expected, as "

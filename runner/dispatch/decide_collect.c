@@ -39,6 +39,7 @@ static void emit_collected(struct ff_engine *e, const struct session *session,
 	event.u.collected.rootdir = input->u.collected.rootdir;
 	event.u.collected.again = again;
 	event.u.collected.parts = again ? 0 : session->parts;
+	event.u.collected.dist = again ? NULL : e->jobs[session->placement.job].policy->name;
 	ff_engine_emit(e, &event);
 }
 

@@ -181,6 +181,8 @@ static void start(struct ff_engine *e, uint32_t number)
 	event.u.job_started.payload = ff_engine_payload(e, number)->name;
 	event.u.job_started.workers = job->workers;
 	event.u.job_started.units = record_of(e, number)->units_len;
+	if (!plan_of(e, number)->payload->session)
+		event.u.job_started.slots = (int)plan_of(e, number)->config->weight;
 	ff_engine_emit(e, &event);
 	if (record_of(e, number)->known) {
 		ff_job_tell_done_before(e, number);

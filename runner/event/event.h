@@ -272,6 +272,7 @@ struct ff_event {
 			const char *payload;
 			uint32_t workers;
 			uint32_t units; /* as in job_added */
+			int slots;	/* that each of its commands takes; 0: its workers do */
 		} job_started;
 		struct {
 			uint32_t slots; /* that it takes of its host */
@@ -293,6 +294,8 @@ struct ff_event {
 			bool again; /* a further worker's; the first one's told the units */
 			uint32_t
 				parts; /* the units come by so many UNITS_ADDED; 0: all are known */
+			const char *
+				dist; /* how they are spread; NULL: as told before, or not at all */
 		} collected;
 		struct {
 			const char *nodeid, *message, *longrepr;

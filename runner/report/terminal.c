@@ -457,6 +457,7 @@ static void terminal_event(struct ff_reporter *reporter, const struct ff_event *
 	struct ff_terminal *t = (struct ff_terminal *)reporter;
 
 	t->now_us = event->time_us;
+	ff_terminal_hear_times(t, event);
 	if ((unsigned)event->kind < FF_EVENT_KINDS && handlers[event->kind])
 		handlers[event->kind](t, event);
 	if (ff_terminal_hushed(t, event))

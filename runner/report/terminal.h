@@ -10,6 +10,7 @@
 #include "report/alike.h"
 #include "report/reporter.h"
 #include "report/screen.h"
+#include "report/slow.h"
 
 enum {
 	FF_TERMINAL_HOST_LINES = 20,	/* more hosts than these are summarised */
@@ -181,6 +182,8 @@ struct ff_terminal {
 	struct ff_buf flaky;
 	uint32_t flaky_len;
 	struct ff_terminal_durations durations;
+	struct ff_slow *slow; /* where the time went; NULL: nobody asks for it */
+	bool slow_settled;    /* whether somebody does */
 	struct ff_terminal_tells tells;
 
 	int64_t drawn_us;			/* monotonic: the last frame of the block */
@@ -270,6 +273,9 @@ bool ff_terminal_no_summary(const struct ff_terminal *t);
 void ff_terminal_keep_durations(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_say_durations(struct ff_terminal *t);
 void ff_terminal_free_durations(struct ff_terminal *t);
+/* Every event; and at the end where the time went, if some job's sessions asked for durations. */
+void ff_terminal_hear_times(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_say_times(struct ff_terminal *t);
 
 /* terminal_tells.c: of a unit's last attempt that was bad; and the end's words of all of them. */
 /* Gives whether it is to be shown as a whole: with `first_only` not if one like it was. */

@@ -1,5 +1,5 @@
 /* --durations N, --durations-min S: the slowest set-ups, calls and teardowns of a job's tests, with
- * pytest's words (_pytest/runner.py). */
+ * pytest's words (_pytest/runner.py), and behind them where the run's time went. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,4 +134,49 @@ void ff_terminal_free_durations(struct ff_terminal *t)
 	while (t->durations.len > 0)
 		free_entry(&t->durations.v[--t->durations.len]);
 	ff_free(t->durations.v);
+	ff_slow_free(t->slow);
+}
+
+/* --- where the time went --- */
+
+enum { TIMES_LISTED = 5 };
+
+static bool somebody_asked(const struct ff_terminal *t)
+{
+	struct ff_list *pos;
+
+	ff_list_for_each(pos, &t->job_list)
+		if (*ff_container_of(pos, struct ff_terminal_job, node)->asked.durations)
+			return true;
+	return false;
+}
+
+/* A session says what it asks for before it runs a test. One that does not leaves nothing to be
+ * kept of those, unless another job's may ask later. */
+void ff_terminal_hear_times(struct ff_terminal *t, const struct ff_event *event)
+{
+	if (!t->slow_settled && event->kind == FF_EVENT_UNIT_STARTED && !t->many_jobs) {
+		t->slow_settled = true;
+		if (!somebody_asked(t)) {
+			ff_slow_free(t->slow);
+			t->slow = NULL;
+		}
+	}
+	if (!t->slow && !t->slow_settled)
+		t->slow = ff_slow_new(TIMES_LISTED);
+	if (t->slow)
+		ff_slow_event(t->slow, event);
+}
+
+void ff_terminal_say_times(struct ff_terminal *t)
+{
+	struct ff_slow_answer answer;
+
+	if (!t->slow || !somebody_asked(t))
+		return;
+	ff_slow_ask(t->slow, &answer);
+	ff_terminal_say_title(t, NULL, "where the time went");
+	ff_slow_text(&t->screen.text, &answer);
+	ff_buf_addch(&t->screen.text, '\n');
+	ff_slow_answer_release(&answer);
 }

@@ -537,6 +537,7 @@ static void say_units(struct ff_terminal *t)
 		ff_buf_release(&t->passes);
 	}
 	ff_terminal_say_durations(t);
+	ff_terminal_say_times(t);
 	if (t->summary.len > 0) {
 		ff_terminal_say_title(t, FF_TERMINAL_BLUE, "short test summary info");
 		ff_buf_add(&t->screen.text, ff_buf_data(&t->summary), t->summary.len);

@@ -70,7 +70,11 @@ bool ff_terminal_hushed(struct ff_terminal *t, const struct ff_event *event)
 		return true;
 	ff_buf_clear(&t->screen.text);
 	pass_stderr(t);
-	return true;
+	/* The front has said its last by then, and durations with it. */
+	if (event->kind != FF_EVENT_RUN_FINISHED || ff_terminal_no_summary(t))
+		return true;
+	ff_terminal_say_times(t);
+	return false;
 }
 
 /* --- its text, in `farflung run` --- */

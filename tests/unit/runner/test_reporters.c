@@ -27,7 +27,7 @@
 
 /* --- one event of each kind, full of it --- */
 
-static struct ff_fact facts[] = {{EVIL, EVIL}, {NULL, NULL}};
+static struct ff_fact facts[] = {{EVIL, EVIL}, {NULL, NULL}, {"durations", "0"}};
 static const char *const header[] = {EVIL, NULL};
 static const struct ff_section sections[] = {{EVIL, OWN "\0" OWN, sizeof OWN "\0" OWN - 1, false},
 					     {NULL, NULL, 0, true}};
@@ -95,7 +95,7 @@ static struct ff_event evil_event(enum ff_event_kind kind, int round)
 	case FF_EVENT_WORKER_STARTED:
 		e.u.worker_started.words = round ? EVIL : NULL;
 		e.u.worker_started.facts = facts;
-		e.u.worker_started.facts_len = 2;
+		e.u.worker_started.facts_len = 3;
 		e.u.worker_started.header = header;
 		break;
 	case FF_EVENT_WORKER_ENDED:
@@ -252,6 +252,7 @@ static void run_terminal(const struct ff_terminal_setup *setup, bool evil)
 							  "\\x7f\\x9b31m\\x9b\\xff\\u202e\\u061c"
 							  "\\U000e0041\\x1b[35mp\\r\\ny\\tz"));
 		assert_non_null(strstr(ff_buf_str(&text), "y\tz\\x00x\n"));
+		assert_non_null(strstr(ff_buf_str(&text), "where the time went"));
 		assert_int_equal(strstr(ff_buf_str(&text), "\033[31mred\033[0m") != NULL,
 				 setup->colour);
 	}

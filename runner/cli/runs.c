@@ -1,0 +1,47 @@
+/* Finding the journals of earlier runs. */
+#include "cli/runs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+const char *ff_runs_home(void)
+{
+	const char *elsewhere = getenv("FARFLUNG_RUNS");
+
+	return elsewhere && *elsewhere ? elsewhere : ".";
+}
+
+char *ff_run_journal_in(const char *dir)
+{
+	static const char *const places[] = {"/journal.jsonl", "/last/journal.jsonl",
+					     "/runs/last/journal.jsonl",
+					     "/.farflung/runs/last/journal.jsonl", ""};
+	size_t len = strlen(dir);
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		char *path = ff_xasprintf("%s%s", dir, places[i]);
+
+		if (access(path, F_OK) == 0 &&
+		    (*places[i] || (len > 6 && !strcmp(dir + len - 6, ".jsonl"))))
+			return path;
+		ff_free(path);
+	}
+	return NULL;
+}
+
+char *ff_run_journal(const char *run)
+{
+	char *dir, *path = NULL;
+
+	if (!run)
+		return ff_run_journal_in(ff_runs_home());
+	if (!strchr(run, '/')) {
+		dir = ff_xasprintf("%s/.farflung/runs/%s", ff_runs_home(), run);
+		path = ff_run_journal_in(dir);
+		ff_free(dir);
+	}
+	return path ? path : ff_run_journal_in(run);
+}
