@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "base/strv.h"
 #include "event/event.h"
 
 enum {
@@ -14,6 +15,9 @@ enum {
 /* One job of one shard. */
 struct ff_merge_part {
 	char *name, *payload;
+	struct ff_strv args; /* as in job_added, and what follows */
+	int64_t timeout_us;
+	bool addopts_read;
 	char *which, *plan;	    /* "3/8"; the digest of tests and weights; NULL: no shard */
 	uint32_t shard, shards;	    /* the same as numbers */
 	uint32_t tests, left;	    /* that it has told to be its own, and others' */
@@ -55,6 +59,9 @@ void ff_merge_complain(struct ff_merge *merge, const char *fmt, ...)
  * end, runs that are no shards, of another suite or plan, shards that are there twice or not at
  * all, units that ran in two shards, or came to no end. */
 void ff_merge_read(struct ff_merge *merge, char *const *dirs);
+/* The journal of a run's folder, or of the latest run in what holds such folders; NULL: there is
+ * none. The caller's to free (ff_free). */
+char *ff_merge_journal_in(const char *dir);
 void ff_merge_release(struct ff_merge *merge);
 /* NULL: it has no such job. */
 struct ff_merge_part *ff_merge_part(const struct ff_merge_source *source, const char *job);
