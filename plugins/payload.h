@@ -36,7 +36,12 @@ struct ff_payload_job {
 	uint32_t shard, shards;
 	const void *known;
 	size_t known_len;
-	int64_t repeat;	  /* each unit is there so often; 0: once, -1: as often as it can be */
+	int64_t repeat; /* each unit is there so often; 0: once, -1: as often as it can be */
+	/* Just these units, by name, in this order, also one that is there twice: what a worker of
+	 * an earlier run did. `sequence_apart`: nothing else is collected, as far as that can be
+	 * told. NULL: all. */
+	char *const *sequence;
+	bool sequence_apart;
 	unsigned columns; /* of the terminal where failures are shown; 0: unknown */
 	const char *unit; /* of a payload that discovers: the one to run; else NULL */
 };

@@ -149,6 +149,11 @@ def told_mark(place, asks):
     ]  # fmt: skip
 
 
+def limits_only(mark):
+    """Of what a test asks for that which holds wherever it runs, and however often."""
+    return [mark[0], False, None, False, [], None, mark[6], -1, 1, 0]
+
+
 def memory_here():
     """Bytes that tests may use on this machine, as a text; None where nobody says so."""
     found = []

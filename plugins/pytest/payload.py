@@ -82,6 +82,7 @@ class Worker(Files):
     imports = None  # if it is to tell them
     shard = None  # files are collected one by one
     suite = None  # what tells it from others, if something in it may see all tests at once
+    sequence = None  # it repeats what an earlier one did
 
     def __init__(self, channel, config, kw, settings):
         import queue
@@ -164,6 +165,8 @@ class Worker(Files):
                 self.idle = True
             elif name == "list":
                 marks = [] if self.shard else self.marks.told(self.items)
+                if self.sequence:  # who needs what is decided, and what was tried again is in it
+                    marks = [limits_only(mark) for mark in marks]
                 if marks:
                     self.send("marks", None, marks)
                 names = ("files", *self.shard.list(self.sources)) if self.shard else ("ids", *self.ids())
@@ -595,6 +598,7 @@ def session(channel, kw):
         worker.imports = kw["imports"]
         worker.shard = make_shard(config, settings, kw)
         take_slice(config, kw["slice"], worker.send, settings["notes"])
+        worker.sequence = take_sequence(config, kw["sequence"], worker.send)
         if config.option.capture == "no":
             worker.live = go_live(worker.send, kw["output_cap"])
         ending.set_status(config.hook.pytest_cmdline_main(config=config))
@@ -611,7 +615,7 @@ def session(channel, kw):
 def main(
     channel, args, workerid, workercount, testrunuid, mainargv, dist=None,
     pythonpath=None, output_cap=0, front=None, addopts=True, run=None, collect=None, imports=False, columns=0,
-    slice=None, sharded=(), repeat=0,
+    slice=None, sharded=(), repeat=0, sequence=None,
 ):  # fmt: skip
     began = time.time()
     imports = Imports() if imports else None
@@ -655,6 +659,7 @@ def main(
         "slice": slice,
         "sharded": sharded,
         "repeat": repeat,
+        "sequence": sequence,
     }
     worker, ending = session(channel, kw)
     if worker and worker.imports and worker.session:

@@ -15,7 +15,7 @@
 #include "pytest/template.h"
 
 enum {
-	ARGUMENTS = 16, /* entries of kwargs */
+	ARGUMENTS = 17, /* entries of kwargs */
 };
 
 extern const unsigned char ff_source_pytest_payload[];
@@ -52,6 +52,23 @@ static bool make_slice(struct ff_arena *arena, const struct ff_payload_job *job,
 	slice[1] = ff_int(job->shards);
 	slice[2] = ff_bytes(job->known ? job->known : "", job->known_len);
 	*value = ff_collection(FF_TUPLE, slice, 3);
+	return true;
+}
+
+/* None where nothing is repeated. */
+static bool make_sequence(struct ff_arena *arena, const struct ff_payload_job *job,
+			  struct ff_value *value)
+{
+	struct ff_value *sequence;
+
+	*value = ff_none();
+	if (!job->sequence)
+		return true;
+	sequence = ff_arena_alloc(arena, 2 * sizeof(*sequence));
+	if (!sequence || !ff_pytest_words(arena, NULL, job->sequence, &sequence[0]))
+		return false;
+	sequence[1] = ff_bool(job->sequence_apart);
+	*value = ff_collection(FF_TUPLE, sequence, 2);
 	return true;
 }
 
@@ -107,6 +124,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	ok = ok && make_slice(arena, job, at++);
 	*at++ = ff_str("repeat");
 	*at++ = ff_int(job->repeat);
+	*at++ = ff_str("sequence");
+	ok = ok && make_sequence(arena, job, at++);
 	if (!ok)
 		return out_of_memory(err);
 	*task = (struct ff_task){

@@ -233,6 +233,9 @@ static void tell_beginning(struct telling *t, const char *command_line)
 					  .time_us = t->end_us,
 					  .job = first->parts[i].name};
 		event.u.job_added.payload = first->parts[i].payload;
+		event.u.job_added.args = (const char *const *)first->parts[i].args.v;
+		event.u.job_added.timeout_us = first->parts[i].timeout_us;
+		event.u.job_added.addopts_read = first->parts[i].addopts_read;
 		tell(t, &event);
 		event.kind = FF_EVENT_JOB_STARTED;
 		event.u.job_started.payload = first->parts[i].payload;

@@ -146,7 +146,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 		ff_reporters_add(&x->reporters, reporter);
 	}
 	for (const struct ff_payload *const *p = ff_payloads; *p; p++)
-		if ((*p)->follow && has_job_of(x->run.config, *p))
+		if ((*p)->follow && !opts->passing_id && has_job_of(x->run.config, *p))
 			ff_reporters_add(&x->reporters,
 					 (*p)->follow(ff_config_home(x->run.config), complain));
 	x->word = ff_xcalloc(1, sizeof(*x->word));
@@ -255,10 +255,12 @@ static int run_all(struct execution *x)
 	struct ff_run *run;
 	int code;
 
-	x->run.journal = ff_journal_new(runs_directory(x->run.config), &err);
-	if (!x->run.journal)
-		ff_complain("no journal will be kept: %s", err.text);
-	open_history(x);
+	if (!x->run.run_id) {
+		x->run.journal = ff_journal_new(runs_directory(x->run.config), &err);
+		if (!x->run.journal)
+			ff_complain("no journal will be kept: %s", err.text);
+		open_history(x);
+	}
 	run = ff_run_start(&x->run, &err);
 	if (!run) {
 		ff_complain("%s", err.text);
@@ -326,6 +328,7 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 			.inventory = &inventory,
 			.plan = &plan,
 			.payload_exits = opts->payload_exits,
+			.run_id = opts->passing_id,
 			.only_hosts = opts->on},
 		.terminal = {.given = opts->front_has_terminal, .front_fd = opts->front_fd},
 		.shard = opts->shard ? config : NULL};

@@ -56,7 +56,12 @@ static void add_part(struct ff_merge_source *source, const struct ff_event *even
 	source->parts[source->parts_len++] = (struct ff_merge_part){
 		.name = ff_xstrdup(event->job),
 		.payload = ff_xstrdup(event->u.job_added.payload ? event->u.job_added.payload : ""),
+		.timeout_us = event->u.job_added.timeout_us,
+		.addopts_read = event->u.job_added.addopts_read,
 	};
+	if (event->u.job_added.args)
+		ff_strv_add_all(&source->parts[source->parts_len - 1].args,
+				(char *const *)event->u.job_added.args);
 }
 
 static uint32_t number_of(const char *text)
@@ -369,6 +374,7 @@ void ff_merge_release(struct ff_merge *merge)
 		for (size_t p = 0; p < source->parts_len; p++) {
 			ff_free(source->parts[p].name);
 			ff_free(source->parts[p].payload);
+			ff_strv_release(&source->parts[p].args);
 			ff_free(source->parts[p].which);
 			ff_free(source->parts[p].plan);
 			ff_free(source->parts[p].reason);

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "base/strv.h"
 #include "event/event.h"
 
 enum {
@@ -14,6 +15,9 @@ enum {
 /* One job of one shard. */
 struct ff_merge_part {
 	char *name, *payload;
+	struct ff_strv args; /* as in job_added, and what follows */
+	int64_t timeout_us;
+	bool addopts_read;
 	char *which, *plan;	    /* "3/8"; the digest of tests and weights; NULL: no shard */
 	uint32_t shard, shards;	    /* the same as numbers */
 	uint32_t tests, left;	    /* that it has told to be its own, and others' */

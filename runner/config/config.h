@@ -84,8 +84,10 @@ struct ff_config_job {
 	uint32_t shard, shards; /* this part of its units, from 1, of so many; 0: all */
 	const void *known;	/* with it, of the run: see payload.h */
 	size_t known_len;
-	int64_t repeat;	    /* each unit so often; 0: once, -1: as often as it can be */
-	int64_t time_us;    /* from its first unit on, then no more are begun; 0: no limit */
+	int64_t repeat;		 /* each unit so often; 0: once, -1: as often as it can be */
+	int64_t time_us;	 /* from its first unit on, then no more are begun; 0: no limit */
+	struct ff_strv sequence; /* as in payload.h; empty: all units */
+	bool sequence_apart;
 	bool settings_read; /* what pytest's settings say of workers, too */
 	char *on;	    /* host pattern; NULL: all */
 	struct ff_place dist_place, on_place, run_place, weight_place, retry_on_place;

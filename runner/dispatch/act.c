@@ -17,9 +17,11 @@ void ff_act_put(struct ff_act *act, struct ff_input *input)
 
 const char *ff_act_run_id(const struct ff_act *act)
 {
-	const struct ff_journal *journal = act->opts.run->journal;
+	const struct ff_run_opts *run = act->opts.run;
 
-	return journal ? ff_journal_run_id(journal) : "none";
+	if (run->journal)
+		return ff_journal_run_id(run->journal);
+	return run->run_id ? run->run_id : "none";
 }
 
 bool ff_act_host_open(const struct act_host *host)

@@ -35,6 +35,7 @@ struct ff_run_opts {
 	 * once there is a run. */
 	struct ff_reporters *reporters;
 	struct ff_journal *journal; /* NULL: none */
+	const char *run_id;	    /* without a journal, which has its own; NULL: none */
 	/* Reports of the command line, names and paths in turn: like the configuration's they are
 	 * not brought along with a tree. NULL: none. */
 	const struct ff_strv *reports;

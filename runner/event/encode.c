@@ -133,7 +133,7 @@ static void write_result(struct ff_json *w, struct ff_output_sink *sink, const c
 
 static void write_lines(struct ff_json *w, const char *name, const char *const *lines)
 {
-	if (!lines || !*lines)
+	if (!lines)
 		return;
 	ff_json_open(w, name, '[');
 	for (; *lines; lines++)

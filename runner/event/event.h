@@ -237,6 +237,11 @@ struct ff_event {
 		struct {
 			const char *payload;
 			uint32_t units; /* 0: not known before it was collected */
+			/* As the job was asked for, for who repeats a part of it. No `env`, and no
+			 * commands' words: these may be secret. */
+			const char *const *args; /* NULL-terminated; NULL: none, or not kept */
+			int64_t timeout_us;	 /* of a unit; 0: none */
+			bool addopts_read;	 /* PYTEST_ADDOPTS is among `args` */
 		} job_added;
 		struct {
 			uint32_t tries; /* this one included */

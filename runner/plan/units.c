@@ -134,6 +134,8 @@ int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_ar
 		.known = config->known,
 		.known_len = config->known_len,
 		.repeat = config->repeat,
+		.sequence = config->sequence.v,
+		.sequence_apart = config->sequence_apart,
 	};
 	if (m.full || !made.name)
 		return FF_ENOMEM;

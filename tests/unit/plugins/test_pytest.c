@@ -639,8 +639,11 @@ static void test_task(void **state)
 {
 	char *args[] = {"tests", "-x", NULL};
 	const struct ff_payload_job job = {.args = args, .output_cap = 1 << 20, .collect = "shard"};
+	char *units[] = {"a.py::b", "a.py::a", "a.py::b", NULL};
 	const struct ff_payload_job part = {
 		.args = args, .shard = 2, .shards = 3, .known = "known", .known_len = 5};
+	const struct ff_payload_job again = {
+		.args = args, .sequence = units, .sequence_apart = true};
 	char *sharded[] = {"s1", NULL};
 	struct ff_payload_worker worker = {
 		.id = "gw3", .count = 8, .run_id = "r1", .sharded = sharded};
@@ -660,11 +663,17 @@ static void test_task(void **state)
 			    "'testrunuid': 'r1', 'mainargv': ['pytest', 'tests', '-x'], "
 			    "'dist': None, 'front': None, 'output_cap': 1048576, "
 			    "'columns': 0, 'addopts': True, 'collect': 'shard', 'run': 'r1', "
-			    "'imports': False, 'sharded': ['s1'], 'slice': None, 'repeat': 0}");
+			    "'imports': False, 'sharded': ['s1'], 'slice': None, 'repeat': 0, "
+			    "'sequence': None}");
 	ff_buf_clear(&repr);
 	assert_int_equal(payload->task(&part, &worker, &arena, &task, &err), 0);
 	ff_value_repr(&repr, &task.kwargs, 0);
 	assert_non_null(strstr(ff_buf_str(&repr), "'slice': (2, 3, b'known')"));
+	ff_buf_clear(&repr);
+	assert_int_equal(payload->task(&again, &worker, &arena, &task, &err), 0);
+	ff_value_repr(&repr, &task.kwargs, 0);
+	assert_non_null(strstr(ff_buf_str(&repr),
+			       "'sequence': (['a.py::b', 'a.py::a', 'a.py::b'], True)}"));
 	worker.native = true;
 	assert_int_equal(payload->task(&job, &worker, &arena, &task, &err), FF_EUNSUPPORTED);
 	ff_buf_release(&repr);

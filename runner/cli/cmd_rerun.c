@@ -1,0 +1,209 @@
+/* farflung rerun RUN --worker ID: what one worker of an earlier run did, once more: the same tests
+ * in the same order, in one session. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "cli/command.h"
+#include "cli/execute.h"
+#include "cli/recorded.h"
+#include "dispatch/dispatch.h"
+
+struct options {
+	struct ff_strv reports;
+	const char *worker, *until, *python, *timeout, *color;
+	bool quiet;
+	int verbose;
+	int argc; /* as given */
+	char **argv;
+};
+
+static const struct ff_option options[] = {
+	FF_OPTION("worker", 0, TEXT, "ID", "whose tests: gw3, as the run names it", worker),
+	FF_OPTION("until", 0, TEXT, "TEST", "stop after this one; by default after its last",
+		  until),
+	FF_OPTION("python", 0, TEXT, "PROG", "interpreter; by default the one that it had", python),
+	{.name = "timeout",
+	 .kind = FF_OPTION_CONFIG,
+	 .section = FF_SECTION_JOB,
+	 .key = "timeout",
+	 .help = "for each test; 0: none; by default as in that run",
+	 .offset = offsetof(struct options, timeout)},
+	FF_OPTION_REPORT_FILES(reports),
+	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per test", verbose),
+	FF_OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
+	FF_OPTION_COLOR(color),
+	FF_OPTIONS_END,
+};
+
+static char *in_arena(struct ff_config *config, const char *text)
+{
+	char *copy = ff_arena_strdup(&config->arena, text);
+
+	return copy ? copy : ff_xmalloc(SIZE_MAX); /* says so and aborts */
+}
+
+static void add_host(struct ff_config *config, const struct options *o,
+		     const struct ff_repeat *repeat)
+{
+	struct ff_config_host *host = ff_config_add_host(config, "popen");
+	struct ff_buf quoted = FF_BUF_INIT;
+
+	host->chdir = in_arena(config, repeat->cwd);
+	if (o->python) {
+		host->python = in_arena(config, o->python);
+	} else if (repeat->python) {
+		ff_shell_quote(&quoted, repeat->python);
+		host->python = in_arena(config, ff_buf_str(&quoted));
+	}
+	if (repeat->host_env.len)
+		ff_strv_add_all(&host->env, repeat->host_env.v);
+	ff_buf_release(&quoted);
+}
+
+static void add_job(struct ff_config *config, const struct options *o,
+		    const struct ff_recorded_job *recorded, const struct ff_recorded_worker *worker,
+		    size_t count, const struct ff_repeat *repeat)
+{
+	struct ff_config_job *job = ff_config_add_job(config, recorded->name, "pytest");
+
+	if (recorded->args.len)
+		ff_strv_add_all(&job->args, recorded->args.v);
+	if (repeat->env.len)
+		ff_strv_add_all(&job->env, repeat->env.v);
+	for (size_t i = 0; i < count; i++)
+		ff_strv_add(&job->sequence, worker->steps[i].unit);
+	job->sequence_apart = recorded->in_parts;
+	job->addopts_read = recorded->addopts_read;
+	job->timeout_us = recorded->timeout_us;
+	job->dist = in_arena(config, "no");
+	job->collect = in_arena(config, "every");
+	/* What a template has imported beforehand is one thing more that could differ. */
+	job->template = in_arena(config, "off");
+	if (o->timeout)
+		ff_config_set(config, job, ff_config_option_find(FF_SECTION_JOB, "timeout"),
+			      o->timeout, NULL);
+}
+
+static void say_what(const struct ff_recorded *r, const struct ff_recorded_worker *worker,
+		     size_t count, const struct ff_repeat *repeat)
+{
+	const struct ff_recorded_step *last = &worker->steps[count - 1];
+	uint32_t again = 0;
+
+	for (size_t i = 0; i < count; i++)
+		again += worker->steps[i].attempt > 1;
+	ff_complain("rerun: %zu test%s of %s in run %s", count, count == 1 ? "" : "s", worker->name,
+		    r->run_id);
+	if (again > 0)
+		ff_complain(
+			"rerun: %u of them %s tried again there: so %s here, whatever the first "
+			"try brings",
+			again, again == 1 ? "was" : "were", again == 1 ? "it is" : "they are");
+	if (!r->over)
+		ff_complain("rerun: the journal ends before the run does: what came later is not "
+			    "repeated");
+	if (!last->ended || last->outcome == FF_OUTCOME_CRASHED)
+		ff_complain("rerun: %s did not get beyond '%s'", worker->name, last->unit);
+	if (repeat->notes.len)
+		ff_complain_lines(ff_buf_str((struct ff_buf *)&repeat->notes));
+}
+
+static int repeat_all(const struct options *o, const struct ff_recorded *r,
+		      const struct ff_recorded_worker *worker, size_t count,
+		      const struct ff_repeat *repeat)
+{
+	char id[48];
+	const struct ff_execute_opts execute = {
+		.reports = &o->reports,
+		.verbosity = o->quiet ? -1 : o->verbose,
+		.color = o->color,
+		.front_has_terminal = true,
+		.passing_id = id,
+		.command = "rerun",
+		.argc = o->argc,
+		.argv = o->argv,
+	};
+	struct ff_config config;
+	int code;
+
+	snprintf(id, sizeof(id), "rerun-%lld-%ld", (long long)time(NULL), (long)getpid());
+	say_what(r, worker, count, repeat);
+	ff_config_init(&config);
+	config.directory = in_arena(&config, repeat->home);
+	config.settings.max_worker_restart = 0; /* another one would have another past */
+	add_host(&config, o, repeat);
+	add_job(&config, o, &r->jobs[worker->job], worker, count, repeat);
+	code = ff_execute(&config, &execute);
+	ff_config_release(&config);
+	return code;
+}
+
+static int rerun(const struct options *o, const char *run)
+{
+	const struct ff_recorded_worker *worker;
+	struct ff_recorded recorded;
+	struct ff_repeat repeat = {0};
+	struct ff_err err = {0};
+	size_t last = 0;
+	int code = FF_EXIT_USAGE, rc = ff_recorded_read(&recorded, run, &err);
+
+	if (!rc)
+		rc = ff_recorded_find_worker(&recorded, o->worker, &worker, &err);
+	if (!rc) {
+		last = worker->len - 1;
+		if (o->until)
+			rc = ff_recorded_find_step(&recorded, worker, o->until, &last, &err);
+	}
+	if (!rc)
+		rc = ff_repeat_plan(&repeat, &recorded, worker, &err);
+	if (!rc) {
+		code = repeat_all(o, &recorded, worker, last + 1, &repeat);
+	} else {
+		code = rc == FF_ENOTFOUND || rc == FF_EUNSUPPORTED ? FF_EXIT_USAGE : FF_EXIT_INFRA;
+		ff_complain("rerun: %s", err.text);
+		ff_complain_last("nothing was started", code);
+	}
+	ff_repeat_release(&repeat);
+	ff_recorded_release(&recorded);
+	return code;
+}
+
+static int run(const struct ff_command *command, int argc, char **argv)
+{
+	struct options o = {.argc = argc, .argv = argv};
+	struct ff_strv words = FF_STRV_INIT;
+	int code = FF_EXIT_USAGE, rc = ff_options_parse(command, argc, argv, &o, &words, NULL);
+
+	if (rc > 0)
+		code = FF_EXIT_OK;
+	else if (rc == 0 && words.len != 1)
+		ff_complain("rerun: %s: a run's folder, such as .farflung/runs/ID, its ID, or last",
+			    words.len ? "one RUN is enough" : "which RUN?");
+	else if (rc == 0)
+		code = rerun(&o, words.v[0]);
+	ff_strv_release(&words);
+	ff_strv_release(&o.reports);
+	return code;
+}
+
+const struct ff_command ff_command_rerun = {
+	.name = "rerun",
+	.summary =
+		"Repeat what one worker of an earlier run did: the same tests in the same order.",
+	.synopsis = "[OPTIONS] RUN --worker ID",
+	.details =
+		"RUN is a run's folder (.farflung/runs/ID), its ID, or last. One pytest session on "
+		"this machine\n"
+		"runs the tests of that worker, with the arguments, the interpreter and the folder "
+		"that it had; what\n"
+		"can't be as it was is said. It leaves no journal and no history. Exit codes: 0 "
+		"all "
+		"passed, 1 something\n"
+		"failed or is not there any more, 2 usage, 3 the infrastructure failed, 130 "
+		"interrupted.\n",
+	.options = options,
+	.run = run,
+};

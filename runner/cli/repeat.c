@@ -1,0 +1,124 @@
+/* Where and how a part of an earlier run is repeated on this machine. */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "cli/recorded.h"
+#include "inventory/inventory.h"
+
+/* What the file says now: the journal keeps no environment, which may be secret. */
+static void read_config(struct ff_repeat *repeat, const struct ff_config *config, const char *job,
+			const char *host)
+{
+	struct ff_inventory inventory = {0};
+	struct ff_err err = {0};
+	bool found = false;
+
+	for (size_t i = 0; i < config->jobs_len; i++)
+		if (strcmp(config->jobs[i].name, job) == 0) {
+			found = true;
+			if (config->jobs[i].env.len)
+				ff_strv_add_all(&repeat->env, config->jobs[i].env.v);
+		}
+	if (!found)
+		ff_buf_addf(&repeat->notes, "%s has no job '%s' any more: its env: is not set\n",
+			    config->path, job);
+	if (config->tree.given) {
+		ff_free(repeat->home);
+		repeat->home = ff_xstrdup(ff_config_home(config));
+	}
+	if (ff_inventory_build(&inventory, config, &err) == 0) {
+		for (size_t i = 0; i < inventory.len; i++)
+			if (strcmp(inventory.hosts[i].name, host) == 0) {
+				ff_strv_release(&repeat->host_env);
+				if (inventory.hosts[i].spec.env.len)
+					ff_strv_add_all(&repeat->host_env,
+							inventory.hosts[i].spec.env.v);
+			}
+		ff_inventory_release(&inventory);
+	}
+}
+
+/* Of a host that is this machine; else a note. */
+static void take_place(struct ff_repeat *repeat, const struct ff_recorded *r,
+		       const struct ff_recorded_worker *worker)
+{
+	const struct ff_recorded_host *host = &r->hosts[worker->host];
+	struct ff_xspec spec;
+	struct ff_err err;
+	bool local = false;
+
+	if (host->spec && ff_xspec_parse(&spec, host->spec, &err) == 0) {
+		local = spec.popen && !spec.via;
+		if (spec.env.len)
+			ff_strv_add_all(&repeat->host_env, spec.env.v);
+		ff_xspec_release(&spec);
+	}
+	if (local && worker->executable && access(worker->executable, X_OK) == 0)
+		repeat->python = ff_xstrdup(worker->executable);
+	else if (local && worker->executable)
+		ff_buf_addf(&repeat->notes,
+			    "%s had %s, which is not there: another interpreter is "
+			    "looked for\n",
+			    worker->name, worker->executable);
+	if (local && !host->synced && host->cwd)
+		repeat->cwd = ff_xstrdup(host->cwd);
+	if (!local)
+		ff_buf_addf(&repeat->notes,
+			    "%s ran on %s; it is repeated on this machine, with its "
+			    "own interpreter\n",
+			    worker->name, host->name);
+}
+
+static int check_folder(const struct ff_repeat *repeat, struct ff_err *err)
+{
+	if (access(repeat->cwd, X_OK) == 0)
+		return 0;
+	return ff_err_set(err, FF_ENOTFOUND, "%s, where it ran, is not there", repeat->cwd);
+}
+
+int ff_repeat_plan(struct ff_repeat *repeat, const struct ff_recorded *r,
+		   const struct ff_recorded_worker *worker, struct ff_err *err)
+{
+	const struct ff_recorded_job *job = &r->jobs[worker->job];
+	struct ff_config config;
+	struct ff_err why = {0};
+
+	*repeat = (struct ff_repeat){
+		.home = ff_xstrdup(r->directory && *r->directory ? r->directory : ".")};
+	if (!job->payload || strcmp(job->payload, "pytest") != 0)
+		return ff_err_set(err, FF_EUNSUPPORTED,
+				  "job '%s' of run %s has commands, which do not depend on their "
+				  "order: only tests of pytest can be repeated like that",
+				  job->name, r->run_id);
+	take_place(repeat, r, worker);
+	if (!job->args_known)
+		ff_buf_addf(&repeat->notes,
+			    "the journal of run %s does not tell pytest's arguments: "
+			    "none are given\n",
+			    r->run_id);
+	if (r->config_file && *r->config_file &&
+	    ff_config_load(&config, r->config_file, &why) == 0) {
+		read_config(repeat, &config, job->name, r->hosts[worker->host].name);
+		ff_config_release(&config);
+	} else if (r->config_file && *r->config_file) {
+		ff_buf_addf(&repeat->notes,
+			    "%s can't be read any more: what it had in env: is not "
+			    "set\n",
+			    r->config_file);
+	}
+	if (!repeat->cwd)
+		repeat->cwd = ff_xstrdup(repeat->home);
+	return check_folder(repeat, err);
+}
+
+void ff_repeat_release(struct ff_repeat *repeat)
+{
+	ff_free(repeat->home);
+	ff_free(repeat->cwd);
+	ff_free(repeat->python);
+	ff_strv_release(&repeat->host_env);
+	ff_strv_release(&repeat->env);
+	ff_buf_release(&repeat->notes);
+	*repeat = (struct ff_repeat){0};
+}
