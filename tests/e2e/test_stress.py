@@ -226,6 +226,7 @@ def test_time_ends_it(farflung, python):
     assert runs == len((farflung.cwd / "it").read_text()) and 2 < runs < 200000
     assert done.stderr.splitlines()[-1] == f"farflung: {runs} passed (exit 0)"
     assert "not run" not in done.stderr and "the time is over" in done.stderr
+    assert "job pytest: at most 200000 runs\n" in done.stderr
     left = of_kind(done.events, "units-not-run")
     assert left and {event["why"] for event in left} == {"time"}
     assert runs + sum(event["count"] for event in left) == of_kind(done.events, "collected")[0]["count"]

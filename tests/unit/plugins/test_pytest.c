@@ -619,8 +619,12 @@ static void test_task(void **state)
 {
 	char *args[] = {"tests", "-x", NULL};
 	const struct ff_payload_job job = {.args = args, .output_cap = 1 << 20, .collect = "shard"};
-	const struct ff_payload_job part = {
-		.args = args, .shard = 2, .shards = 3, .known = "known", .known_len = 5};
+	const struct ff_payload_job part = {.args = args,
+					    .shard = 2,
+					    .shards = 3,
+					    .known = "known",
+					    .known_len = 5,
+					    .repeat = -1};
 	struct ff_payload_worker worker = {.id = "gw3", .count = 8, .run_id = "r1"};
 	const struct ff_payload_session *payload = ff_payload_find("pytest")->session;
 	struct ff_arena arena = FF_ARENA_INIT;
@@ -638,11 +642,11 @@ static void test_task(void **state)
 			    "'testrunuid': 'r1', 'mainargv': ['pytest', 'tests', '-x'], "
 			    "'dist': None, 'front': None, 'output_cap': 1048576, "
 			    "'columns': 0, 'addopts': True, 'collect': 'shard', 'run': 'r1', "
-			    "'imports': False, 'slice': None}");
+			    "'imports': False, 'slice': None, 'repeat': 0}");
 	ff_buf_clear(&repr);
 	assert_int_equal(payload->task(&part, &worker, &arena, &task, &err), 0);
 	ff_value_repr(&repr, &task.kwargs, 0);
-	assert_non_null(strstr(ff_buf_str(&repr), "'slice': (2, 3, b'known')}"));
+	assert_non_null(strstr(ff_buf_str(&repr), "'slice': (2, 3, b'known'), 'repeat': -1}"));
 	worker.native = true;
 	assert_int_equal(payload->task(&job, &worker, &arena, &task, &err), FF_EUNSUPPORTED);
 	ff_buf_release(&repr);
