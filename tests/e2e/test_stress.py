@@ -6,7 +6,7 @@ import re
 import signal
 
 import pytest
-from conftest import CONTROLLER_CONFTEST, junit_outcomes, of_kind, outcomes, read_jsonl, wait_until, write
+from conftest import CONTROLLER_CONFTEST, has, junit_outcomes, of_kind, outcomes, read_jsonl, wait_until, write
 
 TICK = """
 import fcntl, os, pathlib, pytest
@@ -358,3 +358,22 @@ def test_too_many(farflung, python):
     write(farflung.cwd / "test_a.py", "def test_it():\n    pass\ndef test_too():\n    pass\n")
     done = stress(farflung, python, "--count", 500001, "test_a.py", code=2)
     assert "2 tests, each 500001 times, are more than 1000000 runs" in done.stderr
+
+
+def test_hypothesis(farflung, python):
+    """It takes another instance of a class for a mistake of the test's."""
+    if not has(python, "hypothesis"):
+        pytest.skip("that Python has no hypothesis")
+    write(farflung.cwd / "test_a.py", """
+from hypothesis import given, strategies
+
+class TestIt:
+    def setup_method(self):
+        assert not hasattr(self, "seen")
+
+    @given(strategies.integers())
+    def test_it(self, number):
+        self.seen = number
+""")
+    done = stress(farflung, python, "--count", 10, "test_a.py", code=0)
+    assert same_everywhere(done) == {"test_a.py::TestIt::test_it": 10}
