@@ -82,7 +82,8 @@ def test_rate_and_groups(farflung, python):
             e for e in of_kind(done.events, "unit-finished")
             if word in (e["result"].get("message") or "")
         )  # fmt: skip
-        assert groups[message]["first"] == f"run {first['unit'].rpartition('@')[2]} on {first['worker']} (popen)"
+        run = f"run {first['unit'].rpartition('@')[2]} on {first['worker']} (popen)"
+        assert groups[message]["first"].partition(", seed: ")[0] == run
         assert re.fullmatch(r"test_a\.py:\d+", groups[message]["frame"])
     assert done.tests["test_a.py::test_good"]["groups"] == []
     assert done.stderr.splitlines()[-1] == "farflung: 12 failed, 156 passed (exit 1)"
@@ -297,11 +298,13 @@ def test_alone():
 @pytest.mark.parametrize("name", ["--randomly-seed", "PYTHONHASHSEED"])
 def test_seed_is_told(farflung, python, name):
     write(farflung.cwd / "test_a.py", "def test_it():\n    assert 0\n")
-    # As pytest-randomly has it.
-    write(farflung.cwd / "conftest.py", """
+    if not has(python, "pytest_randomly"):
+        write(farflung.cwd / "conftest.py", """
 def pytest_addoption(parser):
     parser.addoption("--randomly-seed", type=int, dest="randomly_seed")
 """)
+    elif name == "PYTHONHASHSEED":
+        pytest.skip("there pytest-randomly's seed is told")
     more = ["--", "--randomly-seed=4711"] if name == "--randomly-seed" else []
     farflung.env["PYTHONHASHSEED"] = "12"
     done = stress(farflung, python, "--count", 2, "test_a.py", *more, code=1)
