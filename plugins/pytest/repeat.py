@@ -6,6 +6,12 @@ RUNS_MAX = 200000  # of all tests together, where nobody says how often
 RUNS_MOST = 1000000  # where somebody does
 
 
+def instance_of(item):
+    """What a method's test was collected with; None: it is no method, or has none yet."""
+    bound = getattr(vars(item).get("_obj"), "__self__", None)
+    return bound if bound is not None and type(bound) is getattr(item, "cls", None) else None
+
+
 def fresh(item):
     """A copy with a request, an instance and marks of its own: what a run adds to it is gone with it."""
     own = copy.copy(item)
@@ -23,8 +29,7 @@ def fresh(item):
     if type(getattr(keywords, "_markers", None)) is dict:
         keywords.node, keywords._markers = own, dict(keywords._markers)
         own.keywords = keywords
-    bound = getattr(vars(own).get("_obj"), "__self__", None)
-    if bound is not None and not isinstance(bound, type) and type(bound) is getattr(item, "cls", None):
+    if instance_of(own) is not None and not getattr(own._obj, "is_hypothesis_test", False):
         vars(own).pop("_obj")
         vars(own).pop("_instance", None)
     doctest = getattr(item, "dtest", None)
@@ -43,6 +48,7 @@ class Repeats:
         self.wish = times  # -1: as often as there is room for
         self.listed = []
         self.ahead = None, None  # index and copy that the one before it was told of
+        self.kept = {}  # by their id, what instances had at first
 
     def times(self, count):
         return self.wish if self.wish > 0 else max(1, RUNS_MAX // max(1, count))
@@ -72,6 +78,11 @@ class Repeats:
     def take(self, items, index):
         item = self.look(items, index)
         self.ahead = None, None
+        instance = instance_of(item)
+        if hasattr(instance, "__dict__"):  # hypothesis wants a test's own to be the same each time
+            had = self.kept.setdefault(id(instance), dict(vars(instance)))
+            vars(instance).clear()
+            vars(instance).update(had)
         return item
 
 

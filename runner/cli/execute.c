@@ -114,7 +114,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 	const struct ff_reporter_opts how = {
 		.verbosity = opts->verbosity,
 		.color = opts->color,
-		.first_only = opts->stress != NULL,
+		.runs = opts->stress != NULL,
 		.front = x->terminal.given,
 		.junit_prefix = opts->junit_prefix,
 		.stdout_taken = wishes->stdout_taken || (opts->stress && opts->stress->json),

@@ -53,8 +53,9 @@ struct ff_reporter_opts {
 	int verbosity;	   /* -2 without totals, -1 quiet, 0, 1 a line per unit, 2 with output as it
 			      comes */
 	const char *color; /* auto, always, never; NULL: auto */
-	bool first_only;   /* of failures that are alike one is shown: another report counts them */
-	bool front;	   /* the run's only job may have a front, whose the terminal then is */
+	bool runs;  /* units are runs of fewer tests, which another report counts: of failures that
+		       are alike one is shown */
+	bool front; /* the run's only job may have a front, whose the terminal then is */
 	const char *junit_prefix; /* before class names; NULL: nothing */
 	bool stdout_taken; /* another reporter writes to stdout: people's text goes to stderr */
 	/* How long the run is expected to go on, by what earlier ones took; negative: unknown.

@@ -116,7 +116,7 @@ struct ff_terminal_setup {
 	bool colour;
 	int verbosity;
 	unsigned columns;	       /* that the user asked for; 0: the terminal's own */
-	bool first_only;	       /* as in the options */
+	bool runs;		       /* as in the options */
 	bool front;		       /* the job's may have the same terminal */
 	int64_t (*left_us)(void *ctx); /* as in the options, all three */
 	bool (*known)(void *ctx, const char *kind, const char *unit, struct ff_report_known *known);
@@ -278,7 +278,7 @@ void ff_terminal_hear_times(struct ff_terminal *t, const struct ff_event *event)
 void ff_terminal_say_times(struct ff_terminal *t);
 
 /* terminal_tells.c: of a unit's last attempt that was bad; and the end's words of all of them. */
-/* Gives whether it is to be shown as a whole: with `first_only` not if one like it was. */
+/* Gives whether it is to be shown as a whole: with `runs` not if one like it was. */
 bool ff_terminal_tell_failure(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_say_tells(struct ff_terminal *t);
 /* A property of a job that tells which of its units are run here. */

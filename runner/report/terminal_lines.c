@@ -42,8 +42,11 @@ void ff_terminal_say_size(struct ff_terminal *t, const struct ff_event *event, u
 		ff_buf_addf(out, ": %u file%s found\n", job->parts, job->parts == 1 ? "" : "s");
 		return;
 	}
-	ff_buf_addf(out, ": %u %s%s%s", job->total, job->command ? "command" : "test",
-		    job->total == 1 ? "" : "s", job->command ? "" : " collected");
+	ff_buf_addf(out, ": %s%u %s%s%s", t->setup.runs ? "at most " : "", job->total,
+		    job->command    ? "command"
+		    : t->setup.runs ? "run"
+				    : "test",
+		    job->total == 1 ? "" : "s", job->command || t->setup.runs ? "" : " collected");
 	if (deselected > 0)
 		ff_buf_addf(out, " (%u deselected)", deselected);
 	ff_buf_addch(out, '\n');

@@ -53,7 +53,7 @@ struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts)
 		.colour = look.colour,
 		.columns = columns_said(),
 		.verbosity = opts->verbosity,
-		.first_only = opts->first_only,
+		.runs = opts->runs,
 		.front = opts->front,
 		.left_us = opts->left_us,
 		.known = opts->known,

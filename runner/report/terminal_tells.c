@@ -46,7 +46,7 @@ bool ff_terminal_tell_failure(struct ff_terminal *t, const struct ff_event *even
 	alike = ff_alike_add(&t->tells.alike, result->message, result->longrepr, ff_buf_str(&name));
 	add_since(t, event, ff_buf_str(&name));
 	ff_buf_release(&name);
-	return !t->setup.first_only || alike <= 1;
+	return !t->setup.runs || alike <= 1;
 }
 
 void ff_terminal_keep_attempt(struct ff_terminal *t, const struct ff_event *event)
@@ -93,7 +93,7 @@ static void say_alike(struct ff_terminal *t)
 	const struct ff_alike *alike = &t->tells.alike;
 	uint32_t told = 0, groups = 0;
 
-	if (alike->largest < 2 || t->setup.first_only)
+	if (alike->largest < 2 || t->setup.runs)
 		return;
 	ff_terminal_say_title(t, FF_TERMINAL_RED, "failures that are alike");
 	for (size_t i = 0; i < alike->len; i++) {

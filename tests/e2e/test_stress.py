@@ -6,7 +6,7 @@ import re
 import signal
 
 import pytest
-from conftest import CONTROLLER_CONFTEST, junit_outcomes, of_kind, outcomes, read_jsonl, wait_until, write
+from conftest import CONTROLLER_CONFTEST, has, junit_outcomes, of_kind, outcomes, read_jsonl, wait_until, write
 
 TICK = """
 import fcntl, os, pathlib, pytest
@@ -82,7 +82,8 @@ def test_rate_and_groups(farflung, python):
             e for e in of_kind(done.events, "unit-finished")
             if word in (e["result"].get("message") or "")
         )  # fmt: skip
-        assert groups[message]["first"] == f"run {first['unit'].rpartition('@')[2]} on {first['worker']} (popen)"
+        run = f"run {first['unit'].rpartition('@')[2]} on {first['worker']} (popen)"
+        assert groups[message]["first"].partition(", seed: ")[0] == run
         assert re.fullmatch(r"test_a\.py:\d+", groups[message]["frame"])
     assert done.tests["test_a.py::test_good"]["groups"] == []
     assert done.stderr.splitlines()[-1] == "farflung: 12 failed, 156 passed (exit 1)"
@@ -226,6 +227,7 @@ def test_time_ends_it(farflung, python):
     assert runs == len((farflung.cwd / "it").read_text()) and 2 < runs < 200000
     assert done.stderr.splitlines()[-1] == f"farflung: {runs} passed (exit 0)"
     assert "not run" not in done.stderr and "the time is over" in done.stderr
+    assert "job pytest: at most 200000 runs\n" in done.stderr
     left = of_kind(done.events, "units-not-run")
     assert left and {event["why"] for event in left} == {"time"}
     assert runs + sum(event["count"] for event in left) == of_kind(done.events, "collected")[0]["count"]
@@ -296,11 +298,13 @@ def test_alone():
 @pytest.mark.parametrize("name", ["--randomly-seed", "PYTHONHASHSEED"])
 def test_seed_is_told(farflung, python, name):
     write(farflung.cwd / "test_a.py", "def test_it():\n    assert 0\n")
-    # As pytest-randomly has it.
-    write(farflung.cwd / "conftest.py", """
+    if not has(python, "pytest_randomly"):
+        write(farflung.cwd / "conftest.py", """
 def pytest_addoption(parser):
     parser.addoption("--randomly-seed", type=int, dest="randomly_seed")
 """)
+    elif name == "PYTHONHASHSEED":
+        pytest.skip("there pytest-randomly's seed is told")
     more = ["--", "--randomly-seed=4711"] if name == "--randomly-seed" else []
     farflung.env["PYTHONHASHSEED"] = "12"
     done = stress(farflung, python, "--count", 2, "test_a.py", *more, code=1)
@@ -357,3 +361,22 @@ def test_too_many(farflung, python):
     write(farflung.cwd / "test_a.py", "def test_it():\n    pass\ndef test_too():\n    pass\n")
     done = stress(farflung, python, "--count", 500001, "test_a.py", code=2)
     assert "2 tests, each 500001 times, are more than 1000000 runs" in done.stderr
+
+
+def test_hypothesis(farflung, python):
+    """It takes another instance of a class for a mistake of the test's."""
+    if not has(python, "hypothesis"):
+        pytest.skip("that Python has no hypothesis")
+    write(farflung.cwd / "test_a.py", """
+from hypothesis import given, strategies
+
+class TestIt:
+    def setup_method(self):
+        assert not hasattr(self, "seen")
+
+    @given(strategies.integers())
+    def test_it(self, number):
+        self.seen = number
+""")
+    done = stress(farflung, python, "--count", 10, "test_a.py", code=0)
+    assert same_everywhere(done) == {"test_a.py::TestIt::test_it": 10}

@@ -640,8 +640,12 @@ static void test_task(void **state)
 	char *args[] = {"tests", "-x", NULL};
 	const struct ff_payload_job job = {.args = args, .output_cap = 1 << 20, .collect = "shard"};
 	char *units[] = {"a.py::b", "a.py::a", "a.py::b", NULL};
-	const struct ff_payload_job part = {
-		.args = args, .shard = 2, .shards = 3, .known = "known", .known_len = 5};
+	const struct ff_payload_job part = {.args = args,
+					    .shard = 2,
+					    .shards = 3,
+					    .known = "known",
+					    .known_len = 5,
+					    .repeat = -1};
 	const struct ff_payload_job again = {
 		.args = args, .sequence = units, .sequence_apart = true};
 	char *sharded[] = {"s1", NULL};
@@ -668,7 +672,7 @@ static void test_task(void **state)
 	ff_buf_clear(&repr);
 	assert_int_equal(payload->task(&part, &worker, &arena, &task, &err), 0);
 	ff_value_repr(&repr, &task.kwargs, 0);
-	assert_non_null(strstr(ff_buf_str(&repr), "'slice': (2, 3, b'known')"));
+	assert_non_null(strstr(ff_buf_str(&repr), "'slice': (2, 3, b'known'), 'repeat': -1"));
 	ff_buf_clear(&repr);
 	assert_int_equal(payload->task(&again, &worker, &arena, &task, &err), 0);
 	ff_value_repr(&repr, &task.kwargs, 0);

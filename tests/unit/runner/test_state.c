@@ -533,6 +533,20 @@ static void test_units_not_run(void **state)
 	ff_state_release(&s);
 }
 
+/* Nobody said how many there would be time for: they come to an end, and are not missed. */
+static void test_units_out_of_time(void **state)
+{
+	struct ff_state s;
+
+	begin(&s);
+	TELL(&s, UNITS_NOT_RUN, .job = "j", .u.units_not_run = {2, FF_REASON_TIME});
+	assert_int_equal(s.jobs[0].units_done, 2);
+	assert_int_equal(s.jobs[0].units[1].state, FF_UNIT_NOT_RUN);
+	assert_int_equal(s.jobs[0].counts.not_run, 0);
+	assert_int_equal(s.run.counts.not_run, 0);
+	ff_state_release(&s);
+}
+
 static void test_workers(void **state)
 {
 	struct ff_state s;
@@ -716,6 +730,7 @@ int main(void)
 		cmocka_unit_test(test_a_unit),
 		cmocka_unit_test(test_a_unit_that_is_set_aside),
 		cmocka_unit_test(test_units_not_run),
+		cmocka_unit_test(test_units_out_of_time),
 		cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_jobs),
