@@ -11,17 +11,38 @@ struct left {
 	int64_t spent_us;   /* by all workers, since they came up */
 };
 
-static void add_worker(struct left *left, const struct ff_queues *queues,
-		       const struct session *session, int64_t now_us)
+/* What a part takes whose units are not known yet; 0 of others. */
+static int64_t unknown_us(const struct engine_job *job, uint32_t part)
 {
-	struct ff_queue_info info = ff_queues_info(queues, session->number);
+	return job->parts[part].digest ? 0 : job->part_costs[part];
+}
+
+static void add_worker(struct left *left, const struct ff_engine *e, const struct session *session,
+		       int64_t now_us)
+{
+	const struct engine_job *job = &e->jobs[session->placement.job];
+	struct ff_queue_info info =
+		ff_queues_info(ff_sched_queues(e->sched, session->placement.job), session->number);
 	int64_t has_us = info.running_us + info.ahead_us, ran_us = now_us - session->started_us;
+	int64_t collects_us =
+		job->in_parts && session->part != FF_NOBODY ? unknown_us(job, session->part) : 0;
 
 	if (info.queued > 0 && session->started_us > 0)
 		has_us -= ran_us < info.running_us ? ran_us : info.running_us;
 	left->waiting_us += has_us;
+	has_us += collects_us; /* of all that waits */
 	left->longest_us = has_us > left->longest_us ? has_us : left->longest_us;
 	left->spent_us += now_us - session->up_us;
+}
+
+/* Of all parts, or of those whose units are not known yet. */
+static int64_t parts_us(const struct engine_job *job, bool unknown)
+{
+	int64_t us = 0;
+
+	for (uint32_t i = 0; job->parts_timed && i < job->parts_len; i++)
+		us += unknown ? unknown_us(job, i) : job->part_costs[i];
+	return us;
 }
 
 static int64_t job_left_us(const struct ff_engine *e, uint32_t job, int64_t now_us)
@@ -31,15 +52,18 @@ static int64_t job_left_us(const struct ff_engine *e, uint32_t job, int64_t now_
 	struct left left = {0};
 	struct ff_list *pos;
 
+	if (queues && e->jobs[job].in_parts)
+		all_us = parts_us(&e->jobs[job], false);
 	if (all_us <= 0)
 		return -1;
-	left.waiting_us = ff_queues_left_us(queues);
+	left.waiting_us =
+		e->jobs[job].in_parts ? parts_us(&e->jobs[job], true) : ff_queues_left_us(queues);
 	left.spent_us = e->jobs[job].worked_us;
 	ff_list_for_each(pos, &e->jobs[job].sessions) {
 		const struct session *session = ff_container_of(pos, struct session, in_job);
 
 		if (session->up && !session->finished)
-			add_worker(&left, queues, session, now_us);
+			add_worker(&left, e, session, now_us);
 	}
 	/* Those that are yet to come will have their share. */
 	share_us = left.waiting_us / ff_queues_workers(queues);

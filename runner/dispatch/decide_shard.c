@@ -41,14 +41,14 @@ void ff_shard_costs(struct ff_engine *e, struct session *session, const struct f
 
 /* What files are expected to cost, to be collected and run, for the order in which they are handed
  * out: what their units took before; of those that nobody knows, in proportion to their size, which
- * is all that there is at first. */
-static void expect_costs(const struct ff_engine *e, uint32_t number, int64_t *costs)
+ * is all that there is at first. True: these are times. */
+static bool expect_costs(const struct ff_engine *e, uint32_t number, int64_t *costs)
 {
 	const struct engine_job *job = &e->jobs[number];
 	int64_t us = 0, size = 0;
+	bool known = ff_expect_files(e->opts.expect, ff_engine_payload(e, number)->name, job->ids,
+				     job->parts_len, costs);
 
-	ff_expect_files(e->opts.expect, ff_engine_payload(e, number)->name, job->ids,
-			job->parts_len, costs);
 	for (uint32_t i = 0; job->part_costs && i < job->parts_len; i++) {
 		us += costs[i];
 		size += costs[i] > 0 ? job->part_costs[i] : 0;
@@ -58,6 +58,7 @@ static void expect_costs(const struct ff_engine *e, uint32_t number, int64_t *co
 			costs[i] = size > 0 ? (int64_t)((double)job->part_costs[i] * (double)us /
 							(double)size)
 					    : job->part_costs[i];
+	return known;
 }
 
 void ff_shard_begin(struct ff_engine *e, const struct session *session)
@@ -81,7 +82,7 @@ void ff_shard_know_parts(struct ff_engine *e, uint32_t number)
 
 	if (!costs)
 		costs = ff_xmalloc(SIZE_MAX); /* says that memory is out, and ends */
-	expect_costs(e, number, costs);
+	job->parts_timed = expect_costs(e, number, costs);
 	job->part_costs = costs;
 	job->names_cap = 1;
 	job->unit_names = ff_xcalloc(1, sizeof(*job->unit_names));

@@ -190,6 +190,7 @@ struct engine_job {
 	struct job_part *parts;
 	uint32_t parts_len;
 	const int64_t *part_costs;
+	bool parts_timed; /* these are µs */
 	bool parts_whole;
 	uint32_t names_cap;	  /* of unit_names, which is on the heap */
 	struct ff_map before;	  /* parts of earlier runs, by name */

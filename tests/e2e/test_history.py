@@ -245,3 +245,16 @@ def test_the_end_is_foretold(farflung, python):
     # Whole seconds are shown, rounded up.
     off = [at + left - took for at, left in later]
     assert -0.15 * took < min(off) and max(off) < 1 + 0.15 * took, (told, took)
+
+
+def test_the_end_is_foretold_of_files(farflung, python):
+    """They are collected one by one: what is in those that wait is known of the last run alone."""
+    for i in range(12):
+        write(farflung.cwd / f"test_{i:02}.py", SLEEPERS % ([40] * (5 + 5 * i)))
+    args = ["-n", 2, "--collect", "shard"]
+    pytest_run(farflung, python, *args)
+    told, took = etas(farflung, "pytest", "--python", python, "--front", "never", *args)
+    later = [(at, left) for at, left in told if at > took / 3]
+    assert later
+    off = [at + left - took for at, left in later]
+    assert -0.15 * took < min(off) and max(off) < 1 + 0.15 * took, (told, took)
