@@ -121,7 +121,6 @@ static void free_jobs(struct ff_engine *e)
 	for (uint32_t i = 0; i < e->opts.plan->len; i++) {
 		struct engine_job *job = &e->jobs[i];
 
-		ff_retry_forget(e, i);
 		ff_free(job->dependents);
 		ff_free(job->done_before);
 		ff_free(job->front.asked);
@@ -146,6 +145,9 @@ void ff_engine_free(struct ff_engine *e)
 
 	if (!e)
 		return;
+	for (uint32_t i = 0; i < e->opts.plan->len; i++)
+		ff_retry_forget(e, i); /* while all that has a deadline is there */
+	ff_deadlines_release(&e->deadlines);
 	ff_executions_release(&e->executions);
 	while (ff_map_next(&e->sessions, &cursor, NULL, &value)) {
 		ff_input_free(((struct session *)value)->held);
@@ -160,7 +162,6 @@ void ff_engine_free(struct ff_engine *e)
 	ff_buf_release(&e->lines);
 	ff_sched_free(e->sched);
 	free_jobs(e);
-	ff_deadlines_release(&e->deadlines);
 	for (size_t i = 0; i < e->opts.inventory->len; i++) {
 		ff_free(e->hosts[i].platform);
 		ff_free(e->hosts[i].cwd);
