@@ -36,6 +36,7 @@ struct ff_payload_job {
 	uint32_t shard, shards;
 	const void *known;
 	size_t known_len;
+	bool memory;	  /* results are to tell what units took of it */
 	unsigned columns; /* of the terminal where failures are shown; 0: unknown */
 	const char *unit; /* of a payload that discovers: the one to run; else NULL */
 };
@@ -49,6 +50,7 @@ struct ff_payload_worker {
 	bool native;	 /* it has built-ins; else the task must bring its own source */
 	bool imports;	 /* of a session: it is to tell `imported` */
 	bool uneven;	 /* some of its units are known to take much longer than others */
+	bool hungry;	 /* some are known to take so much memory that not all fit beside others */
 	uint32_t follow; /* of a `run` on a native one: it is to begin when the execution with
 			  * this channel has ended; 0: at once */
 };

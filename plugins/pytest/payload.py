@@ -25,9 +25,10 @@
 #           ("dropped", [index, …])
 #           ("start", index)                                                    it runs now
 #           ("next", done, index)                                               done, and start index
-#           done: ("done", index, outcome, duration, start time, phases, (setup, call, teardown),
+#           done: ("done", index, outcome, duration, start time, phases, (setup, call, teardown[, memory]),
 #                  (file, line from 0 or None), user_properties or None,
 #                  (bytes of captured output, whether it was cut) or None[, front])
+#             memory: KiB that it took, if asked for, and known: see memory.py
 #             phases: None if plainly passed, else a list of {when, outcome, duration, longrepr,
 #             message, location, wasxfail, sections}
 #           ("doing", words or None)     it lives, and is at this outside of what is a test's own
@@ -76,6 +77,7 @@ class Worker(Files):
     ports = None  # of its machine
     imports = None  # if it is to tell them
     shard = None  # files are collected one by one
+    memory = None  # if it is to tell what tests take
 
     def __init__(self, channel, config, kw, settings):
         import queue
@@ -225,6 +227,8 @@ class Worker(Files):
         self.promised = None
         self.reports = []
         self.signs.begin()
+        if self.memory:
+            self.memory.begin()
         began = time.time()
         try:
             if self.live:
@@ -254,6 +258,8 @@ class Worker(Files):
                         phase[key] = phase[key] and COLOURS.sub("", phase[key])
         except Exception as exc:
             done = bare_item(index, began, "the test's reports can't be read: %s" % words_of(exc))
+        if self.memory:
+            done = with_memory(done, self.memory.end())
         if self.has_front_field:
             done += (self.relay.attempt(item, escaped) if self.relay else None,)
         if done[2] in ("failed", "error"):
@@ -560,6 +566,7 @@ def session(channel, kw):
             config._parser.prog = os.path.basename(kw["mainargv"][0])
         worker = make_worker(channel, config, kw, settings, ports)
         worker.imports = kw["imports"]
+        worker.memory = Memory() if kw["memory"] else None
         worker.shard = make_shard(config, settings, kw)
         take_slice(config, kw["slice"], worker.send, settings["notes"])
         if config.option.capture == "no":
@@ -578,7 +585,7 @@ def session(channel, kw):
 def main(
     channel, args, workerid, workercount, testrunuid, mainargv, dist=None,
     pythonpath=None, output_cap=0, front=None, addopts=True, run=None, collect=None, imports=False, columns=0,
-    slice=None,
+    slice=None, memory=False,
 ):  # fmt: skip
     began = time.time()
     imports = Imports() if imports else None
@@ -620,6 +627,7 @@ def main(
         "imports": imports,
         "collect": collect,
         "slice": slice,
+        "memory": memory,
     }
     worker, ending = session(channel, kw)
     if worker and worker.imports and worker.session:

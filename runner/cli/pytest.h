@@ -10,7 +10,7 @@
 struct options {
 	const char *numprocesses, *dist, *color, *python, *timeout, *session_timeout, *maxfail,
 		*retries, *restarts, *history, *shard, *flaky, *retry_on;
-	const char *front, *template, *collect, *reorder, *maxschedchunk, *testrunuid,
+	const char *front, *template, *collect, *memory, *reorder, *maxschedchunk, *testrunuid,
 		*junit_prefix;
 	struct ff_strv tx, px, rsyncdir, rsyncignore, reports;
 	int64_t maxprocesses;

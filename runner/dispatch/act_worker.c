@@ -295,7 +295,9 @@ static void start_session(struct act_worker *worker)
 		.host = worker->host->host->name,
 		.imports = ff_act_template_asks(worker),
 		.uneven =
-			ff_expect_uneven(act->opts.run->expect, job->payload->name, worker->count)};
+			ff_expect_uneven(act->opts.run->expect, job->payload->name, worker->count),
+		.hungry = ff_config_job_memory(job->config) &&
+			  !ff_expect_modest(act->opts.run->expect, job->payload->name)};
 	struct ff_arena arena = FF_ARENA_INIT;
 	struct ff_plan_instance instance;
 	struct ff_task task;

@@ -11,15 +11,21 @@
 
 enum {
 	UNEVEN_LEAST_US = 250000,
+	/* An interpreter's own garbage comes to some of this; so many tests beside each other take
+	 * what their workers have anyhow. */
+	MEMORY_LEAST_KIB = 32 << 10,
+	MEMORY_STEPS = 8,  /* from one power of two to the next */
 	UNEVEN_SHARE = 20, /* of what a worker has to do, that it may do alone at the end */
 };
+
+#define MEMORY_MOST_KIB (INT64_C(1) << 40) /* no host has more; what many take can be added up */
 
 struct kind {
 	struct kind *next;
 	char *name;
 	struct ff_map units; /* name -> struct ff_expect_unit */
 	bool weighed;	     /* the following are those of all that is there */
-	int64_t longest_us, all_us;
+	int64_t longest_us, all_us, largest_kib;
 };
 
 struct ff_expect {
@@ -98,13 +104,15 @@ static void weigh(struct kind *kind)
 	size_t cursor = 0;
 	void *value;
 
-	kind->longest_us = kind->all_us = 0;
+	kind->longest_us = kind->all_us = kind->largest_kib = 0;
 	while (ff_map_next(&kind->units, &cursor, NULL, &value)) {
 		const struct ff_expect_unit *unit = value;
 
 		kind->all_us += unit->us;
 		if (unit->us > kind->longest_us)
 			kind->longest_us = unit->us;
+		if (unit->memory_kib > kind->largest_kib)
+			kind->largest_kib = unit->memory_kib;
 	}
 	kind->weighed = true;
 }
@@ -119,6 +127,28 @@ bool ff_expect_uneven(const struct ff_expect *expect, const char *name, uint32_t
 		weigh(kind);
 	return kind->longest_us >= UNEVEN_LEAST_US &&
 	       kind->longest_us > kind->all_us / (workers ? workers : 1) / UNEVEN_SHARE;
+}
+
+int64_t ff_expect_memory(const struct ff_expect *expect, const char *name, const char *unit)
+{
+	const struct ff_expect_unit *known = ff_expect_find(expect, name, unit);
+	int64_t kib = known ? known->memory_kib : 0, step = MEMORY_LEAST_KIB / MEMORY_STEPS;
+
+	if (kib < MEMORY_LEAST_KIB)
+		return 0;
+	kib = kib < MEMORY_MOST_KIB ? kib : MEMORY_MOST_KIB;
+	while (kib >= 2 * step * MEMORY_STEPS)
+		step *= 2;
+	return (kib + step - 1) / step * step * 1024;
+}
+
+bool ff_expect_modest(const struct ff_expect *expect, const char *name)
+{
+	struct kind *kind = kind_of(expect, name);
+
+	if (kind && !kind->weighed)
+		weigh(kind);
+	return !kind || kind->largest_kib < MEMORY_LEAST_KIB;
 }
 
 /* --- what is not known --- */
