@@ -353,6 +353,10 @@ struct ff_payload {
 	int (*check)(const struct ff_payload_job *job, struct ff_err *err);
 	/* Exactly one of `run` and `session`; the others as needed. */
 	const struct ff_payload_probe *probe;
+	/* With `memory: auto`, of a payload without `probe`: what the host has, as the fact
+	 * "memory", in bytes, or no fact. It never says that nothing will do. NULL: it is told by
+	 * `started`. */
+	const struct ff_payload_probe *memory;
 	const struct ff_payload_discover *discover;
 	const struct ff_payload_run *run;
 	const struct ff_payload_session *session;

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "dispatch/private.h"
 
-static bool is_on(const struct ff_engine *e, uint32_t job)
+bool ff_memory_counts(const struct ff_engine *e, uint32_t job)
 {
 	return ff_config_job_memory(e->opts.plan->jobs[job].config) &&
 	       !ff_expect_modest(e->opts.expect, ff_engine_payload(e, job)->name);
@@ -37,7 +37,7 @@ struct ff_claim *ff_memory_claims(struct ff_engine *e, uint32_t number, uint32_t
 	size_t old = 0, added = 0, cap = *len + 64;
 	struct ff_claim *all;
 
-	if (job->stopped || job->in_parts || !is_on(e, number))
+	if (job->stopped || job->in_parts || !ff_memory_counts(e, number))
 		return claims;
 	if (job->policy && (job->policy->seats || job->policy->driven)) {
 		say_in_vain(e, number);
@@ -73,7 +73,8 @@ void ff_memory_started(struct ff_engine *e, const struct unit_at *at)
 	int64_t need;
 
 	if (at->host == FF_NOBODY || e->host_memory[at->host] == 0 || job->in_parts ||
-	    (job->policy && (job->policy->seats || job->policy->driven)) || !is_on(e, at->job))
+	    (job->policy && (job->policy->seats || job->policy->driven)) ||
+	    !ff_memory_counts(e, at->job))
 		return;
 	need = need_of(e, at->job, at->unit);
 	host = e->state->hosts[at->host].name;

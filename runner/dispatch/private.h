@@ -517,6 +517,8 @@ void ff_marks_look(struct ff_engine *e, uint32_t job);
 void ff_marks_moved(struct ff_engine *e, uint32_t job);
 
 /* --- decide_memory.c --- */
+/* Whether the job goes by what its units need of memory, and there is something to go by. */
+bool ff_memory_counts(const struct ff_engine *e, uint32_t job);
 /* With `memory: auto` what units are known to need is added to their claims (of `units` of them,
  * ascending; on the heap, and so is what comes back). */
 struct ff_claim *ff_memory_claims(struct ff_engine *e, uint32_t job, uint32_t units,

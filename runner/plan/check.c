@@ -195,24 +195,11 @@ static void check_argv(const struct checker *c)
 			config->name, word, program);
 }
 
-/* Which of all tests fit beside each other can be told when all are known. */
-static void check_memory(const struct checker *c)
-{
-	const struct ff_config_job *config = c->config;
-
-	if (ff_config_job_memory(config) && config->collect && !strcmp(config->collect, "shard"))
-		ff_mistakes_add(c->problems, &config->place,
-				"job '%s': 'memory: auto' wants all tests to be known before they "
-				"run, but has 'collect: shard'; it goes with every or auto",
-				config->name);
-}
-
 void ff_plan_check_texts(const struct ff_config_job *config, struct ff_mistakes *problems,
 			 struct ff_mistakes *hints)
 {
 	struct checker c = {.config = config, .problems = problems, .hints = hints};
 
-	check_memory(&c);
 	check_braces(&c);
 	if (!config->shell && config->args.len)
 		check_argv(&c);
