@@ -42,6 +42,7 @@ struct ff_payload_job {
 	 * told. NULL: all. */
 	char *const *sequence;
 	bool sequence_apart;
+	bool memory;	  /* results are to tell what units took of it */
 	unsigned columns; /* of the terminal where failures are shown; 0: unknown */
 	const char *unit; /* of a payload that discovers: the one to run; else NULL */
 };
@@ -55,6 +56,7 @@ struct ff_payload_worker {
 	bool native;  /* it has built-ins; else the task must bring its own source */
 	bool imports; /* of a session: it is to tell `imported` */
 	bool uneven;  /* some of its units are known to take much longer than others */
+	bool hungry;  /* some are known to take so much memory that not all fit beside others */
 	/* Suites, by what they told of themselves as fact "suite", that were found to come out the
 	 * same where units are collected part by part; NULL-terminated, or NULL. */
 	char *const *sharded;
@@ -368,6 +370,10 @@ struct ff_payload {
 	int (*check)(const struct ff_payload_job *job, struct ff_err *err);
 	/* Exactly one of `run` and `session`; the others as needed. */
 	const struct ff_payload_probe *probe;
+	/* With `memory: auto`, of a payload without `probe`: what the host has, as the fact
+	 * "memory", in bytes, or no fact. It never says that nothing will do. NULL: it is told by
+	 * `started`. */
+	const struct ff_payload_probe *memory;
 	const struct ff_payload_discover *discover;
 	const struct ff_payload_run *run;
 	const struct ff_payload_session *session;

@@ -30,9 +30,10 @@
 #           ("dropped", [index, …])
 #           ("start", index)                                                    it runs now
 #           ("next", done, index)                                               done, and start index
-#           done: ("done", index, outcome, duration, start time, phases, (setup, call, teardown),
+#           done: ("done", index, outcome, duration, start time, phases, (setup, call, teardown[, memory]),
 #                  (file, line from 0 or None), user_properties or None,
 #                  (bytes of captured output, whether it was cut) or None[, front])
+#             memory: KiB that it took, if asked for, and known: see memory.py
 #             phases: None if plainly passed, else a list of {when, outcome, duration, longrepr,
 #             message, location, wasxfail, sections}
 #           ("doing", words or None)     it lives, and is at this outside of what is a test's own
@@ -83,6 +84,7 @@ class Worker(Files):
     shard = None  # files are collected one by one
     suite = None  # what tells it from others, if something in it may see all tests at once
     sequence = None  # it repeats what an earlier one did
+    memory = None  # if it is to tell what tests take
 
     def __init__(self, channel, config, kw, settings):
         import queue
@@ -247,6 +249,8 @@ class Worker(Files):
         self.promised = None
         self.reports = []
         self.signs.begin()
+        if self.memory:
+            self.memory.begin()
         began = time.time()
         try:
             if self.live:
@@ -276,6 +280,8 @@ class Worker(Files):
                         phase[key] = phase[key] and COLOURS.sub("", phase[key])
         except Exception as exc:
             done = bare_item(index, began, "the test's reports can't be read: %s" % words_of(exc))
+        if self.memory:
+            done = with_memory(done, self.memory.end())
         if self.has_front_field:
             done += (self.relay.attempt(item, escaped) if self.relay else None,)
         if done[2] in ("failed", "error"):
@@ -596,6 +602,7 @@ def session(channel, kw):
             config._parser.prog = os.path.basename(kw["mainargv"][0])
         worker = make_worker(channel, config, kw, settings, ports)
         worker.imports = kw["imports"]
+        worker.memory = Memory() if kw["memory"] else None
         worker.shard = make_shard(config, settings, kw)
         take_slice(config, kw["slice"], worker.send, settings["notes"])
         worker.sequence = take_sequence(config, kw["sequence"], worker.send)
@@ -615,7 +622,7 @@ def session(channel, kw):
 def main(
     channel, args, workerid, workercount, testrunuid, mainargv, dist=None,
     pythonpath=None, output_cap=0, front=None, addopts=True, run=None, collect=None, imports=False, columns=0,
-    slice=None, sharded=(), repeat=0, sequence=None,
+    slice=None, sharded=(), repeat=0, sequence=None, memory=False,
 ):  # fmt: skip
     began = time.time()
     imports = Imports() if imports else None
@@ -660,6 +667,7 @@ def main(
         "sharded": sharded,
         "repeat": repeat,
         "sequence": sequence,
+        "memory": memory,
     }
     worker, ending = session(channel, kw)
     if worker and worker.imports and worker.session:

@@ -15,7 +15,7 @@
 #include "pytest/template.h"
 
 enum {
-	ARGUMENTS = 17, /* entries of kwargs */
+	ARGUMENTS = 18, /* entries of kwargs */
 };
 
 extern const unsigned char ff_source_pytest_payload[];
@@ -73,12 +73,14 @@ static bool make_sequence(struct ff_arena *arena, const struct ff_payload_job *j
 }
 
 /* Where tests differ much, and that is known, what collecting less brings is less than what
- * beginning with the longest does. */
+ * beginning with the longest does. And those that wait for memory are chosen from all. */
 static const char *collect_of(const struct ff_payload_worker *worker,
 			      const struct ff_payload_job *job)
 {
-	return worker->uneven && job->collect && strcmp(job->collect, "auto") == 0 ? "every"
-										   : job->collect;
+	return (worker->uneven || worker->hungry) && job->collect &&
+			       strcmp(job->collect, "auto") == 0
+		       ? "every"
+		       : job->collect;
 }
 
 static int make_task(const struct ff_payload_job *job, const struct ff_payload_worker *worker,
@@ -126,6 +128,8 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	*at++ = ff_int(job->repeat);
 	*at++ = ff_str("sequence");
 	ok = ok && make_sequence(arena, job, at++);
+	*at++ = ff_str("memory");
+	*at++ = ff_bool(job->memory);
 	if (!ok)
 		return out_of_memory(err);
 	*task = (struct ff_task){

@@ -7,7 +7,8 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 
-#define SECONDS_MAX 1e12
+#define SECONDS_MAX    1e12
+#define MEMORY_KIB_MAX (INT64_C(1) << 50)
 
 /* The places in ("done", …). */
 enum done_field {
@@ -102,6 +103,18 @@ static int64_t read_time(struct reading *r, const struct ff_value *times, size_t
 		is_list(times) && times->len > which ? read_seconds(r, &times->items[which]) : 0;
 
 	return us >= SETUP_MIN_US ? us : 0;
+}
+
+/* KiB, where that was asked for, and is known. */
+static int64_t read_memory(struct reading *r, const struct ff_value *times)
+{
+	const struct ff_value *kib = is_list(times) && times->len > 3 ? &times->items[3] : NULL;
+
+	if (!kib)
+		return 0;
+	if (kib->kind != FF_INT || kib->integer < 0 || kib->integer > MEMORY_KIB_MAX)
+		r->complaint = "a size that is none";
+	return r->complaint ? 0 : kib->integer;
 }
 
 static void read_phase(struct reading *r, const struct ff_value *from, struct ff_phase *phase)
@@ -346,6 +359,8 @@ int ff_pytest_result(struct ff_result *result, uint32_t *index, const struct ff_
 		read.setup_us = read_time(&r, &done->items[DONE_TIMES], 0);
 	if (!r.complaint)
 		read.teardown_us = read_time(&r, &done->items[DONE_TIMES], 2);
+	if (!r.complaint)
+		read.memory_kib = read_memory(&r, &done->items[DONE_TIMES]);
 	if (!r.complaint)
 		read_phases(&r, &done->items[DONE_PHASES]);
 	if (!r.complaint)

@@ -14,17 +14,19 @@
 #include "report/text.h"
 #include "store/store.h"
 
-enum { NAME_COLUMNS = 400 };
+enum { NAME_COLUMNS = 400, KIB_SHOWN = 1024 };
 
 struct options {
 	const char *history, *sharded;
-	int64_t slowest;
+	int64_t slowest, largest;
 	bool flaky, json;
 };
 
 static const struct ff_option options[] = {
 	FF_OPTION("slowest", 0, NUMBER, "N", "the N that take longest; 0: all (default: 20)",
 		  slowest),
+	FF_OPTION("largest", 0, NUMBER, "N",
+		  "the N that take most memory (what --memory auto records); 0: all", largest),
 	FF_OPTION("flaky", 0, FLAG, NULL,
 		  "only what passed when tried again, or keeps changing from run to run", flaky),
 	FF_OPTION("json", 0, FLAG, NULL, "a JSON object per line on stdout", json),
@@ -35,7 +37,7 @@ static const struct ff_option options[] = {
 	FF_OPTIONS_END,
 };
 
-enum { SLOWEST_DEFAULT = 20, SLOWEST_NOT_SAID = -1 };
+enum { SLOWEST_DEFAULT = 20, NOT_SAID = -1 };
 
 struct table {
 	struct ff_buf text;
@@ -52,6 +54,8 @@ static void add_json(struct table *table, const struct ff_store_unit *unit)
 	ff_json_str(&w, "kind", unit->kind);
 	ff_json_int(&w, "duration_us", unit->us);
 	ff_json_int(&w, "setup_us", unit->setup_us);
+	if (unit->memory_kib > 0)
+		ff_json_int(&w, "memory_kib", unit->memory_kib);
 	ff_json_str(&w, "outcome", ff_outcome_word(unit->outcome));
 	ff_json_str(&w, "since", unit->since);
 	ff_json_str(&w, "failed_in", unit->failed_in);
@@ -79,6 +83,10 @@ static void add_words(struct table *table, const struct ff_store_unit *unit)
 	} else if (unit->failed_in) {
 		ff_buf_addstr(out, "  last failed in ");
 		ff_text_line(out, unit->failed_in, NAME_COLUMNS, "...");
+	}
+	if (unit->memory_kib >= KIB_SHOWN) {
+		ff_buf_addstr(out, "  takes ");
+		ff_text_size(out, (uint64_t)unit->memory_kib << 10);
 	}
 	if (unit->flaky > 0)
 		ff_buf_addf(out, "  flaky in %u run%s", unit->flaky, unit->flaky == 1 ? "" : "s");
@@ -120,11 +128,13 @@ static int show(const struct options *o, const char *pattern)
 	const struct ff_store_query query = {
 		.pattern = pattern,
 		.flaky = o->flaky,
-		.order = o->flaky && o->slowest == SLOWEST_NOT_SAID ? FF_STORE_FLAKIEST
-								    : FF_STORE_SLOWEST,
-		.limit = o->slowest != SLOWEST_NOT_SAID ? o->slowest
-			 : o->flaky || pattern		? 0
-							: SLOWEST_DEFAULT,
+		.order = o->largest != NOT_SAID		      ? FF_STORE_LARGEST
+			 : o->flaky && o->slowest == NOT_SAID ? FF_STORE_FLAKIEST
+							      : FF_STORE_SLOWEST,
+		.limit = o->largest != NOT_SAID	  ? o->largest
+			 : o->slowest != NOT_SAID ? o->slowest
+			 : o->flaky || pattern	  ? 0
+						  : SLOWEST_DEFAULT,
 	};
 	struct table table = {.json = o->json};
 	struct ff_err err = {0};
@@ -139,8 +149,9 @@ static int show(const struct options *o, const char *pattern)
 	if (rc)
 		code = complain(&err, rc);
 	else if (table.len == 0 && !o->json)
-		printf("nothing in %s%s%s%s\n", path, o->flaky ? " is flaky" : "",
-		       pattern ? " and like " : "", pattern ? pattern : "");
+		printf("nothing in %s%s%s%s%s\n", path, o->flaky ? " is flaky" : "",
+		       pattern ? " and like " : "", pattern ? pattern : "",
+		       o->largest != NOT_SAID ? " whose memory is known (see --memory auto)" : "");
 	else
 		fwrite(ff_buf_str(&table.text), 1, table.text.len, stdout);
 	ff_buf_release(&table.text);
@@ -170,7 +181,7 @@ static int note_sharded(const struct options *o)
 
 static int run(const struct ff_command *command, int argc, char **argv)
 {
-	struct options o = {.slowest = SLOWEST_NOT_SAID};
+	struct options o = {.slowest = NOT_SAID, .largest = NOT_SAID};
 	struct ff_strv words = FF_STRV_INIT;
 	int code = FF_EXIT_USAGE, rc = ff_options_parse(command, argc, argv, &o, &words, NULL);
 
@@ -182,6 +193,9 @@ static int run(const struct ff_command *command, int argc, char **argv)
 		ff_complain("history: --sharded shows nothing: it goes with --history alone");
 	else if (rc == 0 && o.sharded)
 		code = note_sharded(&o);
+	else if (rc == 0 && o.slowest != NOT_SAID && o.largest != NOT_SAID)
+		ff_complain("history: --slowest and --largest are two orders, of which one is "
+			    "expected");
 	else if (rc == 0)
 		code = show(&o, words.len ? words.v[0] : NULL);
 	ff_strv_release(&words);

@@ -40,6 +40,7 @@ static const struct ff_option options[] = {
 		     "a test that passes only when tried again fails the run", flaky),
 	FF_OPTION("shard", 0, TEXT, "K/N",
 		  "only the K-th of N parts of the tests, by history or file sizes", shard),
+	FF_OPTION_OF("memory", JOB, "memory", memory, "WHEN"),
 	FF_PYTEST_LIMITS,
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
 	FF_PYTEST_LOOK,
@@ -281,6 +282,7 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 	set(config, job, FF_SECTION_JOB, "timeout", o->timeout);
 	set(config, job, FF_SECTION_JOB, "session_timeout", o->session_timeout);
 	set(config, job, FF_SECTION_JOB, "maxschedchunk", o->maxschedchunk);
+	set(config, job, FF_SECTION_JOB, "memory", o->memory);
 	set(config, job, FF_SECTION_JOB, "testrunuid", o->testrunuid);
 	set(config, NULL, FF_SECTION_SETTINGS, "maxfail", o->maxfail);
 	set(config, NULL, FF_SECTION_SETTINGS, "flaky_fail", o->flaky);

@@ -10,7 +10,7 @@
 struct options {
 	struct ff_strv jobs, reports;
 	const char *on, *color, *maxfail, *required, *history, *shard, *flaky, *retry_delay,
-		*strict;
+		*strict, *memory;
 	bool quiet, help_config;
 	int verbose;
 	int argc; /* as given, for the journal */
@@ -31,6 +31,7 @@ static const struct ff_option options[] = {
 		     "nothing runs when workers collect different tests", strict),
 	FF_OPTION_OF("require-hosts", SETTINGS, "require_hosts", required, NULL),
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
+	FF_OPTION_OF("memory", JOB, "memory", memory, "WHEN"),
 	FF_OPTION("shard", 0, TEXT, "K/N",
 		  "only the K-th of N parts of the tests, by history or file sizes", shard),
 	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per unit; twice: output too", verbose),
@@ -97,6 +98,9 @@ static int run_file(const char *path, void *values)
 	override(&config, "strict_collection", o->strict);
 	override(&config, "require_hosts", o->required);
 	override(&config, "history", o->history);
+	for (size_t i = 0; o->memory && i < config.jobs_len; i++)
+		ff_config_set(&config, &config.jobs[i],
+			      ff_config_option_find(FF_SECTION_JOB, "memory"), o->memory, NULL);
 	code = ff_execute(&config, &execute);
 	ff_config_release(&config);
 	return code;

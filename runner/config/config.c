@@ -103,6 +103,11 @@ void ff_config_release(struct ff_config *config)
 	*config = (struct ff_config){0};
 }
 
+bool ff_config_job_memory(const struct ff_config_job *job)
+{
+	return job->memory && strcmp(job->memory, "auto") == 0;
+}
+
 const char *ff_config_home(const struct ff_config *config)
 {
 	return config->tree.given ? config->tree.source : config->directory;

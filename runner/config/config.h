@@ -24,7 +24,8 @@ struct ff_config_host {
 	char *name; /* NULL: from the spec */
 	/* As xspec keys; NULL: not given here or in defaults. */
 	char *python, *chdir, *nice, *worker;
-	int64_t slots; /* 0: not given: 1 per N of "N*", or the spec's slots= */
+	int64_t slots;	/* 0: not given: 1 per N of "N*", or the spec's slots= */
+	int64_t memory; /* bytes; 0: not given */
 	struct ff_strv tags;
 	struct ff_strv env; /* NAME=value */
 };
@@ -72,6 +73,7 @@ struct ff_config_job {
 	char *front;		/* "auto" */
 	char *template;		/* "auto" */
 	char *collect;		/* "auto" */
+	char *memory;		/* "off" */
 	int64_t maxschedchunk;	/* tests that `load` gives in one go; 0: no limit */
 	bool strict_collection; /* nothing runs when workers have collected different tests */
 	bool scope_reorder;	/* the largest scopes first */
@@ -161,6 +163,9 @@ void ff_config_release(struct ff_config *config);
 /* The folder on this machine that stands for the working directory of workers: the tree's source,
  * or where the configuration is. */
 const char *ff_config_home(const struct ff_config *config);
+
+/* Whether what its units take of memory is recorded, and reckoned with. */
+bool ff_config_job_memory(const struct ff_config_job *job);
 
 /* Adds a host or job by hand (`farflung pytest`); pointers into the arrays stay valid until the
  * next. */

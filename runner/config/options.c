@@ -10,7 +10,9 @@
 #define DAY    (86400 * SECOND)
 #define YEAR   (365 * DAY)
 #define KIB    INT64_C(1024)
-#define GIB    (KIB * KIB * KIB)
+#define MIB    (KIB * KIB)
+#define GIB    (KIB * MIB)
+#define PIB    (MIB * GIB)
 
 #define CONFIG(member)	  .stored = true, .offset = offsetof(struct ff_config, member)
 #define HOST(member)	  .stored = true, .offset = offsetof(struct ff_config_host, member)
@@ -34,6 +36,9 @@
 	{.section = in, .key = "worker", .type = FF_TYPE_CHOICE, HOST(worker),                     \
 	 .choices = "native or python",                                                            \
 	 .help = "the worker to start first; by default native where it can run"},                 \
+	{.section = in, .key = "memory", .type = FF_TYPE_SIZE, HOST(memory),                       \
+	 .min = MIB, .max = PIB, .range = "1MiB to 1024TiB", .unit = "bytes",                      \
+	 .help = "that tests and commands may use there; by default what is available at the start"}, \
 	{.section = in, .key = "env", .type = FF_TYPE_ENV, HOST(env),                              \
 	 .help = "environment variables; those of the defaults hold where a host has no own"}
 
@@ -108,6 +113,9 @@ const struct ff_config_option ff_config_options[] = {
 	{.section = FF_SECTION_JOB, .key = "template", .type = FF_TYPE_CHOICE, JOB(template),
 	 .choices = "auto or off", .fallback = "auto", .only = "pytest",
 	 .help = "workers forked from one interpreter that has imported what the last run's had"},
+	{.section = FF_SECTION_JOB, .key = "memory", .type = FF_TYPE_CHOICE, JOB(memory),
+	 .choices = "auto or off", .fallback = "off",
+	 .help = "auto: peaks are recorded, and what does not fit into a host at once is kept apart"},
 	{.section = FF_SECTION_JOB, .key = "maxschedchunk", .type = FF_TYPE_NUMBER,
 	 JOB(maxschedchunk), .min = 0, .max = 1000000000, .range = "0 to 1000000000",
 	 .fallback = "0", .only = "pytest",

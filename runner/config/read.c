@@ -159,6 +159,8 @@ static void merge_defaults(const struct ff_config_host *from, struct ff_config_h
 		host->nice = from->nice;
 	if (!host->worker)
 		host->worker = from->worker;
+	if (!host->memory)
+		host->memory = from->memory;
 	if (!host->slots && host->spec && !says_slots(host->spec))
 		host->slots = from->slots;
 	ff_config_merge(&host->tags, &from->tags, '\0');

@@ -240,6 +240,29 @@ static void put_probed(struct act_host *host, const char *note, const char *erro
 	ff_act_put(host->act, input);
 }
 
+static const struct ff_payload_probe *probe_of(uint32_t payload)
+{
+	return ff_payloads[payload]->probe ? ff_payloads[payload]->probe
+					   : ff_payloads[payload]->memory;
+}
+
+/* No fact of the host's, which its workers are started by. */
+static void read_memory(struct act_host *host, const char *bytes, size_t len)
+{
+	struct ff_input *input = about(host, FF_INPUT_HOST_PROBED);
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct ff_fact *facts = NULL;
+	size_t facts_len = 0;
+
+	input->u.host_probed.payload = host->probing;
+	if (probe_of(host->probing)->read(bytes, len, &arena, &facts, &facts_len, NULL, NULL) ==
+		    0 &&
+	    facts_len > 0)
+		input->u.host_probed.memory = strtoll(facts[0].value, NULL, 10);
+	ff_arena_release(&arena);
+	ff_act_put(host->act, input);
+}
+
 static void read_probe(struct act_host *host)
 {
 	const struct ff_payload *payload = ff_payloads[host->probing];
@@ -249,6 +272,11 @@ static void read_probe(struct act_host *host)
 
 	ff_output_text(&host->probe_output, &text);
 	bytes = ff_buf_str(&text);
+	if (!payload->probe) {
+		read_memory(host, bytes ? bytes : "", text.len);
+		ff_buf_release(&text);
+		return;
+	}
 	host->facts_len = 0;
 	if (payload->probe->read(bytes ? bytes : "", text.len, &host->arena, &host->facts,
 				 &host->facts_len, &note, &err) < 0)
@@ -303,7 +331,7 @@ void ff_act_probe_host(struct ff_act *act, const struct ff_order *order)
 	if (!ff_act_host_open(host) || host->tries != order->tries)
 		return;
 	host->probing = order->payload;
-	if (ff_payloads[order->payload]->probe->command(&host->host->spec, &arena, &shell) == 0)
+	if (probe_of(order->payload)->command(&host->host->spec, &arena, &shell) == 0)
 		probe_with(host, shell);
 	else
 		put_probed(host, NULL, NULL);

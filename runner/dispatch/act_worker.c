@@ -300,7 +300,9 @@ void ff_act_start_session(struct act_worker *worker)
 		.imports = ff_act_template_asks(worker),
 		.sharded = act->opts.run->sharded,
 		.uneven =
-			ff_expect_uneven(act->opts.run->expect, job->payload->name, worker->count)};
+			ff_expect_uneven(act->opts.run->expect, job->payload->name, worker->count),
+		.hungry = ff_config_job_memory(job->config) &&
+			  !ff_expect_modest(act->opts.run->expect, job->payload->name)};
 	struct ff_arena arena = FF_ARENA_INIT;
 	struct ff_plan_instance instance;
 	struct ff_task task;

@@ -159,12 +159,22 @@ static void ready(struct ff_engine *e, struct engine_host *host)
 		touch_jobs(e);
 }
 
+/* Whether something has to be found out there before the job can run. */
+static bool wants_probe(const struct ff_engine *e, uint32_t job, uint32_t host)
+{
+	const struct ff_payload *payload = ff_engine_payload(e, job);
+
+	return payload->probe ||
+	       (payload->memory && e->host_memory[host] == 0 && ff_memory_counts(e, job));
+}
+
 /* The next payload that some job will run there and nobody looked for yet; its job, or FF_NOBODY.
  */
 static uint32_t job_to_probe_for(const struct ff_engine *e, const struct engine_host *host)
 {
 	for (uint32_t i = 0; i < e->state->jobs_len; i++)
-		if (ff_engine_payload(e, i)->probe && !(host->probed >> e->jobs[i].payload & 1) &&
+		if (wants_probe(e, i, number_of(e, host)) &&
+		    !(host->probed >> e->jobs[i].payload & 1) &&
 		    e->state->jobs[i].state != FF_JOBSTATE_FINISHED &&
 		    ff_host_in_job(e, i, number_of(e, host)))
 			return i;
@@ -253,7 +263,9 @@ void ff_host_probed(struct ff_engine *e, const struct ff_input *input)
 	host->probed |= 1U << payload;
 	if (input->u.host_probed.note && !e->opts.hosts_only)
 		ff_engine_notice(e, record_of(e, host)->name, "note", input->u.host_probed.note);
-	if (input->u.host_probed.error)
+	if (input->u.host_probed.memory > 0 && e->host_memory[input->host] == 0)
+		e->host_memory[input->host] = input->u.host_probed.memory;
+	if (input->u.host_probed.error && ff_payloads[payload]->probe)
 		ff_host_unfit(e, input->host, payload, input->u.host_probed.error);
 	probe_or_ready(e, host);
 }

@@ -37,6 +37,7 @@ void ff_unit_started(struct ff_engine *e, const struct unit_at *at)
 	event.u.unit_started.attempt = record_of(e, at)->attempts + 1U;
 	ff_engine_emit(e, &event);
 	ff_job_time_runs(e, at->job);
+	ff_memory_started(e, at);
 }
 
 static void check_maxfail(struct ff_engine *e)
@@ -241,6 +242,7 @@ void ff_execution_finished(struct ff_engine *e, const struct ff_input *input)
 		result.message = "interrupted";
 		result.duration_us = e->now.mono_us - execution->started_us;
 	}
+	ff_memory_of_command(e, execution->placement.job, &result);
 	end_with(e, execution, &result);
 }
 

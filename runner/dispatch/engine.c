@@ -31,6 +31,7 @@ static void make_hosts(struct ff_engine *e)
 	for (size_t i = 0; i < inventory->len; i++) {
 		struct engine_host *host = &e->hosts[i];
 
+		e->host_memory[i] = inventory->hosts[i].memory;
 		host->parent = find_host(inventory, inventory->hosts[i].spec.via);
 		host->retry = (struct due_at){.kind = DUE_HOST, .owner = host};
 		ff_list_init(&host->sessions);
@@ -94,6 +95,7 @@ static void make_scheduler(struct ff_engine *e)
 		.jobs = (uint32_t)e->opts.plan->len,
 		.pools = pools,
 		.pools_len = (uint32_t)config->pools_len,
+		.host_memory = e->host_memory,
 	};
 
 	for (size_t i = 0; i < config->pools_len; i++)

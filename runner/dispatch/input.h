@@ -117,6 +117,7 @@ struct ff_input {
 			uint32_t payload;  /* its number in ff_payloads */
 			const char *error; /* NULL: fit */
 			const char *note;  /* worth telling; NULL */
+			int64_t memory;	   /* bytes that it has; 0: not looked for, or unknown */
 		} host_probed;
 		struct {
 			const char *error;

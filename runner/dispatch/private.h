@@ -499,6 +499,18 @@ void ff_marks_look(struct ff_engine *e, uint32_t job);
 /* What they waited for may be there. */
 void ff_marks_moved(struct ff_engine *e, uint32_t job);
 
+/* --- decide_memory.c --- */
+/* Whether the job goes by what its units need of memory, and there is something to go by. */
+bool ff_memory_counts(const struct ff_engine *e, uint32_t job);
+/* With `memory: auto` what units are known to need is added to their claims (of `units` of them,
+ * ascending; on the heap, and so is what comes back). */
+struct ff_claim *ff_memory_claims(struct ff_engine *e, uint32_t job, uint32_t units,
+				  struct ff_claim *claims, size_t *len);
+/* A unit is begun where it does not fit, because nothing else of that kind is there. */
+void ff_memory_started(struct ff_engine *e, const struct unit_at *at);
+/* Of a command that is all that it had. */
+void ff_memory_of_command(const struct ff_engine *e, uint32_t job, struct ff_result *result);
+
 /* --- decide_once.c --- */
 void ff_once_said(struct ff_engine *e, struct session *session, const struct ff_input *input);
 /* The session is no more, or has said its last. */

@@ -119,6 +119,8 @@ static void write_result(struct ff_json *w, struct ff_output_sink *sink, const c
 		ff_json_int(w, "system_us", result->system_us);
 		ff_json_int(w, "max_rss_kib", result->max_rss_kib);
 	}
+	if (result->memory_kib > 0)
+		ff_json_int(w, "memory_kib", result->memory_kib);
 	if (result->output_bytes > 0)
 		ff_json_uint(w, "output_bytes", result->output_bytes);
 	if (result->output_cut)

@@ -173,6 +173,9 @@ struct ff_result {
 	int status;	  /* wait status */
 	int64_t user_us, system_us;
 	int64_t max_rss_kib;
+	/* What a test took at its peak beyond what its worker had before; of a command all that it
+	 * took (of its largest process). 0: nobody asked (`memory: auto`), or it is not known. */
+	int64_t memory_kib;
 	bool output_cut;       /* output over the cap was dropped */
 	uint64_t output_bytes; /* all that it wrote */
 	bool leaked;	       /* something kept its output open after the end */

@@ -227,7 +227,7 @@ static void host_release(struct ff_host *host)
 static bool add_host(struct builder *b, const struct ff_config_host *config, const char *spec,
 		     int64_t times, const char *name)
 {
-	struct ff_host host = {.place = config->place};
+	struct ff_host host = {.place = config->place, .memory = config->memory};
 	struct ff_inventory *inventory = b->inventory;
 	struct ff_err err;
 	int rc = ff_xspec_parse(&host.spec, spec, &err);

@@ -13,6 +13,7 @@ struct ff_host {
 	char *name;	      /* unique; "popen", "build01", the spec's id= … */
 	struct ff_xspec spec; /* of the host's foreman; without id */
 	uint32_t slots;	      /* at least 1 */
+	int64_t memory;	      /* bytes that units may use there; 0: what it has */
 	struct ff_strv tags;
 	bool local; /* popen without via */
 	uint32_t index;

@@ -71,6 +71,16 @@ static unsigned read_retry_on(const struct ff_config_job *job, struct ff_mistake
 	return job->retry_on ? chosen : all;
 }
 
+/* Which of all tests fit beside each other can be told when all are known. */
+static void check_memory(const struct ff_config_job *job, struct ff_mistakes *problems)
+{
+	if (ff_config_job_memory(job) && job->collect && strcmp(job->collect, "shard") == 0)
+		ff_mistakes_add(problems, &job->place,
+				"job '%s': 'memory: auto' wants all tests to be known before they "
+				"run, which 'collect: shard' keeps it from: leave that out",
+				job->name);
+}
+
 /* Everything that the inventory and other jobs have to say, by pattern: many jobs share one. */
 struct build {
 	struct ff_plan *plan;
@@ -175,6 +185,7 @@ static void plan_job(struct build *b, struct ff_plan_job *job)
 	job->retry_on = read_retry_on(config, b->problems);
 	check_on(b, config);
 	check_weight(b, config);
+	check_memory(config, b->problems);
 	ff_plan_count(job, b->problems);
 	check_payload(b, job);
 	if (job->payload->run)

@@ -127,6 +127,7 @@ int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_ar
 		.dist = config->dist,
 		.front = config->front,
 		.collect = config->collect,
+		.memory = ff_config_job_memory(config),
 		.addopts_read = config->addopts_read,
 		.testrunuid = config->testrunuid,
 		.shard = config->shard,

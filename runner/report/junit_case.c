@@ -140,13 +140,13 @@ void ff_junit_property_text(struct ff_buf *out, const char *text)
 
 void ff_junit_properties(struct ff_spool *spool, const struct ff_result *result, uint32_t before)
 {
-	char attempts[16];
+	char attempts[16], memory[24];
 
 	for (size_t i = 0; i < result->phases_len; i++)
 		before += result->phases[i].rerun;
 	if (ff_outcome_bad(result->outcome))
 		before = 0;
-	if (result->properties_len == 0 && before == 0)
+	if (result->properties_len == 0 && before == 0 && result->memory_kib == 0)
 		return;
 	ff_buf_addstr(&spool->text, "<properties>");
 	for (size_t i = 0; i < result->properties_len; i++)
@@ -156,6 +156,10 @@ void ff_junit_properties(struct ff_spool *spool, const struct ff_result *result,
 		snprintf(attempts, sizeof(attempts), "%u", before + 1);
 		ff_junit_property(&spool->text, "farflung.flaky", "true");
 		ff_junit_property(&spool->text, "farflung.attempts", attempts);
+	}
+	if (result->memory_kib > 0) {
+		snprintf(memory, sizeof(memory), "%lld", (long long)result->memory_kib);
+		ff_junit_property(&spool->text, "farflung.memory_kib", memory);
 	}
 	ff_buf_addstr(&spool->text, "</properties>");
 }

@@ -356,25 +356,69 @@ bool ff_bound_hold_alone(struct ff_queues *queues, struct ff_queues_worker *work
 	return true;
 }
 
+/* The last of a block that waits: nobody has it then. */
+static uint32_t take_out(struct ff_queues *queues, struct ff_bound_block *block)
+{
+	struct ff_bound *bound = &queues->bound;
+
+	bound->waiting--;
+	bound->kinds[block->kind].waiting--;
+	block->len--;
+	bound->left_us -= ff_queues_expected(queues, block->waiting[block->len]);
+	return block->waiting[block->len];
+}
+
+static struct ff_bound_block *first_block(struct ff_queues *queues, uint32_t kind)
+{
+	uint32_t at = first_in_line(queues, kind, NULL);
+
+	return at == NOBODY ? NULL : &queues->bound.blocks[queues->bound.kinds[kind].line[at]];
+}
+
 uint32_t ff_queues_take_homeless(struct ff_queues *queues, const uint64_t *hosts)
 {
 	struct ff_bound *bound = &queues->bound;
 
 	for (uint32_t i = 0; i < bound->kinds_len; i++) {
-		uint32_t at = first_in_line(queues, i, NULL);
-		struct ff_bound_block *block =
-			at == NOBODY ? NULL : &bound->blocks[bound->kinds[i].line[at]];
+		struct ff_bound_block *block = first_block(queues, i);
 		bool some = !bound->kinds[i].hosts;
 
 		for (size_t j = 0; !some && j <= bound->hosts / 64; j++)
 			some = (bound->kinds[i].hosts[j] & hosts[j]) != 0;
-		if (some || !block)
-			continue;
-		bound->waiting--;
-		bound->kinds[i].waiting--;
-		block->len--;
-		bound->left_us -= ff_queues_expected(queues, block->waiting[block->len]);
-		return block->waiting[block->len];
+		if (!some && block)
+			return take_out(queues, block);
+	}
+	return NOBODY;
+}
+
+int64_t ff_queues_memory(const struct ff_queues *queues, uint32_t unit)
+{
+	const struct ff_bound_block *block = block_of(&queues->bound, unit);
+
+	return block ? queues->bound.kinds[block->kind].memory : 0;
+}
+
+int64_t ff_queues_next_memory(const struct ff_queues *queues, int64_t below)
+{
+	const struct ff_bound *bound = &queues->bound;
+	int64_t most = 0;
+
+	for (uint32_t i = 0; !queues->stopped && bound->waiting > 0 && i < bound->kinds_len; i++)
+		if (bound->kinds[i].waiting > 0 && bound->kinds[i].memory < below &&
+		    bound->kinds[i].memory > most)
+			most = bound->kinds[i].memory;
+	return most;
+}
+
+uint32_t ff_queues_take_with_memory(struct ff_queues *queues, int64_t memory)
+{
+	for (uint32_t i = 0; i < queues->bound.kinds_len; i++) {
+		const struct ff_bound_kind *kind = &queues->bound.kinds[i];
+		struct ff_bound_block *block =
+			kind->memory == memory && kind->waiting > 0 ? first_block(queues, i) : NULL;
+
+		if (block)
+			return take_out(queues, block);
 	}
 	return NOBODY;
 }

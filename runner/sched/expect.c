@@ -11,8 +11,14 @@
 
 enum {
 	UNEVEN_LEAST_US = 250000,
+	/* An interpreter's own garbage comes to some of this; so many tests beside each other take
+	 * what their workers have anyhow. */
+	MEMORY_LEAST_KIB = 32 << 10,
+	MEMORY_STEPS = 8,  /* from one power of two to the next */
 	UNEVEN_SHARE = 20, /* of what a worker has to do, that it may do alone at the end */
 };
+
+#define MEMORY_MOST_KIB (INT64_C(1) << 40) /* no host has more; what many take can be added up */
 
 struct kind {
 	struct kind *next;
@@ -21,7 +27,7 @@ struct kind {
 	struct ff_map files; /* name -> struct source */
 	bool weighed;	     /* the following are those of all that is there */
 	struct ff_map sums;  /* file -> struct sum */
-	int64_t longest_us, all_us, collect_us;
+	int64_t longest_us, all_us, collect_us, largest_kib;
 };
 
 struct source {
@@ -177,9 +183,10 @@ static void weigh(struct ff_arena *arena, struct kind *kind)
 	void *value;
 
 	ff_map_release(&kind->sums);
-	kind->longest_us = kind->all_us = kind->collect_us = 0;
+	kind->longest_us = kind->all_us = kind->collect_us = kind->largest_kib = 0;
 	while (ff_map_next(&kind->units, &cursor, &name, &value)) {
-		int64_t us = ((const struct ff_expect_unit *)value)->us;
+		const struct ff_expect_unit *unit = value;
+		int64_t us = unit->us;
 		struct sum *sum =
 			entry_of(arena, &kind->sums, file_of(name, &text, &cap), sizeof(*sum));
 
@@ -189,6 +196,8 @@ static void weigh(struct ff_arena *arena, struct kind *kind)
 			sum->longest_us = us;
 		if (us > kind->longest_us)
 			kind->longest_us = us;
+		if (unit->memory_kib > kind->largest_kib)
+			kind->largest_kib = unit->memory_kib;
 	}
 	for (cursor = 0; ff_map_next(&kind->files, &cursor, NULL, &value);)
 		kind->collect_us += ((const struct source *)value)->collect_us;
@@ -219,6 +228,28 @@ bool ff_expect_uneven(struct ff_expect *expect, const char *name, uint32_t worke
 			lost_us = sum->longest_us;
 	}
 	return lost_us > kind->collect_us;
+}
+
+int64_t ff_expect_memory(const struct ff_expect *expect, const char *name, const char *unit)
+{
+	const struct ff_expect_unit *known = ff_expect_find(expect, name, unit);
+	int64_t kib = known ? known->memory_kib : 0, step = MEMORY_LEAST_KIB / MEMORY_STEPS;
+
+	if (kib < MEMORY_LEAST_KIB)
+		return 0;
+	kib = kib < MEMORY_MOST_KIB ? kib : MEMORY_MOST_KIB;
+	while (kib >= 2 * step * MEMORY_STEPS)
+		step *= 2;
+	return (kib + step - 1) / step * step * 1024;
+}
+
+bool ff_expect_modest(struct ff_expect *expect, const char *name)
+{
+	struct kind *kind = kind_of(expect, name);
+
+	if (kind && !kind->weighed)
+		weigh(&expect->arena, kind);
+	return !kind || kind->largest_kib < MEMORY_LEAST_KIB;
 }
 
 /* --- what is not known --- */

@@ -11,8 +11,9 @@
 struct ff_expect;
 
 struct ff_expect_unit {
-	int64_t us;	  /* 0: unknown */
-	int64_t setup_us; /* of that: the set-up */
+	int64_t us;	    /* 0: unknown */
+	int64_t setup_us;   /* of that: the set-up */
+	int64_t memory_kib; /* the most that it takes; 0: unknown */
 	/* Notes of whoever fills it in; not looked at here. */
 	int64_t seen_s;
 	int outcome;
@@ -39,6 +40,12 @@ bool ff_expect_knows(const struct ff_expect *expect, const char *kind);
 /* Whether so many workers lose more time at the end if each begins with whole files, whatever is
  * the longest in them, than it takes each of them to collect all files. */
 bool ff_expect_uneven(struct ff_expect *expect, const char *kind, uint32_t workers);
+
+/* Bytes of memory that a unit needs, to be reckoned with: what is known, and up to an eighth more,
+ * so that there are few different needs. 0: unknown, or so little that nobody need wait for it. */
+int64_t ff_expect_memory(const struct ff_expect *expect, const char *kind, const char *name);
+/* Whether that is so of none. */
+bool ff_expect_modest(struct ff_expect *expect, const char *kind);
 
 /* What units take and what their set-up takes, both of `len`. One that is unknown gets the median
  * of its file's (neighbours whose names are alike up to "::"), else that of all. False: none

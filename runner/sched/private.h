@@ -35,6 +35,7 @@ struct ff_sched {
 	uint32_t pools_len;
 	struct ff_pool_counts counts; /* what is free of each */
 	struct ff_pending urgent;     /* jobs for which a host is kept that may have room now */
+	struct ff_pending hungry;     /* jobs that found room, but no memory */
 	bool seated;		      /* there was a job whose sessions must be on certain hosts */
 };
 
@@ -57,5 +58,20 @@ void ff_sched_stand_in_line(struct ff_sched *sched, uint32_t number, bool stand)
 /* As many of those who wait for it as what is free is enough for; the same for each of a job's. */
 void ff_sched_wake_pool(struct ff_sched *sched, uint32_t number);
 void ff_sched_wake_pools(struct ff_sched *sched, const struct job *job);
+
+/* --- memory.c --- */
+/* The host that is kept for the job, or one that is open to all; NOBODY. */
+uint32_t ff_sched_find_host(const struct ff_sched *sched, uint32_t number,
+			    const struct ff_set_need *need);
+/* For its next unit: of those that need memory the largest for which there is some, then the
+ * others. `need` says then which it is. */
+uint32_t ff_sched_find_host_for_unit(const struct ff_sched *sched, uint32_t number,
+				     struct ff_set_need *need);
+/* Whether a unit of it that waits needs some. */
+bool ff_sched_needs_memory(const struct job *job, const struct ff_set_need *need);
+/* What a unit that was placed has taken; one that has its host for itself takes none. */
+int64_t ff_sched_memory_of(const struct ff_sched *sched, const struct ff_placement *placement);
+/* There may be some for the jobs that wait for it. */
+void ff_sched_wake_hungry(struct ff_sched *sched);
 
 #endif

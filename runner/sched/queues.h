@@ -58,8 +58,14 @@ bool ff_queues_moved(struct ff_queues *queues);
 bool ff_queues_is_bound(const struct ff_queues *queues, uint32_t unit);
 /* Takes out a bound unit that waits and could run on none of these hosts; UINT32_MAX: none. */
 uint32_t ff_queues_take_homeless(struct ff_queues *queues, const uint64_t *hosts);
-/* Takes the next one out; UINT32_MAX: none. */
+/* Takes the next one out, none that is bound; UINT32_MAX: none. */
 uint32_t ff_queues_take(struct ff_queues *queues);
+/* What a unit needs of memory; 0: it does not say. */
+int64_t ff_queues_memory(const struct ff_queues *queues, uint32_t unit);
+/* The most below `below` that one of the bound units that wait needs of memory; 0: none. Takes one
+ * with such a need out. Only for queues whose claims are of nothing but memory. */
+int64_t ff_queues_next_memory(const struct ff_queues *queues, int64_t below);
+uint32_t ff_queues_take_with_memory(struct ff_queues *queues, int64_t memory);
 /* Gives a unit out again (a retry, or one that a lost worker was running); to the worker that has
  * its scope, if there is one. */
 void ff_queues_again(struct ff_queues *queues, uint32_t unit);

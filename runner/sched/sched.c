@@ -15,9 +15,11 @@ struct ff_sched *ff_sched_new(const struct ff_sched_opts *opts)
 	struct ff_sched *sched = ff_xcalloc(1, sizeof(*sched));
 
 	ff_sets_init(&sched->sets, opts->hosts, opts->jobs);
+	sched->sets.memory = opts->host_memory;
 	sched->jobs_len = opts->jobs;
 	sched->jobs = ff_xcalloc((size_t)opts->jobs + 1, sizeof(*sched->jobs));
 	ff_pending_init(&sched->urgent, opts->jobs, false);
+	ff_pending_init(&sched->hungry, opts->jobs, false);
 	sched->pools_len = opts->pools_len;
 	sched->pools = ff_xcalloc((size_t)opts->pools_len + 1, sizeof(*sched->pools));
 	sched->counts.free = ff_xcalloc((size_t)opts->pools_len + 1, sizeof(*sched->counts.free));
@@ -41,6 +43,7 @@ void ff_sched_free(struct ff_sched *sched)
 	for (uint32_t i = 0; i < sched->pools_len; i++)
 		ff_pending_release(&sched->pools[i].waiting);
 	ff_pending_release(&sched->urgent);
+	ff_pending_release(&sched->hungry);
 	ff_sets_release(&sched->sets);
 	ff_free(sched->jobs);
 	ff_free(sched->pools);
@@ -60,6 +63,7 @@ void ff_sched_job_ready(struct ff_sched *sched, uint32_t number)
 	if (!sched->jobs[number].started || sched->jobs[number].stopped)
 		return;
 	ff_pending_del(&ff_sched_set(sched, number)->starved, number);
+	ff_pending_del(&sched->hungry, number);
 	ff_pending_add(&ff_sched_set(sched, number)->ready, number);
 }
 
@@ -139,6 +143,7 @@ static void step_aside(struct ff_sched *sched, uint32_t number)
 		keep_no_more(sched, job->kept);
 	ff_pending_del(&set->ready, number);
 	ff_pending_del(&set->starved, number);
+	ff_pending_del(&sched->hungry, number);
 	ff_sched_stand_in_line(sched, number, false);
 	wake_starved(sched, set);
 	ff_sched_wake_pools(sched, job);
@@ -152,9 +157,11 @@ void ff_sched_host_up(struct ff_sched *sched, uint32_t host, uint32_t slots)
 
 	keep_no_more(sched, host);
 	h->slots = h->free = slots ? slots : 1;
+	h->taken = 0;
 	h->up = true;
 	h->draining = false;
 	more_room(sched, host);
+	ff_sched_wake_hungry(sched);
 }
 
 /* Jobs that have no host any more leave the pools to others. */
@@ -169,12 +176,14 @@ static void host_closed(struct ff_sched *sched, uint32_t host)
 		while (ff_set_has(&sched->sets.sets[i], host) &&
 		       sched->sets.sets[i].starved.len > 0)
 			wake_starved(sched, &sched->sets.sets[i]);
+	ff_sched_wake_hungry(sched);
 }
 
 void ff_sched_host_down(struct ff_sched *sched, uint32_t host)
 {
 	sched->sets.hosts[host].up = false;
 	sched->sets.hosts[host].free = 0;
+	sched->sets.hosts[host].taken = 0;
 	host_closed(sched, host);
 }
 
@@ -381,8 +390,11 @@ static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
 	job->there += job->sessions;
 	if (!job->sessions && job->queues)
 		placement->unit = need->alone ? ff_queues_take_alone(job->queues)
-					      : ff_queues_take(job->queues);
+				  : need->memory
+					  ? ff_queues_take_with_memory(job->queues, need->memory)
+					  : ff_queues_take(job->queues);
 	sched->sets.hosts[host].free -= placement->slots;
+	sched->sets.hosts[host].taken += need->memory;
 	ff_sets_show(&sched->sets, host);
 	if (job->kept != NOBODY)
 		keep_no_more(sched, job->kept);
@@ -393,23 +405,27 @@ static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
 	ff_sched_wake_pools(sched, job);
 }
 
-/* It can't be placed now, for want of pools or of room on a host. */
-static void park(struct ff_sched *sched, uint32_t number, bool pools)
+enum want { WANT_POOLS, WANT_ROOM, WANT_MEMORY };
+
+/* It can't be placed now, for want of something. */
+static void park(struct ff_sched *sched, uint32_t number, enum want want)
 {
 	struct job *job = &sched->jobs[number];
 	struct ff_set *set = ff_sched_set(sched, number);
 
 	/* Nobody keeps a host while he waits for what another may have who waits for the host. */
-	if (pools && job->kept != NOBODY)
+	if (want != WANT_ROOM && job->kept != NOBODY)
 		keep_no_more(sched, job->kept);
 	ff_pending_del(&set->ready, number);
 	ff_sched_stand_in_line(sched, number, true);
-	if (pools) {
-		ff_pending_del(&set->starved, number);
-		wake_starved(sched, set);
-	} else {
+	if (want == WANT_ROOM) {
 		ff_pending_add(&set->starved, number);
+		return;
 	}
+	if (want == WANT_MEMORY)
+		ff_pending_add(&sched->hungry, number);
+	ff_pending_del(&set->starved, number);
+	wake_starved(sched, set);
 }
 
 /* A host with room on which a part of the job waits that can run only there; NOBODY. Looks at all
@@ -433,28 +449,13 @@ static uint32_t host_of_seat(const struct ff_sched *sched, uint32_t number,
 	return NOBODY;
 }
 
-/* One that has room now; another than where the next unit failed, if there is one. */
-static uint32_t find_host(const struct ff_sched *sched, uint32_t number,
-			  const struct ff_set_need *need)
-{
-	const struct ff_queues *queues = sched->jobs[number].queues;
-	const struct ff_set *set = ff_sched_set(sched, number);
-	struct ff_set_need elsewhere = *need;
-	uint32_t host = NOBODY;
-
-	elsewhere.avoid = queues && !need->alone ? ff_queues_shunned_host(queues) : NOBODY;
-	if (elsewhere.avoid != NOBODY)
-		host = ff_sets_find(&sched->sets, set, &elsewhere);
-	return host != NOBODY ? host : ff_sets_find(&sched->sets, set, need);
-}
-
 /* One try for the job that comes first; true: it was placed. Else it is not ready any more. */
 static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placement *placement)
 {
 	struct job *job = &sched->jobs[number];
 	const struct ff_set *set = ff_sched_set(sched, number);
 	struct wish wish = ff_sched_wish(job);
-	struct ff_set_need need = {job->weight, wish.avoid, wish.alone};
+	struct ff_set_need need = {job->weight, wish.avoid, wish.alone, 0};
 	uint32_t host = NOBODY;
 
 	if (!wish.any) {
@@ -471,27 +472,29 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 		}
 	}
 	if (ff_sched_lacks_pools(sched, number)) {
-		park(sched, number, true);
+		park(sched, number, WANT_POOLS);
 		return false;
 	}
 	if (need.avoid != NOBODY && !ff_sets_other_there(&sched->sets, set, need.avoid))
 		need.avoid = NOBODY;
 	if (job->kept != NOBODY && job->kept == need.avoid)
 		keep_no_more(sched, job->kept);
-	if (has_seats(job))
-		;
-	else if (job->kept != NOBODY && ff_sets_fits(&sched->sets, job->kept, &need))
-		host = job->kept;
-	else
-		host = find_host(sched, number, &need);
+	if (!has_seats(job))
+		host = ff_sched_find_host_for_unit(sched, number, &need);
 	if (host != NOBODY) {
 		place_on(sched, number, host, &need, placement);
 		placement->anywhere = need.avoid != wish.avoid;
 		return true;
 	}
+	/* There is room, but no memory: that others need none of. */
+	if (ff_sched_needs_memory(job, &need) &&
+	    ff_sched_find_host(sched, number, &need) != NOBODY) {
+		park(sched, number, WANT_MEMORY);
+		return false;
+	}
 	if (job->kept == NOBODY)
 		keep_a_host(sched, number, need.avoid);
-	park(sched, number, false);
+	park(sched, number, WANT_ROOM);
 	return false;
 }
 
@@ -552,7 +555,7 @@ bool ff_sched_place_behind(struct ff_sched *sched, const struct ff_placement *be
 
 	if (!job->started || job->stopped || job->sessions || !job->queues || job->uses_len > 0 ||
 	    before->alone || !host->up || host->draining || host->kept_for != NOBODY ||
-	    ff_queues_waiting(job->queues) <= spare ||
+	    ff_queues_open(job->queues) <= spare ||
 	    ff_queues_shunned_host(job->queues) == before->host ||
 	    !is_first_on(sched, before->job, before->host))
 		return false;
@@ -583,7 +586,12 @@ void ff_sched_return_pools(struct ff_sched *sched, const struct ff_placement *pl
 
 void ff_sched_return(struct ff_sched *sched, const struct ff_placement *placement)
 {
+	int64_t memory = ff_sched_memory_of(sched, placement);
+
 	ff_sched_return_pools(sched, placement);
 	sched->sets.hosts[placement->host].free += placement->slots;
+	sched->sets.hosts[placement->host].taken -= memory;
 	more_room(sched, placement->host);
+	if (memory > 0)
+		ff_sched_wake_hungry(sched);
 }

@@ -11,9 +11,12 @@
  * and those behind it take only what it leaves. So no later job can keep an earlier one waiting for
  * ever.
  *
+ * Single units that say how much memory they need (claims) are placed where that much is left by
+ * others that say so, the largest first; while none of them fits, those that say nothing are.
+ *
  * Costs: O(log hosts) a placement and a return, O(log workers) a unit given or done; nothing looks
- * at all hosts or all workers. What comes back to a pool is offered to as many jobs as it is enough
- * for. */
+ * at all hosts (but for one with memory enough) or all workers. What comes back to a pool is
+ * offered to as many jobs as it is enough for. */
 #ifndef FF_SCHED_SCHED_H
 #define FF_SCHED_SCHED_H
 
@@ -31,6 +34,7 @@ struct ff_sched_opts {
 	uint32_t jobs;
 	const uint32_t *pools; /* the size of each named pool; borrowed only during the call */
 	uint32_t pools_len;
+	const int64_t *host_memory; /* bytes by host, as in queues.h; borrowed */
 };
 
 struct ff_sched *ff_sched_new(const struct ff_sched_opts *opts);

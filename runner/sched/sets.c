@@ -143,15 +143,44 @@ uint32_t ff_sets_slots(const struct ff_set_host *host, const struct ff_set_need 
 	return need->alone || need->weight > host->slots ? host->slots : need->weight;
 }
 
+static bool has_memory(const struct ff_sets *sets, uint32_t number, int64_t need)
+{
+	int64_t there = sets->memory ? sets->memory[number] : 0;
+	int64_t taken = sets->hosts[number].taken;
+
+	return need == 0 || there == 0 || taken == 0 || need <= there - taken;
+}
+
 bool ff_sets_fits(const struct ff_sets *sets, uint32_t number, const struct ff_set_need *need)
 {
 	const struct ff_set_host *host = &sets->hosts[number];
 
-	return is_there(host) && number != need->avoid && host->free >= ff_sets_slots(host, need);
+	return is_there(host) && number != need->avoid && host->free >= ff_sets_slots(host, need) &&
+	       has_memory(sets, number, need->memory);
 }
 
-/* If any host fits, one of the two does: it has as many free slots as are needed, or is smaller and
- * wholly free. */
+/* The largest share free among those that fit and are open to all. */
+static uint32_t find_with_memory(const struct ff_sets *sets, const struct ff_set *set,
+				 const struct ff_set_need *need)
+{
+	uint64_t most = 0;
+	uint32_t best = NOBODY;
+
+	for (uint32_t i = 0; i < sets->hosts_len; i++) {
+		const struct ff_set_host *host = &sets->hosts[i];
+		uint64_t share = ((uint64_t)host->free << 32) / (host->slots ? host->slots : 1);
+
+		if (share <= most || host->kept_for != NOBODY || !ff_set_has(set, i) ||
+		    !ff_sets_fits(sets, i, need))
+			continue;
+		most = share;
+		best = i;
+	}
+	return best;
+}
+
+/* If any host has slots enough, one of the two has: as many free ones as are needed, or it is
+ * smaller and wholly free. */
 uint32_t ff_sets_find(const struct ff_sets *sets, const struct ff_set *set,
 		      const struct ff_set_need *need)
 {
@@ -160,7 +189,9 @@ uint32_t ff_sets_find(const struct ff_sets *sets, const struct ff_set *set,
 	if (best != NOBODY && ff_sets_fits(sets, best, need))
 		return best;
 	best = ff_set_roomiest(set, need->avoid);
-	return best != NOBODY && ff_sets_fits(sets, best, need) ? best : NOBODY;
+	if (best == NOBODY || ff_sets_fits(sets, best, need))
+		return best;
+	return need->memory > 0 && sets->memory ? find_with_memory(sets, set, need) : NOBODY;
 }
 
 uint32_t ff_set_roomiest(const struct ff_set *set, uint32_t avoid)

@@ -11,6 +11,7 @@
 
 struct ff_set_host {
 	uint32_t slots, free;
+	int64_t taken;	   /* of its memory, by what says so */
 	uint32_t kept_for; /* a job that gets the next that can be started here; UINT32_MAX */
 	bool up, draining;
 	bool counted; /* in `there` of its sets */
@@ -30,6 +31,7 @@ struct ff_sets {
 	struct ff_set_host *hosts;
 	struct ff_set *sets;
 	uint32_t hosts_len, len, jobs_len;
+	const int64_t *memory; /* by host, borrowed; 0: unknown, no limit; or NULL */
 };
 
 /* What is to be found on a host. */
@@ -37,6 +39,7 @@ struct ff_set_need {
 	uint32_t weight; /* slots; of smaller hosts all */
 	uint32_t avoid;	 /* not there; UINT32_MAX */
 	bool alone;	 /* all slots */
+	int64_t memory;	 /* bytes, beside what others have taken; alone there it fits anywhere */
 };
 
 void ff_sets_init(struct ff_sets *sets, uint32_t hosts, uint32_t jobs);
@@ -59,7 +62,7 @@ void ff_sets_show(struct ff_sets *sets, uint32_t host);
 uint32_t ff_sets_slots(const struct ff_set_host *host, const struct ff_set_need *need);
 bool ff_sets_fits(const struct ff_sets *sets, uint32_t host, const struct ff_set_need *need);
 /* A host with room enough: the one with the largest share free, else the one with the most slots
- * free. UINT32_MAX: none. */
+ * free. UINT32_MAX: none. Looks at all hosts only if these have too little memory. */
 uint32_t ff_sets_find(const struct ff_sets *sets, const struct ff_set *set,
 		      const struct ff_set_need *need);
 /* The one with the most slots free, enough or not. UINT32_MAX: all are full, or kept. */

@@ -17,20 +17,23 @@ enum {
 	FRESH_S = 7 * 86400,
 	/* A unit takes as long as it did, if it differs by less than a quarter, or than this. */
 	ALIKE_US = 2000,
+	/* It takes as much memory, by the same quarter, or this. */
+	ALIKE_KIB = 4096,
 	/* Less than this of a host's units says nothing of its speed. */
 	SPEED_MIN_US = 200000,
 	SPEED_UNIT_MIN_US = 1000,
 };
 
-#define MILLION	     1000000
-#define SLOWEST_HOST 0.05
-#define FASTEST_HOST 20.0
-#define SPEED_CHANGE 0.05
-#define SPEED_WEIGHT 0.3
+#define MILLION		1000000
+#define MEMORY_MOST_KIB (INT64_C(1) << 40)
+#define SLOWEST_HOST	0.05
+#define FASTEST_HOST	20.0
+#define SPEED_CHANGE	0.05
+#define SPEED_WEIGHT	0.3
 
 struct seen {
 	const char *kind, *name;
-	int64_t us, setup_us;
+	int64_t us, setup_us, memory_kib;
 	enum ff_outcome outcome;
 	bool flaky;
 };
@@ -112,8 +115,8 @@ static void read_unit(void *ctx, const struct ff_store_unit *unit)
 	struct history *h = ctx;
 
 	*ff_expect_add(h->expect, unit->kind, unit->name) =
-		(struct ff_expect_unit){unit->us, unit->setup_us, unit->seen_s, (int)unit->outcome,
-					keep_run(h, unit->since)};
+		(struct ff_expect_unit){unit->us,     unit->setup_us,	  unit->memory_kib,
+					unit->seen_s, (int)unit->outcome, keep_run(h, unit->since)};
 	h->known = true;
 }
 
@@ -211,9 +214,9 @@ static void on_run(struct history *h, const struct ff_event *event)
 	h->run.command_line = command ? keep(h, command) : NULL;
 }
 
-static bool alike(int64_t a, int64_t b)
+static bool alike(int64_t a, int64_t b, int64_t least)
 {
-	int64_t apart = a > b ? a - b : b - a, may = b / 4 > ALIKE_US ? b / 4 : ALIKE_US;
+	int64_t apart = a > b ? a - b : b - a, may = b / 4 > least ? b / 4 : least;
 
 	return apart <= may;
 }
@@ -223,8 +226,10 @@ static bool is_news(const struct history *h, const struct seen *seen,
 {
 	return !known || seen->flaky || ff_outcome_bad(seen->outcome) ||
 	       known->outcome != (int)seen->outcome || h->run.began_s - known->seen_s > FRESH_S ||
-	       (seen->us > 0 && (known->us == 0 || !alike(seen->us, known->us) ||
-				 !alike(seen->setup_us, known->setup_us)));
+	       (seen->us > 0 && (known->us == 0 || !alike(seen->us, known->us, ALIKE_US) ||
+				 !alike(seen->setup_us, known->setup_us, ALIKE_US))) ||
+	       (seen->memory_kib > 0 &&
+		(known->memory_kib == 0 || !alike(seen->memory_kib, known->memory_kib, ALIKE_KIB)));
 }
 
 static void add(struct history *h, const struct seen *seen)
@@ -277,6 +282,18 @@ static bool ran_through(enum ff_outcome outcome)
 	       outcome != FF_OUTCOME_LOST;
 }
 
+/* Of a command it is known without being asked for. What was cut off took at least so much. */
+static int64_t memory_of(const struct ff_result *result, const struct ff_expect_unit *known)
+{
+	int64_t kib = result->memory_kib;
+
+	if (kib == 0 && result->has_status)
+		kib = result->max_rss_kib;
+	if (!ran_through(result->outcome) && known && kib <= known->memory_kib)
+		return 0;
+	return kib < MEMORY_MOST_KIB ? kib : MEMORY_MOST_KIB;
+}
+
 static void on_unit(struct history *h, const struct ff_event *event)
 {
 	const struct ff_result *result = event->u.unit_finished.result;
@@ -302,6 +319,7 @@ static void on_unit(struct history *h, const struct ff_event *event)
 			host->known_us += known->us;
 		}
 	}
+	seen.memory_kib = memory_of(result, known);
 	if (is_news(h, &seen, known))
 		add(h, &seen);
 }
@@ -384,9 +402,9 @@ static int put_all(struct history *h, struct ff_store *store, struct ff_err *err
 
 	for (size_t i = 0; !rc && i < h->len; i++) {
 		const struct seen *seen = &h->seen[i];
-		const struct ff_store_seen put = {seen->kind,  seen->name,     h->run.id,
-						  seen->us,    seen->setup_us, seen->outcome,
-						  seen->flaky, now_s};
+		const struct ff_store_seen put = {seen->kind,	 seen->name,	 h->run.id,
+						  seen->us,	 seen->setup_us, seen->memory_kib,
+						  seen->outcome, seen->flaky,	 now_s};
 
 		rc = ff_store_put_unit(store, &put, err);
 	}

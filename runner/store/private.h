@@ -12,6 +12,7 @@ struct ff_store {
 	const char *read_only; /* why; NULL */
 	sqlite3_stmt *put_unit;
 	bool begun;
+	bool has_memory; /* its units have a column for that */
 };
 
 /* What is wrong with the connection, as an error. */

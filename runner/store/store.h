@@ -12,7 +12,9 @@
 #include "event/event.h"
 
 enum {
-	FF_STORE_VERSION = 1, /* of the tables */
+	/* Of the tables. What only adds a column that has a default is no other version: older
+	 * programs do not see it, and go on writing. */
+	FF_STORE_VERSION = 1,
 	FF_STORE_WAIT_MS = 5000,
 	FF_STORE_UNIT_DAYS = 180,     /* a unit that no run has had for so long is forgotten */
 	FF_STORE_UNITS_MAX = 1000000, /* and of more than these those that are not seen longest */
@@ -55,9 +57,15 @@ struct ff_store_unit {
 	uint32_t flips;		 /* how often that changed from one run to the next */
 	uint32_t flaky;		 /* runs in which it was bad first, and passed when tried again */
 	int64_t seen_s;		 /* when that was written, seconds since 1970 */
+	int64_t memory_kib;	 /* the most that it took lately: see ff_store_seen; 0: unknown */
 };
 
-enum ff_store_order { FF_STORE_ANY_ORDER, FF_STORE_SLOWEST, FF_STORE_FLAKIEST };
+enum ff_store_order {
+	FF_STORE_ANY_ORDER,
+	FF_STORE_SLOWEST,
+	FF_STORE_FLAKIEST,
+	FF_STORE_LARGEST, /* only those whose memory is known */
+};
 
 struct ff_store_query {
 	const char *pattern; /* a part of the name, or a shell pattern for all of it; NULL: all */
@@ -105,6 +113,9 @@ int ff_store_sharded(struct ff_store *store, void (*each)(void *ctx, const char 
 struct ff_store_seen {
 	const char *kind, *name, *run;
 	int64_t us, setup_us; /* 0: that was not seen */
+	/* 0: that was not seen. More than is known counts at once, less by three tenths: what one
+	 * run did not need the next may. */
+	int64_t memory_kib;
 	enum ff_outcome outcome;
 	bool flaky;
 	int64_t now_s;

@@ -25,7 +25,8 @@ static const char sql_create[] =
 	"NULL,"
 	" failed_in TEXT, failures INTEGER NOT NULL, flips INTEGER NOT NULL, flaky INTEGER NOT "
 	"NULL,"
-	" seen_s INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;"
+	" seen_s INTEGER NOT NULL, memory_kib INTEGER NOT NULL DEFAULT 0,"
+	" PRIMARY KEY (kind, name)) WITHOUT ROWID;"
 	"CREATE TABLE runs (id TEXT PRIMARY KEY, began_s INTEGER NOT NULL, took_us INTEGER NOT "
 	"NULL,"
 	" exit_code INTEGER NOT NULL, total INTEGER NOT NULL, bad INTEGER NOT NULL, command TEXT)"
@@ -37,16 +38,27 @@ static const char sql_create[] =
 
 _Static_assert(APPLICATION_ID == 1717987443 && FF_STORE_VERSION == 1, "as in sql_create");
 
+/* What older files lack; they get it from whoever writes there next. */
+static const char sql_has_memory[] =
+	"SELECT count(*) FROM pragma_table_info('units') WHERE name = 'memory_kib'";
+static const char sql_add_memory[] =
+	"ALTER TABLE units ADD COLUMN memory_kib INTEGER NOT NULL DEFAULT 0";
+static const char units_now[] = "units";
+static const char units_of_old[] = "(SELECT *, 0 AS memory_kib FROM units)";
+
 #define UNIT_COLUMNS                                                                               \
-	"kind, name, us, setup_us, outcome, since, failed_in, failures, flips, flaky, seen_s"
+	"kind, name, us, setup_us, outcome, since, failed_in, failures, flips, flaky, seen_s,"     \
+	" memory_kib"
 #define LIKE_PATTERN "(?1 IS NULL OR instr(name, ?1) > 0 OR name GLOB ?1)"
 #define LIKE_FLAKY   "(?2 = 0 OR flaky > 0 OR flips >= ?4)"
-#define UNITS_WHERE  "SELECT " UNIT_COLUMNS " FROM units WHERE " LIKE_PATTERN " AND " LIKE_FLAKY
 
-static const char *const sql_units[] = {
-	[FF_STORE_ANY_ORDER] = UNITS_WHERE " LIMIT ?3",
-	[FF_STORE_SLOWEST] = UNITS_WHERE " ORDER BY us DESC, name LIMIT ?3",
-	[FF_STORE_FLAKIEST] = UNITS_WHERE " ORDER BY flaky + flips DESC, name LIMIT ?3",
+static const char sql_units[] =
+	"SELECT " UNIT_COLUMNS " FROM %s WHERE " LIKE_PATTERN " AND " LIKE_FLAKY " %s LIMIT ?3";
+static const char *const sql_orders[] = {
+	[FF_STORE_ANY_ORDER] = "",
+	[FF_STORE_SLOWEST] = "ORDER BY us DESC, name",
+	[FF_STORE_FLAKIEST] = "ORDER BY flaky + flips DESC, name",
+	[FF_STORE_LARGEST] = "AND memory_kib > 0 ORDER BY memory_kib DESC, name",
 };
 static const char sql_hosts[] = "SELECT name, speed FROM hosts";
 static const char sql_runs[] =
@@ -57,7 +69,8 @@ static const char sql_runs[] =
 static const char sql_put_unit[] =
 	"INSERT INTO units (kind, name, us, setup_us, outcome, bad, since, failed_in, failures, "
 	"flips,"
-	" flaky, seen_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?6, ?7, NULL), ?6, 0, ?8, ?9)"
+	" flaky, seen_s, memory_kib)"
+	" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?6, ?7, NULL), ?6, 0, ?8, ?9, ?10)"
 	" ON CONFLICT (kind, name) DO UPDATE SET"
 	" us = iif(excluded.us = 0, us, iif(us = 0, excluded.us, us + (excluded.us - us) * 3 / "
 	"10)),"
@@ -67,6 +80,8 @@ static const char sql_put_unit[] =
 	" flips = flips + (bad <> excluded.bad),"
 	" failed_in = coalesce(excluded.failed_in, failed_in),"
 	" failures = failures + excluded.failures, flaky = flaky + excluded.flaky,"
+	" memory_kib = iif(excluded.memory_kib = 0, memory_kib, max(excluded.memory_kib,"
+	" memory_kib + (excluded.memory_kib - memory_kib) * 3 / 10)),"
 	" outcome = excluded.outcome, bad = excluded.bad, seen_s = excluded.seen_s";
 static const char sql_put_run[] = "INSERT OR REPLACE INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 static const char sql_put_host[] = "INSERT OR REPLACE INTO hosts VALUES (?1, ?2)";
@@ -153,6 +168,15 @@ static int look(struct ff_store *store, bool *made, struct ff_err *err)
 	return 0;
 }
 
+static int look_for_memory(struct ff_store *store, struct ff_err *err)
+{
+	int64_t columns = 0;
+	int rc = ff_store_number(store, sql_has_memory, 0, &columns, err);
+
+	store->has_memory = columns > 0;
+	return rc;
+}
+
 /* The same as of one moment: another run may be about to make them. */
 static int look_once(struct ff_store *store, bool *made, struct ff_err *err)
 {
@@ -164,7 +188,8 @@ static int look_once(struct ff_store *store, bool *made, struct ff_err *err)
 	return rc;
 }
 
-/* Of two that do this at the same time one finds that it is done. */
+/* Makes the tables, or what they lack. Of two that do this at the same time one finds that it is
+ * done. */
 static int make(struct ff_store *store, struct ff_err *err)
 {
 	bool made = false;
@@ -177,7 +202,12 @@ static int make(struct ff_store *store, struct ff_err *err)
 	if (!rc && !made)
 		rc = ff_store_execute(store, sql_create, err);
 	if (!rc)
+		rc = look_for_memory(store, err);
+	if (!rc && !store->has_memory)
+		rc = ff_store_execute(store, sql_add_memory, err);
+	if (!rc)
 		rc = ff_store_execute(store, "COMMIT", err);
+	store->has_memory = rc == 0;
 	if (rc)
 		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 	return rc;
@@ -224,7 +254,11 @@ static int open_database(struct ff_store *store, enum ff_store_mode mode, struct
 		return rc;
 	if (!made && (mode == FF_STORE_READ || store->read_only))
 		return ff_err_set(err, FF_ENOTFOUND, "%s is empty", store->path);
-	return made ? 0 : make(store, err);
+	if (made)
+		rc = look_for_memory(store, err);
+	if (rc || mode == FF_STORE_READ || store->read_only || store->has_memory)
+		return rc;
+	return make(store, err);
 }
 
 int ff_store_open(struct ff_store **out, const char *path, enum ff_store_mode mode,
@@ -335,19 +369,23 @@ static bool read_unit(sqlite3_stmt *row, struct ff_store_unit *unit)
 		.flips = (uint32_t)sqlite3_column_int64(row, 8),
 		.flaky = (uint32_t)sqlite3_column_int64(row, 9),
 		.seen_s = sqlite3_column_int64(row, 10),
+		.memory_kib = sqlite3_column_int64(row, 11),
 	};
 	return known >= 0 && unit->kind && unit->name && unit->since && unit->us >= 0 &&
-	       unit->setup_us >= 0;
+	       unit->setup_us >= 0 && unit->memory_kib >= 0;
 }
 
 int ff_store_units(struct ff_store *store, const struct ff_store_query *query,
 		   void (*each)(void *ctx, const struct ff_store_unit *unit), void *ctx,
 		   struct ff_err *err)
 {
-	sqlite3_stmt *statement = ff_store_prepare(store, sql_units[query->order], err);
+	char *sql = ff_xasprintf(sql_units, store->has_memory ? units_now : units_of_old,
+				 sql_orders[query->order]);
+	sqlite3_stmt *statement = ff_store_prepare(store, sql, err);
 	struct ff_store_unit unit;
 	int rc;
 
+	ff_free(sql);
 	if (!statement)
 		return err->code;
 	if (query->pattern)
@@ -445,6 +483,7 @@ int ff_store_put_unit(struct ff_store *store, const struct ff_store_seen *seen, 
 	sqlite3_bind_text(put, 7, seen->run, -1, SQLITE_STATIC);
 	sqlite3_bind_int(put, 8, seen->flaky);
 	sqlite3_bind_int64(put, 9, seen->now_s);
+	sqlite3_bind_int64(put, 10, seen->memory_kib);
 	rc = sqlite3_step(put) == SQLITE_DONE ? 0 : ff_store_trouble(store, err);
 	sqlite3_reset(put);
 	return rc;

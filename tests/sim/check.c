@@ -13,7 +13,8 @@
 void check_init(struct check *check, uint64_t seed, const struct ff_plan *plan,
 		const struct ff_inventory *inventory, const struct world_faults *faults)
 {
-	*check = (struct check){.seed = seed, .plan = plan, .faults = faults};
+	*check = (struct check){
+		.seed = seed, .plan = plan, .inventory = inventory, .faults = faults};
 	check->spread = spread_new(seed, plan, inventory, faults);
 	check->ends = ff_xcalloc(plan->len + 1, sizeof(*check->ends));
 	check->done = ff_xcalloc(plan->len + 1, sizeof(*check->done));
@@ -268,6 +269,7 @@ void check_state(struct check *check, const struct ff_state *state)
 
 	spread_state(check->spread, check, state);
 	spread_marks(check, state);
+	check_memory(check, state);
 	for (uint32_t i = 0; i < state->hosts_len; i++) {
 		const struct ff_host_record *host = &state->hosts[i];
 

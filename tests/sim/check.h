@@ -14,6 +14,7 @@ enum { DONE_MAX = 64 };
 struct check {
 	uint64_t seed;
 	const struct ff_plan *plan;
+	const struct ff_inventory *inventory;
 	const struct world_faults *faults;
 	uint8_t **ends;		/* by job and unit: final ends, over all runs of this seed */
 	bool (*done)[DONE_MAX]; /* by job and unit: by an earlier run; of parts */
@@ -38,6 +39,8 @@ void check_input(struct check *check, const struct ff_input *input);
 void check_order(struct check *check, const struct ff_order *order);
 /* After each decision. */
 void check_state(struct check *check, const struct ff_state *state);
+/* Of that: commands that need memory. In memory.c. */
+void check_memory(struct check *check, const struct ff_state *state);
 /* The journal so far gives the same state: in `again`, to be released by the caller. */
 void check_replay(struct check *check, const struct ff_state *state, struct ff_state *again);
 /* The run is over. `disturbed`: somebody stopped it. */

@@ -36,7 +36,7 @@ bool world_mark(const struct world *world, uint32_t job, uint32_t unit, bool any
 	else if (kind < 900)
 		mark->weight = 2 + kind % 2;
 	else
-		mark->memory = 40 + kind % 40;
+		mark->memory = (40 + kind % 40) << 20;
 	if (kind % 10 == 0 && kind < 450) /* some ask for more than one thing */
 		mark->group = "g0";
 	return true;
@@ -109,9 +109,22 @@ static void room(struct check *check, const struct running *all, size_t len,
 		check_fail(check,
 			   "unit %u of job %u needs %u workers, and %u others run on its host",
 			   one->unit, one->job, (unsigned)one->mark.weight, (unsigned)others);
-	if (needy > 1 && one->mark.memory > 0 && memory > WORLD_MEMORY)
-		check_fail(check, "units of job %u need %u of memory on host %s", one->job,
-			   (unsigned)memory, state->hosts[one->host].name);
+	if (needy > 1 && one->mark.memory > 0 && memory > (uint64_t)WORLD_MEMORY)
+		check_fail(check, "units of job %u need %llu of memory on host %s", one->job,
+			   (unsigned long long)memory, state->hosts[one->host].name);
+}
+
+/* What earlier runs tell counts as if a mark had said so. */
+static void expect_memory(const struct check *check, struct running *one)
+{
+	int64_t memory = world_unit_memory(check->seed, check->plan, one->job, one->unit);
+
+	if (memory == 0)
+		return;
+	if (!one->marked)
+		one->mark = (struct ff_payload_mark){.weight = 1, .resources = no_resource};
+	one->marked = true;
+	one->mark.memory = memory;
 }
 
 void spread_marks(struct check *check, const struct ff_state *state)
@@ -132,6 +145,9 @@ void spread_marks(struct check *check, const struct ff_state *state)
 			false,	      {0}};
 		one->marked = world_unit_mark(check->seed, one->job, one->unit,
 					      !check->plan->jobs[one->job].config->on, &one->mark);
+		if (one->mark.memory == 0 && !spread_in_parts(check->spread, one->job) &&
+		    check->faults->differ == 0)
+			expect_memory(check, one);
 		if (one->marked && one->mark.host &&
 		    strcmp(one->mark.host, state->hosts[one->host].name) != 0)
 			check_fail(check, "unit %u of job %u is for %s, and runs on %s", one->unit,

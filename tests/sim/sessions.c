@@ -496,7 +496,7 @@ static void say_settings(struct world *world, struct world_session *s)
 
 static void start_session(struct world *world, struct world_session *s)
 {
-	static const struct ff_fact memory = {"memory", "100"};
+	static const struct ff_fact memory = {"memory", "104857600"};
 	struct ff_input *input;
 
 	if (!s->fronted && world_has_front(world, s->job) &&

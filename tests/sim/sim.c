@@ -32,6 +32,7 @@ struct sim {
 	struct ff_inventory inventory;
 	struct ff_plan plan;
 	struct world_faults faults;
+	struct ff_expect *expect; /* what earlier runs tell of memory */
 	struct check check;
 };
 
@@ -59,7 +60,7 @@ static const int64_t *expected(void *ctx, uint32_t job)
 	return x & 3 ? us : NULL;
 }
 
-static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts)
+static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, uint64_t seed)
 {
 	static const char *const dists[] = {"load",	 "worksteal", "loadscope", "loadfile",
 					    "loadgroup", "each",      "no",	   "auto"};
@@ -72,6 +73,8 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts)
 			ff_buf_addf(yaml, "pytest: [t], dist: '%s'", dists[world_below(dice, 8)]);
 		else
 			ff_buf_addf(yaml, "run: x, count: %u", 1 + world_below(dice, 60));
+		if ((seed + i) % 3 == 0)
+			ff_buf_addstr(yaml, ", memory: auto");
 		if (i > 0 && world_chance(dice, 300))
 			ff_buf_addf(yaml, ", needs: [j%u]", world_below(dice, i));
 		if (world_chance(dice, 400))
@@ -91,16 +94,19 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts)
 	}
 }
 
-static void make_yaml(struct ff_buf *yaml, struct world *dice)
+static void make_yaml(struct ff_buf *yaml, struct world *dice, uint64_t seed)
 {
 	uint32_t hosts = 1 + world_below(dice, 6);
 
 	ff_buf_addstr(yaml, "inventory:\n");
 	for (uint32_t i = 0; i < hosts; i++) {
-		ff_buf_addf(yaml, "  - {spec: popen, name: h%u, slots: %u}\n", i,
+		ff_buf_addf(yaml, "  - {spec: popen, name: h%u, slots: %u", i,
 			    2 + world_below(dice, 3));
+		if ((seed + i) % 2 == 0) /* else it becomes known with the first worker there */
+			ff_buf_addf(yaml, ", memory: %lld", (long long)WORLD_MEMORY);
+		ff_buf_addstr(yaml, "}\n");
 	}
-	add_jobs(yaml, dice, hosts);
+	add_jobs(yaml, dice, hosts, seed);
 	ff_buf_addf(yaml, "settings: {grace: 2s, reconnect: %us", 1 + world_below(dice, 60));
 	if (world_chance(dice, 150))
 		ff_buf_addf(yaml, ", maxfail: %u", 1 + world_below(dice, 3));
@@ -154,7 +160,7 @@ static void make(struct sim *sim)
 	struct ff_buf yaml = FF_BUF_INIT;
 	struct ff_err err = {0};
 
-	make_yaml(&yaml, dice);
+	make_yaml(&yaml, dice, sim->seed);
 	make_faults(&sim->faults, dice);
 	if (sim->loud)
 		printf("%s", ff_buf_str(&yaml));
@@ -166,6 +172,7 @@ static void make(struct sim *sim)
 		printf("%s\n%s\n", ff_buf_str(&yaml), err.text);
 		exit(2);
 	}
+	sim->expect = world_expect(sim->seed, &sim->plan);
 	ff_buf_release(&yaml);
 	world_free(dice);
 }
@@ -329,6 +336,7 @@ static void begin(struct run *run, const struct ff_state *const *before, size_t 
 		.inventory = &run->sim->inventory,
 		.plan = &run->sim->plan,
 		.run_id = "sim",
+		.expect = run->sim->expect,
 		.expected_us = expected,
 		.ctx = run->sim,
 		.before = before,
@@ -398,6 +406,7 @@ static bool simulate(uint64_t seed, bool loud)
 	run_seed(&sim);
 	good = check_good(&sim.check);
 	check_release(&sim.check);
+	ff_expect_free(sim.expect);
 	ff_plan_release(&sim.plan);
 	ff_inventory_release(&sim.inventory);
 	ff_config_release(&sim.config);

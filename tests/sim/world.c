@@ -392,6 +392,8 @@ static void probe_host(struct world *world, const struct ff_order *order)
 	input->u.host_probed.payload = order->payload;
 	if (world_chance(world, world->faults.probe_fails))
 		input->u.host_probed.error = "no Python with pytest";
+	else if (ff_payloads[order->payload]->memory)
+		input->u.host_probed.memory = WORLD_MEMORY;
 	else if (world_chance(world, 200))
 		input->u.host_probed.note = "using another one";
 	world_say(world, input, order->host, 1000 + world_below(world, 20000));

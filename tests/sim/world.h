@@ -6,6 +6,7 @@
 #include "dispatch/decision.h"
 #include "dispatch/input.h"
 #include "plan/plan.h"
+#include "sched/expect.h"
 
 struct world;
 
@@ -93,7 +94,11 @@ bool world_job_driver_is_bad(uint64_t seed, uint32_t job);
 /* What a unit asks for; false: nothing. `anywhere`: its job may run on all hosts. */
 bool world_unit_mark(uint64_t seed, uint32_t job, uint32_t unit, bool anywhere,
 		     struct ff_payload_mark *mark);
-enum { WORLD_MEMORY = 100 }; /* of each host */
+#define WORLD_MEMORY (INT64_C(100) << 20) /* of each host */
+/* What earlier runs tell of the memory that a unit takes: bytes, of a job that goes by that; and
+ * all of it, to be freed. */
+int64_t world_unit_memory(uint64_t seed, const struct ff_plan *plan, uint32_t job, uint32_t unit);
+struct ff_expect *world_expect(uint64_t seed, const struct ff_plan *plan);
 /* With `scopes`: to what a unit belongs. */
 uint32_t world_own_scope(uint32_t unit);
 

@@ -182,6 +182,40 @@ static void test_bad_items(void **state)
 	assert_string_equal(told, "");
 }
 
+static void assert_available(const char *text, const char *bytes)
+{
+	const struct ff_payload_probe *memory = ff_payload_find("run")->memory;
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct ff_fact *facts = NULL;
+	size_t len = 9;
+
+	assert_int_equal(memory->read(text, strlen(text), &arena, &facts, &len, NULL, NULL), 0);
+	assert_int_equal(len, bytes ? 1 : 0);
+	if (bytes) {
+		assert_string_equal(facts[0].key, "memory");
+		assert_string_equal(facts[0].value, bytes);
+	}
+	ff_arena_release(&arena);
+}
+
+static void test_available_memory(void **state)
+{
+	const char *shell = NULL;
+
+	assert_int_equal(ff_payload_find("run")->memory->command(NULL, NULL, &shell), 0);
+	assert_non_null(strstr(shell, "/proc/meminfo"));
+	assert_available("MemAvailable:    2048 kB\n", "2097152");
+	assert_available("MemAvailable:    2048 kB\nmax\n", "2097152");
+	assert_available("MemAvailable:    2048 kB\n1048576\n", "1048576");
+	assert_available("MemAvailable:    2048 kB\n4194304\n", "2097152");
+	assert_available("4194304", "4194304");
+	assert_available("", NULL);
+	assert_available("max\n", NULL);
+	assert_available("MemAvailable: -1 kB\n-3\n", NULL);
+	assert_available("MemAvailable: 99999999999999999999999 kB\n", NULL);
+	assert_available("welcome to this host\nMemAvailable: 1 kB", "1024");
+}
+
 static void test_task(void **state)
 {
 	char *env[] = {"A=1=2", "B=", NULL}, *argv[] = {"ls", "-l", NULL};
@@ -260,9 +294,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_items),	  cmocka_unit_test(test_endings),
-		cmocka_unit_test(test_bad_items), cmocka_unit_test(test_task),
-		cmocka_unit_test(test_check),	  cmocka_unit_test(test_kill),
-		cmocka_unit_test(test_registry),
+		cmocka_unit_test(test_bad_items), cmocka_unit_test(test_available_memory),
+		cmocka_unit_test(test_task),	  cmocka_unit_test(test_check),
+		cmocka_unit_test(test_kill),	  cmocka_unit_test(test_registry),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,6 +181,8 @@ static void on_unit_finished(void *ctx, uint32_t index, const struct ff_result *
 	if (r->output_bytes || r->output_cut)
 		tell("  output %llu%s\n", (unsigned long long)r->output_bytes,
 		     r->output_cut ? " cut" : "");
+	if (r->memory_kib)
+		tell("  memory %lld\n", (long long)r->memory_kib);
 	if (r->longrepr)
 		tell("  long: %s\n", r->longrepr);
 	assert_false(r->has_status);
@@ -395,6 +397,10 @@ static void test_plain_pass(void **state)
 	fields[9] = TUPLE(I(3000000000), ff_bool(true));
 	give(ff_collection(FF_TUPLE, fields, FIELDS),
 	     "done 7 passed 0 us (-) at x.txt:0\n  output 3000000000 cut\n");
+	done(fields, "passed", NONE);
+	fields[6] = TUPLE(F(0), F(0), F(0), I(204800));
+	give(ff_collection(FF_TUPLE, fields, FIELDS),
+	     "done 7 passed 500000 us (-) at test_a.py:5\n  memory 204800\n");
 }
 
 #define PHASE(when, outcome, message, longrepr, xfail, sections)                                   \
@@ -494,6 +500,9 @@ static void test_bad_results(void **state)
 	REFUSE(5, LIST(PHASE("call", "failed", NONE, NONE, NONE, LIST(LIST(S("a"))))),
 	       "a section that is no pair of texts");
 	REFUSE(5, LIST(ff_collection(FF_DICT, NULL, 0)), "something else where text belongs");
+	REFUSE(6, TUPLE(F(0), F(0), F(0), I(-1)), "a size that is none");
+	REFUSE(6, TUPLE(F(0), F(0), F(0), I(INT64_MAX)), "a size that is none");
+	REFUSE(6, TUPLE(F(0), F(0), F(0), S("1")), "a size that is none");
 	REFUSE(7, NONE, "a place that is no file and line");
 	REFUSE(7, TUPLE(S("f")), "a place that is no file and line");
 	REFUSE(7, TUPLE(I(1), I(1)), "something else where text belongs");
@@ -648,6 +657,7 @@ static void test_task(void **state)
 					    .repeat = -1};
 	const struct ff_payload_job again = {
 		.args = args, .sequence = units, .sequence_apart = true};
+	const struct ff_payload_job measured = {.args = args, .collect = "auto", .memory = true};
 	char *sharded[] = {"s1", NULL};
 	struct ff_payload_worker worker = {
 		.id = "gw3", .count = 8, .run_id = "r1", .sharded = sharded};
@@ -668,7 +678,7 @@ static void test_task(void **state)
 			    "'dist': None, 'front': None, 'output_cap': 1048576, "
 			    "'columns': 0, 'addopts': True, 'collect': 'shard', 'run': 'r1', "
 			    "'imports': False, 'sharded': ['s1'], 'slice': None, 'repeat': 0, "
-			    "'sequence': None}");
+			    "'sequence': None, 'memory': False}");
 	ff_buf_clear(&repr);
 	assert_int_equal(payload->task(&part, &worker, &arena, &task, &err), 0);
 	ff_value_repr(&repr, &task.kwargs, 0);
@@ -677,7 +687,13 @@ static void test_task(void **state)
 	assert_int_equal(payload->task(&again, &worker, &arena, &task, &err), 0);
 	ff_value_repr(&repr, &task.kwargs, 0);
 	assert_non_null(strstr(ff_buf_str(&repr),
-			       "'sequence': (['a.py::b', 'a.py::a', 'a.py::b'], True)}"));
+			       "'sequence': (['a.py::b', 'a.py::a', 'a.py::b'], True), "));
+	ff_buf_clear(&repr);
+	worker.hungry = true; /* which of all are kept apart is known when all are */
+	assert_int_equal(payload->task(&measured, &worker, &arena, &task, &err), 0);
+	ff_value_repr(&repr, &task.kwargs, 0);
+	assert_non_null(strstr(ff_buf_str(&repr), "'collect': 'every'"));
+	assert_non_null(strstr(ff_buf_str(&repr), "'memory': True}"));
 	worker.native = true;
 	assert_int_equal(payload->task(&job, &worker, &arena, &task, &err), FF_EUNSUPPORTED);
 	ff_buf_release(&repr);

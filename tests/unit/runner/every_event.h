@@ -35,6 +35,7 @@ static const struct ff_result full_result = {
 	.user_us = 11,
 	.system_us = 12,
 	.max_rss_kib = 13,
+	.memory_kib = 14,
 	.output_cut = true,
 	.output_bytes = (uint64_t)INT64_MAX,
 	.leaked = true,
@@ -129,7 +130,8 @@ static inline void same_result(const struct ff_result *a, const struct ff_result
 	assert_int_equal(a->has_status, b->has_status);
 	assert_int_equal(a->status, b->status);
 	assert_true(a->user_us == b->user_us && a->system_us == b->system_us);
-	assert_true(a->max_rss_kib == b->max_rss_kib && a->output_bytes == b->output_bytes);
+	assert_true(a->max_rss_kib == b->max_rss_kib && a->memory_kib == b->memory_kib &&
+		    a->output_bytes == b->output_bytes);
 	assert_int_equal(a->output_cut, b->output_cut);
 	assert_int_equal(a->leaked, b->leaked);
 	assert_int_equal(a->sections_len, b->sections_len);

@@ -108,6 +108,35 @@ static void test_files(void **state)
 	ff_expect_free(expect);
 }
 
+static void test_memory(void **state)
+{
+	static const struct {
+		int64_t kib, bytes;
+	} cases[] = {
+		{0, 0},
+		{(32 << 10) - 1, 0},
+		{32 << 10, INT64_C(32) << 20},
+		{(32 << 10) + 1, INT64_C(36) << 20},
+		{200 << 10, INT64_C(208) << 20},
+		{(256 << 10) - 1, INT64_C(256) << 20},
+		{(256 << 10) + 1, INT64_C(288) << 20},
+		{INT64_MAX, INT64_C(1) << 50},
+	};
+	struct ff_expect *expect = ff_expect_new();
+
+	assert_true(ff_expect_modest(NULL, "pytest"));
+	assert_int_equal(ff_expect_memory(expect, "pytest", "a.py::1"), 0);
+	know(expect, "a.py::1", 10);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		ff_expect_add(expect, "pytest", "a.py::1")->memory_kib = cases[i].kib;
+		assert_int_equal(ff_expect_memory(expect, "pytest", "a.py::1"), cases[i].bytes);
+		assert_int_equal(ff_expect_modest(expect, "pytest"), cases[i].bytes == 0);
+		assert_int_equal(ff_expect_memory(expect, "run", "a.py::1"), 0);
+		assert_true(ff_expect_modest(expect, "run"));
+	}
+	ff_expect_free(expect);
+}
+
 static void test_uneven_ones(void **state)
 {
 	struct ff_expect *expect = ff_expect_new();
@@ -186,7 +215,7 @@ int main(void)
 		cmocka_unit_test(test_kinds_are_apart), cmocka_unit_test(test_known_for_others),
 		cmocka_unit_test(test_unknown_units),	cmocka_unit_test(test_files),
 		cmocka_unit_test(test_uneven_ones),	cmocka_unit_test(test_uneven_by_files),
-		cmocka_unit_test(test_changed_files),
+		cmocka_unit_test(test_changed_files),	cmocka_unit_test(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -304,7 +304,8 @@ static void test_escaping(void **state)
 				   .sections = sections,
 				   .sections_len = 4,
 				   .properties = properties,
-				   .properties_len = 1};
+				   .properties_len = 1,
+				   .memory_kib = 204800};
 	struct ff_event event = {.kind = FF_EVENT_UNIT_FINISHED,
 				 .job = "unit",
 				 .unit = "t.py::a[<&\">]",
@@ -317,6 +318,7 @@ static void test_escaping(void **state)
 			    "<testcase classname=\"t\" name=\"a[&lt;&amp;&quot;&gt;]\" "
 			    "time=\"0.000\"><properties>"
 			    "<property name=\"&lt;k&gt;\" value=\"a&quot;b&#10;\"/>"
+			    "<property name=\"farflung.memory_kib\" value=\"204800\"/>"
 			    "</properties>"
 			    "<failure message=\"a&#10;&lt;&quot;&#9;#x02\">1 &lt; 2 &amp;&amp; "
 			    "\"x\"\t</failure>"

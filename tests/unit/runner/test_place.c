@@ -130,6 +130,91 @@ static void test_what_was_kept_is_open_again(void **state)
 	ff_sched_free(sched);
 }
 
+static void start_with_memory(struct ff_sched *sched, uint32_t job, uint32_t units,
+			      const struct ff_claim *claims, size_t len)
+{
+	uint64_t all = UINT64_MAX;
+	struct ff_sched_job_opts opts = {.hosts = &all, .weight = 1};
+	struct ff_queues_opts queues = {
+		.units = units, .workers = 1, .claims = claims, .claims_len = len};
+
+	ff_sched_job_start(sched, job, &opts);
+	ff_sched_job_units(sched, job, &queues);
+}
+
+/* The largest for which there is room comes first; meanwhile those that need none run, of later
+ * jobs too. One that is larger than its host is the only one there that needs any. */
+static void test_memory_is_not_given_twice(void **state)
+{
+	static const int64_t memory[] = {100};
+	static const struct ff_claim claims[] = {
+		{.unit = 1, .group = NOBODY, .weight = 1, .memory = 40},
+		{.unit = 2, .group = NOBODY, .weight = 1, .memory = 70},
+		{.unit = 3, .group = NOBODY, .weight = 1, .memory = 200}};
+	struct ff_sched_opts opts = {.hosts = 1, .jobs = 8, .host_memory = memory};
+	struct ff_sched *sched = ff_sched_new(&opts);
+	struct ff_placement over, small, large, other;
+
+	ff_sched_host_up(sched, 0, 3);
+	start_with_memory(sched, 0, 4, claims, 3);
+	start(sched, 1, 3, 1, NULL);
+	over = expect(sched, 0);
+	assert_int_equal(over.unit, 3);
+	small = expect(sched, 0);
+	assert_int_equal(small.unit, 0); /* it says nothing */
+	other = expect(sched, 1);
+	expect(sched, NOBODY);
+	ff_sched_return(sched, &small);
+	expect(sched, 1);
+	ff_sched_return(sched, &over);
+	large = expect(sched, 0);
+	assert_int_equal(large.unit, 2);
+	expect(sched, NOBODY);
+	ff_sched_return(sched, &other); /* room, but no memory: that is for others */
+	expect(sched, 1);
+	ff_sched_return(sched, &large);
+	small = expect(sched, 0);
+	assert_int_equal(small.unit, 1);
+	/* It is tried again: what it had is there again. */
+	ff_sched_return(sched, &small);
+	ff_sched_again(sched, 0, 1, false, NOBODY);
+	small = expect(sched, 0);
+	assert_int_equal(small.unit, 1);
+	/* With its host it is gone, and so is what it took. */
+	ff_sched_host_down(sched, 0);
+	ff_sched_return_pools(sched, &small);
+	ff_sched_again(sched, 0, 1, true, 0);
+	ff_sched_host_up(sched, 0, 3);
+	small = expect(sched, 0);
+	assert_true(small.alone);
+	ff_sched_free(sched);
+}
+
+/* Two hosts: where there is memory, though the other has more slots. */
+static void test_memory_is_looked_for_on_all_hosts(void **state)
+{
+	static const int64_t memory[] = {100, 0, 30};
+	static const struct ff_claim claims[] = {
+		{.unit = 0, .group = NOBODY, .weight = 1, .memory = 80},
+		{.unit = 1, .group = NOBODY, .weight = 1, .memory = 80},
+		{.unit = 2, .group = NOBODY, .weight = 1, .memory = 80}};
+	struct ff_sched_opts opts = {.hosts = 3, .jobs = 8, .host_memory = memory};
+	struct ff_sched *sched = ff_sched_new(&opts);
+	struct ff_placement first;
+
+	ff_sched_host_up(sched, 0, 8);
+	start_with_memory(sched, 0, 3, claims, 3);
+	first = expect(sched, 0);
+	assert_int_equal(first.host, 0);
+	expect(sched, NOBODY);
+	ff_sched_host_up(sched, 1, 1); /* nobody knows what it has: no limit */
+	assert_int_equal(expect(sched, 0).host, 1);
+	expect(sched, NOBODY);
+	ff_sched_host_up(sched, 2, 2); /* alone there */
+	assert_int_equal(expect(sched, 0).host, 2);
+	ff_sched_free(sched);
+}
+
 /* What needs two of a pool comes before those behind it that need one, however often they ask. */
 static void test_pools_are_served_in_order(void **state)
 {
@@ -488,6 +573,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_heavy_ones_are_not_starved),
 		cmocka_unit_test(test_what_was_kept_is_open_again),
+		cmocka_unit_test(test_memory_is_not_given_twice),
+		cmocka_unit_test(test_memory_is_looked_for_on_all_hosts),
 		cmocka_unit_test(test_pools_are_served_in_order),
 		cmocka_unit_test(test_two_pools),
 		cmocka_unit_test(test_those_before_give_way),

@@ -24,6 +24,7 @@ struct unit {
 	bool alone;
 	uint32_t avoid;
 	unsigned attempts;
+	int64_t memory; /* that it says it needs; of single ones */
 };
 
 struct job {
@@ -44,6 +45,8 @@ struct host {
 	uint32_t slots, used, running;
 	bool up, draining, has_alone;
 };
+
+static const int64_t host_memory[HOSTS] = {100, 100, 0, 60, 100, 30, 100}; /* 0: unknown */
 
 /* Something that was placed. */
 struct run {
@@ -103,6 +106,23 @@ static bool wants(const struct job *job)
 	return job->known ? not_done(job) > 0 : job->kind != SINGLE;
 }
 
+/* Units that say what memory they need have that beside each other, or are the only such. */
+static void check_memory(const struct world *w)
+{
+	int64_t taken[HOSTS] = {0};
+	uint32_t needy[HOSTS] = {0};
+
+	for (uint32_t i = 0; i < w->runs_len; i++) {
+		const struct ff_placement *p = &w->runs[i].p;
+		int64_t memory = p->unit == NOBODY ? 0 : w->jobs[p->job].units[p->unit].memory;
+
+		taken[p->host] += memory;
+		needy[p->host] += memory > 0;
+	}
+	for (uint32_t i = 0; i < HOSTS; i++)
+		assert_true(host_memory[i] == 0 || needy[i] < 2 || taken[i] <= host_memory[i]);
+}
+
 /* What the scheduler says must be what happened. */
 static void check_books(const struct world *w)
 {
@@ -115,6 +135,7 @@ static void check_books(const struct world *w)
 	}
 	for (uint32_t i = 0; i < POOLS; i++)
 		assert_true(w->used[i] <= w->pools[i]);
+	check_memory(w);
 }
 
 static void check_not_stuck(const struct world *w)
@@ -222,7 +243,9 @@ static void know_units(struct world *w, uint32_t number)
 {
 	struct job *job = &w->jobs[number];
 	int64_t expected_us[UNITS_MAX];
+	struct ff_claim claims[UNITS_MAX];
 	struct ff_queues_opts opts = {
+		.claims = claims,
 		.units = job->units_len,
 		.workers = 1 + random_below(10),
 		.done_before = job->done_before,
@@ -233,6 +256,12 @@ static void know_units(struct world *w, uint32_t number)
 	for (uint32_t i = 0; i < job->units_len; i++) {
 		expected_us[i] = random_below(5);
 		job->units[i].done = job->done_before[0] >> i & 1;
+		if (job->units[i].memory > 0)
+			claims[opts.claims_len++] =
+				(struct ff_claim){.unit = i,
+						  .group = NOBODY,
+						  .weight = 1,
+						  .memory = job->units[i].memory};
 	}
 	ff_sched_job_units(w->sched, number, &opts);
 	if (!job->stopped)
@@ -519,7 +548,7 @@ static void job_not_on(struct world *w, uint32_t number, uint32_t host)
 
 static void init_job(struct world *w, struct job *job)
 {
-	bool all = one_in(2);
+	bool all = one_in(2), needy;
 
 	*job = (struct job){.kind = (enum kind)random_below(3),
 			    .weight = one_in(2) ? 1 : 1 + random_below(6),
@@ -534,11 +563,16 @@ static void init_job(struct world *w, struct job *job)
 	for (uint32_t i = 0; i < job->units_len; i++)
 		if (one_in(10))
 			job->done_before[0] |= UINT64_C(1) << i;
+	needy = job->kind != SESSIONS && one_in(2);
+	for (uint32_t i = 0; needy && i < job->units_len; i++)
+		if (one_in(2)) /* some more than any host has */
+			job->units[i].memory = 10 * (1 + random_below(one_in(4) ? 15 : 6));
 }
 
 static void init(struct world *w, uint32_t seed)
 {
-	struct ff_sched_opts opts = {.hosts = HOSTS, .jobs = JOBS, .pools_len = POOLS};
+	struct ff_sched_opts opts = {
+		.hosts = HOSTS, .jobs = JOBS, .pools_len = POOLS, .host_memory = host_memory};
 
 	*w = (struct world){0};
 	random_seed(seed);

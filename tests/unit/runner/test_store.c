@@ -196,6 +196,92 @@ static void test_queries(void **state)
 	assert_units(&query, "t.py::quick[1] 100 failed r3 r3 2 2 0;");
 }
 
+/* --- memory --- */
+
+static void run_history(int64_t us);
+
+static void put_memory(const char *name, int64_t kib)
+{
+	struct ff_store *store = opened(FF_STORE_UPDATE);
+	const struct ff_store_seen seen = {.kind = "pytest",
+					   .name = name,
+					   .run = "r1",
+					   .memory_kib = kib,
+					   .outcome = FF_OUTCOME_PASSED,
+					   .now_s = NOW_S};
+	struct ff_err err = {0};
+
+	begin(store);
+	assert_int_equal(ff_store_put_unit(store, &seen, &err), 0);
+	commit(store);
+	ff_store_close(store);
+}
+
+static void tell_memory(void *ctx, const struct ff_store_unit *unit)
+{
+	sprintf((char *)ctx + strlen(ctx), "%s %lld;", unit->name, (long long)unit->memory_kib);
+}
+
+static void assert_memory(enum ff_store_order order, int64_t limit, const char *expected)
+{
+	const struct ff_store_query query = {.order = order, .limit = limit};
+	struct ff_store *store = opened(FF_STORE_READ);
+	struct ff_err err = {0};
+	char text[256] = "";
+
+	assert_int_equal(ff_store_units(store, &query, tell_memory, text, &err), 0);
+	assert_string_equal(text, expected);
+	ff_store_close(store);
+}
+
+static void test_memory_rises_at_once(void **state)
+{
+	put_memory("a", 0);
+	assert_memory(FF_STORE_ANY_ORDER, 0, "a 0;");
+	assert_memory(FF_STORE_LARGEST, 0, "");
+	put_memory("a", 1000);
+	put_memory("a", 2000);
+	assert_memory(FF_STORE_ANY_ORDER, 0, "a 2000;");
+	put_memory("a", 1000); /* three tenths less */
+	assert_memory(FF_STORE_ANY_ORDER, 0, "a 1700;");
+	put_memory("a", 0); /* it was not seen */
+	put_memory("b", 5000);
+	put_memory("c", 10);
+	assert_memory(FF_STORE_LARGEST, 0, "b 5000;a 1700;c 10;");
+	assert_memory(FF_STORE_LARGEST, 1, "b 5000;");
+}
+
+static void execute(const char *sql)
+{
+	char *command = ff_xasprintf("python3 -c 'import sqlite3, sys; c = "
+				     "sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2])' "
+				     "%s \"%s\"",
+				     path, sql);
+
+	assert_int_equal(system(command), 0);
+	ff_free(command);
+}
+
+/* As a program before this one has made it, and goes on writing there. */
+static void test_without_a_column_for_memory(void **state)
+{
+	put_once("a", "r1", 5, FF_OUTCOME_PASSED);
+	execute("ALTER TABLE units DROP COLUMN memory_kib");
+	assert_units(&(struct ff_store_query){0}, "a 5 passed r1 - 0 0 0;");
+	assert_memory(FF_STORE_ANY_ORDER, 0, "a 0;");
+	assert_memory(FF_STORE_LARGEST, 0, "");
+	put_memory("a", 70);
+	assert_memory(FF_STORE_LARGEST, 0, "a 70;");
+	execute("INSERT INTO units (kind, name, us, setup_us, outcome, bad, since, failures, flips,"
+		" flaky, seen_s) VALUES ('pytest', 'b', 1, 0, 'passed', 0, 'r1', 0, 0, 0, "
+		"1800000000)");
+	assert_memory(FF_STORE_ANY_ORDER, 0, "a 70;b 0;");
+	execute("ALTER TABLE units DROP COLUMN memory_kib");
+	run_history(4999);
+	assert_string_equal(said, "");
+	assert_memory(FF_STORE_ANY_ORDER, 0, "a 0;b 0;t.py::a 0;");
+}
+
 static void tell_file(void *ctx, const struct ff_store_file *file)
 {
 	ff_buf_addf(ctx, "%s %s %lld %lld;", file->kind, file->name, (long long)file->content,
@@ -376,12 +462,18 @@ static int entries_like(const char *part)
 
 struct ran {
 	const char *unit, *host;
-	int64_t us;
+	int64_t us, memory_kib;
+	bool command; /* the memory is its process's */
+	enum ff_outcome outcome;
 };
 
 static void finish_unit(struct ff_reporter *history, const struct ran *ran)
 {
-	const struct ff_result result = {.outcome = FF_OUTCOME_PASSED, .duration_us = ran->us};
+	const struct ff_result result = {.outcome = ran->outcome,
+					 .duration_us = ran->us,
+					 .has_status = ran->command,
+					 .max_rss_kib = ran->command ? ran->memory_kib : 0,
+					 .memory_kib = ran->command ? 0 : ran->memory_kib};
 	struct ff_event event = {
 		.kind = FF_EVENT_UNIT_FINISHED, .job = "j", .unit = ran->unit, .host = ran->host};
 
@@ -415,7 +507,43 @@ static void run_all(const struct ran *ran, size_t len)
 
 static void run_history(int64_t us)
 {
-	run_all(&(struct ran){"t.py::a", "h", us}, 1);
+	run_all(&(struct ran){.unit = "t.py::a", .host = "h", .us = us}, 1);
+}
+
+static void assert_remembered(struct ran ran, int64_t kib)
+{
+	struct ff_reporter *history;
+	const struct ff_expect_unit *known;
+
+	run_all(&ran, 1);
+	history = ff_history_new(path, complain);
+	known = ff_expect_find(ff_history_expect(history), "pytest", ran.unit);
+	assert_non_null(known);
+	assert_int_equal(known->memory_kib, kib);
+	history->class->free(history);
+}
+
+static void test_runs_remember_memory(void **state)
+{
+	const struct ran a = {.unit = "a", .host = "h", .us = 5000, .memory_kib = 100000};
+	struct ran now = a;
+
+	assert_remembered(now, 100000);
+	now.memory_kib = 90000; /* about the same: not worth a write */
+	assert_remembered(now, 100000);
+	now.memory_kib = 200000;
+	assert_remembered(now, 200000);
+	now.memory_kib = 0; /* without the option */
+	assert_remembered(now, 200000);
+	now.outcome = FF_OUTCOME_CRASHED;
+	now.memory_kib = 100000; /* so far */
+	assert_remembered(now, 200000);
+	now.memory_kib = 300000;
+	assert_remembered(now, 300000);
+	now = (struct ran){.unit = "b", .host = "h", .us = 5000, .memory_kib = 7, .command = true};
+	assert_remembered(now, 7);
+	now.memory_kib = INT64_MAX;
+	assert_remembered(now, INT64_C(1) << 40);
 }
 
 static void assert_set_aside(void)
@@ -608,10 +736,14 @@ static void take_speed(void *ctx, const char *name, double speed)
 
 static void test_hosts_are_compared_within_a_run(void **state)
 {
-	static const struct ran alone[] = {{"a", "fast", 999999}, {"b", "fast", 999999}};
-	static const struct ran all_slower[] = {{"a", "fast", 1999999}, {"b", "fast", 1999999}};
-	static const struct ran both[] = {{"a", "fast", 1300000}, {"b", "slow", 2600000}};
-	static const struct ran swapped[] = {{"b", "fast", 1300000}, {"a", "slow", 2600000}};
+	static const struct ran alone[] = {{.unit = "a", .host = "fast", .us = 999999},
+					   {.unit = "b", .host = "fast", .us = 999999}};
+	static const struct ran all_slower[] = {{.unit = "a", .host = "fast", .us = 1999999},
+						{.unit = "b", .host = "fast", .us = 1999999}};
+	static const struct ran both[] = {{.unit = "a", .host = "fast", .us = 1300000},
+					  {.unit = "b", .host = "slow", .us = 2600000}};
+	static const struct ran swapped[] = {{.unit = "b", .host = "fast", .us = 1300000},
+					     {.unit = "a", .host = "slow", .us = 2600000}};
 	struct ff_store *store;
 	struct ff_err err = {0};
 	double speeds[2] = {0, 1};
@@ -640,6 +772,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_later_runs_weigh_more),
 		TEST(test_queries),
+		TEST(test_memory_rises_at_once),
+		TEST(test_without_a_column_for_memory),
+		TEST(test_runs_remember_memory),
 		TEST(test_files_and_suites),
 		TEST(test_old_units_are_forgotten),
 		TEST(test_runs_are_forgotten),
