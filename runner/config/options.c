@@ -115,7 +115,7 @@ const struct ff_config_option ff_config_options[] = {
 	 .help = "workers forked from one interpreter that has imported what the last run's had"},
 	{.section = FF_SECTION_JOB, .key = "memory", .type = FF_TYPE_CHOICE, JOB(memory),
 	 .choices = "auto or off", .fallback = "off",
-	 .help = "auto: peaks are recorded, and what does not fit into a host at once is kept apart"},
+	 .help = "auto: peaks are recorded; what does not fit on a host at once is kept apart"},
 	{.section = FF_SECTION_JOB, .key = "maxschedchunk", .type = FF_TYPE_NUMBER,
 	 JOB(maxschedchunk), .min = 0, .max = 1000000000, .range = "0 to 1000000000",
 	 .fallback = "0", .only = "pytest",
