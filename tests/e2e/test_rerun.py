@@ -187,7 +187,7 @@ class TestIn:
 
 
 def test_odd_names(suite):
-    write(suite.folder / "test with blank.py", ODD)
+    write(suite.folder / "test_with blank.py", ODD)
     write(suite.folder / "täst" / "test_ü.py", ODD)
     events = suite.pytest("-n", 2, code=0)
     suite.ran()
