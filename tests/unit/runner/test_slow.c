@@ -277,6 +277,57 @@ static void test_impossible_durations(void **state)
 	release(&t);
 }
 
+/* A journal may say anything; sums must be none that can't be told. */
+static void test_extremes(void **state)
+{
+	static const int64_t times[] = {INT64_MAX, INT64_MIN, 0, INT64_MAX, -1, INT64_MAX};
+	struct ff_result result = {
+		.duration_us = INT64_MAX, .setup_us = INT64_MIN, .teardown_us = INT64_MAX};
+	struct told t;
+	int64_t sum;
+
+	(void)state;
+	for (size_t first = 0; first < sizeof(times) / sizeof(*times); first++) {
+		t = (struct told){.slow = ff_slow_new(2), .job = "j", .host = "h", .worker = "w"};
+		for (int round = 0; round < 6; round++) {
+			for (int kind = 0; kind < FF_EVENT_KINDS; kind++) {
+				struct ff_event event = {
+					.seq = ++t.seq,
+					.kind = (enum ff_event_kind)kind,
+					.time_us = times[(first + t.seq) % 6],
+					.job = round & 1 ? "j" : "k",
+					.host = round & 2 ? "h" : "i",
+					.worker = round & 1 ? "w" : NULL,
+					.unit = "a::b",
+				};
+
+				memset(&event.u, 0, sizeof(event.u));
+				if (kind == FF_EVENT_HOST_ADDED)
+					event.u.host_added.slots = UINT32_MAX;
+				else if (kind == FF_EVENT_HOST_READY)
+					event.u.host_ready.slots = UINT32_MAX;
+				else if (kind == FF_EVENT_SYNC_FINISHED)
+					event.u.sync_finished.took_us = INT64_MAX;
+				else if (kind == FF_EVENT_WORKER_OPENING)
+					event.u.worker_opening.slots = UINT32_MAX;
+				else if (kind == FF_EVENT_UNIT_FINISHED)
+					event.u.unit_finished.result = &result;
+				if (kind != FF_EVENT_RUN_FINISHED)
+					ff_slow_event(t.slow, &event);
+			}
+		}
+		ff_slow_ask(t.slow, &t.answer);
+		assert_true(t.answer.slot_us >= 0 && t.answer.slots <= 1 << 17);
+		sum = 0;
+		for (int i = 0; i < FF_SLOW_ROWS; i++) {
+			assert_true(t.answer.rows[i] >= 0);
+			sum += t.answer.rows[i];
+		}
+		assert_int_equal(sum, t.answer.slot_us);
+		release(&t);
+	}
+}
+
 static void test_front(void **state)
 {
 	struct told t;
@@ -716,6 +767,7 @@ int main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_results_at_once),
 		cmocka_unit_test(test_impossible_durations),
+		cmocka_unit_test(test_extremes),
 		cmocka_unit_test(test_front),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_losses),
