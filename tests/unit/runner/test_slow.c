@@ -378,6 +378,11 @@ static void test_parts(void **state)
 	assert_int_equal(ROW(a, COLLECTION), 20 + 40);
 	assert_int_equal(ROW(a, BETWEEN), 1);
 	assert_int_equal(ROW(a, CALL), 30 + 9 + 50);
+	assert_int_equal(a->path_len, 4);
+	assert_step(a, 0, "start-worker", "gw0", 50);
+	assert_step(a, 1, "collect", "gw0", 20 + 40);
+	assert_step(a, 2, "wait-between-tests", "gw0", 1);
+	assert_step(a, 3, "tests", "gw0", 89);
 	release(&t);
 }
 
@@ -671,9 +676,24 @@ static void test_advice(void **state)
 		(struct ff_result){.duration_us = 1000000, .setup_us = 700000});
 	end(&t, 2000);
 	words(&t, &text);
+	assert_null(strstr(ff_buf_str(&text), "between two tests: they"));
 	assert_non_null(strstr(ff_buf_str(&text), "\n30 % of the slots' time went into starting"));
 	assert_non_null(strstr(ff_buf_str(&text), "\n35 % of the slots' time went into fixtures"));
 	assert_null(strstr(ff_buf_str(&text), "slots' time went into collecting"));
+	release(&t);
+
+	begin(&t, 3);
+	added(&t, "h", 1, 0);
+	t.job = "j";
+	ready(&t, "h", 0, 0, 0);
+	t.host = "h";
+	worker(&t, "gw0", 0, 0, "0");
+	unit(&t, "a.py::x", 0, 300);
+	unit(&t, "a.py::y", 700, 1000);
+	end(&t, 1000);
+	assert_non_null(strstr(words(&t, &text),
+			       "\nFor 40 % of the slots' time workers were between "
+			       "two tests"));
 	release(&t);
 	ff_buf_release(&text);
 }
