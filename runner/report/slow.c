@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "report/slow_private.h"
 
-enum { ROOM_MIN = 16, SLOTS_MAX = 1 << 20 };
+enum { ROOM_MIN = 16 };
 
 void *ff_slow_room(void *v, size_t len, size_t *cap, size_t size)
 {
@@ -15,6 +15,17 @@ void *ff_slow_room(void *v, size_t len, size_t *cap, size_t size)
 	}
 	memset((char *)v + len * size, 0, size);
 	return v;
+}
+
+int64_t ff_slow_within(int64_t us, int64_t least, int64_t most)
+{
+	return us < least ? least : us > most ? most : us;
+}
+
+void ff_slow_add(int64_t *sum, int64_t us)
+{
+	if (us > 0)
+		*sum = us < SLOW_SUM_MAX - *sum ? *sum + us : SLOW_SUM_MAX;
 }
 
 struct ff_slow *ff_slow_new(size_t most)
@@ -152,6 +163,14 @@ void ff_slow_count_alive(const struct ff_slow *slow, uint32_t host, bool more)
 
 /* --- hosts --- */
 
+static void set_slots(struct ff_slow *slow, struct slow_host *host, uint32_t slots)
+{
+	uint32_t others = slow->slots - host->slots;
+
+	host->slots = slots < SLOW_SLOTS_MAX - others ? slots : SLOW_SLOTS_MAX - others;
+	slow->slots = others + host->slots;
+}
+
 static void on_host_added(struct ff_slow *slow, const struct ff_event *event)
 {
 	struct slow_host *host = host_of(slow, event);
@@ -162,7 +181,7 @@ static void on_host_added(struct ff_slow *slow, const struct ff_event *event)
 	shard = shard_of(slow, event);
 	host = SLOW_ADD(slow->hosts);
 	host->name = ff_xstrdup(event->host);
-	host->slots = event->u.host_added.slots < SLOTS_MAX ? event->u.host_added.slots : SLOTS_MAX;
+	set_slots(slow, host, event->u.host_added.slots);
 	host->shard = shard;
 	host->since_us = event->time_us;
 	ff_slow_remember(&slow->host_map, event->host, slow->hosts.len - 1);
@@ -190,9 +209,9 @@ static void on_host_moved(struct ff_slow *slow, const struct ff_event *event)
 
 	if (!host)
 		return;
+	ff_slow_add(&host->phase_us[host->phase], event->time_us - host->since_us);
 	if (event->time_us > host->since_us)
-		host->phase_us[host->phase] += event->time_us - host->since_us;
-	host->since_us = event->time_us;
+		host->since_us = event->time_us;
 	host->phase = phase_behind(event->kind);
 	if (event->kind == FF_EVENT_HOST_JOINING)
 		host->arrival = (struct slow_arrival){.joining_us = event->time_us};
@@ -200,9 +219,8 @@ static void on_host_moved(struct ff_slow *slow, const struct ff_event *event)
 		host->arrival.opened_us = event->time_us;
 	else if (event->kind == FF_EVENT_HOST_READY)
 		host->arrival.ready_us = event->time_us;
-	if (event->kind == FF_EVENT_HOST_READY && event->u.host_ready.slots > 0 &&
-	    event->u.host_ready.slots < SLOTS_MAX)
-		host->slots = event->u.host_ready.slots;
+	if (event->kind == FF_EVENT_HOST_READY && event->u.host_ready.slots > 0)
+		set_slots(slow, host, event->u.host_ready.slots);
 }
 
 /* What it took may have begun before the host was opened, and is no more than there was time. */
@@ -229,7 +247,7 @@ static void on_job_started(struct ff_slow *slow, const struct ff_event *event)
 	if (number == SLOW_NONE)
 		return;
 	slow->jobs.v[number].started_us = event->time_us;
-	slow->jobs.v[number].slots = slots > 0 && slots < SLOTS_MAX ? (uint32_t)slots : 1;
+	slow->jobs.v[number].slots = slots > 0 && slots < (int)SLOW_SLOTS_MAX ? (uint32_t)slots : 1;
 }
 
 static void on_front(struct ff_slow *slow, const struct ff_event *event)
@@ -274,7 +292,7 @@ static void on_worker_opening(struct ff_slow *slow, const struct ff_event *event
 		return;
 	lane = ff_slow_add_lane(slow, event, job);
 	lane->name = ff_xstrdup(event->worker);
-	lane->slots = slots > 0 && slots < SLOTS_MAX ? slots : 1;
+	lane->slots = slots > 0 && slots < SLOW_SLOTS_MAX ? slots : 1;
 	ff_slow_remember(&slow->lane_map, event->worker, slow->lanes.len - 1);
 	ff_slow_count_alive(slow, lane->host, true);
 }
@@ -287,7 +305,8 @@ static void on_worker_started(struct ff_slow *slow, const struct ff_event *event
 		const struct ff_fact *fact = &event->u.worker_started.facts[i];
 
 		if (fact->key && fact->value && strcmp(fact->key, "collection_us") == 0)
-			lane->collection_us = strtoll(fact->value, NULL, 10);
+			lane->collection_us =
+				ff_slow_within(strtoll(fact->value, NULL, 10), 0, SLOW_UNIT_US);
 	}
 }
 
@@ -319,8 +338,7 @@ void ff_slow_cut_off(struct slow_lane *lane, int64_t now_us)
 {
 	if (lane->running_us == 0)
 		return;
-	if (now_us > lane->running_us)
-		lane->lost_us += now_us - lane->running_us;
+	ff_slow_add(&lane->lost_us, now_us - lane->running_us);
 	lane->last_us = now_us;
 	lane->running_us = 0;
 }
@@ -398,13 +416,10 @@ static void (*const handlers[FF_EVENT_KINDS])(struct ff_slow *slow,
 	[FF_EVENT_RUN_FINISHED] = on_run_finished,
 };
 
-/* What comes behind a run's end, as its last workers' ends, is no part of its time. */
-void ff_slow_event(struct ff_slow *slow, const struct ff_event *event)
+static void take(struct ff_slow *slow, const struct ff_event *event)
 {
 	struct slow_shard *shard;
 
-	if (slow->over || (unsigned)event->kind >= FF_EVENT_KINDS)
-		return;
 	if (handlers[event->kind])
 		handlers[event->kind](slow, event);
 	if (slow->merged)
@@ -413,4 +428,27 @@ void ff_slow_event(struct ff_slow *slow, const struct ff_event *event)
 		shard = slow->shards.len > 0 ? slow->shards.v : NULL;
 	if (shard && event->time_us > shard->end_us)
 		shard->end_us = event->time_us;
+}
+
+/* What comes behind a run's end, as its last workers' ends, is no part of its time. */
+void ff_slow_event(struct ff_slow *slow, const struct ff_event *event)
+{
+	struct ff_event copy;
+	int64_t us;
+
+	if (slow->over || (unsigned)event->kind >= FF_EVENT_KINDS)
+		return;
+	if (slow->first_us == 0)
+		slow->first_us = ff_slow_within(event->time_us, 1, INT64_MAX - SLOW_RUN_US);
+	/* 0 is no time at all here. */
+	us = ff_slow_within(event->time_us,
+			    slow->first_us > SLOW_RUN_US ? slow->first_us - SLOW_RUN_US : 1,
+			    slow->first_us + SLOW_RUN_US);
+	if (us == event->time_us) {
+		take(slow, event);
+		return;
+	}
+	copy = *event;
+	copy.time_us = us;
+	take(slow, &copy);
 }

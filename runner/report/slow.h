@@ -100,7 +100,8 @@ struct ff_slow_answer {
 	int64_t rows[FF_SLOW_ROWS];
 	struct ff_slow_unit *tests, *files; /* the longest first */
 	size_t tests_len, files_len;
-	struct ff_slow_step *path; /* its steps add up to wall_us */
+	struct ff_slow_step
+		*path; /* its steps add up to wall_us, of merged ones to their shard's */
 	size_t path_len;
 	struct ff_slow_estimate estimate;
 };

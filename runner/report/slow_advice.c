@@ -89,6 +89,7 @@ void ff_slow_advise(struct ff_buf *out, const struct ff_slow_answer *answer)
 	int fixtures = share_of(answer, FF_SLOW_SETUP) + share_of(answer, FF_SLOW_TEARDOWN);
 	int idle = share_of(answer, FF_SLOW_IDLE_WORKER) + share_of(answer, FF_SLOW_IDLE_SLOT);
 	int start = share_of(answer, FF_SLOW_STARTING), away = share_of(answer, FF_SLOW_AWAY);
+	int between = share_of(answer, FF_SLOW_BETWEEN);
 	int front = share_of(answer, FF_SLOW_FRONT);
 	int collection = share_of(answer, FF_SLOW_COLLECTION);
 
@@ -114,6 +115,11 @@ void ff_slow_advise(struct ff_buf *out, const struct ff_slow_answer *answer)
 			    "%d %% of the slots' time went into fixtures: those of a wider scope "
 			    "are set up less often.\n",
 			    fixtures);
+	if (between >= MUCH)
+		ff_buf_addf(out,
+			    "For %d %% of the slots' time workers were between two tests: they are "
+			    "very short, or wait for what marks ask for.\n",
+			    between);
 	if (hosts >= MUCH)
 		ff_buf_addf(out,
 			    "%d %% of the slots' time went into connecting hosts and bringing the "

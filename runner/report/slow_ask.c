@@ -132,53 +132,62 @@ static int64_t end_of(const struct slow_lane *lane, const struct slow_shard *sha
 								    : shard->end_us;
 }
 
-/* Returns how much of its host's time was its own. */
-static int64_t add_worker(const struct ff_slow *slow, const struct slow_lane *lane, int64_t end_us,
-			  int64_t rows[])
+/* So many slots for so long. */
+static void add(int64_t *row, uint32_t slots, int64_t us)
 {
-	bool parts = slow->jobs.v[lane->job].parts;
-	struct slow_spent spent;
-	int64_t slots = lane->slots;
-
-	ff_slow_reckon(slow, lane, end_us, &spent);
-	rows[FF_SLOW_STARTING] += slots * spent.start;
-	rows[FF_SLOW_FRONT] += slots * spent.front;
-	rows[FF_SLOW_COLLECTION] += slots * (spent.collect + spent.files);
-	rows[parts && spent.begin_us < end_us ? FF_SLOW_COLLECTION : FF_SLOW_IDLE_WORKER] +=
-		slots * spent.wait;
-	rows[FF_SLOW_SETUP] += slots * spent.setup;
-	rows[FF_SLOW_CALL] += slots * spent.call;
-	rows[FF_SLOW_TEARDOWN] += slots * spent.teardown;
-	rows[FF_SLOW_LOST] += slots * spent.lost;
-	rows[FF_SLOW_BETWEEN] += slots * spent.between;
-	rows[FF_SLOW_IDLE_WORKER] += slots * spent.idle;
-	return slots * at_least(end_us - lane->opened_us, 0);
+	if (us > 0)
+		ff_slow_add(row, us < SLOW_SUM_MAX / (slots + 1) ? slots * us : SLOW_SUM_MAX);
 }
 
-static int64_t add_commands(const struct slow_lane *lane, int64_t end_us, int64_t rows[])
+/* *used: how much of its host's time was its own. */
+static void add_worker(const struct ff_slow *slow, const struct slow_lane *lane, int64_t end_us,
+		       int64_t rows[], int64_t *used)
+{
+	bool parts = slow->jobs.v[lane->job].parts;
+	uint32_t slots = lane->slots;
+	struct slow_spent spent;
+
+	ff_slow_reckon(slow, lane, end_us, &spent);
+	add(&rows[FF_SLOW_STARTING], slots, spent.start);
+	add(&rows[FF_SLOW_FRONT], slots, spent.front);
+	add(&rows[FF_SLOW_COLLECTION], slots, spent.collect + spent.files);
+	add(&rows[parts && spent.begin_us < end_us ? FF_SLOW_COLLECTION : FF_SLOW_IDLE_WORKER],
+	    slots, spent.wait);
+	add(&rows[FF_SLOW_SETUP], slots, spent.setup);
+	add(&rows[FF_SLOW_CALL], slots, spent.call);
+	add(&rows[FF_SLOW_TEARDOWN], slots, spent.teardown);
+	add(&rows[FF_SLOW_LOST], slots, spent.lost);
+	add(&rows[FF_SLOW_BETWEEN], slots, spent.between);
+	add(&rows[FF_SLOW_IDLE_WORKER], slots, spent.idle);
+	add(used, slots, end_us - lane->opened_us);
+}
+
+static void add_commands(const struct slow_lane *lane, int64_t end_us, int64_t rows[],
+			 int64_t *used)
 {
 	struct slow_lane seen = *lane;
-	int64_t slots = lane->slots;
 
 	ff_slow_cut_off(&seen, end_us);
-	rows[FF_SLOW_CALL] += slots * seen.call_us;
-	rows[FF_SLOW_LOST] += slots * seen.lost_us;
-	rows[FF_SLOW_OTHER] += slots * seen.other_us;
-	return slots * (seen.call_us + seen.lost_us + seen.other_us);
+	add(&rows[FF_SLOW_CALL], lane->slots, seen.call_us);
+	add(&rows[FF_SLOW_LOST], lane->slots, seen.lost_us);
+	add(&rows[FF_SLOW_OTHER], lane->slots, seen.other_us);
+	add(used, lane->slots, seen.call_us + seen.lost_us + seen.other_us);
 }
 
 /* `used`: of its slots by workers and commands. */
 static void add_host(const struct slow_host *host, int64_t end_us, int64_t used, int64_t rows[])
 {
-	int64_t us[SLOW_PHASES], slots = host->slots;
+	int64_t us[SLOW_PHASES], ready_us = 0;
 
 	memcpy(us, host->phase_us, sizeof(us));
-	us[host->phase] += at_least(end_us - host->since_us, 0);
-	rows[FF_SLOW_SYNC] += slots * host->sync_us;
-	rows[FF_SLOW_CONNECTING] += slots * (us[SLOW_JOINING] + us[SLOW_PREPARING] - host->sync_us);
-	rows[FF_SLOW_AWAY] += slots * us[SLOW_AWAY];
-	rows[FF_SLOW_IDLE_SLOT] += slots * (us[SLOW_UNUSED] + us[SLOW_LEFT]);
-	rows[FF_SLOW_IDLE_SLOT] += at_least(slots * us[SLOW_READY] - used, 0);
+	ff_slow_add(&us[host->phase], end_us - host->since_us);
+	add(&rows[FF_SLOW_SYNC], host->slots, host->sync_us);
+	add(&rows[FF_SLOW_CONNECTING], host->slots,
+	    us[SLOW_JOINING] + us[SLOW_PREPARING] - host->sync_us);
+	add(&rows[FF_SLOW_AWAY], host->slots, us[SLOW_AWAY]);
+	add(&rows[FF_SLOW_IDLE_SLOT], host->slots, us[SLOW_UNUSED] + us[SLOW_LEFT]);
+	add(&ready_us, host->slots, us[SLOW_READY]);
+	ff_slow_add(&rows[FF_SLOW_IDLE_SLOT], ready_us - used);
 }
 
 /* What is not accounted for is the rest; what is there twice (a worker that outlived its host) is
@@ -216,15 +225,17 @@ static void add_slots(const struct ff_slow *slow, struct ff_slow_answer *answer)
 		if (lane->host == SLOW_NONE)
 			continue;
 		end_us = end_of(lane, &slow->shards.v[slow->hosts.v[lane->host].shard]);
-		used[lane->host] += lane->name ? add_worker(slow, lane, end_us, answer->rows)
-					       : add_commands(lane, end_us, answer->rows);
+		if (lane->name)
+			add_worker(slow, lane, end_us, answer->rows, &used[lane->host]);
+		else
+			add_commands(lane, end_us, answer->rows, &used[lane->host]);
 	}
 	for (size_t i = 0; i < slow->hosts.len; i++) {
 		const struct slow_host *host = &slow->hosts.v[i];
 		const struct slow_shard *shard = &slow->shards.v[host->shard];
 
 		answer->slots += host->slots;
-		answer->slot_us += host->slots * (shard->end_us - shard->start_us);
+		add(&answer->slot_us, host->slots, shard->end_us - shard->start_us);
 		add_host(host, shard->end_us, used[i], answer->rows);
 	}
 	balance(answer->rows, answer->slot_us);

@@ -55,7 +55,7 @@ static int64_t stage_span(const struct item *items, size_t len, size_t slots)
 	slots = len < slots ? len : slots;
 	heap = ff_xcalloc(slots, sizeof(*heap));
 	for (size_t i = 0; i < len; i++) {
-		heap[0] += items[i].us;
+		ff_slow_add(&heap[0], items[i].us);
 		last = heap[0] > last ? heap[0] : last;
 		sink(heap, slots, 0);
 	}
@@ -72,7 +72,7 @@ static int64_t makespan(struct items *items, size_t slots)
 	for (size_t from = 0, to; from < items->len; from = to) {
 		for (to = from; to < items->len && items->v[to].stage == items->v[from].stage;)
 			to++;
-		sum += stage_span(items->v + from, to - from, slots);
+		ff_slow_add(&sum, stage_span(items->v + from, to - from, slots));
 	}
 	return sum;
 }
@@ -133,7 +133,7 @@ static void gather(const struct ff_slow *slow, struct items *items)
 			items->v[items->len++] =
 				(struct item){attempt->us, SLOW_NONE, items->stages[attempt->job]};
 		else
-			sums[attempt->group] += attempt->us;
+			ff_slow_add(&sums[attempt->group], attempt->us);
 	}
 	for (uint32_t i = 0; i < slow->groups.len; i++)
 		if (sums[i] > 0)

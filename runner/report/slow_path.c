@@ -19,8 +19,13 @@ static struct ff_slow_step *add_step(struct walk *walk, enum ff_slow_step_kind k
 				     const char *name, int64_t us)
 {
 	struct ff_slow_answer *answer = walk->answer;
-	struct ff_slow_step *step;
+	struct ff_slow_step *step = answer->path_len ? &answer->path[answer->path_len - 1] : NULL;
 
+	/* Files are collected behind the finding of them. */
+	if (step && step->kind == kind && kind == FF_SLOW_STEP_COLLECT) {
+		step->us += us;
+		return step;
+	}
 	answer->path =
 		ff_slow_room(answer->path, answer->path_len, &walk->cap, sizeof(*answer->path));
 	step = &answer->path[answer->path_len++];

@@ -7,6 +7,15 @@
 
 enum { SLOW_NONE = UINT32_MAX };
 
+/* A journal may say anything: what is more than these is taken for these, so that no sum is more
+ * than can be told. */
+#define SLOW_SLOTS_MAX (1U << 17)			/* of all hosts */
+#define SLOW_RUN_US    (365 * 24 * INT64_C(3600000000)) /* from the run's start, to both sides */
+#define SLOW_UNIT_US   (30 * 24 * INT64_C(3600000000))	/* of an attempt */
+#define SLOW_SUM_MAX   (INT64_MAX / 64)
+int64_t ff_slow_within(int64_t us, int64_t least, int64_t most);
+void ff_slow_add(int64_t *sum, int64_t us); /* nothing if it is negative */
+
 /* A run, or one of those that were merged: their clocks have nothing to do with each other. */
 struct slow_shard {
 	uint32_t number;
@@ -102,6 +111,8 @@ struct ff_slow {
 	size_t most;
 	char *run_id;
 	bool begun, over;
+	int64_t first_us; /* of the first event */
+	uint32_t slots;	  /* of all hosts */
 	uint32_t merged;
 	uint32_t before;
 	SLOW_LIST(struct slow_shard) shards;

@@ -126,7 +126,7 @@ static void add_step(struct ff_buf *out, const struct ff_slow_step *step)
 		[FF_SLOW_STEP_COLLECT] = "collecting on %s",
 		[FF_SLOW_STEP_WAIT_UNIT] = "waiting: %s for its first test",
 		[FF_SLOW_STEP_UNITS] = "running on %s",
-		[FF_SLOW_STEP_GAPS] = "waiting: %s between its tests",
+		[FF_SLOW_STEP_GAPS] = "waiting or reporting: %s between its tests",
 		[FF_SLOW_STEP_JOB] = "job %s",
 		[FF_SLOW_STEP_END] = "the end of job %s",
 	};

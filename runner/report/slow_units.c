@@ -91,7 +91,7 @@ static void add_to_group(struct ff_slow *slow, uint32_t number, const char *unit
 		return;
 	group->lane = group->units == 0 || group->lane == lane ? lane : SLOW_NONE;
 	group->units++;
-	group->us += us;
+	ff_slow_add(&group->us, us);
 	keep_longest(&group->longest, &group->longest_us, unit, us);
 }
 
@@ -183,7 +183,7 @@ void ff_slow_unit_started(struct ff_slow *slow, const struct ff_event *event)
 	gap = event->time_us - lane->last_us;
 	file = slow->jobs.v[job].parts && event->unit ? file_of(slow, job, event->unit) : SLOW_NONE;
 	if (file != SLOW_NONE && file != lane->file)
-		lane->files_us += gap > 0 ? gap : 0;
+		ff_slow_add(&lane->files_us, gap);
 	else if (gap > lane->gap_us)
 		lane->gap_us = gap;
 }
@@ -213,18 +213,19 @@ static struct slow_lane *end_attempt(struct ff_slow *slow, const struct ff_event
 static void spend(struct slow_lane *lane, const struct ff_event *event, int64_t us)
 {
 	const struct ff_result *result = event->u.unit_finished.result;
-	int64_t here = event->time_us - lane->running_us, call;
+	int64_t here = event->time_us - lane->running_us, call, setup, teardown;
 
 	if (!lane->name) {
 		call = us < here ? us : here > 0 ? here : 0;
-		lane->call_us += call;
-		lane->other_us += here > call ? here - call : 0;
+		ff_slow_add(&lane->call_us, call);
+		ff_slow_add(&lane->other_us, here - call);
 		return;
 	}
-	call = us - result->setup_us - result->teardown_us;
-	lane->setup_us += result->setup_us;
-	lane->teardown_us += result->teardown_us;
-	lane->call_us += call > 0 ? call : 0;
+	setup = ff_slow_within(result->setup_us, 0, us);
+	teardown = ff_slow_within(result->teardown_us, 0, us - setup);
+	ff_slow_add(&lane->setup_us, setup);
+	ff_slow_add(&lane->teardown_us, teardown);
+	ff_slow_add(&lane->call_us, us - setup - teardown);
 	if (lane->units == 0 && event->time_us - us < lane->began_us)
 		lane->began_us = event->time_us - us;
 }
@@ -238,8 +239,7 @@ void ff_slow_unit_finished(struct ff_slow *slow, const struct ff_event *event)
 
 	if (!lane || !event->unit || !event->u.unit_finished.result)
 		return;
-	us = event->u.unit_finished.result->duration_us;
-	us = us > 0 ? us : 0;
+	us = ff_slow_within(event->u.unit_finished.result->duration_us, 0, SLOW_UNIT_US);
 	number = (uint32_t)(lane - slow->lanes.v);
 	spend(lane, event, us);
 	lane->units++;

@@ -277,6 +277,57 @@ static void test_impossible_durations(void **state)
 	release(&t);
 }
 
+/* A journal may say anything; sums must be none that can't be told. */
+static void test_extremes(void **state)
+{
+	static const int64_t times[] = {INT64_MAX, INT64_MIN, 0, INT64_MAX, -1, INT64_MAX};
+	struct ff_result result = {
+		.duration_us = INT64_MAX, .setup_us = INT64_MIN, .teardown_us = INT64_MAX};
+	struct told t;
+	int64_t sum;
+
+	(void)state;
+	for (size_t first = 0; first < sizeof(times) / sizeof(*times); first++) {
+		t = (struct told){.slow = ff_slow_new(2), .job = "j", .host = "h", .worker = "w"};
+		for (int round = 0; round < 6; round++) {
+			for (int kind = 0; kind < FF_EVENT_KINDS; kind++) {
+				struct ff_event event = {
+					.seq = ++t.seq,
+					.kind = (enum ff_event_kind)kind,
+					.time_us = times[(first + t.seq) % 6],
+					.job = round & 1 ? "j" : "k",
+					.host = round & 2 ? "h" : "i",
+					.worker = round & 1 ? "w" : NULL,
+					.unit = "a::b",
+				};
+
+				memset(&event.u, 0, sizeof(event.u));
+				if (kind == FF_EVENT_HOST_ADDED)
+					event.u.host_added.slots = UINT32_MAX;
+				else if (kind == FF_EVENT_HOST_READY)
+					event.u.host_ready.slots = UINT32_MAX;
+				else if (kind == FF_EVENT_SYNC_FINISHED)
+					event.u.sync_finished.took_us = INT64_MAX;
+				else if (kind == FF_EVENT_WORKER_OPENING)
+					event.u.worker_opening.slots = UINT32_MAX;
+				else if (kind == FF_EVENT_UNIT_FINISHED)
+					event.u.unit_finished.result = &result;
+				if (kind != FF_EVENT_RUN_FINISHED)
+					ff_slow_event(t.slow, &event);
+			}
+		}
+		ff_slow_ask(t.slow, &t.answer);
+		assert_true(t.answer.slot_us >= 0 && t.answer.slots <= 1 << 17);
+		sum = 0;
+		for (int i = 0; i < FF_SLOW_ROWS; i++) {
+			assert_true(t.answer.rows[i] >= 0);
+			sum += t.answer.rows[i];
+		}
+		assert_int_equal(sum, t.answer.slot_us);
+		release(&t);
+	}
+}
+
 static void test_front(void **state)
 {
 	struct told t;
@@ -327,6 +378,11 @@ static void test_parts(void **state)
 	assert_int_equal(ROW(a, COLLECTION), 20 + 40);
 	assert_int_equal(ROW(a, BETWEEN), 1);
 	assert_int_equal(ROW(a, CALL), 30 + 9 + 50);
+	assert_int_equal(a->path_len, 4);
+	assert_step(a, 0, "start-worker", "gw0", 50);
+	assert_step(a, 1, "collect", "gw0", 20 + 40);
+	assert_step(a, 2, "wait-between-tests", "gw0", 1);
+	assert_step(a, 3, "tests", "gw0", 89);
 	release(&t);
 }
 
@@ -620,9 +676,24 @@ static void test_advice(void **state)
 		(struct ff_result){.duration_us = 1000000, .setup_us = 700000});
 	end(&t, 2000);
 	words(&t, &text);
+	assert_null(strstr(ff_buf_str(&text), "between two tests: they"));
 	assert_non_null(strstr(ff_buf_str(&text), "\n30 % of the slots' time went into starting"));
 	assert_non_null(strstr(ff_buf_str(&text), "\n35 % of the slots' time went into fixtures"));
 	assert_null(strstr(ff_buf_str(&text), "slots' time went into collecting"));
+	release(&t);
+
+	begin(&t, 3);
+	added(&t, "h", 1, 0);
+	t.job = "j";
+	ready(&t, "h", 0, 0, 0);
+	t.host = "h";
+	worker(&t, "gw0", 0, 0, "0");
+	unit(&t, "a.py::x", 0, 300);
+	unit(&t, "a.py::y", 700, 1000);
+	end(&t, 1000);
+	assert_non_null(strstr(words(&t, &text),
+			       "\nFor 40 % of the slots' time workers were between "
+			       "two tests"));
 	release(&t);
 	ff_buf_release(&text);
 }
@@ -716,6 +787,7 @@ int main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_results_at_once),
 		cmocka_unit_test(test_impossible_durations),
+		cmocka_unit_test(test_extremes),
 		cmocka_unit_test(test_front),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_losses),
