@@ -586,6 +586,8 @@ void ff_job_pump(struct ff_engine *e)
 		}
 		if (ff_engine_stopping(e))
 			return;
+		/* Sessions may have waited for what a command has given back. */
+		ff_marks_freed(e);
 		if (!ff_sched_place(e->sched, &placement)) {
 			if (!ff_driven_look(e))
 				return;

@@ -312,16 +312,23 @@ void ff_marks_look(struct ff_engine *e, uint32_t number)
 	ff_sched_wake(e->sched, number); /* those to be tried alone had waited for them */
 }
 
+bool ff_marks_freed(struct ff_engine *e)
+{
+	if (!ff_sched_pools_freed(e->sched))
+		return false;
+	for (uint32_t i = 0; i < e->state->jobs_len; i++)
+		if (ff_sched_queues(e->sched, i) && !ff_list_empty(&e->jobs[i].idle))
+			ff_run_session_feed_idle(e, i);
+	return true;
+}
+
 void ff_marks_moved(struct ff_engine *e, uint32_t number)
 {
 	struct ff_queues *queues = ff_sched_queues(e->sched, number);
 	bool moved = queues && ff_queues_moved(queues);
 
-	if (ff_sched_pools_freed(e->sched)) {
-		for (uint32_t i = 0; i < e->state->jobs_len; i++)
-			if (ff_sched_queues(e->sched, i) && !ff_list_empty(&e->jobs[i].idle))
-				ff_run_session_feed_idle(e, i);
-	} else if (moved && !ff_list_empty(&e->jobs[number].idle)) {
+	if (ff_marks_freed(e))
+		return;
+	if (moved && !ff_list_empty(&e->jobs[number].idle))
 		ff_run_session_feed_idle(e, number);
-	}
 }

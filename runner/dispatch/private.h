@@ -498,6 +498,8 @@ int64_t ff_marks_retries(const struct ff_engine *e, uint32_t job, uint32_t unit)
 void ff_marks_look(struct ff_engine *e, uint32_t job);
 /* What they waited for may be there. */
 void ff_marks_moved(struct ff_engine *e, uint32_t job);
+/* The same, if what came back was what jobs share: whatever has nothing to do. */
+bool ff_marks_freed(struct ff_engine *e);
 
 /* --- decide_memory.c --- */
 /* Whether the job goes by what its units need of memory, and there is something to go by. */

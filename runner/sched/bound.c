@@ -330,6 +330,10 @@ void ff_bound_init(struct ff_queues *queues, const struct ff_queues_opts *opts)
 	bound->pools = opts->pools;
 	bound->memory = opts->host_memory;
 	bound->hosts = opts->hosts;
+	bound->memory_taken = opts->pools ? opts->pools->memory_taken : NULL;
+	if (!bound->memory_taken)
+		bound->memory_taken = bound->own_taken =
+			ff_xcalloc((size_t)opts->hosts + 1, sizeof(*bound->own_taken));
 	bound->serial_by = NOBODY;
 	if (opts->claims_len == 0 || opts->parts > 0 || queues->policy->seats ||
 	    queues->policy->driven)
@@ -361,6 +365,7 @@ void ff_bound_release(struct ff_bound *bound)
 	ff_free(bound->kinds);
 	ff_free(bound->blocks);
 	ff_free(bound->by_group);
+	ff_free(bound->own_taken);
 	ff_free(bound->of);
 	*bound = (struct ff_bound){0};
 }

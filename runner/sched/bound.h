@@ -11,11 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What is free of each named pool; shared by all queues of a scheduler. */
+/* What is free of each named pool, and what is taken of each host's memory by units that say so;
+ * shared by all queues of a scheduler. */
 struct ff_pool_counts {
 	uint32_t *free;
 	uint32_t len;
-	bool freed; /* something came back from a bound unit since that was looked at */
+	int64_t *memory_taken; /* NULL: each of the queues has its own */
+	bool freed; /* something came back that bound units may wait for, since that was looked at
+		     */
 };
 
 struct ff_claim {
@@ -72,6 +75,8 @@ struct ff_bound {
 	/* borrowed */
 	struct ff_pool_counts *pools;
 	const int64_t *memory; /* by host; 0: unknown, no limit */
+	int64_t *memory_taken; /* by host; borrowed, or `own_taken` */
+	int64_t *own_taken;
 	uint32_t hosts;
 };
 

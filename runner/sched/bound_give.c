@@ -89,21 +89,19 @@ static bool has_room(const struct ff_queues *queues, const struct ff_queues_work
 	return taken == 0 || taken + weight <= there;
 }
 
+/* Beside what all others there have taken; alone it always has enough. */
 static bool has_memory(const struct ff_queues *queues, const struct ff_queues_worker *worker,
 		       int64_t need)
 {
 	const struct ff_bound *bound = &queues->bound;
 	int64_t limit =
 		bound->memory && worker->host < bound->hosts ? bound->memory[worker->host] : 0;
-	int64_t taken = 0;
+	int64_t others;
 
-	for (uint32_t i = 0; limit > 0 && i < queues->workers_len; i++) {
-		const struct ff_queues_worker *other = &queues->workers[i];
-
-		if (other->up && other->host == worker->host && other != worker)
-			taken += memory_of(queues, other);
-	}
-	return limit == 0 || taken == 0 || need <= limit - taken;
+	if (limit == 0)
+		return true;
+	others = bound->memory_taken[worker->host] - memory_of(queues, worker);
+	return others == 0 || need <= limit - others;
 }
 
 static bool may_be_on(const struct ff_bound *bound, const struct ff_bound_kind *kind, uint32_t host)
@@ -134,6 +132,7 @@ static void hold(struct ff_queues *queues, struct ff_queues_worker *worker, uint
 	struct ff_bound *bound = &queues->bound;
 	struct ff_bound_block *block = &bound->blocks[number];
 	const struct ff_bound_kind *kind = &bound->kinds[block->kind];
+	int64_t memory = memory_of(queues, worker);
 
 	for (uint32_t i = 0; bound->pools && i < kind->pools_len; i++)
 		if (kind->pools[i] < bound->pools->len &&
@@ -142,6 +141,8 @@ static void hold(struct ff_queues *queues, struct ff_queues_worker *worker, uint
 	worker->blocks =
 		ff_xrealloc(worker->blocks, (worker->blocks_len + 1) * sizeof(*worker->blocks));
 	worker->blocks[worker->blocks_len++] = number;
+	if (worker->host < bound->hosts)
+		bound->memory_taken[worker->host] += memory_of(queues, worker) - memory;
 	block->owner = number_of(queues, worker);
 	bound->heavy += kind->weight > 1;
 	bound->serial += kind->serial;
@@ -154,6 +155,7 @@ static void let_go(struct ff_queues *queues, struct ff_queues_worker *worker, ui
 	struct ff_bound *bound = &queues->bound;
 	const struct ff_bound_block *block = &bound->blocks[number];
 	const struct ff_bound_kind *kind = &bound->kinds[block->kind];
+	int64_t memory = memory_of(queues, worker);
 	uint32_t at = 0;
 
 	for (uint32_t i = 0; bound->pools && i < kind->pools_len; i++)
@@ -165,6 +167,11 @@ static void let_go(struct ff_queues *queues, struct ff_queues_worker *worker, ui
 	while (worker->blocks[at] != number)
 		at++;
 	worker->blocks[at] = worker->blocks[--worker->blocks_len];
+	memory -= memory_of(queues, worker);
+	if (worker->host < bound->hosts)
+		bound->memory_taken[worker->host] -= memory;
+	if (bound->pools && memory > 0)
+		bound->pools->freed = true;
 	bound->heavy -= kind->weight > 1;
 	bound->serial -= kind->serial;
 	if (bound->serial == 0)

@@ -94,5 +94,7 @@ bool ff_sched_pools_freed(struct ff_sched *sched)
 	sched->counts.freed = false;
 	for (uint32_t i = 0; freed && i < sched->pools_len; i++)
 		ff_sched_wake_pool(sched, i);
+	if (freed)
+		ff_sched_wake_hungry(sched);
 	return freed;
 }

@@ -36,7 +36,8 @@ struct ff_sched {
 	struct ff_pool_counts counts; /* what is free of each */
 	struct ff_pending urgent;     /* jobs for which a host is kept that may have room now */
 	struct ff_pending hungry;     /* jobs that found room, but no memory */
-	bool seated;		      /* there was a job whose sessions must be on certain hosts */
+	bool shared; /* workers of some job share pools, or memory, with what is placed */
+	bool seated; /* there was a job whose sessions must be on certain hosts */
 };
 
 /* What a job wants to have placed next. */

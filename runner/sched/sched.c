@@ -15,7 +15,10 @@ struct ff_sched *ff_sched_new(const struct ff_sched_opts *opts)
 	struct ff_sched *sched = ff_xcalloc(1, sizeof(*sched));
 
 	ff_sets_init(&sched->sets, opts->hosts, opts->jobs);
+	sched->counts.memory_taken =
+		ff_xcalloc((size_t)opts->hosts + 1, sizeof(*sched->counts.memory_taken));
 	sched->sets.memory = opts->host_memory;
+	sched->sets.taken = sched->counts.memory_taken;
 	sched->jobs_len = opts->jobs;
 	sched->jobs = ff_xcalloc((size_t)opts->jobs + 1, sizeof(*sched->jobs));
 	ff_pending_init(&sched->urgent, opts->jobs, false);
@@ -48,6 +51,7 @@ void ff_sched_free(struct ff_sched *sched)
 	ff_free(sched->jobs);
 	ff_free(sched->pools);
 	ff_free(sched->counts.free);
+	ff_free(sched->counts.memory_taken);
 	ff_free(sched);
 }
 
@@ -157,7 +161,6 @@ void ff_sched_host_up(struct ff_sched *sched, uint32_t host, uint32_t slots)
 
 	keep_no_more(sched, host);
 	h->slots = h->free = slots ? slots : 1;
-	h->taken = 0;
 	h->up = true;
 	h->draining = false;
 	more_room(sched, host);
@@ -183,7 +186,6 @@ void ff_sched_host_down(struct ff_sched *sched, uint32_t host)
 {
 	sched->sets.hosts[host].up = false;
 	sched->sets.hosts[host].free = 0;
-	sched->sets.hosts[host].taken = 0;
 	host_closed(sched, host);
 }
 
@@ -230,6 +232,8 @@ void ff_sched_job_units(struct ff_sched *sched, uint32_t number, const struct ff
 	with_pools.pools = &sched->counts;
 	job->queues = ff_queues_new(&with_pools);
 	sched->seated |= has_seats(job);
+	for (size_t i = 0; job->sessions && i < units->claims_len && !sched->shared; i++)
+		sched->shared = units->claims[i].pools_len > 0 || units->claims[i].memory > 0;
 	if (job->stopped)
 		ff_queues_stop(job->queues);
 	ff_sched_job_ready(sched, number);
@@ -394,7 +398,7 @@ static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
 					  ? ff_queues_take_with_memory(job->queues, need->memory)
 					  : ff_queues_take(job->queues);
 	sched->sets.hosts[host].free -= placement->slots;
-	sched->sets.hosts[host].taken += need->memory;
+	sched->counts.memory_taken[host] += need->memory;
 	ff_sets_show(&sched->sets, host);
 	if (job->kept != NOBODY)
 		keep_no_more(sched, job->kept);
@@ -577,21 +581,21 @@ void ff_sched_pass(struct ff_placement *before, struct ff_placement *placement)
 void ff_sched_return_pools(struct ff_sched *sched, const struct ff_placement *placement)
 {
 	struct job *job = &sched->jobs[placement->job];
+	int64_t memory = ff_sched_memory_of(sched, placement);
 
 	job->there -= job->sessions;
 	for (size_t i = 0; i < job->uses_len; i++)
 		sched->counts.free[job->uses[i].pool] += job->uses[i].amount;
 	ff_sched_wake_pools(sched, job);
+	sched->counts.memory_taken[placement->host] -= memory;
+	if (memory > 0)
+		ff_sched_wake_hungry(sched);
+	sched->counts.freed |= sched->shared && (memory > 0 || job->uses_len > 0);
 }
 
 void ff_sched_return(struct ff_sched *sched, const struct ff_placement *placement)
 {
-	int64_t memory = ff_sched_memory_of(sched, placement);
-
 	ff_sched_return_pools(sched, placement);
 	sched->sets.hosts[placement->host].free += placement->slots;
-	sched->sets.hosts[placement->host].taken -= memory;
 	more_room(sched, placement->host);
-	if (memory > 0)
-		ff_sched_wake_hungry(sched);
 }

@@ -42,8 +42,8 @@ void ff_sched_free(struct ff_sched *sched);
 
 /* One pool more: its number. */
 uint32_t ff_sched_add_pool(struct ff_sched *sched, uint32_t size);
-/* Whether a bound unit (bound.h) has given something back to a pool since the last time: workers
- * of all jobs that have nothing to do are to ask again. */
+/* Whether something that bound units (bound.h) may wait for came back to a pool, or to a host's
+ * memory, since the last time: workers of all jobs that have nothing to do are to ask again. */
 bool ff_sched_pools_freed(struct ff_sched *sched);
 
 /* --- hosts --- */

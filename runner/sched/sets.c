@@ -146,7 +146,7 @@ uint32_t ff_sets_slots(const struct ff_set_host *host, const struct ff_set_need 
 static bool has_memory(const struct ff_sets *sets, uint32_t number, int64_t need)
 {
 	int64_t there = sets->memory ? sets->memory[number] : 0;
-	int64_t taken = sets->hosts[number].taken;
+	int64_t taken = sets->taken ? sets->taken[number] : 0;
 
 	return need == 0 || there == 0 || taken == 0 || need <= there - taken;
 }

@@ -11,7 +11,6 @@
 
 struct ff_set_host {
 	uint32_t slots, free;
-	int64_t taken;	   /* of its memory, by what says so */
 	uint32_t kept_for; /* a job that gets the next that can be started here; UINT32_MAX */
 	bool up, draining;
 	bool counted; /* in `there` of its sets */
@@ -32,6 +31,7 @@ struct ff_sets {
 	struct ff_set *sets;
 	uint32_t hosts_len, len, jobs_len;
 	const int64_t *memory; /* by host, borrowed; 0: unknown, no limit; or NULL */
+	const int64_t *taken;  /* of that, by what says so; borrowed; or NULL */
 };
 
 /* What is to be found on a host. */

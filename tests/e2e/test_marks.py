@@ -309,3 +309,26 @@ def test_each_says_that_it_has_no_effect(farflung, python):
     write(farflung.cwd / "test_a.py", "import pytest\n@pytest.mark.farflung(serial=True)\ndef test_a(): pass\n")
     done = run(farflung, python, "-n", 2, "--dist", "each")
     assert "have no effect with --dist each" in done.stdout + done.stderr
+
+
+def test_what_a_command_gives_back_is_there_for_tests(farflung, python):
+    """Also where the worker that waits for it has nothing else to do, and no other will come."""
+    write(farflung.cwd / "test_it.py", """
+import os, pytest
+
+@pytest.mark.farflung(resource="db")
+def test_db():
+    assert os.path.exists("given-back")
+
+def test_other():
+    open("has-run", "w").close()
+""")
+    done = farflung.run_yaml(f"""
+        version: 1
+        inventory: [{{spec: "2*popen//python={python}"}}]
+        pools: {{db: 1}}
+        jobs:
+          first: {{run: "until [ -e has-run ]; do sleep 0.05; done; sleep 0.3; touch given-back", uses: {{db: 1}}}}
+          tests: {{pytest: [], dist: "no", timeout: 20s}}
+    """, code=0)
+    assert set(outcomes(done.events).values()) == {"passed"} and len(outcomes(done.events)) == 3

@@ -329,6 +329,17 @@ def test_commands(farflung, python):
     assert set(known(farflung, "small")) and None not in known(farflung).values()  # without asking
 
 
+def test_tests_and_commands_share_a_host(farflung, python):
+    suite(farflung, big=BIG, small=SMALL, test_it=SUITE.replace("range(4)", "range(4, 8)"))
+    text = commands(python) + "      unit: {pytest: [], memory: auto}\n"
+    first = run(farflung, text, together=True)
+    assert first.most > 1 and first.begun == 12
+    for _ in range(2):
+        again = run(farflung, text)
+        assert again.most == 1 and again.beside and again.begun == 12
+        assert outcomes(again.events) == outcomes(first.events)
+
+
 def test_commands_where_a_host_says_what_it_has(farflung, python):
     """Nobody told: it is looked for, and is enough here."""
     suite(farflung, big=BIG, small=SMALL)

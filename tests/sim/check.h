@@ -39,7 +39,7 @@ void check_input(struct check *check, const struct ff_input *input);
 void check_order(struct check *check, const struct ff_order *order);
 /* After each decision. */
 void check_state(struct check *check, const struct ff_state *state);
-/* Of that: commands that need memory. In memory.c. */
+/* Of that: what needs memory, of all jobs. In memory.c. */
 void check_memory(struct check *check, const struct ff_state *state);
 /* The journal so far gives the same state: in `again`, to be released by the caller. */
 void check_replay(struct check *check, const struct ff_state *state, struct ff_state *again);

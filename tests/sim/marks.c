@@ -127,6 +127,26 @@ static void expect_memory(const struct check *check, struct running *one)
 	one->mark.memory = memory;
 }
 
+static void look_at_needs(const struct check *check, struct running *one)
+{
+	one->marked = world_unit_mark(check->seed, one->job, one->unit,
+				      !check->plan->jobs[one->job].config->on, &one->mark);
+	if (one->mark.memory == 0 && !spread_in_parts(check->spread, one->job) &&
+	    check->faults->differ == 0)
+		expect_memory(check, one);
+}
+
+int64_t spread_memory(const struct check *check, const struct ff_worker_record *worker)
+{
+	struct running one = {.job = worker->job, .host = worker->host};
+
+	if (worker->state != FF_WORKER_RUNNING || !spread_shares_memory(check->spread, worker->job))
+		return 0;
+	one.unit = spread_unit(check->spread, worker->job, worker->unit);
+	look_at_needs(check, &one);
+	return one.marked ? one.mark.memory : 0;
+}
+
 void spread_marks(struct check *check, const struct ff_state *state)
 {
 	struct running *all = ff_xcalloc((size_t)state->workers_len + 1, sizeof(*all));
@@ -143,11 +163,7 @@ void spread_marks(struct check *check, const struct ff_state *state)
 			worker->job,  spread_unit(check->spread, worker->job, worker->unit),
 			worker->host, i,
 			false,	      {0}};
-		one->marked = world_unit_mark(check->seed, one->job, one->unit,
-					      !check->plan->jobs[one->job].config->on, &one->mark);
-		if (one->mark.memory == 0 && !spread_in_parts(check->spread, one->job) &&
-		    check->faults->differ == 0)
-			expect_memory(check, one);
+		look_at_needs(check, one);
 		if (one->marked && one->mark.host &&
 		    strcmp(one->mark.host, state->hosts[one->host].name) != 0)
 			check_fail(check, "unit %u of job %u is for %s, and runs on %s", one->unit,

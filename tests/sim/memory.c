@@ -77,10 +77,16 @@ void check_memory(struct check *check, const struct ff_state *state)
 			needy[unit->host]++;
 		}
 	}
+	for (uint32_t i = 0; i < state->workers_len; i++) {
+		int64_t need = spread_memory(check, &state->workers[i]);
+
+		taken[state->workers[i].host] += need;
+		needy[state->workers[i].host] += need > 0;
+	}
 	for (uint32_t i = 0; i < state->hosts_len; i++)
 		if (check->inventory->hosts[i].memory > 0 && needy[i] > 1 &&
 		    taken[i] > check->inventory->hosts[i].memory)
-			check_fail(check, "%u commands are known to need %lld of memory on host %s",
+			check_fail(check, "%u units are known to need %lld of memory on host %s",
 				   needy[i], (long long)taken[i], state->hosts[i].name);
 	ff_free(taken);
 	ff_free(needy);

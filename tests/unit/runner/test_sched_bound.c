@@ -16,14 +16,15 @@ static uint32_t pool_free[2];
 static struct ff_pool_counts pools;
 static const uint32_t pool0[] = {0}, pool1[] = {1};
 
-static struct ff_queues *make(uint32_t units, const struct ff_policy *policy,
-			      const struct ff_claim *claims, size_t len, uint32_t workers)
+static struct ff_queues *make_sharing(uint32_t units, const struct ff_policy *policy,
+				      const struct ff_claim *claims, size_t len, uint32_t workers,
+				      int64_t *taken)
 {
 	static const int64_t memory[] = {100, 100};
 	struct ff_queues *queues;
 
 	pool_free[0] = pool_free[1] = 1;
-	pools = (struct ff_pool_counts){pool_free, 2, false};
+	pools = (struct ff_pool_counts){.free = pool_free, .len = 2, .memory_taken = taken};
 	queues = ff_queues_new(&(struct ff_queues_opts){.units = units,
 							.workers = workers,
 							.claims = claims,
@@ -35,6 +36,12 @@ static struct ff_queues *make(uint32_t units, const struct ff_policy *policy,
 	for (uint32_t i = 0; i < workers; i++)
 		ff_queues_worker_up(queues, i, false, i % 2);
 	return queues;
+}
+
+static struct ff_queues *make(uint32_t units, const struct ff_policy *policy,
+			      const struct ff_claim *claims, size_t len, uint32_t workers)
+{
+	return make_sharing(units, policy, claims, len, workers, NULL);
 }
 
 /* "5 6", " end" */
@@ -186,6 +193,29 @@ static void test_weight_and_memory(void **state)
 	ff_queues_free(queues);
 }
 
+/* What others have taken of a host's memory counts, and so does for them what is taken here. */
+static void test_memory_is_shared(void **state)
+{
+	const struct ff_claim claims[] = {CLAIM(.unit = 0, .memory = 70),
+					  CLAIM(.unit = 1, .memory = 20)};
+	int64_t taken[] = {40, 0};
+	struct ff_queues *queues;
+
+	queues = make_sharing(2, &ff_policy_load, claims, 2, 1, taken);
+	assert_next(queues, 0, "1");
+	assert_int_equal(taken[0], 60);
+	ff_queues_done(queues, 0, 1, MS);
+	assert_int_equal(taken[0], 40);
+	assert_true(pools.freed);
+	assert_next(queues, 0, "");
+	taken[0] = 0;
+	assert_next(queues, 0, "0 end");
+	assert_int_equal(taken[0], 70);
+	ff_queues_worker_down(queues, 0, 0);
+	assert_int_equal(taken[0], 0);
+	ff_queues_free(queues);
+}
+
 static void test_what_was_done_before_is_not_given(void **state)
 {
 	const uint64_t done = 1;
@@ -233,6 +263,7 @@ int main(void)
 		cmocka_unit_test(test_a_scope_is_bound_as_a_whole),
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_weight_and_memory),
+		cmocka_unit_test(test_memory_is_shared),
 		cmocka_unit_test(test_what_was_done_before_is_not_given),
 		cmocka_unit_test(test_part_by_part),
 	};
