@@ -68,27 +68,28 @@ struct ff_claim *ff_memory_claims(struct ff_engine *e, uint32_t number, uint32_t
 
 void ff_memory_started(struct ff_engine *e, const struct unit_at *at)
 {
-	struct engine_job *job = &e->jobs[at->job];
-	const char *host;
-	int64_t need;
+	const struct ff_queues *queues = ff_sched_queues(e->sched, at->job);
+	int64_t there = at->host == FF_NOBODY ? 0 : e->host_memory[at->host];
+	const struct ff_expect_unit *known;
+	const char *name, *host;
 
-	if (at->host == FF_NOBODY || e->host_memory[at->host] == 0 || job->in_parts ||
-	    (job->policy && (job->policy->seats || job->policy->driven)) ||
+	/* A mark may have said less than is known. */
+	if (!queues || there == 0 || ff_queues_memory(queues, at->unit) <= there ||
 	    !ff_memory_counts(e, at->job))
 		return;
-	need = need_of(e, at->job, at->unit);
+	name = at->name ? at->name : ff_engine_unit_name(e, at->job, at->unit);
 	host = e->state->hosts[at->host].name;
-	if (need <= e->host_memory[at->host] ||
-	    !ff_engine_first(job, ff_engine_text(e, "memory of %s", host)))
+	known = ff_expect_find(e->opts.expect, ff_engine_payload(e, at->job)->name, name);
+	if (!known || known->memory_kib <= there >> 10 ||
+	    !ff_engine_first(&e->jobs[at->job], ff_engine_text(e, "memory of %s", host)))
 		return;
 	ff_engine_notice(
 		e, host, "warning",
 		ff_engine_text(
 			e,
-			"%s took up to %lld MiB in earlier runs, and the host has %lld: while "
-			"it runs there, so does nothing else that is known to need memory",
-			at->name ? at->name : ff_engine_unit_name(e, at->job, at->unit),
-			(long long)(need >> 20), (long long)(e->host_memory[at->host] >> 20)));
+			"%s took %lld MiB in an earlier run, and the host has %lld: while it runs "
+			"there, so does nothing else that is known to need memory",
+			name, (long long)(known->memory_kib >> 10), (long long)(there >> 20)));
 }
 
 void ff_memory_of_command(const struct ff_engine *e, uint32_t job, struct ff_result *result)

@@ -212,7 +212,8 @@ def test_farflung_pytest_has_it(farflung, python):
 
 def test_one_that_is_too_large_runs_and_is_named(farflung, python):
     suite(farflung)
-    text = (FILE % (python, "")).replace("120M", "50M")
+    text = (FILE % (python, "")).replace("inventory: [", "inventory: {defaults: {memory: 50M}, hosts: [")
+    text = text.replace(", memory: 120M}]", "}]}")
     run(farflung, text, together=True)
     again = run(farflung, text)
     assert again.most == 1 and again.beside and len(outcomes(again.events)) == 6
@@ -225,6 +226,8 @@ def test_a_mark_counts_more(farflung, python):
     text = FILE % (python, "")
     run(farflung, text, together=True)
     assert run(farflung, text, together=True).most > 1
+    small = run(farflung, text.replace("120M", "50M"), together=True)
+    assert small.most > 1 and not notices(small, "the host has")
 
 
 def test_a_retry_waits_again(farflung, python):
