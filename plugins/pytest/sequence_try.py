@@ -63,17 +63,14 @@ def own_words(config, args, kept):
         words.append("-n0")
     if kept["maxfail"]:
         words.append("--maxfail=0")
-    for name in SHUFFLES:
-        if manager.hasplugin(name):
-            words += ["-p", "no:" + name]
-    return words
+    return words + [word for name, word in STILL if manager.hasplugin(name)]
 
 
 CHOOSES = {
     "--lf", "--last-failed", "--ff", "--failed-first", "--nf", "--new-first", "--sw", "--stepwise", "--sw-skip",
     "--stepwise-skip", "-x", "--exitfirst", "--co", "--collect-only", "--collectonly",
 }  # fmt: skip
-SHUFFLES = ("randomly", "random_order")
+STILL = (("randomly", "--randomly-dont-reorganize"), ("random_order", "--random-order-bucket=none"))
 
 
 def named_here(config, nodeid):

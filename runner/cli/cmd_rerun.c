@@ -69,6 +69,8 @@ static void add_job(struct ff_config *config, const struct options *o,
 {
 	struct ff_config_job *job = ff_config_add_job(config, recorded->name, "pytest");
 
+	if (recorded->seed)
+		ff_strv_add(&job->args, recorded->seed);
 	if (recorded->args.len)
 		ff_strv_add_all(&job->args, recorded->args.v);
 	if (repeat->env.len)

@@ -102,6 +102,19 @@ static void on_started(struct ff_recorded *r, const struct ff_event *event)
 			keep(&worker->executable, event->u.worker_started.facts[i].value);
 }
 
+/* What pytest-randomly drew, as its line in the header tells: tests that draw numbers draw the same
+ * ones then. It is an option. */
+static void on_header(struct ff_recorded *r, const struct ff_event *event,
+		      const char *const *header)
+{
+	static const char says[] = "Using --randomly-seed=";
+	size_t number = job_of(r, event->job ? event->job : "");
+
+	for (; header && *header; header++)
+		if (strncmp(*header, says, sizeof(says) - 1) == 0)
+			keep(&r->jobs[number].seed, *header + strlen("Using "));
+}
+
 static void on_collected(struct ff_recorded *r, const struct ff_event *event)
 {
 	if (event->worker)
@@ -171,8 +184,12 @@ static void take(struct ff_recorded *r, const struct ff_event *event)
 	case FF_EVENT_SYNC_FINISHED:
 		on_host(r, event);
 		break;
+	case FF_EVENT_FRONT_READY:
+		on_header(r, event, event->u.front_ready.header);
+		break;
 	case FF_EVENT_WORKER_STARTED:
 		on_started(r, event);
+		on_header(r, event, event->u.worker_started.header);
 		break;
 	case FF_EVENT_COLLECTED:
 		on_collected(r, event);
@@ -260,6 +277,7 @@ void ff_recorded_release(struct ff_recorded *r)
 	for (size_t i = 0; i < r->jobs_len; i++) {
 		ff_free(r->jobs[i].name);
 		ff_free(r->jobs[i].payload);
+		ff_free(r->jobs[i].seed);
 		ff_strv_release(&r->jobs[i].args);
 	}
 	for (size_t i = 0; i < r->hosts_len; i++) {

@@ -99,6 +99,8 @@ static int write_args(const struct ff_tries *tries, struct ff_err *err)
 	int rc;
 
 	add_word(&words, tries->job->addopts_read ? "1" : "0");
+	if (tries->job->seed)
+		add_word(&words, tries->job->seed);
 	for (size_t i = 0; i < tries->job->args.len; i++)
 		add_word(&words, tries->job->args.v[i]);
 	rc = write_file(tries, "args", ff_buf_data(&words), words.len, err);

@@ -462,3 +462,19 @@ def test_help(farflung):
     done = farflung.run("rerun", "--help", code=0)
     assert "--until TEST" in done.stdout and max(map(len, done.stdout.splitlines())) <= 110
     assert "rerun" in farflung.run("--help", code=0).stdout
+
+
+def test_drawn_by_lot(suite):
+    """What pytest-randomly says in the header that it drew is an option of the next session."""
+    write(suite.folder / "conftest.py", CONFTEST + """
+def pytest_addoption(parser): parser.addoption("--randomly-seed", default="new")
+def pytest_report_header(config): return "Using --randomly-seed=77"
+""")
+    write(suite.folder / "test_a.py", """
+def test_draws(pytestconfig):
+    with open("drawn.txt", "a") as file:
+        print(pytestconfig.getoption("--randomly-seed"), file=file)
+""")
+    suite.pytest("-n", 1, code=0)
+    suite.rerun("last", "--worker", "gw0", code=0)
+    assert (suite.folder / "drawn.txt").read_text() == "new\n77\n"
