@@ -6,7 +6,8 @@
 # NUMBER.result      "running" while that one runs, then "done OUTCOME"; or "missing" (it was not
 #                    collected), "gone NAME" (another one was not), "broken WORDS"
 # NUMBER.command     the words by which plain pytest runs the same here (with a NUL behind each)
-# With "plain" as a third word these words are what is run.
+# With ".plain" as a third word these words are what is run; with ".all" all files that the arguments name
+# are collected, not just those of the tests.
 import sys
 
 open_file, replace_file = open, os.replace  # tests replace what is builtin
@@ -112,7 +113,7 @@ class Check:
             raise Missing()
 
 
-def configured(args, addopts, names, number, result):
+def configured(args, addopts, sequence, number, result):
     """The session's configuration, with what makes it a try."""
     config = configure(["-o", "cache_dir=" + number + ".cache"] + args, [XdistOptions()], addopts)
     option, manager = config.option, config.pluginmanager
@@ -124,20 +125,20 @@ def configured(args, addopts, names, number, result):
     option.basetemp = number + ".tmp"
     if not manager.hasplugin("xdist"):
         manager.register(stand_in({"workerid": "master", "testrunuid": os.path.basename(number)}))
-    sequence = take_sequence(config, (names, True), lambda *item: None)
+    sequence = take_sequence(config, sequence, lambda *item: None)
     manager.register(result, "farflung-result")
     manager.register(Check(sequence, result), "farflung-check")
     manager.register(Command(number + ".command", args, kept), "farflung-command")
     return config
 
 
-def run_session(args, addopts, names, number, result):
+def run_session(args, addopts, sequence, number, result):
     import pytest
 
     Check.pytest_runtestloop = pytest.hookimpl(tryfirst=True)(Check.pytest_runtestloop)
     Command.pytest_collection_finish = pytest.hookimpl(trylast=True)(Command.pytest_collection_finish)
     sys.argv = ["pytest"] + args
-    config = configured(args, addopts, names, number, result)
+    config = configured(args, addopts, sequence, number, result)
     try:
         return config.hook.pytest_cmdline_main(config=config)
     finally:
@@ -163,13 +164,14 @@ def main(folder, number, how=""):
     addopts, *args = read_words(os.path.join(folder, "args"))
     number = os.path.join(folder, number)
     names = read_words(number + ".tests")
-    result = Result(number + how + ".result", names[-1])
+    plain = how == ".plain"
+    result = Result(number + (how if plain else "") + ".result", names[-1])
     sys.path[0] = os.getcwd()
     try:
-        if how:
+        if plain:
             status = run_plain(number, result)
         else:
-            status = run_session(args, addopts != "1", names, number, result)
+            status = run_session(args, addopts != "1", (names, how != ".all"), number, result)
         words = "pytest's exit status is %s" % status
     except Missing:
         return

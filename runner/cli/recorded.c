@@ -354,22 +354,40 @@ static const struct ff_recorded_step *step_of(const struct ff_recorded_worker *w
 	return NULL;
 }
 
-/* The nearest name, or else one that `unit` is a part of: the name without its file, say. */
+static const char *own_name(const char *unit)
+{
+	const char *brackets = strchr(unit, '['), *own = unit;
+
+	for (const char *at = strstr(unit, "::"); at && (!brackets || at < brackets);
+	     at = strstr(own, "::"))
+		own = at + 2;
+	return own;
+}
+
+/* The nearest name, by all of it or without its file and class; or else one that `unit` is a part
+ * of. */
 static void add_near(struct ff_buf *text, const struct ff_recorded_worker *workers, size_t len,
 		     const char *unit)
 {
-	const char *within = NULL;
-	struct ff_suggest suggest;
+	const char *within = NULL, *like = NULL, *near;
+	struct ff_suggest whole, own;
 
-	ff_suggest_init(&suggest, unit);
+	ff_suggest_init(&whole, unit);
+	ff_suggest_init(&own, own_name(unit));
 	for (size_t i = 0; i < len; i++)
 		for (size_t s = 0; s < workers[i].len; s++) {
-			ff_suggest_offer(&suggest, workers[i].steps[s].unit);
-			if (!within && strstr(workers[i].steps[s].unit, unit))
-				within = workers[i].steps[s].unit;
+			const char *name = workers[i].steps[s].unit, *its = own_name(name);
+
+			ff_suggest_offer(&whole, name);
+			ff_suggest_offer(&own, its);
+			if (own.best == its || (!like && strcmp(own_name(unit), its) == 0))
+				like = name;
+			if (!within && strstr(name, unit))
+				within = name;
 		}
-	if (suggest.best || within)
-		ff_buf_addf(text, "; did you mean '%s'?", suggest.best ? suggest.best : within);
+	near = whole.best ? whole.best : within ? within : like;
+	if (near)
+		ff_buf_addf(text, "; did you mean '%s'?", near);
 }
 
 int ff_recorded_find_step(const struct ff_recorded *r, const struct ff_recorded_worker *worker,

@@ -242,6 +242,25 @@ def test_flaky(): assert os.path.exists("was_here") or open("was_here", "w").clo
     assert "nothing ran before it, and alone it did not fail again" in done.stderr
 
 
+@pytest.mark.parametrize("with_test", [False, True])
+def test_an_import_does_it(suite, with_test):
+    """Of a file that its worker ran nothing of: all were imported."""
+    write(suite.folder / "shared.py", "imported = ran = 0\n")
+    write(suite.folder / "test_a.py", f"""
+import shared
+def test_ran(): shared.ran = 1
+def test_nothing(): pass
+def test_victim(): assert not (shared.imported and shared.ran >= {int(with_test)})
+""")
+    write(suite.folder / "test_b.py", "import shared\nshared.imported = 1\ndef test_b(): pass\n")
+    suite.pytest("-n", 1, "--collect", "every")
+    done = suite.bisect("test_a.py::test_victim", code=0 if with_test else 1)
+    if with_test:
+        assert done.found == ["test_a.py::test_ran"] and "must be imported, too" in done.stdout
+    else:
+        assert "where all files of the run are imported, as there: an import does it" in done.stderr
+
+
 def test_tests_that_are_gone(suite):
     write(suite.folder / "test_a.py", "seen = []\ndef test_one(): seen.append(1)\ndef test_bad(): assert not seen\n")
     suite.pytest()
