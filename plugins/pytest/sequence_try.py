@@ -21,8 +21,9 @@ def read_words(path):
 class Result:
     """What became of the last test: our plugin in pytest."""
 
-    def __init__(self, path, nodeid):
+    def __init__(self, path, nodeid, earlier):
         self.path, self.nodeid = path, nodeid
+        self.earlier = earlier  # how often it runs before, as it was tried again
         self.reports = []
         self.pid = os.getpid()  # a test may fork
         self.known = False
@@ -40,11 +41,14 @@ class Result:
 
     def pytest_runtest_logstart(self, nodeid):
         self.reports = []
-        if self.is_it(nodeid):
+        if not self.is_it(nodeid):
+            return
+        self.earlier -= 1
+        if self.earlier < 0:
             self.write("running")
 
     def pytest_runtest_logreport(self, report):
-        if not self.is_it(report.nodeid):
+        if self.earlier >= 0 or not self.is_it(report.nodeid):
             return
         self.reports.append(report)
         if report.when == "teardown":
@@ -165,7 +169,7 @@ def main(folder, number, how=""):
     number = os.path.join(folder, number)
     names = read_words(number + ".tests")
     plain = how == ".plain"
-    result = Result(number + (how if plain else "") + ".result", names[-1])
+    result = Result(number + (how if plain else "") + ".result", names[-1], 0 if plain else names.count(names[-1]) - 1)
     sys.path[0] = os.getcwd()
     try:
         if plain:

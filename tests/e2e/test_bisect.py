@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from conftest import read_jsonl, wait_until, write
+from test_rerun import repeat_in_journal
 
 FILLER = "\nimport pytest\n@pytest.mark.parametrize('n', range({}))\ndef test_filler{}(n): pass\n"
 
@@ -200,6 +201,27 @@ def test_victim(): assert not seen
     assert done.found == ["test_a.py::test_pollutes"] and f"that {tried[0]} ran" in done.stdout
     done = suite.bisect("test_a.py::test_victim", "--worker", tried[1], code=1)
     assert "nothing ran before it, and alone it did not fail again" in done.stderr
+
+
+def test_its_own_first_try_does_it(suite):
+    """It was tried again on the same worker."""
+    write(suite.folder / "test_a.py", """
+runs = []
+def test_nothing(): pass
+def test_victim():
+    runs.append(1)
+    assert len(runs) == 1
+""")
+    suite.pytest(code=0)
+    repeat_in_journal(suite.folder, "test_a.py::test_victim")
+    path = suite.folder / ".farflung" / "runs" / "last" / "journal.jsonl"
+    lines = path.read_text().splitlines()
+    (second,) = [i for i, line in enumerate(lines) if '"attempt": 2' in line and "unit-finished" in line]
+    lines[second] = lines[second].replace('"outcome": "passed"', '"outcome": "failed"')
+    path.write_text("\n".join(lines) + "\n")
+    done = suite.bisect("test_a.py::test_victim", code=0)
+    assert done.found == ["test_a.py::test_victim"]
+    assert "this alone does not show it" in done.stdout  # plain pytest runs it once
 
 
 def test_a_job_of_a_file(suite, farflung, python):

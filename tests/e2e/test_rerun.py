@@ -143,22 +143,11 @@ def test_tried_again_is_repeated_as_it_was(suite):
         assert len(of_kind(done.events, "unit-finished")) == len(sequence(events, worker))
 
 
-def test_twice_in_one_session(suite, farflung):
-    """A test that ran twice on one worker runs twice, set up and torn down each time."""
-    write(suite.folder / "test_a.py", """
-import pytest
-runs = []
-@pytest.fixture
-def fresh():
-    runs.append("up"); yield; runs.append("down")
-def test_twice(fresh): assert len(runs) == 1
-def test_end(): assert runs == ["up", "down"] * 2
-""")
-    suite.pytest("-n", 1)
-    suite.ran()
-    path = farflung.cwd / ".farflung" / "runs" / "last" / "journal.jsonl"
+def repeat_in_journal(folder, unit):
+    """As if the unit's first try had not been its last, and its second had followed on the same worker."""
+    path = folder / ".farflung" / "runs" / "last" / "journal.jsonl"
     events = read_jsonl(path)
-    first = [e for e in events if e.get("unit") == "test_a.py::test_twice"]
+    first = [e for e in events if e.get("unit") == unit]
     again = [dict(e, attempt=2) for e in first]
     at = events.index(first[-1]) + 1
     first[-1]["final"] = False
@@ -166,10 +155,47 @@ def test_end(): assert runs == ["up", "down"] * 2
     for number, event in enumerate(events, 1):
         event["seq"] = number
     path.write_text("".join(json.dumps(e) + "\n" for e in events))
+
+
+def test_twice_in_one_session(suite):
+    """A test that ran twice on one worker runs twice, set up and torn down each time."""
+    write(suite.folder / "test_a.py", """
+import unittest, pytest
+runs = []
+@pytest.fixture
+def fresh():
+    runs.append("up"); yield; runs.append("down")
+def test_twice(fresh): assert len(runs) == 1
+def test_end(): assert runs == ["up", "down"] * 2
+
+class TestUnit(unittest.TestCase):
+    runs = []
+    def setUp(self): self.runs.append("up")
+    def tearDown(self): self.runs.append("down")
+    def test_unit(self): pass
+    def test_unit_end(self): assert self.runs == ["up", "down"] * 2 + ["up"], self.runs
+""")
+    suite.pytest("-n", 1)
+    suite.ran()
+    repeat_in_journal(suite.folder, "test_a.py::test_twice")
+    repeat_in_journal(suite.folder, "test_a.py::TestUnit::test_unit")
     done = suite.rerun("last", "--worker", "gw0", code=1)
-    assert suite.ran() == ["test_a.py::test_twice"] * 2 + ["test_a.py::test_end"]
-    assert [e["result"]["outcome"] for e in of_kind(done.events, "unit-finished")] == ["passed", "failed", "passed"]
-    assert "1 of them was tried again" in done.stderr
+    assert suite.ran() == ["test_a.py::test_twice"] * 2 + ["test_a.py::test_end"] + [
+        "test_a.py::TestUnit::test_unit"] * 2 + ["test_a.py::TestUnit::test_unit_end"]
+    assert [e["result"]["outcome"] for e in of_kind(done.events, "unit-finished")] == [
+        "passed", "failed", "passed", "passed", "passed", "passed"]
+    assert "2 of them were tried again" in done.stderr
+
+
+def test_each(suite):
+    """Of those that all workers run, the one that is meant."""
+    write(suite.folder / "test_a.py", STATE)
+    events = suite.pytest("-n", 2, "--dist", "each")
+    suite.ran()
+    assert workers_of(events) == ["gw0", "gw1"]
+    done = suite.rerun("last", "--worker", "gw1", code=1)
+    assert [name + "@gw1" for name in suite.ran()] == sequence(events, "gw1")
+    assert outcomes(done.events)["test_a.py::test_victim"] == "failed"
 
 
 ODD = """
