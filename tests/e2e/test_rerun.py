@@ -300,6 +300,32 @@ jobs:
     assert "farflung.yaml can't be read any more: what it had in env: is not set" in done.stderr
 
 
+def test_another_machine(farflung, fresh_sshd, python, suite, tmp_path):
+    """It is repeated on this one, where its tree is from, from whatever folder."""
+    sshd = fresh_sshd()
+    write(suite.folder / "tree" / "tests" / "test_a.py", STATE + """
+def test_env():
+    import os
+    assert os.environ["JOBS"] == "job" and os.environ["HOSTS"] == "host"
+""")
+    write(suite.folder / "tree" / "conftest.py", "")
+    farflung.run_yaml(f"""
+inventory: [{{spec: 'ssh={sshd.words}//chdir={tmp_path}/remote', name: far, python: {python}, env: {{HOSTS: host}}}}]
+tree: {{source: tree}}
+jobs: {{unit: {{pytest: [-p, 'no:cacheprovider', tests], env: {{JOBS: job}}}}}}
+""", code=1)
+    events = journal(farflung.cwd)
+    elsewhere = tmp_path / "elsewhere"
+    write(elsewhere / "farflung.yaml", "jobs: {unit: {pytest: [], env: {JOBS: other}}}\n")
+    (worker,) = workers_of(events)
+    done = suite.rerun(farflung.cwd, "--worker", worker, "--python", python, cwd=elsewhere, code=1)
+    assert f"{worker} ran on far; it is repeated on this machine" in done.stderr
+    assert of_kind(done.events, "host-ready")[0]["cwd"] == str(suite.folder / "tree")
+    assert [e["unit"] for e in of_kind(done.events, "unit-started")] == sequence(events, worker)
+    assert {unit: outcome for unit, outcome in outcomes(done.events).items() if outcome != "passed"} == {
+        "tests/test_a.py::test_victim": "failed"}
+
+
 def test_crash_is_repeated(suite):
     write(suite.folder / "test_a.py", "import os\nhere = []\ndef test_one(): here.append(1)\n"
           "def test_dies():\n    if here: os.abort()\ndef test_after(): pass\n")
