@@ -41,8 +41,10 @@ struct ff_payload_job {
 	 * told. NULL: all. */
 	char *const *sequence;
 	bool sequence_apart;
-	unsigned columns; /* of the terminal where failures are shown; 0: unknown */
-	const char *unit; /* of a payload that discovers: the one to run; else NULL */
+	const char *sequence_worker; /* whose they were: the session takes itself for that one */
+	uint32_t sequence_workers;   /* of so many */
+	unsigned columns;	     /* of the terminal where failures are shown; 0: unknown */
+	const char *unit;	     /* of a payload that discovers: the one to run; else NULL */
 };
 
 /* The worker it runs on. */

@@ -167,6 +167,8 @@ static void on_unit_ended(struct ff_recorded *r, const struct ff_event *event,
 
 static void take(struct ff_recorded *r, const struct ff_event *event)
 {
+	size_t number = event->kind == FF_EVENT_JOB_STARTED ? job_of(r, event->job) : 0;
+
 	switch (event->kind) {
 	case FF_EVENT_RUN_STARTED:
 		keep(&r->run_id, event->u.run_started.run_id);
@@ -178,6 +180,9 @@ static void take(struct ff_recorded *r, const struct ff_event *event)
 		break;
 	case FF_EVENT_JOB_ADDED:
 		on_job(r, event);
+		break;
+	case FF_EVENT_JOB_STARTED:
+		r->jobs[number].workers = event->u.job_started.workers;
 		break;
 	case FF_EVENT_HOST_ADDED:
 	case FF_EVENT_HOST_READY:

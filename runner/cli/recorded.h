@@ -25,6 +25,7 @@ struct ff_recorded_job {
 	bool addopts_read;
 	bool in_parts; /* files were collected by who ran their tests */
 	int64_t timeout_us;
+	uint32_t workers; /* that it began with */
 };
 
 struct ff_recorded_host {

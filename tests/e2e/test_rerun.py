@@ -520,6 +520,26 @@ def test_help(farflung):
     assert "rerun" in farflung.run("--help", code=0).stdout
 
 
+@pytest.mark.parametrize("front", ["never", "always"])
+def test_it_is_that_worker(suite, front):
+    """What tests call after their worker, they call so again."""
+    write(suite.folder / "test_a.py", """
+import os, pytest
+@pytest.mark.parametrize("n", range(8))
+def test_who(n, worker_id, pytestconfig, tmp_path):
+    with open("who.txt", "a") as file:
+        print(worker_id, pytestconfig.workerinput["workerid"], pytestconfig.workerinput["workercount"],
+              os.environ["PYTEST_XDIST_WORKER"], os.environ["PYTEST_XDIST_WORKER_COUNT"], file=file)
+""")
+    events = suite.pytest("-n", 3, "--dist", "each", "--front", front, code=0)
+    assert len(workers_of(events)) == 3
+    suite.ran()
+    (suite.folder / "who.txt").unlink()
+    suite.rerun("last", "--worker", "gw2", code=0)
+    assert set((suite.folder / "who.txt").read_text().splitlines()) == {"gw2 gw2 3 gw2 3"}
+    assert len(suite.ran("gw2")) == 8
+
+
 def test_drawn_by_lot(suite):
     """What pytest-randomly says in the header that it drew is an option of the next session."""
     write(suite.folder / "conftest.py", CONFTEST + """

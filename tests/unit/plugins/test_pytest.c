@@ -622,8 +622,11 @@ static void test_task(void **state)
 	char *units[] = {"a.py::b", "a.py::a", "a.py::b", NULL};
 	const struct ff_payload_job part = {
 		.args = args, .shard = 2, .shards = 3, .known = "known", .known_len = 5};
-	const struct ff_payload_job again = {
-		.args = args, .sequence = units, .sequence_apart = true};
+	const struct ff_payload_job again = {.args = args,
+					     .sequence = units,
+					     .sequence_apart = true,
+					     .sequence_worker = "gw7",
+					     .sequence_workers = 9};
 	struct ff_payload_worker worker = {.id = "gw3", .count = 8, .run_id = "r1"};
 	const struct ff_payload_session *payload = ff_payload_find("pytest")->session;
 	struct ff_arena arena = FF_ARENA_INIT;
@@ -649,6 +652,7 @@ static void test_task(void **state)
 	ff_buf_clear(&repr);
 	assert_int_equal(payload->task(&again, &worker, &arena, &task, &err), 0);
 	ff_value_repr(&repr, &task.kwargs, 0);
+	assert_non_null(strstr(ff_buf_str(&repr), "'workerid': 'gw7', 'workercount': 9"));
 	assert_non_null(strstr(ff_buf_str(&repr),
 			       "'sequence': (['a.py::b', 'a.py::a', 'a.py::b'], True)}"));
 	worker.native = true;
