@@ -42,9 +42,11 @@ struct ff_payload_job {
 	 * told. NULL: all. */
 	char *const *sequence;
 	bool sequence_apart;
-	bool memory;	  /* results are to tell what units took of it */
-	unsigned columns; /* of the terminal where failures are shown; 0: unknown */
-	const char *unit; /* of a payload that discovers: the one to run; else NULL */
+	bool memory;		     /* results are to tell what units took of it */
+	const char *sequence_worker; /* whose they were: the session takes itself for that one */
+	uint32_t sequence_workers;   /* of so many */
+	unsigned columns;	     /* of the terminal where failures are shown; 0: unknown */
+	const char *unit;	     /* of a payload that discovers: the one to run; else NULL */
 };
 
 /* The worker it runs on. */

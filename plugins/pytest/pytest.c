@@ -88,7 +88,7 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 {
 	struct ff_value *kwargs = ff_arena_alloc(arena, 2 * ARGUMENTS * sizeof(*kwargs));
 	struct ff_value *at = kwargs;
-	bool ok = kwargs != NULL;
+	bool ok = kwargs != NULL, again = job->sequence && job->sequence_worker;
 
 	if (worker->native)
 		return ff_err_set(err, FF_EUNSUPPORTED, "pytest needs a python worker");
@@ -97,9 +97,9 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	*at++ = ff_str("args");
 	ok = ok && ff_pytest_words(arena, NULL, job->args, at++);
 	*at++ = ff_str("workerid");
-	ok = ok && make_text(arena, worker->id, at++);
+	ok = ok && make_text(arena, again ? job->sequence_worker : worker->id, at++);
 	*at++ = ff_str("workercount");
-	*at++ = ff_int(worker->count);
+	*at++ = ff_int(again ? job->sequence_workers : worker->count);
 	*at++ = ff_str("testrunuid");
 	ok = ok && make_text(arena, job->testrunuid ? job->testrunuid : worker->run_id, at++);
 	*at++ = ff_str("mainargv");

@@ -6,7 +6,8 @@
 # NUMBER.result      "running" while that one runs, then "done OUTCOME"; or "missing" (it was not
 #                    collected), "gone NAME" (another one was not), "broken WORDS"
 # NUMBER.command     the words by which plain pytest runs the same here (with a NUL behind each)
-# With "plain" as a third word these words are what is run.
+# With ".plain" as a third word these words are what is run; with ".all" all files that the arguments name
+# are collected, not just those of the tests.
 import sys
 
 open_file, replace_file = open, os.replace  # tests replace what is builtin
@@ -20,8 +21,9 @@ def read_words(path):
 class Result:
     """What became of the last test: our plugin in pytest."""
 
-    def __init__(self, path, nodeid):
+    def __init__(self, path, nodeid, earlier):
         self.path, self.nodeid = path, nodeid
+        self.earlier = earlier  # how often it runs before, as it was tried again
         self.reports = []
         self.pid = os.getpid()  # a test may fork
         self.known = False
@@ -39,11 +41,14 @@ class Result:
 
     def pytest_runtest_logstart(self, nodeid):
         self.reports = []
-        if self.is_it(nodeid):
+        if not self.is_it(nodeid):
+            return
+        self.earlier -= 1
+        if self.earlier < 0:
             self.write("running")
 
     def pytest_runtest_logreport(self, report):
-        if not self.is_it(report.nodeid):
+        if self.earlier >= 0 or not self.is_it(report.nodeid):
             return
         self.reports.append(report)
         if report.when == "teardown":
@@ -63,17 +68,14 @@ def own_words(config, args, kept):
         words.append("-n0")
     if kept["maxfail"]:
         words.append("--maxfail=0")
-    for name in SHUFFLES:
-        if manager.hasplugin(name):
-            words += ["-p", "no:" + name]
-    return words
+    return words + [word for name, word in STILL if manager.hasplugin(name)]
 
 
 CHOOSES = {
     "--lf", "--last-failed", "--ff", "--failed-first", "--nf", "--new-first", "--sw", "--stepwise", "--sw-skip",
     "--stepwise-skip", "-x", "--exitfirst", "--co", "--collect-only", "--collectonly",
 }  # fmt: skip
-SHUFFLES = ("randomly", "random_order")
+STILL = (("randomly", "--randomly-dont-reorganize"), ("random_order", "--random-order-bucket=none"))
 
 
 def named_here(config, nodeid):
@@ -115,7 +117,7 @@ class Check:
             raise Missing()
 
 
-def configured(args, addopts, names, number, result):
+def configured(args, addopts, sequence, number, result):
     """The session's configuration, with what makes it a try."""
     config = configure(["-o", "cache_dir=" + number + ".cache"] + args, [XdistOptions()], addopts)
     option, manager = config.option, config.pluginmanager
@@ -127,20 +129,20 @@ def configured(args, addopts, names, number, result):
     option.basetemp = number + ".tmp"
     if not manager.hasplugin("xdist"):
         manager.register(stand_in({"workerid": "master", "testrunuid": os.path.basename(number)}))
-    sequence = take_sequence(config, (names, True), lambda *item: None)
+    sequence = take_sequence(config, sequence, lambda *item: None)
     manager.register(result, "farflung-result")
     manager.register(Check(sequence, result), "farflung-check")
     manager.register(Command(number + ".command", args, kept), "farflung-command")
     return config
 
 
-def run_session(args, addopts, names, number, result):
+def run_session(args, addopts, sequence, number, result):
     import pytest
 
     Check.pytest_runtestloop = pytest.hookimpl(tryfirst=True)(Check.pytest_runtestloop)
     Command.pytest_collection_finish = pytest.hookimpl(trylast=True)(Command.pytest_collection_finish)
     sys.argv = ["pytest"] + args
-    config = configured(args, addopts, names, number, result)
+    config = configured(args, addopts, sequence, number, result)
     try:
         return config.hook.pytest_cmdline_main(config=config)
     finally:
@@ -166,13 +168,14 @@ def main(folder, number, how=""):
     addopts, *args = read_words(os.path.join(folder, "args"))
     number = os.path.join(folder, number)
     names = read_words(number + ".tests")
-    result = Result(number + how + ".result", names[-1])
+    plain = how == ".plain"
+    result = Result(number + (how if plain else "") + ".result", names[-1], 0 if plain else names.count(names[-1]) - 1)
     sys.path[0] = os.getcwd()
     try:
-        if how:
+        if plain:
             status = run_plain(number, result)
         else:
-            status = run_session(args, addopts != "1", names, number, result)
+            status = run_session(args, addopts != "1", (names, how != ".all"), number, result)
         words = "pytest's exit status is %s" % status
     except Missing:
         return

@@ -56,6 +56,7 @@ struct bisect {
 	struct ff_map known; /* of what was tried: its end + 1 as a pointer */
 	uint32_t *left;	     /* steps that make it fail */
 	size_t left_len;
+	bool all; /* files are collected: without that it did not fail */
 	uint32_t rounds, count, unclear;
 	struct ff_err *err;
 };
@@ -169,7 +170,7 @@ static size_t fill(const struct bisect *b, struct batch *batch, struct ff_ddmin_
 		if (parts[from].result != FF_DDMIN_NOT_TRIED)
 			continue;
 		batch->parts[batch->len] = from;
-		batch->v[batch->len++] = (struct ff_try){.tests = tests, .len = len};
+		batch->v[batch->len++] = (struct ff_try){.tests = tests, .len = len, .all = b->all};
 	}
 	return from;
 }
@@ -266,7 +267,10 @@ static int print_command(struct bisect *b, const struct ff_try *smallest)
 		ff_shell_join(&line, words.v);
 		printf("\nin %s:\n%s\n", b->repeat.cwd, ff_buf_str(&line));
 	}
-	if (!rc && plain.end != FF_TRY_FAILED)
+	if (!rc && plain.end != FF_TRY_FAILED && b->all)
+		printf("(this alone does not show it: other files of the run must be imported, "
+		       "too)\n");
+	else if (!rc && plain.end != FF_TRY_FAILED)
 		printf("(this alone does not show it: plain pytest runs these in another order, or "
 		       "a plugin interferes)\n");
 	if (words.len && b->repeat.env.len + b->repeat.host_env.len > 0)
@@ -303,7 +307,7 @@ static int give_up(struct bisect *b, int rc)
 
 static int tell_found(struct bisect *b)
 {
-	struct ff_try smallest = {.tests = b->left, .len = b->left_len};
+	struct ff_try smallest = {.tests = b->left, .len = b->left_len, .all = b->all};
 	int rc;
 
 	printf("%s fails behind %zu of the %zu tests that %s ran before it:\n", b->test,
@@ -364,33 +368,51 @@ static void set_timeout(struct bisect *b, int64_t whole_us)
 			TIMES * whole_us > TIMEOUT_MIN_US ? TIMES * whole_us : TIMEOUT_MIN_US;
 }
 
-/* Alone it passes, behind all of them it fails: only then there is something to look for. */
-static int verify(struct bisect *b)
+static int say_verdict(const struct bisect *b, const struct ff_try *alone,
+		       const struct ff_try *whole)
 {
-	struct ff_try both[2] = {{.len = 0}, {.tests = b->left, .len = b->left_len}};
-	size_t count = b->left_len ? 2 : 1;
-	int rc = run_tries(b, both, count), code = 0;
-
-	if (rc)
-		code = give_up(b, rc);
-	else if (both[0].end == FF_TRY_FAILED)
-		code = told("it fails alone: that is no matter of order", FF_EXIT_FAILED);
-	else if (!is_clear(&both[0]))
-		code = unclear(&both[0], "the test alone");
-	else if (count == 1)
-		code = told("nothing ran before it, and alone it did not fail again: not order "
+	if (alone->end == FF_TRY_FAILED && b->all)
+		return told("it fails behind no test, but where all files of the run are imported, "
+			    "as there: an import does it",
+			    FF_EXIT_FAILED);
+	if (alone->end == FF_TRY_FAILED)
+		return told("it fails alone: that is no matter of order", FF_EXIT_FAILED);
+	if (!is_clear(alone))
+		return unclear(alone, "the test alone");
+	if (!whole)
+		return told("nothing ran before it, and alone it did not fail again: not order "
 			    "dependence, or flaky",
 			    FF_EXIT_FAILED);
-	else if (both[1].end == FF_TRY_PASSED)
-		code = told("it did not fail again behind all of them: not order dependence, or "
-			    "flaky",
-			    FF_EXIT_FAILED);
-	else if (!is_clear(&both[1]))
-		code = unclear(&both[1], "the whole sequence");
-	else
+	if (!is_clear(whole))
+		return unclear(whole, "the whole sequence");
+	return told("it did not fail again behind all of them: not order dependence, or flaky",
+		    FF_EXIT_FAILED);
+}
+
+/* Alone it passes, behind all of them it fails: only then there is something to look for, and that
+ * is negative. */
+static int verify(struct bisect *b)
+{
+	struct ff_try both[2] = {{.all = b->all},
+				 {.tests = b->left, .len = b->left_len, .all = b->all}};
+	size_t count = b->left_len ? 2 : 1;
+	int code = -1, rc = run_tries(b, both, count);
+
+	if (rc) {
+		code = give_up(b, rc);
+	} else if (both[0].end == FF_TRY_PASSED && count == 2 && both[1].end == FF_TRY_FAILED) {
 		set_timeout(b, both[1].took_us);
+	} else if (both[0].end == FF_TRY_PASSED && both[count - 1].end == FF_TRY_PASSED &&
+		   !b->all && !b->tries.job->in_parts) {
+		/* There all files were imported before the first test. */
+		ff_map_release(&b->known);
+		b->all = true;
+		code = verify(b);
+	} else {
+		code = say_verdict(b, &both[0], count == 2 ? &both[1] : NULL);
+	}
 	release_tries(both, count);
-	return rc || code ? code : -1;
+	return code;
 }
 
 static int64_t cpus(void)

@@ -68,7 +68,10 @@ static void add_job(struct ff_config *config, const struct options *o,
 		    size_t count, const struct ff_repeat *repeat)
 {
 	struct ff_config_job *job = ff_config_add_job(config, recorded->name, "pytest");
+	const char *slash = strrchr(worker->name, '/');
 
+	if (recorded->seed)
+		ff_strv_add(&job->args, recorded->seed);
 	if (recorded->args.len)
 		ff_strv_add_all(&job->args, recorded->args.v);
 	if (repeat->env.len)
@@ -76,6 +79,9 @@ static void add_job(struct ff_config *config, const struct options *o,
 	for (size_t i = 0; i < count; i++)
 		ff_strv_add(&job->sequence, worker->steps[i].unit);
 	job->sequence_apart = recorded->in_parts;
+	/* Of a merged run: "2/gw0". */
+	job->sequence_worker = in_arena(config, slash ? slash + 1 : worker->name);
+	job->sequence_workers = recorded->workers ? recorded->workers : 1;
 	job->addopts_read = recorded->addopts_read;
 	job->timeout_us = recorded->timeout_us;
 	job->dist = in_arena(config, "no");

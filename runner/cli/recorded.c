@@ -102,6 +102,19 @@ static void on_started(struct ff_recorded *r, const struct ff_event *event)
 			keep(&worker->executable, event->u.worker_started.facts[i].value);
 }
 
+/* What pytest-randomly drew, as its line in the header tells: tests that draw numbers draw the same
+ * ones then. It is an option. */
+static void on_header(struct ff_recorded *r, const struct ff_event *event,
+		      const char *const *header)
+{
+	static const char says[] = "Using --randomly-seed=";
+	size_t number = job_of(r, event->job ? event->job : "");
+
+	for (; header && *header; header++)
+		if (strncmp(*header, says, sizeof(says) - 1) == 0)
+			keep(&r->jobs[number].seed, *header + strlen("Using "));
+}
+
 static void on_collected(struct ff_recorded *r, const struct ff_event *event)
 {
 	if (event->worker)
@@ -154,6 +167,8 @@ static void on_unit_ended(struct ff_recorded *r, const struct ff_event *event,
 
 static void take(struct ff_recorded *r, const struct ff_event *event)
 {
+	size_t number = event->kind == FF_EVENT_JOB_STARTED ? job_of(r, event->job) : 0;
+
 	switch (event->kind) {
 	case FF_EVENT_RUN_STARTED:
 		keep(&r->run_id, event->u.run_started.run_id);
@@ -166,13 +181,20 @@ static void take(struct ff_recorded *r, const struct ff_event *event)
 	case FF_EVENT_JOB_ADDED:
 		on_job(r, event);
 		break;
+	case FF_EVENT_JOB_STARTED:
+		r->jobs[number].workers = event->u.job_started.workers;
+		break;
 	case FF_EVENT_HOST_ADDED:
 	case FF_EVENT_HOST_READY:
 	case FF_EVENT_SYNC_FINISHED:
 		on_host(r, event);
 		break;
+	case FF_EVENT_FRONT_READY:
+		on_header(r, event, event->u.front_ready.header);
+		break;
 	case FF_EVENT_WORKER_STARTED:
 		on_started(r, event);
+		on_header(r, event, event->u.worker_started.header);
 		break;
 	case FF_EVENT_COLLECTED:
 		on_collected(r, event);
@@ -246,6 +268,7 @@ void ff_recorded_release(struct ff_recorded *r)
 	for (size_t i = 0; i < r->jobs_len; i++) {
 		ff_free(r->jobs[i].name);
 		ff_free(r->jobs[i].payload);
+		ff_free(r->jobs[i].seed);
 		ff_strv_release(&r->jobs[i].args);
 	}
 	for (size_t i = 0; i < r->hosts_len; i++) {
@@ -322,22 +345,40 @@ static const struct ff_recorded_step *step_of(const struct ff_recorded_worker *w
 	return NULL;
 }
 
-/* The nearest name, or else one that `unit` is a part of: the name without its file, say. */
+static const char *own_name(const char *unit)
+{
+	const char *brackets = strchr(unit, '['), *own = unit;
+
+	for (const char *at = strstr(unit, "::"); at && (!brackets || at < brackets);
+	     at = strstr(own, "::"))
+		own = at + 2;
+	return own;
+}
+
+/* The nearest name, by all of it or without its file and class; or else one that `unit` is a part
+ * of. */
 static void add_near(struct ff_buf *text, const struct ff_recorded_worker *workers, size_t len,
 		     const char *unit)
 {
-	const char *within = NULL;
-	struct ff_suggest suggest;
+	const char *within = NULL, *like = NULL, *near;
+	struct ff_suggest whole, own;
 
-	ff_suggest_init(&suggest, unit);
+	ff_suggest_init(&whole, unit);
+	ff_suggest_init(&own, own_name(unit));
 	for (size_t i = 0; i < len; i++)
 		for (size_t s = 0; s < workers[i].len; s++) {
-			ff_suggest_offer(&suggest, workers[i].steps[s].unit);
-			if (!within && strstr(workers[i].steps[s].unit, unit))
-				within = workers[i].steps[s].unit;
+			const char *name = workers[i].steps[s].unit, *its = own_name(name);
+
+			ff_suggest_offer(&whole, name);
+			ff_suggest_offer(&own, its);
+			if (own.best == its || (!like && strcmp(own_name(unit), its) == 0))
+				like = name;
+			if (!within && strstr(name, unit))
+				within = name;
 		}
-	if (suggest.best || within)
-		ff_buf_addf(text, "; did you mean '%s'?", suggest.best ? suggest.best : within);
+	near = whole.best ? whole.best : within ? within : like;
+	if (near)
+		ff_buf_addf(text, "; did you mean '%s'?", near);
 }
 
 int ff_recorded_find_step(const struct ff_recorded *r, const struct ff_recorded_worker *worker,

@@ -20,10 +20,12 @@ struct ff_recorded_step {
 struct ff_recorded_job {
 	char *name, *payload;
 	struct ff_strv args; /* pytest's */
+	char *seed;	     /* an option more: what pytest-randomly drew; NULL */
 	bool args_known;     /* else the journal does not tell them */
 	bool addopts_read;
 	bool in_parts; /* files were collected by who ran their tests */
 	int64_t timeout_us;
+	uint32_t workers; /* that it began with */
 };
 
 struct ff_recorded_host {

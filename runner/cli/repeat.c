@@ -70,6 +70,29 @@ static void take_place(struct ff_repeat *repeat, const struct ff_recorded *r,
 			    worker->name, host->name);
 }
 
+/* The run's directory is the file's, whatever the file was called from where. */
+static void take_config(struct ff_repeat *repeat, const struct ff_recorded *r,
+			const struct ff_recorded_worker *worker)
+{
+	const char *given = r->config_file, *slash = given ? strrchr(given, '/') : NULL;
+	struct ff_config config;
+	struct ff_err err = {0};
+	char *path;
+
+	if (!given || !*given)
+		return; /* a command line's */
+	path = ff_xasprintf("%s/%s", repeat->home, slash ? slash + 1 : given);
+	if (ff_config_load(&config, path, &err) == 0) {
+		read_config(repeat, &config, r->jobs[worker->job].name,
+			    r->hosts[worker->host].name);
+		ff_config_release(&config);
+	} else {
+		ff_buf_addf(&repeat->notes,
+			    "%s can't be read any more: what it had in env: is not set\n", given);
+	}
+	ff_free(path);
+}
+
 static int check_folder(const struct ff_repeat *repeat, struct ff_err *err)
 {
 	if (access(repeat->cwd, X_OK) == 0)
@@ -81,8 +104,6 @@ int ff_repeat_plan(struct ff_repeat *repeat, const struct ff_recorded *r,
 		   const struct ff_recorded_worker *worker, struct ff_err *err)
 {
 	const struct ff_recorded_job *job = &r->jobs[worker->job];
-	struct ff_config config;
-	struct ff_err why = {0};
 
 	*repeat = (struct ff_repeat){
 		.home = ff_xstrdup(r->directory && *r->directory ? r->directory : ".")};
@@ -97,16 +118,7 @@ int ff_repeat_plan(struct ff_repeat *repeat, const struct ff_recorded *r,
 			    "the journal of run %s does not tell pytest's arguments: "
 			    "none are given\n",
 			    r->run_id);
-	if (r->config_file && *r->config_file &&
-	    ff_config_load(&config, r->config_file, &why) == 0) {
-		read_config(repeat, &config, job->name, r->hosts[worker->host].name);
-		ff_config_release(&config);
-	} else if (r->config_file && *r->config_file) {
-		ff_buf_addf(&repeat->notes,
-			    "%s can't be read any more: what it had in env: is not "
-			    "set\n",
-			    r->config_file);
-	}
+	take_config(repeat, r, worker);
 	if (!repeat->cwd)
 		repeat->cwd = ff_xstrdup(repeat->home);
 	return check_folder(repeat, err);

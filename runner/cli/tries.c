@@ -99,6 +99,8 @@ static int write_args(const struct ff_tries *tries, struct ff_err *err)
 	int rc;
 
 	add_word(&words, tries->job->addopts_read ? "1" : "0");
+	if (tries->job->seed)
+		add_word(&words, tries->job->seed);
 	for (size_t i = 0; i < tries->job->args.len; i++)
 		add_word(&words, tries->job->args.v[i]);
 	rc = write_file(tries, "args", ff_buf_data(&words), words.len, err);
@@ -322,8 +324,8 @@ static void configure(struct ff_config *config, const struct ff_tries *tries,
 	ff_strv_addf(&job->args, "%s/try.py", tries->folder);
 	ff_strv_add(&job->args, tries->folder);
 	ff_strv_add(&job->args, "{number}");
-	if (v[0].plain)
-		ff_strv_add(&job->args, ".plain");
+	if (v[0].plain || v[0].all)
+		ff_strv_add(&job->args, v[0].plain ? ".plain" : ".all");
 	job->axes = ff_arena_alloc(&config->arena, sizeof(*job->axes));
 	job->axes_len = 1;
 	*job->axes = (struct ff_config_axis){.name = in_arena(config, "number")};

@@ -23,6 +23,7 @@ enum ff_try_end {
 struct ff_try {
 	const uint32_t *tests; /* numbers of steps before the last */
 	size_t len;
+	bool all;   /* with all files of the run collected, not just those of the tests */
 	bool plain; /* by pytest alone, as the command line of the same try before says */
 	enum ff_try_end end;
 	uint32_t number; /* of its files */

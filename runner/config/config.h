@@ -90,6 +90,8 @@ struct ff_config_job {
 	int64_t time_us;	 /* from its first unit on, then no more are begun; 0: no limit */
 	struct ff_strv sequence; /* as in payload.h; empty: all units */
 	bool sequence_apart;
+	char *sequence_worker;
+	uint32_t sequence_workers;
 	bool settings_read; /* what pytest's settings say of workers, too */
 	char *on;	    /* host pattern; NULL: all */
 	struct ff_place dist_place, on_place, run_place, weight_place, retry_on_place;

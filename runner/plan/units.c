@@ -137,6 +137,8 @@ int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_ar
 		.repeat = config->repeat,
 		.sequence = config->sequence.v,
 		.sequence_apart = config->sequence_apart,
+		.sequence_worker = config->sequence_worker,
+		.sequence_workers = config->sequence_workers,
 	};
 	if (m.full || !made.name)
 		return FF_ENOMEM;

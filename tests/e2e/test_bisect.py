@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from conftest import read_jsonl, wait_until, write
+from test_rerun import repeat_in_journal
 
 FILLER = "\nimport pytest\n@pytest.mark.parametrize('n', range({}))\ndef test_filler{}(n): pass\n"
 
@@ -202,6 +203,27 @@ def test_victim(): assert not seen
     assert "nothing ran before it, and alone it did not fail again" in done.stderr
 
 
+def test_its_own_first_try_does_it(suite):
+    """It was tried again on the same worker."""
+    write(suite.folder / "test_a.py", """
+runs = []
+def test_nothing(): pass
+def test_victim():
+    runs.append(1)
+    assert len(runs) == 1
+""")
+    suite.pytest(code=0)
+    repeat_in_journal(suite.folder, "test_a.py::test_victim")
+    path = suite.folder / ".farflung" / "runs" / "last" / "journal.jsonl"
+    lines = path.read_text().splitlines()
+    (second,) = [i for i, line in enumerate(lines) if '"attempt": 2' in line and "unit-finished" in line]
+    lines[second] = lines[second].replace('"outcome": "passed"', '"outcome": "failed"')
+    path.write_text("\n".join(lines) + "\n")
+    done = suite.bisect("test_a.py::test_victim", code=0)
+    assert done.found == ["test_a.py::test_victim"]
+    assert "this alone does not show it" in done.stdout  # plain pytest runs it once
+
+
 def test_a_job_of_a_file(suite, farflung, python):
     write(suite.folder / "tests" / "test_a.py", """
 import os
@@ -240,6 +262,25 @@ def test_flaky(): assert os.path.exists("was_here") or open("was_here", "w").clo
     assert "did not fail again behind all of them: not order dependence, or flaky" in done.stderr
     done = suite.bisect("test_a.py::test_one", code=1)
     assert "nothing ran before it, and alone it did not fail again" in done.stderr
+
+
+@pytest.mark.parametrize("with_test", [False, True])
+def test_an_import_does_it(suite, with_test):
+    """Of a file that its worker ran nothing of: all were imported."""
+    write(suite.folder / "shared.py", "imported = ran = 0\n")
+    write(suite.folder / "test_a.py", f"""
+import shared
+def test_ran(): shared.ran = 1
+def test_nothing(): pass
+def test_victim(): assert not (shared.imported and shared.ran >= {int(with_test)})
+""")
+    write(suite.folder / "test_b.py", "import shared\nshared.imported = 1\ndef test_b(): pass\n")
+    suite.pytest("-n", 1, "--collect", "every")
+    done = suite.bisect("test_a.py::test_victim", code=0 if with_test else 1)
+    if with_test:
+        assert done.found == ["test_a.py::test_ran"] and "must be imported, too" in done.stdout
+    else:
+        assert "where all files of the run are imported, as there: an import does it" in done.stderr
 
 
 def test_tests_that_are_gone(suite):

@@ -143,22 +143,11 @@ def test_tried_again_is_repeated_as_it_was(suite):
         assert len(of_kind(done.events, "unit-finished")) == len(sequence(events, worker))
 
 
-def test_twice_in_one_session(suite, farflung):
-    """A test that ran twice on one worker runs twice, set up and torn down each time."""
-    write(suite.folder / "test_a.py", """
-import pytest
-runs = []
-@pytest.fixture
-def fresh():
-    runs.append("up"); yield; runs.append("down")
-def test_twice(fresh): assert len(runs) == 1
-def test_end(): assert runs == ["up", "down"] * 2
-""")
-    suite.pytest("-n", 1)
-    suite.ran()
-    path = farflung.cwd / ".farflung" / "runs" / "last" / "journal.jsonl"
+def repeat_in_journal(folder, unit):
+    """As if the unit's first try had not been its last, and its second had followed on the same worker."""
+    path = folder / ".farflung" / "runs" / "last" / "journal.jsonl"
     events = read_jsonl(path)
-    first = [e for e in events if e.get("unit") == "test_a.py::test_twice"]
+    first = [e for e in events if e.get("unit") == unit]
     again = [dict(e, attempt=2) for e in first]
     at = events.index(first[-1]) + 1
     first[-1]["final"] = False
@@ -166,10 +155,47 @@ def test_end(): assert runs == ["up", "down"] * 2
     for number, event in enumerate(events, 1):
         event["seq"] = number
     path.write_text("".join(json.dumps(e) + "\n" for e in events))
+
+
+def test_twice_in_one_session(suite):
+    """A test that ran twice on one worker runs twice, set up and torn down each time."""
+    write(suite.folder / "test_a.py", """
+import unittest, pytest
+runs = []
+@pytest.fixture
+def fresh():
+    runs.append("up"); yield; runs.append("down")
+def test_twice(fresh): assert len(runs) == 1
+def test_end(): assert runs == ["up", "down"] * 2
+
+class TestUnit(unittest.TestCase):
+    runs = []
+    def setUp(self): self.runs.append("up")
+    def tearDown(self): self.runs.append("down")
+    def test_unit(self): pass
+    def test_unit_end(self): assert self.runs == ["up", "down"] * 2 + ["up"], self.runs
+""")
+    suite.pytest("-n", 1)
+    suite.ran()
+    repeat_in_journal(suite.folder, "test_a.py::test_twice")
+    repeat_in_journal(suite.folder, "test_a.py::TestUnit::test_unit")
     done = suite.rerun("last", "--worker", "gw0", code=1)
-    assert suite.ran() == ["test_a.py::test_twice"] * 2 + ["test_a.py::test_end"]
-    assert [e["result"]["outcome"] for e in of_kind(done.events, "unit-finished")] == ["passed", "failed", "passed"]
-    assert "1 of them was tried again" in done.stderr
+    assert suite.ran() == ["test_a.py::test_twice"] * 2 + ["test_a.py::test_end"] + [
+        "test_a.py::TestUnit::test_unit"] * 2 + ["test_a.py::TestUnit::test_unit_end"]
+    assert [e["result"]["outcome"] for e in of_kind(done.events, "unit-finished")] == [
+        "passed", "failed", "passed", "passed", "passed", "passed"]
+    assert "2 of them were tried again" in done.stderr
+
+
+def test_each(suite):
+    """Of those that all workers run, the one that is meant."""
+    write(suite.folder / "test_a.py", STATE)
+    events = suite.pytest("-n", 2, "--dist", "each")
+    suite.ran()
+    assert workers_of(events) == ["gw0", "gw1"]
+    done = suite.rerun("last", "--worker", "gw1", code=1)
+    assert [name + "@gw1" for name in suite.ran()] == sequence(events, "gw1")
+    assert outcomes(done.events)["test_a.py::test_victim"] == "failed"
 
 
 ODD = """
@@ -272,6 +298,32 @@ jobs:
     (farflung.cwd / "farflung.yaml").unlink()
     done = suite.rerun("last", "--worker", worker, code=1)
     assert "farflung.yaml can't be read any more: what it had in env: is not set" in done.stderr
+
+
+def test_another_machine(farflung, fresh_sshd, python, suite, tmp_path):
+    """It is repeated on this one, where its tree is from, from whatever folder."""
+    sshd = fresh_sshd()
+    write(suite.folder / "tree" / "tests" / "test_a.py", STATE + """
+def test_env():
+    import os
+    assert os.environ["JOBS"] == "job" and os.environ["HOSTS"] == "host"
+""")
+    write(suite.folder / "tree" / "conftest.py", "")
+    farflung.run_yaml(f"""
+inventory: [{{spec: 'ssh={sshd.words}//chdir={tmp_path}/remote', name: far, python: {python}, env: {{HOSTS: host}}}}]
+tree: {{source: tree}}
+jobs: {{unit: {{pytest: [-p, 'no:cacheprovider', tests], env: {{JOBS: job}}}}}}
+""", code=1)
+    events = journal(farflung.cwd)
+    elsewhere = tmp_path / "elsewhere"
+    write(elsewhere / "farflung.yaml", "jobs: {unit: {pytest: [], env: {JOBS: other}}}\n")
+    (worker,) = workers_of(events)
+    done = suite.rerun(farflung.cwd, "--worker", worker, "--python", python, cwd=elsewhere, code=1)
+    assert f"{worker} ran on far; it is repeated on this machine" in done.stderr
+    assert of_kind(done.events, "host-ready")[0]["cwd"] == str(suite.folder / "tree")
+    assert [e["unit"] for e in of_kind(done.events, "unit-started")] == sequence(events, worker)
+    assert {unit: outcome for unit, outcome in outcomes(done.events).items() if outcome != "passed"} == {
+        "tests/test_a.py::test_victim": "failed"}
 
 
 def test_crash_is_repeated(suite):
@@ -379,6 +431,10 @@ def recorded(suite):
     (["last", "--worker", "gw0", "--until", "test_a.py::test_victims"],
      "ran no test 'test_a.py::test_victims'; did you mean 'test_a.py::test_victim'?"),
     (["last", "--worker", "gw0", "--until", "test_pollutes"], "did you mean 'test_a.py::test_pollutes'?"),
+    (["last", "--worker", "gw0", "--until", "a/quite/long/path/to/a/file/of/tests/test_a.py::test_victms"],
+     "did you mean 'test_a.py::test_victim'?"),
+    (["last", "--worker", "gw0", "--until", "a/quite/long/path/to/a/file/of/tests/test_a.py::TestIt::test_many[1]"],
+     "did you mean 'test_a.py::test_many[1]'?"),
     (["last", "--worker", "gw0", "--until", "nothing like it"], "ran no test 'nothing like it'\n"),
     (["last", "--worker", "gw0", "--timeout", "soon"], "--timeout"),
     (["last", "--worker"], "--worker"),
@@ -462,3 +518,39 @@ def test_help(farflung):
     done = farflung.run("rerun", "--help", code=0)
     assert "--until TEST" in done.stdout and max(map(len, done.stdout.splitlines())) <= 110
     assert "rerun" in farflung.run("--help", code=0).stdout
+
+
+@pytest.mark.parametrize("front", ["never", "always"])
+def test_it_is_that_worker(suite, front):
+    """What tests call after their worker, they call so again."""
+    write(suite.folder / "test_a.py", """
+import os, pytest
+@pytest.mark.parametrize("n", range(8))
+def test_who(n, worker_id, pytestconfig, tmp_path):
+    with open("who.txt", "a") as file:
+        print(worker_id, pytestconfig.workerinput["workerid"], pytestconfig.workerinput["workercount"],
+              os.environ["PYTEST_XDIST_WORKER"], os.environ["PYTEST_XDIST_WORKER_COUNT"], file=file)
+""")
+    events = suite.pytest("-n", 3, "--dist", "each", "--front", front, code=0)
+    assert len(workers_of(events)) == 3
+    suite.ran()
+    (suite.folder / "who.txt").unlink()
+    suite.rerun("last", "--worker", "gw2", code=0)
+    assert set((suite.folder / "who.txt").read_text().splitlines()) == {"gw2 gw2 3 gw2 3"}
+    assert len(suite.ran("gw2")) == 8
+
+
+def test_drawn_by_lot(suite):
+    """What pytest-randomly says in the header that it drew is an option of the next session."""
+    write(suite.folder / "conftest.py", CONFTEST + """
+def pytest_addoption(parser): parser.addoption("--randomly-seed", default="new")
+def pytest_report_header(config): return "Using --randomly-seed=77"
+""")
+    write(suite.folder / "test_a.py", """
+def test_draws(pytestconfig):
+    with open("drawn.txt", "a") as file:
+        print(pytestconfig.getoption("--randomly-seed"), file=file)
+""")
+    suite.pytest("-n", 1, code=0)
+    suite.rerun("last", "--worker", "gw0", code=0)
+    assert (suite.folder / "drawn.txt").read_text() == "new\n77\n"

@@ -655,8 +655,11 @@ static void test_task(void **state)
 					    .known = "known",
 					    .known_len = 5,
 					    .repeat = -1};
-	const struct ff_payload_job again = {
-		.args = args, .sequence = units, .sequence_apart = true};
+	const struct ff_payload_job again = {.args = args,
+					     .sequence = units,
+					     .sequence_apart = true,
+					     .sequence_worker = "gw7",
+					     .sequence_workers = 9};
 	const struct ff_payload_job measured = {.args = args, .collect = "auto", .memory = true};
 	char *sharded[] = {"s1", NULL};
 	struct ff_payload_worker worker = {
@@ -686,6 +689,7 @@ static void test_task(void **state)
 	ff_buf_clear(&repr);
 	assert_int_equal(payload->task(&again, &worker, &arena, &task, &err), 0);
 	ff_value_repr(&repr, &task.kwargs, 0);
+	assert_non_null(strstr(ff_buf_str(&repr), "'workerid': 'gw7', 'workercount': 9"));
 	assert_non_null(strstr(ff_buf_str(&repr),
 			       "'sequence': (['a.py::b', 'a.py::a', 'a.py::b'], True), "));
 	ff_buf_clear(&repr);
