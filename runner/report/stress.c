@@ -31,7 +31,8 @@ struct stress {
 	struct ff_stress_opts opts;
 	struct ff_writer *writer;
 	struct ff_map by_name, seeds; /* seeds: by worker */
-	struct test **v;	      /* in the order of their first runs */
+	char *seed;	 /* told first: what is the same of all workers one of them tells */
+	struct test **v; /* in the order of their first runs */
 	size_t len, cap;
 	bool colour, on_stdout;
 };
@@ -62,7 +63,8 @@ static void add_failure(const struct stress *stress, struct test *test,
 			const struct ff_event *event, const char *number)
 {
 	const struct ff_result *result = event->u.unit_finished.result;
-	const char *seed = event->worker ? ff_map_get(&stress->seeds, event->worker) : NULL;
+	const char *own = event->worker ? ff_map_get(&stress->seeds, event->worker) : NULL;
+	const char *seed = own ? own : stress->seed;
 	struct ff_buf which = FF_BUF_INIT;
 
 	ff_buf_addf(&which, "run %s", number);
@@ -107,6 +109,8 @@ static void on_notice(struct stress *stress, const struct ff_event *event)
 	    strcmp(event->u.notice.level, "property") != 0 ||
 	    strncmp(text, key, sizeof(key) - 1) != 0)
 		return;
+	if (!stress->seed)
+		stress->seed = ff_xstrdup(text + sizeof(key) - 1);
 	ff_free(ff_map_del(&stress->seeds, event->worker));
 	ff_map_set(&stress->seeds, event->worker, ff_xstrdup(text + sizeof(key) - 1));
 }
@@ -342,6 +346,7 @@ static void stress_free(struct ff_reporter *reporter)
 	while (ff_map_next(&stress->seeds, &cursor, NULL, &seed))
 		ff_free(seed);
 	ff_map_release(&stress->seeds);
+	ff_free(stress->seed);
 	ff_map_release(&stress->by_name);
 	ff_writer_free(stress->writer);
 	ff_free(stress);
