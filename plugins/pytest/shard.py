@@ -197,9 +197,9 @@ class Shard:
             return
         vars(session).pop("genitems", None)
         few = self.auto and len(self.files) < self.enough
-        if not few:
+        if self.auto and not few:
             self.look_who_sees_all()
-        if not self.auto or not (few or self.why):
+        if not few and not self.why:
             return
         self.on = False
         for node in self.walked:
