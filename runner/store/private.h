@@ -22,6 +22,8 @@ int ff_store_execute(struct ff_store *store, const char *sql, struct ff_err *err
 sqlite3_stmt *ff_store_prepare(struct ff_store *store, const char *sql, struct ff_err *err);
 /* Runs a statement that gives no rows, and ends it. */
 int ff_store_run_once(struct ff_store *store, sqlite3_stmt *statement, struct ff_err *err);
+/* The end of one that gave rows; `rc`: of its last step. */
+int ff_store_read_over(struct ff_store *store, sqlite3_stmt *statement, int rc, struct ff_err *err);
 /* What a statement that gives one number gives; `otherwise`: no row. */
 int ff_store_number(struct ff_store *store, const char *sql, int64_t otherwise, int64_t *number,
 		    struct ff_err *err);

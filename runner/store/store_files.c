@@ -39,9 +39,7 @@ int ff_store_files(struct ff_store *store,
 		if (file.kind && file.name && file.collect_us >= 0)
 			each(ctx, &file);
 	}
-	rc = rc == SQLITE_DONE ? 0 : ff_store_trouble(store, err);
-	sqlite3_finalize(row);
-	return rc;
+	return ff_store_read_over(store, row, rc, err);
 }
 
 int ff_store_sharded(struct ff_store *store, void (*each)(void *ctx, const char *suite), void *ctx,
@@ -55,9 +53,7 @@ int ff_store_sharded(struct ff_store *store, void (*each)(void *ctx, const char 
 	while ((rc = sqlite3_step(row)) == SQLITE_ROW)
 		if (ff_store_text(row, 0))
 			each(ctx, ff_store_text(row, 0));
-	rc = rc == SQLITE_DONE ? 0 : ff_store_trouble(store, err);
-	sqlite3_finalize(row);
-	return rc;
+	return ff_store_read_over(store, row, rc, err);
 }
 
 int ff_store_put_file(struct ff_store *store, const struct ff_store_file *file, int64_t now_s,

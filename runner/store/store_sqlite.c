@@ -351,6 +351,13 @@ const char *ff_store_text(sqlite3_stmt *row, int column)
 	return (const char *)sqlite3_column_text(row, column);
 }
 
+int ff_store_read_over(struct ff_store *store, sqlite3_stmt *statement, int rc, struct ff_err *err)
+{
+	rc = rc == SQLITE_DONE ? 0 : ff_store_trouble(store, err);
+	sqlite3_finalize(statement);
+	return rc;
+}
+
 /* NULL in what can't be NULL: somebody else has written there. */
 static bool read_unit(sqlite3_stmt *row, struct ff_store_unit *unit)
 {
@@ -396,9 +403,7 @@ int ff_store_units(struct ff_store *store, const struct ff_store_query *query,
 	while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
 		if (read_unit(statement, &unit))
 			each(ctx, &unit);
-	rc = rc == SQLITE_DONE ? 0 : ff_store_trouble(store, err);
-	sqlite3_finalize(statement);
-	return rc;
+	return ff_store_read_over(store, statement, rc, err);
 }
 
 int ff_store_hosts(struct ff_store *store, void (*each)(void *ctx, const char *name, double speed),
@@ -412,9 +417,7 @@ int ff_store_hosts(struct ff_store *store, void (*each)(void *ctx, const char *n
 	while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
 		if (ff_store_text(statement, 0))
 			each(ctx, ff_store_text(statement, 0), sqlite3_column_double(statement, 1));
-	rc = rc == SQLITE_DONE ? 0 : ff_store_trouble(store, err);
-	sqlite3_finalize(statement);
-	return rc;
+	return ff_store_read_over(store, statement, rc, err);
 }
 
 int ff_store_runs(struct ff_store *store, int64_t limit,
@@ -439,9 +442,7 @@ int ff_store_runs(struct ff_store *store, int64_t limit,
 		if (run.id)
 			each(ctx, &run);
 	}
-	rc = rc == SQLITE_DONE ? 0 : ff_store_trouble(store, err);
-	sqlite3_finalize(row);
-	return rc;
+	return ff_store_read_over(store, row, rc, err);
 }
 
 /* --- writing --- */
