@@ -112,7 +112,7 @@ static char *path_of(const struct options *o)
 {
 	if (o->history)
 		return ff_xstrdup(o->history);
-	return ff_xasprintf("%s/.farflung/history.db", ff_runs_home());
+	return ff_xasprintf("%s/.farflung/history.db", ff_runs_home("."));
 }
 
 static int complain(const struct ff_err *err, int rc)

@@ -370,7 +370,7 @@ static int open_reports(struct telling *t, const struct options *o,
 		.green = green,
 		.ctx = t,
 	};
-	const char *home = ff_runs_home();
+	const char *home = ff_runs_home(".");
 	char *path;
 
 	ff_reporters_add(&t->reporters, ff_report_terminal(&how));

@@ -88,12 +88,12 @@ static int find_and_show(const struct options *o, const char *run)
 		ff_complain(
 			"why-slow: no run '%s': expected the id of one in %s/.farflung/runs, or "
 			"its folder or journal.jsonl",
-			run, ff_runs_home());
+			run, ff_runs_home("."));
 	else
 		ff_complain(
 			"why-slow: no run in %s/.farflung/runs (farflung pytest and farflung run "
 			"make them)",
-			ff_runs_home());
+			ff_runs_home("."));
 	ff_free(path);
 	return code;
 }

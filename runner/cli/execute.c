@@ -2,12 +2,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "cli/command.h"
 #include "cli/execute.h"
+#include "cli/runs.h"
 #include "cli/shard.h"
 #include "dispatch/dispatch.h"
 #include "report/stress.h"
@@ -184,9 +184,7 @@ static int finish_reporters(struct execution *x, int code)
 /* Where journals are kept, and those of earlier runs pruned. */
 static const char *runs_directory(const struct ff_config *config)
 {
-	const char *elsewhere = getenv("FARFLUNG_RUNS");
-
-	return elsewhere && *elsewhere ? elsewhere : config->directory;
+	return ff_runs_home(config->directory);
 }
 
 /* Behind the other reporters: nobody waits for it. */

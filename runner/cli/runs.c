@@ -7,11 +7,11 @@
 
 #include "base/alloc.h"
 
-const char *ff_runs_home(void)
+const char *ff_runs_home(const char *otherwise)
 {
 	const char *elsewhere = getenv("FARFLUNG_RUNS");
 
-	return elsewhere && *elsewhere ? elsewhere : ".";
+	return elsewhere && *elsewhere ? elsewhere : otherwise;
 }
 
 char *ff_run_journal_in(const char *dir)
@@ -37,9 +37,9 @@ char *ff_run_journal(const char *run)
 	char *dir, *path = NULL;
 
 	if (!run)
-		return ff_run_journal_in(ff_runs_home());
+		return ff_run_journal_in(ff_runs_home("."));
 	if (!strchr(run, '/')) {
-		dir = ff_xasprintf("%s/.farflung/runs/%s", ff_runs_home(), run);
+		dir = ff_xasprintf("%s/.farflung/runs/%s", ff_runs_home("."), run);
 		path = ff_run_journal_in(dir);
 		ff_free(dir);
 	}
