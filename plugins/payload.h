@@ -280,7 +280,9 @@ struct ff_front_run {
 	X(BACK)	  /* worker, units: what it gave back when it was asked to */                      \
 	X(SKIP)	  /* worker, unit: it is not run, it has its end already */                        \
 	X(STUCK)  /* number: nothing goes on; so many workers are up, and more will not come */    \
-	X(END)	  /* again (interrupted), text: all is told, it is to finish */
+	X(MORE) /* number, left: of units that become known part by part so many have, and so many \
+		 * parts are yet to be collected */                                                \
+	X(END)	/* again (interrupted), text: all is told, it is to finish */
 
 enum ff_front_item_kind {
 #define X(name) FF_FRONT_##name,
@@ -300,7 +302,7 @@ struct ff_front_item {
 	bool again;	       /* the unit will be run once more; END: the run was interrupted */
 	const uint32_t *units; /* as the session knows them */
 	size_t units_len;
-	uint32_t number;
+	uint32_t number, left;
 };
 
 /* What a front says. Everything is valid during the call. */

@@ -268,8 +268,7 @@ static void leave_units(struct ff_engine *e, uint32_t number)
 	}
 }
 
-/* Whoever was to collect them did not get to it: nobody knows how many units they have. (Where
- * there is a front all units are known.) */
+/* Whoever was to collect them did not get to it: nobody knows how many units they have. */
 static void leave_parts(struct ff_engine *e, uint32_t number)
 {
 	const struct engine_job *job = &e->jobs[number];
@@ -281,6 +280,7 @@ static void leave_parts(struct ff_engine *e, uint32_t number)
 			continue;
 		event.u.part_not_run.part = job->ids ? job->ids[i] : "";
 		ff_engine_emit(e, &event);
+		ff_front_part_lost(e, number, event.u.part_not_run.part, ff_front_why(e, number));
 	}
 }
 
