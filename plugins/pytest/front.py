@@ -211,7 +211,7 @@ class Front(Hearing):
                 if len(self.held) >= HELD_MAX or not self.awaited:
                     self.release()
                 return
-            if kind == "end":
+            if kind == "end" or kind == "stop" and self.held:  # what was lost before is no test that did not run
                 self.release(quietly=not self.collected)
         self.handle(message)
         if self.holding and not self.awaited:
