@@ -95,6 +95,7 @@ struct ff_act {
 	struct ff_rsync *rsync;
 	struct ff_map told; /* problems of the tree */
 	char *holder;	    /* who we are, for those who find a folder locked */
+	uint32_t crowd;	    /* see crowd_of; 0: unknown yet */
 	bool paused;
 };
 
