@@ -30,6 +30,15 @@ struct ff_config_host {
 	struct ff_strv env; /* NAME=value */
 };
 
+/* inventory.groups: a name for the hosts that a pattern chooses, other groups included. */
+struct ff_config_group {
+	char *name;
+	char *pattern; /* "": none, which is said to be so */
+	struct ff_place place;
+};
+
+enum { FF_CONFIG_GROUPS_MAX = 10000 };
+
 /* matrix: a name and its values. */
 struct ff_config_axis {
 	char *name;
@@ -117,6 +126,8 @@ struct ff_config {
 	struct ff_config_host *hosts;
 	size_t hosts_len, hosts_cap;
 	struct ff_place hosts_place; /* of the inventory; line 0: it is not in the file */
+	struct ff_config_group *groups;
+	size_t groups_len;
 	struct {
 		bool given;
 		struct ff_place place;

@@ -72,6 +72,8 @@ const struct ff_config_option ff_config_options[] = {
 	{.section = FF_SECTION_INVENTORY, .key = "hosts", .type = FF_TYPE_HOSTS,
 	 .child = FF_SECTION_HOST,
 	 .help = "each a text (an xspec) or a mapping"},
+	{.section = FF_SECTION_INVENTORY, .key = "groups", .type = FF_TYPE_GROUPS,
+	 .help = "names for sets: {web: 'n[1-9]!n3', all-web: [web, mirror]}; used as tags are"},
 
 	{.section = FF_SECTION_HOST, .key = "spec", .type = FF_TYPE_TEXT, HOST(spec),
 	 .required = true,
@@ -128,7 +130,7 @@ const struct ff_config_option ff_config_options[] = {
 	 .help = "what the fixture testrun_uid gives; by default the run's own id"},
 	{.section = FF_SECTION_JOB, .key = "on", .type = FF_TYPE_TEXT, JOB(on),
 	 JOB_PLACE(on_place),
-	 .help = "hosts, by names and tags: 'linux,!small', 'n[1-12]', '*'; by default all"},
+	 .help = "hosts, by names, tags, groups: 'linux,@db!small', 'n[1-12]', '*'; by default all"},
 	{.section = FF_SECTION_JOB, .key = "needs", .type = FF_TYPE_TEXTS, JOB(needs),
 	 JOB_PLACE(needs_places),
 	 .help = "jobs that must have passed before"},

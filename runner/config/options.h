@@ -47,6 +47,7 @@ enum ff_config_section {
 	X(MATRIX, "mapping", "a mapping of names to lists of texts")                               \
 	X(POOLS, "mapping", "a mapping of names to numbers from %s")                               \
 	X(USES, "mapping", "a mapping of pools to numbers from %s")                                \
+	X(GROUPS, "mapping", "a mapping of names to host patterns or lists of them")               \
 	X(REPORTS, "mapping", "a mapping")                                                         \
 	X(HOSTS, "list", "a list of hosts")                                                        \
 	X(JOBS, "mapping", "a mapping of names to jobs")                                           \

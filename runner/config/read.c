@@ -122,6 +122,11 @@ static void read_hosts(struct ff_reader *r, const struct ff_config_option *optio
 					       .type = FF_TYPE_SECTION,
 					       .child = FF_SECTION_HOST};
 
+	struct ff_yaml_node *only = (struct ff_yaml_node *)(uintptr_t)node;
+	const struct ff_yaml_node alone = {.kind = FF_YAML_LIST, .len = 1, .items = &only};
+
+	if (node->kind == FF_YAML_SCALAR && !ff_yaml_is_null(node))
+		node = &alone;
 	if (node->kind != FF_YAML_LIST) {
 		ff_read_complain(r, option, node);
 		return;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/map.h"
 #include "config/private.h"
 #include "config/read.h"
@@ -329,6 +330,57 @@ static bool read_uses(struct ff_reader *r, const struct ff_config_option *option
 	return true;
 }
 
+/* A list is joined: its elements are terms of one pattern. */
+static bool read_group(struct ff_reader *r, const struct ff_config_option *option,
+		       const struct ff_yaml_pair *pair, struct ff_config_group *group)
+{
+	const struct ff_yaml_node *value = pair->value;
+	struct ff_strv texts = FF_STRV_INIT;
+	struct ff_buf pattern = FF_BUF_INIT;
+	bool ok = true;
+
+	if (is_text(value))
+		ff_config_add_text(&texts, value->text);
+	else
+		ok = read_list(r, option, value, &texts);
+	for (size_t i = 0; i < texts.len; i++)
+		if (ff_buf_addf(&pattern, "%s%s", i ? "," : "", texts.v[i]))
+			ok = false;
+	group->name = ff_config_keep(r->config, pair->key->text);
+	group->place = ff_read_place(r, pair->key);
+	group->pattern = ff_config_keep(r->config, pattern.len ? ff_buf_str(&pattern) : "");
+	ff_buf_release(&pattern);
+	ff_strv_release(&texts);
+	return ok && !(is_text(value) && !value->len);
+}
+
+static bool read_groups(struct ff_reader *r, const struct ff_config_option *option,
+			const struct ff_yaml_node *node, void *member)
+{
+	struct ff_config *config = r->config;
+
+	if (node->kind != FF_YAML_MAPPING)
+		return false;
+	if (node->len > FF_CONFIG_GROUPS_MAX) {
+		ff_mistakes_add(r->problems, at(r, node), "more than %d groups",
+				FF_CONFIG_GROUPS_MAX);
+		return true;
+	}
+	config->groups = ff_config_take(config, node->len * sizeof(*config->groups));
+	for (size_t i = 0; i < node->len; i++) {
+		char have[GOT_MAX + 8];
+
+		if (read_group(r, option, &node->pairs[i], &config->groups[config->groups_len]))
+			config->groups_len++;
+		else
+			ff_mistakes_add(r->problems, at(r, node->pairs[i].value),
+					"group '%s' wants a host pattern or a list of them, got %s",
+					node->pairs[i].key->text,
+					got(node->pairs[i].value, have, sizeof(have)));
+	}
+	return true;
+}
+
 static bool read_reports(struct ff_reader *r, const struct ff_config_option *option,
 			 const struct ff_yaml_node *node, void *member)
 {
@@ -436,6 +488,7 @@ static read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_MATRIX] = read_matrix,
 	[FF_TYPE_POOLS] = read_pools,
 	[FF_TYPE_USES] = read_uses,
+	[FF_TYPE_GROUPS] = read_groups,
 	[FF_TYPE_REPORTS] = read_reports,
 };
 
