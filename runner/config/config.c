@@ -99,6 +99,7 @@ void ff_config_release(struct ff_config *config)
 	for (size_t i = 0; i < config->jobs_len; i++)
 		job_release(&config->jobs[i]);
 	ff_strv_release(&config->tree.exclude);
+	ff_strv_release(&config->tree.exclude_from);
 	ff_arena_release(&config->arena);
 	*config = (struct ff_config){0};
 }

@@ -67,7 +67,10 @@ struct ff_config_report {
 	struct ff_place place;
 };
 
-enum { FF_CONFIG_AXES_MAX = 32 }; /* of one job */
+enum {
+	FF_CONFIG_AXES_MAX = 32,	 /* of one job */
+	FF_CONFIG_EXCLUDE_FROM_MAX = 64, /* files */
+};
 
 struct ff_config_job {
 	struct ff_place place;
@@ -131,10 +134,14 @@ struct ff_config {
 	struct {
 		bool given;
 		struct ff_place place;
-		char *source; /* absolute */
-		char *dest;   /* NULL: see inventory */
-		struct ff_strv exclude;
+		char *source;		/* absolute */
+		char *dest;		/* NULL: see inventory */
+		struct ff_strv exclude; /* patterns as in gitignore(5) */
+		/* Files of such patterns: a name is one of any folder of the tree, an absolute path
+		 * one for all of it. */
+		struct ff_strv exclude_from;
 		bool remove; /* delete: */
+		bool strict; /* what can't be brought as it is here fails the host */
 	} tree;
 	struct ff_config_job *jobs;
 	size_t jobs_len, jobs_cap;

@@ -41,6 +41,8 @@ enum ff_config_section {
 	X(PATH, "path", "a path")                                                                  \
 	X(FOLDER, "folder", "a folder") /* which must be there */                                  \
 	X(TEXTS, "texts", "text or a list of texts")                                               \
+	X(EXCLUDE, "texts", "a pattern or a list of them")                                         \
+	X(EXCLUDE_FROM, "texts", "a file's name or path, or a list of them")                       \
 	X(ENV, "mapping", "a mapping of names to text")                                            \
 	X(WORDS, "words", "a list of texts, or a text that is split as a shell does") /* pytest */ \
 	X(COMMAND, "command", "text for the shell or a list of texts")                             \

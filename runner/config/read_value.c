@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -467,6 +468,100 @@ static bool read_matrix(struct ff_reader *r, const struct ff_config_option *opti
 	return true;
 }
 
+/* --- what a tree leaves out --- */
+
+/* The ']' that ends the bracket; NULL: there is none. */
+static const char *bracket_end(const char *p)
+{
+	p += p[1] == '!' || p[1] == '^' ? 2 : 1;
+	p += *p == ']';
+	for (; *p && *p != ']'; p++)
+		if (*p == '\\' && p[1])
+			p++;
+		else if (p[0] == '[' && p[1] == ':' && strstr(p + 2, ":]"))
+			p = strstr(p + 2, ":]") + 1;
+	return *p ? p : NULL;
+}
+
+/* Why a pattern can match nothing; NULL: it can. */
+static const char *useless(const char *pattern)
+{
+	size_t len = strlen(pattern), slashes = 0;
+
+	for (; len > slashes && pattern[len - 1 - slashes] == '\\'; slashes++)
+		;
+	if (slashes % 2)
+		return "ends in a backslash";
+	pattern += *pattern == '!';
+	if (!*pattern || !strcmp(pattern, "/"))
+		return "names nothing";
+	if (!strncmp(pattern, "./", 2) || !strcmp(pattern, "."))
+		return "can match nothing; a path from the tree's root begins with '/'";
+	if (!strncmp(pattern, "../", 3) || strstr(pattern, "/../") || !strcmp(pattern, ".."))
+		return "leads out of the tree";
+	if (strstr(pattern, "//"))
+		return "can match nothing: no path has '//'";
+	for (const char *p = pattern; *p; p++) {
+		if (*p == '\\' && p[1])
+			p++;
+		else if (*p == '[' && !(p = bracket_end(p)))
+			return "has '[' without ']'";
+		else if (*p == '{' && p[strcspn(p, ",}/")] == ',' && strchr(p, '}'))
+			return "has braces, which stand for themselves: write a pattern for each";
+	}
+	return NULL;
+}
+
+static bool read_exclude(struct ff_reader *r, const struct ff_config_option *option,
+			 const struct ff_yaml_node *node, void *member)
+{
+	struct ff_yaml_node *const *items = node->kind == FF_YAML_LIST ? node->items : NULL;
+	size_t len = items ? node->len : 1;
+
+	if (!items && !is_text(node))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		const struct ff_yaml_node *item = items ? items[i] : node;
+		const char *why = is_text(item) ? useless(item->text) : NULL;
+
+		if (why)
+			ff_mistakes_add(r->problems, at(r, item), "'%s': '%s' %s", option->key,
+					item->text, why);
+	}
+	return read_texts(r, option, node, member);
+}
+
+static bool read_exclude_from(struct ff_reader *r, const struct ff_config_option *option,
+			      const struct ff_yaml_node *node, void *member)
+{
+	struct ff_strv given = FF_STRV_INIT, *files = member;
+	const struct ff_yaml_node *item = node;
+
+	if (is_text(node))
+		ff_config_add_text(&given, node->text);
+	else if (!read_list(r, option, node, &given))
+		return false;
+	if (given.len > FF_CONFIG_EXCLUDE_FROM_MAX)
+		ff_mistakes_add(r->problems, at(r, node), "'%s' has more than %d files",
+				option->key, FF_CONFIG_EXCLUDE_FROM_MAX);
+	for (size_t i = 0; i < given.len; i++) {
+		bool is_path = strchr(given.v[i], '/') != NULL;
+		const char *file = is_path ? make_path(r, given.v[i]) : given.v[i];
+
+		if (node->kind == FF_YAML_LIST && given.len == node->len)
+			item = node->items[i];
+		if (!*file || !strcmp(file, ".") || !strcmp(file, ".."))
+			ff_mistakes_add(r->problems, at(r, item), "'%s' names no file: '%s'",
+					option->key, file);
+		else if (is_path && access(file, R_OK))
+			ff_mistakes_add(r->problems, at(r, item), "'%s': %s: %s", option->key,
+					given.v[i], strerror(errno));
+		ff_config_add_text(files, file);
+	}
+	ff_strv_release(&given);
+	return true;
+}
+
 typedef bool read_fn(struct ff_reader *r, const struct ff_config_option *option,
 		     const struct ff_yaml_node *node, void *member);
 
@@ -488,6 +583,8 @@ static read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_MATRIX] = read_matrix,
 	[FF_TYPE_POOLS] = read_pools,
 	[FF_TYPE_USES] = read_uses,
+	[FF_TYPE_EXCLUDE] = read_exclude,
+	[FF_TYPE_EXCLUDE_FROM] = read_exclude_from,
 	[FF_TYPE_GROUPS] = read_groups,
 	[FF_TYPE_REPORTS] = read_reports,
 };

@@ -255,6 +255,13 @@ CASES = [
     Case("via itself", host("popen//via=a//id=a"),
          ["demo.yaml:2:5: xspec 'popen//via=a//id=a': via leads back to itself"]),
 
+    # --- tree ---
+    Case("patterns that can match nothing", HOSTS + JOBS + "tree: {source: ., exclude: [./build, '*.{o,tmp}', a//b, '../x', '!', 'x[a', 'x\\', '']}\n",
+         ["demo.yaml:*"] * 8),
+    Case("exclude_from nowhere", HOSTS + JOBS + "tree: {source: ., exclude_from: [.gitignore, ./nowhere, '']}\n",
+         ["demo.yaml:4:46: 'exclude_from': ./nowhere: No such file or directory",
+          "demo.yaml:4:57: 'exclude_from' names no file: ''"]),
+
     # --- jobs ---
     Case("no jobs", HOSTS, ["demo.yaml: there are no jobs"]),
     Case("empty jobs", HOSTS + "jobs: {}\n", ["demo.yaml:2:1: there are no jobs"]),
