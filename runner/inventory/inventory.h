@@ -53,5 +53,10 @@ const char *ff_inventory_suggest(const struct ff_inventory *inventory, const cha
 
 /* Appends the hosts that "build[01-10]x" stands for; FF_EINVAL with words for a bad range. */
 int ff_range_expand(struct ff_strv *out, const char *text, struct ff_err *err);
+/* The other way round: appends names as ranges, "node[01-08,10],m1". Each is there once; groups of
+ * names have the order of their first, numbers their own. A list of ranges of that text is the same
+ * names again. */
+struct ff_buf;
+void ff_range_fold(struct ff_buf *out, const char *const *names, size_t len);
 
 #endif

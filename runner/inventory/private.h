@@ -4,6 +4,9 @@
 
 #include "inventory/inventory.h"
 
+#define FF_DIGITS "0123456789"
+enum { FF_DIGITS_MAX = 9 }; /* of a number in a range */
+
 /* One element of a range: "01-10" or a word, which may be a number. */
 struct ff_range {
 	const char *word; /* NULL: numbers */
