@@ -129,6 +129,15 @@ struct ff_config {
 	struct ff_config_host *hosts;
 	size_t hosts_len, hosts_cap;
 	struct ff_place hosts_place; /* of the inventory; line 0: it is not in the file */
+	struct ff_config_host defaults;
+	/* Where further hosts and groups come from: see ff_config_read_outside. */
+	struct {
+		struct ff_strv cmd; /* a program and its arguments */
+		char *url;
+		char *ca_file; /* absolute; NULL: the system's */
+		int64_t timeout_us;
+		struct ff_place cmd_place, url_place;
+	} outside;
 	struct ff_config_group *groups;
 	size_t groups_len;
 	struct {
@@ -174,9 +183,17 @@ struct ff_config {
  * from the working directory. */
 enum { FF_CONFIG_FILE_MAX = 16 << 20 };
 int ff_config_load(struct ff_config *config, const char *path, struct ff_err *err);
-/* The same from memory; `path` is for messages and relative paths. */
+/* The same from memory; `path` is for messages and relative paths. Nothing is run or fetched for
+ * the inventory. */
 int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
 		    struct ff_err *err);
+/* Adds hosts and groups, as YAML or JSON: a list of hosts, a mapping like `inventory`, or what
+ * Ansible's inventories answer to --list. `name` is for messages. FF_ECONFIG; then `config` is only
+ * good for its release. The other one runs the inventory's program and fetches its URL, where it
+ * has them, and adds what they say; ff_config_load has done it. */
+int ff_config_add_inventory(struct ff_config *config, const char *name, const char *text,
+			    size_t len, struct ff_err *err);
+int ff_config_read_outside(struct ff_config *config, struct ff_err *err);
 void ff_config_init(struct ff_config *config); /* empty, all defaults set: for `farflung pytest` */
 void ff_config_release(struct ff_config *config);
 

@@ -16,8 +16,7 @@ enum { GOT_MAX = 60 }; /* bytes of a wrong value that messages show */
 
 struct ff_place ff_read_place(const struct ff_reader *r, const struct ff_yaml_node *node)
 {
-	return (struct ff_place){
-		.file = r->config->path, .line = node->line, .column = node->column};
+	return (struct ff_place){.file = r->file, .line = node->line, .column = node->column};
 }
 
 static const char *got(const struct ff_yaml_node *node, char *text, size_t size)
@@ -358,22 +357,20 @@ static bool read_group(struct ff_reader *r, const struct ff_config_option *optio
 static bool read_groups(struct ff_reader *r, const struct ff_config_option *option,
 			const struct ff_yaml_node *node, void *member)
 {
-	struct ff_config *config = r->config;
+	struct ff_config_group *groups;
 
 	if (node->kind != FF_YAML_MAPPING)
 		return false;
-	if (node->len > FF_CONFIG_GROUPS_MAX) {
+	if (node->len > FF_CONFIG_GROUPS_MAX - r->config->groups_len) {
 		ff_mistakes_add(r->problems, at(r, node), "more than %d groups",
 				FF_CONFIG_GROUPS_MAX);
 		return true;
 	}
-	config->groups = ff_config_take(config, node->len * sizeof(*config->groups));
+	groups = ff_read_more_groups(r, node->len);
 	for (size_t i = 0; i < node->len; i++) {
 		char have[GOT_MAX + 8];
 
-		if (read_group(r, option, &node->pairs[i], &config->groups[config->groups_len]))
-			config->groups_len++;
-		else
+		if (!read_group(r, option, &node->pairs[i], &groups[i]))
 			ff_mistakes_add(r->problems, at(r, node->pairs[i].value),
 					"group '%s' wants a host pattern or a list of them, got %s",
 					node->pairs[i].key->text,
