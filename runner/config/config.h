@@ -221,6 +221,9 @@ struct ff_config_option;
 int ff_config_set(struct ff_config *config, struct ff_config_job *job,
 		  const struct ff_config_option *option, const char *text, struct ff_err *err);
 
+/* Why a pattern of what is left out of a tree can match nothing: "names nothing"; NULL: it can. */
+const char *ff_config_pattern_fault(const char *pattern);
+
 /* Decimal digits, with or without a sign, and nothing else: 0, or FF_EINVAL if it is none or out of
  * range. */
 int ff_config_number(const char *text, int64_t min, int64_t max, int64_t *number);

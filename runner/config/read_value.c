@@ -480,8 +480,7 @@ static const char *bracket_end(const char *p)
 	return *p ? p : NULL;
 }
 
-/* Why a pattern can match nothing; NULL: it can. */
-static const char *useless(const char *pattern)
+const char *ff_config_pattern_fault(const char *pattern)
 {
 	size_t len = strlen(pattern), slashes = 0;
 
@@ -519,7 +518,7 @@ static bool read_exclude(struct ff_reader *r, const struct ff_config_option *opt
 		return false;
 	for (size_t i = 0; i < len; i++) {
 		const struct ff_yaml_node *item = items ? items[i] : node;
-		const char *why = is_text(item) ? useless(item->text) : NULL;
+		const char *why = is_text(item) ? ff_config_pattern_fault(item->text) : NULL;
 
 		if (why)
 			ff_mistakes_add(r->problems, at(r, item), "'%s': '%s' %s", option->key,

@@ -130,4 +130,14 @@ struct ff_exec_result {
 int ff_dispatch_exec(const struct ff_run_opts *opts, const struct ff_exec_opts *exec,
 		     void (*each)(void *ctx, const struct ff_exec_result *result), void *ctx);
 
+/* Brings the configuration's tree to each host that matches. What reporters are told: SYNC_FINISHED
+ * of each host where it was done, and notices. Then calls `each` for all in order: `error` is why
+ * it was not done, NULL if it was; `reached`: the host was there. Returns FF_EXIT_OK,
+ * FF_EXIT_FAILED if a host that was there has it not, FF_EXIT_INFRA if one was not,
+ * FF_EXIT_INTERRUPTED. */
+int ff_dispatch_sync(const struct ff_run_opts *opts,
+		     void (*each)(void *ctx, const struct ff_host *host, const char *error,
+				  bool reached),
+		     void *ctx);
+
 #endif

@@ -124,7 +124,7 @@ def test_nothing_of_a_tree_is_brought(farflung):
     (["--"], "farflung: exec: what is to be run? (farflung exec [OPTIONS] -- COMMAND)"),
     (["a", "--", "b"], "farflung: exec: 'a' stands before '--': the command goes behind it"),
     (["--tx", "popen", "-f", "x", "--", "b"], "farflung: exec: --file or --tx, not both"),
-    (["--", "b"], "farflung: exec: farflung.yaml: No such file or directory (-f FILE or --tx XSPEC say the hosts)"),
+    (["--", "b"], "farflung: exec: farflung.yaml: No such file or directory (-f FILE or --tx XSPEC say which hosts)"),
     (["--tx", "nonsense", "--", "b"], "xspec 'nonsense': no transport key*"),
     (["--tx", "popen", "--timeout", "soon", "--", "b"], "farflung: exec: --timeout wants a duration*"),
     (["--tx", "popen", "-i", "nowhere", "--", "b"], "farflung: exec: --input: nowhere: No such file or directory"),
