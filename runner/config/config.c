@@ -70,6 +70,7 @@ void ff_config_init(struct ff_config *config)
 	char here[PATH_MAX];
 
 	*config = (struct ff_config){0};
+	ff_read_defaults(FF_SECTION_INVENTORY, config);
 	ff_read_defaults(FF_SECTION_SETTINGS, config);
 	ff_read_defaults(FF_SECTION_KEEP, config);
 	config->path = ff_config_keep(config, "");
@@ -98,7 +99,10 @@ void ff_config_release(struct ff_config *config)
 		ff_config_host_release(&config->hosts[i]);
 	for (size_t i = 0; i < config->jobs_len; i++)
 		job_release(&config->jobs[i]);
+	ff_config_host_release(&config->defaults);
+	ff_strv_release(&config->outside.cmd);
 	ff_strv_release(&config->tree.exclude);
+	ff_strv_release(&config->tree.exclude_from);
 	ff_arena_release(&config->arena);
 	*config = (struct ff_config){0};
 }
@@ -180,7 +184,7 @@ int ff_config_parse(struct ff_config *config, const char *path, const char *text
 {
 	struct ff_mistakes problems;
 	struct ff_config parsed;
-	struct ff_reader r = {.config = &parsed, .problems = &problems};
+	struct ff_reader r = {.config = &parsed, .problems = &problems, .file = path};
 	struct ff_arena nodes = FF_ARENA_INIT;
 	struct ff_yaml_node *root;
 	int rc;
@@ -188,6 +192,7 @@ int ff_config_parse(struct ff_config *config, const char *path, const char *text
 	ff_config_init(&parsed);
 	parsed.path = ff_config_keep(&parsed, path);
 	parsed.directory = directory_of(&parsed, path);
+	r.file = parsed.path;
 	ff_mistakes_init(&problems, path);
 	root = ff_yaml_parse(&nodes, text, len, &problems);
 	if (!problems.total)
@@ -239,5 +244,10 @@ int ff_config_load(struct ff_config *config, const char *path, struct ff_err *er
 	if (!rc)
 		rc = ff_config_parse(config, path, ff_buf_str(&text), text.len, err);
 	ff_buf_release(&text);
+	if (!rc) {
+		rc = ff_config_read_outside(config, err);
+		if (rc)
+			ff_config_release(config);
+	}
 	return rc;
 }

@@ -41,12 +41,15 @@ enum ff_config_section {
 	X(PATH, "path", "a path")                                                                  \
 	X(FOLDER, "folder", "a folder") /* which must be there */                                  \
 	X(TEXTS, "texts", "text or a list of texts")                                               \
+	X(EXCLUDE, "texts", "a pattern or a list of them")                                         \
+	X(EXCLUDE_FROM, "texts", "a file's name or path, or a list of them")                       \
 	X(ENV, "mapping", "a mapping of names to text")                                            \
 	X(WORDS, "words", "a list of texts, or a text that is split as a shell does") /* pytest */ \
 	X(COMMAND, "command", "text for the shell or a list of texts")                             \
 	X(MATRIX, "mapping", "a mapping of names to lists of texts")                               \
 	X(POOLS, "mapping", "a mapping of names to numbers from %s")                               \
 	X(USES, "mapping", "a mapping of pools to numbers from %s")                                \
+	X(GROUPS, "mapping", "a mapping of names to host patterns or lists of them")               \
 	X(REPORTS, "mapping", "a mapping")                                                         \
 	X(HOSTS, "list", "a list of hosts")                                                        \
 	X(JOBS, "mapping", "a mapping of names to jobs")                                           \

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/map.h"
 #include "config/private.h"
 #include "config/read.h"
@@ -14,8 +16,7 @@ enum { GOT_MAX = 60 }; /* bytes of a wrong value that messages show */
 
 struct ff_place ff_read_place(const struct ff_reader *r, const struct ff_yaml_node *node)
 {
-	return (struct ff_place){
-		.file = r->config->path, .line = node->line, .column = node->column};
+	return (struct ff_place){.file = r->file, .line = node->line, .column = node->column};
 }
 
 static const char *got(const struct ff_yaml_node *node, char *text, size_t size)
@@ -329,6 +330,55 @@ static bool read_uses(struct ff_reader *r, const struct ff_config_option *option
 	return true;
 }
 
+/* A list is joined: its elements are terms of one pattern. */
+static bool read_group(struct ff_reader *r, const struct ff_config_option *option,
+		       const struct ff_yaml_pair *pair, struct ff_config_group *group)
+{
+	const struct ff_yaml_node *value = pair->value;
+	struct ff_strv texts = FF_STRV_INIT;
+	struct ff_buf pattern = FF_BUF_INIT;
+	bool ok = true;
+
+	if (is_text(value))
+		ff_config_add_text(&texts, value->text);
+	else
+		ok = read_list(r, option, value, &texts);
+	for (size_t i = 0; i < texts.len; i++)
+		if (ff_buf_addf(&pattern, "%s%s", i ? "," : "", texts.v[i]))
+			ok = false;
+	group->name = ff_config_keep(r->config, pair->key->text);
+	group->place = ff_read_place(r, pair->key);
+	group->pattern = ff_config_keep(r->config, pattern.len ? ff_buf_str(&pattern) : "");
+	ff_buf_release(&pattern);
+	ff_strv_release(&texts);
+	return ok && !(is_text(value) && !value->len);
+}
+
+static bool read_groups(struct ff_reader *r, const struct ff_config_option *option,
+			const struct ff_yaml_node *node, void *member)
+{
+	struct ff_config_group *groups;
+
+	if (node->kind != FF_YAML_MAPPING)
+		return false;
+	if (node->len > FF_CONFIG_GROUPS_MAX - r->config->groups_len) {
+		ff_mistakes_add(r->problems, at(r, node), "more than %d groups",
+				FF_CONFIG_GROUPS_MAX);
+		return true;
+	}
+	groups = ff_read_more_groups(r, node->len);
+	for (size_t i = 0; i < node->len; i++) {
+		char have[GOT_MAX + 8];
+
+		if (!read_group(r, option, &node->pairs[i], &groups[i]))
+			ff_mistakes_add(r->problems, at(r, node->pairs[i].value),
+					"group '%s' wants a host pattern or a list of them, got %s",
+					node->pairs[i].key->text,
+					got(node->pairs[i].value, have, sizeof(have)));
+	}
+	return true;
+}
+
 static bool read_reports(struct ff_reader *r, const struct ff_config_option *option,
 			 const struct ff_yaml_node *node, void *member)
 {
@@ -415,6 +465,99 @@ static bool read_matrix(struct ff_reader *r, const struct ff_config_option *opti
 	return true;
 }
 
+/* --- what a tree leaves out --- */
+
+/* The ']' that ends the bracket; NULL: there is none. */
+static const char *bracket_end(const char *p)
+{
+	p += p[1] == '!' || p[1] == '^' ? 2 : 1;
+	p += *p == ']';
+	for (; *p && *p != ']'; p++)
+		if (*p == '\\' && p[1])
+			p++;
+		else if (p[0] == '[' && p[1] == ':' && strstr(p + 2, ":]"))
+			p = strstr(p + 2, ":]") + 1;
+	return *p ? p : NULL;
+}
+
+const char *ff_config_pattern_fault(const char *pattern)
+{
+	size_t len = strlen(pattern), slashes = 0;
+
+	for (; len > slashes && pattern[len - 1 - slashes] == '\\'; slashes++)
+		;
+	if (slashes % 2)
+		return "ends in a backslash";
+	pattern += *pattern == '!';
+	if (!*pattern || !strcmp(pattern, "/"))
+		return "names nothing";
+	if (!strncmp(pattern, "./", 2) || !strcmp(pattern, "."))
+		return "can match nothing; a path from the tree's root begins with '/'";
+	if (!strncmp(pattern, "../", 3) || strstr(pattern, "/../") || !strcmp(pattern, ".."))
+		return "leads out of the tree";
+	if (strstr(pattern, "//"))
+		return "can match nothing: no path has '//'";
+	for (const char *p = pattern; *p; p++) {
+		if (*p == '\\' && p[1])
+			p++;
+		else if (*p == '[' && !(p = bracket_end(p)))
+			return "has '[' without ']'";
+		else if (*p == '{' && p[strcspn(p, ",}/")] == ',' && strchr(p, '}'))
+			return "has braces, which stand for themselves: write a pattern for each";
+	}
+	return NULL;
+}
+
+static bool read_exclude(struct ff_reader *r, const struct ff_config_option *option,
+			 const struct ff_yaml_node *node, void *member)
+{
+	struct ff_yaml_node *const *items = node->kind == FF_YAML_LIST ? node->items : NULL;
+	size_t len = items ? node->len : 1;
+
+	if (!items && !is_text(node))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		const struct ff_yaml_node *item = items ? items[i] : node;
+		const char *why = is_text(item) ? ff_config_pattern_fault(item->text) : NULL;
+
+		if (why)
+			ff_mistakes_add(r->problems, at(r, item), "'%s': '%s' %s", option->key,
+					item->text, why);
+	}
+	return read_texts(r, option, node, member);
+}
+
+static bool read_exclude_from(struct ff_reader *r, const struct ff_config_option *option,
+			      const struct ff_yaml_node *node, void *member)
+{
+	struct ff_strv given = FF_STRV_INIT, *files = member;
+	const struct ff_yaml_node *item = node;
+
+	if (is_text(node))
+		ff_config_add_text(&given, node->text);
+	else if (!read_list(r, option, node, &given))
+		return false;
+	if (given.len > FF_CONFIG_EXCLUDE_FROM_MAX)
+		ff_mistakes_add(r->problems, at(r, node), "'%s' has more than %d files",
+				option->key, FF_CONFIG_EXCLUDE_FROM_MAX);
+	for (size_t i = 0; i < given.len; i++) {
+		bool is_path = strchr(given.v[i], '/') != NULL;
+		const char *file = is_path ? make_path(r, given.v[i]) : given.v[i];
+
+		if (node->kind == FF_YAML_LIST && given.len == node->len)
+			item = node->items[i];
+		if (!*file || !strcmp(file, ".") || !strcmp(file, ".."))
+			ff_mistakes_add(r->problems, at(r, item), "'%s' names no file: '%s'",
+					option->key, file);
+		else if (is_path && access(file, R_OK))
+			ff_mistakes_add(r->problems, at(r, item), "'%s': %s: %s", option->key,
+					given.v[i], strerror(errno));
+		ff_config_add_text(files, file);
+	}
+	ff_strv_release(&given);
+	return true;
+}
+
 typedef bool read_fn(struct ff_reader *r, const struct ff_config_option *option,
 		     const struct ff_yaml_node *node, void *member);
 
@@ -436,6 +579,9 @@ static read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_MATRIX] = read_matrix,
 	[FF_TYPE_POOLS] = read_pools,
 	[FF_TYPE_USES] = read_uses,
+	[FF_TYPE_EXCLUDE] = read_exclude,
+	[FF_TYPE_EXCLUDE_FROM] = read_exclude_from,
+	[FF_TYPE_GROUPS] = read_groups,
 	[FF_TYPE_REPORTS] = read_reports,
 };
 

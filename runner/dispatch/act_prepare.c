@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "dispatch/act_private.h"
 #include "worker/bootstrap.h"
@@ -65,12 +66,26 @@ bool ff_act_wants_sync(void *ctx, uint32_t number)
 	return elsewhere;
 }
 
+/* A pattern for this path from the tree's root, and no other. */
+static void exclude_path(struct ff_strv *exclude, const char *path)
+{
+	struct ff_buf pattern = FF_BUF_INIT;
+
+	for (; *path; path++) {
+		if (strchr("*?[\\", *path))
+			ff_buf_addch(&pattern, '\\');
+		ff_buf_addch(&pattern, *path);
+	}
+	ff_strv_add(exclude, ff_buf_str(&pattern));
+	ff_buf_release(&pattern);
+}
+
 static void exclude_place(struct ff_strv *exclude, const char *path, const char *top)
 {
 	char *below = path ? path_below(path, top) : NULL;
 
 	if (below && *below)
-		ff_strv_add(exclude, below);
+		exclude_path(exclude, below);
 	ff_free(below);
 }
 
@@ -84,7 +99,7 @@ static void exclude_report(struct ff_strv *exclude, const char *path, const char
 	below = path_below(folder, top);
 	whole = below && *name ? ff_xasprintf("%s/%s", below, name) : NULL;
 	if (whole)
-		ff_strv_add(exclude, whole);
+		exclude_path(exclude, whole);
 	ff_free(whole);
 	ff_free(below);
 	ff_free(folder);
@@ -94,9 +109,8 @@ static void fill_exclude(const struct ff_act *act, struct ff_strv *exclude)
 {
 	const struct ff_config *config = act->config;
 
-	ff_strv_add_all(exclude, config->tree.exclude.len > 0
-					 ? config->tree.exclude.v
-					 : (char *const *)(uintptr_t)default_exclude);
+	if (config->tree.exclude.len > 0)
+		ff_strv_add_all(exclude, config->tree.exclude.v);
 	ff_strv_add_all(exclude, (char *const *)(uintptr_t)always_exclude);
 	for (size_t i = 0; i < config->reports_len; i++)
 		exclude_report(exclude, config->reports[i].path, config->tree.source);
@@ -115,17 +129,30 @@ static void fill_exclude(const struct ff_act *act, struct ff_strv *exclude)
 /* Scanned once, when the first host is there to receive it. */
 static int scan_tree(struct ff_act *act, struct ff_err *err)
 {
+	const struct ff_config *config = act->config;
+	struct ff_strv exclude = FF_STRV_INIT, names = FF_STRV_INIT, files = FF_STRV_INIT;
 	struct ff_tree_filter filter = {0};
-	struct ff_strv exclude = FF_STRV_INIT;
 	struct ff_tree tree;
 	int rc;
 
 	if (act->rsync)
 		return 0;
 	fill_exclude(act, &exclude);
+	for (size_t i = 0; i < config->tree.exclude_from.len; i++) {
+		const char *file = config->tree.exclude_from.v[i];
+
+		ff_strv_add(strchr(file, '/') ? &files : &names, file);
+	}
 	filter.exclude = exclude.v;
-	rc = ff_tree_scan(&tree, act->config->tree.source, &filter, err);
+	filter.names = names.v;
+	filter.files = files.v;
+	/* Exceptions alone would be exceptions from nothing. */
+	if (!config->tree.exclude.len || *config->tree.exclude.v[0] == '!')
+		filter.defaults = (char *const *)(uintptr_t)default_exclude;
+	rc = ff_tree_scan(&tree, config->tree.source, &filter, err);
 	ff_strv_release(&exclude);
+	ff_strv_release(&names);
+	ff_strv_release(&files);
 	if (rc < 0)
 		return rc;
 	act->rsync = ff_rsync_new(&tree);
@@ -142,6 +169,9 @@ static void on_problem(struct ff_rsync_target *target, const struct ff_sync_faul
 	char *text;
 
 	(void)target;
+	/* Sockets and their like are never brought: that is nothing amiss with files. */
+	if (act->config->tree.strict && problem->kind != FF_SYNC_SPECIAL && !host->amiss++)
+		host->amiss_text = ff_xasprintf("%s: %s", problem->path, problem->reason);
 	if (ff_map_get(&act->told, problem->path))
 		return;
 	ff_map_set(&act->told, problem->path, act);
@@ -168,6 +198,18 @@ static void put_sync_failed(struct act_host *host, const struct ff_err *err)
 	ff_act_put(host->act, input);
 }
 
+static void put_not_strict(struct act_host *host)
+{
+	struct ff_err err;
+
+	if (host->amiss > 1)
+		ff_err_set(&err, FF_ESYS, "%s, and %zu more (strict)", host->amiss_text,
+			   host->amiss - 1);
+	else
+		ff_err_set(&err, FF_ESYS, "%s (strict)", host->amiss_text);
+	put_sync_failed(host, &err);
+}
+
 static void on_synced(struct ff_rsync_target *target, const struct ff_rsync_stats *stats,
 		      const struct ff_err *err, void *ctx)
 {
@@ -180,6 +222,10 @@ static void on_synced(struct ff_rsync_target *target, const struct ff_rsync_stat
 		return;
 	if (err && err->code != 0) {
 		put_sync_failed(host, err);
+		return;
+	}
+	if (host->amiss) {
+		put_not_strict(host);
 		return;
 	}
 	ff_free(host->workdir);
@@ -213,6 +259,9 @@ void ff_act_sync_host(struct ff_act *act, const struct ff_order *order)
 
 	if (!ff_act_host_open(host) || host->tries != order->tries)
 		return;
+	ff_free(host->amiss_text);
+	host->amiss_text = NULL;
+	host->amiss = 0;
 	if (act->config->tree.dest)
 		dest = ff_xstrdup(act->config->tree.dest);
 	else if (host->host->spec.chdir)

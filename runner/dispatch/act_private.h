@@ -19,6 +19,8 @@ struct act_host {
 	struct ff_output probe_output;
 	int64_t opened_us, open_us; /* when its opening began, and how long it took */
 	char *workdir;		    /* absolute; where payloads run */
+	size_t amiss;		    /* with tree.strict: what could not be brought as it is, */
+	char *amiss_text;	    /* and the first of it; NULL */
 	struct ff_arena arena;
 	struct ff_fact *facts; /* of the latest probe */
 	size_t facts_len;

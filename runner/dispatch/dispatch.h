@@ -49,6 +49,8 @@ struct ff_run_opts {
 	struct ff_expect *expect;
 	/* And of suites whose files may be collected one by one; NULL: of none. */
 	char *const *sharded;
+	/* Of ff_dispatch_exec: hosts are opened, and nobody looks for what payloads need there. */
+	bool hosts_bare;
 	/* The run's exit code is its only job's payload's own, where that has any. */
 	bool payload_exits;
 };
@@ -93,5 +95,49 @@ struct ff_host_report {
  * exit code: FF_EXIT_OK if all are there, FF_EXIT_INFRA if not. */
 int ff_dispatch_hosts(const struct ff_run_opts *opts,
 		      void (*each)(void *ctx, const struct ff_host_report *report), void *ctx);
+
+/* --- one command on every host --- */
+
+struct ff_exec_opts {
+	char *const *argv; /* NULL-terminated; or */
+	const char *shell; /* a text for /bin/sh */
+	const void *input; /* what it reads; NULL: /dev/null */
+	size_t input_len;
+	uint32_t fanout;    /* so many at a time; 0: all */
+	int64_t timeout_us; /* 0: none */
+};
+
+enum ff_exec_end {
+	FF_EXEC_PASSED,
+	FF_EXEC_FAILED,	   /* not with status 0, or not in time */
+	FF_EXEC_UNREACHED, /* it never began there */
+	FF_EXEC_LOST,	   /* the host went away under it */
+	FF_EXEC_STOPPED,   /* Ctrl-C */
+};
+
+struct ff_exec_result {
+	const struct ff_host *host;
+	enum ff_exec_end end;
+	const char *message; /* one line, unless it passed */
+	const char *output;  /* stdout and stderr as they came, up to settings.output_cap_bytes */
+	size_t output_len;
+};
+
+/* Runs the command once on each host that matches, on as many at a time as there may be, as soon as
+ * each is there, and calls `each` when it has ended, in that order. Returns FF_EXIT_OK,
+ * FF_EXIT_FAILED if one failed, FF_EXIT_INFRA if one was not reached or got lost,
+ * FF_EXIT_INTERRUPTED. */
+int ff_dispatch_exec(const struct ff_run_opts *opts, const struct ff_exec_opts *exec,
+		     void (*each)(void *ctx, const struct ff_exec_result *result), void *ctx);
+
+/* Brings the configuration's tree to each host that matches. What reporters are told: SYNC_FINISHED
+ * of each host where it was done, and notices. Then calls `each` for all in order: `error` is why
+ * it was not done, NULL if it was; `reached`: the host was there. Returns FF_EXIT_OK,
+ * FF_EXIT_FAILED if a host that was there has it not, FF_EXIT_INFRA if one was not,
+ * FF_EXIT_INTERRUPTED. */
+int ff_dispatch_sync(const struct ff_run_opts *opts,
+		     void (*each)(void *ctx, const struct ff_host *host, const char *error,
+				  bool reached),
+		     void *ctx);
 
 #endif

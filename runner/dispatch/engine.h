@@ -39,6 +39,7 @@ struct ff_engine_opts {
 	/* `farflung hosts`: no jobs, no tree; every host that matches is opened, looked at for all
 	 * payloads, and never tried again. */
 	bool hosts_only;
+	bool hosts_bare; /* with that: without looking for payloads */
 	/* The exit code is the only job's payload's own, where that has any. */
 	bool payload_exits;
 };

@@ -137,8 +137,11 @@ static void on_tick(struct ff_timer *timer)
 
 static void on_signal(uv_signal_t *handle, int signum)
 {
+	struct ff_run *run = handle->data;
+
 	(void)signum;
-	put_kind(handle->data, FF_INPUT_SIGNAL);
+	run->signalled = true;
+	put_kind(run, FF_INPUT_SIGNAL);
 }
 
 static void on_wake(uv_async_t *handle)
@@ -188,6 +191,7 @@ static void make_engine(struct ff_run *run)
 		.wants_sync = ff_act_wants_sync,
 		.ctx = run->act,
 		.hosts_only = run->hosts_only,
+		.hosts_bare = run->opts.hosts_bare,
 		.expect = run->opts.expect,
 		.payload_exits = run->opts.payload_exits,
 	};

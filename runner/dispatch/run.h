@@ -1,4 +1,4 @@
-/* A run, as its shell sees it: run.c, and hosts.c, which needs only half of it. */
+/* A run, as its shell sees it: run.c, and hosts.c and exec.c, which need only half of it. */
 #ifndef FF_DISPATCH_RUN_H
 #define FF_DISPATCH_RUN_H
 
@@ -24,6 +24,7 @@ struct ff_run {
 	int closing; /* handles */
 	int64_t ticked_us;
 	bool hosts_only;
+	bool signalled; /* also when all is settled, and nobody decides on it any more */
 	bool full;	/* reporters were, when last looked at */
 	bool told_over; /* reporters have had RUN_FINISHED */
 };
