@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "cli/command.h"
 #include "cli/execute.h"
+#include "cli/resume.h"
 #include "cli/runs.h"
 #include "cli/shard.h"
 #include "dispatch/dispatch.h"
@@ -327,6 +328,7 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 			.plan = &plan,
 			.payload_exits = opts->payload_exits,
 			.run_id = opts->passing_id,
+			.before = opts->before,
 			.only_hosts = opts->on},
 		.terminal = {.given = opts->front_has_terminal, .front_fd = opts->front_fd},
 		.shard = opts->shard ? config : NULL};
@@ -346,6 +348,8 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 	} else {
 		if (plan.hints)
 			ff_complain_lines(plan.hints);
+		if (opts->before)
+			ff_resume_say(opts->before, config, &plan);
 		code = run_with(&x, opts);
 	}
 	ff_plan_release(&plan);

@@ -112,6 +112,10 @@ static void emit_run_started(struct ff_engine *e)
 	event.u.run_started.hosts = (uint32_t)inventory->len;
 	event.u.run_started.slots = slots;
 	event.u.run_started.jobs = (uint32_t)e->opts.plan->len;
+	event.u.run_started.content = e->opts.file_content;
+	event.u.run_started.goes_on = e->opts.before_journal;
+	event.u.run_started.machine = e->opts.machine;
+	event.u.run_started.pid = e->opts.pid;
 	ff_engine_emit(e, &event);
 }
 
@@ -129,6 +133,10 @@ static void run_start(struct ff_engine *e)
 	}
 	for (uint32_t i = 0; i < e->opts.plan->len; i++)
 		ff_job_init(e, i);
+	/* Where the plan has the units it is known at once what of them is done. */
+	for (uint32_t i = 0; i < e->opts.plan->len; i++)
+		if (e->state->jobs[i].known)
+			ff_job_tell_done_before(e, i);
 	ff_host_open_all(e);
 }
 
@@ -439,6 +447,10 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 		break;
 	case FF_INPUT_WARNED:
 		ff_engine_notice(e, NULL, "warning", input->u.said.text);
+		break;
+	case FF_INPUT_BEFORE:
+	case FF_INPUT_BEFORE_TOLD:
+		ff_before_input(e, input);
 		break;
 	case FF_INPUT_HOST_OPENED:
 		ff_host_opened(e, input);

@@ -11,6 +11,7 @@
 #include "report/reporter.h"
 #include "sched/expect.h"
 
+struct ff_before; /* dispatch/before.h */
 struct ff_loop;
 struct ff_run;
 
@@ -49,6 +50,8 @@ struct ff_run_opts {
 	struct ff_expect *expect;
 	/* And of suites whose files may be collected one by one; NULL: of none. */
 	char *const *sharded;
+	/* What is gone on with; NULL: nothing. */
+	const struct ff_before *before;
 	/* The run's exit code is its only job's payload's own, where that has any. */
 	bool payload_exits;
 };

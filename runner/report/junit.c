@@ -436,6 +436,7 @@ static void junit_event(struct ff_reporter *reporter, const struct ff_event *eve
 		on_worker_started(junit, event);
 		break;
 	case FF_EVENT_UNIT_FINISHED:
+	case FF_EVENT_UNIT_BEFORE:
 		on_unit_finished(junit, event);
 		break;
 	case FF_EVENT_UNITS_NOT_RUN:
