@@ -20,8 +20,11 @@ static int split_command(struct ff_resume *resume, struct ff_err *err)
 	if (rc == 0 && (all.len == 0 || strcmp(all.v[0], "run") != 0))
 		rc = ff_err_set(err, FF_EUNSUPPORTED,
 				"run %s was 'farflung %s': only runs of 'farflung run' can be "
-				"gone on with",
-				run->run_id, all.len ? all.v[0] : "?");
+				"gone on with%s",
+				run->run_id, all.len ? all.v[0] : "?",
+				all.len && strcmp(all.v[0], "pytest") == 0
+					? " (farflung pytest --lf runs what failed)"
+					: "");
 	if (rc == 0)
 		ff_strv_add_all(&resume->words, all.v + 1);
 	ff_strv_release(&all);
@@ -154,8 +157,8 @@ void ff_resume_say(const struct ff_before *before, const struct ff_config *confi
 		done += of_job;
 		total += job->units_len;
 	}
-	ff_complain("going on with run %s: %u of its %u known units are done", latest->run_id,
-		    done, total);
+	ff_complain("going on with run %s: %u of its %u known units are done", latest->run_id, done,
+		    total);
 	if (latest->content && ff_content_of_file(config->path, content) == 0 &&
 	    strcmp(content, latest->content) != 0)
 		ff_complain("%s has changed since then", config->path);

@@ -10,11 +10,31 @@
 static bool only_how(const char *key)
 {
 	static const char *const keys[] = {
-		"dist",	    "front",   "collect",	  "strict_collection", "template",
-		"memory",   "on",      "maxschedchunk",	  "scope_reorder",     "needs",
-		"timeout",  "grace",   "session_timeout", "retries",	       "retry_on",
-		"priority", "weight",  "retry_delay",	  "uses",	       "nice",
-		"cpu",	    "results", "exclusive",	  "slots",	       "when",
+		"dist",
+		"front",
+		"collect",
+		"strict_collection",
+		"template",
+		"memory",
+		"on",
+		"maxschedchunk",
+		"scope_reorder",
+		"needs",
+		"timeout",
+		"grace",
+		"session_timeout",
+		"retries",
+		"retry_on",
+		"priority",
+		"weight",
+		"retry_delay",
+		"uses",
+		"nice",
+		"cpu",
+		"results",
+		"exclusive",
+		"slots",
+		"when",
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)

@@ -14,7 +14,7 @@
 struct named {
 	struct place {
 		uint32_t job, unit;
-	} *v;
+	} * v;
 	size_t len, cap;
 };
 
@@ -108,6 +108,8 @@ static int read_run(struct ff_before_run *run, const struct ff_before_again *aga
 	int rc = reader ? 1 : FF_ESYS;
 
 	ff_state_init(&run->state);
+	if (reader)
+		ff_reader_brief(reader);
 	while (rc == 1 && (rc = ff_reader_next(reader, &event, err)) == 1) {
 		int applied = take(run, event, again, &named, err);
 
@@ -152,8 +154,7 @@ static void spread_named(struct ff_before *before)
 			    earlier->state.jobs[from].units_len != job->units_len)
 				continue;
 			for (uint32_t u = 0; u < job->units_len; u++)
-				if (job->units[u].attempts == 0 &&
-				    (earlier->again[from][u / 64] >> u % 64 & 1))
+				if (earlier->again[from][u / 64] >> u % 64 & 1)
 					run_again(later, j, u);
 		}
 	}
@@ -193,6 +194,20 @@ static int add_run(struct ff_before *before, const char *path, const struct ff_b
 	return read_run(run, again, err);
 }
 
+static int check_found(const struct ff_before *before, const struct ff_before_again *again,
+		       struct ff_err *err)
+{
+	const char *name;
+	size_t cursor = 0;
+	void *value;
+
+	while (again->units && ff_map_next(again->units, &cursor, &name, &value))
+		if (value == again->wanted)
+			return ff_err_set(err, FF_ENOTFOUND, "run %s has no unit '%s' with an end",
+					  before->v[0].run_id, name);
+	return 0;
+}
+
 int ff_before_read(struct ff_before *before, const char *path, const struct ff_before_again *again,
 		   struct ff_err *err)
 {
@@ -203,6 +218,8 @@ int ff_before_read(struct ff_before *before, const char *path, const struct ff_b
 		rc = add_run(before, path, again, err);
 		path = rc == 0 ? before->v[before->len - 1].goes_on : NULL;
 	} while (rc == 0 && !stands_alone(&before->v[before->len - 1]));
+	if (rc == 0)
+		rc = check_found(before, again, err);
 	if (rc < 0) {
 		ff_before_release(before);
 		return rc;

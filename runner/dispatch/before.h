@@ -26,9 +26,11 @@ struct ff_before {
 
 /* What of the earlier runs counts as not done. */
 struct ff_before_again {
-	unsigned outcomes;	    /* a bit of each */
-	struct ff_map *units;	    /* and units of these names; the value is set when it was
-				       found: not NULL any more. NULL: none */
+	unsigned outcomes; /* a bit of each */
+	/* And units of these names, each with the value `wanted`, which is another one when it was
+	 * found. NULL: none. */
+	struct ff_map *units;
+	void *wanted;
 };
 
 enum { FF_BEFORE_RUNS_MAX = 1000 }; /* that went on with each other */

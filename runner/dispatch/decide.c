@@ -448,10 +448,6 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_WARNED:
 		ff_engine_notice(e, NULL, "warning", input->u.said.text);
 		break;
-	case FF_INPUT_BEFORE:
-	case FF_INPUT_BEFORE_TOLD:
-		ff_before_input(e, input);
-		break;
 	case FF_INPUT_HOST_OPENED:
 		ff_host_opened(e, input);
 		break;
@@ -516,7 +512,8 @@ void ff_engine_decide(struct ff_engine *e, const struct ff_input *input, struct 
 	if (e->over && input->kind != FF_INPUT_WORKER_ENDED &&
 	    input->kind != FF_INPUT_WORKER_SAID && input->kind != FF_INPUT_FRONT_SAID)
 		return;
-	dispatch(e, input);
+	if (!ff_before_input(e, input))
+		dispatch(e, input);
 	if (e->over)
 		return;
 	ff_job_pump(e);

@@ -25,8 +25,7 @@ static bool find_same(const struct ff_engine *e, uint32_t number, size_t run,
 		return false;
 	found->record = &state->jobs[found->number];
 	found->run = run;
-	return !content ||
-	       (found->record->content && strcmp(content, found->record->content) == 0);
+	return !content || (found->record->content && strcmp(content, found->record->content) == 0);
 }
 
 /* The job in the latest run before this one that came to know its units. */
@@ -46,8 +45,7 @@ static bool was_done(const struct ff_engine *e, const struct earlier_job *before
 	const uint64_t *const *again =
 		e->opts.before_again ? e->opts.before_again[before->run] : NULL;
 
-	if (unit >= before->record->units_len ||
-	    before->record->units[unit].state != FF_UNIT_DONE)
+	if (unit >= before->record->units_len || before->record->units[unit].state != FF_UNIT_DONE)
 		return false;
 	return !again || !again[before->number] ||
 	       !(again[before->number][unit / 64] >> unit % 64 & 1);
@@ -284,22 +282,29 @@ static void tell_without(struct ff_engine *e, uint32_t number, uint32_t unit)
 	emit_before(e, number, unit, &input);
 }
 
-void ff_before_input(struct ff_engine *e, const struct ff_input *input)
+static void all_heard(struct ff_engine *e, uint32_t number)
 {
 	struct engine_job *job;
 
-	if (input->kind == FF_INPUT_BEFORE) {
-		heard(e, input);
+	if (number >= e->state->jobs_len || !e->jobs[number].before_asked)
 		return;
-	}
-	if (input->job >= e->state->jobs_len || !e->jobs[input->job].before_asked)
-		return;
-	job = &e->jobs[input->job];
+	job = &e->jobs[number];
 	job->before_over = true;
 	for (uint32_t i = 0; i < job->untold_words * 64 && job->untold_left > 0; i++)
 		if (is_untold(job, i))
-			tell_without(e, input->job, i);
-	ff_job_touch(e, input->job);
+			tell_without(e, number, i);
+	ff_job_touch(e, number);
+}
+
+bool ff_before_input(struct ff_engine *e, const struct ff_input *input)
+{
+	if (input->kind == FF_INPUT_BEFORE)
+		heard(e, input);
+	else if (input->kind == FF_INPUT_BEFORE_TOLD)
+		all_heard(e, input->job);
+	else
+		return false;
+	return true;
 }
 
 bool ff_before_holds(struct ff_engine *e, uint32_t number)

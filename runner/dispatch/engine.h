@@ -37,8 +37,8 @@ struct ff_engine_opts {
 	/* TELL_BEFORE is answered: a job ends only when all that it had was told again. */
 	bool before_told;
 	const char *before_journal; /* of the latest of these runs, for the journal; NULL */
-	/* By job of the plan: what it is, as a digest (content.h). What was done in a job of another
-	 * one does not count. NULL: not known, all counts. */
+	/* By job of the plan: what it is, as a digest (content.h). What was done in a job of
+	 * another one does not count. NULL: not known, all counts. */
 	const char *const *job_contents;
 	const char *file_content; /* likewise of the file, for the journal; NULL */
 	const char *machine;	  /* where we are, and as which process; NULL, 0: not told */

@@ -16,15 +16,15 @@
  *   execution         the number that decide gave to a RUN or DISCOVER order
  * X(name): */
 #define FF_INPUT_MAP(X)                                                                            \
-	X(START)   /* once, first */                                                               \
-	X(TICK)	   /* a deadline has passed */                                                     \
-	X(SIGNAL)  /* somebody wants the run to end */                                             \
-	X(GAP)	   /* our own process stood still for a while: hosts are not to blame */           \
-	X(FULL)	   /* reporters can't take more for the moment */                                  \
-	X(DRAINED) /* they can again */                                                            \
-	X(DISK)	   /* the journal can't be written */                                              \
-	X(WARNED)  /* something worth a notice, from nowhere in particular */                      \
-	X(BEFORE)  /* an attempt of a unit, as an earlier run told it */                           \
+	X(START)       /* once, first */                                                           \
+	X(TICK)	       /* a deadline has passed */                                                 \
+	X(SIGNAL)      /* somebody wants the run to end */                                         \
+	X(GAP)	       /* our own process stood still for a while: hosts are not to blame */       \
+	X(FULL)	       /* reporters can't take more for the moment */                              \
+	X(DRAINED)     /* they can again */                                                        \
+	X(DISK)	       /* the journal can't be written */                                          \
+	X(WARNED)      /* something worth a notice, from nowhere in particular */                  \
+	X(BEFORE)      /* an attempt of a unit, as an earlier run told it */                       \
 	X(BEFORE_TOLD) /* job: no more of these come */                                            \
 	X(HOST_OPENED)                                                                             \
 	X(HOST_SYNCED)                                                                             \

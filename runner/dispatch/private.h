@@ -179,7 +179,7 @@ struct engine_job {
 	struct ff_map groups;
 	struct once **onces;
 	uint32_t onces_len;
-	uint64_t *done_before;	 /* bitset of units; NULL: none */
+	uint64_t *done_before; /* bitset of units; NULL: none */
 	/* Of those that earlier runs had done: whose reports have yet to be told again. */
 	uint64_t *untold;
 	uint32_t untold_words, untold_left;
@@ -331,8 +331,8 @@ const char *ff_job_no_host(struct ff_engine *e, uint32_t job);
 /* --- decide_before.c --- */
 /* The job's units have just become known: those that were done before are told. */
 void ff_job_tell_done_before(struct ff_engine *e, uint32_t job);
-/* BEFORE and BEFORE_TOLD. */
-void ff_before_input(struct ff_engine *e, const struct ff_input *input);
+/* BEFORE and BEFORE_TOLD; false: it is neither. */
+bool ff_before_input(struct ff_engine *e, const struct ff_input *input);
 /* Whether reports of earlier runs are still to be told: it can't end before. */
 bool ff_before_holds(struct ff_engine *e, uint32_t job);
 /* The same of a part's, when that is known. The bitset of its units that were done, by their place

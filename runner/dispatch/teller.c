@@ -17,7 +17,7 @@ struct ff_teller {
 	const struct ff_before *before;
 	void (*put)(void *ctx, struct ff_input *input);
 	void *ctx;
-	struct ff_timer timer;
+	uv_idle_t idle;	     /* with each turn of the loop: others come in between */
 	struct ff_map asked; /* jobs by name: number + 1; for the next look through */
 	struct ff_map under_way;
 	bool reading, held, closed;
@@ -25,10 +25,14 @@ struct ff_teller {
 	struct ff_reader *reader;
 };
 
-static void again(struct ff_teller *t)
+static void on_turn(uv_idle_t *idle);
+
+static void go_on(struct ff_teller *t)
 {
-	if (!t->held)
-		ff_timer_set(&t->timer, ff_clock_us());
+	if (t->reading && !t->held)
+		uv_idle_start(&t->idle, on_turn);
+	else
+		uv_idle_stop(&t->idle);
 }
 
 static void begin(struct ff_teller *t)
@@ -39,7 +43,7 @@ static void begin(struct ff_teller *t)
 	t->run = 0;
 	t->under_way = t->asked;
 	t->asked = empty;
-	again(t);
+	go_on(t);
 }
 
 /* What it could not read is missing from reports: that is said. */
@@ -66,6 +70,7 @@ static void end(struct ff_teller *t)
 	t->reading = false;
 	if (t->asked.len > 0)
 		begin(t);
+	go_on(t);
 }
 
 /* Of output that was told as it came this journal has only the report. */
@@ -119,9 +124,9 @@ static bool read_one(struct ff_teller *t)
 	return false;
 }
 
-static void on_timer(struct ff_timer *timer)
+static void on_turn(uv_idle_t *idle)
 {
-	struct ff_teller *t = timer->ctx;
+	struct ff_teller *t = idle->data;
 	int64_t until_us = ff_clock_us() + PIECE_US;
 
 	for (int i = 0; i < PIECE && t->run < t->before->len && ff_clock_us() < until_us; i++) {
@@ -131,9 +136,7 @@ static void on_timer(struct ff_timer *timer)
 		t->reader = NULL;
 		t->run++;
 	}
-	if (t->run < t->before->len)
-		again(t);
-	else
+	if (t->run == t->before->len)
 		end(t);
 }
 
@@ -146,7 +149,8 @@ struct ff_teller *ff_teller_new(struct ff_loop *loop, const struct ff_before *be
 	t->before = before;
 	t->put = put;
 	t->ctx = ctx;
-	ff_timer_init(&t->timer, loop, on_timer, t);
+	uv_idle_init(&loop->uv, &t->idle);
+	t->idle.data = t;
 	return t;
 }
 
@@ -162,13 +166,12 @@ void ff_teller_hold(struct ff_teller *teller, bool hold)
 	if (!teller || teller->held == hold)
 		return;
 	teller->held = hold;
-	if (!hold && teller->reading)
-		again(teller);
+	go_on(teller);
 }
 
-static void on_closed(struct ff_timer *timer)
+static void on_closed(uv_handle_t *handle)
 {
-	struct ff_teller *t = timer->ctx;
+	struct ff_teller *t = handle->data;
 
 	t->closed = true;
 }
@@ -177,7 +180,7 @@ void ff_teller_free(struct ff_teller *teller)
 {
 	if (!teller)
 		return;
-	ff_timer_close(&teller->timer, on_closed);
+	uv_close((uv_handle_t *)&teller->idle, on_closed);
 	while (!teller->closed)
 		ff_loop_run_once(teller->loop, FF_NEVER_US);
 	ff_reader_free(teller->reader);

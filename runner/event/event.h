@@ -233,10 +233,10 @@ struct ff_event {
 		struct {
 			const char *run_id, *version, *config_file, *command_line, *directory;
 			uint32_t hosts, slots, jobs;
-			const char *content;  /* the file's, as a digest; NULL: there is none */
-			const char *goes_on;  /* the journal of the run that it goes on with; NULL */
-			const char *machine;  /* that it runs on, and its process there; NULL, 0: */
-			int pid;	      /* not told */
+			const char *content; /* the file's, as a digest; NULL: there is none */
+			const char *goes_on; /* the journal of the run that it goes on with; NULL */
+			const char *machine; /* that it runs on, and its process there; NULL, 0: */
+			int pid;	     /* not told */
 		} run_started;
 		struct {
 			const char *spec;

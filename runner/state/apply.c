@@ -312,8 +312,8 @@ static void unit_finished(struct ff_state *state, const struct ff_event *event,
 	s->unit->state = FF_UNIT_DONE;
 	s->unit->outcome = (uint8_t)outcome;
 	s->job->units_done++;
-	s->job->flaky +=
-		!ff_outcome_bad(outcome) && ff_state_failed_before(s->unit, event->u.unit_finished.result);
+	s->job->flaky += !ff_outcome_bad(outcome) &&
+			 ff_state_failed_before(s->unit, event->u.unit_finished.result);
 	s->job->counts.by_outcome[outcome]++;
 	state->run.counts.by_outcome[outcome]++;
 	if (ff_result_second_error(event->u.unit_finished.result)) {
