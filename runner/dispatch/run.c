@@ -54,7 +54,6 @@ static void write_journal(struct ff_run *run)
 	if (!journal || ff_journal_flush(journal, &err) == 0)
 		return;
 	input = ff_input_new(FF_INPUT_DISK);
-	ff_err_prefix(&err, "the journal is incomplete from here on: ");
 	input->u.said.text = ff_input_text(input, err.text);
 	put(run, input);
 }

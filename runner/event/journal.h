@@ -32,8 +32,9 @@ const char *ff_journal_path(const struct ff_journal *journal); /* of the journal
  * be one more than that of the event before. */
 void ff_journal_append(struct ff_journal *journal, const struct ff_event *event);
 /* With the kernel when this returns 0: output first, then the lines that speak of it. A failure
- * (FF_ESYS, naming the file) is told once; after it nothing more is written, what is there ends
- * with a whole line, and this returns 0. */
+ * (FF_ESYS, in words that name the file) is told once; after it nothing more is written, what is
+ * there ends with a whole line, and this returns 0. That the disk is full is told once, too, a bit
+ * earlier: there is still room for the ends of what runs then. */
 int ff_journal_flush(struct ff_journal *journal, struct ff_err *err);
 /* The same without telling: a failure is left for the next flush to tell. */
 void ff_journal_write(struct ff_journal *journal);
