@@ -148,12 +148,34 @@ static void show_json(struct ff_story *story, const char *id, struct ff_buf *out
 	ff_buf_addch(out, '\n');
 }
 
+/* --- which there are --- */
+
+struct entry {
+	char *name, *path; /* of the journal */
+	int64_t began_us;  /* 0: it has no beginning yet, or is damaged */
+};
+
 static int latest_first(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)b, *(char *const *)a);
+	const struct entry *x = a, *y = b;
+
+	if (x->began_us != y->began_us)
+		return x->began_us < y->began_us ? 1 : -1;
+	return strcmp(y->name, x->name);
 }
 
-static int list(const char *runs, struct ff_strv *names)
+static void add_entry(struct entry **all, size_t *len, char *path, const char *name)
+{
+	struct ff_story story;
+
+	ff_story_init(&story, path);
+	read_beginning(&story, NULL);
+	*all = ff_xrealloc(*all, (*len + 1) * sizeof(**all));
+	(*all)[(*len)++] = (struct entry){ff_xstrdup(name), path, story.began_us};
+	ff_story_release(&story);
+}
+
+static int list(const char *runs, struct entry **all, size_t *len)
 {
 	struct dirent *entry;
 	DIR *dir = opendir(runs);
@@ -168,44 +190,54 @@ static int list(const char *runs, struct ff_strv *names)
 
 		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "last") != 0 &&
 		    access(path, F_OK) == 0)
-			ff_strv_add(names, entry->d_name);
-		ff_free(path);
+			add_entry(all, len, path, entry->d_name);
+		else
+			ff_free(path);
 	}
 	closedir(dir);
-	if (names->len)
-		qsort(names->v, names->len, sizeof(*names->v), latest_first);
+	if (*len)
+		qsort(*all, *len, sizeof(**all), latest_first);
 	return FF_EXIT_OK;
+}
+
+/* Whether it could be read. */
+static bool show_one(const struct options *o, const struct entry *entry)
+{
+	struct ff_buf out = FF_BUF_INIT;
+	struct ff_story story;
+	struct ff_err err = {0};
+	bool good = read_run(&story, entry->path, &err) == 0;
+
+	if (!good)
+		ff_complain("runs: %s", err.text);
+	else if (o->json)
+		show_json(&story, entry->name, &out);
+	else
+		show_text(&story, entry->name, &out);
+	fwrite(ff_buf_str(&out), 1, out.len, stdout);
+	ff_buf_release(&out);
+	ff_story_release(&story);
+	return good;
 }
 
 static int show_all(const struct options *o)
 {
 	char *runs = ff_xasprintf("%s/.farflung/runs", ff_runs_home("."));
-	struct ff_strv names = FF_STRV_INIT;
-	int code = list(runs, &names);
-	size_t len = o->limit && (size_t)o->limit < names.len ? (size_t)o->limit : names.len;
+	struct entry *all = NULL;
+	size_t len = 0, most;
+	int code = list(runs, &all, &len);
 
-	for (size_t i = 0; i < len; i++) {
-		char *path = ff_xasprintf("%s/%s/journal.jsonl", runs, names.v[i]);
-		struct ff_buf out = FF_BUF_INIT;
-		struct ff_story story;
-		struct ff_err err = {0};
-
-		if (read_run(&story, path, &err) < 0) {
-			ff_complain("runs: %s", err.text);
+	most = o->limit && (size_t)o->limit < len ? (size_t)o->limit : len;
+	for (size_t i = 0; i < most; i++)
+		if (!show_one(o, &all[i]))
 			code = FF_EXIT_INFRA;
-		} else if (o->json) {
-			show_json(&story, names.v[i], &out);
-		} else {
-			show_text(&story, names.v[i], &out);
-		}
-		fwrite(ff_buf_str(&out), 1, out.len, stdout);
-		ff_buf_release(&out);
-		ff_story_release(&story);
-		ff_free(path);
+	if (!o->json && most < len)
+		printf("and %zu earlier (--limit 0 has all)\n", len - most);
+	for (size_t i = 0; i < len; i++) {
+		ff_free(all[i].name);
+		ff_free(all[i].path);
 	}
-	if (!o->json && len < names.len)
-		printf("and %zu earlier (--limit 0 has all)\n", names.len - len);
-	ff_strv_release(&names);
+	ff_free(all);
 	ff_free(runs);
 	return code;
 }
