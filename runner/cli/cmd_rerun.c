@@ -220,25 +220,34 @@ static int rerun_units(const struct options *o, const char *run, char *const *un
 	return code;
 }
 
+static bool is_run(const char *word)
+{
+	char *journal = ff_run_journal(word);
+	bool is = journal || strcmp(word, "last") == 0;
+
+	ff_free(journal);
+	return is;
+}
+
 static int choose(const struct options *o, const struct ff_strv *words)
 {
 	/* The first word is a run if there is one of that name. */
-	char *journal = words->len ? ff_run_journal(words->v[0]) : NULL;
-	bool has_run = journal || (words->len && strcmp(words->v[0], "last") == 0);
+	bool has_run = words->len && is_run(words->v[0]);
+	bool of_units = o->failed || o->lost;
 	size_t units = words->len - has_run;
 
-	ff_free(journal);
-	if (o->worker && words->len == 1)
-		return rerun(o, words->v[0]);
-	if (o->worker)
-		ff_complain("rerun: %s: a run's folder, such as .farflung/runs/ID, its ID, or last",
-			    words->len ? "one RUN is enough" : "which RUN?");
+	if (words->len == 1 && (o->worker || (has_run && !of_units)))
+		return rerun(o, words->v[0]); /* which asks for the worker */
+	if ((o->worker && words->len) || (has_run && units > 0 && is_run(words->v[1])))
+		ff_complain("rerun: one RUN is enough");
+	else if (o->worker || (!words->len && !of_units))
+		ff_complain(
+			"rerun: which RUN? A run's folder, such as .farflung/runs/ID, its ID, or "
+			"last; and what of it: --failed, --lost, names of units, or --worker ID");
 	else if (o->until || o->python || o->timeout)
 		ff_complain("rerun: --%s goes with --worker ID only", o->until	  ? "until"
 								      : o->python ? "python"
 										  : "timeout");
-	else if (units == 0 && !o->failed && !o->lost)
-		ff_complain("rerun: what of it? --failed, --lost, names of units, or --worker ID");
 	else
 		return rerun_units(o, has_run ? words->v[0] : NULL,
 				   words->v ? words->v + has_run : NULL, units);

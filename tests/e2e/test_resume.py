@@ -274,7 +274,7 @@ def test_rerun(farflung):
                   "  a: {run: 'echo {n} >> done.txt; [ -e good ] || test {n} != 2', matrix: {n: [1, 2, 3]}}\n"
                   "  b: {run: 'echo b >> done.txt', needs: a}\n")
     farflung.run("run", code=1)
-    assert "what of it?" in farflung.run("rerun", code=2).stderr
+    assert "and what of it: --failed" in farflung.run("rerun", code=2).stderr
     assert "--until goes with --worker" in farflung.run("rerun", "--failed", "--until", "x", code=2).stderr
     assert "no unit 'a[n=9]'" in farflung.run("rerun", "a[n=9]", code=2).stderr
     farflung.run("rerun", "--failed", code=1)
