@@ -40,10 +40,8 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("memory", JOB, "memory", memory, "WHEN"),
 	FF_OPTION("shard", 0, TEXT, "K/N",
 		  "only the K-th of N parts of the tests, by history or file sizes", shard),
-	FF_OPTION(
-		"resume", 0, TEXT, "[RUN]",
-		"go on with a run that was killed, interrupted or out of disk; by default the last",
-		resume),
+	FF_OPTION("resume", 0, TEXT, "[RUN]",
+		  "go on with a killed, interrupted or full-disk run (default: the last)", resume),
 	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per unit; twice: output too", verbose),
 	FF_OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
 	FF_OPTION_COLOR(color),
