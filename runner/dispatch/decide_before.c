@@ -119,13 +119,34 @@ static void ask(struct ff_engine *e, uint32_t number)
 	ff_engine_order(e, &order);
 }
 
+/* What was collected is something else: nothing of it counts, and nobody is to wonder why. */
+static void say_others(struct ff_engine *e, uint32_t number, const struct ff_job_record *then)
+{
+	struct ff_event event = {
+		.kind = FF_EVENT_NOTICE, .job = e->state->jobs[number].name, .job_id = number + 1};
+
+	if (then->units_done == 0)
+		return;
+	event.u.notice.level = "note";
+	event.u.notice.text =
+		ff_engine_text(e,
+			       "it has other tests than in the run before: all of them run (%u "
+			       "had an end)",
+			       then->units_done);
+	ff_engine_emit(e, &event);
+}
+
 void ff_job_tell_done_before(struct ff_engine *e, uint32_t number)
 {
 	const struct ff_job_record *now = &e->state->jobs[number];
 	struct earlier_job then;
 
-	if (!latest(e, number, &then) || now->parts_left > 0 || !same_units(now, then.record))
+	if (!latest(e, number, &then) || now->parts_left > 0)
 		return;
+	if (!same_units(now, then.record)) {
+		say_others(e, number, then.record);
+		return;
+	}
 	e->jobs[number].done_before = tell(e, number, &then, 0, 0, now->units_len);
 	ask(e, number);
 }

@@ -18,6 +18,9 @@ int ff_event_json(struct ff_buf *out, const struct ff_event *event);
 int ff_event_parse(struct ff_event *event, struct ff_arena *arena, const char *line, size_t len,
 		   struct ff_err *err);
 
+/* What a run may leave in its folder besides: notes of the tree that it brought to hosts. */
+#define FF_TREE_NAME "tree"
+
 /* A run's folder: <directory>/.farflung/runs/<id>/, with journal.jsonl and output in it. In the
  * journal, "at" and "len" are a place in `output`. */
 struct ff_journal;

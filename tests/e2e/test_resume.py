@@ -289,3 +289,57 @@ def test_rerun(farflung):
     assert finals(events) == dict.fromkeys(("a[n=1]", "a[n=2]", "a[n=3]", "b"), ["passed"])
     farflung.run("rerun", "--lost", code=0)
     assert len(lines(farflung.cwd / "done.txt")) == 8
+
+
+def test_a_changed_tree_is_named(farflung):
+    """What the tree's files held is noted while it is brought; what is another one then is said."""
+    tree = farflung.cwd / "tree"
+    for name in ("a.py", "b.py", "deep/c.py", "gone.py"):
+        write(tree / name, f"content of {name}\n")
+    (tree / "link").symlink_to("a.py")
+    farflung.yaml("inventory: [{spec: popen, chdir: there}]\ntree: tree\njobs:\n"
+                  "  a: {run: 'cat a.py'}\n  b: {run: 'until [ -e ../go ]; do sleep 0.02; done', needs: a}\n")
+
+    def noted(run):
+        return (run / "tree").exists() and (run / "tree").read_text().endswith("end\n")
+
+    live = farflung.follow("run")
+    live.event("unit-started", unit="b")
+    (first,) = runs_in(farflung.cwd)
+    wait_until(lambda: noted(first), 60, "the tree is noted")
+    live.process.send_signal(signal.SIGKILL)
+    live.process.wait(60)
+    wait_until(lambda: not farflung.left_over(), 30, "its workers are gone")
+    # Another time alone is no change; another content of the same size and time is one.
+    stat = (tree / "b.py").stat()
+    os.utime(tree / "a.py", (1, 1))
+    write(tree / "b.py", "CONTENT of b.py\n")
+    os.utime(tree / "b.py", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (tree / "gone.py").unlink()
+    write(tree / "deep" / "new.py", "")
+    live = farflung.follow("run", "--resume")
+    notice = live.event("notice", level="warning")
+    write(farflung.cwd / "go", "")
+    events = live.finish(0)
+    assert notice["text"] == (f"the tree has changed since run {first.name}: changed: b.py; new: deep/new.py; gone: gone.py")
+    assert {e["unit"] for e in of_kind(events, "unit-started")} == {"b"}
+    # Pruning knows the note.
+    farflung.yaml("inventory: [popen]\nsettings: {keep: {runs: 1}}\njobs: {a: {run: 'true'}}\n")
+    farflung.run("run", code=0)
+    assert not first.exists()
+
+
+def test_changed_tests_are_said(farflung, python):
+    write(farflung.cwd / "test_it.py", "def test_a(): pass\ndef test_b():\n    import os, time\n"
+          "    end = time.monotonic() + 60\n    while not os.path.exists('go') and time.monotonic() < end: time.sleep(0.01)\n")
+    farflung.yaml(f"inventory: [{{spec: popen, python: '{python}'}}]\n"
+                  "jobs: {unit: {pytest: [-p, 'no:cacheprovider'], collect: every}}\n")
+    kill_when(farflung, lambda events: of_kind(events, "unit-finished"))
+    write(farflung.cwd / "go", "")
+    with open(farflung.cwd / "test_it.py", "a") as file:
+        file.write("def test_c(): pass\n")
+    done = farflung.run("run", "--resume", code=0)
+    events = journal(runs_in(farflung.cwd)[-1])
+    assert "other tests than in the run before" in of_kind(events, "notice", job="unit", level="note")[0]["text"]
+    assert finals(events) == {f"test_it.py::test_{name}": ["passed"] for name in "abc"}
+    assert "3 passed" in done.stderr
