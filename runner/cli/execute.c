@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "cli/command.h"
 #include "cli/execute.h"
+#include "cli/resume.h"
 #include "cli/runs.h"
 #include "cli/shard.h"
 #include "dispatch/dispatch.h"
@@ -17,6 +18,7 @@
 struct last_word {
 	struct ff_reporter base;
 	char *reason;
+	enum ff_reason why;
 	int front_status; /* -1: none, or it did not come to its end */
 };
 
@@ -27,6 +29,7 @@ static void last_word_event(struct ff_reporter *reporter, const struct ff_event 
 	if (event->kind == FF_EVENT_RUN_FINISHED) {
 		ff_free(word->reason);
 		word->reason = ff_xstrdup(event->u.run_finished.reason);
+		word->why = event->u.run_finished.why;
 	}
 	if (event->kind == FF_EVENT_FRONT_FINISHED && !event->u.front_finished.error)
 		word->front_status = (int)event->u.front_finished.exit_status;
@@ -241,6 +244,10 @@ static void say_last_word(const struct execution *x, int code)
 	/* The user's own session has said the same. */
 	if (x->terminal.front_fd > 0 && x->word->front_status == code)
 		return;
+	if (x->word->why == FF_REASON_DISK && x->run.journal)
+		ff_complain("what is done is in %s: make room, and farflung run --resume %s goes "
+			    "on from there",
+			    ff_journal_path(x->run.journal), ff_journal_run_id(x->run.journal));
 	text = ff_xasprintf("%s%s", reason, deserted(x) ? "; stdout was closed" : "");
 	ff_complain_last(text, code);
 	ff_free(text);
@@ -327,6 +334,7 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 			.plan = &plan,
 			.payload_exits = opts->payload_exits,
 			.run_id = opts->passing_id,
+			.before = opts->before,
 			.only_hosts = opts->on},
 		.terminal = {.given = opts->front_has_terminal, .front_fd = opts->front_fd},
 		.shard = opts->shard ? config : NULL};
@@ -346,6 +354,8 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 	} else {
 		if (plan.hints)
 			ff_complain_lines(plan.hints);
+		if (opts->before)
+			ff_resume_say(opts->before, config, &plan);
 		code = run_with(&x, opts);
 	}
 	ff_plan_release(&plan);

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 
+struct ff_before;      /* dispatch/before.h */
 struct ff_stress_opts; /* report/stress.h */
 
 struct ff_execute_opts {
@@ -22,6 +23,7 @@ struct ff_execute_opts {
 	char **argv;
 	const struct ff_stress_opts *stress; /* its units are runs of fewer tests; NULL: are not */
 	const char *shard;		     /* "K/N": that part of the units; NULL: all */
+	const struct ff_before *before;	     /* what is gone on with; NULL: nothing */
 	/* The run has this id, and leaves no journal and no history: it only looks into another
 	 * one. NULL: a run like any other. */
 	const char *passing_id;

@@ -2,11 +2,13 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "dispatch/act_private.h"
+#include "dispatch/before.h"
 #include "worker/bootstrap.h"
 
 enum { PROBLEMS_TOLD = 20 };
@@ -126,6 +128,40 @@ static void fill_exclude(const struct ff_act *act, struct ff_strv *exclude)
 	}
 }
 
+static void tree_changed(void *ctx, const char *text)
+{
+	struct ff_input *input = ff_input_new(FF_INPUT_WARNED);
+
+	input->u.said.text = ff_input_text(input, text);
+	ff_act_put(ctx, input);
+}
+
+/* For a run that goes on with this one. A run that goes on with several compares with the latest
+ * that came so far as to note it. */
+static void note_tree(struct ff_act *act, const struct ff_tree *tree)
+{
+	const struct ff_run_opts *run = act->opts.run;
+	struct ff_tree_note_opts opts = {.changed = tree_changed, .ctx = act};
+	char *to, *since = NULL;
+
+	if (!run->journal)
+		return;
+	to = ff_tree_note_beside(ff_journal_path(run->journal));
+	for (size_t i = 0; run->before && i < run->before->len && !since; i++) {
+		since = ff_tree_note_beside(run->before->v[i].path);
+		opts.since_run = run->before->v[i].run_id;
+		if (access(since, R_OK) < 0) {
+			ff_free(since);
+			since = NULL;
+		}
+	}
+	opts.to = to;
+	opts.since = since;
+	act->note = ff_tree_note_begin(act->opts.loop, tree, &opts);
+	ff_free(to);
+	ff_free(since);
+}
+
 /* Scanned once, when the first host is there to receive it. */
 static int scan_tree(struct ff_act *act, struct ff_err *err)
 {
@@ -155,6 +191,7 @@ static int scan_tree(struct ff_act *act, struct ff_err *err)
 	ff_strv_release(&files);
 	if (rc < 0)
 		return rc;
+	note_tree(act, &tree);
 	act->rsync = ff_rsync_new(&tree);
 	return act->rsync ? 0 : ff_err_set(err, FF_ENOMEM, "out of memory");
 }

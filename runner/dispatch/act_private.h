@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "dispatch/act.h"
+#include "dispatch/tree_note.h"
 #include "event/output.h"
 #include "rsync/send.h"
 #include "transport/open.h"
@@ -95,9 +96,10 @@ struct ff_act {
 	struct ff_list all_workers, all_executions, all_fronts;
 	uint64_t *paused_jobs; /* bits: their fronts are full */
 	struct ff_rsync *rsync;
-	struct ff_map told; /* problems of the tree */
-	char *holder;	    /* who we are, for those who find a folder locked */
-	uint32_t crowd;	    /* see crowd_of; 0: unknown yet */
+	struct ff_tree_note *note; /* of the tree; NULL */
+	struct ff_map told;	   /* problems of the tree */
+	char *holder;		   /* who we are, for those who find a folder locked */
+	uint32_t crowd;		   /* see crowd_of; 0: unknown yet */
 	bool paused;
 };
 

@@ -112,6 +112,10 @@ static void emit_run_started(struct ff_engine *e)
 	event.u.run_started.hosts = (uint32_t)inventory->len;
 	event.u.run_started.slots = slots;
 	event.u.run_started.jobs = (uint32_t)e->opts.plan->len;
+	event.u.run_started.content = e->opts.file_content;
+	event.u.run_started.goes_on = e->opts.before_journal;
+	event.u.run_started.machine = e->opts.machine;
+	event.u.run_started.pid = e->opts.pid;
 	ff_engine_emit(e, &event);
 }
 
@@ -129,6 +133,10 @@ static void run_start(struct ff_engine *e)
 	}
 	for (uint32_t i = 0; i < e->opts.plan->len; i++)
 		ff_job_init(e, i);
+	/* Where the plan has the units it is known at once what of them is done. */
+	for (uint32_t i = 0; i < e->opts.plan->len; i++)
+		if (e->state->jobs[i].known)
+			ff_job_tell_done_before(e, i);
 	ff_host_open_all(e);
 }
 
@@ -504,7 +512,8 @@ void ff_engine_decide(struct ff_engine *e, const struct ff_input *input, struct 
 	if (e->over && input->kind != FF_INPUT_WORKER_ENDED &&
 	    input->kind != FF_INPUT_WORKER_SAID && input->kind != FF_INPUT_FRONT_SAID)
 		return;
-	dispatch(e, input);
+	if (!ff_before_input(e, input))
+		dispatch(e, input);
 	if (e->over)
 		return;
 	ff_job_pump(e);

@@ -66,6 +66,8 @@ void ff_job_init(struct ff_engine *e, uint32_t job)
 		event.u.job_added.args = args ? args : none;
 	event.u.job_added.timeout_us = plan->config->timeout_us;
 	event.u.job_added.addopts_read = plan->config->addopts_read;
+	if (e->opts.job_contents)
+		event.u.job_added.content = e->opts.job_contents[job];
 	ff_engine_emit(e, &event);
 	ff_job_touch(e, job);
 }
@@ -190,10 +192,8 @@ static void start(struct ff_engine *e, uint32_t number)
 	if (!plan_of(e, number)->payload->session)
 		event.u.job_started.slots = (int)plan_of(e, number)->config->weight;
 	ff_engine_emit(e, &event);
-	if (record_of(e, number)->known) {
-		ff_job_tell_done_before(e, number);
+	if (record_of(e, number)->known)
 		ff_job_know_units(e, number, record_of(e, number)->units_len);
-	}
 	ff_job_touch(e, number); /* there may be no host for it at all */
 }
 
@@ -349,9 +349,6 @@ static void settle(struct ff_engine *e, uint32_t number)
 	struct engine_job *job = &e->jobs[number];
 	const struct ff_job_record *record = record_of(e, number);
 
-	/* It was not begun this time: what an earlier run has done stays done. */
-	if (record->known && record->state == FF_JOBSTATE_WAITING)
-		ff_job_tell_done_before(e, number);
 	job->settled = true;
 	if (job->differs)
 		ff_job_error(e, number, FF_REASON_DIFFER, job->differs);
@@ -413,7 +410,7 @@ static void finish(struct ff_engine *e, uint32_t number)
 	if (!job->settled)
 		settle(e, number);
 	ff_engine_not_due(e, &job->time);
-	if (ff_front_holds(e, number))
+	if (ff_before_holds(e, number) || ff_front_holds(e, number))
 		return;
 	ff_front_judge(e, number, bad_units(record) > 0 || record->problems > 0);
 	event.u.job_finished.result = result_of(e, number);

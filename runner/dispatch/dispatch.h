@@ -11,6 +11,7 @@
 #include "report/reporter.h"
 #include "sched/expect.h"
 
+struct ff_before; /* dispatch/before.h */
 struct ff_loop;
 struct ff_run;
 
@@ -51,6 +52,8 @@ struct ff_run_opts {
 	char *const *sharded;
 	/* Of ff_dispatch_exec: hosts are opened, and nobody looks for what payloads need there. */
 	bool hosts_bare;
+	/* What is gone on with; NULL: nothing. */
+	const struct ff_before *before;
 	/* The run's exit code is its only job's payload's own, where that has any. */
 	bool payload_exits;
 };

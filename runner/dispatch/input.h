@@ -16,14 +16,16 @@
  *   execution         the number that decide gave to a RUN or DISCOVER order
  * X(name): */
 #define FF_INPUT_MAP(X)                                                                            \
-	X(START)   /* once, first */                                                               \
-	X(TICK)	   /* a deadline has passed */                                                     \
-	X(SIGNAL)  /* somebody wants the run to end */                                             \
-	X(GAP)	   /* our own process stood still for a while: hosts are not to blame */           \
-	X(FULL)	   /* reporters can't take more for the moment */                                  \
-	X(DRAINED) /* they can again */                                                            \
-	X(DISK)	   /* the journal can't be written */                                              \
-	X(WARNED)  /* something worth a notice, from nowhere in particular */                      \
+	X(START)       /* once, first */                                                           \
+	X(TICK)	       /* a deadline has passed */                                                 \
+	X(SIGNAL)      /* somebody wants the run to end */                                         \
+	X(GAP)	       /* our own process stood still for a while: hosts are not to blame */       \
+	X(FULL)	       /* reporters can't take more for the moment */                              \
+	X(DRAINED)     /* they can again */                                                        \
+	X(DISK)	       /* the journal can't be written */                                          \
+	X(WARNED)      /* something worth a notice, from nowhere in particular */                  \
+	X(BEFORE)      /* an attempt of a unit, as an earlier run told it */                       \
+	X(BEFORE_TOLD) /* job: no more of these come */                                            \
 	X(HOST_OPENED)                                                                             \
 	X(HOST_SYNCED)                                                                             \
 	X(HOST_PROBED)                                                                             \
@@ -224,6 +226,13 @@ struct ff_input {
 		struct {
 			uint32_t count; /* items that it was told */
 		} heard;
+		struct {
+			uint32_t run; /* which of ff_engine_opts.before */
+			const char *job, *name, *host, *worker;
+			uint32_t attempt;
+			bool final;
+			const struct ff_result *result;
+		} before; /* and `unit`, its number there */
 		const struct ff_result *result;
 	} u;
 };

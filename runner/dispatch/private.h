@@ -179,7 +179,12 @@ struct engine_job {
 	struct ff_map groups;
 	struct once **onces;
 	uint32_t onces_len;
-	uint64_t *done_before;	 /* bitset of units; NULL: none */
+	uint64_t *done_before; /* bitset of units; NULL: none */
+	/* Of those that earlier runs had done: whose reports have yet to be told again. */
+	uint64_t *untold;
+	uint32_t untold_words, untold_left;
+	bool before_asked, before_over;
+	struct ff_map now_parts; /* by name: their number here, from 1 */
 	const char **unit_names; /* of collected units; NULL: the plan knows */
 	const char **ids;	 /* as they were collected */
 	struct ff_map lacking;	 /* by these, from 0: who has not collected it, in words */
@@ -326,6 +331,10 @@ const char *ff_job_no_host(struct ff_engine *e, uint32_t job);
 /* --- decide_before.c --- */
 /* The job's units have just become known: those that were done before are told. */
 void ff_job_tell_done_before(struct ff_engine *e, uint32_t job);
+/* BEFORE and BEFORE_TOLD; false: it is neither. */
+bool ff_before_input(struct ff_engine *e, const struct ff_input *input);
+/* Whether reports of earlier runs are still to be told: it can't end before. */
+bool ff_before_holds(struct ff_engine *e, uint32_t job);
 /* The same of a part's, when that is known. The bitset of its units that were done, by their place
  * in it, to be freed; NULL: none. */
 uint64_t *ff_before_part(struct ff_engine *e, uint32_t job, uint32_t part);

@@ -2,6 +2,7 @@
  * subscribers; orders to act. */
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -53,7 +54,6 @@ static void write_journal(struct ff_run *run)
 	if (!journal || ff_journal_flush(journal, &err) == 0)
 		return;
 	input = ff_input_new(FF_INPUT_DISK);
-	ff_err_prefix(&err, "the journal is incomplete from here on: ");
 	input->u.said.text = ff_input_text(input, err.text);
 	put(run, input);
 }
@@ -78,7 +78,16 @@ static void look_at_reporters(struct ff_run *run)
 	if (full == run->full)
 		return;
 	run->full = full;
+	ff_teller_hold(run->teller, full);
 	put_kind(run, full ? FF_INPUT_FULL : FF_INPUT_DRAINED);
+}
+
+static void carry_out(struct ff_run *run, const struct ff_order *order)
+{
+	if (order->kind == FF_ORDER_TELL_BEFORE)
+		ff_teller_ask(run->teller, order->job, run->state.jobs[order->job].name);
+	else
+		ff_act_order(run->act, order);
 }
 
 static void drain(struct ff_run *run)
@@ -90,7 +99,7 @@ static void drain(struct ff_run *run)
 		write_journal(run);
 		tell(run);
 		for (size_t i = 0; i < run->decision.orders_len; i++)
-			ff_act_order(run->act, &run->decision.orders[i]);
+			carry_out(run, &run->decision.orders[i]);
 		ff_decision_clear(&run->decision);
 		ff_inputs_release(&done);
 		look_at_reporters(run);
@@ -178,8 +187,21 @@ static void catch_signals(struct ff_run *run)
 
 /* --- life --- */
 
+static void note_contents(struct ff_run *run)
+{
+	const struct ff_plan *plan = run->opts.plan;
+
+	run->contents = ff_content_of_jobs(plan);
+	run->job_contents = ff_xcalloc(plan->len + 1, sizeof(*run->job_contents));
+	for (size_t i = 0; i < plan->len; i++)
+		run->job_contents[i] = run->contents[i];
+	ff_content_of_file(run->opts.config->path, run->file_content);
+	gethostname(run->machine, sizeof(run->machine) - 1);
+}
+
 static void make_engine(struct ff_run *run)
 {
+	const struct ff_before *before = run->opts.before;
 	struct ff_engine_opts opts = {
 		.config = run->opts.config,
 		.inventory = run->opts.inventory,
@@ -196,6 +218,19 @@ static void make_engine(struct ff_run *run)
 		.payload_exits = run->opts.payload_exits,
 	};
 
+	note_contents(run);
+	opts.job_contents = run->job_contents;
+	opts.file_content = *run->file_content ? run->file_content : NULL;
+	opts.machine = run->machine;
+	opts.pid = (int)getpid();
+	if (before) {
+		opts.before = before->states;
+		opts.before_len = before->len;
+		opts.before_again = before->again;
+		opts.before_told = true;
+		opts.before_journal = before->v[0].path;
+		run->teller = ff_teller_new(run->loop, before, put, run);
+	}
 	ff_state_init(&run->state);
 	run->engine = ff_engine_new(&opts, &run->state);
 }
@@ -315,12 +350,15 @@ void ff_run_end(struct ff_run *run)
 	ff_act_terminate(run->act, killed ? 0 : run->opts.config->settings.grace_us);
 	drain(run);
 	ff_act_free(run->act);
+	ff_teller_free(run->teller);
 	ff_inputs_release(&run->inputs);
 	close_handles(run);
 	ff_bus_free(run->bus);
 	ff_engine_free(run->engine);
 	ff_state_release(&run->state);
 	ff_decision_release(&run->decision);
+	ff_free(run->contents);
+	ff_free(run->job_contents);
 	if (!run->opts.loop)
 		ff_loop_release(&run->own_loop);
 	ff_free(run);

@@ -4,7 +4,9 @@
 
 #include "dispatch/act.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/content.h"
 #include "dispatch/engine.h"
+#include "dispatch/teller.h"
 
 enum { RUN_SIGNALS = 3 };
 
@@ -17,6 +19,10 @@ struct ff_run {
 	struct ff_inputs inputs;
 	struct ff_decision decision;
 	struct ff_bus *bus;
+	struct ff_teller *teller; /* of earlier runs; NULL: none is gone on with */
+	char (*contents)[FF_CONTENT_TEXT];
+	const char **job_contents;
+	char file_content[FF_CONTENT_TEXT], machine[256];
 	struct ff_deferred deferred; /* there are inputs */
 	struct ff_timer tick, due;
 	uv_async_t wake;

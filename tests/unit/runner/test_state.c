@@ -121,6 +121,7 @@ static const struct rule rules[] = {
 	{FF_EVENT_UNIT_LOST, .worker = {" running ", "collected"}, .unit = {" running ", "waiting"},
 	 .job = {" running ", NULL}},
 	{FF_EVENT_UNITS_BEFORE, .unit = {" waiting ", "done"}, .job = {" waiting running ", NULL}},
+	{FF_EVENT_UNIT_BEFORE, .unit = {" done ", NULL}, .job = {" waiting running ", NULL}},
 	{FF_EVENT_UNITS_NOT_RUN, .unit = {" waiting ", "not-run"},
 	 .job = {" waiting running ", NULL}},
 	{FF_EVENT_PART_NOT_RUN, .job = {" running ", NULL}},
@@ -223,6 +224,7 @@ static struct ff_event event_of(enum ff_event_kind kind)
 	case FF_EVENT_UNIT_LOST:
 		event.unit = "u";
 		break;
+	case FF_EVENT_UNIT_BEFORE:
 	case FF_EVENT_UNIT_FINISHED:
 		event.unit = "u";
 		event.u.unit_finished.final = true;
