@@ -261,18 +261,28 @@ static void end(struct ff_exec *exec, bool now)
 
 static int setup_argv(struct setup *setup, const struct ff_value *kwargs, struct ff_err *err)
 {
+	const struct ff_value *bytes = ff_dict_get(kwargs, "shell");
 	const char *shell;
+	char *copy = NULL;
 	int rc;
 
-	rc = ff_kwargs_text(kwargs, "shell", &shell, err);
+	/* Not UTF-8. */
+	if (bytes && bytes->kind == FF_BYTES) {
+		if (memchr(bytes->text, '\0', bytes->len))
+			return ff_err_set(err, FF_EINVAL, "shell must be text without NULs");
+		shell = copy = ff_xstrndup(bytes->text, bytes->len);
+		rc = 0;
+	} else {
+		rc = ff_kwargs_text(kwargs, "shell", &shell, err);
+	}
 	if (rc)
 		return rc;
 	if (!shell)
 		return ff_kwargs_strv(kwargs, "argv", &setup->argv, err);
-	if (ff_strv_add(&setup->argv, "/bin/sh") || ff_strv_add(&setup->argv, "-c") ||
-	    ff_strv_add(&setup->argv, shell))
-		return ff_err_set(err, FF_ENOMEM, "out of memory");
-	return 0;
+	rc = ff_strv_add(&setup->argv, "/bin/sh") || ff_strv_add(&setup->argv, "-c") ||
+	     ff_strv_add(&setup->argv, shell);
+	ff_free(copy);
+	return rc ? ff_err_set(err, FF_ENOMEM, "out of memory") : 0;
 }
 
 static const char *path_in(char *const *env)

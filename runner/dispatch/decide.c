@@ -198,7 +198,8 @@ static void grace_is_over(struct ff_engine *e)
 		kill_all(e, false);
 		return;
 	}
-	event.u.stopping.why = FF_REASON_INTERRUPTED;
+	event.u.stopping.why =
+		e->state->run.interrupts ? FF_REASON_INTERRUPTED : e->state->run.stopped;
 	event.u.stopping.kill = true;
 	ff_engine_emit(e, &event);
 	if (kill_all(e, true))

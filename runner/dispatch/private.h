@@ -398,6 +398,10 @@ bool ff_retry_holds_back(struct ff_engine *e, struct session *session, uint32_t 
 /* No more of them come to that. */
 void ff_retry_forget(struct ff_engine *e, uint32_t job);
 
+/* --- decide_halt.c --- */
+/* A unit has come to its end: whether that is enough. */
+void ff_halt_look(struct ff_engine *e);
+
 /* --- decide_ahead.c --- */
 /* A unit of the job took so long. */
 void ff_ahead_learn(struct engine_job *job, int64_t duration_us);

@@ -136,6 +136,8 @@ def command(
     channel, argv=None, shell=None, cwd=None, env=None, stdin=None, timeout_us=0,
     grace_us=5000000, leak_us=200000, nice=0, rlimits=None, merge=False,
 ):  # fmt: skip
+    if isinstance(shell, bytes):  # not UTF-8
+        shell = os.fsdecode(shell)
     if shell is not None:
         argv = ["/bin/sh", "-c", shell]
     if not argv:
