@@ -1,0 +1,25 @@
+/* What the files of `farflung map` share. */
+#ifndef FF_CLI_MAP_H
+#define FF_CLI_MAP_H
+
+#include "cli/command.h"
+#include "config/config.h"
+#include "plan/lines.h"
+
+enum { FF_MAP_USAGE = 255 }; /* as GNU parallel: smaller ones are numbers of units */
+
+struct ff_map_input {
+	const struct ff_strv *files; /* -a */
+	bool nul;		     /* -0 */
+	bool skip_empty;
+	const char *separator; /* NULL: items are one column */
+	bool pipe;
+	int64_t block_bytes;
+};
+
+/* Takes `words` apart: the command up to ":::" and the like, then reads all items. 0, or -1 with a
+ * complaint. */
+int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
+		const struct ff_strv *words);
+
+#endif
