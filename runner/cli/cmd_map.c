@@ -309,10 +309,14 @@ static int run_lines(const struct options *o, struct ff_lines *lines)
 					  .mapped = &mapped,
 					  .argc = o->argc,
 					  .argv = o->argv};
+	const struct ff_run_feed feed = {
+		.fd = STDIN_FILENO, .job = 0, .take = ff_map_take, .ctx = lines};
 	struct ff_config config;
 	struct ff_err err = {0};
 	int code = FF_MAP_USAGE;
 
+	if (lines->base.open)
+		execute.feed = &feed;
 	if (o->dry)
 		return print_commands(lines);
 	if (lines->base.len == 0)
@@ -345,7 +349,6 @@ static int skip_done(const struct options *o, struct ff_lines *lines)
 		return -1;
 	}
 	ff_lines_skip(lines, done, done_len);
-	ff_free(done);
 	return 0;
 }
 
@@ -366,7 +369,9 @@ static int run(const struct ff_command *command, int argc, char **argv)
 		input.skip_empty = o.skip_empty;
 		input.separator = o.separator;
 		input.pipe = o.pipe;
-		if (ff_map_read(&lines, &input, &words) == 0 && skip_done(&o, &lines) == 0)
+		input.all = o.dry;
+		if (ff_map_read(&lines, &input, &words) == 0 && skip_done(&o, &lines) == 0 &&
+		    (!lines.base.open || ff_map_read_first(&lines) == 0))
 			code = run_lines(&o, &lines);
 	}
 	ff_lines_release(&lines);

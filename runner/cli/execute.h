@@ -6,6 +6,7 @@
 
 struct ff_stress_opts; /* report/stress.h */
 struct ff_mapped_opts; /* report/mapped.h */
+struct ff_run_feed;    /* dispatch/dispatch.h */
 
 struct ff_execute_opts {
 	const struct ff_strv *reports; /* names and values in turn, over the configuration's */
@@ -23,6 +24,7 @@ struct ff_execute_opts {
 	char **argv;
 	const struct ff_stress_opts *stress; /* its units are runs of fewer tests; NULL: are not */
 	const struct ff_mapped_opts *mapped; /* what is shown of its units; NULL: as of a run */
+	const struct ff_run_feed *feed;	     /* of its first job, which is open; NULL */
 	const char *shard;		     /* "K/N": that part of the units; NULL: all */
 	/* The run has this id, and leaves no journal and no history: it only looks into another
 	 * one. NULL: a run like any other. */

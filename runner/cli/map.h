@@ -15,11 +15,16 @@ struct ff_map_input {
 	const char *separator; /* NULL: items are one column */
 	bool pipe;
 	int64_t block_bytes;
+	bool all; /* before anything is done */
 };
 
-/* Takes `words` apart: the command up to ":::" and the like, then reads all items. 0, or -1 with a
- * complaint. */
+/* Takes `words` apart: the command up to ":::" and the like, then reads all items; or, of a stdin
+ * that is no file, none yet: lines->base.open. 0, or -1 with a complaint. */
 int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
 		const struct ff_strv *words);
+/* Reads from that until there is a unit, or no more comes. 0, or -1 with a complaint. */
+int ff_map_read_first(struct ff_lines *lines);
+/* ff_lines_more: for struct ff_run_feed. */
+int64_t ff_map_take(void *lines, const char *bytes, size_t len, bool end, struct ff_err *err);
 
 #endif

@@ -49,8 +49,6 @@ static int add_file(struct ff_lines *lines, const struct ff_map_input *input, co
 	char *text = NULL;
 	size_t len;
 
-	if (is_stdin && isatty(STDIN_FILENO))
-		ff_complain("map: a unit for each line from here on, Ctrl-D ends them");
 	if (fd >= 0)
 		text = read_all(fd, &len);
 	if (!text)
@@ -154,6 +152,47 @@ static int add_words(struct ff_lines *lines, const struct ff_map_input *input, c
 	return 0;
 }
 
+/* Whether lines of stdin are units as they come: what can be waited for, unless all must be known
+ * to say whether the command will do. */
+static bool may_wait(const struct ff_lines *lines, const struct ff_map_input *input)
+{
+	struct stat st;
+
+	if (input->all || lines->delicate || fstat(STDIN_FILENO, &st))
+		return false;
+	return S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(STDIN_FILENO);
+}
+
+int64_t ff_map_take(void *lines, const char *bytes, size_t len, bool end, struct ff_err *err)
+{
+	return ff_lines_more(lines, bytes, len, end, err);
+}
+
+int ff_map_read_first(struct ff_lines *lines)
+{
+	char *bytes = ff_xmalloc(READ_BYTES);
+	struct ff_err err = {0};
+	int64_t came = 0;
+	ssize_t n = 0;
+
+	if (isatty(STDIN_FILENO))
+		ff_complain("map: a unit for each line from here on, Ctrl-D ends them");
+	while (came == 0 && lines->base.open) {
+		n = read(STDIN_FILENO, bytes, READ_BYTES);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			came = ff_err_sys(&err, errno, "<stdin>");
+		else
+			came = ff_lines_more(lines, bytes, (size_t)n, n == 0, &err);
+	}
+	ff_free(bytes);
+	if (came >= 0)
+		return 0;
+	ff_complain("map: %s", err.text);
+	return -1;
+}
+
 static int add_sources(struct ff_lines *lines, const struct ff_map_input *input,
 		       const struct ff_strv *words, size_t at)
 {
@@ -170,7 +209,13 @@ static int add_sources(struct ff_lines *lines, const struct ff_map_input *input,
 		if (add_words(lines, input, words->v + first, at - first, files, linked))
 			return -1;
 	}
-	return lines->sources_len ? 0 : add_file(lines, input, "-");
+	if (lines->sources_len > 0)
+		return 0;
+	if (may_wait(lines, input)) {
+		ff_lines_open(lines, "<stdin>", input->nul ? '\0' : '\n', input->skip_empty);
+		return 0;
+	}
+	return add_file(lines, input, "-");
 }
 
 int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
@@ -191,7 +236,9 @@ int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
 	} else if (input->pipe) {
 		rc = read_blocks(lines, input);
 	} else {
-		rc = add_sources(lines, input, words, at);
+		/* The command alone tells whether items may come later. */
+		rc = ff_lines_command(lines, at ? ff_buf_str(&command) : "", &err) ||
+		     add_sources(lines, input, words, at);
 	}
 	if (!rc && ((input->separator && ff_lines_separate(lines, input->separator, &err)) ||
 		    ff_lines_command(lines, at ? ff_buf_str(&command) : "", &err))) {

@@ -55,7 +55,7 @@ void ff_job_tell_done_before(struct ff_engine *e, uint32_t number)
 {
 	const struct ff_job_record *now = &e->state->jobs[number], *then = latest(e, number);
 
-	if (!then || then->units_len != now->units_len || now->parts_left > 0 ||
+	if (!then || then->units_len != now->units_len || now->parts_left > 0 || now->open ||
 	    (now->digest && (!then->digest || strcmp(now->digest, then->digest) != 0)))
 		return;
 	e->jobs[number].done_before = tell(e, number, then, 0, 0, now->units_len);

@@ -25,6 +25,16 @@ struct ff_run_terminal {
 	int colour;	  /* -1: not said */
 };
 
+/* Where the units of an open job come from. */
+struct ff_run_feed {
+	int fd; /* read as it has something; stays the caller's */
+	uint32_t job;
+	/* Takes what was read; `end`: nothing follows. How many units came of it, or negative: err
+	 * says why none will any more. */
+	int64_t (*take)(void *ctx, const char *bytes, size_t len, bool end, struct ff_err *err);
+	void *ctx;
+};
+
 struct ff_run_opts {
 	const struct ff_config *config;
 	const struct ff_inventory *inventory;
@@ -49,6 +59,8 @@ struct ff_run_opts {
 	struct ff_expect *expect;
 	/* And of suites whose files may be collected one by one; NULL: of none. */
 	char *const *sharded;
+	/* NULL: no job is open. */
+	const struct ff_run_feed *feed;
 	/* The run's exit code is its only job's payload's own, where that has any. */
 	bool payload_exits;
 };

@@ -245,6 +245,7 @@ struct ff_event {
 			const char *const *args; /* NULL-terminated; NULL: none, or not kept */
 			int64_t timeout_us;	 /* of a unit; 0: none */
 			bool addopts_read;	 /* PYTEST_ADDOPTS is among `args` */
+			bool open; /* further units come, by UNITS_ADDED without a part */
 		} job_added;
 		struct {
 			uint32_t tries; /* this one included */
@@ -316,9 +317,10 @@ struct ff_event {
 		} file_collected;
 		/* They have the next numbers. */
 		struct {
-			const char *part; /* its name */
+			const char *part; /* its name; NULL: the job is open */
 			const char *digest;
 			uint32_t count, deselected;
+			bool open; /* and stays so */
 		} units_added;
 		struct {
 			uint32_t attempt; /* from 1 */

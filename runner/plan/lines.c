@@ -15,7 +15,7 @@ enum { NAME_MAX_BYTES = 120, SEARCH_BYTES = 64 << 10 };
 
 /* --- sources --- */
 
-static struct ff_lines_source *add_source(struct ff_lines *lines, const char *from)
+struct ff_lines_source *ff_lines_add_source(struct ff_lines *lines, const char *from)
 {
 	struct ff_lines_source *source;
 
@@ -59,20 +59,25 @@ static int count(struct ff_lines *lines, struct ff_err *err)
 	return ff_err_set(err, FF_ETOOBIG, "these are more than %d units", FF_PLAN_INSTANCES_MAX);
 }
 
+int ff_lines_refuse_nul(const char *from, uint64_t line, uint64_t column, struct ff_err *err)
+{
+	return ff_err_set(err, FF_EINVAL,
+			  "%s:%llu:%llu: a NUL byte, which no argument can hold; with -0 items end "
+			  "with one",
+			  from, (unsigned long long)line, (unsigned long long)column);
+}
+
 /* A NUL in the middle of an item would be its end for who gets it. */
 static int check_nuls(const char *from, const char *text, size_t len, struct ff_err *err)
 {
 	const char *nul = memchr(text, '\0', len), *line = text;
-	unsigned long long number = 1;
+	uint64_t number = 1;
 
 	if (!nul)
 		return 0;
 	for (const char *at; (at = memchr(line, '\n', (size_t)(nul - line))); number++)
 		line = at + 1;
-	return ff_err_set(err, FF_EINVAL,
-			  "%s:%llu:%llu: a NUL byte, which no argument can hold; with -0 items end "
-			  "with one",
-			  from, number, (unsigned long long)(nul - line) + 1);
+	return ff_lines_refuse_nul(from, number, (uint64_t)(nul - line) + 1, err);
 }
 
 int ff_lines_add(struct ff_lines *lines, const char *from, char *text, size_t len, char end,
@@ -90,7 +95,7 @@ int ff_lines_add(struct ff_lines *lines, const char *from, char *text, size_t le
 
 		at = stop ? stop + 1 : text + len;
 	}
-	source = add_source(lines, from);
+	source = ff_lines_add_source(lines, from);
 	source->text = ff_xrealloc(text, len + 1);
 	source->text[len] = '\0';
 	if (items > FF_PLAN_INSTANCES_MAX)
@@ -112,7 +117,7 @@ int ff_lines_add(struct ff_lines *lines, const char *from, char *text, size_t le
 int ff_lines_add_words(struct ff_lines *lines, char *const *words, size_t len, bool linked,
 		       struct ff_err *err)
 {
-	struct ff_lines_source *source = add_source(lines, ":::");
+	struct ff_lines_source *source = ff_lines_add_source(lines, ":::");
 	struct ff_buf text = FF_BUF_INIT;
 
 	source->starts = ff_xcalloc(len + 1, sizeof(*source->starts));
@@ -219,15 +224,22 @@ uint32_t ff_lines_seq(const struct ff_lines *lines, uint32_t index)
 	return lines->seqs ? lines->seqs[index] : index + 1;
 }
 
-void ff_lines_skip(struct ff_lines *lines, const bool *done, uint32_t done_len)
+void ff_lines_skip(struct ff_lines *lines, bool *done, uint32_t done_len)
 {
 	uint32_t total = lines->base.len, len = 0;
+
+	if (lines->base.open) {
+		lines->feed.done = done;
+		lines->feed.done_len = done_len;
+		return;
+	}
 
 	lines->seqs = ff_xcalloc((size_t)total + 1, sizeof(*lines->seqs));
 	for (uint32_t seq = 1; seq <= total; seq++)
 		if (seq >= done_len || !done[seq])
 			lines->seqs[len++] = seq;
 	lines->base.len = len;
+	ff_free(done);
 }
 
 static void add_arg(struct ff_lines_args *args, const char *text, size_t len)
@@ -410,6 +422,7 @@ void ff_lines_release(struct ff_lines *lines)
 		regfree(&lines->separator);
 	ff_free(lines->blocks);
 	ff_free(lines->seqs);
+	ff_free(lines->feed.done);
 	if (lines->blocks_fd >= 0)
 		close(lines->blocks_fd);
 	ff_lines_init(lines);

@@ -34,6 +34,7 @@ struct ff_lines {
 	struct ff_lines_part *parts;
 	size_t parts_len;
 	bool direct;	  /* the command needs no shell */
+	bool delicate;	  /* not each value can stand in it: all must be known before */
 	const char *name; /* of its job; borrowed */
 	bool has_separator;
 	regex_t separator;
@@ -42,6 +43,16 @@ struct ff_lines {
 	int blocks_fd; /* -1: none */
 	/* Units that are left, by their sequence numbers; NULL: all, from 1. */
 	uint32_t *seqs;
+	/* The only source, as long as base.open. */
+	struct ff_lines_feed {
+		size_t len, cap, begun; /* of its text; where the item begins that has no end yet */
+		size_t starts_cap, seqs_cap;
+		uint64_t number; /* items that came, empty ones included */
+		char end;
+		bool skip_empty;
+		bool *done; /* those that are not to be units, by sequence number; NULL */
+		uint32_t done_len;
+	} feed;
 };
 
 void ff_lines_init(struct ff_lines *lines);
@@ -55,6 +66,12 @@ int ff_lines_add(struct ff_lines *lines, const char *from, char *text, size_t le
 /* Adds items that are words. */
 int ff_lines_add_words(struct ff_lines *lines, char *const *words, size_t len, bool linked,
 		       struct ff_err *err);
+/* Has a source whose items come by ff_lines_more, while units are made of those that have come. */
+void ff_lines_open(struct ff_lines *lines, const char *from, char end, bool skip_empty);
+/* The next bytes of it; `end`: there are no more, it is closed. How many units came of them, or
+ * FF_EINVAL, FF_ETOOBIG as above: then it is closed, too. */
+int64_t ff_lines_more(struct ff_lines *lines, const char *bytes, size_t len, bool end,
+		      struct ff_err *err);
 /* The items that were added last go with those before them, one by one. */
 void ff_lines_link(struct ff_lines *lines);
 /* Splits each item into columns, {1} {2} …: an extended regular expression, where \t is a tab.
@@ -69,8 +86,9 @@ int ff_lines_command(struct ff_lines *lines, const char *command, struct ff_err 
 
 /* How many units there are in all; base.len has those that are left. */
 uint32_t ff_lines_total(const struct ff_lines *lines);
-/* Leaves out the units of these sequence numbers: `done[seq]`, for seq from 1 to `done_len` - 1. */
-void ff_lines_skip(struct ff_lines *lines, const bool *done, uint32_t done_len);
+/* Leaves out the units of these sequence numbers: `done[seq]`, for seq from 1 to `done_len` - 1;
+ * also those that are still to come. Takes `done` over, which is malloc'd. */
+void ff_lines_skip(struct ff_lines *lines, bool *done, uint32_t done_len);
 
 uint32_t ff_lines_seq(const struct ff_lines *lines, uint32_t index);
 /* Appends the unit's command, as the shell is to read it. 0 or FF_ENOMEM. */

@@ -14,7 +14,7 @@ void ff_lines_parts_release(struct ff_lines *lines)
 	lines->parts = NULL;
 	lines->command = NULL;
 	lines->parts_len = 0;
-	lines->direct = false;
+	lines->direct = lines->delicate = false;
 }
 
 /* Reads what stands between braces. False: it is no placeholder. */
@@ -283,5 +283,6 @@ int ff_lines_command(struct ff_lines *lines, const char *command, struct ff_err 
 		read_parts(lines);
 	}
 	lines->direct = ff_lines_is_direct(lines);
-	return is_delicate(lines) ? check_values(lines, err) : 0;
+	lines->delicate = is_delicate(lines);
+	return lines->delicate ? check_values(lines, err) : 0;
 }

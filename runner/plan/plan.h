@@ -16,7 +16,8 @@ struct ff_plan_instance {
 /* Units that come from elsewhere than a matrix: lines of a file, say. Pure: the same number gives
  * the same unit each time. */
 struct ff_plan_source {
-	uint32_t len; /* at least 1 */
+	uint32_t len; /* at least 1, unless it is open */
+	bool open;    /* more may come while the run lasts: see ff_run_feed */
 	/* Appends the unit's name. 0 or FF_ENOMEM. */
 	int (*name)(const struct ff_plan_source *source, uint32_t index, struct ff_buf *name);
 	/* Fills in what is the unit's own of `job`, which has the job's; all of it in `arena` or

@@ -178,7 +178,7 @@ void ff_plan_count(struct ff_plan_job *job, struct ff_mistakes *problems)
 	if (!job->payload->run || job->payload->discover)
 		return;
 	job->units_len = job->config->source ? job->config->source->len : count_units(job->config);
-	if (!job->units_len)
+	if (!job->units_len && !(job->config->source && job->config->source->open))
 		ff_mistakes_add(problems, &job->config->place,
 				"job '%s' has more than %d instances", job->config->name,
 				FF_PLAN_INSTANCES_MAX);

@@ -199,6 +199,10 @@ static void mapped_event(struct ff_reporter *reporter, const struct ff_event *ev
 	case FF_EVENT_JOB_ADDED:
 		s->opts.tally->total = s->total = event->u.job_added.units;
 		break;
+	case FF_EVENT_UNITS_ADDED:
+		s->total += event->u.units_added.count;
+		s->opts.tally->total = s->total;
+		break;
 	case FF_EVENT_UNIT_OUTPUT:
 		on_output(s, event);
 		break;

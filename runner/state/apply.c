@@ -553,11 +553,11 @@ static int add_record(struct ff_state *state, const struct ff_event *event, stru
 			return refuse(err, event, "job", NULL, "has no name");
 		if (ff_state_find_job(state, event->job) != FF_NOBODY)
 			return refuse(err, event, "job", event->job, "is there already");
-		if (event->u.job_added.units > 0)
-			ff_state_know_units(state, ff_state_add_job(state, event->job),
-					    event->u.job_added.units);
-		else
-			ff_state_add_job(state, event->job);
+		struct ff_job_record *job = ff_state_add_job(state, event->job);
+
+		if (event->u.job_added.units > 0 || event->u.job_added.open)
+			ff_state_know_units(state, job, event->u.job_added.units);
+		job->open = event->u.job_added.open;
 	}
 	state->run.seq = event->seq;
 	return 0;

@@ -1,4 +1,5 @@
 """farflung map: a command for each line. Where GNU parallel is installed the same is asked of it."""
+import contextlib
 import os
 import re
 import shutil
@@ -146,6 +147,63 @@ def test_very_long_lines(farflung):
     done = run_map(farflung, "-k", "printf %s {} | wc -c", lines=["x" * 100000, "x" * 300000, "y"], code=1)
     assert done.stdout.split() == ["100000", "1"]
     assert "too long" in done.stderr and len(done.stderr) < 1000
+
+
+def feed(farflung, *args):
+    """Starts it with a pipe as its stdin."""
+    return farflung.start("map", *args, stdin=subprocess.PIPE)
+
+
+def test_units_begin_as_their_lines_come(farflung):
+    """Each line is written only when the unit of the one before has been heard of."""
+    process = feed(farflung, "-j1", "--joblog", "log", "echo", "{#}", "{}")
+    for i in range(1, 4):
+        process.stdin.write(f"line {i}\nhal")
+        process.stdin.flush()
+        assert process.stdout.readline() == f"{i} {'hal' * (i > 1)}line {i}\n"
+    out, err = process.communicate("f", timeout=60)
+    assert (process.returncode, out) == (0, "4 half\n"), err
+    assert [r["Seq"] for r in joblog(farflung.cwd / "log")] == ["1", "2", "3", "4"]
+
+
+def test_a_producer_that_is_faster_has_to_wait(farflung):
+    """Not all of it is in memory, and all of it comes to its end."""
+    process = feed(farflung, "-j2", "-k", "--halt", "soon,fail=1", "--", "[ {} != 300 ] && echo {}")
+    with pytest.raises(BrokenPipeError):
+        for i in range(10000000):
+            process.stdin.write(f"{i}\n")
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+    process.stdin = None
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert out.split()[:300] == [str(i) for i in range(300)]
+
+
+def test_resume_of_lines_as_they_come(farflung):
+    run_map(farflung, "-j1", "--joblog", "log", "exit {}", lines=["0", "1", "0"], code=1)
+    out = raw(farflung, "-j1", "--joblog", "log", "--resume-failed", "echo {#}; : {}", data=b"0\n1\n0\n7\n")
+    assert out == b"2\n4\n"
+    assert raw(farflung, "--joblog", "log", "--resume-failed", "echo", data=b"0\n1\n0\n7\n") == b""
+
+
+def test_a_nul_in_a_line_that_comes_later(farflung):
+    process = feed(farflung, "-j1", "echo")
+    process.stdin.write("a\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "a\n"
+    out, err = process.communicate("b\n\0c\n", timeout=60)
+    assert process.returncode == 255 and "<stdin>:3:1: a NUL byte" in err
+
+
+def test_interrupted_while_lines_may_come(farflung):
+    process = feed(farflung, "-j1", "echo")
+    process.stdin.write("a\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "a\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
 
 
 def test_a_nul_in_a_line(farflung):

@@ -177,13 +177,14 @@ static void empty_separator(void **state)
 
 static void skipped(void **state)
 {
-	static const bool done[] = {false, true, false, true};
+	bool *done = ff_xcalloc(4, sizeof(*done));
 	struct ff_lines lines;
 	struct ff_err err = {0};
 
 	ff_lines_init(&lines);
 	add(&lines, "a\nb\nc\nd\n");
 	assert_int_equal(ff_lines_command(&lines, "{} {#}", &err), 0);
+	done[1] = done[3] = true;
 	ff_lines_skip(&lines, done, 4);
 	assert_int_equal(lines.base.len, 2);
 	check_text(&lines, 0, "b 2");
@@ -229,6 +230,72 @@ static void without_shell(void **state)
 	check_job("a", "gz{}", "gza");
 	check_job("\xff", "gzip", "gzip '\xff'");
 	check_job("a", "", "a");
+}
+
+/* However the text is cut, the same units come of it as of the whole. */
+static void fed(void **state)
+{
+	static const char text[] = "a\n\nbcd\ne f\n\n\ng";
+	size_t len = sizeof(text) - 1;
+
+	for (unsigned cuts = 0; cuts < 1U << 6; cuts++) {
+		for (int how = 0; how < 4; how++) {
+			struct ff_lines lines, whole;
+			struct ff_err err = {0};
+			int64_t came = 0;
+			bool *done[2] = {NULL, NULL};
+
+			ff_lines_init(&lines);
+			ff_lines_init(&whole);
+			assert_int_equal(ff_lines_command(&lines, "{#} {}", &err), 0);
+			assert_int_equal(ff_lines_command(&whole, "{#} {}", &err), 0);
+			ff_lines_open(&lines, "in", '\n', how & 1);
+			assert_int_equal(ff_lines_add(&whole, "in", ff_xstrdup(text), len, '\n',
+						      how & 1, &err),
+					 0);
+			for (int i = 0; how & 2 && i < 2; i++) {
+				done[i] = ff_xcalloc(3, sizeof(bool));
+				done[i][2] = true;
+			}
+			if (how & 2) {
+				ff_lines_skip(&lines, done[0], 3);
+				ff_lines_skip(&whole, done[1], 3);
+			}
+			for (size_t at = 0, next; at < len; at = next) {
+				for (next = at + 1; next < len && !(cuts >> next % 6 & 1);)
+					next++;
+				came += ff_lines_more(&lines, text + at, next - at, false, &err);
+				assert_true(lines.base.open);
+			}
+			came += ff_lines_more(&lines, NULL, 0, true, &err);
+			assert_false(lines.base.open);
+			assert_int_equal(came, whole.base.len);
+			assert_int_equal(lines.base.len, whole.base.len);
+			for (uint32_t i = 0; i < whole.base.len; i++) {
+				struct ff_buf wanted = FF_BUF_INIT;
+
+				ff_lines_text(&whole, i, 7, &wanted);
+				check_text(&lines, i, ff_buf_str(&wanted));
+				ff_buf_release(&wanted);
+			}
+			ff_lines_release(&lines);
+			ff_lines_release(&whole);
+		}
+	}
+}
+
+static void fed_a_nul(void **state)
+{
+	struct ff_lines lines;
+	struct ff_err err = {0};
+
+	ff_lines_init(&lines);
+	ff_lines_open(&lines, "in", '\n', false);
+	assert_int_equal(ff_lines_more(&lines, "a\nb", 3, false, &err), 1);
+	assert_int_equal(ff_lines_more(&lines, "c\0d\n", 4, false, &err), FF_EINVAL);
+	assert_non_null(strstr(err.text, "in:2:3: "));
+	assert_false(lines.base.open);
+	ff_lines_release(&lines);
 }
 
 static void blocks(void **state)
@@ -280,12 +347,13 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(items),   cmocka_unit_test(placeholders),
-		cmocka_unit_test(quoted),  cmocka_unit_test(unquotable),
-		cmocka_unit_test(nuls),	   cmocka_unit_test(combinations),
-		cmocka_unit_test(columns), cmocka_unit_test(empty_separator),
-		cmocka_unit_test(skipped), cmocka_unit_test(without_shell),
-		cmocka_unit_test(blocks),  cmocka_unit_test(names),
+		cmocka_unit_test(items),     cmocka_unit_test(placeholders),
+		cmocka_unit_test(quoted),    cmocka_unit_test(unquotable),
+		cmocka_unit_test(nuls),	     cmocka_unit_test(combinations),
+		cmocka_unit_test(columns),   cmocka_unit_test(empty_separator),
+		cmocka_unit_test(skipped),   cmocka_unit_test(without_shell),
+		cmocka_unit_test(blocks),    cmocka_unit_test(fed),
+		cmocka_unit_test(fed_a_nul), cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
