@@ -22,7 +22,7 @@
 	X(GAP)	   /* our own process stood still for a while: hosts are not to blame */           \
 	X(FULL)	   /* reporters can't take more for the moment */                                  \
 	X(DRAINED) /* they can again */                                                            \
-	X(DISK)	   /* the journal can't be written */                                              \
+	X(DISK)	   /* the journal, or a report that must be, can't be written */                   \
 	X(WARNED)  /* something worth a notice, from nowhere in particular */                      \
 	X(UNITS)   /* of a job that is open, have come */                                          \
 	X(HOST_OPENED)                                                                             \

@@ -70,11 +70,25 @@ static void tell(struct ff_run *run)
 	}
 }
 
+/* What must be written and can't be ends the run, while it is known what was. */
+static void look_at_failures(struct ff_run *run)
+{
+	struct ff_err err = {0};
+	struct ff_input *input;
+
+	if (!run->opts.reporters || !ff_reporters_failed(run->opts.reporters, &err))
+		return;
+	input = ff_input_new(FF_INPUT_DISK);
+	input->u.said.text = ff_input_text(input, err.text);
+	put(run, input);
+}
+
 /* Reporters that hold too much stall the workers, by credit; never the loop. */
 static void look_at_reporters(struct ff_run *run)
 {
 	bool full = run->opts.reporters && ff_reporters_full(run->opts.reporters);
 
+	look_at_failures(run);
 	if (full == run->full)
 		return;
 	run->full = full;

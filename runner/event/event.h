@@ -94,7 +94,7 @@ enum ff_outcome {
 	X(RESTARTS, "restarts", 3) /* too many workers crashed */                                  \
 	X(FRONT, "front", 3)	   /* it could not start, died, or tells another story */          \
 	X(REQUIRED_HOSTS, "required-hosts", 3)                                                     \
-	X(DISK, "disk", 3)     /* the journal can't be written */                                  \
+	X(DISK, "disk", 3)     /* journal, or job log can't be written */                          \
 	X(SHARDS, "shards", 3) /* some are missing, or there twice, or not of one run */
 
 enum ff_reason {

@@ -29,6 +29,7 @@ struct joblog {
 	int fd;
 	struct ff_writer *writer;
 	struct ff_buf line;
+	bool told; /* that it can't be written */
 };
 
 struct ff_mapped_end ff_mapped_end(const struct ff_result *result)
@@ -103,12 +104,24 @@ static bool joblog_full(const struct ff_reporter *reporter)
 	return ff_writer_full(((const struct joblog *)reporter)->writer);
 }
 
+static bool joblog_failed(struct ff_reporter *reporter, struct ff_err *err)
+{
+	struct joblog *log = (struct joblog *)reporter;
+	int errnum = log->told ? 0 : ff_writer_error(log->writer);
+
+	if (!errnum)
+		return false;
+	log->told = log->opts.tally->unwritten = true;
+	ff_err_sys(err, errnum, "cannot write '%s'", log->opts.joblog);
+	return true;
+}
+
 static int joblog_finish(struct ff_reporter *reporter, struct ff_err *err)
 {
 	struct joblog *log = (struct joblog *)reporter;
 	int errnum = ff_writer_finish(log->writer);
 
-	if (!errnum)
+	if (!errnum || log->told)
 		return 0;
 	log->opts.tally->unwritten = true;
 	return ff_err_sys(err, errnum, "cannot write '%s'", log->opts.joblog);
@@ -129,6 +142,7 @@ static const struct ff_reporter_class joblog_class = {
 	.name = "joblog",
 	.event = joblog_event,
 	.full = joblog_full,
+	.failed = joblog_failed,
 	.finish = joblog_finish,
 	.free = joblog_free,
 };

@@ -191,7 +191,7 @@ static void mapped_event(struct ff_reporter *reporter, const struct ff_event *ev
 {
 	struct ff_mapped_screen *s = (struct ff_mapped_screen *)reporter;
 
-	s->now_us = event->time_us;
+	s->event_us = event->time_us;
 	switch (event->kind) {
 	case FF_EVENT_RUN_STARTED:
 		s->started_us = event->time_us;
@@ -242,10 +242,16 @@ static void mapped_tick(struct ff_reporter *reporter, int64_t now_us)
 {
 	struct ff_mapped_screen *s = (struct ff_mapped_screen *)reporter;
 
-	(void)now_us;
 	ff_mapped_pump(s);
-	if (s->bar && !s->over && s->started_us)
-		ff_mapped_draw(s);
+	if (!s->bar || s->over || !s->started_us)
+		return;
+	/* What the events said last, carried on by the tick's own clock. */
+	if (s->event_us != s->anchor_us) {
+		s->anchor_us = s->event_us;
+		s->anchor_tick_us = now_us;
+	}
+	s->now_us = s->anchor_us + now_us - s->anchor_tick_us;
+	ff_mapped_draw(s);
 }
 
 static bool mapped_full(const struct ff_reporter *reporter)

@@ -40,7 +40,8 @@ struct ff_mapped_screen {
 	int lost_errno; /* of output that could not be kept */
 	uint32_t next;	/* FF_MAPPED_KEPT: whose turn it is */
 	uint32_t finished, total;
-	int64_t started_us, now_us;
+	int64_t started_us, event_us, now_us;
+	int64_t anchor_us, anchor_tick_us; /* the same moment as events and ticks have it */
 	bool bar, killing, over;
 };
 

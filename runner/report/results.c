@@ -18,6 +18,7 @@ struct results {
 	struct ff_mapped_opts opts;
 	struct ff_buf path;
 	struct ff_err first; /* what went wrong first */
+	bool told;
 };
 
 static void remember(struct results *results, int errnum)
@@ -142,10 +143,23 @@ static void results_event(struct ff_reporter *reporter, const struct ff_event *e
 		on_finished(results, event);
 }
 
+static bool results_failed(struct ff_reporter *reporter, struct ff_err *err)
+{
+	struct results *results = (struct results *)reporter;
+
+	if (!results->first.code || results->told)
+		return false;
+	results->told = true;
+	*err = results->first;
+	return true;
+}
+
 static int results_finish(struct ff_reporter *reporter, struct ff_err *err)
 {
 	struct results *results = (struct results *)reporter;
 
+	if (results->told)
+		return 0;
 	if (results->first.code && err)
 		*err = results->first;
 	return results->first.code;
@@ -162,6 +176,7 @@ static void results_free(struct ff_reporter *reporter)
 static const struct ff_reporter_class results_class = {
 	.name = "results",
 	.event = results_event,
+	.failed = results_failed,
 	.finish = results_finish,
 	.free = results_free,
 };

@@ -1,6 +1,7 @@
 """farflung map: a command for each line. Where GNU parallel is installed the same is asked of it."""
 import contextlib
 import os
+import pty
 import re
 import shutil
 import signal
@@ -202,8 +203,8 @@ def test_interrupted_while_lines_may_come(farflung):
     process.stdin.flush()
     assert process.stdout.readline() == "a\n"
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.wait(60) == 130
+    process.communicate()
 
 
 def test_a_nul_in_a_line(farflung):
@@ -295,6 +296,34 @@ def test_a_reader_that_goes_away(farflung):
     done = subprocess.run(["sh", "-c", 'seq 2000 | "$0" map echo | head -n1', farflung.program], cwd=farflung.cwd,
                           env=farflung.env, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0 and done.stdout.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("stdout", ["pipe", "terminal"])
+def test_bar(farflung, stdout):
+    """On a terminal a line says how far it is; output stands above it, and it is gone at the end."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([farflung.program, "map", "--bar", "-j1", "--", "sleep 0.2; echo out {}; [ {} = a ]", ":::",
+                                "a", "b"], stdin=subprocess.DEVNULL, stderr=slave, cwd=farflung.cwd, env=farflung.env,
+                               stdout=slave if stdout == "terminal" else subprocess.PIPE)
+    os.close(slave)
+    said = b""
+    with contextlib.suppress(OSError):
+        while True:
+            said += os.read(master, 65536)
+    os.close(master)
+    out = said if stdout == "terminal" else process.stdout.read()
+    assert process.wait(60) == 1
+    assert b"out a" in out and b"out b" in out
+    said = said.decode()
+    assert "] 0/2 0%" in said and "] 1/2 50%" in said
+    shown = re.sub(r"[^\n]*\r\x1b\[J", "", said).replace("\r\n", "\n")
+    assert shown.splitlines() == [*(["out a", "out b"] if stdout == "terminal" else []),
+                                  "farflung: 1 failed, 1 passed (exit 1)"]
+
+
+def test_no_bar_without_a_terminal(farflung):
+    done = run_map(farflung, "--eta", "echo", lines=["a"])
+    assert (done.stdout, done.stderr) == ("a\n", "")
 
 
 def test_results_in_folders(farflung):
@@ -420,8 +449,17 @@ def test_resume_of_what_is_no_job_log(farflung):
 
 
 def test_a_job_log_on_a_full_disk(farflung):
-    done = run_map(farflung, "--joblog", "/dev/full", "echo", lines=["a"], code=255)
-    assert done.stdout == "a\n" and "cannot write '/dev/full'" in done.stderr
+    """The run ends with the path, before units run of which nobody would know."""
+    done = run_map(farflung, "-j1", "--joblog", "/dev/full", "echo", lines=[str(i) for i in range(10000)], code=255)
+    assert done.stderr.count("cannot write '/dev/full'") == 2 and "not run" in done.stderr.splitlines()[-1]
+    assert len(done.stdout.split()) < 10000
+
+
+def test_results_that_cannot_be_written(farflung):
+    write(farflung.cwd / "res" / "1" / "b", "in the way")
+    done = run_map(farflung, "-j1", "--results", "res", "echo", lines=["a", "b", "c"], code=255)
+    assert "cannot write 'res/1/b/" in done.stderr
+    assert (farflung.cwd / "res" / "1" / "a" / "stdout").read_text() == "a\n"
 
 
 def test_killed_and_gone_on_with(farflung):
@@ -494,6 +532,26 @@ def test_hosts_of_an_inventory(farflung):
     finished = of_kind(read_jsonl(events), "unit-finished")
     assert {e["host"] for e in finished} == {"one"} and [e["unit"] for e in finished] == ["map-[a]", "map-[b]"]
     assert not (farflung.cwd / "ran").exists() and not (farflung.cwd / "theirs.jsonl").exists()
+
+
+def test_all_slots_of_all_hosts(farflung):
+    """Each waits for all others: they run at the same time, on two hosts with two slots each."""
+    command = "touch s{#}; while ! [ -e s1 -a -e s2 -a -e s3 -a -e s4 ]; do sleep 0.01; done; echo {%}"
+    done = run_map(farflung, "-j2", "--tx", "popen//id=x", "--tx", "popen//id=y", "--joblog", "log", "--", command,
+                   lines=["a", "b", "c", "d"])
+    assert sorted(done.stdout.split()) == ["1", "2", "3", "4"]
+    hosts = sorted(r["Host"] for r in joblog(farflung.cwd / "log"))
+    assert hosts == [":"] * 4
+
+
+def test_a_host_that_goes_away(farflung):
+    """What ran there runs again elsewhere; its output is shown once, and it is in the log once."""
+    command = ("echo begun; [ {} = victim -a ! -e died ] && { touch died; kill -9 $PPID; sleep 600; }; echo {}")
+    done = run_map(farflung, "-j1", "-k", "--tx", "popen//id=x", "--tx", "popen//id=y", "--joblog", "log", "--", command,
+                   lines=["a", "victim", "c", "d"])
+    assert done.stdout == "begun\na\nbegun\nvictim\nbegun\nc\nbegun\nd\n"
+    assert sorted(r["Seq"] for r in joblog(farflung.cwd / "log")) == ["1", "2", "3", "4"]
+    assert "farflung: host " in done.stderr
 
 
 def test_over_ssh(farflung, sshd):
