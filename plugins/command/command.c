@@ -11,7 +11,7 @@
 #include "wire/utf8.h"
 
 enum {
-	ARGUMENTS = 8, /* entries of kwargs */
+	ARGUMENTS = 9, /* entries of kwargs */
 	MESSAGE_MAX = 160,
 };
 
@@ -111,6 +111,10 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	*at++ = ff_int(job->timeout_us);
 	*at++ = ff_str("grace_us");
 	*at++ = ff_int(job->grace_us);
+	if (job->or_shell) {
+		*at++ = ff_str("or_shell");
+		*at++ = ff_bool(true);
+	}
 	if (worker->native && worker->follow) {
 		*at++ = ff_str("follow");
 		*at++ = ff_int(worker->follow);

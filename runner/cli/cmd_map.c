@@ -11,6 +11,7 @@
 #include "dispatch/dispatch.h"
 #include "report/mapped.h"
 
+enum { LINES_AHEAD = 20000, BLOCKS_AHEAD = 256 }; /* read while they wait */
 enum { SLOTS_MAX = 100000, SLOTS_UNLIMITED = 1000, RESULT_KEPT = 64 << 10 };
 #define BLOCK_DEFAULT (INT64_C(1) << 20)
 
@@ -309,8 +310,12 @@ static int run_lines(const struct options *o, struct ff_lines *lines)
 					  .mapped = &mapped,
 					  .argc = o->argc,
 					  .argv = o->argv};
-	const struct ff_run_feed feed = {
-		.fd = STDIN_FILENO, .job = 0, .take = ff_map_take, .ctx = lines};
+	const struct ff_run_feed feed = {.fd = STDIN_FILENO,
+					 .job = 0,
+					 .enough =
+						 lines->blocks_fd >= 0 ? BLOCKS_AHEAD : LINES_AHEAD,
+					 .take = ff_map_take,
+					 .ctx = lines};
 	struct ff_config config;
 	struct ff_err err = {0};
 	int code = FF_MAP_USAGE;
@@ -371,7 +376,7 @@ static int run(const struct ff_command *command, int argc, char **argv)
 		input.pipe = o.pipe;
 		input.all = o.dry;
 		if (ff_map_read(&lines, &input, &words) == 0 && skip_done(&o, &lines) == 0 &&
-		    (!lines.base.open || ff_map_read_first(&lines) == 0))
+		    (!lines.base.open || ff_map_read_first(&lines, &input) == 0))
 			code = run_lines(&o, &lines);
 	}
 	ff_lines_release(&lines);

@@ -22,8 +22,9 @@ struct ff_map_input {
  * that is no file, none yet: lines->base.open. 0, or -1 with a complaint. */
 int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
 		const struct ff_strv *words);
-/* Reads from that until there is a unit, or no more comes. 0, or -1 with a complaint. */
-int ff_map_read_first(struct ff_lines *lines);
+/* Reads from that until there is a unit, or no more comes; all of it, if nothing tells when more is
+ * there. 0, or -1 with a complaint. */
+int ff_map_read_first(struct ff_lines *lines, const struct ff_map_input *input);
 /* ff_lines_more: for struct ff_run_feed. */
 int64_t ff_map_take(void *lines, const char *bytes, size_t len, bool end, struct ff_err *err);
 

@@ -67,55 +67,71 @@ static int add_file(struct ff_lines *lines, const struct ff_map_input *input, co
 
 /* --- blocks --- */
 
-/* stdin, if it is a file, else a copy in a nameless one; an fd, or -1 and errno. */
-static int file_of_stdin(void)
+static int read_blocks(struct ff_lines *lines, const struct ff_map_input *input)
 {
+	uint64_t size = (uint64_t)input->block_bytes;
+	char end = input->nul ? '\0' : '\n';
 	struct ff_err err = {0};
 	struct stat st;
-	char *bytes;
-	ssize_t n;
 	int fd;
 
 	if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
-	    lseek(STDIN_FILENO, 0, SEEK_CUR) == 0)
-		return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-	fd = ff_report_scratch("/dev/null", &err);
-	if (fd < 0)
-		return -1;
-	bytes = ff_xmalloc(READ_BYTES);
-	while ((n = read(STDIN_FILENO, bytes, READ_BYTES)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		for (ssize_t done = 0, w; n > 0 && done < n; done += w) {
-			w = write(fd, bytes + done, (size_t)(n - done));
-			if (w < 0)
-				n = -1;
-		}
-		if (n < 0) {
-			close(fd);
-			fd = -1;
-			break;
-		}
+	    lseek(STDIN_FILENO, 0, SEEK_CUR) == 0) {
+		fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (fd < 0)
+			ff_err_sys(&err, errno, "<stdin>");
+		else
+			ff_lines_blocks(lines, fd, size, end, &err);
+	} else {
+		fd = ff_report_scratch("/dev/null", &err);
+		if (fd >= 0)
+			ff_lines_open_blocks(lines, fd, size, end);
 	}
-	ff_free(bytes);
-	return fd;
+	if (!err.code)
+		return 0;
+	ff_complain("map: %s", err.text);
+	return -1;
 }
 
-static int read_blocks(struct ff_lines *lines, const struct ff_map_input *input)
+/* What can't be waited for is read before anything runs. */
+static bool may_be_fed(const struct ff_map_input *input)
 {
-	struct ff_err err = {0};
-	int fd = file_of_stdin();
+	struct stat st;
 
-	if (fd < 0) {
-		ff_complain("map: <stdin>: %s", strerror(errno));
-		return -1;
+	if (input->all || fstat(STDIN_FILENO, &st))
+		return false;
+	return S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(STDIN_FILENO);
+}
+
+int ff_map_read_first(struct ff_lines *lines, const struct ff_map_input *input)
+{
+	bool all = !may_be_fed(input);
+	char *bytes = ff_xmalloc(READ_BYTES);
+	struct ff_err err = {0};
+	int64_t came = 0;
+
+	if (isatty(STDIN_FILENO))
+		ff_complain("map: a unit for each line from here on, Ctrl-D ends them");
+	while ((came == 0 || (all && came > 0)) && lines->base.open) {
+		ssize_t n = read(STDIN_FILENO, bytes, READ_BYTES);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			came = ff_err_sys(&err, errno, "<stdin>");
+		else
+			came = ff_lines_more(lines, bytes, (size_t)n, n == 0, &err);
 	}
-	if (ff_lines_blocks(lines, fd, (uint64_t)input->block_bytes, input->nul ? '\0' : '\n',
-			    &err) < 0) {
-		ff_complain("map: %s", err.text);
-		return -1;
-	}
-	return 0;
+	ff_free(bytes);
+	if (came >= 0)
+		return 0;
+	ff_complain("map: %s", err.text);
+	return -1;
+}
+
+int64_t ff_map_take(void *lines, const char *bytes, size_t len, bool end, struct ff_err *err)
+{
+	return ff_lines_more(lines, bytes, len, end, err);
 }
 
 /* --- the command line --- */
@@ -152,47 +168,6 @@ static int add_words(struct ff_lines *lines, const struct ff_map_input *input, c
 	return 0;
 }
 
-/* Whether lines of stdin are units as they come: what can be waited for, unless all must be known
- * to say whether the command will do. */
-static bool may_wait(const struct ff_lines *lines, const struct ff_map_input *input)
-{
-	struct stat st;
-
-	if (input->all || lines->delicate || fstat(STDIN_FILENO, &st))
-		return false;
-	return S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(STDIN_FILENO);
-}
-
-int64_t ff_map_take(void *lines, const char *bytes, size_t len, bool end, struct ff_err *err)
-{
-	return ff_lines_more(lines, bytes, len, end, err);
-}
-
-int ff_map_read_first(struct ff_lines *lines)
-{
-	char *bytes = ff_xmalloc(READ_BYTES);
-	struct ff_err err = {0};
-	int64_t came = 0;
-	ssize_t n = 0;
-
-	if (isatty(STDIN_FILENO))
-		ff_complain("map: a unit for each line from here on, Ctrl-D ends them");
-	while (came == 0 && lines->base.open) {
-		n = read(STDIN_FILENO, bytes, READ_BYTES);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			came = ff_err_sys(&err, errno, "<stdin>");
-		else
-			came = ff_lines_more(lines, bytes, (size_t)n, n == 0, &err);
-	}
-	ff_free(bytes);
-	if (came >= 0)
-		return 0;
-	ff_complain("map: %s", err.text);
-	return -1;
-}
-
 static int add_sources(struct ff_lines *lines, const struct ff_map_input *input,
 		       const struct ff_strv *words, size_t at)
 {
@@ -211,7 +186,8 @@ static int add_sources(struct ff_lines *lines, const struct ff_map_input *input,
 	}
 	if (lines->sources_len > 0)
 		return 0;
-	if (may_wait(lines, input)) {
+	/* All must be known where not each of them will do. */
+	if (!lines->delicate && may_be_fed(input)) {
 		ff_lines_open(lines, "<stdin>", input->nul ? '\0' : '\n', input->skip_empty);
 		return 0;
 	}

@@ -29,6 +29,7 @@ struct ff_run_terminal {
 struct ff_run_feed {
 	int fd; /* read as it has something; stays the caller's */
 	uint32_t job;
+	uint32_t enough; /* units that wait: no more is read */
 	/* Takes what was read; `end`: nothing follows. How many units came of it, or negative: err
 	 * says why none will any more. */
 	int64_t (*take)(void *ctx, const char *bytes, size_t len, bool end, struct ff_err *err);

@@ -8,10 +8,7 @@
 #include "base/alloc.h"
 #include "dispatch/run.h"
 
-enum {
-	READ_BYTES = 64 << 10,
-	ENOUGH = 20000, /* units that wait: no more is read */
-};
+enum { READ_BYTES = 64 << 10 };
 
 struct ff_feed {
 	struct ff_run_feed opts;
@@ -90,7 +87,7 @@ struct ff_feed *ff_feed_new(const struct ff_run_feed *opts, struct ff_loop *loop
 
 void ff_feed_look(struct ff_feed *feed, uint32_t waiting)
 {
-	bool stop = waiting > ENOUGH;
+	bool stop = waiting > feed->opts.enough;
 
 	if (!feed || feed->over || stop == feed->stopped)
 		return;

@@ -188,10 +188,24 @@ static int64_t end_of_block(int fd, uint64_t at, uint64_t size, char end)
 	return (int64_t)size;
 }
 
+int ff_lines_add_block(struct ff_lines *lines, uint32_t len, const struct ff_lines_block *block,
+		       struct ff_err *err)
+{
+	if (len == FF_PLAN_INSTANCES_MAX)
+		return ff_err_set(err, FF_ETOOBIG, "these are more than %d blocks",
+				  FF_PLAN_INSTANCES_MAX);
+	if ((len & (len - 1)) == 0)
+		lines->blocks =
+			ff_xrealloc(lines->blocks, 2 * ((size_t)len + 1) * sizeof(*lines->blocks));
+	lines->blocks[len] = *block;
+	return 0;
+}
+
 int ff_lines_blocks(struct ff_lines *lines, int fd, uint64_t size, char end, struct ff_err *err)
 {
 	struct stat st;
 	uint64_t at = 0;
+	int rc;
 
 	lines->blocks_fd = fd;
 	if (fstat(fd, &st))
@@ -204,14 +218,11 @@ int ff_lines_blocks(struct ff_lines *lines, int fd, uint64_t size, char end, str
 			return ff_err_sys(err, errno, "<stdin>");
 		if (stop > st.st_size || at + size > (uint64_t)st.st_size)
 			stop = st.st_size;
-		if (lines->base.len == FF_PLAN_INSTANCES_MAX)
-			return ff_err_set(err, FF_ETOOBIG, "these are more than %d blocks",
-					  FF_PLAN_INSTANCES_MAX);
-		if ((lines->base.len & (lines->base.len - 1)) == 0)
-			lines->blocks =
-				ff_xrealloc(lines->blocks, 2 * ((size_t)lines->base.len + 1) *
-								   sizeof(*lines->blocks));
-		lines->blocks[lines->base.len++] = (struct ff_lines_block){at, (uint64_t)stop - at};
+		rc = ff_lines_add_block(lines, lines->base.len,
+					&(struct ff_lines_block){at, (uint64_t)stop - at}, err);
+		if (rc)
+			return rc;
+		lines->base.len++;
 		at = (uint64_t)stop;
 	}
 	return 0;
@@ -391,6 +402,7 @@ static int make_unit(const struct ff_plan_source *base, uint32_t index, uint32_t
 	if (!rc && lines->direct && slot)
 		job->args = ff_lines_argv(lines, index, slot, arena);
 	if (!rc && lines->direct && slot && job->args) {
+		job->or_shell = true;
 		job->shell = NULL;
 	} else if (!rc) {
 		job->args = NULL;

@@ -43,9 +43,12 @@ struct ff_lines {
 	int blocks_fd; /* -1: none */
 	/* Units that are left, by their sequence numbers; NULL: all, from 1. */
 	uint32_t *seqs;
-	/* The only source, as long as base.open. */
+	/* The only source, or the blocks, as long as base.open. */
 	struct ff_lines_feed {
-		size_t len, cap, begun; /* of its text; where the item begins that has no end yet */
+		/* Of its text, or of the blocks' file; where what has no end yet begins. */
+		uint64_t len, begun;
+		size_t cap;
+		uint64_t block_size;
 		size_t starts_cap, seqs_cap;
 		uint64_t number; /* items that came, empty ones included */
 		char end;
@@ -68,8 +71,10 @@ int ff_lines_add_words(struct ff_lines *lines, char *const *words, size_t len, b
 		       struct ff_err *err);
 /* Has a source whose items come by ff_lines_more, while units are made of those that have come. */
 void ff_lines_open(struct ff_lines *lines, const char *from, char end, bool skip_empty);
+/* The same for blocks, which are kept in `fd`, an empty file, until they are run. */
+void ff_lines_open_blocks(struct ff_lines *lines, int fd, uint64_t size, char end);
 /* The next bytes of it; `end`: there are no more, it is closed. How many units came of them, or
- * FF_EINVAL, FF_ETOOBIG as above: then it is closed, too. */
+ * FF_EINVAL, FF_ETOOBIG as above, FF_ESYS: then it is closed, too. */
 int64_t ff_lines_more(struct ff_lines *lines, const char *bytes, size_t len, bool end,
 		      struct ff_err *err);
 /* The items that were added last go with those before them, one by one. */

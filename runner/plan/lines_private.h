@@ -10,6 +10,9 @@ struct ff_lines_args {
 	size_t len;
 };
 
+/* The block of the unit `len`, of which there are so many before. */
+int ff_lines_add_block(struct ff_lines *lines, uint32_t len, const struct ff_lines_block *block,
+		       struct ff_err *err);
 struct ff_lines_source *ff_lines_add_source(struct ff_lines *lines, const char *from);
 int ff_lines_refuse_nul(const char *from, uint64_t line, uint64_t column, struct ff_err *err);
 void ff_lines_args(const struct ff_lines *lines, uint32_t index, struct ff_lines_args *args);

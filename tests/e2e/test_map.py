@@ -213,6 +213,20 @@ def test_a_nul_in_a_line(farflung):
 
 
 @pytest.mark.parametrize("worker", ["native", "python"])
+def test_programs_that_only_a_shell_can_run(farflung, worker):
+    """A command of plain words is run without a shell; where that makes a difference it is not."""
+    write(farflung.cwd / "script", 'echo "script $1"\n').chmod(0o755)
+    tx = f"popen//worker={worker}"
+    done = run_map(farflung, "-k", "--tx", tx, "./script {}", lines=["a b"])
+    assert done.stdout == "script a b\n"
+    done = run_map(farflung, "--tx", tx, "--joblog", "log", "no-such-program {}", lines=["a", "b"], code=2)
+    assert "no-such-program" in done.stderr and "not found" in done.stderr
+    assert [(r["Exitval"], r["Signal"]) for r in joblog(farflung.cwd / "log")] == [("127", "0")] * 2
+    done = run_map(farflung, "-k", "--tx", tx, "/usr/bin/printf %s, {}", lines=TOUGH)
+    assert done.stdout == "".join(f"{t}," for t in TOUGH)
+
+
+@pytest.mark.parametrize("worker", ["native", "python"])
 @pytest.mark.parametrize("command", ["printf '<%s>'", "/usr/bin/printf %s, {}"])
 def test_bytes_that_are_no_text(farflung, worker, command):
     out = raw(farflung, "-k", "--tx", f"popen//worker={worker}", command, data=b"\xff\xfe\nb\n")
@@ -513,6 +527,22 @@ def test_blocks_end_with_lines(farflung):
     words = done.stdout.split()
     assert words[1::2] == [str(i + 1) for i in range(len(words) // 2)] and 5 <= len(words) // 2 <= 7
     assert set(words[0::2]) < set(lines) and words[-2] == "99999"
+
+
+def test_blocks_as_they_come(farflung):
+    process = feed(farflung, "-j1", "--pipe", "--block", "4", "cat")
+    for word in ("one", "two"):
+        process.stdin.write(f"{word}\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == f"{word}\n"
+    out, err = process.communicate("end", timeout=60)
+    assert (process.returncode, out) == (0, "end"), err
+
+
+def test_blocks_of_a_device(farflung):
+    assert raw(farflung, "--pipe", "cat", data=b"") == b""
+    with open("/dev/null", "rb") as stdin:
+        assert farflung.run("map", "--pipe", "cat", stdin=stdin, code=0).stdout == ""
 
 
 def test_blocks_of_a_pipe_and_of_bytes(farflung):

@@ -326,6 +326,45 @@ static void blocks(void **state)
 	ff_arena_release(&arena);
 }
 
+/* The same blocks, however the bytes come. */
+static void fed_blocks(void **state)
+{
+	static const char text[] = "one\ntwo\n\nthree\nfour\nfive";
+	size_t len = sizeof(text) - 1;
+
+	for (uint64_t size = 1; size < 12; size++) {
+		struct ff_lines whole;
+		struct ff_err err = {0};
+		FILE *file = tmpfile();
+
+		assert_int_equal(fwrite(text, 1, len, file), len);
+		assert_int_equal(fflush(file), 0);
+		ff_lines_init(&whole);
+		assert_int_equal(ff_lines_blocks(&whole, dup(fileno(file)), size, '\n', &err), 0);
+		for (size_t step = 1; step < len; step++) {
+			struct ff_lines lines;
+			FILE *scratch = tmpfile();
+			int64_t came = 0;
+
+			ff_lines_init(&lines);
+			ff_lines_open_blocks(&lines, dup(fileno(scratch)), size, '\n');
+			for (size_t at = 0; at < len; at += step)
+				came += ff_lines_more(&lines, text + at,
+						      len - at < step ? len - at : step, false,
+						      &err);
+			came += ff_lines_more(&lines, NULL, 0, true, &err);
+			assert_int_equal(came, whole.base.len);
+			assert_int_equal(lines.base.len, whole.base.len);
+			assert_memory_equal(lines.blocks, whole.blocks,
+					    whole.base.len * sizeof(*whole.blocks));
+			ff_lines_release(&lines);
+			fclose(scratch);
+		}
+		ff_lines_release(&whole);
+		fclose(file);
+	}
+}
+
 static void names(void **state)
 {
 	struct ff_buf name = FF_BUF_INIT;
@@ -347,13 +386,14 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(items),     cmocka_unit_test(placeholders),
-		cmocka_unit_test(quoted),    cmocka_unit_test(unquotable),
-		cmocka_unit_test(nuls),	     cmocka_unit_test(combinations),
-		cmocka_unit_test(columns),   cmocka_unit_test(empty_separator),
-		cmocka_unit_test(skipped),   cmocka_unit_test(without_shell),
-		cmocka_unit_test(blocks),    cmocka_unit_test(fed),
-		cmocka_unit_test(fed_a_nul), cmocka_unit_test(names),
+		cmocka_unit_test(items),      cmocka_unit_test(placeholders),
+		cmocka_unit_test(quoted),     cmocka_unit_test(unquotable),
+		cmocka_unit_test(nuls),	      cmocka_unit_test(combinations),
+		cmocka_unit_test(columns),    cmocka_unit_test(empty_separator),
+		cmocka_unit_test(skipped),    cmocka_unit_test(without_shell),
+		cmocka_unit_test(blocks),     cmocka_unit_test(fed),
+		cmocka_unit_test(fed_a_nul),  cmocka_unit_test(names),
+		cmocka_unit_test(fed_blocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
