@@ -18,11 +18,14 @@
 /* What the job says, resolved; all borrowed. */
 struct ff_payload_job {
 	const char *name;
-	char *const *args;	/* pytest's arguments, or a command's argv; NULL with `shell` */
-	const char *shell;	/* command as shell text, or NULL */
-	const char *cwd;	/* below the host's working directory, or absolute; NULL: there */
-	char *const *env;	/* NAME=value, NULL-terminated */
-	const char *stdin_text; /* NULL: /dev/null */
+	char *const *args; /* pytest's arguments, or a command's argv; NULL with `shell` */
+	const char *shell; /* command as shell text, or NULL */
+	bool or_shell;	   /* argv is what a shell would make of a text: what can't be run is its */
+	const char *cwd;   /* below the host's working directory, or absolute; NULL: there */
+	char *const *env;  /* NAME=value, NULL-terminated */
+	const char *stdin_text; /* NULL: /dev/null, or: */
+	const void *stdin_bytes;
+	size_t stdin_len;
 	int64_t timeout_us;	/* per unit; 0: none */
 	int64_t grace_us;	/* between TERM and KILL */
 	int64_t output_cap;	/* bytes of output that are kept of a unit; 0: no limit */

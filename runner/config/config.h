@@ -72,6 +72,11 @@ enum {
 	FF_CONFIG_EXCLUDE_FROM_MAX = 64, /* files */
 };
 
+/* What ends a run before its units are all done. */
+enum ff_halt { FF_HALT_NEVER, FF_HALT_FAIL, FF_HALT_SUCCESS, FF_HALT_DONE };
+
+struct ff_plan_source;
+
 struct ff_config_job {
 	struct ff_place place;
 	char *name;
@@ -105,7 +110,10 @@ struct ff_config_job {
 	char *sequence_worker;
 	uint32_t sequence_workers;
 	bool settings_read; /* what pytest's settings say of workers, too */
-	char *on;	    /* host pattern; NULL: all */
+	/* Whose units they are, in place of matrix and count: see plan.h. NULL: these. */
+	const struct ff_plan_source *source;
+	bool output_whole; /* all output is told, only what results keep of it has a limit */
+	char *on;	   /* host pattern; NULL: all */
 	struct ff_place dist_place, on_place, run_place, weight_place, retry_on_place;
 	struct ff_strv needs;
 	struct ff_place *needs_places; /* of each of `needs`; NULL for jobs added by hand */
@@ -174,6 +182,13 @@ struct ff_config {
 		char *history; /* a path from the configuration's folder, or "none"; NULL: where
 				  journals are */
 		int64_t keep_runs, keep_days; /* journals that stay; 0: no limit */
+		/* Not in a file: so many units, or so many of a hundred, and whether what runs is
+		 * killed. */
+		struct {
+			enum ff_halt on;
+			bool now;
+			int64_t count, percent; /* one of them is 0 */
+		} halt;
 	} settings;
 };
 

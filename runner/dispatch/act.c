@@ -192,6 +192,7 @@ void ff_act_free(struct ff_act *act)
 	ff_map_release(&act->executions);
 	ff_map_release(&act->fronts);
 	ff_free(act->paused_jobs);
+	ff_free(act->slots);
 	ff_map_release(&act->told);
 	ff_free(act->hosts);
 	ff_free(act->holder);

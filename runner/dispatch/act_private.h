@@ -52,6 +52,7 @@ struct act_execution {
 	struct ff_act *act;
 	struct act_host *host;
 	uint32_t number, job;
+	uint32_t slot; /* from 1: no other that runs has it, but who follows it; 0: none */
 	struct ff_channel *channel;
 	struct ff_output out[2]; /* stdout, stderr */
 	bool discovers;
@@ -94,6 +95,8 @@ struct ff_act {
 	struct ff_map executions; /* number -> act_execution */
 	struct ff_map fronts;	  /* job + 1 -> act_front */
 	struct ff_list all_workers, all_executions, all_fronts;
+	uint8_t *slots; /* how many executions have each; the first is none */
+	uint32_t slots_len;
 	uint64_t *paused_jobs; /* bits: their fronts are full */
 	struct ff_rsync *rsync;
 	struct ff_tree_note *note; /* of the tree; NULL */

@@ -76,7 +76,8 @@ const char *ff_engine_unit_name(struct ff_engine *e, uint32_t job, uint32_t unit
 
 	if (e->jobs[job].unit_names)
 		return e->jobs[job].unit_names[unit];
-	if (unit >= e->opts.plan->jobs[job].units_len) /* collected, but not named before the end */
+	if (!e->opts.plan->jobs[job].config->source &&
+	    unit >= e->opts.plan->jobs[job].units_len) /* collected, but not named before the end */
 		return ff_engine_text(e, "%s[%u]", e->state->jobs[job].name, unit + 1);
 	ff_plan_unit_name(&e->opts.plan->jobs[job], unit, &name);
 	text = ff_decision_copy(e->decision, ff_buf_str(&name), name.len + 1);
@@ -206,7 +207,8 @@ static void grace_is_over(struct ff_engine *e)
 		kill_all(e, false);
 		return;
 	}
-	event.u.stopping.why = FF_REASON_INTERRUPTED;
+	event.u.stopping.why =
+		e->state->run.interrupts ? FF_REASON_INTERRUPTED : e->state->run.stopped;
 	event.u.stopping.kill = true;
 	ff_engine_emit(e, &event);
 	if (kill_all(e, true))
@@ -423,6 +425,18 @@ static void full(struct ff_engine *e, bool is_full)
 
 /* --- the way in --- */
 
+static void of_execution(struct ff_engine *e, const struct ff_input *input)
+{
+	if (input->kind == FF_INPUT_EXEC_OUTPUT)
+		ff_execution_output(e, input);
+	else if (input->kind == FF_INPUT_EXEC_FINISHED)
+		ff_execution_finished(e, input);
+	else if (input->kind == FF_INPUT_EXEC_RETURNED)
+		ff_ahead_returned(e, input);
+	else
+		ff_execution_ended(e, input);
+}
+
 static void dispatch(struct ff_engine *e, const struct ff_input *input)
 {
 	switch (input->kind) {
@@ -444,6 +458,9 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 		break;
 	case FF_INPUT_DISK:
 		run_disk(e, input->u.said.text);
+		break;
+	case FF_INPUT_UNITS:
+		ff_feed_units(e, input);
 		break;
 	case FF_INPUT_WARNED:
 		ff_engine_notice(e, NULL, "warning", input->u.said.text);
@@ -485,16 +502,10 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 		ff_front_input(e, input);
 		break;
 	case FF_INPUT_EXEC_OUTPUT:
-		ff_execution_output(e, input);
-		break;
 	case FF_INPUT_EXEC_FINISHED:
-		ff_execution_finished(e, input);
-		break;
 	case FF_INPUT_EXEC_RETURNED:
-		ff_ahead_returned(e, input);
-		break;
 	case FF_INPUT_EXEC_ENDED:
-		ff_execution_ended(e, input);
+		of_execution(e, input);
 		break;
 	default:
 		ff_run_session_input(e, input);

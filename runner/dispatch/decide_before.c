@@ -141,7 +141,7 @@ void ff_job_tell_done_before(struct ff_engine *e, uint32_t number)
 	const struct ff_job_record *now = &e->state->jobs[number];
 	struct earlier_job then;
 
-	if (!latest(e, number, &then) || now->parts_left > 0)
+	if (!latest(e, number, &then) || now->parts_left > 0 || now->open)
 		return;
 	if (!same_units(now, then.record)) {
 		say_others(e, number, then.record);

@@ -64,6 +64,7 @@ void ff_job_init(struct ff_engine *e, uint32_t job)
 		plan->payload->run && !plan->payload->discover ? plan->units_len : 0;
 	if (plan->payload->session)
 		event.u.job_added.args = args ? args : none;
+	event.u.job_added.open = plan->config->source && plan->config->source->open;
 	event.u.job_added.timeout_us = plan->config->timeout_us;
 	event.u.job_added.addopts_read = plan->config->addopts_read;
 	if (e->opts.job_contents)
@@ -192,8 +193,10 @@ static void start(struct ff_engine *e, uint32_t number)
 	if (!plan_of(e, number)->payload->session)
 		event.u.job_started.slots = (int)plan_of(e, number)->config->weight;
 	ff_engine_emit(e, &event);
-	if (record_of(e, number)->known)
+	if (record_of(e, number)->known) {
 		ff_job_know_units(e, number, record_of(e, number)->units_len);
+		ff_feed_started(e, number);
+	}
 	ff_job_touch(e, number); /* there may be no host for it at all */
 }
 
@@ -212,7 +215,7 @@ static uint32_t bad_units(const struct ff_job_record *job)
 /* Those that are not known yet count as one. */
 static uint32_t units_left(const struct ff_job_record *job)
 {
-	return job->units_len - job->units_done + job->parts_left;
+	return job->units_len - job->units_done + job->parts_left + job->open;
 }
 
 /* What was collected has names only once they were asked for. */
@@ -314,8 +317,8 @@ static enum ff_job_result result_of(const struct ff_engine *e, uint32_t number)
 	case FF_REASON_INTERRUPTED:
 	case FF_REASON_DISK:
 		/* It came to its end all the same, if nothing is left. */
-		if (!record->known || record->parts_left > 0 || record->counts.not_run > 0 ||
-		    (record->front.exit_status != 0 && !bad))
+		if (!record->known || record->parts_left > 0 || record->open ||
+		    record->counts.not_run > 0 || (record->front.exit_status != 0 && !bad))
 			return FF_JOB_STOPPED;
 		return bad ? FF_JOB_FAILED : FF_JOB_PASSED;
 	default:
@@ -336,6 +339,8 @@ static void let_hosts_go(struct ff_engine *e, struct host_set *set)
 
 static const char *words_of_rest(struct ff_engine *e, const struct ff_job_record *record)
 {
+	if (record->open)
+		return "it ended before all of its units were known";
 	if (record->parts_left > 0)
 		return ff_engine_text(e, "it ended before %u of its files were collected",
 				      record->parts_left);

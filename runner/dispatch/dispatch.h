@@ -26,6 +26,17 @@ struct ff_run_terminal {
 	int colour;	  /* -1: not said */
 };
 
+/* Where the units of an open job come from. */
+struct ff_run_feed {
+	int fd; /* read as it has something; stays the caller's */
+	uint32_t job;
+	uint32_t enough; /* units that wait: no more is read */
+	/* Takes what was read; `end`: nothing follows. How many units came of it, or negative: err
+	 * says why none will any more. */
+	int64_t (*take)(void *ctx, const char *bytes, size_t len, bool end, struct ff_err *err);
+	void *ctx;
+};
+
 struct ff_run_opts {
 	const struct ff_config *config;
 	const struct ff_inventory *inventory;
@@ -54,6 +65,8 @@ struct ff_run_opts {
 	bool hosts_bare;
 	/* What is gone on with; NULL: nothing. */
 	const struct ff_before *before;
+	/* NULL: no job is open. */
+	const struct ff_run_feed *feed;
 	/* The run's exit code is its only job's payload's own, where that has any. */
 	bool payload_exits;
 };

@@ -22,10 +22,11 @@
 	X(GAP)	       /* our own process stood still for a while: hosts are not to blame */       \
 	X(FULL)	       /* reporters can't take more for the moment */                              \
 	X(DRAINED)     /* they can again */                                                        \
-	X(DISK)	       /* the journal can't be written */                                          \
+	X(DISK)	       /* the journal, or a report that must be, can't be written */               \
 	X(WARNED)      /* something worth a notice, from nowhere in particular */                  \
 	X(BEFORE)      /* an attempt of a unit, as an earlier run told it */                       \
 	X(BEFORE_TOLD) /* job: no more of these come */                                            \
+	X(UNITS)       /* of a job that is open, have come */                                      \
 	X(HOST_OPENED)                                                                             \
 	X(HOST_SYNCED)                                                                             \
 	X(HOST_PROBED)                                                                             \
@@ -99,6 +100,11 @@ struct ff_input {
 	uint32_t unit; /* index, of UNIT_… and FRONT_GIVES_UP */
 	struct ff_arena arena;
 	union {
+		struct {
+			uint32_t count;
+			bool open;	   /* more may come */
+			const char *error; /* none will, for this; NULL */
+		} units;
 		struct {
 			const char *text; /* WARNED, DISK, …_SAID, SESSION_MISSING,
 					     SESSION_DOING (or NULL), FRONT_AGAIN,

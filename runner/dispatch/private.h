@@ -169,6 +169,8 @@ struct engine_job {
 	uint32_t payload;	/* its number */
 	struct ff_list sessions, idle;
 	struct ff_list resting; /* units that failed, and are tried again later: decide_retry.c */
+	uint32_t came;		/* units, before it was begun */
+	bool closed;		/* and no more will */
 	struct due_at time;	/* no unit is begun after it; set once */
 	bool time_runs;
 	/* What units ask for, before they are known; what of it is asked of us; groups' numbers
@@ -406,6 +408,15 @@ void ff_retry_due(struct ff_engine *e, struct resting *resting);
 bool ff_retry_holds_back(struct ff_engine *e, struct session *session, uint32_t unit);
 /* No more of them come to that. */
 void ff_retry_forget(struct ff_engine *e, uint32_t job);
+
+/* --- decide_feed.c --- */
+/* Units of an open job have come; what came before the job began it is told then. */
+void ff_feed_units(struct ff_engine *e, const struct ff_input *input);
+void ff_feed_started(struct ff_engine *e, uint32_t job);
+
+/* --- decide_halt.c --- */
+/* A unit has come to its end: whether that is enough. */
+void ff_halt_look(struct ff_engine *e);
 
 /* --- decide_ahead.c --- */
 /* A unit of the job took so long. */

@@ -70,11 +70,25 @@ static void tell(struct ff_run *run)
 	}
 }
 
+/* What must be written and can't be ends the run, while it is known what was. */
+static void look_at_failures(struct ff_run *run)
+{
+	struct ff_err err = {0};
+	struct ff_input *input;
+
+	if (!run->opts.reporters || !ff_reporters_failed(run->opts.reporters, &err))
+		return;
+	input = ff_input_new(FF_INPUT_DISK);
+	input->u.said.text = ff_input_text(input, err.text);
+	put(run, input);
+}
+
 /* Reporters that hold too much stall the workers, by credit; never the loop. */
 static void look_at_reporters(struct ff_run *run)
 {
 	bool full = run->opts.reporters && ff_reporters_full(run->opts.reporters);
 
+	look_at_failures(run);
 	if (full == run->full)
 		return;
 	run->full = full;
@@ -90,6 +104,17 @@ static void carry_out(struct ff_run *run, const struct ff_order *order)
 		ff_act_order(run->act, order);
 }
 
+/* What comes faster than it is run waits where it comes from. */
+static void look_at_feed(struct ff_run *run)
+{
+	const struct ff_job_record *job;
+
+	if (!run->feed || run->opts.feed->job >= run->state.jobs_len)
+		return;
+	job = &run->state.jobs[run->opts.feed->job];
+	ff_feed_look(run->feed, job->units_len - job->units_done);
+}
+
 static void drain(struct ff_run *run)
 {
 	while (run->inputs.first) {
@@ -103,6 +128,7 @@ static void drain(struct ff_run *run)
 		ff_decision_clear(&run->decision);
 		ff_inputs_release(&done);
 		look_at_reporters(run);
+		look_at_feed(run);
 	}
 	ff_timer_set(&run->due, ff_engine_deadline(run->engine));
 }
@@ -140,6 +166,7 @@ static void on_tick(struct ff_timer *timer)
 	if (run->opts.reporters && !run->told_over)
 		ff_reporters_tick(run->opts.reporters, run->ticked_us);
 	look_at_reporters(run);
+	look_at_feed(run);
 	ff_bus_pump(run->bus);
 	ff_timer_set(timer, run->ticked_us + TICK_US);
 }
@@ -277,6 +304,13 @@ struct ff_run *ff_run_make(const struct ff_run_opts *opts, bool hosts_only, stru
 	}
 	run->bus = ff_bus_new(opts->journal);
 	make_engine(run);
+	if (opts->feed) {
+		run->feed = ff_feed_new(opts->feed, run->loop, put, run, err);
+		if (!run->feed) {
+			ff_run_end(run);
+			return NULL;
+		}
+	}
 	put_kind(run, FF_INPUT_START);
 	return run;
 }
@@ -327,9 +361,17 @@ static void timer_closed(struct ff_timer *timer)
 	run->closing--;
 }
 
+static void feed_closed(void *ctx)
+{
+	struct ff_run *run = ctx;
+
+	run->closing--;
+}
+
 static void close_handles(struct ff_run *run)
 {
 	run->closing = 3;
+	run->closing += ff_feed_close(run->feed, feed_closed, run);
 	ff_deferred_cancel(&run->deferred);
 	ff_timer_close(&run->tick, timer_closed);
 	ff_timer_close(&run->due, timer_closed);

@@ -10,6 +10,18 @@
 
 enum { RUN_SIGNALS = 3 };
 
+/* --- feed.c --- */
+struct ff_feed;
+/* NULL: FF_ESYS. `waiting`: units that are there and have not come to an end; above a bound
+ * nothing is read. */
+struct ff_feed *ff_feed_new(const struct ff_run_feed *opts, struct ff_loop *loop,
+			    void (*put)(void *ctx, struct ff_input *input), void *ctx,
+			    struct ff_err *err);
+/* To be called now and then. */
+void ff_feed_look(struct ff_feed *feed, uint32_t waiting);
+/* Closes its handle, and calls `closed`. NULL is fine: false. */
+bool ff_feed_close(struct ff_feed *feed, void (*closed)(void *ctx), void *ctx);
+
 struct ff_run {
 	struct ff_run_opts opts;
 	struct ff_loop own_loop, *loop;
@@ -27,7 +39,8 @@ struct ff_run {
 	struct ff_timer tick, due;
 	uv_async_t wake;
 	uv_signal_t signals[RUN_SIGNALS];
-	int closing; /* handles */
+	struct ff_feed *feed; /* NULL */
+	int closing;	      /* handles */
 	int64_t ticked_us;
 	bool hosts_only;
 	bool signalled; /* also when all is settled, and nobody decides on it any more */

@@ -95,7 +95,7 @@ enum ff_outcome {
 	X(RESTARTS, "restarts", 3) /* too many workers crashed */                                  \
 	X(FRONT, "front", 3)	   /* it could not start, died, or tells another story */          \
 	X(REQUIRED_HOSTS, "required-hosts", 3)                                                     \
-	X(DISK, "disk", 3)     /* the journal can't be written */                                  \
+	X(DISK, "disk", 3)     /* journal, or job log can't be written */                          \
 	X(SHARDS, "shards", 3) /* some are missing, or there twice, or not of one run */
 
 enum ff_reason {
@@ -253,6 +253,7 @@ struct ff_event {
 			/* What its units are, and those that they need, as a digest: another one,
 			 * and what was done of them counts no more. NULL: not told. */
 			const char *content;
+			bool open; /* further units come, by UNITS_ADDED without a part */
 		} job_added;
 		struct {
 			uint32_t tries; /* this one included */
@@ -324,9 +325,10 @@ struct ff_event {
 		} file_collected;
 		/* They have the next numbers. */
 		struct {
-			const char *part; /* its name */
+			const char *part; /* its name; NULL: the job is open */
 			const char *digest;
 			uint32_t count, deselected;
+			bool open; /* and stays so */
 		} units_added;
 		struct {
 			uint32_t attempt; /* from 1 */

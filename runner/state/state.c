@@ -157,8 +157,8 @@ static bool jobs_equal(const struct ff_job_record *a, const struct ff_job_record
 	      SAME(units_len) && SAME(units_done) && SAME(running) && SAME(workers) &&
 	      SAME(problems) && SAME(crashes) && SAME(flaky) && SAME(known) &&
 	      same_text(a->digest, b->digest) && same_text(a->content, b->content) &&
-	      SAME(parts_len) && SAME(parts_left) && SAME(front.state) && SAME(front.exit_status) &&
-	      SAME(front.bad) && counts_equal(&a->counts, &b->counts)))
+	      SAME(parts_len) && SAME(parts_left) && SAME(open) && SAME(front.state) &&
+	      SAME(front.exit_status) && SAME(front.bad) && counts_equal(&a->counts, &b->counts)))
 		return differ(err, "job", a->name);
 	for (uint32_t i = 0; i < a->parts_len; i++)
 		if (!same_text(a->parts[i].name, b->parts[i].name) ||

@@ -136,6 +136,7 @@ struct ff_job_record {
 	struct ff_part_record *parts; /* those that are known, of units that come part by part */
 	uint32_t parts_len;
 	uint32_t parts_left; /* that are not known yet */
+	bool open;	     /* further units come, of no part */
 	struct ff_front_record front;
 	struct ff_counts counts;
 };
