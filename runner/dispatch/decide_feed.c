@@ -17,10 +17,14 @@ static void tell(struct ff_engine *e, uint32_t job, uint32_t count, bool open)
 
 void ff_feed_units(struct ff_engine *e, const struct ff_input *input)
 {
-	struct engine_job *job = &e->jobs[input->job];
-	const struct ff_job_record *record = &e->state->jobs[input->job];
+	const struct ff_job_record *record;
+	struct engine_job *job;
 
-	if (job->closed || job->stopped || record->state == FF_JOBSTATE_FINISHED)
+	if (input->job >= e->state->jobs_len)
+		return;
+	record = &e->state->jobs[input->job];
+	job = &e->jobs[input->job];
+	if (!record->open || job->closed || job->stopped || record->state == FF_JOBSTATE_FINISHED)
 		return;
 	job->closed = !input->u.units.open;
 	if (record->state == FF_JOBSTATE_RUNNING)
