@@ -36,7 +36,7 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 		.seats_len = job->seats_len,
 		.most = job->most,
 		.chunk = (uint32_t)config->maxschedchunk,
-		.done_before = job->done_before,
+		.done_before = job->held ? job->held : job->done_before,
 		.hosts = e->state->hosts_len,
 		.host_memory = e->host_memory,
 	};
