@@ -2,11 +2,13 @@
 #include <string.h>
 
 #include "command/command.h"
+#include "ctest/ctest.h"
 #include "payload.h"
 #include "pytest/pytest.h"
 
 const struct ff_payload *const ff_payloads[] = {
 	&ff_payload_command,
+	&ff_payload_ctest,
 	&ff_payload_pytest,
 	NULL,
 };
