@@ -93,7 +93,7 @@ CASES = [
          ["demo.yaml:4:12: unknown key 'hartbeat'; did you mean 'heartbeat'?"]),
     Case("several at once", HOSTS + "jobs:\n  a: {run: x, retries: -1}\n  b: {rnu: x}\nversion: 2\n",
          ["demo.yaml:3:24: 'retries' wants a number from 0 to 100, got '-1'",
-          "demo.yaml:4:3: job 'b' has none of 'pytest', 'run' and 'ctest'",
+          "demo.yaml:4:3: job 'b' has none of 'pytest', 'run', 'ctest', 'gtest' and 'tap'",
           "demo.yaml:4:7: unknown key 'rnu'; did you mean 'run'?",
           "demo.yaml:5:10: 'version' wants 1, got '2'"]),
 
