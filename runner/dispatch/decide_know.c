@@ -44,6 +44,7 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 						  job->each ? job->each : units, &opts.claims_len);
 	int64_t *us;
 
+	claims = ff_order_claims(e, number, units, claims, &opts.claims_len);
 	claims = ff_memory_claims(e, number, units, claims, &opts.claims_len);
 	opts.claims = claims;
 	if (job->in_parts) {

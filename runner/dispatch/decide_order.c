@@ -99,6 +99,86 @@ bool ff_order_know(struct ff_engine *e, uint32_t number)
 	return true;
 }
 
+/* --- one leaves behind what the next one finds, on their host --- */
+
+static uint32_t root_of(uint32_t *up, uint32_t unit)
+{
+	while (up[unit] != unit)
+		unit = up[unit] = up[up[unit]];
+	return unit;
+}
+
+static void join_all(uint32_t *up, uint32_t unit, const uint32_t *on, size_t len, uint32_t units)
+{
+	for (size_t i = 0; i < len; i++)
+		if (on[i] < units)
+			up[root_of(up, on[i])] = root_of(up, unit);
+}
+
+/* By unit: the number of what it is at home with, from 1; 0: it has nothing to do with others. */
+static uint32_t *homes_of(const struct engine_job *job, uint32_t units)
+{
+	uint32_t *up = ff_xmalloc(((size_t)units + 1) * sizeof(*up));
+	uint32_t *size = ff_xcalloc((size_t)units + 1, sizeof(*size));
+	uint32_t *homes = ff_xcalloc((size_t)units + 1, sizeof(*homes));
+
+	for (uint32_t i = 0; i < units; i++)
+		up[i] = i;
+	for (size_t i = 0; i < job->marks_len; i++) {
+		const struct ff_payload_mark *m = &job->marks[i];
+
+		if (m->unit >= units)
+			continue;
+		join_all(up, m->unit, m->after, m->after_len, units);
+		join_all(up, m->unit, m->needs, m->needs_len, units);
+	}
+	for (uint32_t i = 0; i < units; i++)
+		size[root_of(up, i)]++;
+	for (uint32_t i = 0; i < units; i++)
+		if (size[root_of(up, i)] > 1)
+			homes[i] = root_of(up, i) + 1;
+	ff_free(size);
+	ff_free(up);
+	return homes;
+}
+
+static uint32_t hosts_in(const struct ff_engine *e, uint32_t job)
+{
+	uint32_t hosts = 0;
+
+	for (uint32_t i = 0; i < e->state->hosts_len; i++)
+		hosts += ff_host_in_job(e, job, i);
+	return hosts;
+}
+
+struct ff_claim *ff_order_claims(struct ff_engine *e, uint32_t number, uint32_t units,
+				 struct ff_claim *claims, size_t *len)
+{
+	const struct engine_job *job = &e->jobs[number];
+	size_t old = 0, added = 0;
+	struct ff_claim *all;
+	uint32_t *homes;
+
+	if (!job->waits || job->stopped || hosts_in(e, number) < 2)
+		return claims;
+	homes = homes_of(job, units);
+	all = ff_xmalloc(((size_t)units + 1) * sizeof(*all));
+	for (uint32_t i = 0; i < units; i++) {
+		bool claimed = old < *len && claims[old].unit == i;
+
+		if (!claimed && homes[i] == 0)
+			continue;
+		all[added] =
+			claimed ? claims[old++]
+				: (struct ff_claim){.unit = i, .group = FF_NOBODY, .weight = 1};
+		all[added++].home = homes[i];
+	}
+	ff_free(claims);
+	ff_free(homes);
+	*len = added;
+	return all;
+}
+
 void ff_order_free(struct engine_job *job)
 {
 	ff_waits_free(job->waits);

@@ -512,6 +512,10 @@ bool ff_marks_freed(struct ff_engine *e);
 /* From the marks of units that were discovered, whose names are known: which wait for others, and
  * which are not run. False: they wait in a circle, which is an error of the job. */
 bool ff_order_know(struct ff_engine *e, uint32_t job);
+/* Units that come after each other are to be on one host, where there is more than one: that is
+ * added to their claims (of `units` of them, ascending; on the heap, and so is what comes back). */
+struct ff_claim *ff_order_claims(struct ff_engine *e, uint32_t job, uint32_t units,
+				 struct ff_claim *claims, size_t *len);
 /* A unit has come to its end. */
 void ff_order_ended(struct ff_engine *e, const struct unit_at *at, enum ff_outcome outcome);
 /* Units that wait no more are given out, or come to their end without having run. */

@@ -27,6 +27,8 @@ struct job {
 	uint32_t kept;		  /* the host that is kept free for it; NOBODY */
 	uint32_t placed;	  /* single units that were placed, and are not over */
 	bool serial;		  /* one of them has to be alone in its job */
+	uint32_t *homes;	  /* by number: the host of each; NOBODY: it is still open */
+	uint32_t homes_len;
 };
 
 struct ff_sched {
@@ -77,15 +79,20 @@ struct choice {
 	uint32_t host;	/* NOBODY: none */
 	uint32_t needs; /* of a bound unit, their number with the queues; NOBODY: it is not bound */
 	bool lacks_room; /* with host NOBODY: more room is what one of them lacks */
+	uint32_t where;	 /* on this host; NOBODY: on any */
 };
 /* Of the bound units the most demanding for which there is all they need, then the others. `need`
  * says then what is to be taken of the host. */
 struct choice ff_sched_choose(const struct ff_sched *sched, uint32_t number,
 			      struct ff_set_need *need);
+/* Nothing more is placed on this host (of any job, or of this one): what was at home there may have
+ * another. */
+void ff_sched_homeless(struct ff_sched *sched, uint32_t host);
+void ff_sched_job_homeless(struct job *job, uint32_t host);
 /* The unit takes more slots than others of the job. */
 bool ff_sched_is_heavy(const struct job *job, uint32_t unit);
 /* The unit was placed, with all that it needs beyond slots and memory; or is over. */
-void ff_sched_hold(struct ff_sched *sched, uint32_t number, uint32_t unit);
+void ff_sched_hold(struct ff_sched *sched, uint32_t number, uint32_t unit, uint32_t host);
 void ff_sched_let_go(struct ff_sched *sched, uint32_t number, uint32_t unit);
 
 #endif

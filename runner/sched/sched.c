@@ -171,6 +171,7 @@ void ff_sched_host_up(struct ff_sched *sched, uint32_t host, uint32_t slots)
 static void host_closed(struct ff_sched *sched, uint32_t host)
 {
 	keep_no_more(sched, host);
+	ff_sched_homeless(sched, host);
 	ff_sets_show(&sched->sets, host);
 	for (uint32_t i = 0; i < sched->pools_len; i++)
 		ff_sched_wake_pool(sched, i);
@@ -262,6 +263,7 @@ void ff_sched_job_end(struct ff_sched *sched, uint32_t number)
 	ff_queues_free(job->queues);
 	ff_free(job->uses);
 	ff_free(job->coming_to);
+	ff_free(job->homes);
 	*job = (struct job){.kept = NOBODY};
 }
 
@@ -278,6 +280,7 @@ void ff_sched_job_not_on(struct ff_sched *sched, uint32_t number, uint32_t host)
 		return;
 	if (job->kept == host)
 		keep_no_more(sched, host);
+	ff_sched_job_homeless(job, host);
 	ff_pending_del(&ff_sched_set(sched, number)->ready, number);
 	ff_pending_del(&ff_sched_set(sched, number)->starved, number);
 	job->set = ff_sets_without(&sched->sets, job->set, host);
@@ -366,11 +369,11 @@ static void comes(const struct ff_sched *sched, struct job *job, uint32_t host)
 
 /* No host has room enough: the one with the most is kept free for the job from now on. Where all
  * are full the next to have some will be it. */
-static void keep_a_host(struct ff_sched *sched, uint32_t number, uint32_t avoid)
+static void keep_a_host(struct ff_sched *sched, uint32_t number, uint32_t avoid, uint32_t only)
 {
-	uint32_t best = ff_set_roomiest(ff_sched_set(sched, number), avoid);
+	uint32_t best = only != NOBODY ? only : ff_set_roomiest(ff_sched_set(sched, number), avoid);
 
-	if (best == NOBODY)
+	if (best == NOBODY || sched->sets.hosts[best].kept_for != NOBODY)
 		return;
 	sched->sets.hosts[best].kept_for = number;
 	sched->jobs[number].kept = best;
@@ -396,7 +399,7 @@ static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
 		placement->unit = need->alone	    ? ff_queues_take_alone(job->queues)
 				  : needs != NOBODY ? ff_queues_take_with(job->queues, needs)
 						    : ff_queues_take(job->queues);
-		ff_sched_hold(sched, number, placement->unit);
+		ff_sched_hold(sched, number, placement->unit, host);
 	}
 	sched->sets.hosts[host].free -= placement->slots;
 	sched->counts.memory_taken[host] += need->memory;
@@ -461,7 +464,7 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 	const struct ff_set *set = ff_sched_set(sched, number);
 	struct wish wish = ff_sched_wish(job);
 	struct ff_set_need need = {job->weight, wish.avoid, wish.alone, 0};
-	struct choice choice = {NOBODY, NOBODY, true};
+	struct choice choice = {NOBODY, NOBODY, true, NOBODY};
 
 	if (!wish.any) {
 		step_aside(sched, number);
@@ -497,7 +500,7 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 		return false;
 	}
 	if (job->kept == NOBODY)
-		keep_a_host(sched, number, need.avoid);
+		keep_a_host(sched, number, need.avoid, choice.where);
 	park(sched, number, WANT_ROOM);
 	return false;
 }
@@ -569,7 +572,7 @@ bool ff_sched_place_behind(struct ff_sched *sched, const struct ff_placement *be
 		.unit = ff_queues_take(job->queues),
 		.ahead = true,
 	};
-	ff_sched_hold(sched, before->job, placement->unit);
+	ff_sched_hold(sched, before->job, placement->unit, before->host);
 	return true;
 }
 

@@ -202,6 +202,27 @@ def test_dear_ones_come_first(farflung):
     assert [name for sign, name in story(farflung) if sign == "+"] == ["b", "c", "a"]
 
 
+def test_what_comes_after_each_other_is_on_one_host(farflung):
+    """Each host has the build folder elsewhere; what a fixture has set up is there on its own host only."""
+    tests = "".join(f"test(up{i} \"touch {i}\" FIXTURES_SETUP f{i})\ntest(use{i} \"test -e {i}\" FIXTURES_REQUIRED f{i})\n"
+                    f"test(down{i} \"rm {i}\" FIXTURES_CLEANUP f{i})\n" for i in range(6))
+    tests += "test(here \"test $A = $PWD/x -a -e ${CMAKE_BINARY_DIR}/x\" ENVIRONMENT \"A=${CMAKE_BINARY_DIR}/x\")\n"
+    for name in ("one", "two"):
+        write(configure(farflung.cwd / name, tests) / "x", "")
+    done = farflung.run_yaml("""
+inventory:
+  - {spec: popen//chdir=one//id=one, slots: 2}
+  - {spec: popen//chdir=two//id=two, slots: 2}
+jobs:
+  all: {ctest: build}
+""", code=0)
+    assert len(outcomes(done.events)) == 19 and set(outcomes(done.events).values()) == {"passed"}
+    hosts = {e["unit"]: e["host"] for e in of_kind(done.events, "unit-finished")}
+    assert set(hosts.values()) == {"one", "two"}
+    for i in range(6):
+        assert hosts[f"up{i}"] == hosts[f"use{i}"] == hosts[f"down{i}"]
+
+
 def test_a_failed_setup_that_passes_when_tried_again(farflung):
     done = run(farflung, "test(up \"test -e there || { touch there; exit 1; }\" FIXTURES_SETUP db)\n"
                "test(one true FIXTURES_REQUIRED db)\n", job="ctest: build, retries: 1")

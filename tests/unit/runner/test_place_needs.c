@@ -196,6 +196,49 @@ static void test_alone(void **state)
 	ff_sched_free(sched);
 }
 
+/* What is at home together is placed on one host: that is kept for it when it is full, and another
+ * one takes its place when it goes. */
+static void test_homes(void **state)
+{
+	struct ff_sched_opts opts = {.hosts = 2, .jobs = 4};
+	struct ff_sched *sched = ff_sched_new(&opts);
+	struct ff_claim claims[3] = {claim(0), claim(1), claim(2)};
+	struct ff_placement first, other, p;
+	uint32_t home;
+
+	(void)state;
+	claims[0].home = claims[1].home = claims[2].home = 3;
+	ff_sched_host_up(sched, 0, 1);
+	ff_sched_host_up(sched, 1, 1);
+	start(sched, 0, 3, claims, 3, NULL);
+	start(sched, 1, 9, NULL, 0, NULL);
+	first = expect(sched, 0, 0);
+	home = first.host;
+	other = expect(sched, 1, 0); /* there is room, but not at home */
+	assert_int_not_equal(other.host, home);
+	expect_none(sched);
+	ff_sched_return(sched, &other);
+	other = expect(sched, 1, 1);
+	ff_sched_return(sched, &first);
+	p = expect(sched, 0, 1);
+	assert_int_equal(p.host, home);
+	ff_sched_host_down(sched, home);
+	ff_sched_return_pools(sched, &p);
+	ff_sched_again(sched, 0, 1, false, NOBODY);
+	expect_none(sched);
+	ff_sched_return(sched, &other);
+	p = expect(sched, 0, 1);
+	assert_int_not_equal(p.host, home);
+	ff_sched_host_up(sched, home, 1);
+	first = expect(sched, 1, 2);
+	assert_int_equal(first.host, home);
+	ff_sched_return(sched, &p);
+	p = expect(sched, 0, 2);
+	assert_int_not_equal(p.host, home);
+	ff_sched_return(sched, &p);
+	ff_sched_free(sched);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_serial_comes_when_nothing_else_is_left),
 		cmocka_unit_test(test_heavy_ones),
 		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_homes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
