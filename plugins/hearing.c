@@ -68,6 +68,13 @@ void ff_hearing_release(struct ff_hearing *hearing)
 	ff_buf_release(&hearing->kept[1]);
 }
 
+const char *ff_hearing_text(struct ff_hearing *hearing)
+{
+	const char *text = ff_buf_str(&hearing->kept[0]);
+
+	return text ? text : "";
+}
+
 /* The last lines of a text, up to its end. */
 static const char *last_lines(struct ff_buf *kept)
 {

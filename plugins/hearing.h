@@ -26,6 +26,8 @@ struct ff_hearing {
 int ff_hearing_item(struct ff_hearing *hearing, const struct ff_value *item,
 		    const struct ff_payload_sink *sink, void *ctx, struct ff_err *err);
 void ff_hearing_release(struct ff_hearing *hearing);
+/* What was kept of stdout, with a NUL behind it. */
+const char *ff_hearing_text(struct ff_hearing *hearing);
 
 /* Of a discovery that failed: an error that says what it was, how it ended (NULL: in order), and
  * the last lines that it has written. */

@@ -102,14 +102,13 @@ struct reader {
 static void discovered(struct ff_hearing *hearing, const struct ff_result *result)
 {
 	const struct reader *reader = (const struct reader *)hearing;
-	const struct ff_buf *out = &hearing->kept[0];
 
 	if (result->outcome != FF_OUTCOME_PASSED || hearing->cut)
 		ff_hearing_failed(hearing, "ctest --show-only=json-v1",
 				  hearing->cut ? NULL : result);
 	else
-		ff_ctest_found((const char *)ff_buf_data(out), out->len, reader->cwd, hearing->sink,
-			       hearing->ctx);
+		ff_ctest_found(ff_hearing_text(hearing), hearing->kept[0].len, reader->cwd,
+			       hearing->sink, hearing->ctx);
 }
 
 static void ended(struct ff_hearing *hearing, const struct ff_result *result)

@@ -32,15 +32,16 @@ int ff_ctest_task(const struct ff_payload_job *job, const struct ff_payload_work
 /* --- judge.c --- */
 /* Turns a command's result into the test's: `result` is changed, its message may be in `words`.
  * `output`: all that it has written, stdout and stderr; `cut`: but for its end. */
-void ff_ctest_judge(const json_t *test, const struct ff_buf *output, bool cut,
-		    struct ff_result *result, struct ff_buf *words);
+void ff_ctest_judge(const json_t *test, struct ff_buf *output, bool cut, struct ff_result *result,
+		    struct ff_buf *words);
 /* Whether it matters what it prints. */
 bool ff_ctest_reads_output(const json_t *test);
 
 /* --- regex.c --- */
 /* CMake's regular expression as a POSIX extended one, appended to `out`. */
 int ff_ctest_regex(const char *cmake, struct ff_buf *out);
-/* Whether it is somewhere in the text; negative: it is no regular expression. */
+/* Whether it is somewhere in the text, which may hold NULs and has one behind it; negative: it is
+ * no regular expression. */
 int ff_ctest_matches(const char *cmake, const char *text, size_t len);
 
 #endif

@@ -106,14 +106,13 @@ struct reader {
 static void discovered(struct ff_hearing *hearing, const struct ff_result *result)
 {
 	const struct reader *reader = (const struct reader *)hearing;
-	const struct ff_buf *out = &hearing->kept[0];
 	struct ff_found found = {0};
 
 	if (result->outcome != FF_OUTCOME_PASSED || hearing->cut) {
 		ff_hearing_failed(hearing, "--gtest_list_tests", hearing->cut ? NULL : result);
 		return;
 	}
-	ff_gtest_list((const char *)ff_buf_data(out), out->len, reader->disabled, &found);
+	ff_gtest_list(ff_hearing_text(hearing), hearing->kept[0].len, reader->disabled, &found);
 	ff_found_tell(&found, hearing->sink, hearing->ctx);
 	ff_found_release(&found);
 }
@@ -141,12 +140,11 @@ static void judge(struct ff_result *result, struct ff_gtest_said *said)
 static void ended(struct ff_hearing *hearing, const struct ff_result *result)
 {
 	const struct reader *reader = (const struct reader *)hearing;
-	const struct ff_buf *out = &hearing->kept[0];
 	struct ff_result judged = *result;
 	struct ff_gtest_said said;
 	char *longrepr;
 
-	ff_gtest_read(&said, reader->unit, (const char *)ff_buf_data(out), out->len);
+	ff_gtest_read(&said, reader->unit, ff_hearing_text(hearing), hearing->kept[0].len);
 	judge(&judged, &said);
 	if (hearing->cut && judged.outcome == FF_OUTCOME_ERROR) {
 		judged.outcome = result->outcome; /* its end is what was not kept */

@@ -159,9 +159,12 @@ void ff_gtest_read(struct ff_gtest_said *said, const char *name, const char *tex
 	*said = (struct ff_gtest_said){.text = text};
 	while (next_line(&text, end, &line)) {
 		said->printer |= begins(&line, "[==========]");
-		if (is_about(&line, "[ RUN      ] ", name)) {
+		/* It may be run again and again: the first time that it fails counts. */
+		if (!said->failed && is_about(&line, "[ RUN      ] ", name)) {
 			said->began = true;
+			said->ok = said->skipped = false;
 			said->text = text < end ? text : end;
+			said->len = 0;
 		} else if (said->began && !said->ok && !said->failed && !said->skipped) {
 			said->ok = is_about(&line, "[       OK ] ", name);
 			said->failed = is_about(&line, "[  FAILED  ] ", name);

@@ -190,11 +190,10 @@ struct reader {
 
 static void ended(struct ff_hearing *hearing, const struct ff_result *result)
 {
-	const struct ff_buf *out = &hearing->kept[0];
 	struct verdict v = {.result = *result};
 	struct ff_tap tap;
 
-	ff_tap_parse(&tap, (const char *)ff_buf_data(out), out->len);
+	ff_tap_parse(&tap, ff_hearing_text(hearing), hearing->kept[0].len);
 	judge(&v, &tap, hearing->cut);
 	hearing->sink->unit_finished(hearing->ctx, 0, &v.result);
 	ff_tap_release(&tap);
@@ -204,7 +203,7 @@ static void ended(struct ff_hearing *hearing, const struct ff_result *result)
 static void discovered(struct ff_hearing *hearing, const struct ff_result *result)
 {
 	const struct reader *reader = (const struct reader *)hearing;
-	const char *at = (const char *)ff_buf_data(&hearing->kept[0]);
+	const char *at = ff_hearing_text(hearing);
 	const char *end = at + hearing->kept[0].len;
 	struct ff_found found = {0};
 
