@@ -55,19 +55,34 @@ static struct ff_waits *make_waits(const struct engine_job *job, uint32_t units)
 	return waits;
 }
 
-/* What an earlier run had done is not waited for. */
+/* What an earlier run had done. One that it was not to run because of another is no better now. */
+static void end_done_before(struct ff_engine *e, uint32_t number, uint32_t unit, uint32_t failed)
+{
+	enum ff_outcome outcome = (enum ff_outcome)e->state->jobs[number].units[unit].outcome;
+
+	ff_waits_ended(e->jobs[number].waits, unit,
+		       !ff_outcome_bad(outcome) &&
+			       !(outcome == FF_OUTCOME_SKIPPED && failed != FF_NOBODY));
+}
+
+/* That which waits for others comes behind them: ff_order_look. */
 static void tell_done_before(struct ff_engine *e, uint32_t number)
 {
-	const struct ff_job_record *record = &e->state->jobs[number];
 	struct engine_job *job = &e->jobs[number];
+	uint32_t units = e->state->jobs[number].units_len;
+	uint64_t *blocked = ff_xcalloc(units / 64 + 1, sizeof(*blocked));
 
-	for (uint32_t i = 0; i < record->units_len; i++) {
+	for (uint32_t i = 0; i < units; i++)
+		if (ff_waits_blocked(job->waits, i))
+			blocked[i / 64] |= UINT64_C(1) << i % 64;
+	for (uint32_t i = 0; i < units; i++) {
 		if (!was_done(job, i))
 			continue;
 		hold(job, i);
-		ff_waits_ended(job->waits, i,
-			       !ff_outcome_bad((enum ff_outcome)record->units[i].outcome));
+		if (!(blocked[i / 64] >> i % 64 & 1))
+			end_done_before(e, number, i, FF_NOBODY);
 	}
+	ff_free(blocked);
 }
 
 bool ff_order_know(struct ff_engine *e, uint32_t number)
@@ -228,7 +243,9 @@ void ff_order_look(struct ff_engine *e, uint32_t number)
 		return;
 	end_skipped(e, number);
 	while (ff_waits_next(job->waits, &ready)) {
-		/* It was not to run, or had before. */
+		if (was_done(job, ready.unit))
+			end_done_before(e, number, ready.unit, ready.failed);
+		/* It was not to run. */
 		if (e->state->jobs[number].units[ready.unit].state != FF_UNIT_WAITING)
 			continue;
 		if (ready.failed == FF_NOBODY) {

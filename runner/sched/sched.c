@@ -233,6 +233,7 @@ void ff_sched_job_units(struct ff_sched *sched, uint32_t number, const struct ff
 	with_pools.pools = &sched->counts;
 	job->queues = ff_queues_new(&with_pools);
 	sched->seated |= has_seats(job);
+	sched->shared |= units->parts > 0; /* what these need comes with them */
 	for (size_t i = 0; job->sessions && i < units->claims_len && !sched->shared; i++)
 		sched->shared = units->claims[i].pools_len > 0 || units->claims[i].memory > 0;
 	if (job->stopped)
