@@ -272,3 +272,48 @@ int ff_builtin_item(const struct ff_value *item, const struct ff_payload_sink *s
 		return on_exit_item(what, sink, ctx, err);
 	return bad_item(err, "an unknown item");
 }
+
+/* --- what memory there is: as marks.py has it for tests --- */
+
+static int look_for_memory(const struct ff_xspec *spec, struct ff_arena *arena, const char **shell)
+{
+	*shell = "grep '^MemAvailable:' /proc/meminfo 2>/dev/null; "
+		 "cat /sys/fs/cgroup/memory.max 2>/dev/null";
+	return 0;
+}
+
+/* "MemAvailable:  123 kB", then "max" or bytes; neither where there is no such file. */
+static int read_available(const char *text, size_t len, struct ff_arena *arena,
+			  struct ff_fact **facts, size_t *facts_len, struct ff_buf *note,
+			  struct ff_err *err)
+{
+	char *lines = ff_arena_copy(arena, text, len), *line, *rest = lines;
+	long long least = 0;
+	struct ff_fact *fact = ff_arena_alloc(arena, sizeof(*fact));
+	char number[24];
+
+	*facts_len = 0;
+	if (!lines || !fact)
+		return 0;
+	while ((line = strsep(&rest, "\n"))) {
+		long long kib = 0, bytes = 0;
+
+		if (sscanf(line, "MemAvailable: %lld kB", &kib) == 1 && kib > 0 &&
+		    kib < LLONG_MAX >> 10)
+			bytes = kib << 10;
+		else if (sscanf(line, "%lld", &bytes) != 1)
+			continue;
+		if (bytes > 0 && (least == 0 || bytes < least))
+			least = bytes;
+	}
+	snprintf(number, sizeof(number), "%lld", least);
+	*fact = (struct ff_fact){"memory", ff_arena_strdup(arena, number)};
+	*facts = fact;
+	*facts_len = least > 0 && fact->value;
+	return 0;
+}
+
+const struct ff_payload_probe ff_builtin_memory = {
+	.command = look_for_memory,
+	.read = read_available,
+};

@@ -28,5 +28,7 @@ int ff_builtin_take_back(struct ff_pack *p);
  * has a message. */
 int ff_builtin_item(const struct ff_value *item, const struct ff_payload_sink *sink, void *ctx,
 		    struct ff_err *err);
+/* As struct ff_payload's `memory`: what a host has for programs. */
+extern const struct ff_payload_probe ff_builtin_memory;
 
 #endif

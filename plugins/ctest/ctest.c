@@ -182,6 +182,7 @@ static const struct ff_payload_reader reader = {
 const struct ff_payload ff_payload_ctest = {
 	.name = "ctest",
 	.check = check,
+	.memory = &ff_builtin_memory,
 	.discover = &discover,
 	.run = &run,
 	.reader = &reader,

@@ -208,6 +208,7 @@ static const struct ff_payload_reader reader = {
 const struct ff_payload ff_payload_gtest = {
 	.name = "gtest",
 	.check = check,
+	.memory = &ff_builtin_memory,
 	.discover = &discover,
 	.run = &run,
 	.reader = &reader,

@@ -265,6 +265,7 @@ static const struct ff_payload_reader reader = {
 const struct ff_payload ff_payload_tap = {
 	.name = "tap",
 	.check = check,
+	.memory = &ff_builtin_memory,
 	.discover = &discover,
 	.run = &run,
 	.reader = &reader,

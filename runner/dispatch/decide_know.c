@@ -10,8 +10,10 @@ static bool expect(struct ff_engine *e, uint32_t number, struct ff_queues_opts *
 	size_t len = opts->units;
 
 	*us = NULL;
-	if (!opts->policy || !opts->policy->parcels || !opts->names ||
-	    !ff_expect_knows(e->opts.expect, kind))
+	/* Units that were discovered have no order but that. */
+	if (opts->policy ? !opts->policy->parcels : !ff_engine_payload(e, number)->discover)
+		return false;
+	if (!opts->names || !ff_expect_knows(e->opts.expect, kind))
 		return false;
 	*us = ff_xcalloc(2 * len + 1, sizeof(**us));
 	if (!ff_expect_fill(e->opts.expect, kind, opts->names, len, *us, *us + len))

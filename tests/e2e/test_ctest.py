@@ -202,6 +202,31 @@ def test_dear_ones_come_first(farflung):
     assert [name for sign, name in story(farflung) if sign == "+"] == ["b", "c", "a"]
 
 
+def test_the_longest_come_first_once_that_is_known(farflung):
+    tests = "".join(f"test({n} \"echo '+ {n}' >> log; sleep {t}\")\n" for n, t in (("a", 0), ("b", 0), ("c", 0.8)))
+    run(farflung, tests, slots=1)
+    (farflung.cwd / "build" / "log").unlink()
+    run(farflung, tests, slots=1)
+    assert story(farflung)[0] == ("+", "c")
+
+
+def test_a_worker_that_is_killed(farflung):
+    """What ran there runs again, and what had passed before need not."""
+    done = run(farflung, "test(up \"echo '+ up' >> log\" FIXTURES_SETUP f)\n"
+               "test(use \"echo '+ use' >> log; test -e there || { touch there; kill -9 $PPID; }\" FIXTURES_REQUIRED f)\n"
+               "test(down true FIXTURES_CLEANUP f)\n")
+    assert outcomes(done.events) == {"up": "passed", "use": "passed", "down": "passed"}
+    assert of_kind(done.events, "unit-lost", unit="use")
+    assert story(farflung) == [("+", "up"), ("+", "use"), ("+", "use")]
+
+
+@pytest.mark.parametrize("worker", ["native", "python"])
+def test_either_worker(farflung, worker):
+    configure(farflung.cwd, "test(a \"echo one; echo two >&2\" PASS_REGULAR_EXPRESSION \"one.two\")\ntest(b false)\n")
+    done = farflung.run_yaml(f"inventory: [{{spec: popen, worker: {worker}}}]\njobs:\n  all: {{ctest: build}}\n", code=1)
+    assert outcomes(done.events) == {"a": "passed", "b": "failed"}
+
+
 def test_what_comes_after_each_other_is_on_one_host(farflung):
     """Each host has the build folder elsewhere; what a fixture has set up is there on its own host only."""
     tests = "".join(f"test(up{i} \"touch {i}\" FIXTURES_SETUP f{i})\ntest(use{i} \"test -e {i}\" FIXTURES_REQUIRED f{i})\n"
