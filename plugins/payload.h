@@ -50,6 +50,7 @@ struct ff_payload_job {
 	uint32_t sequence_workers;   /* of so many */
 	unsigned columns;	     /* of the terminal where failures are shown; 0: unknown */
 	const char *unit;	     /* of a payload that discovers: the one to run; else NULL */
+	const char *detail;	     /* and what `details` told of it; NULL: nothing */
 };
 
 /* The worker it runs on. */
@@ -91,6 +92,11 @@ struct ff_payload_mark {
 	int64_t weight;		      /* workers of its host that it takes; at least 1 */
 	int64_t memory;		      /* bytes; 0: not said */
 	int64_t timeout_us, retries;  /* its own; -1: the job's */
+	/* Of a discovery's. Indexes of units that must have come to their end before, and of those
+	 * that must have passed, or been skipped, else this one is not run. */
+	const uint32_t *after, *needs;
+	size_t after_len, needs_len;
+	const char *skip; /* it is not run: why; NULL */
 };
 
 /* Something to be told beside results. */
@@ -143,6 +149,8 @@ struct ff_payload_sink {
 	 * number; else UINT32_MAX). A part that is given as a whole has its bound units not begun:
 	 * they come one by one, to whoever. */
 	void (*marks)(void *ctx, uint32_t part, const struct ff_payload_mark *marks, size_t len);
+	/* Of a discovery, before `ids`: for each unit a text that `run` is given with it. */
+	void (*details)(void *ctx, const struct ff_value *list);
 	/* The unit names, on request; strings. */
 	void (*ids)(void *ctx, const struct ff_value *list);
 	void (*collect_problem)(void *ctx, const char *nodeid, const char *message,
@@ -200,6 +208,18 @@ struct ff_payload_probe {
 struct ff_payload_discover {
 	int (*task)(const struct ff_payload_job *job, const struct ff_payload_worker *worker,
 		    struct ff_arena *arena, struct ff_task *task, struct ff_err *err);
+};
+
+/* What an execution says, read with a memory of its own: by a payload that judges a unit by what it
+ * has printed, or finds units in that. */
+struct ff_payload_reader {
+	/* `job` is as the task's (with `unit` it runs one, else it discovers); borrowed only during
+	 * the call. NULL: out of memory. */
+	void *(*open)(const struct ff_payload_job *job);
+	/* As struct ff_payload's. */
+	int (*item)(void *reader, const struct ff_value *item, const struct ff_payload_sink *sink,
+		    void *ctx, struct ff_err *err);
+	void (*close)(void *reader);
 };
 
 /* One unit, by one remote_exec on the host's foreman. */
@@ -388,6 +408,8 @@ struct ff_payload {
 	/* The exit status of a run of just this job, in the payload's own numbers. NULL: it has
 	 * none. */
 	int (*exit_status)(const struct ff_job_end *end);
+	/* Reads executions (of `run` and `discover`) instead of `item`; NULL: `item` does. */
+	const struct ff_payload_reader *reader;
 	/* Turns one item into calls of `sink`. FF_EPROTO: not an item of this payload. */
 	int (*item)(const struct ff_value *item, const struct ff_payload_sink *sink, void *ctx,
 		    struct ff_err *err);

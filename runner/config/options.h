@@ -16,7 +16,7 @@
 	X(HOST, "inventory.hosts[]", "A host; a text stands for {spec: ...}")                      \
 	X(DEFAULTS, "inventory.defaults", "What holds for each host that does not say otherwise")  \
 	X(TREE, "tree", "What is brought to each host; a text stands for {source: ...}")           \
-	X(JOB, "jobs.NAME", "A job; it has either 'pytest' or 'run'")                              \
+	X(JOB, "jobs.NAME", "A job; it has one of those that say what is run")                     \
 	X(SETTINGS, "settings", "How a run behaves")                                               \
 	X(KEEP, "settings.keep", "Which journals of earlier runs stay")
 
@@ -71,7 +71,7 @@ struct ff_config_option {
 	const char *choices;  /* CHOICE: "native or python" */
 	const char *fallback; /* the default as one would write it; NULL: not given */
 	const char *unit;     /* of a bare number; NULL: none */
-	const char *only;     /* JOB: just for this payload; NULL: for all */
+	const char *only;     /* JOB: just for these payloads, "run or ctest"; NULL: for all */
 	bool payload;	      /* JOB: its presence chooses the payload of the same name */
 	bool required;
 	bool may_be_empty;	      /* TEXT */
@@ -98,6 +98,8 @@ enum { FF_OPTION_WANTS_MAX = 128 };
 const char *ff_option_wants(const struct ff_config_option *option, char text[FF_OPTION_WANTS_MAX]);
 /* Whether it is one of the option's choices. */
 bool ff_option_is_choice(const struct ff_config_option *option, const char *text);
+/* Whether jobs of this payload may have it. */
+bool ff_option_is_for(const struct ff_config_option *option, const char *payload);
 /* "; did you mean 'native'?" or "": the nearest of the words that the option takes. */
 const char *ff_option_suggest(const struct ff_config_option *option, const char *text,
 			      char hint[FF_SUGGEST_TEXT_MAX]);

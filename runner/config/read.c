@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/map.h"
 #include "config/private.h"
 
@@ -226,6 +227,22 @@ static bool is_job_name(const char *name)
 	return true;
 }
 
+/* "'pytest', 'run' and 'ctest'" */
+static const char *payload_keys(struct ff_buf *text)
+{
+	const struct ff_config_option *last = NULL;
+
+	for (const struct ff_config_option *option = ff_config_options; option->key; option++) {
+		if (option->section != FF_SECTION_JOB || !option->payload)
+			continue;
+		if (last)
+			ff_buf_addf(text, "%s'%s'", text->len ? ", " : "", last->key);
+		last = option;
+	}
+	ff_buf_addf(text, " and '%s'", last->key);
+	return ff_buf_str(text);
+}
+
 /* Which payload it is, and whether all of its keys are for that one. */
 static void settle_payload(struct ff_reader *r, struct ff_config_job *job,
 			   const struct ff_yaml_node *node)
@@ -246,8 +263,11 @@ static void settle_payload(struct ff_reader *r, struct ff_config_job *job,
 			job->payload = ff_config_keep(r->config, key->text);
 	}
 	if (!job->payload) {
-		ff_mistakes_add(r->problems, &job->place, "job '%s' has neither 'pytest' nor 'run'",
-				job->name);
+		struct ff_buf keys = FF_BUF_INIT;
+
+		ff_mistakes_add(r->problems, &job->place, "job '%s' has none of %s", job->name,
+				payload_keys(&keys));
+		ff_buf_release(&keys);
 		return;
 	}
 	for (size_t i = 0; i < node->len; i++) {
@@ -256,7 +276,7 @@ static void settle_payload(struct ff_reader *r, struct ff_config_job *job,
 			ff_config_option_find(FF_SECTION_JOB, key->text);
 		struct ff_place place = ff_read_place(r, key);
 
-		if (option && option->only && strcmp(option->only, job->payload))
+		if (option && !ff_option_is_for(option, job->payload))
 			ff_mistakes_add(r->problems, &place, "'%s' is for '%s' jobs, not for '%s'",
 					option->key, option->only, job->payload);
 	}
@@ -286,7 +306,8 @@ static void read_jobs(struct ff_reader *r, const struct ff_config_option *option
 					key->text);
 		if (value->kind != FF_YAML_MAPPING) {
 			ff_mistakes_add(r->problems, &place,
-					"job '%s' wants a mapping with 'pytest' or 'run'",
+					"job '%s' wants a mapping with 'pytest', 'run' or the "
+					"like",
 					key->text);
 			continue;
 		}

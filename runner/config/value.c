@@ -41,15 +41,25 @@ static size_t next_choice(const char **at)
 	return strcspn(*at, ", ");
 }
 
-bool ff_option_is_choice(const struct ff_config_option *option, const char *text)
+/* "a, b or c" */
+static bool is_among(const char *at, const char *text)
 {
-	const char *at = option->choices;
 	size_t len;
 
 	for (; (len = next_choice(&at)); at += len)
 		if (strlen(text) == len && !strncmp(at, text, len))
 			return true;
 	return false;
+}
+
+bool ff_option_is_choice(const struct ff_config_option *option, const char *text)
+{
+	return is_among(option->choices, text);
+}
+
+bool ff_option_is_for(const struct ff_config_option *option, const char *payload)
+{
+	return !option->only || is_among(option->only, payload);
 }
 
 const char *ff_option_suggest(const struct ff_config_option *option, const char *text,

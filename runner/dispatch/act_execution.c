@@ -141,9 +141,13 @@ static int take_item(struct act_execution *execution, const struct ff_item *item
 	const struct ff_payload *payload = execution->act->plan->jobs[execution->job].payload;
 	struct act_speaker speaker = {.act = execution->act, .execution = execution->number};
 
-	if (execution->discovers)
-		return payload->item(&item->value, &ff_act_session_sink, &speaker, err);
-	return payload->item(&item->value, &run_sink, execution, err);
+	const struct ff_payload_sink *sink =
+		execution->discovers ? &ff_act_session_sink : &run_sink;
+	void *ctx = execution->discovers ? (void *)&speaker : execution;
+
+	if (payload->reader)
+		return payload->reader->item(execution->reader, &item->value, sink, ctx, err);
+	return payload->item(&item->value, sink, ctx, err);
 }
 
 static void on_item(struct ff_channel *channel, const struct ff_item *item, void *ctx)
@@ -201,11 +205,16 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 	/* One that has ended meanwhile is no longer there to be followed. */
 	if (before && before->channel && !before->over)
 		worker.follow = ff_channel_id(before->channel);
-	if (job->payload->discover && !execution->discovers)
+	if (job->payload->discover && !execution->discovers) {
 		instance.job.unit = order->name;
+		instance.job.detail = order->detail;
+	}
 	rc = execution->discovers
 		     ? job->payload->discover->task(&instance.job, &worker, arena, task, err)
 		     : job->payload->run->task(&instance.job, &worker, arena, task, err);
+	if (rc == 0 && job->payload->reader &&
+	    !(execution->reader = job->payload->reader->open(&instance.job)))
+		rc = ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
 	ff_free(cwd);
 	return rc;
 }
@@ -322,5 +331,8 @@ void ff_act_execution_free(struct act_execution *execution)
 	ff_list_del(&execution->node);
 	ff_output_release(&execution->out[0]);
 	ff_output_release(&execution->out[1]);
+	if (execution->reader)
+		execution->act->plan->jobs[execution->job].payload->reader->close(
+			execution->reader);
 	ff_free(execution);
 }

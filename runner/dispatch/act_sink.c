@@ -112,6 +112,11 @@ static void on_ids(void *ctx, const struct ff_value *list)
 	put_texts(ctx, FF_INPUT_IDS, list);
 }
 
+static void on_details(void *ctx, const struct ff_value *list)
+{
+	put_texts(ctx, FF_INPUT_DETAILS, list);
+}
+
 static void on_in_parts(void *ctx, uint32_t parts, bool go_on)
 {
 	struct ff_input *input = said_by(ctx, FF_INPUT_SESSION_IN_PARTS);
@@ -505,6 +510,7 @@ const struct ff_payload_sink ff_act_session_sink = {
 	.collected = on_collected,
 	.settings = on_settings,
 	.scopes = on_scopes,
+	.details = on_details,
 	.ids = on_ids,
 	.in_parts = on_in_parts,
 	.costs = on_costs,

@@ -282,6 +282,27 @@ static void discovered_count(struct ff_engine *e, struct execution *execution,
 	ff_job_tell_done_before(e, number);
 }
 
+/* What the payload is given again with each unit. */
+static void know_details(struct ff_engine *e, uint32_t number, const struct ff_input *input)
+{
+	struct engine_job *job = &e->jobs[number];
+	uint32_t len = input->u.ids.len;
+	const char **details;
+
+	if (len != e->state->jobs[number].units_len) {
+		ff_job_error(e, number, FF_REASON_PAYLOAD,
+			     ff_engine_text(e, "%u units were announced, %u were described",
+					    e->state->jobs[number].units_len, len));
+		return;
+	}
+	details = ff_arena_alloc(&job->arena, ((size_t)len + 1) * sizeof(*details));
+	if (!details)
+		details = ff_xmalloc(SIZE_MAX); /* says that memory is out, and ends */
+	for (uint32_t i = 0; i < len; i++)
+		details[i] = ff_engine_keep(job, input->u.ids.names[i]);
+	job->details = details;
+}
+
 void ff_collect_discovered(struct ff_engine *e, struct execution *execution,
 			   const struct ff_input *input)
 {
@@ -300,7 +321,12 @@ void ff_collect_discovered(struct ff_engine *e, struct execution *execution,
 			return;
 		}
 		know_names(e, number, input);
-		ff_job_know_units(e, number, record->units_len);
+		if (ff_order_know(e, number))
+			ff_job_know_units(e, number, record->units_len);
+	} else if (input->kind == FF_INPUT_MARKS && !e->jobs[number].unit_names) {
+		ff_marks_discovered(e, number, input);
+	} else if (input->kind == FF_INPUT_DETAILS && !e->jobs[number].unit_names) {
+		know_details(e, number, input);
 	} else if (input->kind == FF_INPUT_SESSION_ERROR) {
 		ff_job_error(e, number, input->u.error.why, input->u.error.text);
 	}

@@ -540,6 +540,7 @@ static void look_at(struct ff_engine *e, uint32_t number)
 	enum ff_job_state state = record_of(e, number)->state;
 
 	ff_own_look(e, number);
+	ff_order_look(e, number);
 	if (state == FF_JOBSTATE_WAITING) {
 		if (job->stopped || (job->needs_left == 0 && job->why == FF_REASON_NEEDS))
 			finish(e, number);

@@ -10,8 +10,10 @@ static bool expect(struct ff_engine *e, uint32_t number, struct ff_queues_opts *
 	size_t len = opts->units;
 
 	*us = NULL;
-	if (!opts->policy || !opts->policy->parcels || !opts->names ||
-	    !ff_expect_knows(e->opts.expect, kind))
+	/* Units that were discovered have no order but that. */
+	if (opts->policy ? !opts->policy->parcels : !ff_engine_payload(e, number)->discover)
+		return false;
+	if (!opts->names || !ff_expect_knows(e->opts.expect, kind))
 		return false;
 	*us = ff_xcalloc(2 * len + 1, sizeof(**us));
 	if (!ff_expect_fill(e->opts.expect, kind, opts->names, len, *us, *us + len))
@@ -36,7 +38,7 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 		.seats_len = job->seats_len,
 		.most = job->most,
 		.chunk = (uint32_t)config->maxschedchunk,
-		.done_before = job->done_before,
+		.done_before = job->held ? job->held : job->done_before,
 		.hosts = e->state->hosts_len,
 		.host_memory = e->host_memory,
 	};
@@ -44,6 +46,7 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 						  job->each ? job->each : units, &opts.claims_len);
 	int64_t *us;
 
+	claims = ff_order_claims(e, number, units, claims, &opts.claims_len);
 	claims = ff_memory_claims(e, number, units, claims, &opts.claims_len);
 	opts.claims = claims;
 	if (job->in_parts) {

@@ -27,10 +27,43 @@ static const char *const *keep_texts(struct engine_job *job, const char *const *
 	return copy;
 }
 
+static const uint32_t *keep_units(struct engine_job *job, const uint32_t *units, size_t len)
+{
+	uint32_t *copy = keep(job, len * sizeof(*copy));
+
+	if (len > 0)
+		memcpy(copy, units, len * sizeof(*copy));
+	return copy;
+}
+
+static struct ff_payload_mark *keep_marks(struct engine_job *job, const struct ff_input *input)
+{
+	size_t len = input->u.marks.len;
+	struct ff_payload_mark *marks = keep(job, (len + 1) * sizeof(*marks));
+
+	for (size_t i = 0; i < len; i++) {
+		const struct ff_payload_mark *mark = &input->u.marks.v[i];
+
+		marks[i] = *mark;
+		marks[i].group = ff_engine_keep(job, mark->group);
+		marks[i].host = ff_engine_keep(job, mark->host);
+		marks[i].skip = ff_engine_keep(job, mark->skip);
+		marks[i].resources = keep_texts(job, mark->resources);
+		marks[i].after = keep_units(job, mark->after, mark->after_len);
+		marks[i].needs = keep_units(job, mark->needs, mark->needs_len);
+	}
+	return marks;
+}
+
+void ff_marks_discovered(struct ff_engine *e, uint32_t number, const struct ff_input *input)
+{
+	e->jobs[number].marks = keep_marks(&e->jobs[number], input);
+	e->jobs[number].marks_len = input->u.marks.len;
+}
+
 void ff_marks_told(struct ff_engine *e, struct session *session, const struct ff_input *input)
 {
 	struct engine_job *job = ff_run_session_job(e, session);
-	size_t len = input->u.marks.len;
 	struct ff_payload_mark *marks;
 
 	/* Parts are known by their first session, all others tell the same. */
@@ -38,19 +71,13 @@ void ff_marks_told(struct ff_engine *e, struct session *session, const struct ff
 			  : input->u.marks.part != UINT32_MAX || job->unit_names ||
 				    session->record != job->ids_from)
 		return;
-	marks = keep(job, (len + 1) * sizeof(*marks));
-	for (size_t i = 0; i < len; i++) {
-		marks[i] = input->u.marks.v[i];
-		marks[i].group = ff_engine_keep(job, marks[i].group);
-		marks[i].host = ff_engine_keep(job, marks[i].host);
-		marks[i].resources = keep_texts(job, marks[i].resources);
-	}
+	marks = keep_marks(job, input);
 	if (job->in_parts) {
 		session->marks = marks;
-		session->marks_len = len;
+		session->marks_len = input->u.marks.len;
 	} else {
 		job->marks = marks;
-		job->marks_len = len;
+		job->marks_len = input->u.marks.len;
 	}
 }
 

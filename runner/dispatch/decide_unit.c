@@ -76,6 +76,8 @@ void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struc
 	ff_engine_emit(e, &event);
 	if (!at->told || again != at->again)
 		ff_front_unit(e, at, result, again);
+	if (!again)
+		ff_order_ended(e, at, result->outcome);
 	if (again)
 		ff_retry(e, at);
 	else if (bad && at->host != FF_NOBODY)
@@ -159,6 +161,8 @@ struct execution *ff_execution_start(struct ff_engine *e, const struct ff_placem
 	order.count = e->jobs[placement->job].workers;
 	at = ff_execution_unit(e, execution);
 	order.name = at.name;
+	if (!discovers_units && e->jobs[placement->job].details)
+		order.detail = e->jobs[placement->job].details[placement->unit];
 	if (behind) {
 		order.follows = execution->follows = behind->number;
 		e->jobs[placement->job].ahead++;

@@ -57,10 +57,11 @@ struct ff_order {
 	uint32_t host, tries;
 	uint32_t worker, execution;
 	uint32_t job, unit;
-	uint32_t payload; /* PROBE_HOST: its number in ff_payloads */
-	uint32_t count;	  /* workers that the job has */
-	uint32_t follows; /* RUN: an execution on the same host */
-	const char *name; /* of the unit, or the worker */
+	uint32_t payload;   /* PROBE_HOST: its number in ff_payloads */
+	uint32_t count;	    /* workers that the job has */
+	uint32_t follows;   /* RUN: an execution on the same host */
+	const char *name;   /* of the unit, or the worker */
+	const char *detail; /* RUN: what its discovery told of the unit; NULL */
 	const uint32_t *units;
 	size_t units_len;
 	uint32_t part;

@@ -102,6 +102,9 @@ const struct ff_payload_mark *ff_input_marks(struct ff_input *input,
 		copy[i].group = ff_input_text(input, marks[i].group);
 		copy[i].host = ff_input_text(input, marks[i].host);
 		copy[i].resources = ff_input_lines(input, marks[i].resources);
+		copy[i].after = ff_input_units(input, marks[i].after, marks[i].after_len);
+		copy[i].needs = ff_input_units(input, marks[i].needs, marks[i].needs_len);
+		copy[i].skip = ff_input_text(input, marks[i].skip);
 	}
 	return copy;
 }

@@ -51,6 +51,7 @@
 	X(COSTS)	    /* the same, of parts */                                               \
 	X(PART)		    /* of units is known */                                                \
 	X(IDS)                                                                                     \
+	X(DETAILS) /* of units that were discovered; before IDS */                                 \
 	X(PROBLEM)                                                                                 \
 	X(NOTICE)                                                                                  \
 	X(UNIT_STARTED)	 /* of a session */                                                        \
@@ -155,7 +156,8 @@ struct ff_input {
 			const char *const *vain;  /* what else has no effect; likewise */
 		} settings;
 		struct {
-			const char *const *names; /* SCOPES: what each belongs to */
+			const char *const
+				*names; /* SCOPES: what each belongs to; DETAILS: of each */
 			uint32_t len;
 		} ids;
 		struct {

@@ -8,6 +8,7 @@
 #include "dispatch/engine.h"
 #include "dispatch/executions.h"
 #include "sched/sched.h"
+#include "sched/waits.h"
 
 enum {
 	UNIT_ALONE_MAX = 2, /* a unit that took so many hosts down, alone on them, is set aside */
@@ -189,6 +190,10 @@ struct engine_job {
 	struct ff_map now_parts; /* by name: their number here, from 1 */
 	const char **unit_names; /* of collected units; NULL: the plan knows */
 	const char **ids;	 /* as they were collected */
+	const char **details;	 /* by unit, of those that were discovered; NULL: none */
+	struct ff_waits *waits;	 /* units of it that wait for others; NULL: none does */
+	uint64_t *held;		 /* bitset: those, and all done before; with `waits` */
+	uint32_t in_vain;	 /* the unit that just now comes to its end without it; FF_NOBODY */
 	struct ff_map lacking;	 /* by these, from 0: who has not collected it, in words */
 	const char *differs;	 /* in words: not all have collected the same tests */
 	uint32_t named_by;	 /* the worker that told them */
@@ -504,6 +509,8 @@ void ff_silence_dismissed_due(struct ff_engine *e, struct session *session);
 /* --- decide_marks.c --- */
 /* A session tells what units ask for, of all or of a part. */
 void ff_marks_told(struct ff_engine *e, struct session *session, const struct ff_input *input);
+/* The same of an execution that discovers all. */
+void ff_marks_discovered(struct ff_engine *e, uint32_t job, const struct ff_input *input);
 /* What it has for tests. */
 void ff_marks_host_has(struct ff_engine *e, uint32_t host, const struct ff_input *input);
 /* Units from `first` on, so many, are known by name: what of these marks the scheduler is to see,
@@ -520,6 +527,20 @@ void ff_marks_look(struct ff_engine *e, uint32_t job);
 void ff_marks_moved(struct ff_engine *e, uint32_t job);
 /* The same, if what came back was what jobs share: whatever has nothing to do. */
 bool ff_marks_freed(struct ff_engine *e);
+
+/* --- decide_order.c --- */
+/* From the marks of units that were discovered, whose names are known: which wait for others, and
+ * which are not run. False: they wait in a circle, which is an error of the job. */
+bool ff_order_know(struct ff_engine *e, uint32_t job);
+/* Units that come after each other are to be on one host, where there is more than one: that is
+ * added to their claims (of `units` of them, ascending; on the heap, and so is what comes back). */
+struct ff_claim *ff_order_claims(struct ff_engine *e, uint32_t job, uint32_t units,
+				 struct ff_claim *claims, size_t *len);
+/* A unit has come to its end. */
+void ff_order_ended(struct ff_engine *e, const struct unit_at *at, enum ff_outcome outcome);
+/* Units that wait no more are given out, or come to their end without having run. */
+void ff_order_look(struct ff_engine *e, uint32_t job);
+void ff_order_free(struct engine_job *job);
 
 /* --- decide_memory.c --- */
 /* Whether the job goes by what its units need of memory, and there is something to go by. */

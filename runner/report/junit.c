@@ -25,7 +25,7 @@ struct attempt {
 
 struct suite {
 	struct suite *next;
-	char *name;
+	char *name, *payload;	       /* payload: NULL: not told */
 	char *error;		       /* what was said of the job as a whole; NULL */
 	struct ff_spool_piece *pieces; /* adjoining test cases are one */
 	size_t pieces_len, pieces_cap;
@@ -117,7 +117,7 @@ static void case_begin(struct junit *junit, struct suite *suite, const char *uni
 
 	suite->tests++;
 	ff_buf_addstr(out, "<testcase");
-	ff_xml_names(out, junit->prefix, unit ? unit : "");
+	ff_xml_unit_names(out, junit->prefix, suite->payload, suite->name, unit ? unit : "");
 	if (suite->places && result && result->file) {
 		ff_xml_attribute(out, "file", result->file);
 		snprintf(line, sizeof(line), "%d", result->line - 1); /* from 0, as pytest's */
@@ -152,7 +152,7 @@ static void add_outcome(struct junit *junit, struct suite *suite, const struct f
 	suite->failures += outcome == FF_OUTCOME_FAILED;
 	suite->errors += outcome != FF_OUTCOME_FAILED && ff_outcome_bad(outcome);
 	suite->skipped += outcome == FF_OUTCOME_SKIPPED || outcome == FF_OUTCOME_XFAILED;
-	ff_junit_outcome(&junit->spool, result);
+	ff_junit_outcome(&junit->spool, suite->payload, result);
 }
 
 /* --- attempts --- */
@@ -433,7 +433,7 @@ static void junit_event(struct ff_reporter *reporter, const struct ff_event *eve
 
 	switch (event->kind) {
 	case FF_EVENT_JOB_ADDED:
-		suite_of(junit, event->job);
+		keep_text(&suite_of(junit, event->job)->payload, event->u.job_added.payload);
 		break;
 	case FF_EVENT_JOB_STARTED:
 		suite_of(junit, event->job)->started_us = event->time_us;
@@ -550,6 +550,7 @@ static void suite_free(struct suite *suite)
 	ff_buf_release(&suite->properties);
 	ff_free(suite->pieces);
 	ff_free(suite->name);
+	ff_free(suite->payload);
 	ff_free(suite->error);
 	ff_free(suite);
 }

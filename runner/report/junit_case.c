@@ -48,8 +48,9 @@ void ff_junit_problem(struct ff_spool *spool, const char *element, const char *t
 	ff_buf_addf(&spool->text, "%s>", element);
 }
 
-void ff_junit_outcome(struct ff_spool *spool, const struct ff_result *result)
+void ff_junit_outcome(struct ff_spool *spool, const char *payload, const struct ff_result *result)
 {
+	bool pytest = !payload || strcmp(payload, "pytest") == 0;
 	const char *element = "error", *type = ff_outcome_word(result->outcome);
 
 	switch (result->outcome) {
@@ -62,11 +63,11 @@ void ff_junit_outcome(struct ff_spool *spool, const struct ff_result *result)
 		break;
 	case FF_OUTCOME_SKIPPED:
 		element = "skipped";
-		type = "pytest.skip";
+		type = pytest ? "pytest.skip" : NULL;
 		break;
 	case FF_OUTCOME_XFAILED:
 		element = "skipped";
-		type = "pytest.xfail";
+		type = pytest ? "pytest.xfail" : NULL;
 		break;
 	default:
 		if (!ff_outcome_bad(result->outcome))

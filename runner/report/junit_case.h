@@ -11,8 +11,8 @@ void ff_junit_problem(struct ff_spool *spool, const char *element, const char *t
 /* What follows the element's name, up to the name in its end tag. */
 void ff_junit_problem_body(struct ff_spool *spool, const char *type, const char *message,
 			   const char *text);
-/* The problem that the result is, if it is one. */
-void ff_junit_outcome(struct ff_spool *spool, const struct ff_result *result);
+/* The problem that the result is, if it is one, of a job with this payload (NULL: not known). */
+void ff_junit_outcome(struct ff_spool *spool, const char *payload, const struct ff_result *result);
 /* What a plugin ran again within the attempt, a problem each. */
 void ff_junit_reruns(struct ff_spool *spool, const struct ff_result *result, const char *element);
 /* system-out, or with `err` system-err: captured text goes where its title says. */

@@ -113,3 +113,26 @@ void ff_xml_names(struct ff_buf *out, const char *prefix, const char *unit)
 	ff_buf_release(&class);
 	ff_buf_release(&name);
 }
+
+void ff_xml_unit_names(struct ff_buf *out, const char *prefix, const char *payload, const char *job,
+		       const char *unit)
+{
+	struct ff_buf class = FF_BUF_INIT;
+	const char *dot = strchr(unit, '.');
+
+	if (!payload || strcmp(payload, "pytest") == 0 || strcmp(payload, "run") == 0) {
+		ff_xml_names(out, prefix, unit);
+		return;
+	}
+	if (prefix)
+		ff_buf_addf(&class, "%s.", prefix);
+	if (strcmp(payload, "gtest") != 0 || !dot || dot == unit) {
+		ff_buf_addstr(&class, job);
+	} else {
+		ff_buf_add(&class, unit, (size_t)(dot - unit));
+		unit = dot + 1;
+	}
+	ff_xml_attribute(out, "classname", ff_buf_str(&class));
+	ff_xml_attribute(out, "name", unit);
+	ff_buf_release(&class);
+}

@@ -18,5 +18,9 @@ void ff_xml_seconds(struct ff_buf *out, const char *name, int64_t us);
  * "a.b.test_x.TestC" and name "test_m[p]"; parameters stay as they are. `prefix` comes before the
  * class's name, unless it is NULL. */
 void ff_xml_names(struct ff_buf *out, const char *prefix, const char *unit);
+/* The same for units of any job: "Suite.Name" is googletest's; what has no classes of its own is
+ * of the class `job`. `payload`: NULL: as if it were pytest's. */
+void ff_xml_unit_names(struct ff_buf *out, const char *prefix, const char *payload, const char *job,
+		       const char *unit);
 
 #endif

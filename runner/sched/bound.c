@@ -64,6 +64,7 @@ static void merge(const struct ff_bound *bound, struct ff_bound_kind *kind,
 	kind->serial |= claim->serial;
 	kind->weight = kind->weight > claim->weight ? kind->weight : claim->weight;
 	kind->memory = kind->memory > claim->memory ? kind->memory : claim->memory;
+	kind->home = kind->home ? kind->home : claim->home;
 	for (uint32_t i = 0; i < claim->pools_len; i++)
 		add_pool(kind, claim->pools[i]);
 	if (claim->hosts && !kind->hosts)
@@ -78,7 +79,7 @@ static bool same_kind(const struct ff_bound *bound, const struct ff_bound_kind *
 		      const struct ff_bound_kind *b)
 {
 	return a->serial == b->serial && a->weight == b->weight && a->memory == b->memory &&
-	       a->pools_len == b->pools_len &&
+	       a->home == b->home && a->pools_len == b->pools_len &&
 	       (a->pools_len == 0 ||
 		memcmp(a->pools, b->pools, a->pools_len * sizeof(*a->pools)) == 0) &&
 	       !a->hosts == !b->hosts &&

@@ -30,6 +30,9 @@ struct ff_claim {
 	const uint32_t *pools; /* one of each; ascending */
 	uint32_t pools_len;
 	const uint64_t *hosts; /* bitset of where it may run; NULL: anywhere */
+	/* Of single units that are placed: those of one home, a number from 1 on, are on one host,
+	 * one after the other or not; 0: it has none. */
+	uint32_t home;
 };
 
 struct ff_queues;
@@ -44,6 +47,7 @@ struct ff_bound_kind {
 	uint32_t *pools;
 	uint32_t pools_len;
 	uint64_t *hosts;  /* NULL: anywhere */
+	uint32_t home;	  /* 0: none */
 	uint32_t waiting; /* units */
 	uint32_t *line;	  /* blocks that wait, first to last */
 	uint32_t head, tail, cap;

@@ -405,29 +405,52 @@ int64_t ff_queues_memory(const struct ff_queues *queues, uint32_t unit)
 	return block ? queues->bound.kinds[block->kind].memory : 0;
 }
 
-int64_t ff_queues_next_memory(const struct ff_queues *queues, int64_t below)
+const struct ff_bound_kind *ff_queues_needs(const struct ff_queues *queues, uint32_t unit)
 {
-	const struct ff_bound *bound = &queues->bound;
-	int64_t most = 0;
+	const struct ff_bound_block *block = block_of(&queues->bound, unit);
 
-	for (uint32_t i = 0; !queues->stopped && bound->waiting > 0 && i < bound->kinds_len; i++)
-		if (bound->kinds[i].waiting > 0 && bound->kinds[i].memory < below &&
-		    bound->kinds[i].memory > most)
-			most = bound->kinds[i].memory;
-	return most;
+	return block ? &queues->bound.kinds[block->kind] : NULL;
 }
 
-uint32_t ff_queues_take_with_memory(struct ff_queues *queues, int64_t memory)
+const struct ff_bound_kind *ff_queues_needs_at(const struct ff_queues *queues, uint32_t needs)
 {
-	for (uint32_t i = 0; i < queues->bound.kinds_len; i++) {
-		const struct ff_bound_kind *kind = &queues->bound.kinds[i];
-		struct ff_bound_block *block =
-			kind->memory == memory && kind->waiting > 0 ? first_block(queues, i) : NULL;
+	return &queues->bound.kinds[needs];
+}
 
-		if (block)
-			return take_out(queues, block);
-	}
-	return NOBODY;
+/* Whether the first comes before the second. */
+static bool comes_before(const struct ff_bound *bound, uint32_t first, uint32_t second)
+{
+	const struct ff_bound_kind *a = &bound->kinds[first], *b = &bound->kinds[second];
+
+	if (a->serial != b->serial)
+		return b->serial;
+	if (a->memory != b->memory)
+		return a->memory > b->memory;
+	if (a->weight != b->weight)
+		return a->weight > b->weight;
+	if (a->pools_len != b->pools_len)
+		return a->pools_len > b->pools_len;
+	return first < second;
+}
+
+uint32_t ff_queues_next_needs(const struct ff_queues *queues, uint32_t before)
+{
+	const struct ff_bound *bound = &queues->bound;
+	uint32_t best = NOBODY;
+
+	for (uint32_t i = 0; !queues->stopped && bound->waiting > 0 && i < bound->kinds_len; i++)
+		if (bound->kinds[i].waiting > 0 &&
+		    (before == NOBODY || comes_before(bound, before, i)) &&
+		    (best == NOBODY || comes_before(bound, i, best)))
+			best = i;
+	return best;
+}
+
+uint32_t ff_queues_take_with(struct ff_queues *queues, uint32_t needs)
+{
+	struct ff_bound_block *block = first_block(queues, needs);
+
+	return block ? take_out(queues, block) : NOBODY;
 }
 
 bool ff_queues_moved(struct ff_queues *queues)

@@ -27,30 +27,6 @@ uint32_t ff_sched_find_host(const struct ff_sched *sched, uint32_t number,
 	return host != NOBODY ? host : ff_sets_find(&sched->sets, set, need);
 }
 
-bool ff_sched_needs_memory(const struct job *job, const struct ff_set_need *need)
-{
-	return !job->sessions && job->queues && !need->alone &&
-	       ff_queues_next_memory(job->queues, INT64_MAX) > 0;
-}
-
-/* For the unit that comes first: of those that need memory the largest for which there is some. */
-uint32_t ff_sched_find_host_for_unit(const struct ff_sched *sched, uint32_t number,
-				     struct ff_set_need *need)
-{
-	const struct job *job = &sched->jobs[number];
-	uint32_t host = NOBODY;
-
-	if (!ff_sched_needs_memory(job, need))
-		return ff_sched_find_host(sched, number, need);
-	need->memory = INT64_MAX;
-	while (host == NOBODY &&
-	       (need->memory = ff_queues_next_memory(job->queues, need->memory)) > 0)
-		host = ff_sched_find_host(sched, number, need);
-	if (host == NOBODY && ff_queues_open(job->queues) > 0)
-		host = ff_sched_find_host(sched, number, need);
-	return host;
-}
-
 /* What place_on took for it: of a unit that has its host for itself, nothing. */
 int64_t ff_sched_memory_of(const struct ff_sched *sched, const struct ff_placement *placement)
 {

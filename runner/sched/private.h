@@ -25,6 +25,10 @@ struct job {
 	uint32_t there;		  /* sessions that were placed and are not over */
 	uint32_t most;		  /* of these; 0: no limit */
 	uint32_t kept;		  /* the host that is kept free for it; NOBODY */
+	uint32_t placed;	  /* single units that were placed, and are not over */
+	bool serial;		  /* one of them has to be alone in its job */
+	uint32_t *homes;	  /* by number: the host of each; NOBODY: it is still open */
+	uint32_t homes_len;
 };
 
 struct ff_sched {
@@ -35,7 +39,7 @@ struct ff_sched {
 	uint32_t pools_len;
 	struct ff_pool_counts counts; /* what is free of each */
 	struct ff_pending urgent;     /* jobs for which a host is kept that may have room now */
-	struct ff_pending hungry;     /* jobs that found room, but no memory */
+	struct ff_pending hungry;     /* jobs that found room, but not what else their units need */
 	bool shared; /* workers of some job share pools, or memory, with what is placed */
 	bool seated; /* there was a job whose sessions must be on certain hosts */
 };
@@ -64,15 +68,31 @@ void ff_sched_wake_pools(struct ff_sched *sched, const struct job *job);
 /* The host that is kept for the job, or one that is open to all; NOBODY. */
 uint32_t ff_sched_find_host(const struct ff_sched *sched, uint32_t number,
 			    const struct ff_set_need *need);
-/* For its next unit: of those that need memory the largest for which there is some, then the
- * others. `need` says then which it is. */
-uint32_t ff_sched_find_host_for_unit(const struct ff_sched *sched, uint32_t number,
-				     struct ff_set_need *need);
-/* Whether a unit of it that waits needs some. */
-bool ff_sched_needs_memory(const struct job *job, const struct ff_set_need *need);
 /* What a unit that was placed has taken; one that has its host for itself takes none. */
 int64_t ff_sched_memory_of(const struct ff_sched *sched, const struct ff_placement *placement);
 /* There may be some for the jobs that wait for it. */
 void ff_sched_wake_hungry(struct ff_sched *sched);
+
+/* --- needs.c --- */
+/* What a job's next unit is, and why it can't be placed. */
+struct choice {
+	uint32_t host;	/* NOBODY: none */
+	uint32_t needs; /* of a bound unit, their number with the queues; NOBODY: it is not bound */
+	bool lacks_room; /* with host NOBODY: more room is what one of them lacks */
+	uint32_t where;	 /* on this host; NOBODY: on any */
+};
+/* Of the bound units the most demanding for which there is all they need, then the others. `need`
+ * says then what is to be taken of the host. */
+struct choice ff_sched_choose(const struct ff_sched *sched, uint32_t number,
+			      struct ff_set_need *need);
+/* Nothing more is placed on this host (of any job, or of this one): what was at home there may have
+ * another. */
+void ff_sched_homeless(struct ff_sched *sched, uint32_t host);
+void ff_sched_job_homeless(struct job *job, uint32_t host);
+/* The unit takes more slots than others of the job. */
+bool ff_sched_is_heavy(const struct job *job, uint32_t unit);
+/* The unit was placed, with all that it needs beyond slots and memory; or is over. */
+void ff_sched_hold(struct ff_sched *sched, uint32_t number, uint32_t unit, uint32_t host);
+void ff_sched_let_go(struct ff_sched *sched, uint32_t number, uint32_t unit);
 
 #endif

@@ -62,10 +62,15 @@ uint32_t ff_queues_take_homeless(struct ff_queues *queues, const uint64_t *hosts
 uint32_t ff_queues_take(struct ff_queues *queues);
 /* What a unit needs of memory; 0: it does not say. */
 int64_t ff_queues_memory(const struct ff_queues *queues, uint32_t unit);
-/* The most below `below` that one of the bound units that wait needs of memory; 0: none. Takes one
- * with such a need out. Only for queues whose claims are of nothing but memory. */
-int64_t ff_queues_next_memory(const struct ff_queues *queues, int64_t below);
-uint32_t ff_queues_take_with_memory(struct ff_queues *queues, int64_t memory);
+/* What a bound unit needs; NULL: it is not bound. */
+const struct ff_bound_kind *ff_queues_needs(const struct ff_queues *queues, uint32_t unit);
+/* For jobs whose units are placed one by one. Of the needs that bound units wait with, those that
+ * come behind the needs number `before` (UINT32_MAX: the first): those of most memory come first,
+ * then those of most weight and pools, serial ones last. Their number; UINT32_MAX: none. */
+uint32_t ff_queues_next_needs(const struct ff_queues *queues, uint32_t before);
+const struct ff_bound_kind *ff_queues_needs_at(const struct ff_queues *queues, uint32_t needs);
+/* Takes a unit with these needs out. */
+uint32_t ff_queues_take_with(struct ff_queues *queues, uint32_t needs);
 /* Gives a unit out again (a retry, or one that a lost worker was running); to the worker that has
  * its scope, if there is one. */
 void ff_queues_again(struct ff_queues *queues, uint32_t unit);

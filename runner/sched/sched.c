@@ -122,7 +122,7 @@ struct wish ff_sched_wish(const struct job *job)
 	struct ff_queues *queues = job->queues;
 	struct wish wish = {.avoid = NOBODY};
 
-	if (job->no_sessions || (job->most && job->there >= job->most)) {
+	if (job->no_sessions || job->serial || (job->most && job->there >= job->most)) {
 		wish.any = false;
 	} else if (!queues) {
 		wish.any = job->sessions || (job->discover && job->coming == 0);
@@ -171,6 +171,7 @@ void ff_sched_host_up(struct ff_sched *sched, uint32_t host, uint32_t slots)
 static void host_closed(struct ff_sched *sched, uint32_t host)
 {
 	keep_no_more(sched, host);
+	ff_sched_homeless(sched, host);
 	ff_sets_show(&sched->sets, host);
 	for (uint32_t i = 0; i < sched->pools_len; i++)
 		ff_sched_wake_pool(sched, i);
@@ -232,6 +233,7 @@ void ff_sched_job_units(struct ff_sched *sched, uint32_t number, const struct ff
 	with_pools.pools = &sched->counts;
 	job->queues = ff_queues_new(&with_pools);
 	sched->seated |= has_seats(job);
+	sched->shared |= units->parts > 0; /* what these need comes with them */
 	for (size_t i = 0; job->sessions && i < units->claims_len && !sched->shared; i++)
 		sched->shared = units->claims[i].pools_len > 0 || units->claims[i].memory > 0;
 	if (job->stopped)
@@ -268,6 +270,7 @@ void ff_sched_job_end(struct ff_sched *sched, uint32_t number)
 	ff_queues_free(job->queues);
 	ff_free(job->uses);
 	ff_free(job->coming_to);
+	ff_free(job->homes);
 	*job = (struct job){.kept = NOBODY};
 }
 
@@ -284,6 +287,7 @@ void ff_sched_job_not_on(struct ff_sched *sched, uint32_t number, uint32_t host)
 		return;
 	if (job->kept == host)
 		keep_no_more(sched, host);
+	ff_sched_job_homeless(job, host);
 	ff_pending_del(&ff_sched_set(sched, number)->ready, number);
 	ff_pending_del(&ff_sched_set(sched, number)->starved, number);
 	job->set = ff_sets_without(&sched->sets, job->set, host);
@@ -372,11 +376,11 @@ static void comes(const struct ff_sched *sched, struct job *job, uint32_t host)
 
 /* No host has room enough: the one with the most is kept free for the job from now on. Where all
  * are full the next to have some will be it. */
-static void keep_a_host(struct ff_sched *sched, uint32_t number, uint32_t avoid)
+static void keep_a_host(struct ff_sched *sched, uint32_t number, uint32_t avoid, uint32_t only)
 {
-	uint32_t best = ff_set_roomiest(ff_sched_set(sched, number), avoid);
+	uint32_t best = only != NOBODY ? only : ff_set_roomiest(ff_sched_set(sched, number), avoid);
 
-	if (best == NOBODY)
+	if (best == NOBODY || sched->sets.hosts[best].kept_for != NOBODY)
 		return;
 	sched->sets.hosts[best].kept_for = number;
 	sched->jobs[number].kept = best;
@@ -384,7 +388,7 @@ static void keep_a_host(struct ff_sched *sched, uint32_t number, uint32_t avoid)
 }
 
 static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
-		     const struct ff_set_need *need, struct ff_placement *placement)
+		     const struct ff_set_need *need, uint32_t needs, struct ff_placement *placement)
 {
 	struct job *job = &sched->jobs[number];
 
@@ -398,11 +402,12 @@ static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
 	if (job->sessions || !job->queues)
 		comes(sched, job, host);
 	job->there += job->sessions;
-	if (!job->sessions && job->queues)
-		placement->unit = need->alone ? ff_queues_take_alone(job->queues)
-				  : need->memory
-					  ? ff_queues_take_with_memory(job->queues, need->memory)
-					  : ff_queues_take(job->queues);
+	if (!job->sessions && job->queues) {
+		placement->unit = need->alone	    ? ff_queues_take_alone(job->queues)
+				  : needs != NOBODY ? ff_queues_take_with(job->queues, needs)
+						    : ff_queues_take(job->queues);
+		ff_sched_hold(sched, number, placement->unit, host);
+	}
 	sched->sets.hosts[host].free -= placement->slots;
 	sched->counts.memory_taken[host] += need->memory;
 	ff_sets_show(&sched->sets, host);
@@ -415,7 +420,7 @@ static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
 	ff_sched_wake_pools(sched, job);
 }
 
-enum want { WANT_POOLS, WANT_ROOM, WANT_MEMORY };
+enum want { WANT_POOLS, WANT_ROOM, WANT_NEEDS };
 
 /* It can't be placed now, for want of something. */
 static void park(struct ff_sched *sched, uint32_t number, enum want want)
@@ -432,7 +437,7 @@ static void park(struct ff_sched *sched, uint32_t number, enum want want)
 		ff_pending_add(&set->starved, number);
 		return;
 	}
-	if (want == WANT_MEMORY)
+	if (want == WANT_NEEDS)
 		ff_pending_add(&sched->hungry, number);
 	ff_pending_del(&set->starved, number);
 	wake_starved(sched, set);
@@ -466,7 +471,7 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 	const struct ff_set *set = ff_sched_set(sched, number);
 	struct wish wish = ff_sched_wish(job);
 	struct ff_set_need need = {job->weight, wish.avoid, wish.alone, 0};
-	uint32_t host = NOBODY;
+	struct choice choice = {NOBODY, NOBODY, true, NOBODY};
 
 	if (!wish.any) {
 		step_aside(sched, number);
@@ -474,9 +479,9 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 	}
 	if (has_seats(job)) {
 		sched->seated = true;
-		host = host_of_seat(sched, number, &need);
+		choice.host = host_of_seat(sched, number, &need);
 		/* It keeps no host, and no pools: until there is room just where it must run. */
-		if (host == NOBODY) {
+		if (choice.host == NOBODY) {
 			step_aside(sched, number);
 			return false;
 		}
@@ -490,20 +495,19 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 	if (job->kept != NOBODY && job->kept == need.avoid)
 		keep_no_more(sched, job->kept);
 	if (!has_seats(job))
-		host = ff_sched_find_host_for_unit(sched, number, &need);
-	if (host != NOBODY) {
-		place_on(sched, number, host, &need, placement);
+		choice = ff_sched_choose(sched, number, &need);
+	if (choice.host != NOBODY) {
+		place_on(sched, number, choice.host, &need, choice.needs, placement);
 		placement->anywhere = need.avoid != wish.avoid;
 		return true;
 	}
-	/* There is room, but no memory: that others need none of. */
-	if (ff_sched_needs_memory(job, &need) &&
-	    ff_sched_find_host(sched, number, &need) != NOBODY) {
-		park(sched, number, WANT_MEMORY);
+	/* There is room: others may have it. */
+	if (!choice.lacks_room) {
+		park(sched, number, WANT_NEEDS);
 		return false;
 	}
 	if (job->kept == NOBODY)
-		keep_a_host(sched, number, need.avoid);
+		keep_a_host(sched, number, need.avoid, choice.where);
 	park(sched, number, WANT_ROOM);
 	return false;
 }
@@ -564,8 +568,8 @@ bool ff_sched_place_behind(struct ff_sched *sched, const struct ff_placement *be
 	const struct ff_set_host *host = &sched->sets.hosts[before->host];
 
 	if (!job->started || job->stopped || job->sessions || !job->queues || job->uses_len > 0 ||
-	    before->alone || !host->up || host->draining || host->kept_for != NOBODY ||
-	    ff_queues_open(job->queues) <= spare ||
+	    before->alone || job->serial || ff_sched_is_heavy(job, before->unit) || !host->up ||
+	    host->draining || host->kept_for != NOBODY || ff_queues_open(job->queues) <= spare ||
 	    ff_queues_shunned_host(job->queues) == before->host ||
 	    !is_first_on(sched, before->job, before->host))
 		return false;
@@ -575,6 +579,7 @@ bool ff_sched_place_behind(struct ff_sched *sched, const struct ff_placement *be
 		.unit = ff_queues_take(job->queues),
 		.ahead = true,
 	};
+	ff_sched_hold(sched, before->job, placement->unit, before->host);
 	return true;
 }
 
@@ -594,7 +599,9 @@ void ff_sched_return_pools(struct ff_sched *sched, const struct ff_placement *pl
 		sched->counts.free[job->uses[i].pool] += job->uses[i].amount;
 	ff_sched_wake_pools(sched, job);
 	sched->counts.memory_taken[placement->host] -= memory;
-	if (memory > 0)
+	if (!job->sessions && job->queues && placement->unit != NOBODY)
+		ff_sched_let_go(sched, placement->job, placement->unit);
+	else if (memory > 0)
 		ff_sched_wake_hungry(sched);
 	sched->counts.freed |= sched->shared && (memory > 0 || job->uses_len > 0);
 }

@@ -70,12 +70,21 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 
 	ff_buf_addstr(yaml, "pools: {p: 2, q: 3}\njobs:\n");
 	for (uint32_t i = 0; i < jobs; i++) {
+		bool found = (seed + i) % 4 == 3;
+
 		ff_buf_addf(yaml, "  j%u: {", i);
-		if (world_chance(dice, 450))
+		if (world_chance(dice, 450)) {
 			ff_buf_addf(yaml, "pytest: [t], dist: '%s'", dists[world_below(dice, 8)]);
-		else
-			ff_buf_addf(yaml, "run: x, count: %u", 1 + world_below(dice, 60));
-		if ((seed + i) % 3 == 0)
+			found = false;
+		} else {
+			uint32_t count = 1 + world_below(dice, 60);
+
+			if (found) /* its units are discovered */
+				ff_buf_addstr(yaml, "gtest: x");
+			else
+				ff_buf_addf(yaml, "run: x, count: %u", count);
+		}
+		if ((seed + i) % 3 == 0 && !found)
 			ff_buf_addstr(yaml, ", memory: auto");
 		if (i > 0 && world_chance(dice, 300))
 			ff_buf_addf(yaml, ", needs: [j%u]", world_below(dice, i));

@@ -19,6 +19,11 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
+uint64_t world_seed(uint64_t seed)
+{
+	return mix(seed);
+}
+
 uint64_t world_random(struct world *world)
 {
 	return mix(world->random++);
@@ -621,7 +626,9 @@ void world_order(struct world *world, const struct ff_order *order)
 		break;
 	case FF_ORDER_PAUSE:
 	case FF_ORDER_RESUME:
+		break;
 	case FF_ORDER_DISCOVER:
+		world_discover(world, order);
 		break;
 	default:
 		if (!front_order(world, order))

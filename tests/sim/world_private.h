@@ -65,6 +65,10 @@ struct world {
 
 /* Of a unit: the same each time it is asked, below 1000. `what`: which question. */
 uint32_t world_of_unit(const struct world *world, uint32_t job, uint32_t unit, uint32_t what);
+/* What a world of this seed has as its own. */
+uint64_t world_seed(uint64_t seed);
+/* The order to find a job's units. */
+void world_discover(struct world *world, const struct ff_order *order);
 bool world_mark(const struct world *world, uint32_t job, uint32_t unit, bool anywhere,
 		struct ff_payload_mark *mark);
 uint32_t world_marks(const struct world *world, uint32_t job, uint32_t first, uint32_t count,
