@@ -54,7 +54,8 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 		opts.part_costs = job->part_costs;
 		opts.parts_whole = job->parts_whole;
 	}
-	if (!expect(e, number, &opts, &us) && e->opts.expected_us)
+	/* What is to come has no place among what is known. */
+	if (!expect(e, number, &opts, &us) && e->opts.expected_us && !e->state->jobs[number].open)
 		opts.expected_us = e->opts.expected_us(e->opts.ctx, number);
 	ff_sched_job_units(e->sched, number, &opts);
 	ff_free(claims);

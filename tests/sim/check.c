@@ -226,7 +226,9 @@ void check_event(struct check *check, const struct ff_event *event)
 	spread_event(check->spread, check, event);
 	switch (event->kind) {
 	case FF_EVENT_JOB_ADDED:
-		if (event->u.job_added.units > 0)
+		if (event->u.job_added.open)
+			know(check, job_of(check, event->job), DONE_MAX);
+		else if (event->u.job_added.units > 0)
 			know(check, job_of(check, event->job), event->u.job_added.units);
 		break;
 	case FF_EVENT_COLLECTED:
@@ -350,7 +352,7 @@ static void check_jobs(struct check *check, const struct ff_state *state)
 			check_fail(check, "of job %s %u parts were never known, and %u are told",
 				   job->name, job->parts_left, job->counts.parts_not_run);
 		if (job->result == FF_JOB_PASSED &&
-		    (job->counts.not_run > 0 || !job->known || job->parts_left > 0))
+		    (job->counts.not_run > 0 || !job->known || job->parts_left > 0 || job->open))
 			check_fail(check, "job %s passed, and not all of it was run", job->name);
 	}
 }

@@ -22,9 +22,18 @@
 enum {
 	STEPS_MAX = 400000, /* inputs of a run; more: it does not end */
 	RESUMES_MAX = 3,
+	JOBS_MAX = 5,
 };
 
 enum { UNITS_MAX = 4096 }; /* more than any job has, also on each worker */
+
+/* An open job's units. */
+struct fed {
+	struct ff_plan_source base;
+	const char *name;
+	uint32_t total;
+	bool fails;
+};
 
 struct sim {
 	uint64_t seed;
@@ -34,6 +43,8 @@ struct sim {
 	struct ff_plan plan;
 	struct world_faults faults;
 	struct ff_expect *expect; /* what earlier runs tell of memory */
+	struct fed fed[JOBS_MAX];
+	bool opened; /* some are */
 	struct check check;
 	struct told told; /* by the runs so far */
 };
@@ -66,7 +77,7 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 {
 	static const char *const dists[] = {"load",	 "worksteal", "loadscope", "loadfile",
 					    "loadgroup", "each",      "no",	   "auto"};
-	uint32_t jobs = 1 + world_below(dice, 5);
+	uint32_t jobs = 1 + world_below(dice, JOBS_MAX);
 
 	ff_buf_addstr(yaml, "pools: {p: 2, q: 3}\njobs:\n");
 	for (uint32_t i = 0; i < jobs; i++) {
@@ -164,6 +175,51 @@ static void make_faults(struct world_faults *faults, struct world *dice)
 	};
 }
 
+/* --- jobs whose units come while the run lasts --- */
+
+static int name_fed(const struct ff_plan_source *source, uint32_t index, struct ff_buf *name)
+{
+	return ff_buf_addf(name, "%s[%u]", ((const struct fed *)source)->name, index);
+}
+
+static int make_fed(const struct ff_plan_source *source, uint32_t index, uint32_t slot,
+		    struct ff_arena *arena, struct ff_payload_job *job)
+{
+	(void)source, (void)index, (void)slot, (void)arena;
+	job->shell = "true";
+	return 0;
+}
+
+static void open_some(struct sim *sim, struct world *dice)
+{
+	for (size_t i = 0; sim->seed % 5 == 2 && i < sim->config.jobs_len; i++) {
+		struct ff_config_job *job = &sim->config.jobs[i];
+		struct fed *fed = &sim->fed[i];
+
+		if (strcmp(job->payload, "run") != 0 || ff_config_job_memory(job))
+			continue;
+		*fed = (struct fed){.base = {.open = true, .name = name_fed, .make = make_fed},
+				    .name = job->name,
+				    .total = (uint32_t)job->count,
+				    .fails = world_chance(dice, 100)};
+		job->source = &fed->base;
+		sim->opened = true;
+	}
+}
+
+/* Some runs end before all is done. */
+static void halt_some(struct sim *sim, struct world *dice)
+{
+	if (sim->seed % 7 != 3)
+		return;
+	sim->config.settings.halt.on = (enum ff_halt)(1 + world_below(dice, 3));
+	sim->config.settings.halt.now = world_chance(dice, 500);
+	if (world_chance(dice, 500))
+		sim->config.settings.halt.count = 1 + world_below(dice, 9);
+	else
+		sim->config.settings.halt.percent = 1 + world_below(dice, 100);
+}
+
 static void make(struct sim *sim)
 {
 	struct ff_plan none = {0};
@@ -178,6 +234,8 @@ static void make(struct sim *sim)
 	if (ff_config_parse(&sim->config, "sim.yaml", ff_buf_str(&yaml), yaml.len, &err) == 0)
 		for (size_t i = 0; i < sim->config.jobs_len; i++)
 			sim->config.jobs[i].workers_open = true; /* as without an inventory */
+	open_some(sim, dice);
+	halt_some(sim, dice);
 	if (err.code < 0 || ff_inventory_build(&sim->inventory, &sim->config, &err) < 0 ||
 	    ff_plan_build(&sim->plan, &sim->config, &sim->inventory, NULL, &err) < 0) {
 		printf("%s\n%s\n", ff_buf_str(&yaml), err.text);
@@ -342,6 +400,31 @@ static void run_to_its_end(struct run *run, uint32_t most_steps)
 		check_fail(&run->sim->check, "it does not end");
 }
 
+static void feed(struct run *run, uint32_t job)
+{
+	const struct fed *fed = (const struct fed *)run->sim->plan.jobs[job].config->source;
+	int64_t at = world_now(run->world) + world_below(run->world, 2000000);
+	uint32_t left = fed ? fed->total : 0;
+
+	while (fed) {
+		uint32_t count = left ? 1 + world_below(run->world, left) : 0;
+		struct ff_input *input = ff_input_new(FF_INPUT_UNITS);
+
+		input->job = job;
+		input->u.units.count = count;
+		input->u.units.open = count > 0;
+		if (count == 0 && fed->fails) {
+			input->u.units.error = "unreadable";
+			run->disturbed = true;
+		}
+		world_put(run->world, input, at);
+		if (count == 0)
+			break;
+		left -= count;
+		at += world_below(run->world, 9000000);
+	}
+}
+
 static void begin(struct run *run, const struct ff_state *const *before, size_t before_len)
 {
 	struct ff_engine_opts opts = {
@@ -364,6 +447,8 @@ static void begin(struct run *run, const struct ff_state *const *before, size_t 
 	check_begin(&run->sim->check, before, before_len);
 	decide(run, start);
 	ff_input_free(start);
+	for (uint32_t i = 0; i < run->sim->plan.len; i++)
+		feed(run, i);
 }
 
 static void end(struct run *run)
@@ -384,8 +469,10 @@ static void run_seed(struct sim *sim)
 
 	run.world = world_new(sim->seed, 0, &sim->plan, (uint32_t)sim->inventory.len, &sim->faults);
 	begin(&run, NULL, 0);
-	/* Other tests than before are other units. */
-	while (resumes < RESUMES_MAX && sim->faults.differ == 0 && world_chance(run.world, 150)) {
+	/* Other tests than before are other units; and those that come have no names to know them
+	 * by. */
+	while (resumes < RESUMES_MAX && sim->faults.differ == 0 && !sim->opened &&
+	       world_chance(run.world, 150)) {
 		run_to_its_end(&run, 1 + world_below(run.world, 400));
 		if (ff_engine_over(run.engine))
 			break;
@@ -400,6 +487,7 @@ static void run_seed(struct sim *sim)
 		begin(&run, latest_first, resumes);
 	}
 	disturb(&run);
+	run.disturbed |= sim->config.settings.halt.on != FF_HALT_NEVER;
 	run_to_its_end(&run, STEPS_MAX);
 	check_end(&sim->check, &run.state, run.engine, run.disturbed || resumes > 0);
 	end(&run);

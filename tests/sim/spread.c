@@ -330,7 +330,7 @@ void spread_event(struct spread *spread, struct check *check, const struct ff_ev
 			   event->u.collected.count, job->seats, job->units);
 	if (event->kind == FF_EVENT_UNIT_STARTED && is(job, "each"))
 		seat_taken(spread, check, job, event);
-	if (event->kind == FF_EVENT_UNITS_ADDED)
+	if (event->kind == FF_EVENT_UNITS_ADDED && job->firsts)
 		part_known(job, check, event);
 	if (is(job, "each") || (!job->firsts && event->index >= job->units) ||
 	    (job->firsts && event->index >= job->known))
