@@ -169,6 +169,7 @@ static void cache_event(struct ff_reporter *reporter, const struct ff_event *eve
 		on_worker(cache, event);
 		break;
 	case FF_EVENT_UNIT_FINISHED:
+	case FF_EVENT_UNIT_BEFORE:
 		on_unit(cache, event);
 		break;
 	case FF_EVENT_COLLECT_PROBLEM:

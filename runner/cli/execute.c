@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "cli/command.h"
 #include "cli/execute.h"
+#include "cli/group.h"
 #include "cli/resume.h"
 #include "cli/runs.h"
 #include "cli/shard.h"
@@ -61,7 +62,8 @@ struct execution {
 	struct ff_run_opts run;
 	struct ff_reporters reporters;
 	struct ff_run_terminal terminal;
-	struct last_word *word;		     /* in reporters */
+	struct last_word *word; /* in reporters */
+	struct ff_group_hold group;
 	const struct ff_reporter *history;   /* likewise; NULL: none */
 	const struct ff_mapped_opts *mapped; /* its units are told so; NULL */
 	struct ff_config *shard;	     /* whose jobs run but a part of their units; NULL */
@@ -289,6 +291,8 @@ static int run_all(struct execution *x)
 		x->run.journal = ff_journal_new(runs_directory(x->run.config), &err);
 		if (!x->run.journal)
 			ff_complain("no journal will be kept: %s", err.text);
+		else
+			ff_group_tell(&x->group, ff_journal_path(x->run.journal));
 		open_history(x);
 	}
 	run = ff_run_start(&x->run, &err);
@@ -311,6 +315,26 @@ static int run_all(struct execution *x)
 	atomic_store(&x->running, NULL);
 	ff_run_end(run);
 	ff_journal_free(x->run.journal);
+	return code;
+}
+
+/* Of its group, if it has one. (What only looks into another run waits for nobody.) */
+static int run_in_turn(struct execution *x)
+{
+	struct ff_err err = {0};
+	int rc = 0, code;
+
+	x->group.fd = -1;
+	if (!x->run.run_id)
+		rc = ff_group_enter(&x->group, x->run.config, &err);
+	if (rc < 0) {
+		code = rc == FF_ECANCELED ? FF_EXIT_INTERRUPTED : FF_EXIT_INFRA;
+		ff_complain("%s", err.text);
+		ff_complain_last("nothing was started", code);
+		return code;
+	}
+	code = run_all(x);
+	ff_group_leave(&x->group);
 	return code;
 }
 
@@ -344,7 +368,7 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 		ff_complain("%s", err.text);
 		code = refuse(opts, "");
 	} else {
-		code = run_all(x);
+		code = run_in_turn(x);
 	}
 	ff_reporters_release(&x->reporters);
 	ff_reports_release(&wishes);

@@ -123,6 +123,7 @@ static void on_job(struct ff_merge_part *part, const struct ff_event *event)
 		part->deselected = event->u.collected.deselected;
 		break;
 	case FF_EVENT_UNIT_FINISHED:
+	case FF_EVENT_UNIT_BEFORE:
 		part->ended += event->u.unit_finished.final;
 		break;
 	case FF_EVENT_UNITS_NOT_RUN:
@@ -151,8 +152,8 @@ static void on_unit(struct ff_merge *merge, struct ff_merge_source *source, stru
 	const struct ff_merge_source *first;
 	char *key;
 
-	if (event->kind != FF_EVENT_UNIT_FINISHED || !event->u.unit_finished.final ||
-	    !event->unit || !event->job)
+	if ((event->kind != FF_EVENT_UNIT_FINISHED && event->kind != FF_EVENT_UNIT_BEFORE) ||
+	    !event->u.unit_finished.final || !event->unit || !event->job)
 		return;
 	key = ff_xasprintf("%s\n%s", event->job, event->unit);
 	first = ff_map_get(ran, key);

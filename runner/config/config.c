@@ -73,6 +73,7 @@ void ff_config_init(struct ff_config *config)
 	ff_read_defaults(FF_SECTION_INVENTORY, config);
 	ff_read_defaults(FF_SECTION_SETTINGS, config);
 	ff_read_defaults(FF_SECTION_KEEP, config);
+	ff_read_defaults(FF_SECTION_CONCURRENCY, config);
 	config->path = ff_config_keep(config, "");
 	config->directory = ff_config_keep(config, getcwd(here, sizeof(here)) ? here : ".");
 }

@@ -168,6 +168,10 @@ struct ff_config {
 	struct ff_config_report *reports; /* names are not checked here: see report/reporter.h */
 	size_t reports_len;
 	struct {
+		char *group;		  /* NULL: none */
+		char *cancel_in_progress; /* "queue" or "true" */
+	} concurrency;
+	struct {
 		int64_t connect_timeout_us, heartbeat_us, silence_us, grace_us;
 		int64_t retry_delay_us;
 		bool strict_collection;

@@ -62,6 +62,9 @@ const struct ff_config_option ff_config_options[] = {
 	 .help = "what there is a number of (licences, ports), so that jobs share it: see 'uses'"},
 	{.section = FF_SECTION_TOP, .key = "report", .type = FF_TYPE_REPORTS,
 	 .help = "files to write"},
+	{.section = FF_SECTION_TOP, .key = "concurrency", .type = FF_TYPE_SECTION,
+	 .child = FF_SECTION_CONCURRENCY,
+	 .help = "a group of runs that go one at a time, also from other files and machines"},
 	{.section = FF_SECTION_TOP, .key = "settings", .type = FF_TYPE_SECTION,
 	 .child = FF_SECTION_SETTINGS,
 	 .help = "how a run behaves"},
@@ -203,6 +206,13 @@ const struct ff_config_option ff_config_options[] = {
 	 .help = "how many times it runs; {index} is replaced by 1, 2, ...; by default once"},
 	{.section = FF_SECTION_JOB, .key = "matrix", .type = FF_TYPE_MATRIX, .only = "run",
 	 .help = "runs it once for each combination of values: see placeholders"},
+
+	{.section = FF_SECTION_CONCURRENCY, .key = "group", .type = FF_TYPE_TEXT,
+	 CONFIG(concurrency.group), .required = true,
+	 .help = "its name, among all runs with journals in the same folder"},
+	{.section = FF_SECTION_CONCURRENCY, .key = "cancel_in_progress", .type = FF_TYPE_CHOICE,
+	 CONFIG(concurrency.cancel_in_progress), .choices = "queue or true", .fallback = "queue",
+	 .help = "true: the run that goes is ended, as by Ctrl-C; queue: it is waited for"},
 
 	{.section = FF_SECTION_SETTINGS, .key = "connect_timeout", .type = FF_TYPE_DURATION,
 	 CONFIG(settings.connect_timeout_us), .min = MS, .max = DAY, .range = "1ms to 1d",

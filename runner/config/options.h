@@ -17,6 +17,7 @@
 	X(DEFAULTS, "inventory.defaults", "What holds for each host that does not say otherwise")  \
 	X(TREE, "tree", "What is brought to each host; a text stands for {source: ...}")           \
 	X(JOB, "jobs.NAME", "A job; it has one of those that say what is run")                     \
+	X(CONCURRENCY, "concurrency", "Runs of which one goes at a time; a text: {group: ...}")    \
 	X(SETTINGS, "settings", "How a run behaves")                                               \
 	X(KEEP, "settings.keep", "Which journals of earlier runs stay")
 

@@ -92,6 +92,7 @@ static void read_child(struct ff_reader *r, const struct ff_config_option *optio
 	static const char *const short_for[FF_SECTIONS] = {
 		[FF_SECTION_INVENTORY] = "hosts",
 		[FF_SECTION_TREE] = "source",
+		[FF_SECTION_CONCURRENCY] = "group",
 		[FF_SECTION_HOST] = "spec",
 	};
 	const char *key = short_for[option->child];

@@ -343,3 +343,44 @@ def test_changed_tests_are_said(farflung, python):
     assert "other tests than in the run before" in of_kind(events, "notice", job="unit", level="note")[0]["text"]
     assert finals(events) == {f"test_it.py::test_{name}": ["passed"] for name in "abc"}
     assert "3 passed" in done.stderr
+
+
+def test_a_shard_that_is_gone_on_with_is_merged(farflung, python):
+    write(farflung.cwd / "test_it.py", """
+import os, time, pytest
+@pytest.mark.parametrize("n", range(12))
+def test_n(n):
+    end = time.monotonic() + 60
+    while n % 3 == 2 and not os.path.exists("go") and time.monotonic() < end:
+        time.sleep(0.01)
+    assert n != 4
+""")
+    farflung.yaml(f"inventory: [{{spec: popen, python: '{python}'}}]\njobs: {{unit: {{pytest: [-p, 'no:cacheprovider']}}}}\n")
+    codes = set()
+    for shard in ("1", "2"):
+        (farflung.cwd / shard).mkdir()
+        farflung.env["FARFLUNG_RUNS"] = str(farflung.cwd / shard)
+        if shard == "1":
+            kill_when(farflung, lambda events: of_kind(events, "unit-finished"), "--shard", "1/2", "--history", "none")
+            write(farflung.cwd / "go", "")
+            codes.add(farflung.run("run", "--resume").returncode)
+        else:
+            codes.add(farflung.run("run", "--shard", "2/2", "--history", "none").returncode)
+    assert codes == {0, 1}
+    del farflung.env["FARFLUNG_RUNS"]
+    done = farflung.run("merge", "1", "2", "--junit", "merged.xml", "--jsonl", "merged.jsonl", code=1)
+    assert done.stderr.splitlines()[-1] == "farflung: 11 passed, 1 failed (exit 1)"
+    assert len(junit_outcomes(farflung.cwd / "merged.xml")) == 12
+    told = finals(read_jsonl(farflung.cwd / "merged.jsonl"))
+    assert told == {f"test_it.py::test_n[{n}]": ["failed" if n == 4 else "passed"] for n in range(12)}
+
+
+def test_last_failed_of_pytest_has_what_failed_before(farflung, python):
+    write(farflung.cwd / "test_it.py", "def test_a(): assert 0\ndef test_b():\n    import os, time\n"
+          "    end = time.monotonic() + 60\n    while not os.path.exists('go') and time.monotonic() < end: time.sleep(0.01)\n")
+    farflung.yaml(f"inventory: [{{spec: popen, python: '{python}'}}]\njobs: {{unit: {{pytest: []}}}}\n")
+    kill_when(farflung, lambda events: of_kind(events, "unit-finished"))
+    write(farflung.cwd / "go", "")
+    farflung.run("run", "--resume", code=1)
+    cached = json.loads((farflung.cwd / ".pytest_cache/v/cache/lastfailed").read_text())
+    assert cached == {"test_it.py::test_a": True}
