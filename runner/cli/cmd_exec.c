@@ -25,7 +25,7 @@ static const struct ff_option options[] = {
 	FF_OPTION("tx", 0, LIST, "XSPEC", "a host, or a set of them, without a file; several times",
 		  tx),
 	FF_OPTION("on", 0, TEXT, "PATTERN",
-		  "only hosts that match: names, tags, n[1-9], !not, &and", on),
+		  "only hosts that match: names, tags, @groups, n[1-9], !not, &and", on),
 	FF_OPTION("fanout", 0, NUMBER, "N", "on so many hosts at a time; all", fanout),
 	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),
 	FF_OPTION("input", 'i', TEXT, "FILE",

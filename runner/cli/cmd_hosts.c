@@ -13,7 +13,7 @@ struct options {
 
 static const struct ff_option options[] = {
 	FF_OPTION("on", 0, TEXT, "PATTERN",
-		  "only hosts that match: names, tags, n[1-9], !not, &and", on),
+		  "only hosts that match: names, tags, @groups, n[1-9], !not, &and", on),
 	FF_OPTIONS_END,
 };
 

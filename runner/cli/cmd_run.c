@@ -27,7 +27,7 @@ static const struct ff_option options[] = {
 	FF_OPTION("job", 'j', LIST, "NAME", "run only this job and what it needs (repeatable)",
 		  jobs),
 	FF_OPTION("on", 0, TEXT, "PATTERN",
-		  "use only hosts that match: names, tags, n[1-9], !not, &and", on),
+		  "use only hosts that match: names, tags, @groups, n[1-9], !not, &and", on),
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
 	FF_OPTION_IS("flaky-fail", 0, "true", "what passes only when tried again fails the run",

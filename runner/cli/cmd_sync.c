@@ -27,7 +27,7 @@ static const struct ff_option options[] = {
 	FF_OPTION("tx", 0, LIST, "XSPEC", "a host, or a set of them, without a file; several times",
 		  tx),
 	FF_OPTION("on", 0, TEXT, "PATTERN",
-		  "only hosts that match: names, tags, n[1-9], !not, &and", on),
+		  "only hosts that match: names, tags, @groups, n[1-9], !not, &and", on),
 	FF_OPTION("delete", 0, FLAG, NULL,
 		  "delete there what an earlier sync brought, and is here no more", delete),
 	FF_OPTION("exclude", 0, LIST, "PATTERN",

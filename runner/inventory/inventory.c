@@ -140,27 +140,16 @@ static char *host_of(const struct ff_xspec *spec)
 	return host;
 }
 
-/* What is left of a host in an xspec once ranges are expanded must be able to be one. */
 static bool check_name(struct builder *b, const struct ff_place *place, const struct ff_xspec *spec)
 {
-	char *name = spec->popen || spec->srun ? ff_xstrdup("") : host_of(spec);
-	size_t len = strcspn(name, ",!^*?{}|;&<>()$`'\"\\");
-	const char *hint = "";
+	char *name = host_of(spec);
+	const char *fault = ff_host_fault(spec, name);
 
-	if (name[len] == ',')
-		hint = "; a list, n[1-3],m1, can't have options or a user: list each host by "
-		       "itself";
-	else if (name[len] == '!' || name[len] == '&')
-		hint = "; a set, n[1-5]!n3, can't have options or a user: list each host by itself";
-	else if (name[len] == '^')
-		hint = "; what is taken out of a range stands behind it: n[1-5]!n3";
-	else if (name[len])
-		hint = "; only [...] stands for several hosts";
-	if (name[len])
+	if (fault)
 		ff_mistakes_add(&b->problems, place, "xspec '%s': '%s' can't be a host%s",
-				spec->text, name, hint);
+				spec->text, name, fault);
 	ff_free(name);
-	return !*hint;
+	return !fault;
 }
 
 static bool add_tags(struct builder *b, struct ff_host *host, const struct ff_config_host *config)

@@ -55,6 +55,9 @@ bool ff_is_set(const char *text);
  * words: a bad range, or nothing is left. */
 int ff_set_expand(struct ff_strv *out, const char *text, struct ff_err *err);
 
+/* Why `name`, the host of an xspec, can't be one, as the end of a sentence; NULL: it can. */
+const char *ff_host_fault(const struct ff_xspec *spec, const char *name);
+
 /* Gives the hosts of each of the configuration's groups its name as a tag. Hosts have their names;
  * what is wrong goes to `problems`. */
 void ff_groups_resolve(struct ff_inventory *inventory, const struct ff_config *config,

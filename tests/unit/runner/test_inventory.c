@@ -275,6 +275,30 @@ static void test_impossible_hosts(void **state)
 	       "several hosts");
 }
 
+/* What other programs' lists of hosts look like. */
+static void test_other_notations(void **state)
+{
+	refuse("inventory: ['ssh=web[01:50]', 'ssh=n[a:c]x', 'ssh=n1-3]', 'ssh=n[1..3]',\n"
+	       "            'ssh=a/b', 'ssh=-p 22 @web', 'ssh=a:22', 'socket=n[1:3]:8888']\n",
+	       "demo.yaml:1:13: xspec 'ssh=web[01:50]': 'web[01:50]' can't be a host; a range has "
+	       "a "
+	       "'-', [01-50], and letters are listed, [a,b]\n"
+	       "demo.yaml:1:31: xspec 'ssh=n[a:c]x': 'n[a:c]x' can't be a host; a range has a '-', "
+	       "[01-50], and letters are listed, [a,b]\n"
+	       "demo.yaml:1:46: xspec 'ssh=n1-3]': 'n1-3]' can't be a host; ']' without '['\n"
+	       "demo.yaml:1:59: xspec 'ssh=n1..3': 'n1..3' can't be a host; a range has a '-': "
+	       "[1-3]\n"
+	       "demo.yaml:2:13: xspec 'ssh=a/b': 'a/b' can't be a host; it has a '/'\n"
+	       "demo.yaml:2:24: xspec 'ssh=-p 22 @web': 'web' can't be a host; '@' names a group "
+	       "in "
+	       "patterns, not here, and a user stands before it\n"
+	       "demo.yaml:2:42: xspec 'ssh=a:22': 'a:22' can't be a host; the port stands before "
+	       "it: "
+	       "ssh=-p 22 host\n"
+	       "demo.yaml:2:54: xspec 'socket=n[1:3]:8888': 'n[1:3]:8888' can't be a host; a range "
+	       "has a '-', [01-50], and letters are listed, [a,b]");
+}
+
 /* What a text lists as hosts, it chooses as a pattern. */
 static void test_sets(void **state)
 {
@@ -385,8 +409,9 @@ static void test_possible_hosts(void **state)
 
 	build(&b, "inventory: ['ssh=-o ProxyJump=a,b -o \"X=1;2\" jo@c_d.e', 'ssh=fe80::1%eth0',"
 		  " 'socket=[::1]:8888',"
-		  " 'popen//env:A=a,b!']\n");
-	assert_int_equal(b.inventory.len, 4);
+		  " 'popen//env:A=a,b!', 'ssh=::1', 'ssh=jo@fe80::2', 'kubectl=deploy/x',"
+		  " 'socket=[2001:db8::1]:1,[fe80::1%eth0]:2', 'docker=a:b']\n");
+	assert_int_equal(b.inventory.len, 10);
 	release(&b);
 }
 
@@ -465,6 +490,7 @@ int main(void)
 		cmocka_unit_test(test_suggestions),
 		cmocka_unit_test(test_named_range),
 		cmocka_unit_test(test_impossible_hosts),
+		cmocka_unit_test(test_other_notations),
 		cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_bad_groups),
