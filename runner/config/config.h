@@ -94,6 +94,7 @@ struct ff_config_job {
 	uint32_t sequence_workers;
 	bool settings_read; /* what pytest's settings say of workers, too */
 	char *on;	    /* host pattern; NULL: all */
+	bool each_host;	    /* all of it once on each of these */
 	struct ff_place dist_place, on_place, run_place, weight_place, retry_on_place;
 	struct ff_strv needs;
 	struct ff_place *needs_places; /* of each of `needs`; NULL for jobs added by hand */
@@ -148,6 +149,8 @@ struct ff_config {
 				  journals are */
 		int64_t keep_runs, keep_days; /* journals that stay; 0: no limit */
 	} settings;
+	/* Not in a file: a host pattern on top of each job's own; NULL: all. Borrowed. */
+	const char *only_hosts;
 };
 
 /* Reads and checks a file: YAML 1.1 by libyaml, UTF-8, at most FF_CONFIG_FILE_MAX bytes.

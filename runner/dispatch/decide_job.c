@@ -28,12 +28,12 @@ void ff_job_touch(struct ff_engine *e, uint32_t job)
 
 /* --- what is known before it begins --- */
 
-struct host_set *ff_job_host_set(struct ff_engine *e, const char *on)
+struct host_set *ff_job_host_set(struct ff_engine *e, const struct ff_plan_job *plan)
 {
 	const struct ff_inventory *inventory = e->opts.inventory;
 	size_t size = (inventory->len / 64 + 1) * sizeof(uint64_t);
-	const char *key = on ? on : "";
-	struct host_set *set = ff_map_get(&e->patterns, key);
+	const char *key = plan->config->on ? plan->config->on : "";
+	struct host_set *set = plan->only_host ? NULL : ff_map_get(&e->patterns, key);
 
 	if (set)
 		return set;
@@ -43,12 +43,13 @@ struct host_set *ff_job_host_set(struct ff_engine *e, const char *on)
 	memset(set->bits, 0, size);
 	set->jobs_left = 0;
 	for (size_t i = 0; i < inventory->len; i++)
-		if (ff_host_matches(&inventory->hosts[i], on) &&
+		if (ff_plan_job_on(plan, &inventory->hosts[i]) &&
 		    ff_host_matches(&inventory->hosts[i], e->opts.only_hosts)) {
 			set->bits[i / 64] |= UINT64_C(1) << i % 64;
 			e->hosts[i].sets_left++;
 		}
-	ff_map_set(&e->patterns, key, set);
+	if (!plan->only_host)
+		ff_map_set(&e->patterns, key, set);
 	return set;
 }
 

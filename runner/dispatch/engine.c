@@ -72,7 +72,7 @@ static void make_jobs(struct ff_engine *e)
 	for (uint32_t i = 0; i < plan->len; i++) {
 		struct engine_job *job = &e->jobs[i];
 
-		job->hosts = ff_job_host_set(e, plan->jobs[i].config->on);
+		job->hosts = ff_job_host_set(e, &plan->jobs[i]);
 		job->hosts->jobs_left++;
 		job->payload = payload_number(plan->jobs[i].payload);
 		job->ids_from = FF_NOBODY;

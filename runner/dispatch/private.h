@@ -319,7 +319,7 @@ void ff_job_time_runs(struct ff_engine *e, uint32_t job);
 void ff_job_time_over(struct ff_engine *e, uint32_t job);
 /* And what they are called: the scheduler gets them. */
 void ff_job_know_units(struct ff_engine *e, uint32_t job, uint32_t units);
-struct host_set *ff_job_host_set(struct ff_engine *e, const char *on);
+struct host_set *ff_job_host_set(struct ff_engine *e, const struct ff_plan_job *plan);
 /* Why no host can do it, in words. */
 const char *ff_job_no_host(struct ff_engine *e, uint32_t job);
 

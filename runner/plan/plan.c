@@ -1,6 +1,7 @@
 /* The plan of a run, from config and inventory. Starts nothing and knows no host's state. */
 #include "plan/plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,8 +93,12 @@ struct build {
 	struct ff_map widest;	/* of patterns: the most slots that one of its hosts has */
 	const size_t *order;	/* of config's jobs */
 	bool *wanted;		/* of config's jobs */
-	size_t *planned;	/* of config's jobs: where in the plan */
-	size_t *linked;		/* of config's jobs: the last that needs it, + 1 */
+	/* Of config's jobs: where in the plan; many are there for each host. */
+	struct planned {
+		size_t first, len;
+	} * planned;
+	size_t room;	/* for the plan's jobs */
+	size_t *linked; /* of config's jobs: the last that needs it, + 1 */
 };
 
 static void check_on(struct build *b, const struct ff_config_job *job)
@@ -225,16 +230,70 @@ static void choose(struct build *b, char *const *only)
 static void link_needs(struct build *b, struct ff_plan_job *job, size_t self)
 {
 	const struct ff_strv *needs = &job->config->needs;
+	size_t len = 0;
 
-	job->needs = take(b->plan, needs->len * sizeof(*job->needs));
+	for (size_t i = 0; i < needs->len; i++)
+		len += b->planned[(uintptr_t)ff_map_get(&b->names, needs->v[i]) - 1].len;
+	job->needs = take(b->plan, len * sizeof(*job->needs));
 	for (size_t i = 0; i < needs->len; i++) {
 		size_t need = (uintptr_t)ff_map_get(&b->names, needs->v[i]) - 1;
 
 		if (b->linked[need] == self + 1)
 			continue;
 		b->linked[need] = self + 1;
-		job->needs[job->needs_len++] = b->planned[need];
+		for (size_t j = 0; j < b->planned[need].len; j++)
+			job->needs[job->needs_len++] = b->planned[need].first + j;
 	}
+}
+
+static void add_job(struct build *b, const struct ff_plan_job *job, size_t self)
+{
+	struct ff_plan *plan = b->plan;
+
+	/* Those that `take` gave are linked, not moved: nothing points at them yet. */
+	if (plan->len == b->room) {
+		struct ff_plan_job *more;
+
+		b->room = 2 * b->room + b->config->jobs_len;
+		more = take(plan, b->room * sizeof(*more));
+		if (plan->len)
+			memcpy(more, plan->jobs, plan->len * sizeof(*more));
+		plan->jobs = more;
+	}
+	plan->jobs[plan->len++] = *job;
+	b->planned[self].len++;
+}
+
+bool ff_plan_job_on(const struct ff_plan_job *job, const struct ff_host *host)
+{
+	return job->only_host ? job->only_host->index == host->index
+			      : ff_host_matches(host, job->config->on);
+}
+
+/* Once for each host, or as it is where that is nobody's wish, or there is none. */
+static void add_for_hosts(struct build *b, const struct ff_plan_job *job, size_t self)
+{
+	const struct ff_config_job *config = job->config;
+
+	for (size_t i = 0; config->each_host && b->inventory && i < b->inventory->len; i++) {
+		const struct ff_host *host = &b->inventory->hosts[i];
+		struct ff_plan_job one = *job;
+		struct ff_config_job *copy;
+
+		if (!ff_host_matches(host, config->on) ||
+		    !ff_host_matches(host, b->config->only_hosts))
+			continue;
+		copy = take(b->plan, sizeof(*copy));
+		*copy = *config;
+		copy->name = take(b->plan, strlen(config->name) + strlen(host->name) + 2);
+		sprintf(copy->name, "%s@%s", config->name, host->name);
+		copy->on = host->name;
+		one.config = copy;
+		one.only_host = host;
+		add_job(b, &one, self);
+	}
+	if (!b->planned[self].len)
+		add_job(b, job, self);
 }
 
 /* The hints as lines in the plan. */
@@ -251,13 +310,11 @@ static void keep_hints(struct build *b)
 static void fill(struct build *b, char *const *only)
 {
 	const struct ff_config *config = b->config;
-	struct ff_plan *plan = b->plan;
 
 	b->wanted = ff_xcalloc(config->jobs_len, sizeof(*b->wanted));
 	b->planned = ff_xcalloc(config->jobs_len, sizeof(*b->planned));
 	b->linked = ff_xcalloc(config->jobs_len, sizeof(*b->linked));
 	choose(b, only);
-	plan->jobs = take(plan, config->jobs_len * sizeof(*plan->jobs));
 	/* All are checked, also those that are not run. */
 	for (size_t i = 0; i < config->jobs_len; i++) {
 		size_t at = b->order[i];
@@ -268,8 +325,8 @@ static void fill(struct build *b, char *const *only)
 		if (!b->wanted[at])
 			continue;
 		link_needs(b, &job, at);
-		b->planned[at] = plan->len;
-		plan->jobs[plan->len++] = job;
+		b->planned[at].first = b->plan->len;
+		add_for_hosts(b, &job, at);
 	}
 	ff_free(b->wanted);
 	ff_free(b->planned);

@@ -14,7 +14,10 @@ struct ff_plan_instance {
 };
 
 struct ff_plan_job {
+	/* The configuration's; of a job that is for each host a copy, named "job@host",
+	 * whose `on` is that host. */
 	const struct ff_config_job *config;
+	const struct ff_host *only_host; /* of those that `on` matches; NULL: any */
 	const struct ff_payload *payload;
 	size_t *needs; /* indexes into plan->jobs, all smaller than this job's own */
 	size_t needs_len;
@@ -41,10 +44,13 @@ enum { FF_PLAN_INSTANCES_MAX = INT32_MAX - 1 };
  * unknown payload or dist, an `on` pattern that matches no host, too many instances, a
  * placeholder that is none or whose value can't be quoted, more weight than any host has slots,
  * more required hosts than there are; for a name in `only` that is no job. The plan borrows from
- * `config`. */
+ * `config` and the inventory. A job with `each_host` is as many jobs as hosts that it is for. */
 int ff_plan_build(struct ff_plan *plan, const struct ff_config *config,
 		  const struct ff_inventory *inventory, char *const *only, struct ff_err *err);
 void ff_plan_release(struct ff_plan *plan);
+
+/* Whether the job is meant for the host. */
+bool ff_plan_job_on(const struct ff_plan_job *job, const struct ff_host *host);
 
 /* Makes unit `index` (below units_len; of sessions 0, the job itself). All of it is in `arena` or
  * the configuration's. 0 or FF_ENOMEM. */

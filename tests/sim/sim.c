@@ -75,6 +75,8 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 			ff_buf_addf(yaml, "run: x, count: %u", 1 + world_below(dice, 60));
 		if ((seed + i) % 3 == 0)
 			ff_buf_addstr(yaml, ", memory: auto");
+		if ((seed * 5 + i) % 7 == 0)
+			ff_buf_addstr(yaml, ", each_host: true");
 		if (i > 0 && world_chance(dice, 300))
 			ff_buf_addf(yaml, ", needs: [j%u]", world_below(dice, i));
 		if (world_chance(dice, 400))
@@ -215,7 +217,7 @@ static void check_required(struct run *run, const struct ff_event *event)
 	for (size_t i = 0; i < run->sim->inventory.len; i++) {
 		const struct ff_host *host = &run->sim->inventory.hosts[i];
 		bool unfit = run->state.hosts[i].unfit && job->payload->session &&
-			     ff_host_matches(host, job->config->on);
+			     ff_plan_job_on(job, host);
 
 		fit += run->state.hosts[i].was_ready && !unfit;
 	}
