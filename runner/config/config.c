@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "config/private.h"
 #include "config/read.h"
+#include "config/table.h"
 
 /* As the ff_x… allocators do. */
 static _Noreturn void give_up(void)
@@ -98,6 +99,7 @@ void ff_config_release(struct ff_config *config)
 		ff_config_host_release(&config->hosts[i]);
 	for (size_t i = 0; i < config->jobs_len; i++)
 		job_release(&config->jobs[i]);
+	ff_config_table_free_all(config->tables);
 	ff_strv_release(&config->tree.exclude);
 	ff_arena_release(&config->arena);
 	*config = (struct ff_config){0};
@@ -175,12 +177,12 @@ static char *directory_of(struct ff_config *config, const char *path)
 	return resolved;
 }
 
-int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
-		    struct ff_err *err)
+static int parse(struct ff_config *config, const char *path, const char *text, size_t len,
+		 bool sources, struct ff_err *err)
 {
 	struct ff_mistakes problems;
 	struct ff_config parsed;
-	struct ff_reader r = {.config = &parsed, .problems = &problems};
+	struct ff_reader r = {.config = &parsed, .problems = &problems, .sources = sources};
 	struct ff_arena nodes = FF_ARENA_INIT;
 	struct ff_yaml_node *root;
 	int rc;
@@ -199,6 +201,12 @@ int ff_config_parse(struct ff_config *config, const char *path, const char *text
 	else
 		*config = parsed;
 	return rc;
+}
+
+int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
+		    struct ff_err *err)
+{
+	return parse(config, path, text, len, false, err);
 }
 
 static int read_all(struct ff_buf *text, int fd, const char *path, struct ff_err *err)
@@ -237,7 +245,7 @@ int ff_config_load(struct ff_config *config, const char *path, struct ff_err *er
 	if (!is_stdin)
 		close(fd);
 	if (!rc)
-		rc = ff_config_parse(config, path, ff_buf_str(&text), text.len, err);
+		rc = parse(config, path, ff_buf_str(&text), text.len, true, err);
 	ff_buf_release(&text);
 	return rc;
 }

@@ -30,11 +30,27 @@ struct ff_config_host {
 	struct ff_strv env; /* NAME=value */
 };
 
-/* matrix: a name and its values. */
+/* matrix, foreach: a name and its values, from one of these. Axes with columns of one table stand
+ * together, its columns in order: they turn as one. */
+struct ff_config_table;
 struct ff_config_axis {
 	char *name;
 	struct ff_strv values;
+	const struct ff_config_table *table;
+	uint32_t column;
+	/* A range: the first number, what each next one has more, how many; digits at least. */
+	int64_t from, step;
+	uint32_t range;
+	int width;
 };
+/* How many values it has; of a table as many as rows. */
+uint32_t ff_config_axis_len(const struct ff_config_axis *axis);
+/* A value; NULL: the row has none. `room` is for a number of a range. */
+enum { FF_CONFIG_NUMBER_MAX = 32 };
+const char *ff_config_axis_value(const struct ff_config_axis *axis, uint32_t index,
+				 char room[FF_CONFIG_NUMBER_MAX]);
+/* Whether the axis' table has had the same row before. */
+bool ff_config_axis_again(const struct ff_config_axis *axis, uint32_t index);
 
 /* pools: a name and how many units may hold one of it at a time. */
 struct ff_config_pool {
@@ -58,7 +74,7 @@ struct ff_config_report {
 	struct ff_place place;
 };
 
-enum { FF_CONFIG_AXES_MAX = 32 }; /* of one job */
+enum { FF_CONFIG_AXES_MAX = 128 }; /* of one job */
 
 struct ff_config_job {
 	struct ff_place place;
@@ -107,7 +123,7 @@ struct ff_config_job {
 	struct ff_config_use *uses; /* of pools, each of them once */
 	size_t uses_len;
 	int64_t count;		     /* run: how many instances; 0: not given, one */
-	struct ff_config_axis *axes; /* run: in file order; instances are the product */
+	struct ff_config_axis *axes; /* run: instances are the product */
 	size_t axes_len;
 };
 
@@ -129,6 +145,7 @@ struct ff_config {
 	struct ff_config_job *jobs;
 	size_t jobs_len, jobs_cap;
 	struct ff_place jobs_place;
+	struct ff_config_table *tables; /* of axes */
 	struct ff_config_pool *pools;
 	size_t pools_len;
 	struct ff_config_report *reports; /* names are not checked here: see report/reporter.h */
@@ -159,7 +176,8 @@ struct ff_config {
  * from the working directory. */
 enum { FF_CONFIG_FILE_MAX = 16 << 20 };
 int ff_config_load(struct ff_config *config, const char *path, struct ff_err *err);
-/* The same from memory; `path` is for messages and relative paths. */
+/* The same from memory; `path` is for messages and relative paths. Files and programs that give
+ * rows are neither read nor run: they are errors. */
 int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
 		    struct ff_err *err);
 void ff_config_init(struct ff_config *config); /* empty, all defaults set: for `farflung pytest` */

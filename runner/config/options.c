@@ -172,7 +172,9 @@ const struct ff_config_option ff_config_options[] = {
 	 .min = 1, .max = 1000000000, .range = "1 to 1000000000", .only = "run",
 	 .help = "how many times it runs; {index} is replaced by 1, 2, ...; by default once"},
 	{.section = FF_SECTION_JOB, .key = "matrix", .type = FF_TYPE_MATRIX, .only = "run",
-	 .help = "runs it once for each combination of values: see placeholders"},
+	 .help = "runs it once for each combination of values: see placeholders and matrix"},
+	{.section = FF_SECTION_JOB, .key = "foreach", .type = FF_TYPE_FOREACH, .only = "run",
+	 .help = "runs it once for each {item}: of a list, a range, lines of a file ('-': stdin)"},
 
 	{.section = FF_SECTION_SETTINGS, .key = "connect_timeout", .type = FF_TYPE_DURATION,
 	 CONFIG(settings.connect_timeout_us), .min = MS, .max = DAY, .range = "1ms to 1d",

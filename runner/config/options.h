@@ -45,6 +45,7 @@ enum ff_config_section {
 	X(WORDS, "words", "a list of texts, or a text that is split as a shell does") /* pytest */ \
 	X(COMMAND, "command", "text for the shell or a list of texts")                             \
 	X(MATRIX, "mapping", "a mapping of names to lists of texts")                               \
+	X(FOREACH, "values", "a list, 1..500, {from, to, step}, {lines: FILE} or {cmd: PROGRAM}")  \
 	X(POOLS, "mapping", "a mapping of names to numbers from %s")                               \
 	X(USES, "mapping", "a mapping of pools to numbers from %s")                                \
 	X(REPORTS, "mapping", "a mapping")                                                         \

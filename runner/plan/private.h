@@ -27,8 +27,11 @@ void ff_plan_count(struct ff_plan_job *job, struct ff_mistakes *problems);
 /* What one unit's placeholders stand for. */
 struct ff_plan_values {
 	const struct ff_config_job *config;
-	const char *axes[FF_CONFIG_AXES_MAX];
-	char index[16]; /* 1 ... count */
+	const char *axes[FF_CONFIG_AXES_MAX]; /* NULL: this row has none */
+	/* By the first column of a table that has had the same row before: its number, from 1. */
+	uint32_t again[FF_CONFIG_AXES_MAX];
+	char number[FF_CONFIG_NUMBER_MAX]; /* of the only range */
+	char index[16];			   /* 1 ... count */
 };
 void ff_plan_choose(struct ff_plan_values *values, const struct ff_config_job *config,
 		    uint32_t index);

@@ -23,10 +23,16 @@ void ff_plan_choose(struct ff_plan_values *values, const struct ff_config_job *c
 	snprintf(values->index, sizeof(values->index), "%" PRIu32, index % count + 1);
 	index /= count;
 	for (size_t i = config->axes_len; i-- > 0;) {
-		const struct ff_strv *texts = &config->axes[i].values;
+		const struct ff_config_axis *axis = &config->axes[i];
+		uint32_t len = ff_config_axis_len(axis);
 
-		values->axes[i] = texts->v[index % texts->len];
-		index /= (uint32_t)texts->len;
+		values->axes[i] = ff_config_axis_value(axis, index % len, values->number);
+		values->again[i] = 0;
+		if (axis->table && axis->column)
+			continue; /* turns with the table's first */
+		if (ff_config_axis_again(axis, index % len))
+			values->again[i] = index % len + 1;
+		index /= len;
 	}
 }
 
@@ -75,7 +81,8 @@ static char *const *expand_all(struct maker *m, const struct ff_strv *strv)
 	return strv->v ? strv->v : none;
 }
 
-/* "bench", "bench[3]", "bench[size=10,os=b]", "bench[size=10,index=3]" */
+/* "bench", "bench[3]", "bench[size=10,os=b]", "bench[size=10,index=3]"; "bench[size=10,row=7]": row
+ * 7 is equal to an earlier one. */
 static int add_name(const struct ff_plan_values *values, struct ff_buf *name)
 {
 	const struct ff_config_job *config = values->config;
@@ -83,13 +90,23 @@ static int add_name(const struct ff_plan_values *values, struct ff_buf *name)
 	int rc = ff_buf_addstr(name, config->name);
 
 	for (size_t i = 0; i < config->axes_len && !rc; i++) {
+		if (!values->axes[i])
+			continue;
 		rc = ff_buf_addf(name, "%s%s=%s", separator, config->axes[i].name, values->axes[i]);
+		separator = ",";
+	}
+	for (size_t i = 0; i < config->axes_len && !rc; i++) {
+		if (!values->again[i])
+			continue;
+		rc = ff_buf_addf(name, "%srow=%" PRIu32, separator, values->again[i]);
 		separator = ",";
 	}
 	if (config->count > 1 && !rc)
 		rc = ff_buf_addf(name, "%s%s%s", separator, config->axes_len ? "index=" : "",
 				 values->index);
-	if ((config->axes_len || config->count > 1) && !rc)
+	if (config->count > 1)
+		separator = ",";
+	if (*separator == ',' && !rc)
 		rc = ff_buf_addch(name, ']');
 	return rc;
 }
@@ -154,8 +171,10 @@ static uint32_t count_units(const struct ff_config_job *config)
 	if (count > FF_PLAN_INSTANCES_MAX)
 		return 0;
 	for (size_t i = 0; i < config->axes_len; i++) {
-		size_t values = config->axes[i].values.len;
+		size_t values = ff_config_axis_len(&config->axes[i]);
 
+		if (config->axes[i].table && config->axes[i].column)
+			continue;
 		if (!values || values > (size_t)(FF_PLAN_INSTANCES_MAX / count))
 			return 0;
 		count *= (int64_t)values;

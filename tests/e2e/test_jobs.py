@@ -1,7 +1,9 @@
 """What jobs can say: on each host, from rows and lists, only if others came out so."""
+import shutil
+
 import pytest
 
-from conftest import junit_outcomes, of_kind, outcomes, write
+from conftest import TOP, junit_outcomes, of_kind, outcomes, read_jsonl, write
 
 
 def test_each_host_runs_all_of_it(farflung):
@@ -28,3 +30,96 @@ def test_each_host_of_one_that_is_not_there_is_lost(farflung):
     assert outcomes(done.events) == {"made@here": "passed", "made@off": "lost"}
     assert "made@off" in done.stderr + done.stdout
     assert 'name="made@off" errors="1"' in (farflung.cwd / "j.xml").read_text()
+
+
+HOST = "inventory: [{spec: popen, slots: 2}]\n"
+
+
+def names(done):
+    found = outcomes(done.events)
+    assert set(found.values()) == {"passed"}
+    return set(found)
+
+
+def test_include_and_exclude_are_github_actions(farflung):
+    # The example of its documentation, with something taken out.
+    done = farflung.run_yaml(
+        HOST + "jobs:\n  j:\n    run: 'echo {fruit}.{animal}.{color}.{shape} >> log'\n    matrix:\n"
+        "      fruit: [apple, pear]\n      animal: [cat, dog]\n"
+        "      exclude: [{fruit: pear, animal: dog}]\n"
+        "      include: [{color: green}, {color: pink, animal: cat}, {fruit: apple, shape: circle}, {fruit: banana},\n"
+        "                {fruit: banana, animal: cat}]\n", code=0)
+    assert names(done) == {
+        "j[fruit=apple,animal=cat,color=pink,shape=circle]", "j[fruit=apple,animal=dog,color=green,shape=circle]",
+        "j[fruit=pear,animal=cat,color=pink]", "j[fruit=banana]", "j[fruit=banana,animal=cat]"}
+    assert set((farflung.cwd / "log").read_text().split()) == {
+        "apple.cat.pink.circle", "apple.dog.green.circle", "pear.cat.pink.", "banana...", "banana.cat.."}
+
+
+@pytest.mark.parametrize("rows", [
+    "rows.csv", "{file: rows.csv}", "{cmd: 'cat rows.csv'}", "rows.json", "{cmd: cat rows.json}",
+    "{file: rows.txt, format: jsonl}", "[{a: 1, b: \"it's\"}, {a: 2, b: x y}]"])
+def test_rows(farflung, rows):
+    write(farflung.cwd / "rows.csv", "a,b\n1,it's\n2,x y\n")
+    write(farflung.cwd / "rows.json", '[{"a": 1, "b": "it\'s"}, {"a": 2, "b": "x y"}]')
+    write(farflung.cwd / "rows.txt", '{"a": 1, "b": "it\'s"}\n{"b": "x y", "a": 2}\n')
+    done = farflung.run_yaml(HOST + "jobs:\n  j:\n    run: echo \"{a}\" {b} {c} >> log\n    matrix:\n"
+                             f"      rows: {rows}\n      c: [u, v]\n", code=0)
+    assert names(done) == {f"j[a={a},b={b},c={c}]" for a, b in ((1, "it's"), (2, "x y")) for c in "uv"}
+    assert sorted((farflung.cwd / "log").read_text().splitlines()) == ["1 it's u", "1 it's v", "2 x y u", "2 x y v"]
+
+
+@pytest.mark.parametrize("foreach, items", [
+    ("[b, a, b]", ["b", "a", "b,row=3"]), ("08..10", ["08", "09", "10"]), ("10..0..-5", ["10", "5", "0"]),
+    ("{from: -1, to: 5, step: 3}", ["-1", "2", "5"]), ("{lines: '-'}", ["x y", "z"]), ("{cmd: 'seq 3'}", ["1", "2", "3"])])
+def test_foreach(farflung, foreach, items):
+    lines = write(farflung.cwd / "lines", "x y\n\nz")
+    with open(lines) as stdin:
+        done = farflung.run_yaml(HOST + f"jobs:\n  j: {{run: 'test -n {{item}}', foreach: {foreach}}}\n", code=0, stdin=stdin)
+    assert names(done) == {f"j[item={item}]" for item in items}
+
+
+@pytest.mark.parametrize("matrix, words", [
+    ("matrix: {rows: none.csv}", "farflung.yaml:3:36: {cwd}/none.csv: No such file or directory"),
+    ("matrix: {rows: bad.csv}", "bad.csv:3:1: 1 value, but the first line names 2 columns"),
+    ("matrix: {rows: {cmd: exit 3}}", "farflung.yaml:3:42: 'exit 3' ended with exit status 3"),
+    ("matrix: {a: [1, 2], exclude: [{b: 1}]}", "farflung.yaml:3:52: 'exclude' has 'b', which is no axis"),
+    ("matrix: {a: [1, 2], exclude: [{a: 1}, {a: 2}]}", "farflung.yaml:3:29: 'exclude' leaves nothing to run"),
+    ("matrix: {a: [1], include: {a: 1}}", "farflung.yaml:3:47: 'include' wants a list of mappings, got a mapping"),
+    ("foreach: 1..3..0", "farflung.yaml:3:30: a step of 0 does not lead from 1 to 3"),
+    ("foreach: {lines: empty}", "empty: there are no rows"),
+    ("foreach: many", "farflung.yaml:3:30: 'foreach' wants a list, 1..500, {{from, to, step}}, {{lines: FILE}} "
+     "or {{cmd: PROGRAM}}, got 'many'"),
+])
+def test_wrong_rows_start_nothing(farflung, matrix, words):
+    write(farflung.cwd / "bad.csv", "a,b\n1,2\n1\n")
+    write(farflung.cwd / "empty", "")
+    done = farflung.run_yaml(HOST + f"jobs:\n  j: {{run: touch x, {matrix}}}\n", code=2)
+    assert words.format(cwd=farflung.cwd) in done.stderr
+    assert not (farflung.cwd / "x").exists() and not (farflung.cwd / ".farflung").exists()
+
+
+def test_many_lines_are_cheap(farflung):
+    """Each has its number and nothing else before it runs."""
+    (farflung.cwd / "lines").write_text("".join(f"line {i}\n" for i in range(1000000)))
+    farflung.yaml(HOST + "jobs:\n  j: {run: 'echo {item}', foreach: {lines: lines}}\n")
+    done = farflung.run("check", preexec_fn=limit_memory, code=0)
+    assert "1000000 units" in done.stdout
+
+
+def limit_memory():
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_DATA, (80 << 20, 80 << 20))
+
+
+def test_sweep(farflung):
+    """configs/sweep.yaml, from a copy."""
+    shutil.copytree(TOP / "configs", farflung.cwd / "configs")
+    done = farflung.run("run", "configs/sweep.yaml", "--jsonl", farflung.cwd / "events", code=0)
+    done.events = read_jsonl(farflung.cwd / "events")
+    found = names(done)
+    assert len(found) == 501 and "score[rate=0.2,depth=10,seed=500]" in found
+    assert "501 passed" in done.stderr
+    best = max((farflung.cwd / "build" / "sweep").glob("score-*.txt"), key=lambda path: float(path.read_text().split()[0]))
+    assert best.read_text().split()[1] == "0.2"
