@@ -74,6 +74,13 @@ struct ff_config_report {
 	struct ff_place place;
 };
 
+/* needs: what must have become of a job. */
+enum ff_config_need {
+	FF_NEED_PASSED,
+	FF_NEED_FAILED,
+	FF_NEED_ANY,
+};
+
 enum { FF_CONFIG_AXES_MAX = 128 }; /* of one job */
 
 struct ff_config_job {
@@ -114,6 +121,9 @@ struct ff_config_job {
 	struct ff_place dist_place, on_place, run_place, weight_place, retry_on_place;
 	struct ff_strv needs;
 	struct ff_place *needs_places; /* of each of `needs`; NULL for jobs added by hand */
+	enum ff_config_need *needs_to; /* of each; NULL: all must have passed */
+	char *when;		       /* an expression, see plan/when.h; NULL */
+	struct ff_place when_place;
 	int64_t timeout_us, grace_us;
 	int64_t session_timeout_us; /* without a sign of life; 0: none, -1: not said */
 	int64_t retries;

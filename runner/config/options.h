@@ -41,6 +41,7 @@ enum ff_config_section {
 	X(PATH, "path", "a path")                                                                  \
 	X(FOLDER, "folder", "a folder") /* which must be there */                                  \
 	X(TEXTS, "texts", "text or a list of texts")                                               \
+	X(NEEDS, "jobs", "a job, a list of jobs, or a mapping of jobs to passed, failed or any")   \
 	X(ENV, "mapping", "a mapping of names to text")                                            \
 	X(WORDS, "words", "a list of texts, or a text that is split as a shell does") /* pytest */ \
 	X(COMMAND, "command", "text for the shell or a list of texts")                             \

@@ -304,6 +304,7 @@ static enum ff_job_result result_of(const struct ff_engine *e, uint32_t number)
 	case FF_REASON_NONE:
 		return bad ? FF_JOB_FAILED : FF_JOB_PASSED;
 	case FF_REASON_NEEDS:
+	case FF_REASON_WHEN:
 		return FF_JOB_SKIPPED;
 	case FF_REASON_REQUIRED_HOSTS:
 		return FF_JOB_STOPPED;
@@ -373,23 +374,6 @@ static void settle(struct ff_engine *e, uint32_t number)
 	ff_sched_job_end(e->sched, number);
 }
 
-/* What waits for it can begin, or never will. */
-static void tell_dependents(struct ff_engine *e, const struct engine_job *job, const char *name,
-			    bool passed)
-{
-	for (uint32_t i = 0; i < job->dependents_len; i++) {
-		struct engine_job *next = &e->jobs[job->dependents[i]];
-
-		next->needs_left--;
-		if (!passed && next->why == FF_REASON_NONE) {
-			next->why = FF_REASON_NEEDS;
-			next->error = ff_engine_keep(
-				next, ff_engine_text(e, "it needs '%s', which did not pass", name));
-		}
-		ff_job_touch(e, job->dependents[i]);
-	}
-}
-
 /* All of it passed, some of it not at once. */
 static void judge_flaky(struct ff_engine *e, uint32_t number, struct ff_event *event)
 {
@@ -423,13 +407,12 @@ static void finish(struct ff_engine *e, uint32_t number)
 		passed || event.u.job_finished.result == FF_JOB_FAILED ? FF_REASON_NONE : job->why;
 	if (passed)
 		judge_flaky(e, number, &event);
-	passed = event.u.job_finished.result == FF_JOB_PASSED;
 	event.u.job_finished.reason = job->error;
 	event.u.job_finished.counts = record->counts;
 	event.u.job_finished.problems = record->problems;
 	event.u.job_finished.took_us = job->started_us ? e->now.mono_us - job->started_us : 0;
 	ff_engine_emit(e, &event);
-	tell_dependents(e, job, record->name, passed);
+	ff_needs_tell(e, number, event.u.job_finished.result, event.u.job_finished.why);
 	let_hosts_go(e, job->hosts);
 }
 
@@ -540,10 +523,10 @@ static void look_at(struct ff_engine *e, uint32_t number)
 
 	ff_own_look(e, number);
 	if (state == FF_JOBSTATE_WAITING) {
-		if (job->stopped || (job->needs_left == 0 && job->why == FF_REASON_NEEDS))
+		if (job->stopped || (job->needs_left == 0 && !ff_needs_met(e, number)))
 			finish(e, number);
 		else if (job->needs_left == 0 && ff_required_hosts_there(e, number) &&
-			 !ff_engine_stopping(e))
+			 (!ff_engine_stopping(e) || job->runs_anyway))
 			start(e, number);
 	} else if (state == FF_JOBSTATE_RUNNING && job->live == 0) {
 		ff_marks_look(e, number);
@@ -585,7 +568,7 @@ void ff_job_pump(struct ff_engine *e)
 			look_at(e, (uint32_t)(ff_container_of(first, struct engine_job, dirty) -
 					      e->jobs));
 		}
-		if (ff_engine_stopping(e))
+		if (ff_engine_closing(e))
 			return;
 		/* Sessions may have waited for what a command has given back. */
 		ff_marks_freed(e);

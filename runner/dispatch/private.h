@@ -216,6 +216,9 @@ struct engine_job {
 	int session_status; /* of the session that ended it; 0 */
 	bool settled;	    /* all its units have come to an end: its front may still write */
 	bool stopped;	    /* nothing of it is begun any more */
+	bool judged;	    /* what it needs has come out, and it was decided whether it runs */
+	bool runs_anyway;   /* also while everything else stops */
+	bool failed_before; /* it did, or something that it needs, or before that */
 	bool given_up;	    /* no session is started any more */
 	bool collect_only;
 	enum ff_reason why;	 /* not NONE: the job as a whole failed, or ended early */
@@ -247,7 +250,9 @@ struct ff_engine {
 	const char *stop;     /* why everything stops, in words; NULL */
 	struct due_at kill;   /* the end of the first interrupt's grace */
 	int64_t started_us;
-	bool full; /* reporters are */
+	bool cleans_up;	 /* some jobs go on though everything stops */
+	bool no_cleanup; /* and they had their time */
+	bool full;	 /* reporters are */
 	bool over;
 	unsigned faults;
 	/* of the decision under way */
@@ -272,6 +277,8 @@ const struct ff_payload *ff_engine_payload(const struct ff_engine *e, uint32_t j
 const char *ff_engine_unit_name(struct ff_engine *e, uint32_t job, uint32_t unit);
 bool ff_engine_stopping(const struct ff_engine *e);
 bool ff_engine_killing(const struct ff_engine *e);
+/* It stops, and no job goes on all the same. */
+bool ff_engine_closing(const struct ff_engine *e);
 /* Everything stops: nothing is begun any more. `text` in words. */
 void ff_engine_stop(struct ff_engine *e, enum ff_reason why, const char *text);
 
@@ -322,6 +329,17 @@ void ff_job_know_units(struct ff_engine *e, uint32_t job, uint32_t units);
 struct host_set *ff_job_host_set(struct ff_engine *e, const struct ff_plan_job *plan);
 /* Why no host can do it, in words. */
 const char *ff_job_no_host(struct ff_engine *e, uint32_t job);
+
+/* --- decide_needs.c --- */
+/* What it needs is over: whether it is to run. Otherwise it is said why not. */
+bool ff_needs_met(struct ff_engine *e, uint32_t job);
+/* It is over: what waits for it can begin, or never will. */
+void ff_needs_tell(struct ff_engine *e, uint32_t job, enum ff_job_result result,
+		   enum ff_reason why);
+/* Everything stops for that: whether this job is still to run, or goes on. */
+bool ff_needs_outlives(struct ff_engine *e, uint32_t job, enum ff_reason why);
+/* Some that do are not over. */
+bool ff_needs_cleans_up(const struct ff_engine *e);
 
 /* --- decide_before.c --- */
 /* The job's units have just become known: those that were done before are told. */

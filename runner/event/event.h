@@ -80,6 +80,7 @@ enum ff_outcome {
 #define FF_REASON_MAP(X)                                                                           \
 	X(NONE, "", 0)                                                                             \
 	X(NEEDS, "needs", 0)	 /* a job that it needs did not pass */                            \
+	X(WHEN, "when", 0)	 /* it was not to be run, as things came out */                    \
 	X(MAXFAIL, "maxfail", 1) /* so many bad units end the run */                               \
 	X(TIME, "time", 0)	 /* a job that begins units for a time: that is over */            \
 	X(INTERRUPTED, "interrupted", 130)                                                         \

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -176,6 +177,19 @@ static void check_payload(struct build *b, const struct ff_plan_job *job)
 	ff_arena_release(&arena);
 }
 
+static void read_when(struct build *b, struct ff_plan_job *job)
+{
+	const struct ff_config_job *config = job->config;
+	struct ff_err err;
+
+	if (!config->when)
+		return;
+	job->when = ff_when_parse(config->when, &config->needs, environ, &b->plan->arena, &err);
+	if (!job->when)
+		ff_mistakes_add(b->problems, or_job(&config->when_place, config),
+				"job '%s': 'when': %s", config->name, err.text);
+}
+
 static void plan_job(struct build *b, struct ff_plan_job *job)
 {
 	const struct ff_config_job *config = job->config;
@@ -191,6 +205,7 @@ static void plan_job(struct build *b, struct ff_plan_job *job)
 	check_on(b, config);
 	check_weight(b, config);
 	check_memory(config, b->problems);
+	read_when(b, job);
 	ff_plan_count(job, b->problems);
 	check_payload(b, job);
 	if (job->payload->run)
@@ -235,9 +250,13 @@ static void link_needs(struct build *b, struct ff_plan_job *job, size_t self)
 	for (size_t i = 0; i < needs->len; i++)
 		len += b->planned[(uintptr_t)ff_map_get(&b->names, needs->v[i]) - 1].len;
 	job->needs = take(b->plan, len * sizeof(*job->needs));
+	job->needs_by = take(b->plan, needs->len * sizeof(*job->needs_by));
 	for (size_t i = 0; i < needs->len; i++) {
 		size_t need = (uintptr_t)ff_map_get(&b->names, needs->v[i]) - 1;
 
+		job->needs_by[i] = (struct ff_plan_need){
+			b->planned[need].first, b->planned[need].len,
+			job->config->needs_to ? job->config->needs_to[i] : FF_NEED_PASSED};
 		if (b->linked[need] == self + 1)
 			continue;
 		b->linked[need] = self + 1;

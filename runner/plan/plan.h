@@ -6,11 +6,18 @@
 #include "config/config.h"
 #include "inventory/inventory.h"
 #include "payload.h"
+#include "plan/when.h"
 
 /* One unit of a per-unit payload, or a session's job. */
 struct ff_plan_instance {
 	char *name; /* unit id: "bench[size=10]", "bench[2]" or just the job's name */
 	struct ff_payload_job job; /* resolved: {axis} and {index} replaced, quoted in shell text */
+};
+
+/* A need of the configuration's: the jobs of the plan that it stands for. */
+struct ff_plan_need {
+	size_t first, len; /* of ff_plan->jobs */
+	enum ff_config_need to;
 };
 
 struct ff_plan_job {
@@ -21,6 +28,8 @@ struct ff_plan_job {
 	const struct ff_payload *payload;
 	size_t *needs; /* indexes into plan->jobs, all smaller than this job's own */
 	size_t needs_len;
+	struct ff_plan_need *needs_by; /* of each of config->needs */
+	const struct ff_when *when;    /* NULL */
 	/* Per-unit payloads: the product of matrix and count, at least 1. Sessions, and payloads
 	 * that discover their units: 0. */
 	uint32_t units_len;

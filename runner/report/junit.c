@@ -366,7 +366,8 @@ static void on_not_run(struct junit *junit, const struct ff_event *event)
 	char text[80];
 
 	/* The job's end tells what it lacked. */
-	if (count == 0 || suite->listed || why == FF_REASON_NEEDS || why == FF_REASON_TIME)
+	if (count == 0 || suite->listed || why == FF_REASON_NEEDS || why == FF_REASON_WHEN ||
+	    why == FF_REASON_TIME)
 		return;
 	suite->namesake |= why != FF_REASON_MAXFAIL && is_namesake(suite, event);
 	if (count == 1 && event->unit) {

@@ -1,9 +1,11 @@
 """What jobs can say: on each host, from rows and lists, only if others came out so."""
+import os
+import signal
 import shutil
 
 import pytest
 
-from conftest import TOP, junit_outcomes, of_kind, outcomes, read_jsonl, write
+from conftest import TOP, junit_outcomes, of_kind, outcomes, read_journal, read_jsonl, write
 
 
 def test_each_host_runs_all_of_it(farflung):
@@ -123,3 +125,118 @@ def test_sweep(farflung):
     assert "501 passed" in done.stderr
     best = max((farflung.cwd / "build" / "sweep").glob("score-*.txt"), key=lambda path: float(path.read_text().split()[0]))
     assert best.read_text().split()[1] == "0.2"
+
+
+CONDITIONS = HOST + """jobs:
+  build: {run: "%s"}
+  test: {run: "true", needs: [build]}
+  deploy: {run: "true", needs: [test]}
+  notify: {run: "true", needs: [deploy], when: failure}
+  clean: {run: "true", needs: {deploy: any}}
+  tidy: {run: "true", needs: [build], when: always}
+  onfail: {run: "true", needs: {build: failed}}
+  ci: {run: "true", when: "env.CI_HERE == 'yes'"}
+  behind: {run: "true", needs: [ci]}
+  mixed: {run: "true", needs: [build, test], when: failed(build) and skipped(test) or passed(build) && !skipped(test)}
+"""
+
+
+@pytest.mark.parametrize("build, ran", [
+    ("exit 0", {"build", "test", "deploy", "clean", "tidy", "mixed"}),
+    ("exit 1", {"build", "notify", "clean", "tidy", "onfail", "mixed"}),
+])
+@pytest.mark.parametrize("here", ["yes", "no"])
+def test_conditions(farflung, build, ran, here):
+    if here == "yes":
+        ran = ran | {"ci", "behind"}
+    done = farflung.run_yaml(CONDITIONS % build, "--junit", "j.xml", env=dict(farflung.env, CI_HERE=here),
+                             code=int(build[-1]))
+    assert set(outcomes(done.events)) == ran
+    ends = {e["job"]: e for e in of_kind(done.events, "job-finished")}
+    skipped = {name for name, end in ends.items() if end["state"] == "skipped"}
+    assert skipped == set(ends) - ran and len(ends) == 10
+    failed = {name for name in skipped if ends[name]["why"] == "needs"}
+    assert failed == ({"test", "deploy"} if build == "exit 1" else set())
+    # Each is told with its reason, everywhere.
+    cases = junit_outcomes(farflung.cwd / "j.xml")
+    for name in skipped:
+        assert f"job {name}: skipped: {ends[name]['reason']}" in done.stdout
+        assert cases["", name][0] == "skipped"
+        assert ends[name]["reason"].replace("'", "&apos;").replace("&apos;", "'") in (farflung.cwd / "j.xml").read_text()
+    assert {e["unit"] for e in of_kind(done.events, "units-not-run")} == skipped
+    assert ("not run" in done.stderr) == bool(failed)
+
+
+def test_a_failure_on_one_host_is_the_needs(farflung):
+    done = farflung.run_yaml(
+        "inventory: [{spec: popen, name: 'n[1-2]', chdir: one}]\njobs:\n"
+        "  make: {run: 'mkdir made', each_host: true}\n  mend: {run: 'true', needs: {make: failed}}\n", code=1)
+    found = outcomes(done.events)
+    assert found.pop("mend") == "passed" and set(found) == {"make@n1", "make@n2"}
+    assert sorted(found.values()) == ["failed", "passed"]
+
+
+def interrupted(farflung, grace, clean, unit="while [ ! -e go ]; do sleep 0.01; done"):
+    farflung.yaml(f"inventory: [popen]\nsettings: {{grace: {grace}}}\njobs:\n  unit: {{run: '{unit}', count: 2}}\n"
+                  f"  clean: {{run: '{clean}', needs: [unit], when: always}}\n  never: {{run: touch never, needs: [clean]}}\n")
+    live = farflung.follow("run", "--junit", "j.xml", start_new_session=True)
+    live.event("unit-started")
+    os.killpg(live.process.pid, signal.SIGINT)
+    live.event("interrupted", times=1)
+    return live
+
+
+def test_cleaning_up_behind_an_interrupt(farflung):
+    live = interrupted(farflung, "60s", "echo clean; touch cleaned")
+    write(farflung.cwd / "go", "")
+    events = live.finish(130)
+    assert outcomes(events) == {"unit[1]": "passed", "clean": "passed"}
+    assert (farflung.cwd / "cleaned").exists() and not (farflung.cwd / "never").exists()
+    assert {e["job"]: e["state"] for e in of_kind(events, "job-finished")} == {
+        "unit": "stopped", "clean": "passed", "never": "stopped"}
+    assert live.stderr.splitlines()[-1] == "farflung: 2 passed, 2 not run; interrupted (exit 130)"
+
+
+def test_cleaning_up_when_the_grace_is_over(farflung):
+    live = interrupted(farflung, "2s", "touch cleaned", unit="sleep 1000")
+    events = live.finish(130)
+    assert outcomes(events) == {"unit[1]": "lost", "clean": "passed"}
+    assert (farflung.cwd / "cleaned").exists()
+
+
+def test_cleaning_up_is_not_for_ever(farflung):
+    live = interrupted(farflung, "1h", "touch began; sleep 1000")
+    write(farflung.cwd / "go", "")
+    live.event("unit-started", unit="clean")
+    os.killpg(live.process.pid, signal.SIGINT)
+    events = live.finish(130)
+    assert outcomes(events) == {"unit[1]": "passed", "clean": "lost"}
+
+
+def test_cleaning_up_is_cut_off_by_a_second_grace(farflung):
+    live = interrupted(farflung, "500ms", "sleep 1000", unit="sleep 1000")
+    assert set(outcomes(live.finish(130)).values()) == {"lost"}
+
+
+def test_maxfail_lets_clean_up(farflung):
+    done = farflung.run_yaml(
+        "inventory: [popen]\nsettings: {maxfail: 1}\njobs:\n  a: {run: 'exit 1', count: 3}\n"
+        "  b: {run: 'true', needs: [a]}\n  clean: {run: 'true', count: 2, needs: [b], when: always}\n", code=1)
+    assert outcomes(done.events) == {"a[1]": "failed", "clean[1]": "passed", "clean[2]": "passed"}
+    assert "2 not run" not in done.stdout and "3 not run" in done.stderr
+
+
+@pytest.mark.parametrize("key, words", [
+    ("needs: {a: maybe}", "'needs' of 'a' wants passed, failed or any, got 'maybe'"),
+    ("needs: {aa: any}", "job 'b' needs 'aa', which is no job"),
+    ("when: failed(a)", "'when': 'a' is not in its 'needs'"),
+    ("when: allways", "'when': 'allways' is nothing: there is always, passed, failed, cancelled, skipped(NAME) and env.NAME"),
+    ("when: always and", "'when': expected a value at its end"),
+    ("when: (always", "'when': expected ')' at its end"),
+    ("when: always always", "'when': expected 'and', 'or' or nothing at 'always'"),
+    ("needs: a, when: 'passed(a) == 3'", "'when': expected 'and', 'or' or nothing at '== 3'"),
+])
+def test_wrong_conditions(farflung, key, words):
+    done = farflung.run_yaml(HOST + f"jobs:\n  a: {{run: touch x}}\n  b: {{run: touch x, {key}}}\n", code=2)
+    assert "farflung.yaml:4:" in done.stderr and words in done.stderr
+    assert not (farflung.cwd / "x").exists()

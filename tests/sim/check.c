@@ -92,7 +92,9 @@ static void ended(struct check *check, const struct ff_event *event, uint32_t co
 
 	/* What an earlier run had done is not looked at in a job that is skipped now. */
 	bool skipped = event->kind == FF_EVENT_UNITS_NOT_RUN &&
-		       event->u.units_not_run.why == FF_REASON_NEEDS && check->resumed;
+		       (event->u.units_not_run.why == FF_REASON_NEEDS ||
+			event->u.units_not_run.why == FF_REASON_WHEN) &&
+		       check->resumed;
 
 	for (uint32_t i = event->index; i < event->index + count; i++)
 		if (skipped && check->ends[job][end_of(check, job, i)] == 1)

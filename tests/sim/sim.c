@@ -60,6 +60,20 @@ static const int64_t *expected(void *ctx, uint32_t job)
 	return x & 3 ? us : NULL;
 }
 
+/* Mostly that it has passed. */
+static void add_needs(struct ff_buf *yaml, uint32_t job, uint64_t kind)
+{
+	static const char *const forms[] = {"{j%u: any}", "{j%u: failed}", "[j%u], when: always",
+					    "[j%u], when: failure",
+					    "[j%u], when: 'not passed(j%u)'"};
+
+	ff_buf_addstr(yaml, ", needs: ");
+	if (kind >= sizeof(forms) / sizeof(*forms))
+		ff_buf_addf(yaml, "[j%u]", job);
+	else
+		ff_buf_addf(yaml, forms[kind], job, job);
+}
+
 static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, uint64_t seed)
 {
 	static const char *const dists[] = {"load",	 "worksteal", "loadscope", "loadfile",
@@ -78,7 +92,9 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 		if ((seed * 5 + i) % 7 == 0)
 			ff_buf_addstr(yaml, ", each_host: true");
 		if (i > 0 && world_chance(dice, 300))
-			ff_buf_addf(yaml, ", needs: [j%u]", world_below(dice, i));
+			add_needs(yaml, world_below(dice, i), (seed * 3 + i) % 8);
+		else if ((seed + 3 * i) % 11 == 0)
+			ff_buf_addstr(yaml, ", when: always");
 		if (world_chance(dice, 400))
 			ff_buf_addf(yaml, ", retries: %u", world_below(dice, 4));
 		if (world_chance(dice, 400))
@@ -227,6 +243,69 @@ static void check_required(struct run *run, const struct ff_event *event)
 			   (long long)required);
 }
 
+static bool has_failed(const struct ff_job_record *job)
+{
+	return job->result == FF_JOB_FAILED || job->result == FF_JOB_ERROR ||
+	       (job->result == FF_JOB_STOPPED && job->why != FF_REASON_INTERRUPTED &&
+		job->why != FF_REASON_MAXFAIL);
+}
+
+/* It, or what it needed. */
+static bool failed_before(const struct run *run, size_t number)
+{
+	const struct ff_plan_job *job = &run->sim->plan.jobs[number];
+	bool failed = has_failed(&run->state.jobs[number]);
+
+	for (size_t i = 0; i < job->needs_len && !failed; i++)
+		failed = failed_before(run, job->needs[i]);
+	return failed;
+}
+
+/* A job begins when all that it needs is over, and has come out as it says. */
+static void check_needs(struct run *run, const struct ff_event *event)
+{
+	const struct ff_plan_job *job;
+	bool failed = false, passed = true;
+	const char *when;
+
+	if (event->kind != FF_EVENT_JOB_STARTED)
+		return;
+	job = &run->sim->plan.jobs[event->job_id - 1];
+	when = job->config->when ? job->config->when : "";
+	for (size_t i = 0; i < job->config->needs.len; i++) {
+		const struct ff_plan_need *by = &job->needs_by[i];
+		bool all = true, one = false;
+
+		for (size_t j = by->first; j < by->first + by->len; j++) {
+			if (run->state.jobs[j].state != FF_JOBSTATE_FINISHED)
+				check_fail(&run->sim->check, "job %s began before %s was over",
+					   event->job, run->state.jobs[j].name);
+			all &= run->state.jobs[j].result == FF_JOB_PASSED;
+			one |= has_failed(&run->state.jobs[j]);
+			failed |= failed_before(run, j);
+		}
+		passed &= all;
+		if (!*when &&
+		    ((by->to == FF_NEED_PASSED && !all) || (by->to == FF_NEED_FAILED && !one)))
+			check_fail(&run->sim->check, "job %s began, and %s is not as it should be",
+				   event->job, job->config->needs.v[i]);
+	}
+	if ((!strcmp(when, "failure") && !failed) || (*when == 'n' && passed))
+		check_fail(&run->sim->check, "job %s began, but not when: %s", event->job, when);
+}
+
+/* What is to run always is skipped never. */
+static void check_always(const struct run *run)
+{
+	for (uint32_t i = 0; i < run->state.jobs_len; i++) {
+		const char *when = run->sim->plan.jobs[i].config->when;
+
+		if (when && !strcmp(when, "always") && run->state.jobs[i].result == FF_JOB_SKIPPED)
+			check_fail(&run->sim->check, "job %s is to run always, and was skipped",
+				   run->state.jobs[i].name);
+	}
+}
+
 /* It is told the end: of each unit that has one it has heard. */
 static void check_front(struct run *run, const struct ff_order *order)
 {
@@ -255,6 +334,7 @@ static void decide(struct run *run, const struct ff_input *input)
 			tell(run, &run->decision.events[i]);
 		check_event(&run->sim->check, &run->decision.events[i]);
 		check_required(run, &run->decision.events[i]);
+		check_needs(run, &run->decision.events[i]);
 	}
 	check_state(&run->sim->check, &run->state);
 	for (size_t i = 0; i < run->decision.orders_len; i++) {
@@ -388,6 +468,7 @@ static void run_seed(struct sim *sim)
 	}
 	disturb(&run);
 	run_to_its_end(&run, STEPS_MAX);
+	check_always(&run);
 	check_end(&sim->check, &run.state, run.engine, run.disturbed || resumes > 0);
 	end(&run);
 	world_free(run.world);
