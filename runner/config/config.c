@@ -89,6 +89,10 @@ static void job_release(struct ff_config_job *job)
 	ff_strv_release(&job->env);
 	ff_strv_release(&job->needs);
 	ff_strv_release(&job->sequence);
+	for (size_t i = 0; i < job->steps_len; i++) {
+		ff_strv_release(&job->steps[i].args);
+		ff_strv_release(&job->steps[i].env);
+	}
 	for (size_t i = 0; i < job->axes_len; i++)
 		ff_strv_release(&job->axes[i].values);
 }

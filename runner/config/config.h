@@ -129,6 +129,10 @@ struct ff_config_job {
 	int64_t retries;
 	int64_t retry_delay_us;	    /* before the next attempt; -1: as settings say */
 	char *retry_on;		    /* outcomes with commas between them; NULL: all bad ones */
+	/* Commands one after another on one slot, each as the job would be if it were that alone:
+	 * its name, command, cwd, env, timeout and when ("success", "failure", "always"). */
+	struct ff_config_job *steps;
+	size_t steps_len;
 	int64_t weight;		    /* slots that one unit takes, at least 1 */
 	struct ff_config_use *uses; /* of pools, each of them once */
 	size_t uses_len;

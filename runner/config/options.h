@@ -16,7 +16,8 @@
 	X(HOST, "inventory.hosts[]", "A host; a text stands for {spec: ...}")                      \
 	X(DEFAULTS, "inventory.defaults", "What holds for each host that does not say otherwise")  \
 	X(TREE, "tree", "What is brought to each host; a text stands for {source: ...}")           \
-	X(JOB, "jobs.NAME", "A job; it has either 'pytest' or 'run'")                              \
+	X(JOB, "jobs.NAME", "A job; it has either 'pytest', 'run' or 'steps'")                     \
+	X(STEP, "jobs.NAME.steps[]", "A step; a text stands for {run: ...}")                       \
 	X(SETTINGS, "settings", "How a run behaves")                                               \
 	X(KEEP, "settings.keep", "Which journals of earlier runs stay")
 
@@ -45,6 +46,7 @@ enum ff_config_section {
 	X(ENV, "mapping", "a mapping of names to text")                                            \
 	X(WORDS, "words", "a list of texts, or a text that is split as a shell does") /* pytest */ \
 	X(COMMAND, "command", "text for the shell or a list of texts")                             \
+	X(STEPS, "list", "a list of commands: texts, or mappings with 'run'")                      \
 	X(MATRIX, "mapping", "a mapping of names to lists of texts")                               \
 	X(FOREACH, "values", "a list, 1..500, {from, to, step}, {lines: FILE} or {cmd: PROGRAM}")  \
 	X(POOLS, "mapping", "a mapping of names to numbers from %s")                               \

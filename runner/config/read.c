@@ -187,6 +187,8 @@ static bool is_job_name(const char *name)
 static void settle_payload(struct ff_reader *r, struct ff_config_job *job,
 			   const struct ff_yaml_node *node)
 {
+	const char *chosen = NULL;
+
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_node *key = node->pairs[i].key;
 		const struct ff_config_option *option =
@@ -195,18 +197,21 @@ static void settle_payload(struct ff_reader *r, struct ff_config_job *job,
 
 		if (!option || !option->payload)
 			continue;
-		if (job->payload)
+		if (chosen)
 			ff_mistakes_add(r->problems, &place,
 					"job '%s' has both '%s' and '%s'; it can have one",
-					job->name, job->payload, key->text);
+					job->name, chosen, key->text);
 		else
-			job->payload = ff_config_keep(r->config, key->text);
+			chosen = key->text;
 	}
-	if (!job->payload) {
+	if (!chosen) {
 		ff_mistakes_add(r->problems, &job->place, "job '%s' has neither 'pytest' nor 'run'",
 				job->name);
 		return;
 	}
+	/* Steps are commands. */
+	job->payload = ff_config_keep(r->config, strcmp(chosen, "steps") ? chosen : "run");
+	ff_read_settle_steps(r, job);
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_node *key = node->pairs[i].key;
 		const struct ff_config_option *option =

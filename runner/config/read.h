@@ -24,7 +24,10 @@ void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
 typedef bool ff_read_fn(struct ff_reader *r, const struct ff_config_option *option,
 			const struct ff_yaml_node *node, void *member);
 ff_read_fn ff_read_matrix, ff_read_foreach; /* read_matrix.c */
-ff_read_fn ff_read_needs;		     /* read_needs.c */
+ff_read_fn ff_read_steps;		    /* read_steps.c */
+/* The job is read: its steps have what they do not say themselves. */
+void ff_read_settle_steps(struct ff_reader *r, struct ff_config_job *job);
+ff_read_fn ff_read_needs; /* read_needs.c */
 
 /* What they share. A wrong value as messages show it; a scalar that is not null; the path that a
  * text of the file means; elements of a list that must all be text (false: it is no list). */

@@ -368,6 +368,7 @@ static ff_read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_PATH] = read_path,
 	[FF_TYPE_FOLDER] = read_folder,
 	[FF_TYPE_TEXTS] = read_texts,
+	[FF_TYPE_STEPS] = ff_read_steps,
 	[FF_TYPE_NEEDS] = ff_read_needs,
 	[FF_TYPE_ENV] = read_env,
 	[FF_TYPE_WORDS] = read_words,

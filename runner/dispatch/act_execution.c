@@ -190,7 +190,8 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 	struct ff_plan_instance instance;
 	uint32_t index = job->payload->discover ? 0 : order->unit;
 	char *cwd;
-	int rc = ff_plan_instance(job, index, arena, &instance);
+	int rc = job->config->steps_len ? ff_plan_step(job, index, order->step, arena, &instance)
+					: ff_plan_instance(job, index, arena, &instance);
 
 	if (rc < 0)
 		return ff_err_set(err, rc, "%s", ff_err_text(rc));

@@ -26,7 +26,8 @@ static bool may_be_followed(const struct ff_engine *e, const struct execution *e
 	return payload->run && payload->run->take_back && job->typical_us > 0 &&
 	       job->typical_us < SHORT_US && !job->stopped && !e->full &&
 	       e->opts.config->settings.maxfail == 0 && execution->placement.unit != FF_NOBODY &&
-	       e->hosts[execution->placement.host].native;
+	       e->hosts[execution->placement.host].native &&
+	       e->opts.plan->jobs[execution->placement.job].config->steps_len == 0;
 }
 
 static struct execution *follower_of(const struct ff_engine *e, const struct execution *execution)

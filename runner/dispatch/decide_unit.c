@@ -242,6 +242,8 @@ void ff_execution_finished(struct ff_engine *e, const struct ff_input *input)
 		result.message = "interrupted";
 		result.duration_us = e->now.mono_us - execution->started_us;
 	}
+	if (ff_steps_go_on(e, execution, &result))
+		return;
 	ff_memory_of_command(e, execution->placement.job, &result);
 	end_with(e, execution, &result);
 }
@@ -268,6 +270,8 @@ void ff_execution_ended(struct ff_engine *e, const struct ff_input *input)
 	ff_ahead_begin(e, execution);
 	result.message = error;
 	result.duration_us = e->now.mono_us - execution->started_us;
+	if (ff_steps_go_on(e, execution, &result))
+		return;
 	end_with(e, execution, &result);
 }
 
@@ -278,6 +282,7 @@ void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool al
 	int64_t took = e->now.mono_us - execution->started_us;
 	bool unit = !discovers(execution), ahead = execution->placement.ahead;
 
+	ff_steps_forget(e, execution);
 	ff_execution_over(e, execution, true);
 	if (ahead && !e->jobs[at.job].stopped)
 		ff_sched_again(e->sched, at.job, at.unit, false, FF_NOBODY);

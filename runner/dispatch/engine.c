@@ -132,6 +132,7 @@ static void free_jobs(struct ff_engine *e)
 			ff_free((void *)job->unit_names);
 		ff_marks_free(job);
 		ff_once_free(job);
+		ff_steps_free(job);
 		ff_map_release(&job->before);
 		ff_map_release(&job->seen);
 		ff_map_release(&job->lacking);

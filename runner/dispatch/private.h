@@ -179,6 +179,7 @@ struct engine_job {
 	struct ff_map groups;
 	struct once **onces;
 	uint32_t onces_len;
+	struct ff_map steps;	 /* of units with steps that run: decide_steps.c */
 	uint64_t *done_before;	 /* bitset of units; NULL: none */
 	const char **unit_names; /* of collected units; NULL: the plan knows */
 	const char **ids;	 /* as they were collected */
@@ -405,6 +406,14 @@ void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool al
 /* Its slots are free. */
 void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost);
 void ff_execution_kill(struct ff_engine *e, struct execution *execution);
+
+/* --- decide_steps.c --- */
+/* The execution's step has come to an end. True: another one is begun in its place, which takes the
+ * execution's; else the result is that of the whole unit (it may have no steps at all). */
+bool ff_steps_go_on(struct ff_engine *e, struct execution *execution, struct ff_result *result);
+/* Its host went away. */
+void ff_steps_forget(struct ff_engine *e, const struct execution *execution);
+void ff_steps_free(struct engine_job *job);
 
 /* --- decide_retry.c --- */
 /* An attempt failed: the next one comes when retry_delay is over. */

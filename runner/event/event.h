@@ -140,7 +140,8 @@ struct ff_section {
 	bool told;
 };
 
-/* One phase of a test as pytest reports it: setup, call, teardown. */
+/* One phase of a test as pytest reports it: setup, call, teardown; or a step of a list of commands.
+ */
 struct ff_phase {
 	const char *when;
 	enum ff_outcome outcome;
@@ -148,6 +149,7 @@ struct ff_phase {
 	const char *message;  /* one line, or NULL: "AssertionError: …", a skip's reason */
 	const char *longrepr; /* traceback text, or NULL */
 	bool rerun;	      /* a plugin ran the test again behind it, within the attempt */
+	bool step;	      /* `when` is the step's name; all of the list are told */
 };
 
 struct ff_property {

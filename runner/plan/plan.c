@@ -161,7 +161,7 @@ static void check_required(struct build *b)
 }
 
 /* By its first unit: what a payload checks is the same for all. */
-static void check_payload(struct build *b, const struct ff_plan_job *job)
+static void check_payload(struct build *b, const struct ff_plan_job *job, uint32_t step)
 {
 	struct ff_arena arena = FF_ARENA_INIT;
 	struct ff_plan_instance instance;
@@ -169,7 +169,8 @@ static void check_payload(struct build *b, const struct ff_plan_job *job)
 
 	if (!job->payload->check)
 		return;
-	if (ff_plan_instance(job, 0, &arena, &instance))
+	if (job->config->steps_len ? ff_plan_step(job, 0, step, &arena, &instance)
+				   : ff_plan_instance(job, 0, &arena, &instance))
 		abort();
 	if (job->payload->check(&instance.job, &err))
 		ff_mistakes_add(b->problems, &job->config->place, "job '%s': %s", job->config->name,
@@ -207,8 +208,15 @@ static void plan_job(struct build *b, struct ff_plan_job *job)
 	check_memory(config, b->problems);
 	read_when(b, job);
 	ff_plan_count(job, b->problems);
-	check_payload(b, job);
-	if (job->payload->run)
+	check_payload(b, job, 0);
+	for (uint32_t i = 1; i < config->steps_len; i++)
+		check_payload(b, job, i);
+	for (size_t i = 0; i < config->steps_len; i++) {
+		struct ff_config_job step = ff_plan_step_job(config, i);
+
+		ff_plan_check_texts(&step, b->problems, &b->hints);
+	}
+	if (job->payload->run && !config->steps_len)
 		ff_plan_check_texts(config, b->problems, &b->hints);
 }
 

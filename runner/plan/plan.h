@@ -65,6 +65,9 @@ bool ff_plan_job_on(const struct ff_plan_job *job, const struct ff_host *host);
  * the configuration's. 0 or FF_ENOMEM. */
 int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_arena *arena,
 		     struct ff_plan_instance *instance);
+/* The same, with the command of one of its steps (below config->steps_len). */
+int ff_plan_step(const struct ff_plan_job *job, uint32_t index, uint32_t step,
+		 struct ff_arena *arena, struct ff_plan_instance *instance);
 /* Appends its name. 0 or FF_ENOMEM. */
 int ff_plan_unit_name(const struct ff_plan_job *job, uint32_t index, struct ff_buf *name);
 

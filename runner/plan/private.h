@@ -64,6 +64,9 @@ const char *ff_plan_brace_hint(const struct ff_config_job *config, const struct 
 void ff_plan_expand(const struct ff_plan_values *values, const char *text, bool shell,
 		    struct ff_buf *out);
 
+/* The job as it would be if that step were all of it. Borrows from both. */
+struct ff_config_job ff_plan_step_job(const struct ff_config_job *config, size_t step);
+
 /* Notes what is wrong with the placeholders of a job's texts; `hints` gets what is allowed but
  * probably not meant. */
 void ff_plan_check_texts(const struct ff_config_job *config, struct ff_mistakes *problems,

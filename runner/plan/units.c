@@ -119,10 +119,24 @@ int ff_plan_unit_name(const struct ff_plan_job *job, uint32_t index, struct ff_b
 	return add_name(&values, name);
 }
 
-int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_arena *arena,
-		     struct ff_plan_instance *instance)
+struct ff_config_job ff_plan_step_job(const struct ff_config_job *config, size_t step)
 {
-	const struct ff_config_job *config = job->config;
+	const struct ff_config_job *own = &config->steps[step];
+	struct ff_config_job job = *config;
+
+	job.shell = own->shell;
+	job.args = own->args;
+	job.cwd = own->cwd;
+	job.env = own->env;
+	job.timeout_us = own->timeout_us;
+	job.run_place = own->run_place.line ? own->run_place : own->place;
+	return job;
+}
+
+/* Values are those of job->config, the command is `config`'s. */
+static int make(const struct ff_plan_job *job, const struct ff_config_job *config, uint32_t index,
+		struct ff_arena *arena, struct ff_plan_instance *instance)
+{
 	struct maker m = {.arena = arena};
 	struct ff_buf name = FF_BUF_INIT;
 	struct ff_plan_instance made = {0};
@@ -161,6 +175,22 @@ int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_ar
 		return FF_ENOMEM;
 	*instance = made;
 	return 0;
+}
+
+int ff_plan_step(const struct ff_plan_job *job, uint32_t index, uint32_t step,
+		 struct ff_arena *arena, struct ff_plan_instance *instance)
+{
+	struct ff_config_job config = ff_plan_step_job(job->config, step);
+
+	return make(job, &config, index, arena, instance);
+}
+
+int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_arena *arena,
+		     struct ff_plan_instance *instance)
+{
+	if (job->config->steps_len)
+		return ff_plan_step(job, index, 0, arena, instance);
+	return make(job, job->config, index, arena, instance);
 }
 
 /* 0: too many. */

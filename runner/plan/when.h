@@ -9,7 +9,7 @@
  *
  * success and on_success, failure and on_failure mean passed and failed. failed() and passed() know
  *of what came before the needs, too: of a need that was skipped because another job failed. Pure.
-*/
+ */
 #ifndef FF_PLAN_WHEN_H
 #define FF_PLAN_WHEN_H
 

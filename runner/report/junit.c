@@ -242,6 +242,49 @@ static void add_first(struct junit *junit, struct suite *suite, const struct ff_
 	ff_buf_release(&text);
 }
 
+/* Each step is a case of its own. What was captured, and earlier attempts, are the first bad one's,
+ * or the last's that ran. */
+static void add_steps(struct junit *junit, struct suite *suite, const struct ff_event *event,
+		      const struct ff_result *result)
+{
+	bool whole_bad = ff_outcome_bad(result->outcome);
+	size_t main = 0;
+
+	for (size_t i = 0; i < result->phases_len; i++)
+		if (result->phases[i].outcome != FF_OUTCOME_SKIPPED &&
+		    !ff_outcome_bad(result->phases[main].outcome))
+			main = i;
+	for (size_t i = 0; i < result->phases_len; i++) {
+		const struct ff_phase *phase = &result->phases[i];
+		char *name = ff_xasprintf("%s::%s", event->unit, phase->when);
+		struct ff_event step = *event;
+		struct ff_result own = i == main ? *result : (struct ff_result){0};
+
+		own.outcome = phase->outcome;
+		own.message = phase->message;
+		own.duration_us = phase->duration_us;
+		own.phases_len = 0;
+		if (i == main && whole_bad && !ff_outcome_bad(own.outcome))
+			own.outcome = result->outcome;
+		step.unit = name;
+		/* Earlier attempts are kept by the unit's number. */
+		if (i == main) {
+			add_case(junit, suite, &step, &own);
+		} else {
+			case_begin(junit, suite, name, &own, own.duration_us);
+			if (own.outcome == FF_OUTCOME_SKIPPED) {
+				suite->skipped++;
+				ff_junit_problem(&junit->spool, "skipped", "step", own.message,
+						 NULL);
+			} else {
+				add_outcome(junit, suite, &own);
+			}
+			case_end(junit, suite);
+		}
+		ff_free(name);
+	}
+}
+
 static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 {
 	struct suite *suite = suite_of(junit, event->job);
@@ -257,6 +300,10 @@ static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 	}
 	suite->namesake |= bad && is_namesake(suite, event);
 	keep_host(suite, event->host);
+	if (result->phases_len > 0 && result->phases[0].step) {
+		add_steps(junit, suite, event, result);
+		return;
+	}
 	second = ff_result_second_error(result);
 	if (second) {
 		add_first(junit, suite, event);

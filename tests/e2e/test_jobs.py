@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from conftest import TOP, junit_outcomes, of_kind, outcomes, read_journal, read_jsonl, write
+from conftest import TOP, junit_outcomes, of_kind, outcomes, read_journal, read_jsonl, result_of, wait_until, command_line, write
 
 
 def test_each_host_runs_all_of_it(farflung):
@@ -240,3 +240,99 @@ def test_wrong_conditions(farflung, key, words):
     done = farflung.run_yaml(HOST + f"jobs:\n  a: {{run: touch x}}\n  b: {{run: touch x, {key}}}\n", code=2)
     assert "farflung.yaml:4:" in done.stderr and words in done.stderr
     assert not (farflung.cwd / "x").exists()
+
+
+STEPS = """inventory: [{spec: popen, slots: 2}]
+jobs:
+  ci:
+    env: {A: one, B: two}
+    matrix: {v: [1, 2]}
+    steps:
+      - echo first {v} $A > made-{v}
+      - {name: build it, run: 'cat made-{v}; echo "$A $B"; test {v} = 1', env: {A: three}}
+      - {name: test, run: [sh, -c, 'pwd >&2', '{v}'], cwd: /}
+      - {name: log, run: echo failed, when: failure}
+      - {name: down, run: 'echo down', when: always}
+"""
+
+
+def steps_of(result):
+    assert all(phase["step"] for phase in result["phases"])
+    return [(phase["when"], phase["outcome"]) for phase in result["phases"]]
+
+
+def test_steps(farflung):
+    done = farflung.run_yaml(STEPS, "--junit", "j.xml", code=1)
+    assert outcomes(done.events) == {"ci[v=1]": "passed", "ci[v=2]": "failed"}
+    good, bad = result_of(done.events, "ci[v=1]"), result_of(done.events, "ci[v=2]")
+    assert steps_of(good) == [("1", "passed"), ("build it", "passed"), ("test", "passed"), ("log", "skipped"),
+                              ("down", "passed")]
+    assert steps_of(bad) == [("1", "passed"), ("build it", "failed"), ("test", "skipped"), ("log", "passed"),
+                             ("down", "passed")]
+    assert bad["message"] == "step 'build it': exit status 1"
+    assert [(s["title"], s["text"]) for s in good["sections"]] == [
+        ("stdout", "first 1 one\nthree two\ndown\n"), ("stderr", "/\n")]
+    assert [s["text"] for s in bad["sections"]] == ["first 2 one\nthree two\nfailed\ndown\n"]
+    # Each is a case of its own.
+    cases = {name: kind for (_, name), (kind, _) in junit_outcomes(farflung.cwd / "j.xml").items()}
+    assert len(cases) == 10
+    assert cases["ci[v=2]::build it"] == "failure" and cases["ci[v=2]::test"] == cases["ci[v=1]::log"] == "skipped"
+    assert cases["ci[v=2]::down"] == cases["ci[v=1]::test"] == "passed"
+    assert "build it: failed" in done.stdout
+    # One unit each: it starts and ends once, on one host.
+    assert len(of_kind(done.events, "unit-started")) == len(of_kind(done.events, "unit-finished")) == 2
+    # What a replay of the journal says of the output is the same.
+    journal = read_journal(farflung.cwd / ".farflung" / "runs" / "last" / "journal.jsonl")
+    assert [s["text"] for s in result_of(journal, "ci[v=1]")["sections"]] == [s["text"] for s in good["sections"]]
+
+
+def test_steps_are_repeated_as_a_whole(farflung):
+    done = farflung.run_yaml(
+        HOST + "jobs:\n  a: {retries: 3, steps: ['echo 1 >> log', 'echo 2 >> log; test $(wc -l < log) -gt 4', 'echo 3 >> log']}\n",
+        "--junit", "j.xml", code=0)
+    assert (farflung.cwd / "log").read_text().split() == ["1", "2", "1", "2", "1", "2", "3"]
+    finished = of_kind(done.events, "unit-finished")
+    assert [(e["attempt"], e["result"]["outcome"]) for e in finished] == [(1, "failed"), (2, "failed"), (3, "passed")]
+    assert (farflung.cwd / "j.xml").read_text().count("<flakyFailure") == 2
+
+
+def test_a_step_takes_too_long(farflung):
+    done = farflung.run_yaml(
+        HOST + "jobs:\n  a: {timeout: 60s, steps: ['true', {run: sleep 1000, timeout: 300ms, name: slow}, touch never]}\n", code=1)
+    result = result_of(done.events, "a")
+    assert result["outcome"] == "timeout" and result["message"].startswith("step 'slow': timed out after 0.3 s")
+    assert steps_of(result) == [("1", "passed"), ("slow", "timeout"), ("3", "skipped")]
+    assert not (farflung.cwd / "never").exists()
+
+
+def test_steps_hold_what_the_unit_holds(farflung):
+    """One list at a time has the pool, from its first step to its last."""
+    farflung.run_yaml(
+        "inventory: [{spec: popen, slots: 4}]\npools: {p: 1}\n"
+        "jobs:\n  a: {count: 4, uses: {p: 1}, steps: ['mkdir busy', 'true', 'rmdir busy']}\n", code=0)
+
+
+def test_steps_are_interrupted(farflung):
+    farflung.yaml(HOST + "settings: {grace: 300ms}\njobs:\n  a: {steps: ['true', 'sleep 1000', 'true']}\n")
+    live = farflung.follow("run", "--junit", "j.xml", start_new_session=True)
+    live.event("unit-started")
+    wait_until(lambda: any("sleep" in command_line(pid) for pid in farflung.left_over()), 20, "the second step runs")
+    os.killpg(live.process.pid, signal.SIGINT)
+    result = result_of(live.finish(130), "a")
+    assert result["outcome"] == "lost"
+    assert steps_of(result) == [("1", "passed"), ("2", "lost"), ("3", "skipped")]
+
+
+@pytest.mark.parametrize("job, words", [
+    ("{steps: []}", "3:14: 'steps' wants a list of commands"),
+    ("{steps: [a, {name: x}]}", "3:18: 'run' is missing"),
+    ("{steps: [a, [b]]}", "3:18: a step is a command or a mapping with 'run', got a list"),
+    ("{steps: [{run: a, name: x}, {run: b, name: x}]}", "job 'a' has two steps 'x'"),
+    ("{steps: [a], run: b}", "job 'a' has both 'steps' and 'run'"),
+    ("{steps: [{run: a, wehn: always}]}", "unknown key 'wehn'; did you mean 'when'?"),
+    ("{steps: [{run: a, when: never}]}", "'when' wants success, failure or always, got 'never'"),
+    ("{steps: ['echo {size:x}'], matrix: {size: [1]}}", "'run' has {size:x}"),
+])
+def test_wrong_steps(farflung, job, words):
+    done = farflung.run_yaml(HOST + f"jobs:\n  a: {job}\n", code=2)
+    assert words in done.stderr

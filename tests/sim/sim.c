@@ -86,7 +86,11 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 		if (world_chance(dice, 450))
 			ff_buf_addf(yaml, "pytest: [t], dist: '%s'", dists[world_below(dice, 8)]);
 		else
-			ff_buf_addf(yaml, "run: x, count: %u", 1 + world_below(dice, 60));
+			ff_buf_addf(yaml, "%s, count: %u",
+				    (seed + 7 * i) % 5 ? "run: x"
+						       : "steps: [x, {run: y, when: failure}, "
+							 "{run: z, when: always}]",
+				    1 + world_below(dice, 60));
 		if ((seed + i) % 3 == 0)
 			ff_buf_addstr(yaml, ", memory: auto");
 		if ((seed * 5 + i) % 7 == 0)
