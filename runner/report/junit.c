@@ -234,53 +234,25 @@ static void add_first(struct junit *junit, struct suite *suite, const struct ff_
 	struct ff_result result = *event->u.unit_finished.result;
 	struct ff_buf text = FF_BUF_INIT;
 
-	for (size_t i = 0; i + 1 < result.phases_len; i++)
-		if (result.phases[i].longrepr && !result.phases[i].rerun)
-			ff_buf_addf(&text, "%s%s", text.len ? "\n" : "", result.phases[i].longrepr);
-	result.longrepr = ff_buf_str(&text);
+	result.longrepr = ff_junit_longreprs(&result, &text);
 	add_case(junit, suite, event, &result);
 	ff_buf_release(&text);
 }
 
-/* Each step is a case of its own. What was captured, and earlier attempts, are the first bad one's,
- * or the last's that ran. */
-static void add_steps(struct junit *junit, struct suite *suite, const struct ff_event *event,
-		      const struct ff_result *result)
+/* Each is a case of its own; earlier attempts are with one of them. */
+static void add_steps(struct junit *junit, struct suite *suite, const struct ff_event *event)
 {
-	bool whole_bad = ff_outcome_bad(result->outcome);
-	size_t main = 0;
+	const struct ff_result *whole = event->u.unit_finished.result;
 
-	for (size_t i = 0; i < result->phases_len; i++)
-		if (result->phases[i].outcome != FF_OUTCOME_SKIPPED &&
-		    !ff_outcome_bad(result->phases[main].outcome))
-			main = i;
-	for (size_t i = 0; i < result->phases_len; i++) {
-		const struct ff_phase *phase = &result->phases[i];
-		char *name = ff_xasprintf("%s::%s", event->unit, phase->when);
+	for (size_t i = 0; i < whole->phases_len; i++) {
+		struct ff_result result = ff_junit_step(whole, i);
 		struct ff_event step = *event;
-		struct ff_result own = i == main ? *result : (struct ff_result){0};
+		char *name = ff_xasprintf("%s::%s", event->unit, whole->phases[i].when);
 
-		own.outcome = phase->outcome;
-		own.message = phase->message;
-		own.duration_us = phase->duration_us;
-		own.phases_len = 0;
-		if (i == main && whole_bad && !ff_outcome_bad(own.outcome))
-			own.outcome = result->outcome;
 		step.unit = name;
-		/* Earlier attempts are kept by the unit's number. */
-		if (i == main) {
-			add_case(junit, suite, &step, &own);
-		} else {
-			case_begin(junit, suite, name, &own, own.duration_us);
-			if (own.outcome == FF_OUTCOME_SKIPPED) {
-				suite->skipped++;
-				ff_junit_problem(&junit->spool, "skipped", "step", own.message,
-						 NULL);
-			} else {
-				add_outcome(junit, suite, &own);
-			}
-			case_end(junit, suite);
-		}
+		if (i != ff_junit_main_step(whole))
+			step.index = UINT32_MAX;
+		add_case(junit, suite, &step, &result);
 		ff_free(name);
 	}
 }
@@ -301,7 +273,7 @@ static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 	suite->namesake |= bad && is_namesake(suite, event);
 	keep_host(suite, event->host);
 	if (result->phases_len > 0 && result->phases[0].step) {
-		add_steps(junit, suite, event, result);
+		add_steps(junit, suite, event);
 		return;
 	}
 	second = ff_result_second_error(result);
