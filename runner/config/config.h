@@ -134,6 +134,9 @@ struct ff_config_job {
 	struct ff_config_job *steps;
 	size_t steps_len;
 	int64_t weight;		    /* slots that one unit takes, at least 1 */
+	bool exclusive;		    /* nothing else runs on its host meanwhile */
+	int64_t priority;	    /* before jobs with less */
+	int64_t nice;		    /* commands: added to the niceness */
 	struct ff_config_use *uses; /* of pools, each of them once */
 	size_t uses_len;
 	int64_t count;		     /* run: how many instances; 0: not given, one */

@@ -156,7 +156,8 @@ static void tell_scheduler(struct ff_engine *e, uint32_t number)
 	struct ff_sched_uses *uses = ff_xcalloc(plan->config->uses_len + 1, sizeof(*uses));
 	struct ff_sched_job_opts opts = {
 		.hosts = job->hosts->bits,
-		.weight = (uint32_t)plan->config->weight,
+		/* More than any host has: all of one. */
+		.weight = plan->config->exclusive ? UINT32_MAX : (uint32_t)plan->config->weight,
 		.uses = uses,
 		.uses_len = plan->config->uses_len,
 		.sessions = plan->payload->session != NULL,

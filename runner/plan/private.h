@@ -15,9 +15,9 @@ static inline void *ff_plan_number(size_t index)
 /* Names of config's jobs -> ff_plan_number of their place there; duplicates are noted. */
 void ff_plan_names(struct ff_map *names, const struct ff_config *config,
 		   struct ff_mistakes *problems);
-/* The order of config's jobs in which each comes after what it needs; otherwise file order, as far
- * as that goes. Indexes into config->jobs, malloc'd; NULL: something was wrong, it is in
- * `problems`. */
+/* The order of config's jobs in which each comes after what it needs; otherwise by
+ * priority and in file order, as far as that goes. Indexes into config->jobs, malloc'd; NULL:
+ * something was wrong, it is in `problems`. */
 size_t *ff_plan_order(const struct ff_config *config, const struct ff_map *names,
 		      struct ff_mistakes *problems);
 

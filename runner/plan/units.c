@@ -81,6 +81,31 @@ static char *const *expand_all(struct maker *m, const struct ff_strv *strv)
 	return strv->v ? strv->v : none;
 }
 
+/* Its arguments, or the shell's, behind nice(1). */
+static void be_nice(struct maker *m, struct ff_payload_job *job)
+{
+	const char *const shell[] = {"/bin/sh", "-c", job->shell, NULL};
+	const char *const *words = job->shell ? shell : (const char *const *)job->args;
+	size_t len = 0;
+	const char **all;
+	char number[24];
+
+	while (words && words[len])
+		len++;
+	all = ff_arena_alloc(m->arena, (len + 4) * sizeof(*all));
+	snprintf(number, sizeof(number), "%lld", (long long)m->values.config->nice);
+	m->full = m->full || !all || !words;
+	if (m->full)
+		return;
+	all[0] = "nice";
+	all[1] = "-n";
+	all[2] = ff_arena_strdup(m->arena, number);
+	memcpy(all + 3, words, (len + 1) * sizeof(*all));
+	m->full = !all[2];
+	job->args = (char *const *)(uintptr_t)all;
+	job->shell = NULL;
+}
+
 /* "bench", "bench[3]", "bench[size=10,os=b]", "bench[size=10,index=3]"; "bench[size=10,row=7]": row
  * 7 is equal to an earlier one. */
 static int add_name(const struct ff_plan_values *values, struct ff_buf *name)
@@ -171,6 +196,8 @@ static int make(const struct ff_plan_job *job, const struct ff_config_job *confi
 		.sequence_worker = config->sequence_worker,
 		.sequence_workers = config->sequence_workers,
 	};
+	if (config->nice && !m.full)
+		be_nice(&m, &made.job);
 	if (m.full || !made.name)
 		return FF_ENOMEM;
 	*instance = made;

@@ -336,3 +336,34 @@ def test_steps_are_interrupted(farflung):
 def test_wrong_steps(farflung, job, words):
     done = farflung.run_yaml(HOST + f"jobs:\n  a: {job}\n", code=2)
     assert words in done.stderr
+
+
+def test_exclusive_has_its_host_alone(farflung):
+    """Nothing that others begin or end comes between its beginning and its end, nor before it is alone."""
+    done = farflung.run_yaml(
+        "inventory: [{spec: popen, slots: 4}]\njobs:\n"
+        "  many: {run: 'echo + >> log; sleep 0.02; echo - >> log', count: 20}\n"
+        "  one: {run: 'echo ( >> log; sleep 0.05; echo ) >> log', count: 3, exclusive: true}\n"
+        "  more: {run: 'echo + >> log; sleep 0.02; echo - >> log', count: 8}\n".replace("( ", '"(" ').replace(") ", '")" '),
+        code=0)
+    running, alone = 0, 0
+    for word in (farflung.cwd / "log").read_text().split():
+        assert not alone or word == ")"
+        running += (word == "+") - (word == "-")
+        alone += (word == "(") - (word == ")")
+        assert not (alone and running)
+    assert len(outcomes(done.events)) == 31
+
+
+def test_priority_comes_first(farflung):
+    farflung.run_yaml(
+        "inventory: [popen]\njobs:\n  late: {run: echo late >> log, priority: -1}\n  a: {run: echo a >> log}\n"
+        "  for: {run: echo for >> log}\n  urgent: {run: echo urgent >> log, needs: [for], priority: 5}\n", code=0)
+    assert (farflung.cwd / "log").read_text().split() == ["for", "urgent", "a", "late"]
+
+
+@pytest.mark.parametrize("command", ["run: nice; ", "run: [nice]", "steps: [nice]"])
+def test_nice(farflung, command):
+    here = os.getpriority(os.PRIO_PROCESS, 0)
+    done = farflung.run_yaml(HOST + f"jobs:\n  a: {{{command.rstrip('; ')}, nice: 7}}\n", code=0)
+    assert result_of(done.events, "a")["sections"][0]["text"] == f"{min(here + 7, 19)}\n"

@@ -95,6 +95,10 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 			ff_buf_addstr(yaml, ", memory: auto");
 		if ((seed * 5 + i) % 7 == 0)
 			ff_buf_addstr(yaml, ", each_host: true");
+		if ((seed * 3 + i) % 13 == 0)
+			ff_buf_addstr(yaml, ", exclusive: true");
+		if ((seed + i) % 5 == 0)
+			ff_buf_addf(yaml, ", priority: %u", (uint32_t)(seed % 3));
 		if (i > 0 && world_chance(dice, 300))
 			add_needs(yaml, world_below(dice, i), (seed * 3 + i) % 8);
 		else if ((seed + 3 * i) % 11 == 0)
@@ -298,6 +302,31 @@ static void check_needs(struct run *run, const struct ff_event *event)
 		check_fail(&run->sim->check, "job %s began, but not when: %s", event->job, when);
 }
 
+/* Beside a unit of an exclusive job nothing runs on its host. */
+static void check_exclusive(struct run *run, const struct ff_event *event)
+{
+	const struct ff_plan_job *jobs = run->sim->plan.jobs;
+	bool any = false;
+
+	if (event->kind != FF_EVENT_UNIT_STARTED)
+		return;
+	for (uint32_t i = 0; i < run->state.jobs_len; i++)
+		any |= jobs[i].config->exclusive;
+	for (uint32_t i = 0; any && i < run->state.jobs_len; i++) {
+		const struct ff_job_record *job = &run->state.jobs[i];
+		bool exclusive =
+			jobs[i].config->exclusive || jobs[event->job_id - 1].config->exclusive;
+
+		for (uint32_t j = 0; exclusive && j < job->units_len; j++)
+			if (job->units[j].state == FF_UNIT_RUNNING &&
+			    job->units[j].host == event->host_id - 1 &&
+			    (i != event->job_id - 1 || j != event->index))
+				check_fail(&run->sim->check,
+					   "unit %u of %s began beside unit %u of %s", event->index,
+					   event->job, j, job->name);
+	}
+}
+
 /* What is to run always is skipped never. */
 static void check_always(const struct run *run)
 {
@@ -339,6 +368,7 @@ static void decide(struct run *run, const struct ff_input *input)
 		check_event(&run->sim->check, &run->decision.events[i]);
 		check_required(run, &run->decision.events[i]);
 		check_needs(run, &run->decision.events[i]);
+		check_exclusive(run, &run->decision.events[i]);
 	}
 	check_state(&run->sim->check, &run->state);
 	for (size_t i = 0; i < run->decision.orders_len; i++) {

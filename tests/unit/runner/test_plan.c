@@ -113,6 +113,23 @@ static void test_each_host(void **state)
 	release(&b);
 }
 
+static void test_priority(void **state)
+{
+	struct built b;
+
+	build(&b,
+	      "  a: {run: x}\n  b: {run: x, needs: a, priority: 2}\n  c: {run: x, priority: 1}\n"
+	      "  d: {run: x, priority: -1}\n  e: {run: x, needs: d}\n  f: {run: x}\n",
+	      NULL);
+	assert_order(&b, "a b c d e f");
+	release(&b);
+	build(&b,
+	      "  a: {run: x}\n  b: {run: x, priority: 3}\n  c: {run: x, needs: a, priority: 2}\n",
+	      NULL);
+	assert_order(&b, "b a c");
+	release(&b);
+}
+
 static void test_only(void **state)
 {
 	const char *jobs = "  a: {run: x}\n  b: {run: x, needs: a}\n  c: {run: x}\n"
@@ -422,6 +439,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_only),
+		cmocka_unit_test(test_priority),
 		cmocka_unit_test(test_each_host),
 		cmocka_unit_test(test_matrix),
 		cmocka_unit_test(test_count),
