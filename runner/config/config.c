@@ -155,6 +155,7 @@ struct ff_config_job *ff_config_add_job(struct ff_config *config, const char *na
 	job = &config->jobs[config->jobs_len++];
 	job->session_timeout_us = job->retry_delay_us = -1;
 	ff_read_defaults(FF_SECTION_JOB, job);
+	ff_read_defaults(FF_SECTION_RETRY, job);
 	job->grace_us = config->settings.grace_us;
 	job->name = ff_config_keep(config, name);
 	job->payload = ff_config_keep(config, payload);

@@ -128,6 +128,10 @@ struct ff_config_job {
 	int64_t session_timeout_us; /* without a sign of life; 0: none, -1: not said */
 	int64_t retries;
 	int64_t retry_delay_us;	    /* before the next attempt; -1: as settings say */
+	int64_t backoff;	    /* thousandths: each delay is so much of the one before */
+	int64_t jitter;		    /* per cent that a delay may be shorter or longer */
+	bool elsewhere;		    /* rather elsewhere than where it failed */
+	struct ff_place backoff_place, jitter_place;
 	char *retry_on;		    /* outcomes with commas between them; NULL: all bad ones */
 	/* Commands one after another on one slot, each as the job would be if it were that alone:
 	 * its name, command, cwd, env, timeout and when ("success", "failure", "always"). */

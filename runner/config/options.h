@@ -17,6 +17,8 @@
 	X(DEFAULTS, "inventory.defaults", "What holds for each host that does not say otherwise")  \
 	X(TREE, "tree", "What is brought to each host; a text stands for {source: ...}")           \
 	X(JOB, "jobs.NAME", "A job; it has either 'pytest', 'run' or 'steps'")                     \
+	X(RETRY, "jobs.NAME.retries",                                                              \
+	  "How what failed is tried again; a number stands for {count: ...}")                      \
 	X(STEP, "jobs.NAME.steps[]", "A step; a text stands for {run: ...}")                       \
 	X(SETTINGS, "settings", "How a run behaves")                                               \
 	X(KEEP, "settings.keep", "Which journals of earlier runs stay")
@@ -36,6 +38,8 @@ enum ff_config_section {
 	X(NUMBER_OR_ALL, "number", "a number from %s, or all") /* all: -1 */                       \
 	X(NUMBER_TEXT, "number", "a number from %s")	       /* kept as text */                  \
 	X(BOOLEAN, "boolean", "true or false")                                                     \
+	X(FACTOR, "number", "a number such as 2 or 1.5, from %s") /* thousandths */                \
+	X(PERCENT, "percentage", "a percentage from %s")                                           \
 	X(DURATION, "duration", "a duration such as 90s, 10m or 1.5h, from %s")                    \
 	X(SIZE, "size", "a size such as 64KiB or 1MiB, from %s")                                   \
 	X(CHOICE, "choice", "%s")                                                                  \
@@ -76,7 +80,7 @@ struct ff_config_option {
 	bool payload;	      /* JOB: its presence chooses the payload of the same name */
 	bool required;
 	bool may_be_empty;	      /* TEXT */
-	enum ff_config_section child; /* SECTION */
+	enum ff_config_section child; /* SECTION; of NUMBER: a mapping may stand there, too */
 	bool stored;		      /* at `offset` in the section's struct */
 	size_t offset;
 	bool placed; /* where it stands is kept at `place` */

@@ -83,6 +83,9 @@ static void read_option(struct ff_reader *r, const struct ff_config_option *opti
 		read_hosts(r, option, pair->value);
 	else if (option->type == FF_TYPE_JOBS)
 		read_jobs(r, option, pair->value);
+	else if (option->type == FF_TYPE_NUMBER && option->child &&
+		 pair->value->kind == FF_YAML_MAPPING)
+		ff_read_section(r, option->child, pair->value, target);
 	else if (option->type != FF_TYPE_SECTION)
 		ff_read_value(r, option, pair->value, target);
 	else if (option->child == FF_SECTION_DEFAULTS)
@@ -242,6 +245,7 @@ static void read_jobs(struct ff_reader *r, const struct ff_config_option *option
 		job->name = ff_config_keep(r->config, key->text);
 		job->grace_us = job->session_timeout_us = job->retry_delay_us = -1;
 		ff_read_defaults(FF_SECTION_JOB, job);
+		ff_read_defaults(FF_SECTION_RETRY, job);
 		if (!is_job_name(key->text))
 			ff_mistakes_add(r->problems, &job->place,
 					"'%s' can't name a job: letters, digits, '_', '-' and '.'",

@@ -73,6 +73,21 @@ static unsigned read_retry_on(const struct ff_config_job *job, struct ff_mistake
 	return job->retry_on ? chosen : all;
 }
 
+/* What changes a delay wants one. */
+static void check_delay(const struct ff_config *config, const struct ff_config_job *job,
+			struct ff_mistakes *problems)
+{
+	int64_t delay =
+		job->retry_delay_us >= 0 ? job->retry_delay_us : config->settings.retry_delay_us;
+
+	if (delay == 0 && job->backoff > 1000)
+		ff_mistakes_add(problems, or_job(&job->backoff_place, job),
+				"job '%s': 'backoff' wants a 'delay'", job->name);
+	if (delay == 0 && job->jitter > 0)
+		ff_mistakes_add(problems, or_job(&job->jitter_place, job),
+				"job '%s': 'jitter' wants a 'delay'", job->name);
+}
+
 /* Which of all tests fit beside each other can be told when all are known. */
 static void check_memory(const struct ff_config_job *job, struct ff_mistakes *problems)
 {
@@ -203,6 +218,7 @@ static void plan_job(struct build *b, struct ff_plan_job *job)
 	}
 	check_dist(config, b->problems);
 	job->retry_on = read_retry_on(config, b->problems);
+	check_delay(b->config, config, b->problems);
 	check_on(b, config);
 	check_weight(b, config);
 	check_memory(config, b->problems);

@@ -1,4 +1,5 @@
 """What jobs can say: on each host, from rows and lists, only if others came out so."""
+import datetime
 import os
 import signal
 import shutil
@@ -367,3 +368,54 @@ def test_nice(farflung, command):
     here = os.getpriority(os.PRIO_PROCESS, 0)
     done = farflung.run_yaml(HOST + f"jobs:\n  a: {{{command.rstrip('; ')}, nice: 7}}\n", code=0)
     assert result_of(done.events, "a")["sections"][0]["text"] == f"{min(here + 7, 19)}\n"
+
+
+def gaps(events, unit):
+    """Seconds between an attempt's end and the next one's start."""
+    ends = {e["attempt"]: e["time"] for e in of_kind(events, "unit-finished", unit=unit)}
+    return [moment(e["time"]) - moment(ends[e["attempt"] - 1])
+            for e in of_kind(events, "unit-started", unit=unit) if e["attempt"] > 1]
+
+
+def moment(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def test_delays_grow(farflung):
+    done = farflung.run_yaml(
+        HOST + "jobs:\n  a: {run: 'exit 1', retries: {count: 3, delay: 60ms, backoff: 2.5}}\n", code=1)
+    found = gaps(done.events, "a")
+    assert len(found) == 3
+    assert all(gap >= want - 0.001 for gap, want in zip(found, (0.06, 0.15, 0.375))), found
+
+
+def test_delays_differ(farflung):
+    done = farflung.run_yaml(
+        "inventory: [8*popen]\njobs:\n"
+        "  a: {run: 'exit 1', count: 8, retries: {count: 1, delay: 400ms, jitter: 50%, on: failed, elsewhere: false}}\n", code=1)
+    found = [gaps(done.events, f"a[{n}]")[0] for n in range(1, 9)]
+    assert min(found) >= 0.199
+    # None comes with all others: the eight are drawn from 400 ms.
+    assert max(found) - min(found) > 0.02
+
+
+def test_retries_as_a_mapping_are_for_what_they_say(farflung):
+    done = farflung.run_yaml(
+        HOST + "jobs:\n  a: {run: 'exit 1', retries: {count: 2, on: 'timeout'}}\n", code=1)
+    assert len(of_kind(done.events, "unit-started")) == 1
+
+
+@pytest.mark.parametrize("retries, words", [
+    ("{delay: 1s}", "'count' is missing"),
+    ("{count: x}", "'count' wants a number from 0 to 100, got 'x'"),
+    ("{count: 1, backoff: 0.5, delay: 1s}", "'backoff' wants a number such as 2 or 1.5, from 1 to 100, got '0.5'"),
+    ("{count: 1, backoff: 2}", "job 'a': 'backoff' wants a 'delay'"),
+    ("{count: 1, jitter: 20%}", "job 'a': 'jitter' wants a 'delay'"),
+    ("{count: 1, jitter: 120%, delay: 1s}", "'jitter' wants a percentage from 0% to 100%, got '120%'"),
+    ("{count: 1, on: never}", "'retry_on' wants failed, error, crashed or timeout"),
+    ("{count: 1, dealy: 1s}", "unknown key 'dealy'; did you mean 'delay'?"),
+    ("[1]", "'retries' wants a number from 0 to 100, got a list"),
+])
+def test_wrong_retries(farflung, retries, words):
+    done = farflung.run_yaml(HOST + f"jobs:\n  a: {{run: x, retries: {retries}}}\n", code=2)
+    assert "farflung.yaml:3:" in done.stderr and words in done.stderr

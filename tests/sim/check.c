@@ -211,9 +211,13 @@ static void check_before(struct check *check, const struct ff_event *event)
 static void check_rest(struct check *check, const struct ff_event *event)
 {
 	uint32_t job = job_of(check, event->job), key = job << 24 | event->index;
-	int64_t rest_us = check->plan->jobs[job].config->retry_delay_us;
+	const struct ff_config_job *config = check->plan->jobs[job].config;
+	int64_t rest_us = config->retry_delay_us;
 	int64_t until_us = (intptr_t)ff_map_del_u32(&check->rests, key);
 
+	/* The attempt need not be the number of failures: some were lost. */
+	if (rest_us > 0)
+		rest_us -= rest_us * config->jitter / 100;
 	if (event->kind == FF_EVENT_UNIT_STARTED && event->time_us < until_us)
 		check_fail(check, "unit %u of %s is tried again too soon", event->index,
 			   event->job);

@@ -104,8 +104,13 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 		else if ((seed + 3 * i) % 11 == 0)
 			ff_buf_addstr(yaml, ", when: always");
 		if (world_chance(dice, 400))
-			ff_buf_addf(yaml, ", retries: %u", world_below(dice, 4));
-		if (world_chance(dice, 400))
+			ff_buf_addf(yaml,
+				    (seed + i) % 3
+					    ? ", retries: %u"
+					    : ", retries: {count: %u, delay: 700ms, "
+					      "backoff: 2.5, jitter: 40%%, elsewhere: false}",
+				    world_below(dice, 4));
+		if (world_chance(dice, 400) && (seed + i) % 3)
 			ff_buf_addf(yaml, ", retry_delay: %ums", 1 + world_below(dice, 9000));
 		if (world_chance(dice, 300))
 			ff_buf_addf(yaml, ", timeout: %us", 5 + world_below(dice, 20));
