@@ -72,6 +72,7 @@ void ff_config_init(struct ff_config *config)
 
 	*config = (struct ff_config){0};
 	ff_read_defaults(FF_SECTION_SETTINGS, config);
+	ff_read_defaults(FF_SECTION_HALT, config);
 	ff_read_defaults(FF_SECTION_KEEP, config);
 	config->path = ff_config_keep(config, "");
 	config->directory = ff_config_keep(config, getcwd(here, sizeof(here)) ? here : ".");

@@ -127,12 +127,12 @@ struct ff_config_job {
 	int64_t timeout_us, grace_us;
 	int64_t session_timeout_us; /* without a sign of life; 0: none, -1: not said */
 	int64_t retries;
-	int64_t retry_delay_us;	    /* before the next attempt; -1: as settings say */
-	int64_t backoff;	    /* thousandths: each delay is so much of the one before */
-	int64_t jitter;		    /* per cent that a delay may be shorter or longer */
-	bool elsewhere;		    /* rather elsewhere than where it failed */
+	int64_t retry_delay_us; /* before the next attempt; -1: as settings say */
+	int64_t backoff;	/* thousandths: each delay is so much of the one before */
+	int64_t jitter;		/* per cent that a delay may be shorter or longer */
+	bool elsewhere;		/* rather elsewhere than where it failed */
 	struct ff_place backoff_place, jitter_place;
-	char *retry_on;		    /* outcomes with commas between them; NULL: all bad ones */
+	char *retry_on; /* outcomes with commas between them; NULL: all bad ones */
 	/* Commands one after another on one slot, each as the job would be if it were that alone:
 	 * its name, command, cwd, env, timeout and when ("success", "failure", "always"). */
 	struct ff_config_job *steps;
@@ -178,6 +178,8 @@ struct ff_config {
 		int64_t output_cap_bytes;   /* kept per unit */
 		bool flaky_fail;	    /* what passed only when tried again fails the run */
 		int64_t maxfail;	    /* stop after so many bad units; 0: never */
+		struct ff_place halt_place; /* line 0: `halt` is not given */
+		char *halt_on, *halt_how;   /* "fail"; "soon": what runs comes to its end, "now" */
 		int64_t max_worker_restart; /* -1: 4 times the number of workers, as pytest-xdist */
 		int64_t require_hosts;	    /* so many must be there; 0: one will do; -1: all */
 		struct ff_place require_hosts_place;

@@ -21,6 +21,7 @@
 	  "How what failed is tried again; a number stands for {count: ...}")                      \
 	X(STEP, "jobs.NAME.steps[]", "A step; a text stands for {run: ...}")                       \
 	X(SETTINGS, "settings", "How a run behaves")                                               \
+	X(HALT, "settings.halt", "When a run stops early, and how")                                \
 	X(KEEP, "settings.keep", "Which journals of earlier runs stay")
 
 enum ff_config_section {

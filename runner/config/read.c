@@ -325,6 +325,8 @@ void ff_read_file(struct ff_reader *r, const struct ff_yaml_node *root)
 	for (size_t i = 0; i < config->jobs_len; i++)
 		if (config->jobs[i].grace_us < 0)
 			config->jobs[i].grace_us = config->settings.grace_us;
+	if (config->settings.halt_place.line && config->settings.maxfail == 0)
+		config->settings.maxfail = 1;
 	settle_pools(r);
 	config->tree.given = config->tree.source != NULL;
 	ff_config_host_release(&r->defaults);

@@ -220,6 +220,29 @@ static void grace_is_over(struct ff_engine *e)
 		ff_engine_due(e, &e->kill, e->now.mono_us + e->opts.config->settings.grace_us);
 }
 
+/* It stops, and nobody waits for what runs. */
+static void kill_now(struct ff_engine *e)
+{
+	struct ff_event event = {.kind = FF_EVENT_STOPPING};
+
+	e->kill_now = false;
+	if (ff_engine_killing(e))
+		return;
+	event.u.stopping.why = e->state->run.stopped;
+	event.u.stopping.kill = true;
+	ff_engine_emit(e, &event);
+	ff_engine_not_due(e, &e->kill);
+	if (kill_all(e, true))
+		ff_engine_due(e, &e->kill, e->now.mono_us + e->opts.config->settings.grace_us);
+}
+
+const char *ff_engine_killed(struct ff_engine *e)
+{
+	if (e->state->run.interrupts > 0 || !e->stop)
+		return "interrupted";
+	return ff_engine_text(e, "killed: the run stopped %s", e->stop);
+}
+
 /* The journal is no record of the run any more: it ends cleanly, with the path. */
 static void run_disk(struct ff_engine *e, const char *text)
 {
@@ -522,6 +545,8 @@ void ff_engine_decide(struct ff_engine *e, const struct ff_input *input, struct 
 	dispatch(e, input);
 	if (e->over)
 		return;
+	if (e->kill_now)
+		kill_now(e);
 	ff_job_pump(e);
 	if (e->opts.hosts_only)
 		e->over = ff_host_all_settled(e) || ff_engine_stopping(e);

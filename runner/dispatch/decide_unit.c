@@ -48,10 +48,12 @@ static void check_maxfail(struct ff_engine *e)
 	for (int i = 0; i < FF_OUTCOMES; i++)
 		if (ff_outcome_bad((enum ff_outcome)i))
 			bad += e->state->run.counts.by_outcome[i];
-	if (maxfail > 0 && bad >= maxfail)
-		ff_engine_stop(e, FF_REASON_MAXFAIL,
-			       ff_engine_text(e, "after %lld failure%s", (long long)bad,
-					      bad == 1 ? "" : "s"));
+	if (maxfail == 0 || bad < maxfail || ff_engine_stopping(e))
+		return;
+	ff_engine_stop(
+		e, FF_REASON_MAXFAIL,
+		ff_engine_text(e, "after %lld failure%s", (long long)bad, bad == 1 ? "" : "s"));
+	e->kill_now = strcmp(e->opts.config->settings.halt_how, "now") == 0;
 }
 
 bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit,
@@ -239,7 +241,7 @@ void ff_execution_finished(struct ff_engine *e, const struct ff_input *input)
 			ff_ahead_returned(e, input);
 			return;
 		}
-		result.message = "interrupted";
+		result.message = ff_engine_killed(e);
 		result.duration_us = e->now.mono_us - execution->started_us;
 	}
 	if (ff_steps_go_on(e, execution, &result))

@@ -253,6 +253,7 @@ struct ff_engine {
 	int64_t started_us;
 	bool cleans_up;	 /* some jobs go on though everything stops */
 	bool no_cleanup; /* and they had their time */
+	bool kill_now;	 /* what runs is to be killed when this decision is made */
 	bool full;	 /* reporters are */
 	bool over;
 	unsigned faults;
@@ -280,6 +281,8 @@ bool ff_engine_stopping(const struct ff_engine *e);
 bool ff_engine_killing(const struct ff_engine *e);
 /* It stops, and no job goes on all the same. */
 bool ff_engine_closing(const struct ff_engine *e);
+/* Why what ran was killed, in words. */
+const char *ff_engine_killed(struct ff_engine *e);
 /* Everything stops: nothing is begun any more. `text` in words. */
 void ff_engine_stop(struct ff_engine *e, enum ff_reason why, const char *text);
 

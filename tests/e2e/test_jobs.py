@@ -419,3 +419,47 @@ def test_retries_as_a_mapping_are_for_what_they_say(farflung):
 def test_wrong_retries(farflung, retries, words):
     done = farflung.run_yaml(HOST + f"jobs:\n  a: {{run: x, retries: {retries}}}\n", code=2)
     assert "farflung.yaml:3:" in done.stderr and words in done.stderr
+
+
+HALT = """inventory: [{spec: popen, slots: 3}]
+settings: {halt: {on: fail, after: 2, how: %s}, grace: 60s}
+jobs:
+  bad: {run: 'while [ $(ls began.* | wc -l) -lt 1 ]; do sleep 0.01; done; exit 1', count: 2}
+  long: {run: 'touch began.$$; while [ ! -e go ]; do sleep 0.01; done', count: 1}
+  more: {run: touch never, needs: [long]}
+  clean: {run: touch cleaned, needs: [long], when: always}
+"""
+
+
+def test_halt_now_kills(farflung):
+    done = farflung.run_yaml(HALT % "now", "--junit", "j.xml", code=1)
+    assert outcomes(done.events) == {"bad[1]": "failed", "bad[2]": "failed", "long": "lost", "clean": "passed"}
+    assert result_of(done.events, "long")["message"] == "killed: the run stopped after 2 failures"
+    assert [e["why"] for e in of_kind(done.events, "stopping")] == ["maxfail", "maxfail"]
+    assert done.stderr.splitlines()[-1].endswith("stopped after 2 failures (exit 1)")
+    assert not (farflung.cwd / "never").exists() and (farflung.cwd / "cleaned").exists()
+
+
+def test_halt_soon_lets_end(farflung):
+    farflung.yaml(HALT % "soon")
+    live = farflung.follow("run")
+    live.event("stopping", why="maxfail")
+    write(farflung.cwd / "go", "")
+    assert outcomes(live.finish(1)) == {"bad[1]": "failed", "bad[2]": "failed", "long": "passed", "clean": "passed"}
+
+
+def test_halt_now_kills_tests(farflung, python):
+    write(farflung.cwd / "test_x.py", "import os, time\ndef test_bad():\n    while not os.path.exists('began'): time.sleep(0.01)\n"
+          "    assert 0\ndef test_long():\n    open('began', 'w').close()\n    time.sleep(1000)\n")
+    done = farflung.run_yaml(f"inventory: ['2*popen//python={python}']\nsettings: {{halt: {{how: now}}}}\n"
+                             "jobs:\n  t: {pytest: [test_x.py], dist: load}\n", code=1)
+    found = outcomes(done.events)
+    assert found == {"test_x.py::test_bad": "failed", "test_x.py::test_long": "lost"}
+
+
+@pytest.mark.parametrize("halt, words", [
+    ("{on: success}", "'on' wants fail, got 'success'"), ("{after: 0}", "'after' wants a number from 1 to 1000000000, got '0'"),
+    ("{how: later}", "'how' wants soon or now, got 'later'"), ("3", "'halt' wants a mapping, got '3'")])
+def test_wrong_halt(farflung, halt, words):
+    done = farflung.run_yaml(HOST + f"settings: {{halt: {halt}}}\njobs:\n  a: {{run: x}}\n", code=2)
+    assert "farflung.yaml:2:" in done.stderr and words in done.stderr

@@ -140,7 +140,8 @@ static void make_yaml(struct ff_buf *yaml, struct world *dice, uint64_t seed)
 	add_jobs(yaml, dice, hosts, seed);
 	ff_buf_addf(yaml, "settings: {grace: 2s, reconnect: %us", 1 + world_below(dice, 60));
 	if (world_chance(dice, 150))
-		ff_buf_addf(yaml, ", maxfail: %u", 1 + world_below(dice, 3));
+		ff_buf_addf(yaml, seed % 2 ? ", maxfail: %u" : ", halt: {after: %u, how: now}",
+			    1 + world_below(dice, 3));
 	if (world_chance(dice, 100))
 		ff_buf_addf(yaml, ", require_hosts: %u", 1 + world_below(dice, hosts));
 	if (world_chance(dice, 150))
