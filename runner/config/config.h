@@ -125,6 +125,9 @@ struct ff_config_job {
 	char *when;		       /* an expression, see plan/when.h; NULL */
 	struct ff_place when_place;
 	int64_t timeout_us, grace_us;
+	/* Instead of timeout_us, per cent of what a unit usually takes, at least the floor; of one
+	 * that nobody knows the default. 0: timeout_us holds. */
+	int64_t timeout_percent, timeout_floor_us, timeout_default_us;
 	int64_t session_timeout_us; /* without a sign of life; 0: none, -1: not said */
 	int64_t retries;
 	int64_t retry_delay_us; /* before the next attempt; -1: as settings say */

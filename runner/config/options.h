@@ -41,6 +41,8 @@ enum ff_config_section {
 	X(BOOLEAN, "boolean", "true or false")                                                     \
 	X(FACTOR, "number", "a number such as 2 or 1.5, from %s") /* thousandths */                \
 	X(PERCENT, "percentage", "a percentage from %s")                                           \
+	X(LIMIT, "duration",                                                                       \
+	  "a duration such as 90s, from %s, or more than 100% of what is usual")                   \
 	X(DURATION, "duration", "a duration such as 90s, 10m or 1.5h, from %s")                    \
 	X(SIZE, "size", "a size such as 64KiB or 1MiB, from %s")                                   \
 	X(CHOICE, "choice", "%s")                                                                  \
@@ -110,5 +112,8 @@ const char *ff_option_suggest(const struct ff_config_option *option, const char 
 /* Reads `text` as the option's type, if that is one of number, duration, size (then *value is an
  * int64_t) and boolean (a bool). 0 or FF_EINVAL: it is none, or out of range. */
 int ff_option_parse(const struct ff_config_option *option, const char *text, void *value);
+
+/* Of "300%", with the sign; negative: it is none. */
+int64_t ff_option_percent(const char *text);
 
 #endif

@@ -76,6 +76,19 @@ static bool read_parsed(struct ff_reader *r, const struct ff_config_option *opti
 	return is_text(node) && !ff_option_parse(option, node->text, member);
 }
 
+/* A duration, or a percentage, which is kept elsewhere. */
+static bool read_limit(struct ff_reader *r, const struct ff_config_option *option,
+		       const struct ff_yaml_node *node, void *member)
+{
+	struct ff_config_job *job = (void *)((char *)member - option->offset);
+	int64_t percent = is_text(node) ? ff_option_percent(node->text) : -1;
+
+	if (percent <= 0)
+		return read_parsed(r, option, node, member);
+	job->timeout_percent = percent;
+	return percent > 100 && percent <= 1000000;
+}
+
 static bool read_number_text(struct ff_reader *r, const struct ff_config_option *option,
 			     const struct ff_yaml_node *node, void *member)
 {
@@ -364,6 +377,7 @@ static ff_read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_BOOLEAN] = read_parsed,
 	[FF_TYPE_FACTOR] = read_parsed,
 	[FF_TYPE_PERCENT] = read_parsed,
+	[FF_TYPE_LIMIT] = read_limit,
 	[FF_TYPE_DURATION] = read_parsed,
 	[FF_TYPE_SIZE] = read_parsed,
 	[FF_TYPE_CHOICE] = read_choice,

@@ -138,6 +138,13 @@ static int64_t percent(const char *text)
 	return number < 0 || number % 1000 ? -1 : number / 1000;
 }
 
+int64_t ff_option_percent(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len && text[len - 1] == '%' ? percent(text) : -1;
+}
+
 int ff_option_parse(const struct ff_config_option *option, const char *text, void *value)
 {
 	switch (option->type) {
@@ -154,6 +161,7 @@ int ff_option_parse(const struct ff_config_option *option, const char *text, voi
 		return in_range(option, thousandths(text, strlen(text)), value);
 	case FF_TYPE_PERCENT:
 		return in_range(option, percent(text), value);
+	case FF_TYPE_LIMIT:
 	case FF_TYPE_DURATION:
 		return in_range(option, ff_config_duration_us(text), value);
 	case FF_TYPE_SIZE:

@@ -197,6 +197,9 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 		return ff_err_set(err, rc, "%s", ff_err_text(rc));
 	cwd = absolute_cwd(host, instance.job.cwd);
 	instance.job.cwd = cwd;
+	/* A step may have its own. */
+	if (order->timeout_us > 0 && instance.job.timeout_us == 0)
+		instance.job.timeout_us = order->timeout_us;
 	/* One that has ended meanwhile is no longer there to be followed. */
 	if (before && before->channel && !before->over)
 		worker.follow = ff_channel_id(before->channel);

@@ -172,6 +172,8 @@ static void begin(struct ff_engine *e, struct execution *execution, struct steps
 	order.unit = placement.unit;
 	order.count = e->jobs[placement.job].workers;
 	order.name = at.name;
+	if (config_of(e, next)->timeout_percent)
+		order.timeout_us = ff_marks_timeout_us(e, placement.job, placement.unit);
 	steps->began_us = e->now.mono_us;
 	ff_engine_order(e, &order);
 }

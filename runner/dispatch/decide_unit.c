@@ -165,6 +165,8 @@ struct execution *ff_execution_start(struct ff_engine *e, const struct ff_placem
 	} else {
 		execution->started_us = e->now.mono_us;
 	}
+	if (!discovers_units && e->opts.plan->jobs[placement->job].config->timeout_percent)
+		order.timeout_us = ff_marks_timeout_us(e, placement->job, placement->unit);
 	if (discovers_units)
 		order.kind = FF_ORDER_DISCOVER;
 	else if (!behind)

@@ -56,11 +56,12 @@ struct ff_order {
 	uint32_t host, tries;
 	uint32_t worker, execution;
 	uint32_t job, unit;
-	uint32_t payload; /* PROBE_HOST: its number in ff_payloads */
-	uint32_t step;	  /* RUN: of the unit's steps, if it has some */
-	uint32_t count;	  /* workers that the job has */
-	uint32_t follows; /* RUN: an execution on the same host */
-	const char *name; /* of the unit, or the worker */
+	uint32_t payload;   /* PROBE_HOST: its number in ff_payloads */
+	int64_t timeout_us; /* RUN: instead of the plan's; 0: that holds */
+	uint32_t step;	    /* RUN: of the unit's steps, if it has some */
+	uint32_t count;	    /* workers that the job has */
+	uint32_t follows;   /* RUN: an execution on the same host */
+	const char *name;   /* of the unit, or the worker */
 	const uint32_t *units;
 	size_t units_len;
 	uint32_t part;

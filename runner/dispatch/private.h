@@ -522,7 +522,7 @@ struct ff_claim *ff_marks_claims(struct ff_engine *e, uint32_t job,
 				 const struct ff_payload_mark *marks, size_t marks_len,
 				 uint32_t first, uint32_t count, size_t *len);
 void ff_marks_free(struct engine_job *job);
-int64_t ff_marks_timeout_us(const struct ff_engine *e, uint32_t job, uint32_t unit);
+int64_t ff_marks_timeout_us(struct ff_engine *e, uint32_t job, uint32_t unit);
 int64_t ff_marks_retries(const struct ff_engine *e, uint32_t job, uint32_t unit);
 /* Units for which no host is left come to their end. */
 void ff_marks_look(struct ff_engine *e, uint32_t job);

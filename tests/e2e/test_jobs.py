@@ -463,3 +463,33 @@ def test_halt_now_kills_tests(farflung, python):
 def test_wrong_halt(farflung, halt, words):
     done = farflung.run_yaml(HOST + f"settings: {{halt: {halt}}}\njobs:\n  a: {{run: x}}\n", code=2)
     assert "farflung.yaml:2:" in done.stderr and words in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["run", "steps", "pytest"])
+def test_timeout_by_what_is_usual(farflung, python, kind):
+    write(farflung.cwd / "test_x.py", "import os, time\ndef test_x():\n    time.sleep(1000 if os.path.exists('slow') else 0.05)\n")
+    command = "sleep 0.05; if [ -e slow ]; then sleep 1000; fi"
+    job = {"run": f"run: '{command}'", "steps": f"steps: ['true', '{command}']", "pytest": "pytest: [test_x.py]"}[kind]
+    text = (f"inventory: ['popen//python={python}']\njobs:\n"
+            f"  known: {{{job}, timeout: 300%, timeout_floor: 400ms}}\n")
+    # Nothing is known: no limit.
+    assert set(outcomes(farflung.run_yaml(text, code=0).events).values()) == {"passed"}
+    assert set(outcomes(farflung.run_yaml(text, code=0).events).values()) == {"passed"}
+    write(farflung.cwd / "slow", "")
+    done = farflung.run_yaml(text, code=1)
+    (unit,) = outcomes(done.events)
+    result = result_of(done.events, unit)
+    assert result["outcome"] == "timeout" and "timed out after 0.4 s" in result["message"]
+
+
+def test_timeout_of_what_is_not_known(farflung):
+    done = farflung.run_yaml(
+        HOST + "jobs:\n  new: {run: sleep 1000, timeout: 300%, timeout_default: 200ms}\n", code=1)
+    assert "timed out after 0.2 s" in result_of(done.events, "new")["message"]
+
+
+@pytest.mark.parametrize("timeout", ["50%", "x%", "1.5%", "-300%"])
+def test_wrong_timeout(farflung, timeout):
+    done = farflung.run_yaml(HOST + f"jobs:\n  a: {{run: x, timeout: {timeout}}}\n", code=2)
+    assert (f"farflung.yaml:3:24: 'timeout' wants a duration such as 90s, from 0 to 365d, or more than 100% of what is usual, "
+            f"got '{timeout}'") in done.stderr
