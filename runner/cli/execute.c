@@ -396,6 +396,7 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 	struct ff_err err = {0};
 	int code;
 
+	config->only_hosts = opts->on;
 	if (ff_inventory_build(&inventory, config, &err)) {
 		code = refuse(opts, err.text);
 	} else if (opts->on && ff_inventory_check(&inventory, opts->on, &err)) {

@@ -13,6 +13,7 @@ const char *ff_option_arg(const struct ff_option *option)
 		return option->arg;
 	there = ff_config_option_find(option->section, option->key);
 	switch (there->type) {
+	case FF_TYPE_LIMIT:
 	case FF_TYPE_DURATION:
 		return "TIME";
 	case FF_TYPE_SIZE:

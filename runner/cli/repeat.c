@@ -13,9 +13,11 @@ static void read_config(struct ff_repeat *repeat, const struct ff_config *config
 	struct ff_inventory inventory = {0};
 	struct ff_err err = {0};
 	bool found = false;
+	size_t len = strcspn(job, "@"); /* with `each_host` a host follows */
 
 	for (size_t i = 0; i < config->jobs_len; i++)
-		if (strcmp(config->jobs[i].name, job) == 0) {
+		if (strlen(config->jobs[i].name) == len &&
+		    strncmp(config->jobs[i].name, job, len) == 0) {
 			found = true;
 			if (config->jobs[i].env.len)
 				ff_strv_add_all(&repeat->env, config->jobs[i].env.v);

@@ -64,6 +64,12 @@ int ff_shard_mark(struct ff_config *config, const struct ff_plan *plan, const ch
 	uint32_t shard = 0, shards = 0;
 	int rc = ff_shard_parse(text, &shard, &shards, err);
 
+	for (size_t i = 0; !rc && i < plan->len; i++)
+		if (plan->jobs[i].only_host)
+			rc = ff_err_set(err, FF_ECONFIG,
+					"--shard: job '%s' is run whole on each host "
+					"('each_host')\n",
+					plan->jobs[i].config->name);
 	for (size_t i = 0; !rc && i < config->jobs_len; i++) {
 		if (!is_planned(plan, &config->jobs[i]))
 			continue;

@@ -14,6 +14,7 @@
 #include "base/map.h"
 #include "config/private.h"
 #include "config/read.h"
+#include "config/table.h"
 
 /* As the ff_x… allocators do. */
 static _Noreturn void give_up(void)
@@ -72,6 +73,7 @@ void ff_config_init(struct ff_config *config)
 	*config = (struct ff_config){0};
 	ff_read_defaults(FF_SECTION_INVENTORY, config);
 	ff_read_defaults(FF_SECTION_SETTINGS, config);
+	ff_read_defaults(FF_SECTION_HALT, config);
 	ff_read_defaults(FF_SECTION_KEEP, config);
 	ff_read_defaults(FF_SECTION_CONCURRENCY, config);
 	config->path = ff_config_keep(config, "");
@@ -90,6 +92,10 @@ static void job_release(struct ff_config_job *job)
 	ff_strv_release(&job->env);
 	ff_strv_release(&job->needs);
 	ff_strv_release(&job->sequence);
+	for (size_t i = 0; i < job->steps_len; i++) {
+		ff_strv_release(&job->steps[i].args);
+		ff_strv_release(&job->steps[i].env);
+	}
 	for (size_t i = 0; i < job->axes_len; i++)
 		ff_strv_release(&job->axes[i].values);
 }
@@ -102,6 +108,7 @@ void ff_config_release(struct ff_config *config)
 		job_release(&config->jobs[i]);
 	ff_config_host_release(&config->defaults);
 	ff_strv_release(&config->outside.cmd);
+	ff_config_table_free_all(config->tables);
 	ff_strv_release(&config->tree.exclude);
 	ff_strv_release(&config->tree.exclude_from);
 	ff_arena_release(&config->arena);
@@ -154,6 +161,7 @@ struct ff_config_job *ff_config_add_job(struct ff_config *config, const char *na
 	job = &config->jobs[config->jobs_len++];
 	job->session_timeout_us = job->retry_delay_us = -1;
 	ff_read_defaults(FF_SECTION_JOB, job);
+	ff_read_defaults(FF_SECTION_RETRY, job);
 	job->grace_us = config->settings.grace_us;
 	job->name = ff_config_keep(config, name);
 	job->payload = ff_config_keep(config, payload);
@@ -180,12 +188,13 @@ static char *directory_of(struct ff_config *config, const char *path)
 	return resolved;
 }
 
-int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
-		    struct ff_err *err)
+static int parse(struct ff_config *config, const char *path, const char *text, size_t len,
+		 bool sources, struct ff_err *err)
 {
 	struct ff_mistakes problems;
 	struct ff_config parsed;
-	struct ff_reader r = {.config = &parsed, .problems = &problems, .file = path};
+	struct ff_reader r = {
+		.config = &parsed, .problems = &problems, .file = path, .sources = sources};
 	struct ff_arena nodes = FF_ARENA_INIT;
 	struct ff_yaml_node *root;
 	int rc;
@@ -205,6 +214,12 @@ int ff_config_parse(struct ff_config *config, const char *path, const char *text
 	else
 		*config = parsed;
 	return rc;
+}
+
+int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
+		    struct ff_err *err)
+{
+	return parse(config, path, text, len, false, err);
 }
 
 static int read_all(struct ff_buf *text, int fd, const char *path, struct ff_err *err)
@@ -243,7 +258,7 @@ int ff_config_load(struct ff_config *config, const char *path, struct ff_err *er
 	if (!is_stdin)
 		close(fd);
 	if (!rc)
-		rc = ff_config_parse(config, path, ff_buf_str(&text), text.len, err);
+		rc = parse(config, path, ff_buf_str(&text), text.len, true, err);
 	ff_buf_release(&text);
 	if (!rc) {
 		rc = ff_config_read_outside(config, err);

@@ -39,11 +39,27 @@ struct ff_config_group {
 
 enum { FF_CONFIG_GROUPS_MAX = 10000 };
 
-/* matrix: a name and its values. */
+/* matrix, foreach: a name and its values, from one of these. Axes with columns of one table stand
+ * together, its columns in order: they turn as one. */
+struct ff_config_table;
 struct ff_config_axis {
 	char *name;
 	struct ff_strv values;
+	const struct ff_config_table *table;
+	uint32_t column;
+	/* A range: the first number, what each next one has more, how many; digits at least. */
+	int64_t from, step;
+	uint32_t range;
+	int width;
 };
+/* How many values it has; of a table as many as rows. */
+uint32_t ff_config_axis_len(const struct ff_config_axis *axis);
+/* A value; NULL: the row has none. `room` is for a number of a range. */
+enum { FF_CONFIG_NUMBER_MAX = 32 };
+const char *ff_config_axis_value(const struct ff_config_axis *axis, uint32_t index,
+				 char room[FF_CONFIG_NUMBER_MAX]);
+/* Whether the axis' table has had the same row before. */
+bool ff_config_axis_again(const struct ff_config_axis *axis, uint32_t index);
 
 /* pools: a name and how many units may hold one of it at a time. */
 struct ff_config_pool {
@@ -68,7 +84,7 @@ struct ff_config_report {
 };
 
 enum {
-	FF_CONFIG_AXES_MAX = 32,	 /* of one job */
+	FF_CONFIG_AXES_MAX = 128,	 /* of one job */
 	FF_CONFIG_EXCLUDE_FROM_MAX = 64, /* files */
 };
 
@@ -76,6 +92,13 @@ enum {
 enum ff_halt { FF_HALT_NEVER, FF_HALT_FAIL, FF_HALT_SUCCESS, FF_HALT_DONE };
 
 struct ff_plan_source;
+
+/* needs: what must have become of a job. */
+enum ff_config_need {
+	FF_NEED_PASSED,
+	FF_NEED_FAILED,
+	FF_NEED_ANY,
+};
 
 struct ff_config_job {
 	struct ff_place place;
@@ -114,19 +137,37 @@ struct ff_config_job {
 	const struct ff_plan_source *source;
 	bool output_whole; /* all output is told, only what results keep of it has a limit */
 	char *on;	   /* host pattern; NULL: all */
+	bool each_host;	   /* all of it once on each of these */
 	struct ff_place dist_place, on_place, run_place, weight_place, retry_on_place;
 	struct ff_strv needs;
 	struct ff_place *needs_places; /* of each of `needs`; NULL for jobs added by hand */
+	enum ff_config_need *needs_to; /* of each; NULL: all must have passed */
+	char *when;		       /* an expression, see plan/when.h; NULL */
+	struct ff_place when_place;
 	int64_t timeout_us, grace_us;
+	/* Instead of timeout_us, per cent of what a unit usually takes, at least the floor; of one
+	 * that nobody knows the default. 0: timeout_us holds. */
+	int64_t timeout_percent, timeout_floor_us, timeout_default_us;
 	int64_t session_timeout_us; /* without a sign of life; 0: none, -1: not said */
 	int64_t retries;
-	int64_t retry_delay_us;	    /* before the next attempt; -1: as settings say */
-	char *retry_on;		    /* outcomes with commas between them; NULL: all bad ones */
+	int64_t retry_delay_us; /* before the next attempt; -1: as settings say */
+	int64_t backoff;	/* thousandths: each delay is so much of the one before */
+	int64_t jitter;		/* per cent that a delay may be shorter or longer */
+	bool elsewhere;		/* rather elsewhere than where it failed */
+	struct ff_place backoff_place, jitter_place;
+	char *retry_on; /* outcomes with commas between them; NULL: all bad ones */
+	/* Commands one after another on one slot, each as the job would be if it were that alone:
+	 * its name, command, cwd, env, timeout and when ("success", "failure", "always"). */
+	struct ff_config_job *steps;
+	size_t steps_len;
 	int64_t weight;		    /* slots that one unit takes, at least 1 */
+	bool exclusive;		    /* nothing else runs on its host meanwhile */
+	int64_t priority;	    /* before jobs with less */
+	int64_t nice;		    /* commands: added to the niceness */
 	struct ff_config_use *uses; /* of pools, each of them once */
 	size_t uses_len;
 	int64_t count;		     /* run: how many instances; 0: not given, one */
-	struct ff_config_axis *axes; /* run: in file order; instances are the product */
+	struct ff_config_axis *axes; /* run: instances are the product */
 	size_t axes_len;
 };
 
@@ -163,6 +204,7 @@ struct ff_config {
 	struct ff_config_job *jobs;
 	size_t jobs_len, jobs_cap;
 	struct ff_place jobs_place;
+	struct ff_config_table *tables; /* of axes */
 	struct ff_config_pool *pools;
 	size_t pools_len;
 	struct ff_config_report *reports; /* names are not checked here: see report/reporter.h */
@@ -178,6 +220,8 @@ struct ff_config {
 		int64_t output_cap_bytes;   /* kept per unit */
 		bool flaky_fail;	    /* what passed only when tried again fails the run */
 		int64_t maxfail;	    /* stop after so many bad units; 0: never */
+		struct ff_place halt_place; /* line 0: `halt` is not given */
+		char *halt_on, *halt_how;   /* "fail"; "soon": what runs comes to its end, "now" */
 		int64_t max_worker_restart; /* -1: 4 times the number of workers, as pytest-xdist */
 		int64_t require_hosts;	    /* so many must be there; 0: one will do; -1: all */
 		struct ff_place require_hosts_place;
@@ -186,7 +230,7 @@ struct ff_config {
 		char *history; /* a path from the configuration's folder, or "none"; NULL: where
 				  journals are */
 		int64_t keep_runs, keep_days; /* journals that stay; 0: no limit */
-		/* Not in a file: so many units, or so many of a hundred, and whether what runs is
+		/* So many units, or (not in a file) so many of a hundred, and whether what runs is
 		 * killed. */
 		struct {
 			enum ff_halt on;
@@ -194,6 +238,8 @@ struct ff_config {
 			int64_t count, percent; /* one of them is 0 */
 		} halt;
 	} settings;
+	/* Not in a file: a host pattern on top of each job's own; NULL: all. Borrowed. */
+	const char *only_hosts;
 };
 
 /* Reads and checks a file: YAML 1.1 by libyaml, UTF-8, at most FF_CONFIG_FILE_MAX bytes.
@@ -203,7 +249,7 @@ struct ff_config {
 enum { FF_CONFIG_FILE_MAX = 16 << 20 };
 int ff_config_load(struct ff_config *config, const char *path, struct ff_err *err);
 /* The same from memory; `path` is for messages and relative paths. Nothing is run or fetched for
- * the inventory. */
+ * the inventory; files and programs that give rows are neither read nor run: they are errors. */
 int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
 		    struct ff_err *err);
 /* Adds hosts and groups, as YAML or JSON: a list of hosts, a mapping like `inventory`, or what

@@ -17,8 +17,12 @@
 	X(DEFAULTS, "inventory.defaults", "What holds for each host that does not say otherwise")  \
 	X(TREE, "tree", "What is brought to each host; a text stands for {source: ...}")           \
 	X(JOB, "jobs.NAME", "A job; it has one of those that say what is run")                     \
+	X(RETRY, "jobs.NAME.retries",                                                              \
+	  "How what failed is tried again; a number stands for {count: ...}")                      \
+	X(STEP, "jobs.NAME.steps[]", "A step; a text stands for {run: ...}")                       \
 	X(CONCURRENCY, "concurrency", "Runs of which one goes at a time; a text: {group: ...}")    \
 	X(SETTINGS, "settings", "How a run behaves")                                               \
+	X(HALT, "settings.halt", "When a run stops early, and how")                                \
 	X(KEEP, "settings.keep", "Which journals of earlier runs stay")
 
 enum ff_config_section {
@@ -36,6 +40,10 @@ enum ff_config_section {
 	X(NUMBER_OR_ALL, "number", "a number from %s, or all") /* all: -1 */                       \
 	X(NUMBER_TEXT, "number", "a number from %s")	       /* kept as text */                  \
 	X(BOOLEAN, "boolean", "true or false")                                                     \
+	X(FACTOR, "number", "a number such as 2 or 1.5, from %s") /* thousandths */                \
+	X(PERCENT, "percentage", "a percentage from %s")                                           \
+	X(LIMIT, "duration",                                                                       \
+	  "a duration such as 90s, from %s, or more than 100% of what is usual")                   \
 	X(DURATION, "duration", "a duration such as 90s, 10m or 1.5h, from %s")                    \
 	X(SIZE, "size", "a size such as 64KiB or 1MiB, from %s")                                   \
 	X(CHOICE, "choice", "%s")                                                                  \
@@ -44,10 +52,13 @@ enum ff_config_section {
 	X(TEXTS, "texts", "text or a list of texts")                                               \
 	X(EXCLUDE, "texts", "a pattern or a list of them")                                         \
 	X(EXCLUDE_FROM, "texts", "a file's name or path, or a list of them")                       \
+	X(NEEDS, "jobs", "a job, a list of jobs, or a mapping of jobs to passed, failed or any")   \
 	X(ENV, "mapping", "a mapping of names to text")                                            \
 	X(WORDS, "words", "a list of texts, or a text that is split as a shell does") /* pytest */ \
 	X(COMMAND, "command", "text for the shell or a list of texts")                             \
+	X(STEPS, "list", "a list of commands: texts, or mappings with 'run'")                      \
 	X(MATRIX, "mapping", "a mapping of names to lists of texts")                               \
+	X(FOREACH, "values", "a list, 1..500, {from, to, step}, {lines: FILE} or {cmd: PROGRAM}")  \
 	X(POOLS, "mapping", "a mapping of names to numbers from %s")                               \
 	X(USES, "mapping", "a mapping of pools to numbers from %s")                                \
 	X(GROUPS, "mapping", "a mapping of names to host patterns or lists of them")               \
@@ -76,7 +87,7 @@ struct ff_config_option {
 	bool payload;	      /* JOB: its presence chooses the payload of the same name */
 	bool required;
 	bool may_be_empty;	      /* TEXT */
-	enum ff_config_section child; /* SECTION */
+	enum ff_config_section child; /* SECTION; of NUMBER: a mapping may stand there, too */
 	bool stored;		      /* at `offset` in the section's struct */
 	size_t offset;
 	bool placed; /* where it stands is kept at `place` */
@@ -107,5 +118,8 @@ const char *ff_option_suggest(const struct ff_config_option *option, const char 
 /* Reads `text` as the option's type, if that is one of number, duration, size (then *value is an
  * int64_t) and boolean (a bool). 0 or FF_EINVAL: it is none, or out of range. */
 int ff_option_parse(const struct ff_config_option *option, const char *text, void *value);
+
+/* Of "300%", with the sign; negative: it is none. */
+int64_t ff_option_percent(const char *text);
 
 #endif

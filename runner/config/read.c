@@ -123,6 +123,9 @@ static void read_option(struct ff_reader *r, const struct ff_config_option *opti
 		read_hosts(r, option, pair->value);
 	else if (option->type == FF_TYPE_JOBS)
 		read_jobs(r, option, pair->value);
+	else if (option->type == FF_TYPE_NUMBER && option->child &&
+		 pair->value->kind == FF_YAML_MAPPING)
+		ff_read_section(r, option->child, pair->value, target);
 	else if (option->type != FF_TYPE_SECTION)
 		ff_read_value(r, option, pair->value, target);
 	else if (option->child == FF_SECTION_DEFAULTS)
@@ -248,6 +251,8 @@ static const char *payload_keys(struct ff_buf *text)
 static void settle_payload(struct ff_reader *r, struct ff_config_job *job,
 			   const struct ff_yaml_node *node)
 {
+	const char *chosen = NULL;
+
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_node *key = node->pairs[i].key;
 		const struct ff_config_option *option =
@@ -256,14 +261,14 @@ static void settle_payload(struct ff_reader *r, struct ff_config_job *job,
 
 		if (!option || !option->payload)
 			continue;
-		if (job->payload)
+		if (chosen)
 			ff_mistakes_add(r->problems, &place,
 					"job '%s' has both '%s' and '%s'; it can have one",
-					job->name, job->payload, key->text);
+					job->name, chosen, key->text);
 		else
-			job->payload = ff_config_keep(r->config, key->text);
+			chosen = key->text;
 	}
-	if (!job->payload) {
+	if (!chosen) {
 		struct ff_buf keys = FF_BUF_INIT;
 
 		ff_mistakes_add(r->problems, &job->place, "job '%s' has none of %s", job->name,
@@ -271,6 +276,9 @@ static void settle_payload(struct ff_reader *r, struct ff_config_job *job,
 		ff_buf_release(&keys);
 		return;
 	}
+	/* Steps are commands. */
+	job->payload = ff_config_keep(r->config, strcmp(chosen, "steps") ? chosen : "run");
+	ff_read_settle_steps(r, job);
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_node *key = node->pairs[i].key;
 		const struct ff_config_option *option =
@@ -301,6 +309,7 @@ static void read_jobs(struct ff_reader *r, const struct ff_config_option *option
 		job->name = ff_config_keep(r->config, key->text);
 		job->grace_us = job->session_timeout_us = job->retry_delay_us = -1;
 		ff_read_defaults(FF_SECTION_JOB, job);
+		ff_read_defaults(FF_SECTION_RETRY, job);
 		if (!is_job_name(key->text))
 			ff_mistakes_add(r->problems, &job->place,
 					"'%s' can't name a job: letters, digits, '_', '-' and '.'",
@@ -365,6 +374,18 @@ static void settle_pools(struct ff_reader *r)
 	ff_map_release(&pools);
 }
 
+static void settle_halt(struct ff_config *config)
+{
+	const char *on = config->settings.halt_on;
+
+	if (!config->settings.halt_place.line)
+		return;
+	config->settings.halt.on = !strcmp(on, "fail")	    ? FF_HALT_FAIL
+				   : !strcmp(on, "success") ? FF_HALT_SUCCESS
+							    : FF_HALT_DONE;
+	config->settings.halt.now = !strcmp(config->settings.halt_how, "now");
+}
+
 void ff_read_file(struct ff_reader *r, const struct ff_yaml_node *root)
 {
 	struct ff_config *config = r->config;
@@ -380,6 +401,7 @@ void ff_read_file(struct ff_reader *r, const struct ff_yaml_node *root)
 	for (size_t i = 0; i < config->jobs_len; i++)
 		if (config->jobs[i].grace_us < 0)
 			config->jobs[i].grace_us = config->settings.grace_us;
+	settle_halt(config);
 	settle_pools(r);
 	config->tree.given = config->tree.source != NULL;
 }

@@ -10,6 +10,8 @@ struct ff_reader {
 	struct ff_mistakes *problems;
 	const char *file;   /* that the nodes are from, for messages; lives as long as `config` */
 	struct ff_place at; /* of the problem that is being noted */
+	bool sources;	    /* files and programs with rows are read */
+	bool stdin_read;    /* for them */
 };
 
 struct ff_place ff_read_place(const struct ff_reader *r, const struct ff_yaml_node *node);
@@ -18,6 +20,23 @@ struct ff_place ff_read_place(const struct ff_reader *r, const struct ff_yaml_no
  * is wrong is noted in r->problems, and the member keeps its default. */
 void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
 		   const struct ff_yaml_node *node, void *target);
+/* The same of one type. False: the value is none of it. */
+typedef bool ff_read_fn(struct ff_reader *r, const struct ff_config_option *option,
+			const struct ff_yaml_node *node, void *member);
+ff_read_fn ff_read_matrix, ff_read_foreach; /* read_matrix.c */
+ff_read_fn ff_read_steps;		    /* read_steps.c */
+/* The job is read: its steps have what they do not say themselves. */
+void ff_read_settle_steps(struct ff_reader *r, struct ff_config_job *job);
+ff_read_fn ff_read_needs; /* read_needs.c */
+
+/* What they share. A wrong value as messages show it; a scalar that is not null; the path that a
+ * text of the file means; elements of a list that must all be text (false: it is no list). */
+enum { FF_READ_GOT_MAX = 68 };
+const char *ff_read_got(const struct ff_yaml_node *node, char text[FF_READ_GOT_MAX]);
+bool ff_read_is_text(const struct ff_yaml_node *node);
+char *ff_read_path(struct ff_reader *r, const char *text);
+bool ff_read_list(struct ff_reader *r, const struct ff_config_option *option,
+		  const struct ff_yaml_node *node, struct ff_strv *strv);
 /* Notes "'key' wants …, got …". */
 void ff_read_complain(struct ff_reader *r, const struct ff_config_option *option,
 		      const struct ff_yaml_node *node);

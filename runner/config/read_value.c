@@ -77,6 +77,19 @@ static bool read_parsed(struct ff_reader *r, const struct ff_config_option *opti
 	return is_text(node) && !ff_option_parse(option, node->text, member);
 }
 
+/* A duration, or a percentage, which is kept elsewhere. */
+static bool read_limit(struct ff_reader *r, const struct ff_config_option *option,
+		       const struct ff_yaml_node *node, void *member)
+{
+	struct ff_config_job *job = (void *)((char *)member - option->offset);
+	int64_t percent = is_text(node) ? ff_option_percent(node->text) : -1;
+
+	if (percent <= 0)
+		return read_parsed(r, option, node, member);
+	job->timeout_percent = percent;
+	return percent > 100 && percent <= 1000000;
+}
+
 static bool read_number_text(struct ff_reader *r, const struct ff_config_option *option,
 			     const struct ff_yaml_node *node, void *member)
 {
@@ -406,65 +419,6 @@ static bool read_reports(struct ff_reader *r, const struct ff_config_option *opt
 	return true;
 }
 
-static bool is_axis_name(const char *name)
-{
-	return *name && (*name < '0' || *name > '9') &&
-	       !name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				  "0123456789_")];
-}
-
-static void check_axis(struct ff_reader *r, const struct ff_yaml_node *name,
-		       const struct ff_yaml_node *values, const struct ff_config_axis *axis)
-{
-	struct ff_map seen = FF_MAP_INIT;
-
-	if (!values->len)
-		ff_mistakes_add(r->problems, at(r, values), "axis '%s' has no values", name->text);
-	for (size_t i = 0; i < axis->values.len; i++) {
-		if (ff_map_get(&seen, axis->values.v[i])) {
-			ff_mistakes_add(r->problems, at(r, values), "axis '%s' has '%s' twice",
-					name->text, axis->values.v[i]);
-			break;
-		}
-		if (ff_map_set(&seen, axis->values.v[i], (void *)axis))
-			break;
-	}
-	ff_map_release(&seen);
-}
-
-static bool read_matrix(struct ff_reader *r, const struct ff_config_option *option,
-			const struct ff_yaml_node *node, void *member)
-{
-	struct ff_config_job *job = member;
-
-	if (node->kind != FF_YAML_MAPPING)
-		return false;
-	if (node->len > FF_CONFIG_AXES_MAX) {
-		ff_mistakes_add(r->problems, at(r, node), "'%s' has more than %d axes", option->key,
-				FF_CONFIG_AXES_MAX);
-		return true;
-	}
-	job->axes = ff_config_take(r->config, node->len * sizeof(*job->axes));
-	for (size_t i = 0; i < node->len; i++) {
-		const struct ff_yaml_node *name = node->pairs[i].key;
-		const struct ff_yaml_node *values = node->pairs[i].value;
-		struct ff_config_axis *axis = &job->axes[job->axes_len++];
-		char have[GOT_MAX + 8];
-
-		axis->name = ff_config_keep(r->config, name->text);
-		if (!is_axis_name(name->text) || !strcmp(name->text, "index"))
-			ff_mistakes_add(r->problems, at(r, name), "'%s' can't have an axis '%s'",
-					option->key, name->text);
-		if (!read_list(r, option, values, &axis->values))
-			ff_mistakes_add(r->problems, at(r, values),
-					"axis '%s' wants a list of texts, got %s", name->text,
-					got(values, have, sizeof(have)));
-		else
-			check_axis(r, name, values, axis);
-	}
-	return true;
-}
-
 /* --- what a tree leaves out --- */
 
 /* The ']' that ends the bracket; NULL: there is none. */
@@ -558,25 +512,28 @@ static bool read_exclude_from(struct ff_reader *r, const struct ff_config_option
 	return true;
 }
 
-typedef bool read_fn(struct ff_reader *r, const struct ff_config_option *option,
-		     const struct ff_yaml_node *node, void *member);
-
-static read_fn *const readers[FF_TYPES] = {
+static ff_read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_TEXT] = read_text,
 	[FF_TYPE_NUMBER] = read_parsed,
 	[FF_TYPE_NUMBER_OR_ALL] = read_parsed,
 	[FF_TYPE_NUMBER_TEXT] = read_number_text,
 	[FF_TYPE_BOOLEAN] = read_parsed,
+	[FF_TYPE_FACTOR] = read_parsed,
+	[FF_TYPE_PERCENT] = read_parsed,
+	[FF_TYPE_LIMIT] = read_limit,
 	[FF_TYPE_DURATION] = read_parsed,
 	[FF_TYPE_SIZE] = read_parsed,
 	[FF_TYPE_CHOICE] = read_choice,
 	[FF_TYPE_PATH] = read_path,
 	[FF_TYPE_FOLDER] = read_folder,
 	[FF_TYPE_TEXTS] = read_texts,
+	[FF_TYPE_STEPS] = ff_read_steps,
+	[FF_TYPE_NEEDS] = ff_read_needs,
 	[FF_TYPE_ENV] = read_env,
 	[FF_TYPE_WORDS] = read_words,
 	[FF_TYPE_COMMAND] = read_command,
-	[FF_TYPE_MATRIX] = read_matrix,
+	[FF_TYPE_MATRIX] = ff_read_matrix,
+	[FF_TYPE_FOREACH] = ff_read_foreach,
 	[FF_TYPE_POOLS] = read_pools,
 	[FF_TYPE_USES] = read_uses,
 	[FF_TYPE_EXCLUDE] = read_exclude,
@@ -596,4 +553,29 @@ void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
 	else if (option->placed && option->type != FF_TYPE_TEXTS)
 		*(struct ff_place *)(void *)((char *)target + option->place) =
 			ff_read_place(r, node);
+}
+
+/* --- for other readers --- */
+
+_Static_assert(FF_READ_GOT_MAX >= GOT_MAX + 8, "what is shown fits");
+
+const char *ff_read_got(const struct ff_yaml_node *node, char text[FF_READ_GOT_MAX])
+{
+	return got(node, text, FF_READ_GOT_MAX);
+}
+
+bool ff_read_is_text(const struct ff_yaml_node *node)
+{
+	return is_text(node);
+}
+
+char *ff_read_path(struct ff_reader *r, const char *text)
+{
+	return make_path(r, text);
+}
+
+bool ff_read_list(struct ff_reader *r, const struct ff_config_option *option,
+		  const struct ff_yaml_node *node, struct ff_strv *strv)
+{
+	return read_list(r, option, node, strv);
 }

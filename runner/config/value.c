@@ -120,6 +120,41 @@ static int in_range(const struct ff_config_option *option, int64_t number, int64
 	return 0;
 }
 
+/* Of "2" or "1.25", at most three digits behind the point; negative: it is none. */
+static int64_t thousandths(const char *text, size_t len)
+{
+	size_t whole = strspn(text, "0123456789"), digits = 0;
+	int64_t number = 0;
+
+	if (!whole || whole > 9 || whole > len)
+		return -1;
+	for (size_t i = 0; i < whole; i++)
+		number = 10 * number + (text[i] - '0');
+	if (whole < len && text[whole] == '.')
+		digits = strspn(text + whole + 1, "0123456789");
+	if (whole + (digits ? digits + 1 : 0) != len || digits > 3)
+		return -1;
+	for (size_t i = 0; i < 3; i++)
+		number = 10 * number + (i < digits ? text[whole + 1 + i] - '0' : 0);
+	return number;
+}
+
+/* "20%" or "20". */
+static int64_t percent(const char *text)
+{
+	size_t len = strlen(text);
+	int64_t number = thousandths(text, len && text[len - 1] == '%' ? len - 1 : len);
+
+	return number < 0 || number % 1000 ? -1 : number / 1000;
+}
+
+int64_t ff_option_percent(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len && text[len - 1] == '%' ? percent(text) : -1;
+}
+
 int ff_option_parse(const struct ff_config_option *option, const char *text, void *value)
 {
 	switch (option->type) {
@@ -132,6 +167,11 @@ int ff_option_parse(const struct ff_config_option *option, const char *text, voi
 	case FF_TYPE_NUMBER:
 	case FF_TYPE_NUMBER_TEXT:
 		return ff_config_number(text, option->min, option->max, value);
+	case FF_TYPE_FACTOR:
+		return in_range(option, thousandths(text, strlen(text)), value);
+	case FF_TYPE_PERCENT:
+		return in_range(option, percent(text), value);
+	case FF_TYPE_LIMIT:
 	case FF_TYPE_DURATION:
 		return in_range(option, ff_config_duration_us(text), value);
 	case FF_TYPE_SIZE:

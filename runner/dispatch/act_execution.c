@@ -196,12 +196,17 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 	struct ff_plan_instance instance;
 	uint32_t index = job->payload->discover ? 0 : order->unit;
 	char *cwd;
-	int rc = ff_plan_instance_at(job, index, execution->slot, arena, &instance);
+	int rc = job->config->steps_len
+			 ? ff_plan_step(job, index, order->step, arena, &instance)
+			 : ff_plan_instance_at(job, index, execution->slot, arena, &instance);
 
 	if (rc < 0)
 		return ff_err_set(err, rc, "%s", ff_err_text(rc));
 	cwd = absolute_cwd(host, instance.job.cwd);
 	instance.job.cwd = cwd;
+	/* A step may have its own. */
+	if (order->timeout_us > 0 && instance.job.timeout_us == 0)
+		instance.job.timeout_us = order->timeout_us;
 	/* One that has ended meanwhile is no longer there to be followed. */
 	if (before && before->channel && !before->over)
 		worker.follow = ff_channel_id(before->channel);

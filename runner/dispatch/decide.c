@@ -90,6 +90,11 @@ bool ff_engine_stopping(const struct ff_engine *e)
 	return e->state->run.state >= FF_RUN_STOPPING;
 }
 
+bool ff_engine_closing(const struct ff_engine *e)
+{
+	return ff_engine_stopping(e) && !ff_needs_cleans_up(e);
+}
+
 bool ff_engine_killing(const struct ff_engine *e)
 {
 	return e->state->run.state == FF_RUN_KILLING;
@@ -144,7 +149,10 @@ static void run_start(struct ff_engine *e)
 static void stop_all_jobs(struct ff_engine *e, enum ff_reason why)
 {
 	for (uint32_t i = 0; i < e->opts.plan->len; i++)
-		ff_job_stop(e, i, why, NULL);
+		if (ff_needs_outlives(e, i, why))
+			ff_job_touch(e, i);
+		else
+			ff_job_stop(e, i, why, NULL);
 }
 
 void ff_engine_stop(struct ff_engine *e, enum ff_reason why, const char *text)
@@ -160,7 +168,8 @@ void ff_engine_stop(struct ff_engine *e, enum ff_reason why, const char *text)
 	stop_all_jobs(e, why);
 }
 
-/* Gives whether some are left to `spare`: those that tear down what others had. */
+/* Gives whether some are left to `spare`: those that tear down what others had, and jobs that run
+ * whatever happens. */
 static bool kill_all(struct ff_engine *e, bool spare)
 {
 	bool spared = false;
@@ -178,10 +187,13 @@ static bool kill_all(struct ff_engine *e, bool spare)
 		}
 		ff_front_hurry(e, i);
 	}
-	for (uint32_t i = 0; i < e->executions.len; i++)
-		if (ff_executions_at(&e->executions, i)->number)
-			ff_execution_kill(e, ff_executions_at(&e->executions, i));
-	return spared;
+	for (uint32_t i = 0; i < e->executions.len; i++) {
+		struct execution *execution = ff_executions_at(&e->executions, i);
+
+		if (execution->number && !(spare && e->jobs[execution->placement.job].runs_anyway))
+			ff_execution_kill(e, execution);
+	}
+	return spared || (spare && ff_needs_cleans_up(e));
 }
 
 static void run_signal(struct ff_engine *e)
@@ -190,6 +202,7 @@ static void run_signal(struct ff_engine *e)
 
 	event.u.interrupted.times = e->state->run.interrupts + 1;
 	ff_engine_emit(e, &event);
+	e->no_cleanup |= ff_engine_killing(e);
 	stop_all_jobs(e, FF_REASON_INTERRUPTED);
 	if (ff_engine_killing(e)) {
 		ff_engine_not_due(e, &e->kill);
@@ -204,6 +217,8 @@ static void grace_is_over(struct ff_engine *e)
 	struct ff_event event = {.kind = FF_EVENT_STOPPING};
 
 	if (ff_engine_killing(e)) {
+		e->no_cleanup = true;
+		stop_all_jobs(e, FF_REASON_INTERRUPTED);
 		kill_all(e, false);
 		return;
 	}
@@ -213,6 +228,29 @@ static void grace_is_over(struct ff_engine *e)
 	ff_engine_emit(e, &event);
 	if (kill_all(e, true))
 		ff_engine_due(e, &e->kill, e->now.mono_us + e->opts.config->settings.grace_us);
+}
+
+/* It stops, and nobody waits for what runs. */
+static void kill_now(struct ff_engine *e)
+{
+	struct ff_event event = {.kind = FF_EVENT_STOPPING};
+
+	e->kill_now = false;
+	if (ff_engine_killing(e))
+		return;
+	event.u.stopping.why = e->state->run.stopped;
+	event.u.stopping.kill = true;
+	ff_engine_emit(e, &event);
+	ff_engine_not_due(e, &e->kill);
+	if (kill_all(e, true))
+		ff_engine_due(e, &e->kill, e->now.mono_us + e->opts.config->settings.grace_us);
+}
+
+const char *ff_engine_killed(struct ff_engine *e)
+{
+	if (e->state->run.interrupts > 0 || !e->stop)
+		return "interrupted";
+	return ff_engine_text(e, "killed: the run stopped %s", e->stop);
 }
 
 /* The journal is no record of the run any more: it ends cleanly, with the path. */
@@ -527,6 +565,8 @@ void ff_engine_decide(struct ff_engine *e, const struct ff_input *input, struct 
 		dispatch(e, input);
 	if (e->over)
 		return;
+	if (e->kill_now)
+		kill_now(e);
 	ff_job_pump(e);
 	if (e->opts.hosts_only)
 		e->over = ff_host_all_settled(e) || ff_engine_stopping(e);

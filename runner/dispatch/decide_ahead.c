@@ -27,7 +27,9 @@ static bool may_be_followed(const struct ff_engine *e, const struct execution *e
 	       job->typical_us < SHORT_US && !job->stopped && !e->full &&
 	       e->opts.config->settings.maxfail == 0 &&
 	       e->opts.config->settings.halt.on == FF_HALT_NEVER &&
-	       execution->placement.unit != FF_NOBODY && e->hosts[execution->placement.host].native;
+	       execution->placement.unit != FF_NOBODY &&
+	       e->hosts[execution->placement.host].native &&
+	       e->opts.plan->jobs[execution->placement.job].config->steps_len == 0;
 }
 
 static struct execution *follower_of(const struct ff_engine *e, const struct execution *execution)

@@ -66,7 +66,7 @@ static const char *words_of(struct ff_engine *e, const struct session *session, 
 		return ff_engine_text(e, "timed out after %s s (worker %s on %s was killed)",
 				      seconds(e, ff_marks_timeout_us(e, job, unit)), worker, host);
 	if (ff_engine_killing(e))
-		return "interrupted";
+		return ff_engine_killed(e);
 	return ff_engine_text(e, "worker '%s' on host %s crashed while running '%s': %s", worker,
 			      host, ff_engine_unit_name(e, job, unit), reason);
 }

@@ -16,9 +16,9 @@ static uint32_t ended(const struct ff_engine *e, enum ff_halt on)
 
 void ff_halt_look(struct ff_engine *e)
 {
-	static const char *const words[] = {[FF_HALT_FAIL] = "failed",
-					    [FF_HALT_SUCCESS] = "succeeded",
-					    [FF_HALT_DONE] = "ended"};
+	static const char *const words[][2] = {[FF_HALT_FAIL] = {"failure", "failures"},
+					       [FF_HALT_SUCCESS] = {"success", "successes"},
+					       [FF_HALT_DONE] = {"end", "ends"}};
 	enum ff_halt on = e->opts.config->settings.halt.on;
 	int64_t count = e->opts.config->settings.halt.count;
 	int64_t percent = e->opts.config->settings.halt.percent;
@@ -29,7 +29,7 @@ void ff_halt_look(struct ff_engine *e)
 	n = ended(e, on);
 	if (count ? n < count : (int64_t)n * 100 < percent * e->state->run.counts.total)
 		return;
-	ff_engine_stop(e, FF_REASON_MAXFAIL, ff_engine_text(e, "after %u %s", n, words[on]));
-	if (e->opts.config->settings.halt.now)
-		ff_engine_due(e, &e->kill, e->now.mono_us);
+	ff_engine_stop(e, FF_REASON_MAXFAIL,
+		       ff_engine_text(e, "after %u %s", n, words[on][n != 1]));
+	e->kill_now = e->opts.config->settings.halt.now;
 }

@@ -129,7 +129,7 @@ void ff_host_open_all(struct ff_engine *e)
 
 void ff_host_retry(struct ff_engine *e, struct engine_host *host)
 {
-	if (!ff_engine_stopping(e))
+	if (!ff_engine_closing(e))
 		open_with_parents(e, host, 0);
 }
 
@@ -223,7 +223,7 @@ void ff_host_opened(struct ff_engine *e, const struct ff_input *input)
 	keep_text(&host->cwd, input->u.host_opened.cwd);
 	host->native = input->u.host_opened.native;
 	host->synced_us = e->now.mono_us;
-	if (ff_engine_stopping(e))
+	if (ff_engine_closing(e))
 		return;
 	if (e->opts.wants_sync && e->opts.wants_sync(e->opts.ctx, input->host))
 		order(e, host, FF_ORDER_SYNC_HOST);
@@ -354,7 +354,7 @@ static bool has_hope(const struct ff_engine *e, const struct engine_host *host, 
 	const struct ff_host_record *record = record_of(e, host);
 	int64_t away = e->now.mono_us - host->away_us;
 
-	if (ff_engine_stopping(e) || e->opts.hosts_only || !host->wanted)
+	if (ff_engine_closing(e) || e->opts.hosts_only || !host->wanted)
 		return false;
 	if (record->was_ready)
 		return (record->vain < HOST_VAIN_MAX &&

@@ -28,12 +28,12 @@ void ff_job_touch(struct ff_engine *e, uint32_t job)
 
 /* --- what is known before it begins --- */
 
-struct host_set *ff_job_host_set(struct ff_engine *e, const char *on)
+struct host_set *ff_job_host_set(struct ff_engine *e, const struct ff_plan_job *plan)
 {
 	const struct ff_inventory *inventory = e->opts.inventory;
 	size_t size = (inventory->len / 64 + 1) * sizeof(uint64_t);
-	const char *key = on ? on : "";
-	struct host_set *set = ff_map_get(&e->patterns, key);
+	const char *key = plan->config->on ? plan->config->on : "";
+	struct host_set *set = plan->only_host ? NULL : ff_map_get(&e->patterns, key);
 
 	if (set)
 		return set;
@@ -43,12 +43,13 @@ struct host_set *ff_job_host_set(struct ff_engine *e, const char *on)
 	memset(set->bits, 0, size);
 	set->jobs_left = 0;
 	for (size_t i = 0; i < inventory->len; i++)
-		if (ff_host_matches(&inventory->hosts[i], on) &&
+		if (ff_plan_job_on(plan, &inventory->hosts[i]) &&
 		    ff_host_matches(&inventory->hosts[i], e->opts.only_hosts)) {
 			set->bits[i / 64] |= UINT64_C(1) << i % 64;
 			e->hosts[i].sets_left++;
 		}
-	ff_map_set(&e->patterns, key, set);
+	if (!plan->only_host)
+		ff_map_set(&e->patterns, key, set);
 	return set;
 }
 
@@ -158,7 +159,8 @@ static void tell_scheduler(struct ff_engine *e, uint32_t number)
 	struct ff_sched_uses *uses = ff_xcalloc(plan->config->uses_len + 1, sizeof(*uses));
 	struct ff_sched_job_opts opts = {
 		.hosts = job->hosts->bits,
-		.weight = (uint32_t)plan->config->weight,
+		/* More than any host has: all of one. */
+		.weight = plan->config->exclusive ? UINT32_MAX : (uint32_t)plan->config->weight,
 		.uses = uses,
 		.uses_len = plan->config->uses_len,
 		.sessions = plan->payload->session != NULL,
@@ -306,6 +308,7 @@ static enum ff_job_result result_of(const struct ff_engine *e, uint32_t number)
 	case FF_REASON_NONE:
 		return bad ? FF_JOB_FAILED : FF_JOB_PASSED;
 	case FF_REASON_NEEDS:
+	case FF_REASON_WHEN:
 		return FF_JOB_SKIPPED;
 	case FF_REASON_REQUIRED_HOSTS:
 		return FF_JOB_STOPPED;
@@ -374,23 +377,6 @@ static void settle(struct ff_engine *e, uint32_t number)
 	ff_sched_job_end(e->sched, number);
 }
 
-/* What waits for it can begin, or never will. */
-static void tell_dependents(struct ff_engine *e, const struct engine_job *job, const char *name,
-			    bool passed)
-{
-	for (uint32_t i = 0; i < job->dependents_len; i++) {
-		struct engine_job *next = &e->jobs[job->dependents[i]];
-
-		next->needs_left--;
-		if (!passed && next->why == FF_REASON_NONE) {
-			next->why = FF_REASON_NEEDS;
-			next->error = ff_engine_keep(
-				next, ff_engine_text(e, "it needs '%s', which did not pass", name));
-		}
-		ff_job_touch(e, job->dependents[i]);
-	}
-}
-
 /* All of it passed, some of it not at once. */
 static void judge_flaky(struct ff_engine *e, uint32_t number, struct ff_event *event)
 {
@@ -424,13 +410,12 @@ static void finish(struct ff_engine *e, uint32_t number)
 		passed || event.u.job_finished.result == FF_JOB_FAILED ? FF_REASON_NONE : job->why;
 	if (passed)
 		judge_flaky(e, number, &event);
-	passed = event.u.job_finished.result == FF_JOB_PASSED;
 	event.u.job_finished.reason = job->error;
 	event.u.job_finished.counts = record->counts;
 	event.u.job_finished.problems = record->problems;
 	event.u.job_finished.took_us = job->started_us ? e->now.mono_us - job->started_us : 0;
 	ff_engine_emit(e, &event);
-	tell_dependents(e, job, record->name, passed);
+	ff_needs_tell(e, number, event.u.job_finished.result, event.u.job_finished.why);
 	let_hosts_go(e, job->hosts);
 }
 
@@ -542,10 +527,10 @@ static void look_at(struct ff_engine *e, uint32_t number)
 	ff_own_look(e, number);
 	ff_order_look(e, number);
 	if (state == FF_JOBSTATE_WAITING) {
-		if (job->stopped || (job->needs_left == 0 && job->why == FF_REASON_NEEDS))
+		if (job->stopped || (job->needs_left == 0 && !ff_needs_met(e, number)))
 			finish(e, number);
 		else if (job->needs_left == 0 && ff_required_hosts_there(e, number) &&
-			 !ff_engine_stopping(e))
+			 (!ff_engine_stopping(e) || job->runs_anyway))
 			start(e, number);
 	} else if (state == FF_JOBSTATE_RUNNING && job->live == 0) {
 		ff_marks_look(e, number);
@@ -587,7 +572,7 @@ void ff_job_pump(struct ff_engine *e)
 			look_at(e, (uint32_t)(ff_container_of(first, struct engine_job, dirty) -
 					      e->jobs));
 		}
-		if (ff_engine_stopping(e))
+		if (ff_engine_closing(e))
 			return;
 		/* Sessions may have waited for what a command has given back. */
 		ff_marks_freed(e);

@@ -263,12 +263,29 @@ static const struct unit_asks *asks_of(const struct ff_engine *e, uint32_t job, 
 	return ff_map_get_u32(&e->jobs[job].asks, ff_spread_index(e, job, unit));
 }
 
-int64_t ff_marks_timeout_us(const struct ff_engine *e, uint32_t job, uint32_t unit)
+/* By what earlier runs tell of it. */
+static int64_t usual_limit(struct ff_engine *e, uint32_t job, uint32_t unit)
+{
+	const struct ff_config_job *config = e->opts.plan->jobs[job].config;
+	const struct ff_expect_unit *known = ff_expect_find(
+		e->opts.expect, ff_engine_payload(e, job)->name, ff_engine_unit_name(e, job, unit));
+	int64_t limit;
+
+	if (!known || known->us <= 0)
+		return config->timeout_default_us;
+	limit = known->us / 100 * config->timeout_percent;
+	return limit > config->timeout_floor_us ? limit : config->timeout_floor_us;
+}
+
+int64_t ff_marks_timeout_us(struct ff_engine *e, uint32_t job, uint32_t unit)
 {
 	const struct unit_asks *asks = asks_of(e, job, unit);
 
-	return asks && asks->timeout_us >= 0 ? asks->timeout_us
-					     : e->opts.plan->jobs[job].config->timeout_us;
+	if (asks && asks->timeout_us >= 0)
+		return asks->timeout_us;
+	return e->opts.plan->jobs[job].config->timeout_percent
+		       ? usual_limit(e, job, unit)
+		       : e->opts.plan->jobs[job].config->timeout_us;
 }
 
 int64_t ff_marks_retries(const struct ff_engine *e, uint32_t job, uint32_t unit)

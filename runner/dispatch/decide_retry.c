@@ -13,16 +13,46 @@ struct resting {
 	bool given_out;	 /* to a front that says who gets it */
 };
 
-static int64_t delay_of(const struct ff_engine *e, uint32_t job)
-{
-	int64_t own = e->opts.plan->jobs[job].config->retry_delay_us;
+#define DELAY_MAX INT64_C(86400000000) /* that backoff makes: a day */
 
-	return own >= 0 ? own : e->opts.config->settings.retry_delay_us;
+/* From 0 to 999999, the same each time it is asked in this run. */
+static int64_t dice(const struct ff_engine *e, const struct unit_at *at, uint32_t failures)
+{
+	uint64_t x = ((uint64_t)at->job << 40) ^ ((uint64_t)failures << 32) ^ at->unit;
+
+	for (const char *c = e->opts.run_id; c && *c; c++)
+		x = (x ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return (int64_t)((x ^ x >> 31) % 1000000);
+}
+
+static int64_t delay_of(const struct ff_engine *e, const struct unit_at *at)
+{
+	const struct ff_config_job *config = e->opts.plan->jobs[at->job].config;
+	uint32_t failures = e->state->jobs[at->job].units[at->unit].failures;
+	int64_t delay = config->retry_delay_us >= 0 ? config->retry_delay_us
+						    : e->opts.config->settings.retry_delay_us;
+
+	for (uint32_t i = 1; i < failures && config->backoff > 1000 && delay < DELAY_MAX; i++)
+		delay = delay * config->backoff / 1000;
+	delay = delay < DELAY_MAX ? delay : DELAY_MAX;
+	if (config->jitter > 0)
+		delay += delay / 100 * config->jitter * (2 * dice(e, at, failures) - 1000000) /
+			 1000000;
+	return delay;
 }
 
 /* Rather by others than by who had it, if they have nothing to do. */
 static void give_out(struct ff_engine *e, const struct resting *unit)
 {
+	if (!e->opts.plan->jobs[unit->job].config->elsewhere) {
+		ff_sched_retry(e->sched, unit->job, unit->unit, FF_NOBODY, FF_NOBODY);
+		ff_driven_again(e, unit->job);
+		if (!ff_driven(e, unit->job))
+			ff_run_session_feed_idle(e, unit->job);
+		return;
+	}
 	ff_sched_retry(e->sched, unit->job, unit->unit, unit->worker, unit->host);
 	ff_driven_again(e, unit->job);
 	if (!ff_driven(e, unit->job))
@@ -33,7 +63,7 @@ void ff_retry(struct ff_engine *e, const struct unit_at *at)
 {
 	const struct session *session =
 		at->worker == FF_NOBODY ? NULL : ff_run_session_of(e, at->worker);
-	int64_t delay = delay_of(e, at->job);
+	int64_t delay = delay_of(e, at);
 	struct resting unit = {.job = at->job,
 			       .unit = at->unit,
 			       .worker = session ? session->number : FF_NOBODY,

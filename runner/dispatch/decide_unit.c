@@ -48,10 +48,11 @@ static void check_maxfail(struct ff_engine *e)
 	for (int i = 0; i < FF_OUTCOMES; i++)
 		if (ff_outcome_bad((enum ff_outcome)i))
 			bad += e->state->run.counts.by_outcome[i];
-	if (maxfail > 0 && bad >= maxfail)
-		ff_engine_stop(e, FF_REASON_MAXFAIL,
-			       ff_engine_text(e, "after %lld failure%s", (long long)bad,
-					      bad == 1 ? "" : "s"));
+	if (maxfail == 0 || bad < maxfail || ff_engine_stopping(e))
+		return;
+	ff_engine_stop(
+		e, FF_REASON_MAXFAIL,
+		ff_engine_text(e, "after %lld failure%s", (long long)bad, bad == 1 ? "" : "s"));
 }
 
 bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit,
@@ -169,6 +170,8 @@ struct execution *ff_execution_start(struct ff_engine *e, const struct ff_placem
 	} else {
 		execution->started_us = e->now.mono_us;
 	}
+	if (!discovers_units && e->opts.plan->jobs[placement->job].config->timeout_percent)
+		order.timeout_us = ff_marks_timeout_us(e, placement->job, placement->unit);
 	if (discovers_units)
 		order.kind = FF_ORDER_DISCOVER;
 	else if (!behind)
@@ -245,9 +248,11 @@ void ff_execution_finished(struct ff_engine *e, const struct ff_input *input)
 			ff_ahead_returned(e, input);
 			return;
 		}
-		result.message = "interrupted";
+		result.message = ff_engine_killed(e);
 		result.duration_us = e->now.mono_us - execution->started_us;
 	}
+	if (ff_steps_go_on(e, execution, &result))
+		return;
 	ff_memory_of_command(e, execution->placement.job, &result);
 	end_with(e, execution, &result);
 }
@@ -274,6 +279,8 @@ void ff_execution_ended(struct ff_engine *e, const struct ff_input *input)
 	ff_ahead_begin(e, execution);
 	result.message = error;
 	result.duration_us = e->now.mono_us - execution->started_us;
+	if (ff_steps_go_on(e, execution, &result))
+		return;
 	end_with(e, execution, &result);
 }
 
@@ -284,6 +291,7 @@ void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool al
 	int64_t took = e->now.mono_us - execution->started_us;
 	bool unit = !discovers(execution), ahead = execution->placement.ahead;
 
+	ff_steps_forget(e, execution);
 	ff_execution_over(e, execution, true);
 	if (ahead && !e->jobs[at.job].stopped)
 		ff_sched_again(e->sched, at.job, at.unit, false, FF_NOBODY);

@@ -72,7 +72,7 @@ static void make_jobs(struct ff_engine *e)
 	for (uint32_t i = 0; i < plan->len; i++) {
 		struct engine_job *job = &e->jobs[i];
 
-		job->hosts = ff_job_host_set(e, plan->jobs[i].config->on);
+		job->hosts = ff_job_host_set(e, &plan->jobs[i]);
 		job->hosts->jobs_left++;
 		job->payload = payload_number(plan->jobs[i].payload);
 		job->ids_from = FF_NOBODY;
@@ -134,6 +134,7 @@ static void free_jobs(struct ff_engine *e)
 		ff_marks_free(job);
 		ff_order_free(job);
 		ff_once_free(job);
+		ff_steps_free(job);
 		ff_map_release(&job->before);
 		ff_map_release(&job->now_parts);
 		ff_map_release(&job->seen);

@@ -153,6 +153,7 @@ static void read_phases(struct decoder *d, struct ff_result *result, const json_
 			.duration_us = number(d, json, "duration_us", INT64_MIN, INT64_MAX),
 			.message = member(d, json, "message"),
 			.longrepr = member(d, json, "longrepr"),
+			.step = truth_of(d, "step", json_object_get(json, "step")),
 			.rerun = truth_of(d, "rerun", json_object_get(json, "rerun"))};
 		if (!phases[i].when)
 			phases[i].when = "";

@@ -56,6 +56,8 @@ static void write_phases(struct ff_json *w, const struct ff_result *result)
 		ff_json_int(w, "duration_us", phase->duration_us);
 		ff_json_str(w, "message", phase->message);
 		ff_json_str(w, "longrepr", phase->longrepr);
+		if (phase->step)
+			ff_json_bool(w, "step", true);
 		if (phase->rerun)
 			ff_json_bool(w, "rerun", true);
 		ff_json_close(w, '}');

@@ -63,7 +63,9 @@ const struct ff_phase *ff_result_second_error(const struct ff_result *result)
 	if (result->outcome != FF_OUTCOME_FAILED || result->phases_len < 2)
 		return NULL;
 	last = &result->phases[result->phases_len - 1];
-	return last->outcome == FF_OUTCOME_ERROR && !strcmp(last->when, "teardown") ? last : NULL;
+	return last->outcome == FF_OUTCOME_ERROR && !last->step && !strcmp(last->when, "teardown")
+		       ? last
+		       : NULL;
 }
 
 int ff_outcome_from_word(const char *word)

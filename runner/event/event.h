@@ -81,6 +81,7 @@ enum ff_outcome {
 #define FF_REASON_MAP(X)                                                                           \
 	X(NONE, "", 0)                                                                             \
 	X(NEEDS, "needs", 0)	 /* a job that it needs did not pass */                            \
+	X(WHEN, "when", 0)	 /* it was not to be run, as things came out */                    \
 	X(MAXFAIL, "maxfail", 1) /* so many bad units end the run */                               \
 	X(TIME, "time", 0)	 /* a job that begins units for a time: that is over */            \
 	X(INTERRUPTED, "interrupted", 130)                                                         \
@@ -140,7 +141,8 @@ struct ff_section {
 	bool told;
 };
 
-/* One phase of a test as pytest reports it: setup, call, teardown. */
+/* One phase of a test as pytest reports it: setup, call, teardown; or a step of a list of commands.
+ */
 struct ff_phase {
 	const char *when;
 	enum ff_outcome outcome;
@@ -148,6 +150,7 @@ struct ff_phase {
 	const char *message;  /* one line, or NULL: "AssertionError: …", a skip's reason */
 	const char *longrepr; /* traceback text, or NULL */
 	bool rerun;	      /* a plugin ran the test again behind it, within the attempt */
+	bool step;	      /* `when` is the step's name; all of the list are told */
 };
 
 struct ff_property {

@@ -113,7 +113,10 @@ struct ff_brace ff_plan_brace(const struct ff_config_job *config, const char *te
 
 const char *ff_plan_value(const struct ff_plan_values *values, const struct ff_brace *brace)
 {
-	return brace->axis < values->config->axes_len ? values->axes[brace->axis] : values->index;
+	const char *value =
+		brace->axis < values->config->axes_len ? values->axes[brace->axis] : values->index;
+
+	return value ? value : "";
 }
 
 /* Goes on to the next brace that does not stay: what is before it has been read by the shell. */

@@ -48,12 +48,13 @@ static void check_values(const struct checker *c, const struct ff_shell *shell,
 	const struct ff_config_axis *axis = &c->config->axes[brace->axis];
 	enum ff_shell_place place = ff_shell_place(shell);
 
-	if (brace->axis == c->config->axes_len) /* a number */
+	if (brace->axis == c->config->axes_len || axis->range) /* a number */
 		return;
-	for (size_t i = 0; i < axis->values.len; i++) {
-		const char *value = axis->values.v[i];
+	for (uint32_t i = 0; i < ff_config_axis_len(axis); i++) {
+		char room[FF_CONFIG_NUMBER_MAX];
+		const char *value = ff_config_axis_value(axis, i, room);
 
-		if (ff_shell_fits(shell, value))
+		if (!value || ff_shell_fits(shell, value))
 			continue;
 		if (place == FF_SHELL_NOWHERE)
 			ff_mistakes_add(c->problems, c->place,

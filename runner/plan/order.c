@@ -1,4 +1,6 @@
 /* `needs`: references resolved, cycles found, jobs put in order. */
+#include <stdlib.h>
+
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "plan/private.h"
@@ -84,6 +86,51 @@ static void walk_from(struct walk *w, size_t start)
 	}
 }
 
+/* --- priority --- */
+
+struct ranked {
+	int64_t priority;
+	size_t job, place;
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->priority != y->priority)
+		return x->priority > y->priority ? -1 : 1;
+	return x->place < y->place ? -1 : 1;
+}
+
+/* The most urgent first, as far as the order of needs allows: what is needed is as urgent as those
+ * that wait for it. */
+static void rank(const struct ff_config *config, const struct ff_map *names, size_t *order)
+{
+	size_t len = config->jobs_len;
+	struct ranked *ranked = ff_xcalloc(len + 1, sizeof(*ranked));
+	int64_t *urgent = ff_xcalloc(len + 1, sizeof(*urgent));
+
+	for (size_t i = 0; i < len; i++)
+		urgent[i] = config->jobs[i].priority;
+	for (size_t i = len; i-- > 0;) {
+		const struct ff_config_job *job = &config->jobs[order[i]];
+
+		for (size_t j = 0; j < job->needs.len; j++) {
+			size_t need = (uintptr_t)ff_map_get(names, job->needs.v[j]) - 1;
+
+			if (urgent[need] < urgent[order[i]])
+				urgent[need] = urgent[order[i]];
+		}
+	}
+	for (size_t i = 0; i < len; i++)
+		ranked[i] = (struct ranked){urgent[order[i]], order[i], i};
+	qsort(ranked, len, sizeof(*ranked), compare);
+	for (size_t i = 0; i < len; i++)
+		order[i] = ranked[i].job;
+	ff_free(ranked);
+	ff_free(urgent);
+}
+
 void ff_plan_names(struct ff_map *names, const struct ff_config *config,
 		   struct ff_mistakes *problems)
 {
@@ -115,5 +162,6 @@ size_t *ff_plan_order(const struct ff_config *config, const struct ff_map *names
 		ff_free(w.order);
 		return NULL;
 	}
+	rank(config, names, w.order);
 	return w.order;
 }

@@ -1,8 +1,10 @@
 /* The plan of a run, from config and inventory. Starts nothing and knows no host's state. */
 #include "plan/plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -71,6 +73,21 @@ static unsigned read_retry_on(const struct ff_config_job *job, struct ff_mistake
 	return job->retry_on ? chosen : all;
 }
 
+/* What changes a delay wants one. */
+static void check_delay(const struct ff_config *config, const struct ff_config_job *job,
+			struct ff_mistakes *problems)
+{
+	int64_t delay =
+		job->retry_delay_us >= 0 ? job->retry_delay_us : config->settings.retry_delay_us;
+
+	if (delay == 0 && job->backoff > 1000)
+		ff_mistakes_add(problems, or_job(&job->backoff_place, job),
+				"job '%s': 'backoff' wants a 'delay'", job->name);
+	if (delay == 0 && job->jitter > 0)
+		ff_mistakes_add(problems, or_job(&job->jitter_place, job),
+				"job '%s': 'jitter' wants a 'delay'", job->name);
+}
+
 /* Which of all tests fit beside each other can be told when all are known. */
 static void check_memory(const struct ff_config_job *job, struct ff_mistakes *problems)
 {
@@ -92,8 +109,12 @@ struct build {
 	struct ff_map widest;	/* of patterns: the most slots that one of its hosts has */
 	const size_t *order;	/* of config's jobs */
 	bool *wanted;		/* of config's jobs */
-	size_t *planned;	/* of config's jobs: where in the plan */
-	size_t *linked;		/* of config's jobs: the last that needs it, + 1 */
+	/* Of config's jobs: where in the plan; many are there for each host. */
+	struct planned {
+		size_t first, len;
+	} * planned;
+	size_t room;	/* for the plan's jobs */
+	size_t *linked; /* of config's jobs: the last that needs it, + 1 */
 };
 
 static void check_on(struct build *b, const struct ff_config_job *job)
@@ -155,7 +176,7 @@ static void check_required(struct build *b)
 }
 
 /* By its first unit: what a payload checks is the same for all. */
-static void check_payload(struct build *b, const struct ff_plan_job *job)
+static void check_payload(struct build *b, const struct ff_plan_job *job, uint32_t step)
 {
 	struct ff_arena arena = FF_ARENA_INIT;
 	struct ff_plan_instance instance;
@@ -163,12 +184,26 @@ static void check_payload(struct build *b, const struct ff_plan_job *job)
 
 	if (!job->payload->check || (job->payload->run && job->units_len == 0))
 		return;
-	if (ff_plan_instance(job, 0, &arena, &instance))
+	if (job->config->steps_len ? ff_plan_step(job, 0, step, &arena, &instance)
+				   : ff_plan_instance(job, 0, &arena, &instance))
 		abort();
 	if (job->payload->check(&instance.job, &err))
 		ff_mistakes_add(b->problems, &job->config->place, "job '%s': %s", job->config->name,
 				err.text);
 	ff_arena_release(&arena);
+}
+
+static void read_when(struct build *b, struct ff_plan_job *job)
+{
+	const struct ff_config_job *config = job->config;
+	struct ff_err err;
+
+	if (!config->when)
+		return;
+	job->when = ff_when_parse(config->when, &config->needs, environ, &b->plan->arena, &err);
+	if (!job->when)
+		ff_mistakes_add(b->problems, or_job(&config->when_place, config),
+				"job '%s': 'when': %s", config->name, err.text);
 }
 
 static void plan_job(struct build *b, struct ff_plan_job *job)
@@ -183,12 +218,21 @@ static void plan_job(struct build *b, struct ff_plan_job *job)
 	}
 	check_dist(config, b->problems);
 	job->retry_on = read_retry_on(config, b->problems);
+	check_delay(b->config, config, b->problems);
 	check_on(b, config);
 	check_weight(b, config);
 	check_memory(config, b->problems);
+	read_when(b, job);
 	ff_plan_count(job, b->problems);
-	check_payload(b, job);
-	if (job->payload->run && !job->payload->discover)
+	check_payload(b, job, 0);
+	for (uint32_t i = 1; i < config->steps_len; i++)
+		check_payload(b, job, i);
+	for (size_t i = 0; i < config->steps_len; i++) {
+		struct ff_config_job step = ff_plan_step_job(config, i);
+
+		ff_plan_check_texts(&step, b->problems, &b->hints);
+	}
+	if (job->payload->run && !job->payload->discover && !config->steps_len)
 		ff_plan_check_texts(config, b->problems, &b->hints);
 }
 
@@ -225,16 +269,74 @@ static void choose(struct build *b, char *const *only)
 static void link_needs(struct build *b, struct ff_plan_job *job, size_t self)
 {
 	const struct ff_strv *needs = &job->config->needs;
+	size_t len = 0;
 
-	job->needs = take(b->plan, needs->len * sizeof(*job->needs));
+	for (size_t i = 0; i < needs->len; i++)
+		len += b->planned[(uintptr_t)ff_map_get(&b->names, needs->v[i]) - 1].len;
+	job->needs = take(b->plan, len * sizeof(*job->needs));
+	job->needs_by = take(b->plan, needs->len * sizeof(*job->needs_by));
 	for (size_t i = 0; i < needs->len; i++) {
 		size_t need = (uintptr_t)ff_map_get(&b->names, needs->v[i]) - 1;
 
+		job->needs_by[i] = (struct ff_plan_need){
+			b->planned[need].first, b->planned[need].len,
+			job->config->needs_to ? job->config->needs_to[i] : FF_NEED_PASSED};
 		if (b->linked[need] == self + 1)
 			continue;
 		b->linked[need] = self + 1;
-		job->needs[job->needs_len++] = b->planned[need];
+		for (size_t j = 0; j < b->planned[need].len; j++)
+			job->needs[job->needs_len++] = b->planned[need].first + j;
 	}
+}
+
+static void add_job(struct build *b, const struct ff_plan_job *job, size_t self)
+{
+	struct ff_plan *plan = b->plan;
+
+	/* Those that `take` gave are linked, not moved: nothing points at them yet. */
+	if (plan->len == b->room) {
+		struct ff_plan_job *more;
+
+		b->room = 2 * b->room + b->config->jobs_len;
+		more = take(plan, b->room * sizeof(*more));
+		if (plan->len)
+			memcpy(more, plan->jobs, plan->len * sizeof(*more));
+		plan->jobs = more;
+	}
+	plan->jobs[plan->len++] = *job;
+	b->planned[self].len++;
+}
+
+bool ff_plan_job_on(const struct ff_plan_job *job, const struct ff_host *host)
+{
+	return job->only_host ? job->only_host->index == host->index
+			      : ff_host_matches(host, job->config->on);
+}
+
+/* Once for each host, or as it is where that is nobody's wish, or there is none. */
+static void add_for_hosts(struct build *b, const struct ff_plan_job *job, size_t self)
+{
+	const struct ff_config_job *config = job->config;
+
+	for (size_t i = 0; config->each_host && b->inventory && i < b->inventory->len; i++) {
+		const struct ff_host *host = &b->inventory->hosts[i];
+		struct ff_plan_job one = *job;
+		struct ff_config_job *copy;
+
+		if (!ff_host_matches(host, config->on) ||
+		    !ff_host_matches(host, b->config->only_hosts))
+			continue;
+		copy = take(b->plan, sizeof(*copy));
+		*copy = *config;
+		copy->name = take(b->plan, strlen(config->name) + strlen(host->name) + 2);
+		sprintf(copy->name, "%s@%s", config->name, host->name);
+		copy->on = host->name;
+		one.config = copy;
+		one.only_host = host;
+		add_job(b, &one, self);
+	}
+	if (!b->planned[self].len)
+		add_job(b, job, self);
 }
 
 /* The hints as lines in the plan. */
@@ -251,13 +353,11 @@ static void keep_hints(struct build *b)
 static void fill(struct build *b, char *const *only)
 {
 	const struct ff_config *config = b->config;
-	struct ff_plan *plan = b->plan;
 
 	b->wanted = ff_xcalloc(config->jobs_len, sizeof(*b->wanted));
 	b->planned = ff_xcalloc(config->jobs_len, sizeof(*b->planned));
 	b->linked = ff_xcalloc(config->jobs_len, sizeof(*b->linked));
 	choose(b, only);
-	plan->jobs = take(plan, config->jobs_len * sizeof(*plan->jobs));
 	/* All are checked, also those that are not run. */
 	for (size_t i = 0; i < config->jobs_len; i++) {
 		size_t at = b->order[i];
@@ -268,8 +368,8 @@ static void fill(struct build *b, char *const *only)
 		if (!b->wanted[at])
 			continue;
 		link_needs(b, &job, at);
-		b->planned[at] = plan->len;
-		plan->jobs[plan->len++] = job;
+		b->planned[at].first = b->plan->len;
+		add_for_hosts(b, &job, at);
 	}
 	ff_free(b->wanted);
 	ff_free(b->planned);

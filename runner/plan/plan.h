@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "inventory/inventory.h"
 #include "payload.h"
+#include "plan/when.h"
 
 /* One unit of a per-unit payload, or a session's job. */
 struct ff_plan_instance {
@@ -26,11 +27,22 @@ struct ff_plan_source {
 		    struct ff_arena *arena, struct ff_payload_job *job);
 };
 
+/* A need of the configuration's: the jobs of the plan that it stands for. */
+struct ff_plan_need {
+	size_t first, len; /* of ff_plan->jobs */
+	enum ff_config_need to;
+};
+
 struct ff_plan_job {
+	/* The configuration's; of a job that is for each host a copy, named "job@host",
+	 * whose `on` is that host. */
 	const struct ff_config_job *config;
+	const struct ff_host *only_host; /* of those that `on` matches; NULL: any */
 	const struct ff_payload *payload;
 	size_t *needs; /* indexes into plan->jobs, all smaller than this job's own */
 	size_t needs_len;
+	struct ff_plan_need *needs_by; /* of each of config->needs */
+	const struct ff_when *when;    /* NULL */
 	/* Per-unit payloads: the product of matrix and count, at least 1. Sessions, and payloads
 	 * that discover their units: 0. */
 	uint32_t units_len;
@@ -54,10 +66,13 @@ enum { FF_PLAN_INSTANCES_MAX = INT32_MAX - 1 };
  * unknown payload or dist, an `on` pattern that matches no host, too many instances, a
  * placeholder that is none or whose value can't be quoted, more weight than any host has slots,
  * more required hosts than there are; for a name in `only` that is no job. The plan borrows from
- * `config`. */
+ * `config` and the inventory. A job with `each_host` is as many jobs as hosts that it is for. */
 int ff_plan_build(struct ff_plan *plan, const struct ff_config *config,
 		  const struct ff_inventory *inventory, char *const *only, struct ff_err *err);
 void ff_plan_release(struct ff_plan *plan);
+
+/* Whether the job is meant for the host. */
+bool ff_plan_job_on(const struct ff_plan_job *job, const struct ff_host *host);
 
 /* Makes unit `index` (below units_len; of sessions 0, the job itself). All of it is in `arena` or
  * the configuration's. 0 or FF_ENOMEM. */
@@ -66,6 +81,9 @@ int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_ar
 /* The same for a place of its own among what runs, from 1. */
 int ff_plan_instance_at(const struct ff_plan_job *job, uint32_t index, uint32_t slot,
 			struct ff_arena *arena, struct ff_plan_instance *instance);
+/* The same, with the command of one of its steps (below config->steps_len). */
+int ff_plan_step(const struct ff_plan_job *job, uint32_t index, uint32_t step,
+		 struct ff_arena *arena, struct ff_plan_instance *instance);
 /* Appends its name. 0 or FF_ENOMEM. */
 int ff_plan_unit_name(const struct ff_plan_job *job, uint32_t index, struct ff_buf *name);
 

@@ -15,9 +15,9 @@ static inline void *ff_plan_number(size_t index)
 /* Names of config's jobs -> ff_plan_number of their place there; duplicates are noted. */
 void ff_plan_names(struct ff_map *names, const struct ff_config *config,
 		   struct ff_mistakes *problems);
-/* The order of config's jobs in which each comes after what it needs; otherwise file order, as far
- * as that goes. Indexes into config->jobs, malloc'd; NULL: something was wrong, it is in
- * `problems`. */
+/* The order of config's jobs in which each comes after what it needs; otherwise by
+ * priority and in file order, as far as that goes. Indexes into config->jobs, malloc'd; NULL:
+ * something was wrong, it is in `problems`. */
 size_t *ff_plan_order(const struct ff_config *config, const struct ff_map *names,
 		      struct ff_mistakes *problems);
 
@@ -27,8 +27,11 @@ void ff_plan_count(struct ff_plan_job *job, struct ff_mistakes *problems);
 /* What one unit's placeholders stand for. */
 struct ff_plan_values {
 	const struct ff_config_job *config;
-	const char *axes[FF_CONFIG_AXES_MAX];
-	char index[16]; /* 1 ... count */
+	const char *axes[FF_CONFIG_AXES_MAX]; /* NULL: this row has none */
+	/* By the first column of a table that has had the same row before: its number, from 1. */
+	uint32_t again[FF_CONFIG_AXES_MAX];
+	char number[FF_CONFIG_NUMBER_MAX]; /* of the only range */
+	char index[16];			   /* 1 ... count */
 };
 void ff_plan_choose(struct ff_plan_values *values, const struct ff_config_job *config,
 		    uint32_t index);
@@ -60,6 +63,9 @@ const char *ff_plan_brace_hint(const struct ff_config_job *config, const struct 
 /* Appends `text` with its placeholders replaced, in shell text as the shell must read them. */
 void ff_plan_expand(const struct ff_plan_values *values, const char *text, bool shell,
 		    struct ff_buf *out);
+
+/* The job as it would be if that step were all of it. Borrows from both. */
+struct ff_config_job ff_plan_step_job(const struct ff_config_job *config, size_t step);
 
 /* Notes what is wrong with the placeholders of a job's texts; `hints` gets what is allowed but
  * probably not meant. */

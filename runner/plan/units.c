@@ -23,10 +23,16 @@ void ff_plan_choose(struct ff_plan_values *values, const struct ff_config_job *c
 	snprintf(values->index, sizeof(values->index), "%" PRIu32, index % count + 1);
 	index /= count;
 	for (size_t i = config->axes_len; i-- > 0;) {
-		const struct ff_strv *texts = &config->axes[i].values;
+		const struct ff_config_axis *axis = &config->axes[i];
+		uint32_t len = ff_config_axis_len(axis);
 
-		values->axes[i] = texts->v[index % texts->len];
-		index /= (uint32_t)texts->len;
+		values->axes[i] = ff_config_axis_value(axis, index % len, values->number);
+		values->again[i] = 0;
+		if (axis->table && axis->column)
+			continue; /* turns with the table's first */
+		if (ff_config_axis_again(axis, index % len))
+			values->again[i] = index % len + 1;
+		index /= len;
 	}
 }
 
@@ -75,7 +81,33 @@ static char *const *expand_all(struct maker *m, const struct ff_strv *strv)
 	return strv->v ? strv->v : none;
 }
 
-/* "bench", "bench[3]", "bench[size=10,os=b]", "bench[size=10,index=3]" */
+/* Its arguments, or the shell's, behind nice(1). */
+static void be_nice(struct maker *m, struct ff_payload_job *job)
+{
+	const char *const shell[] = {"/bin/sh", "-c", job->shell, NULL};
+	const char *const *words = job->shell ? shell : (const char *const *)job->args;
+	size_t len = 0;
+	const char **all;
+	char number[24];
+
+	while (words && words[len])
+		len++;
+	all = ff_arena_alloc(m->arena, (len + 4) * sizeof(*all));
+	snprintf(number, sizeof(number), "%lld", (long long)m->values.config->nice);
+	m->full = m->full || !all || !words;
+	if (m->full)
+		return;
+	all[0] = "nice";
+	all[1] = "-n";
+	all[2] = ff_arena_strdup(m->arena, number);
+	memcpy(all + 3, words, (len + 1) * sizeof(*all));
+	m->full = !all[2];
+	job->args = (char *const *)(uintptr_t)all;
+	job->shell = NULL;
+}
+
+/* "bench", "bench[3]", "bench[size=10,os=b]", "bench[size=10,index=3]"; "bench[size=10,row=7]": row
+ * 7 is equal to an earlier one. */
 static int add_name(const struct ff_plan_values *values, struct ff_buf *name)
 {
 	const struct ff_config_job *config = values->config;
@@ -83,13 +115,23 @@ static int add_name(const struct ff_plan_values *values, struct ff_buf *name)
 	int rc = ff_buf_addstr(name, config->name);
 
 	for (size_t i = 0; i < config->axes_len && !rc; i++) {
+		if (!values->axes[i])
+			continue;
 		rc = ff_buf_addf(name, "%s%s=%s", separator, config->axes[i].name, values->axes[i]);
+		separator = ",";
+	}
+	for (size_t i = 0; i < config->axes_len && !rc; i++) {
+		if (!values->again[i])
+			continue;
+		rc = ff_buf_addf(name, "%srow=%" PRIu32, separator, values->again[i]);
 		separator = ",";
 	}
 	if (config->count > 1 && !rc)
 		rc = ff_buf_addf(name, "%s%s%s", separator, config->axes_len ? "index=" : "",
 				 values->index);
-	if ((config->axes_len || config->count > 1) && !rc)
+	if (config->count > 1)
+		separator = ",";
+	if (*separator == ',' && !rc)
 		rc = ff_buf_addch(name, ']');
 	return rc;
 }
@@ -105,16 +147,24 @@ int ff_plan_unit_name(const struct ff_plan_job *job, uint32_t index, struct ff_b
 	return add_name(&values, name);
 }
 
-int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_arena *arena,
-		     struct ff_plan_instance *instance)
+struct ff_config_job ff_plan_step_job(const struct ff_config_job *config, size_t step)
 {
-	return ff_plan_instance_at(job, index, 0, arena, instance);
+	const struct ff_config_job *own = &config->steps[step];
+	struct ff_config_job job = *config;
+
+	job.shell = own->shell;
+	job.args = own->args;
+	job.cwd = own->cwd;
+	job.env = own->env;
+	job.timeout_us = own->timeout_us;
+	job.run_place = own->run_place.line ? own->run_place : own->place;
+	return job;
 }
 
-int ff_plan_instance_at(const struct ff_plan_job *job, uint32_t index, uint32_t slot,
-			struct ff_arena *arena, struct ff_plan_instance *instance)
+/* Values are those of job->config, the command is `config`'s. */
+static int make(const struct ff_plan_job *job, const struct ff_config_job *config, uint32_t index,
+		uint32_t slot, struct ff_arena *arena, struct ff_plan_instance *instance)
 {
-	const struct ff_config_job *config = job->config;
 	struct maker m = {.arena = arena};
 	struct ff_buf name = FF_BUF_INIT;
 	struct ff_plan_instance made = {0};
@@ -149,11 +199,35 @@ int ff_plan_instance_at(const struct ff_plan_job *job, uint32_t index, uint32_t 
 		.sequence_worker = config->sequence_worker,
 		.sequence_workers = config->sequence_workers,
 	};
+	if (config->nice && !m.full)
+		be_nice(&m, &made.job);
 	if (m.full || !made.name ||
 	    (config->source && config->source->make(config->source, index, slot, arena, &made.job)))
 		return FF_ENOMEM;
 	*instance = made;
 	return 0;
+}
+
+int ff_plan_step(const struct ff_plan_job *job, uint32_t index, uint32_t step,
+		 struct ff_arena *arena, struct ff_plan_instance *instance)
+{
+	struct ff_config_job config = ff_plan_step_job(job->config, step);
+
+	return make(job, &config, index, 0, arena, instance);
+}
+
+int ff_plan_instance_at(const struct ff_plan_job *job, uint32_t index, uint32_t slot,
+			struct ff_arena *arena, struct ff_plan_instance *instance)
+{
+	if (job->config->steps_len)
+		return ff_plan_step(job, index, 0, arena, instance);
+	return make(job, job->config, index, slot, arena, instance);
+}
+
+int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_arena *arena,
+		     struct ff_plan_instance *instance)
+{
+	return ff_plan_instance_at(job, index, 0, arena, instance);
 }
 
 /* 0: too many. */
@@ -164,8 +238,10 @@ static uint32_t count_units(const struct ff_config_job *config)
 	if (count > FF_PLAN_INSTANCES_MAX)
 		return 0;
 	for (size_t i = 0; i < config->axes_len; i++) {
-		size_t values = config->axes[i].values.len;
+		size_t values = ff_config_axis_len(&config->axes[i]);
 
+		if (config->axes[i].table && config->axes[i].column)
+			continue;
 		if (!values || values > (size_t)(FF_PLAN_INSTANCES_MAX / count))
 			return 0;
 		count *= (int64_t)values;

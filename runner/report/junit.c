@@ -5,106 +5,22 @@
  * then. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/map.h"
 #include "report/file.h"
 #include "report/junit_case.h"
+#include "report/junit_suites.h"
 #include "report/reporter.h"
-#include "report/spool.h"
 #include "report/xml.h"
-
-/* An attempt that was not the last, without its element's name: whether the unit is flaky or
- * failing shows at its last attempt. */
-struct attempt {
-	struct attempt *next;
-	struct ff_spool_piece body;
-};
-
-struct suite {
-	struct suite *next;
-	char *name, *payload;	       /* payload: NULL: not told */
-	char *error;		       /* what was said of the job as a whole; NULL */
-	struct ff_spool_piece *pieces; /* adjoining test cases are one */
-	size_t pieces_len, pieces_cap;
-	struct ff_map attempts; /* index of a unit -> struct attempt, the first of a list */
-	struct ff_map hosts;	/* that units ran on */
-	struct ff_buf properties;
-	bool places; /* test cases have file and line, as in "xunit1" */
-	uint32_t tests, failures, errors, skipped;
-	uint32_t nameless; /* test cases of units that are not named */
-	bool listed;	   /* its units were to be named, not run */
-	bool namesake;	   /* a bad unit has the job's name: nothing more is to be said under it */
-	int64_t started_us, took_us;
-};
-
-struct junit {
-	struct ff_reporter base;
-	char *path;
-	char *prefix; /* of class names; NULL */
-	struct ff_spool spool;
-	struct suite *suites, *last;
-	struct ff_map by_name;
-	char *stop;    /* why the run is stopping, in words; NULL */
-	uint64_t from; /* where the piece that is being written began */
-};
-
-static struct suite *suite_of(struct junit *junit, const char *job)
-{
-	struct suite *suite;
-
-	job = job ? job : "";
-	suite = ff_map_get(&junit->by_name, job);
-	if (suite)
-		return suite;
-	suite = ff_xcalloc(1, sizeof(*suite));
-	suite->name = ff_xstrdup(job);
-	if (junit->last)
-		junit->last->next = suite;
-	else
-		junit->suites = suite;
-	junit->last = suite;
-	ff_map_set(&junit->by_name, job, suite);
-	return suite;
-}
 
 /* --- pieces --- */
 
-static void suite_add(struct suite *suite, const struct ff_spool_piece *piece)
-{
-	struct ff_spool_piece *last =
-		suite->pieces_len ? &suite->pieces[suite->pieces_len - 1] : NULL;
-
-	if (piece->len == 0)
-		return;
-	if (last && last->offset + last->len == piece->offset) {
-		last->len += piece->len;
-		return;
-	}
-	if (suite->pieces_len == suite->pieces_cap) {
-		suite->pieces_cap += suite->pieces_cap / 2 + 1;
-		suite->pieces =
-			ff_xrealloc(suite->pieces, suite->pieces_cap * sizeof(*suite->pieces));
-	}
-	suite->pieces[suite->pieces_len++] = *piece;
-}
-
-static struct ff_spool_piece piece_end(struct junit *junit)
-{
-	uint64_t from = junit->from;
-
-	junit->from = ff_spool_at(&junit->spool);
-	ff_spool_flush(&junit->spool);
-	return (struct ff_spool_piece){from, junit->from - from};
-}
-
 static void suite_piece_end(struct junit *junit, struct suite *suite)
 {
-	struct ff_spool_piece piece = piece_end(junit);
+	struct ff_spool_piece piece = ff_junit_piece_end(junit);
 
-	suite_add(suite, &piece);
+	ff_junit_suite_add(suite, &piece);
 }
 
 /* --- test cases --- */
@@ -165,7 +81,7 @@ static void keep_attempt(struct junit *junit, struct suite *suite, const struct 
 
 	ff_junit_problem_body(&junit->spool, ff_outcome_word(result->outcome), result->message,
 			      result->longrepr);
-	attempt->body = piece_end(junit);
+	attempt->body = ff_junit_piece_end(junit);
 	while (last && last->next)
 		last = last->next;
 	if (last)
@@ -184,7 +100,7 @@ static void add_attempts(struct junit *junit, struct suite *suite, uint32_t inde
 
 		ff_buf_addf(&junit->spool.text, "<%s", element);
 		suite_piece_end(junit, suite);
-		suite_add(suite, &attempt->body);
+		ff_junit_suite_add(suite, &attempt->body);
 		ff_buf_addf(&junit->spool.text, "%s>", element);
 		ff_free(attempt);
 		attempt = next;
@@ -235,17 +151,32 @@ static void add_first(struct junit *junit, struct suite *suite, const struct ff_
 	struct ff_result result = *event->u.unit_finished.result;
 	struct ff_buf text = FF_BUF_INIT;
 
-	for (size_t i = 0; i + 1 < result.phases_len; i++)
-		if (result.phases[i].longrepr && !result.phases[i].rerun)
-			ff_buf_addf(&text, "%s%s", text.len ? "\n" : "", result.phases[i].longrepr);
-	result.longrepr = ff_buf_str(&text);
+	result.longrepr = ff_junit_longreprs(&result, &text);
 	add_case(junit, suite, event, &result);
 	ff_buf_release(&text);
 }
 
+/* Each is a case of its own; earlier attempts are with one of them. */
+static void add_steps(struct junit *junit, struct suite *suite, const struct ff_event *event)
+{
+	const struct ff_result *whole = event->u.unit_finished.result;
+
+	for (size_t i = 0; i < whole->phases_len; i++) {
+		struct ff_result result = ff_junit_step(whole, i);
+		struct ff_event step = *event;
+		char *name = ff_xasprintf("%s::%s", event->unit, whole->phases[i].when);
+
+		step.unit = name;
+		if (i != ff_junit_main_step(whole))
+			step.index = UINT32_MAX;
+		add_case(junit, suite, &step, &result);
+		ff_free(name);
+	}
+}
+
 static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 {
-	struct suite *suite = suite_of(junit, event->job);
+	struct suite *suite = ff_junit_suite_of(junit, event->job);
 	const struct ff_result *result = event->u.unit_finished.result;
 	bool bad = result && ff_outcome_bad(result->outcome);
 	const struct ff_phase *second;
@@ -258,6 +189,10 @@ static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 	}
 	suite->namesake |= bad && is_namesake(suite, event);
 	keep_host(suite, event->host);
+	if (result->phases_len > 0 && result->phases[0].step) {
+		add_steps(junit, suite, event);
+		return;
+	}
 	second = ff_result_second_error(result);
 	if (second) {
 		add_first(junit, suite, event);
@@ -276,7 +211,7 @@ static void on_unit_finished(struct junit *junit, const struct ff_event *event)
 
 static void on_collect_problem(struct junit *junit, const struct ff_event *event)
 {
-	struct suite *suite = suite_of(junit, event->job);
+	struct suite *suite = ff_junit_suite_of(junit, event->job);
 	const char *longrepr = event->u.collect_problem.longrepr;
 	bool skipped = event->u.collect_problem.skipped;
 
@@ -302,11 +237,11 @@ static void on_notice(struct junit *junit, const struct ff_event *event)
 	if (!event->job || !level)
 		return;
 	if (strcmp(level, "error") == 0)
-		keep_text(&suite_of(junit, event->job)->error, event->u.notice.text);
+		keep_text(&ff_junit_suite_of(junit, event->job)->error, event->u.notice.text);
 	else if (strcmp(level, "list") == 0)
-		suite_of(junit, event->job)->listed = true;
+		ff_junit_suite_of(junit, event->job)->listed = true;
 	else if (strcmp(level, "property") == 0)
-		ff_junit_property_text(&suite_of(junit, event->job)->properties,
+		ff_junit_property_text(&ff_junit_suite_of(junit, event->job)->properties,
 				       event->u.notice.text);
 }
 
@@ -316,7 +251,8 @@ static void on_worker_started(struct junit *junit, const struct ff_event *event)
 		const struct ff_fact *fact = &event->u.worker_started.facts[i];
 
 		if (strcmp(fact->key, "junit_family") == 0)
-			suite_of(junit, event->job)->places = strcmp(fact->value, "xunit2") != 0;
+			ff_junit_suite_of(junit, event->job)->places =
+				strcmp(fact->value, "xunit2") != 0;
 	}
 }
 
@@ -350,7 +286,7 @@ static void not_run(struct junit *junit, struct suite *suite, enum ff_reason rea
 
 static void on_part_not_run(struct junit *junit, const struct ff_event *event)
 {
-	struct suite *suite = suite_of(junit, event->job);
+	struct suite *suite = ff_junit_suite_of(junit, event->job);
 
 	if (suite->listed)
 		return;
@@ -361,14 +297,15 @@ static void on_part_not_run(struct junit *junit, const struct ff_event *event)
 
 static void on_not_run(struct junit *junit, const struct ff_event *event)
 {
-	struct suite *suite = suite_of(junit, event->job);
+	struct suite *suite = ff_junit_suite_of(junit, event->job);
 	enum ff_reason why = event->u.units_not_run.why;
 	uint32_t count = event->u.units_not_run.count;
 	char text[80];
 	int n;
 
 	/* The job's end tells what it lacked. */
-	if (count == 0 || suite->listed || why == FF_REASON_NEEDS || why == FF_REASON_TIME)
+	if (count == 0 || suite->listed || why == FF_REASON_NEEDS || why == FF_REASON_WHEN ||
+	    why == FF_REASON_TIME)
 		return;
 	suite->namesake |= why != FF_REASON_MAXFAIL && is_namesake(suite, event);
 	if (count == 1 && event->unit) {
@@ -405,7 +342,7 @@ static bool ends_badly(const struct suite *suite, const struct ff_event *event)
 
 static void on_job_finished(struct junit *junit, const struct ff_event *event)
 {
-	struct suite *suite = suite_of(junit, event->job);
+	struct suite *suite = ff_junit_suite_of(junit, event->job);
 	const char *reason = event->u.job_finished.reason;
 	const char *why = ff_reason_word(event->u.job_finished.why);
 	bool skipped = event->u.job_finished.result == FF_JOB_SKIPPED;
@@ -433,10 +370,11 @@ static void junit_event(struct ff_reporter *reporter, const struct ff_event *eve
 
 	switch (event->kind) {
 	case FF_EVENT_JOB_ADDED:
-		keep_text(&suite_of(junit, event->job)->payload, event->u.job_added.payload);
+		keep_text(&ff_junit_suite_of(junit, event->job)->payload,
+			  event->u.job_added.payload);
 		break;
 	case FF_EVENT_JOB_STARTED:
-		suite_of(junit, event->job)->started_us = event->time_us;
+		ff_junit_suite_of(junit, event->job)->started_us = event->time_us;
 		break;
 	case FF_EVENT_WORKER_STARTED:
 		on_worker_started(junit, event);
@@ -476,52 +414,6 @@ static bool junit_full(const struct ff_reporter *reporter)
 
 /* --- the file --- */
 
-static void add_suite_head(struct ff_buf *out, const struct suite *suite, const char *host)
-{
-	time_t seconds = (time_t)(suite->started_us / 1000000);
-	char stamp[40];
-	struct tm tm;
-
-	ff_buf_addstr(out, "<testsuite");
-	ff_xml_attribute(out, "name", suite->name);
-	ff_buf_addf(out, " errors=\"%u\" failures=\"%u\" skipped=\"%u\" tests=\"%u\"",
-		    suite->errors, suite->failures, suite->skipped, suite->tests);
-	ff_xml_seconds(out, "time", suite->took_us);
-	/* A job that did not start has none. */
-	if (suite->started_us > 0 && localtime_r(&seconds, &tm)) {
-		strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-		ff_xml_attribute(out, "timestamp", stamp);
-	}
-	ff_xml_attribute(out, "hostname", host);
-	ff_buf_addch(out, '>');
-	if (suite->properties.len == 0)
-		return;
-	ff_buf_addstr(out, "<properties>");
-	ff_buf_add(out, ff_buf_data(&suite->properties), suite->properties.len);
-	ff_buf_addstr(out, "</properties>");
-}
-
-static int write_suites(const struct junit *junit, FILE *out)
-{
-	struct ff_buf head = FF_BUF_INIT;
-	char host[256] = "";
-	int errnum = 0;
-
-	gethostname(host, sizeof(host) - 1);
-	fputs("<?xml version=\"1.0\" encoding=\"utf-8\"?><testsuites>", out);
-	for (const struct suite *suite = junit->suites; suite && errnum == 0; suite = suite->next) {
-		ff_buf_clear(&head);
-		add_suite_head(&head, suite, host);
-		fwrite(ff_buf_data(&head), 1, head.len, out);
-		for (size_t i = 0; i < suite->pieces_len && errnum == 0; i++)
-			errnum = ff_spool_copy(&junit->spool, &suite->pieces[i], out);
-		fputs("</testsuite>", out);
-	}
-	fputs("</testsuites>\n", out);
-	ff_buf_release(&head);
-	return errnum;
-}
-
 static int junit_finish(struct ff_reporter *reporter, struct ff_err *err)
 {
 	struct junit *junit = (struct junit *)reporter;
@@ -531,28 +423,7 @@ static int junit_finish(struct ff_reporter *reporter, struct ff_err *err)
 	if (errnum)
 		return ff_err_sys(err, errnum, "cannot write '%s'", junit->path);
 	rc = ff_report_begin(&file, junit->path, err);
-	return rc < 0 ? rc : ff_report_commit(&file, write_suites(junit, file.stream), err);
-}
-
-static void suite_free(struct suite *suite)
-{
-	size_t cursor = 0;
-	void *value;
-
-	while (ff_map_next(&suite->attempts, &cursor, NULL, &value)) {
-		for (struct attempt *attempt = value, *next; attempt; attempt = next) {
-			next = attempt->next;
-			ff_free(attempt);
-		}
-	}
-	ff_map_release(&suite->attempts);
-	ff_map_release(&suite->hosts);
-	ff_buf_release(&suite->properties);
-	ff_free(suite->pieces);
-	ff_free(suite->name);
-	ff_free(suite->payload);
-	ff_free(suite->error);
-	ff_free(suite);
+	return rc < 0 ? rc : ff_report_commit(&file, ff_junit_write(junit, file.stream), err);
 }
 
 static void junit_free(struct ff_reporter *reporter)
@@ -562,7 +433,7 @@ static void junit_free(struct ff_reporter *reporter)
 	while (junit->suites) {
 		struct suite *next = junit->suites->next;
 
-		suite_free(junit->suites);
+		ff_junit_suite_free(junit->suites);
 		junit->suites = next;
 	}
 	ff_map_release(&junit->by_name);

@@ -331,7 +331,9 @@ static void on_units_not_run(struct ff_terminal *t, const struct ff_event *event
 {
 	struct ff_terminal_job *job = ff_terminal_job(t, event->job);
 
-	if (job && event->u.units_not_run.why == FF_REASON_TIME)
+	/* That they are not run is no loss; the job's end says why. */
+	if (job && (event->u.units_not_run.why == FF_REASON_TIME ||
+		    event->u.units_not_run.why == FF_REASON_WHEN))
 		job_has(t, job, job->total - event->u.units_not_run.count);
 	else if (job)
 		job_lacks(t, job, job->not_run + event->u.units_not_run.count);

@@ -63,6 +63,28 @@ static bool wants_line(struct ff_terminal *t, const struct ff_event *event)
 	       (job && job->command && job->total <= FF_TERMINAL_COMMAND_LINES);
 }
 
+static void say_steps(struct ff_terminal *t, const struct ff_result *result)
+{
+	struct ff_buf *out = &t->screen.text;
+
+	for (size_t i = 0; i < result->phases_len && result->phases[0].step; i++) {
+		const struct ff_phase *step = &result->phases[i];
+
+		ff_buf_addstr(out, "        ");
+		ff_terminal_name(t, out, step->when);
+		ff_buf_addf(out, ": %s", ff_outcome_word(step->outcome));
+		if (step->outcome != FF_OUTCOME_SKIPPED) {
+			ff_buf_addch(out, ' ');
+			ff_text_seconds(out, step->duration_us);
+		}
+		if (step->message) {
+			ff_buf_addstr(out, " - ");
+			ff_terminal_name(t, out, step->message);
+		}
+		ff_buf_addch(out, '\n');
+	}
+}
+
 void ff_terminal_say_unit(struct ff_terminal *t, const struct ff_event *event)
 {
 	const struct ff_result *result = event->u.unit_finished.result;
@@ -95,6 +117,7 @@ void ff_terminal_say_unit(struct ff_terminal *t, const struct ff_event *event)
 	if (result->leaked)
 		ff_buf_addstr(out, " (something kept its output open)");
 	ff_buf_addch(out, '\n');
+	say_steps(t, result);
 }
 
 /* Its host's own line says enough, unless somebody wants to know each unit's way. */

@@ -340,8 +340,10 @@ static void units_not_run(struct ff_state *state, const struct ff_event *event,
 	for (uint32_t i = 0; i < count; i++)
 		s->unit[i].state = FF_UNIT_NOT_RUN;
 	s->job->units_done += count;
-	/* How many there would be time for nobody has said. */
-	if (event->u.units_not_run.why == FF_REASON_TIME)
+	/* How many there would be time for nobody has said; and those that were not meant to run
+	 * are not missing. */
+	if (event->u.units_not_run.why == FF_REASON_TIME ||
+	    event->u.units_not_run.why == FF_REASON_WHEN)
 		return;
 	s->job->counts.not_run += count;
 	state->run.counts.not_run += count;

@@ -92,7 +92,9 @@ static void ended(struct check *check, const struct ff_event *event, uint32_t co
 
 	/* What an earlier run had done is not looked at in a job that is skipped now. */
 	bool skipped = event->kind == FF_EVENT_UNITS_NOT_RUN &&
-		       event->u.units_not_run.why == FF_REASON_NEEDS && check->resumed;
+		       (event->u.units_not_run.why == FF_REASON_NEEDS ||
+			event->u.units_not_run.why == FF_REASON_WHEN) &&
+		       check->resumed;
 
 	for (uint32_t i = event->index; i < event->index + count; i++)
 		if (skipped && check->ends[job][end_of(check, job, i)] == 1)
@@ -209,9 +211,13 @@ static void check_before(struct check *check, const struct ff_event *event)
 static void check_rest(struct check *check, const struct ff_event *event)
 {
 	uint32_t job = job_of(check, event->job), key = job << 24 | event->index;
-	int64_t rest_us = check->plan->jobs[job].config->retry_delay_us;
+	const struct ff_config_job *config = check->plan->jobs[job].config;
+	int64_t rest_us = config->retry_delay_us;
 	int64_t until_us = (intptr_t)ff_map_del_u32(&check->rests, key);
 
+	/* The attempt need not be the number of failures: some were lost. */
+	if (rest_us > 0)
+		rest_us -= rest_us * config->jitter / 100;
 	if (event->kind == FF_EVENT_UNIT_STARTED && event->time_us < until_us)
 		check_fail(check, "unit %u of %s is tried again too soon", event->index,
 			   event->job);

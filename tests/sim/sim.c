@@ -73,6 +73,20 @@ static const int64_t *expected(void *ctx, uint32_t job)
 	return x & 3 ? us : NULL;
 }
 
+/* Mostly that it has passed. */
+static void add_needs(struct ff_buf *yaml, uint32_t job, uint64_t kind)
+{
+	static const char *const forms[] = {"{j%u: any}", "{j%u: failed}", "[j%u], when: always",
+					    "[j%u], when: failure",
+					    "[j%u], when: 'not passed(j%u)'"};
+
+	ff_buf_addstr(yaml, ", needs: ");
+	if (kind >= sizeof(forms) / sizeof(*forms))
+		ff_buf_addf(yaml, "[j%u]", job);
+	else
+		ff_buf_addf(yaml, forms[kind], job, job);
+}
+
 static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, uint64_t seed)
 {
 	static const char *const dists[] = {"load",	 "worksteal", "loadscope", "loadfile",
@@ -89,19 +103,36 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 			found = false;
 		} else {
 			uint32_t count = 1 + world_below(dice, 60);
+			const char *what = (seed + 7 * i) % 5
+						   ? "run: x"
+						   : "steps: [x, {run: y, when: failure}, "
+						     "{run: z, when: always}]";
 
 			if (found) /* its units are discovered */
 				ff_buf_addstr(yaml, "gtest: x");
 			else
-				ff_buf_addf(yaml, "run: x, count: %u", count);
+				ff_buf_addf(yaml, "%s, count: %u", what, count);
 		}
 		if ((seed + i) % 3 == 0 && !found)
 			ff_buf_addstr(yaml, ", memory: auto");
+		if ((seed * 5 + i) % 7 == 0)
+			ff_buf_addstr(yaml, ", each_host: true");
+		if ((seed * 3 + i) % 13 == 0)
+			ff_buf_addstr(yaml, ", exclusive: true");
+		if ((seed + i) % 5 == 0)
+			ff_buf_addf(yaml, ", priority: %u", (uint32_t)(seed % 3));
 		if (i > 0 && world_chance(dice, 300))
-			ff_buf_addf(yaml, ", needs: [j%u]", world_below(dice, i));
+			add_needs(yaml, world_below(dice, i), (seed * 3 + i) % 8);
+		else if ((seed + 3 * i) % 11 == 0)
+			ff_buf_addstr(yaml, ", when: always");
 		if (world_chance(dice, 400))
-			ff_buf_addf(yaml, ", retries: %u", world_below(dice, 4));
-		if (world_chance(dice, 400))
+			ff_buf_addf(yaml,
+				    (seed + i) % 3
+					    ? ", retries: %u"
+					    : ", retries: {count: %u, delay: 700ms, "
+					      "backoff: 2.5, jitter: 40%%, elsewhere: false}",
+				    world_below(dice, 4));
+		if (world_chance(dice, 400) && (seed + i) % 3)
 			ff_buf_addf(yaml, ", retry_delay: %ums", 1 + world_below(dice, 9000));
 		if (world_chance(dice, 300))
 			ff_buf_addf(yaml, ", timeout: %us", 5 + world_below(dice, 20));
@@ -131,7 +162,8 @@ static void make_yaml(struct ff_buf *yaml, struct world *dice, uint64_t seed)
 	add_jobs(yaml, dice, hosts, seed);
 	ff_buf_addf(yaml, "settings: {grace: 2s, reconnect: %us", 1 + world_below(dice, 60));
 	if (world_chance(dice, 150))
-		ff_buf_addf(yaml, ", maxfail: %u", 1 + world_below(dice, 3));
+		ff_buf_addf(yaml, seed % 2 ? ", maxfail: %u" : ", halt: {after: %u, how: now}",
+			    1 + world_below(dice, 3));
 	if (world_chance(dice, 100))
 		ff_buf_addf(yaml, ", require_hosts: %u", 1 + world_below(dice, hosts));
 	if (world_chance(dice, 150))
@@ -284,7 +316,7 @@ static void check_required(struct run *run, const struct ff_event *event)
 	for (size_t i = 0; i < run->sim->inventory.len; i++) {
 		const struct ff_host *host = &run->sim->inventory.hosts[i];
 		bool unfit = run->state.hosts[i].unfit && job->payload->session &&
-			     ff_host_matches(host, job->config->on);
+			     ff_plan_job_on(job, host);
 
 		fit += run->state.hosts[i].was_ready && !unfit;
 	}
@@ -292,6 +324,94 @@ static void check_required(struct run *run, const struct ff_event *event)
 		check_fail(&run->sim->check, "job %s %s with %lld of %lld required hosts",
 			   event->job, passed ? "passed" : "began", (long long)fit,
 			   (long long)required);
+}
+
+static bool has_failed(const struct ff_job_record *job)
+{
+	return job->result == FF_JOB_FAILED || job->result == FF_JOB_ERROR ||
+	       (job->result == FF_JOB_STOPPED && job->why != FF_REASON_INTERRUPTED &&
+		job->why != FF_REASON_MAXFAIL);
+}
+
+/* It, or what it needed. */
+static bool failed_before(const struct run *run, size_t number)
+{
+	const struct ff_plan_job *job = &run->sim->plan.jobs[number];
+	bool failed = has_failed(&run->state.jobs[number]);
+
+	for (size_t i = 0; i < job->needs_len && !failed; i++)
+		failed = failed_before(run, job->needs[i]);
+	return failed;
+}
+
+/* A job begins when all that it needs is over, and has come out as it says. */
+static void check_needs(struct run *run, const struct ff_event *event)
+{
+	const struct ff_plan_job *job;
+	bool failed = false, passed = true;
+	const char *when;
+
+	if (event->kind != FF_EVENT_JOB_STARTED)
+		return;
+	job = &run->sim->plan.jobs[event->job_id - 1];
+	when = job->config->when ? job->config->when : "";
+	for (size_t i = 0; i < job->config->needs.len; i++) {
+		const struct ff_plan_need *by = &job->needs_by[i];
+		bool all = true, one = false;
+
+		for (size_t j = by->first; j < by->first + by->len; j++) {
+			if (run->state.jobs[j].state != FF_JOBSTATE_FINISHED)
+				check_fail(&run->sim->check, "job %s began before %s was over",
+					   event->job, run->state.jobs[j].name);
+			all &= run->state.jobs[j].result == FF_JOB_PASSED;
+			one |= has_failed(&run->state.jobs[j]);
+			failed |= failed_before(run, j);
+		}
+		passed &= all;
+		if (!*when &&
+		    ((by->to == FF_NEED_PASSED && !all) || (by->to == FF_NEED_FAILED && !one)))
+			check_fail(&run->sim->check, "job %s began, and %s is not as it should be",
+				   event->job, job->config->needs.v[i]);
+	}
+	if ((!strcmp(when, "failure") && !failed) || (*when == 'n' && passed))
+		check_fail(&run->sim->check, "job %s began, but not when: %s", event->job, when);
+}
+
+/* Beside a unit of an exclusive job nothing runs on its host. */
+static void check_exclusive(struct run *run, const struct ff_event *event)
+{
+	const struct ff_plan_job *jobs = run->sim->plan.jobs;
+	bool any = false;
+
+	if (event->kind != FF_EVENT_UNIT_STARTED)
+		return;
+	for (uint32_t i = 0; i < run->state.jobs_len; i++)
+		any |= jobs[i].config->exclusive;
+	for (uint32_t i = 0; any && i < run->state.jobs_len; i++) {
+		const struct ff_job_record *job = &run->state.jobs[i];
+		bool exclusive =
+			jobs[i].config->exclusive || jobs[event->job_id - 1].config->exclusive;
+
+		for (uint32_t j = 0; exclusive && j < job->units_len; j++)
+			if (job->units[j].state == FF_UNIT_RUNNING &&
+			    job->units[j].host == event->host_id - 1 &&
+			    (i != event->job_id - 1 || j != event->index))
+				check_fail(&run->sim->check,
+					   "unit %u of %s began beside unit %u of %s", event->index,
+					   event->job, j, job->name);
+	}
+}
+
+/* What is to run always is skipped never. */
+static void check_always(const struct run *run)
+{
+	for (uint32_t i = 0; i < run->state.jobs_len; i++) {
+		const char *when = run->sim->plan.jobs[i].config->when;
+
+		if (when && !strcmp(when, "always") && run->state.jobs[i].result == FF_JOB_SKIPPED)
+			check_fail(&run->sim->check, "job %s is to run always, and was skipped",
+				   run->state.jobs[i].name);
+	}
 }
 
 /* It is told the end: of each unit that has one it has heard. */
@@ -323,6 +443,8 @@ static void decide(struct run *run, const struct ff_input *input)
 		check_event(&run->sim->check, &run->decision.events[i]);
 		told_event(&run->sim->told, &run->decision.events[i]);
 		check_required(run, &run->decision.events[i]);
+		check_needs(run, &run->decision.events[i]);
+		check_exclusive(run, &run->decision.events[i]);
 	}
 	check_state(&run->sim->check, &run->state);
 	for (size_t i = 0; i < run->decision.orders_len; i++) {
@@ -489,6 +611,7 @@ static void run_seed(struct sim *sim)
 	disturb(&run);
 	run.disturbed |= sim->config.settings.halt.on != FF_HALT_NEVER;
 	run_to_its_end(&run, STEPS_MAX);
+	check_always(&run);
 	check_end(&sim->check, &run.state, run.engine, run.disturbed || resumes > 0);
 	end(&run);
 	world_free(run.world);

@@ -53,7 +53,7 @@ static void make_seats(struct spread_job *job, const struct ff_plan_job *plan,
 	for (uint32_t i = 0; i < inventory->len; i++) {
 		uint32_t on = (uint32_t)inventory->hosts[i].slots / weight;
 
-		if (!ff_host_matches(&inventory->hosts[i], plan->config->on))
+		if (!ff_plan_job_on(plan, &inventory->hosts[i]))
 			continue;
 		for (on = on ? on : 1; on > 0; on--) {
 			job->seat_on =

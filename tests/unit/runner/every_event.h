@@ -13,8 +13,8 @@ static const struct ff_section sections[] = {
 	{NULL, "untitled", 8, false},
 };
 static const struct ff_phase phases[] = {
-	{"setup", FF_OUTCOME_PASSED, 12, NULL, NULL, false},
-	{"call", FF_OUTCOME_FAILED, 34567890123, nasty, "E   assert 1 == 2", true},
+	{"setup", FF_OUTCOME_PASSED, 12, NULL, NULL, false, false},
+	{"call", FF_OUTCOME_FAILED, 34567890123, nasty, "E   assert 1 == 2", true, true},
 };
 static const struct ff_property properties[] = {{"a", "1"}, {nasty, ""}};
 static const struct ff_result full_result = {

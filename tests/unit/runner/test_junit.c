@@ -265,9 +265,9 @@ static void test_attempts(void **state)
 static void test_reruns(void **state)
 {
 	static const struct ff_phase phases[] = {
-		{"call", FF_OUTCOME_FAILED, 1, "once", "E1", true},
-		{"call", FF_OUTCOME_FAILED, 1, "twice", NULL, true},
-		{"call", FF_OUTCOME_FAILED, 1, "at last", "E3", false},
+		{"call", FF_OUTCOME_FAILED, 1, "once", "E1", true, false},
+		{"call", FF_OUTCOME_FAILED, 1, "twice", NULL, true, false},
+		{"call", FF_OUTCOME_FAILED, 1, "at last", "E3", false, false},
 	};
 	struct ff_result failed = {.outcome = FF_OUTCOME_FAILED,
 				   .message = "at last",

@@ -81,6 +81,55 @@ static void test_order(void **state)
 	release(&b);
 }
 
+static void test_each_host(void **state)
+{
+	static const char text[] =
+		"inventory: [{spec: popen, name: 'n[1-3]'}, {spec: popen, name: n1x, tags: [n1]}]\n"
+		"jobs:\n"
+		"  t: {run: x, needs: [b, b]}\n"
+		"  b: {run: 'x {v}', each_host: true, on: 'n[1-2],n1x', matrix: {v: [1, 2]}}\n";
+	struct ff_err err = {0};
+	struct ff_buf name = FF_BUF_INIT;
+	struct built b;
+
+	if (ff_config_parse(&b.config, "demo.yaml", text, strlen(text), &err) ||
+	    ff_inventory_build(&b.inventory, &b.config, &err) ||
+	    ff_plan_build(&b.plan, &b.config, &b.inventory, NULL, &err))
+		fail_msg("%s", err.text);
+	assert_order(&b, "b@n1 b@n2 b@n1x t");
+	assert_int_equal(b.plan.jobs[3].needs_len, 3);
+	/* A tag of another host's is no name. */
+	assert_true(ff_plan_job_on(&b.plan.jobs[0], &b.inventory.hosts[0]));
+	assert_false(ff_plan_job_on(&b.plan.jobs[0], &b.inventory.hosts[3]));
+	assert_int_equal(b.plan.jobs[1].units_len, 2);
+	assert_int_equal(ff_plan_unit_name(&b.plan.jobs[1], 1, &name), 0);
+	assert_string_equal(ff_buf_str(&name), "b@n2[v=2]");
+	ff_buf_release(&name);
+	ff_plan_release(&b.plan);
+	b.config.only_hosts = "n2";
+	if (ff_plan_build(&b.plan, &b.config, &b.inventory, NULL, &err))
+		fail_msg("%s", err.text);
+	assert_order(&b, "b@n2 t");
+	release(&b);
+}
+
+static void test_priority(void **state)
+{
+	struct built b;
+
+	build(&b,
+	      "  a: {run: x}\n  b: {run: x, needs: a, priority: 2}\n  c: {run: x, priority: 1}\n"
+	      "  d: {run: x, priority: -1}\n  e: {run: x, needs: d}\n  f: {run: x}\n",
+	      NULL);
+	assert_order(&b, "a b c d e f");
+	release(&b);
+	build(&b,
+	      "  a: {run: x}\n  b: {run: x, priority: 3}\n  c: {run: x, needs: a, priority: 2}\n",
+	      NULL);
+	assert_order(&b, "b a c");
+	release(&b);
+}
+
 static void test_only(void **state)
 {
 	const char *jobs = "  a: {run: x}\n  b: {run: x, needs: a}\n  c: {run: x}\n"
@@ -390,6 +439,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_only),
+		cmocka_unit_test(test_priority),
+		cmocka_unit_test(test_each_host),
 		cmocka_unit_test(test_matrix),
 		cmocka_unit_test(test_count),
 		cmocka_unit_test(test_many_units),

@@ -31,8 +31,8 @@ static struct ff_fact facts[] = {{EVIL, EVIL}, {NULL, NULL}, {"durations", "0"}}
 static const char *const header[] = {EVIL, NULL};
 static const struct ff_section sections[] = {{EVIL, OWN "\0" OWN, sizeof OWN "\0" OWN - 1, false},
 					     {NULL, NULL, 0, true}};
-static const struct ff_phase phases[] = {{EVIL, FF_OUTCOME_FAILED, 0, EVIL, OWN, false},
-					 {NULL, FF_OUTCOME_FAILED, 0, NULL, NULL, true}};
+static const struct ff_phase phases[] = {{EVIL, FF_OUTCOME_FAILED, 0, EVIL, OWN, false, false},
+					 {NULL, FF_OUTCOME_FAILED, 0, NULL, NULL, true, false}};
 static const struct ff_property properties[] = {{EVIL, EVIL}};
 static const struct ff_result results[] = {
 	{.outcome = FF_OUTCOME_FAILED,

@@ -1,0 +1,106 @@
+/* Where rows are read from: files, standard input, programs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "config/table.h"
+
+extern char **environ;
+
+static int read_all(int fd, const char *name, char **text, size_t *len, struct ff_err *err)
+{
+	size_t used = 0, cap = 1 << 16;
+	char *all = ff_xmalloc(cap + 1);
+	ssize_t got;
+
+	for (;;) {
+		do {
+			got = read(fd, all + used, cap - used);
+		} while (got < 0 && errno == EINTR);
+		if (got <= 0)
+			break;
+		used += (size_t)got;
+		if (used >= FF_CONFIG_TABLE_TEXT_MAX)
+			break;
+		if (used == cap)
+			all = ff_xrealloc(all, (cap *= 2) + 1);
+	}
+	if (got) {
+		ff_free(all);
+		return got < 0 ? ff_err_sys(err, errno, "%s", name)
+			       : ff_err_set(err, FF_ECONFIG, "%s: larger than %d MiB", name,
+					    FF_CONFIG_TABLE_TEXT_MAX >> 20);
+	}
+	all[used] = '\0';
+	*text = all;
+	*len = used;
+	return 0;
+}
+
+int ff_source_file(const char *path, char **text, size_t *len, struct ff_err *err)
+{
+	bool is_stdin = !strcmp(path, "-") || !strcmp(path, "/dev/stdin");
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return ff_err_sys(err, errno, "%s", path);
+	rc = read_all(fd, is_stdin ? "standard input" : path, text, len, err);
+	if (!is_stdin)
+		close(fd);
+	return rc;
+}
+
+/* Its standard input is empty: what is on ours is for somebody else. */
+static int spawn(const char *directory, const char *command, int out, pid_t *pid)
+{
+	char *const argv[] = {"/bin/sh", "-c", (char *)(uintptr_t)command, NULL};
+	posix_spawn_file_actions_t actions;
+	int rc;
+
+	posix_spawn_file_actions_init(&actions);
+	rc = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (!rc)
+		rc = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+	if (!rc)
+		rc = posix_spawn_file_actions_addchdir_np(&actions, directory);
+	if (!rc)
+		rc = posix_spawn(pid, argv[0], &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return rc;
+}
+
+int ff_source_program(const char *directory, const char *command, char **text, size_t *len,
+		      struct ff_err *err)
+{
+	int fds[2], status = 0, rc;
+	char *all = NULL;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return ff_err_sys(err, errno, "'%s'", command);
+	rc = spawn(directory, command, fds[1], &pid);
+	close(fds[1]);
+	if (rc) {
+		close(fds[0]);
+		return ff_err_sys(err, rc, "'%s'", command);
+	}
+	rc = read_all(fds[0], command, &all, len, err);
+	close(fds[0]); /* one that writes too much ends now */
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (!rc && WIFSIGNALED(status))
+		rc = ff_err_set(err, FF_ECONFIG, "'%s' was killed by signal %d", command,
+				WTERMSIG(status));
+	else if (!rc && WEXITSTATUS(status))
+		rc = ff_err_set(err, FF_ECONFIG, "'%s' ended with exit status %d", command,
+				WEXITSTATUS(status));
+	if (rc)
+		ff_free(all);
+	else
+		*text = all;
+	return rc;
+}

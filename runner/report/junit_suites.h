@@ -1,0 +1,57 @@
+/* The suites of a JUnit report while it grows: what of each is in the spool, and the file that
+ * comes of it. */
+#ifndef FF_REPORT_JUNIT_SUITES_H
+#define FF_REPORT_JUNIT_SUITES_H
+
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/map.h"
+#include "report/reporter.h"
+#include "report/spool.h"
+
+/* An attempt that was not the last, without its element's name: whether the unit is flaky or
+ * failing shows at its last attempt. */
+struct attempt {
+	struct attempt *next;
+	struct ff_spool_piece body;
+};
+
+struct suite {
+	struct suite *next;
+	char *name, *payload;	       /* payload: NULL: not told */
+	char *error;		       /* what was said of the job as a whole; NULL */
+	struct ff_spool_piece *pieces; /* adjoining test cases are one */
+	size_t pieces_len, pieces_cap;
+	struct ff_map attempts; /* index of a unit -> struct attempt, the first of a list */
+	struct ff_map hosts;	/* that units ran on */
+	struct ff_buf properties;
+	bool places; /* test cases have file and line, as in "xunit1" */
+	uint32_t tests, failures, errors, skipped;
+	uint32_t nameless; /* test cases of units that are not named */
+	bool listed;	   /* its units were to be named, not run */
+	bool namesake;	   /* a bad unit has the job's name: nothing more is to be said under it */
+	int64_t started_us, took_us;
+};
+
+struct junit {
+	struct ff_reporter base;
+	char *path;
+	char *prefix; /* of class names; NULL */
+	struct ff_spool spool;
+	struct suite *suites, *last;
+	struct ff_map by_name;
+	char *stop;    /* why the run is stopping, in words; NULL */
+	uint64_t from; /* where the piece that is being written began */
+};
+
+/* The job's (NULL: of none), made at the first call. */
+struct suite *ff_junit_suite_of(struct junit *junit, const char *job);
+void ff_junit_suite_free(struct suite *suite);
+/* What was added to the spool since the last call. */
+struct ff_spool_piece ff_junit_piece_end(struct junit *junit);
+void ff_junit_suite_add(struct suite *suite, const struct ff_spool_piece *piece);
+/* The whole report; 0 or an errno. */
+int ff_junit_write(const struct junit *junit, FILE *out);
+
+#endif
