@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -10,8 +11,12 @@
 #include "cli/chosen.h"
 #include "cli/command.h"
 #include "cli/said.h"
+#include "report/text.h"
 
-enum { INPUT_MAX = 16 << 20 };
+enum {
+	INPUT_MAX = 16 << 20,
+	WAITED_FOR_MAX = 100, /* hosts; more are not told by name while it goes on */
+};
 
 struct options {
 	const char *file, *on, *timeout, *input;
@@ -66,9 +71,94 @@ static int read_input(const char *path, struct ff_buf *input, struct ff_err *err
 	return rc;
 }
 
+/* --- while it goes on --- */
+
+struct progress {
+	struct ff_said said;
+	const struct ff_inventory *inventory;
+	bool *left; /* of each host: it has not ended */
+	size_t hosts, left_count;
+	bool live; /* stderr is a terminal: one line there says who is waited for */
+};
+
+static void progress_init(struct progress *progress, const struct ff_inventory *inventory,
+			  const char *on)
+{
+	progress->inventory = inventory;
+	progress->left = ff_xcalloc(inventory->len + 1, sizeof(*progress->left));
+	progress->live = isatty(STDERR_FILENO);
+	for (size_t i = 0; i < inventory->len; i++) {
+		progress->left[i] = ff_host_matches(&inventory->hosts[i], on);
+		progress->hosts += progress->left[i];
+	}
+	progress->left_count = progress->hosts;
+}
+
+static void clear_line(const struct progress *progress)
+{
+	if (progress->live)
+		fputs("\r\033[K", stderr);
+}
+
+/* "9 of 12 hosts; not yet: node[03,07-08]" */
+static void show_left(const struct progress *progress)
+{
+	struct ff_buf text = FF_BUF_INIT, line = FF_BUF_INIT;
+	const char *names[WAITED_FOR_MAX];
+	size_t left = 0;
+	struct winsize size;
+
+	ff_buf_addf(&text, "%zu of %zu hosts", progress->hosts - progress->left_count,
+		    progress->hosts);
+	if (progress->left_count <= WAITED_FOR_MAX) {
+		for (size_t i = 0; i < progress->inventory->len && left < WAITED_FOR_MAX; i++)
+			if (progress->left[i])
+				names[left++] = progress->inventory->hosts[i].name;
+		ff_buf_addstr(&text, "; not yet: ");
+		ff_range_fold(&text, names, left);
+	}
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || size.ws_col < 2)
+		size.ws_col = 80;
+	ff_text_line(&line, ff_buf_str(&text), size.ws_col - 1U, "...");
+	clear_line(progress);
+	if (progress->left_count)
+		fputs(ff_buf_str(&line), stderr);
+	ff_buf_release(&text);
+	ff_buf_release(&line);
+}
+
 static void add(void *ctx, const struct ff_exec_result *result)
 {
-	ff_said_add(ctx, result);
+	struct progress *progress = ctx;
+
+	ff_said_add(&progress->said, result);
+	progress->left[result->host->index] = false;
+	progress->left_count--;
+	if (progress->live)
+		show_left(progress);
+}
+
+/* --- all of it --- */
+
+static int exec_on(const struct ff_run_opts *opts, const struct ff_exec_opts *exec, bool diff)
+{
+	struct progress progress = {0};
+	int code;
+
+	progress_init(&progress, opts->inventory, opts->only_hosts);
+	if (progress.live)
+		show_left(&progress);
+	code = ff_dispatch_exec(opts, exec, add, &progress);
+	clear_line(&progress);
+	ff_said_print(&progress.said, diff);
+	if (fflush(stdout) || ferror(stdout)) {
+		ff_complain("exec: stdout: %s", strerror(errno));
+		code = code == FF_EXIT_OK ? FF_EXIT_INFRA : code;
+	}
+	ff_said_complain_last(&progress.said, code);
+	ff_said_release(&progress.said);
+	ff_free(progress.left);
+	return code;
 }
 
 static int execute(const struct options *o, const struct ff_strv *words)
@@ -80,7 +170,6 @@ static int execute(const struct options *o, const struct ff_strv *words)
 		.config = &config, .inventory = &inventory, .plan = &plan, .only_hosts = o->on};
 	struct ff_exec_opts exec = {.fanout = (uint32_t)o->fanout};
 	struct ff_buf input = FF_BUF_INIT;
-	struct ff_said said = {0};
 	const struct ff_chosen chosen = {
 		.command = "exec", .file = o->file, .tx = &o->tx, .on = o->on};
 	struct ff_err err = {0};
@@ -98,15 +187,8 @@ static int execute(const struct options *o, const struct ff_strv *words)
 		config.tree.given = false; /* nothing is brought anywhere */
 		exec.input = o->input ? (input.len ? ff_buf_data(&input) : (const void *)"") : NULL;
 		exec.input_len = input.len;
-		code = ff_dispatch_exec(&opts, &exec, add, &said);
-		ff_said_print(&said, o->diff);
-		if (fflush(stdout) || ferror(stdout)) {
-			ff_complain("exec: stdout: %s", strerror(errno));
-			code = code == FF_EXIT_OK ? FF_EXIT_INFRA : code;
-		}
-		ff_said_complain_last(&said, code);
+		code = exec_on(&opts, &exec, o->diff);
 	}
-	ff_said_release(&said);
 	ff_buf_release(&input);
 	ff_inventory_release(&inventory);
 	ff_config_release(&config);

@@ -245,6 +245,10 @@ static int execute(const struct options *o, const char *source, const char *dest
 		if (code == FF_EXIT_OK && h.incomplete)
 			code = FF_EXIT_FAILED;
 		ff_said_print(&h.said, false);
+		if (fflush(stdout) || ferror(stdout)) {
+			ff_complain("sync: stdout: %s", strerror(errno));
+			code = code == FF_EXIT_OK ? FF_EXIT_INFRA : code;
+		}
 		ff_said_complain_last(&h.said, code);
 	}
 	ff_reporters_release(&reporters);

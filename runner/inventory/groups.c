@@ -119,14 +119,55 @@ static void check_terms(struct resolver *r, const struct ff_config_group *group)
 	}
 }
 
+/* Groups of programs list each host by its name: those are not looked for among all hosts. */
+static void choose(struct resolver *r, const struct ff_term *term, bool *chosen)
+{
+	const struct ff_inventory *inventory = r->inventory;
+	char *word = ff_xstrndup(term->text, term->len);
+	bool literal = ff_term_is_literal(term) && !term->group;
+	uintptr_t number = literal ? (uintptr_t)ff_map_get(&inventory->names, word) : 0;
+
+	/* A group is never called as a host is; a tag may be. */
+	if (number && !ff_map_get(&r->tags, word))
+		chosen[number - 1] = true;
+	else
+		for (size_t i = 0; i < inventory->len; i++)
+			chosen[i] = chosen[i] || ff_term_matches(&inventory->hosts[i], term);
+	ff_free(word);
+}
+
+static bool is_taken_out(const struct ff_host *host, const struct ff_strv *signs)
+{
+	for (size_t i = 0; i < signs->len; i++)
+		if (!ff_host_matches(host, signs->v[i]))
+			return true;
+	return false;
+}
+
+/* As ff_host_matches does for each host, term by term instead. */
 static void give_tag(struct resolver *r, const struct ff_config_group *group)
 {
+	bool *chosen = ff_xcalloc(r->inventory->len + 1, sizeof(*chosen)), any_plain = false;
+	struct ff_strv signs = FF_STRV_INIT;
+	const char *at = group->pattern;
+	struct ff_term term;
+
+	while (ff_term_next(&at, &term)) {
+		if (term.sign)
+			give_up_on(ff_strv_addf(&signs, "%c%s%.*s", term.sign,
+						term.group ? "@" : "", (int)term.len, term.text));
+		else
+			choose(r, &term, chosen);
+		any_plain = any_plain || !term.sign;
+	}
 	for (size_t i = 0; i < r->inventory->len; i++) {
 		struct ff_host *host = &r->inventory->hosts[i];
 
-		if (*group->pattern && ff_host_matches(host, group->pattern))
+		if ((chosen[i] || (!any_plain && signs.len)) && !is_taken_out(host, &signs))
 			give_up_on(ff_strv_add(&host->tags, group->name));
 	}
+	ff_strv_release(&signs);
+	ff_free(chosen);
 }
 
 /* The depth is bounded by FF_CONFIG_GROUPS_MAX. */

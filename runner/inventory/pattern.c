@@ -37,7 +37,11 @@ bool ff_term_next(const char **pattern, struct ff_term *term)
 
 bool ff_term_is_literal(const struct ff_term *term)
 {
-	return strcspn(term->text, SPECIAL) >= term->len;
+	/* A pattern may be long: no further than this term. */
+	for (size_t i = 0; i < term->len; i++)
+		if (strchr(SPECIAL, term->text[i]))
+			return false;
+	return true;
 }
 
 static bool equals(const struct ff_term *term, const char *name)
@@ -154,7 +158,7 @@ bool ff_term_names(const struct ff_term *term, const char *name)
 	return matches;
 }
 
-static bool term_matches(const struct ff_host *host, const struct ff_term *term)
+bool ff_term_matches(const struct ff_host *host, const struct ff_term *term)
 {
 	if (!term->group && (equals(term, "all") || ff_term_names(term, host->name)))
 		return true;
@@ -173,9 +177,9 @@ bool ff_host_matches(const struct ff_host *host, const char *pattern)
 		return true;
 	while (ff_term_next(&pattern, &term)) {
 		any_plain = any_plain || !term.sign;
-		if (term.sign && term_matches(host, &term) == (term.sign == '!'))
+		if (term.sign && ff_term_matches(host, &term) == (term.sign == '!'))
 			return false;
-		chosen = chosen || (!term.sign && term_matches(host, &term));
+		chosen = chosen || (!term.sign && ff_term_matches(host, &term));
 	}
 	/* Without a plain term, all hosts are what the others choose from. */
 	return chosen || !any_plain;

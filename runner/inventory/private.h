@@ -42,6 +42,8 @@ bool ff_term_next(const char **pattern, struct ff_term *term);
 bool ff_term_is_literal(const struct ff_term *term);
 /* Whether the term's text, whatever its sign, stands for this name. */
 bool ff_term_names(const struct ff_term *term, const char *name);
+/* Whether it stands for this host: by its name, or one of its tags. */
+bool ff_term_matches(const struct ff_host *host, const struct ff_term *term);
 /* FF_ECONFIG: malformed. */
 int ff_pattern_check(const char *pattern, struct ff_err *err);
 

@@ -1,6 +1,9 @@
 """farflung exec: one command on each host, and what they say alike."""
+import contextlib
 import os
+import pty
 import signal
+import subprocess
 
 import pytest
 
@@ -111,6 +114,25 @@ def test_interrupted(hosts):
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "interrupted" in out and err.endswith("(exit 130)\n")
+
+
+def test_a_terminal_shows_who_is_waited_for(hosts):
+    script = "case $KIND in b) until [ -e go ]; do sleep 0.02; done;; esac; echo hi"
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([hosts.program, "exec", "--", script], cwd=hosts.cwd, env=hosts.env, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # the end of a terminal whose other side is closed
+        while True:
+            seen += os.read(ours, 4096)
+            if b"10 of 12 hosts; not yet: odd[1-2]" in seen:
+                write(hosts.cwd / "go", "")
+    os.close(ours)
+    assert process.stdout.read() == b"node[01-10],odd[1-2]:\nhi\n"
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert seen.endswith(b"\r\x1b[Kfarflung: 12 passed (exit 0)\r\n")
 
 
 def test_nothing_of_a_tree_is_brought(farflung):

@@ -379,6 +379,64 @@ static void test_groups(void **state)
 	release(&b);
 }
 
+/* A group has the hosts that its pattern chooses. */
+static void test_groups_are_patterns(void **state)
+{
+	static const char *const patterns[] = {
+		"a1",	"t",	   "a*",       "*",	     "all",  "!a1",
+		"&t",	"!t&u",	   "a1,a2!a1", "t,u",	     "t&u",  "a[1-2],b[1-2]!u",
+		"@t",	"@t!@u",   "b?",       "a1 a2,\tb1", "t!*1", "all!@u",
+		"*&@t", "a2,@u&t",
+	};
+	struct ff_err err;
+	struct built b;
+
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text),
+			 "inventory:\n  hosts: [{spec: popen, name: 'a[1-3]', tags: [t, a2b]},"
+			 " {spec: popen, name: 'b[1-2]', tags: u}, {spec: popen, name: c, tags: "
+			 "[t, u]}]\n"
+			 "  groups: {g: \"%s\", h: '@g'}\n",
+			 patterns[i]);
+		build(&b, text);
+		assert_int_equal(ff_inventory_check(&b.inventory, "@h", &err), 0);
+		for (size_t j = 0; j < b.inventory.len; j++) {
+			const struct ff_host *one = &b.inventory.hosts[j];
+
+			assert_int_equal(ff_host_matches(one, "@g"),
+					 ff_host_matches(one, patterns[i]));
+			assert_int_equal(ff_host_matches(one, "@h"),
+					 ff_host_matches(one, patterns[i]));
+		}
+		release(&b);
+	}
+}
+
+/* As programs tell them: each host by its name, again and again. */
+static void test_large_groups(void **state)
+{
+	enum { HOSTS = 10000, GROUPS = 100 };
+	struct ff_buf text = FF_BUF_INIT;
+	clock_t start = clock();
+	struct ff_err err;
+	struct built b;
+
+	ff_buf_addstr(&text, "inventory:\n  hosts: ['popen//id=h[1-10000]']\n  groups:\n");
+	for (int i = 0; i < GROUPS; i++) {
+		ff_buf_addf(&text, "    g%d: [", i);
+		for (int j = i + 1; j <= HOSTS; j += 10)
+			ff_buf_addf(&text, "h%d,", j);
+		ff_buf_addstr(&text, "]\n");
+	}
+	build(&b, ff_buf_str(&text));
+	assert_int_equal(ff_inventory_check(&b.inventory, "@g3&@g93&h94", &err), 0);
+	release(&b);
+	ff_buf_release(&text);
+	assert_true((clock() - start) / CLOCKS_PER_SEC < 10);
+}
+
 static void test_bad_groups(void **state)
 {
 	refuse("inventory:\n  hosts: popen\n  groups: {a: b, b: '@c,popen', c: [popen, '!a'], d: "
@@ -493,6 +551,8 @@ int main(void)
 		cmocka_unit_test(test_other_notations),
 		cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_groups_are_patterns),
+		cmocka_unit_test(test_large_groups),
 		cmocka_unit_test(test_bad_groups),
 		cmocka_unit_test(test_possible_hosts),
 		cmocka_unit_test(test_chain),
