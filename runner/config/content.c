@@ -15,32 +15,59 @@ static bool only_how(const char *key)
 		"collect",
 		"strict_collection",
 		"template",
-		"memory",
-		"on",
 		"maxschedchunk",
 		"scope_reorder",
+		"on",
 		"needs",
+		"when",
+		"priority",
+		"weight",
+		"slots",
+		"uses",
+		"exclusive",
+		"nice",
+		"cpu",
+		"memory",
 		"timeout",
+		"timeout_floor",
+		"timeout_default",
 		"grace",
 		"session_timeout",
 		"retries",
 		"retry_on",
-		"priority",
-		"weight",
 		"retry_delay",
-		"uses",
-		"nice",
-		"cpu",
 		"results",
-		"exclusive",
-		"slots",
-		"when",
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (strcmp(keys[i], key) == 0)
 			return true;
 	return false;
+}
+
+bool ff_config_content_knows(const struct ff_config_option *option)
+{
+	switch (option->type) {
+	case FF_TYPE_TEXT:
+	case FF_TYPE_NUMBER:
+	case FF_TYPE_NUMBER_OR_ALL:
+	case FF_TYPE_NUMBER_TEXT:
+	case FF_TYPE_BOOLEAN:
+	case FF_TYPE_DURATION:
+	case FF_TYPE_SIZE:
+	case FF_TYPE_CHOICE:
+	case FF_TYPE_PATH:
+	case FF_TYPE_FOLDER:
+	case FF_TYPE_TEXTS:
+	case FF_TYPE_ENV:
+	case FF_TYPE_WORDS:
+		return option->stored || only_how(option->key);
+	case FF_TYPE_COMMAND: /* args and shell */
+	case FF_TYPE_MATRIX:  /* axes */
+		return true;
+	default:
+		return only_how(option->key);
+	}
 }
 
 /* With its length: no two lists of texts read alike. */

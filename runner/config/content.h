@@ -10,4 +10,9 @@
  * for a digest: it holds whatever the file holds, secrets too. */
 void ff_config_job_content(const struct ff_config_job *job, struct ff_buf *out);
 
+/* Whether a key of jobs has its place in that: it counts, or is known not to. For tests: one that
+ * has none would be changed without anybody noticing. */
+struct ff_config_option;
+bool ff_config_content_knows(const struct ff_config_option *option);
+
 #endif

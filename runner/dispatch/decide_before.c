@@ -261,6 +261,7 @@ static void emit_before(struct ff_engine *e, uint32_t number, uint32_t unit,
 
 	event.u.unit_finished.attempt = input->u.before.attempt;
 	event.u.unit_finished.final = input->u.before.final;
+	event.u.unit_finished.unkept = input->u.before.unkept;
 	event.u.unit_finished.result = input->u.before.result;
 	ff_engine_emit(e, &event);
 	if (!input->u.before.final)

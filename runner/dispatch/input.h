@@ -238,7 +238,7 @@ struct ff_input {
 			uint32_t run; /* which of ff_engine_opts.before */
 			const char *job, *name, *host, *worker;
 			uint32_t attempt;
-			bool final;
+			bool final, unkept;
 			const struct ff_result *result;
 		} before; /* and `unit`, its number there */
 		const struct ff_result *result;

@@ -99,6 +99,10 @@ static void tell(struct ff_teller *t, const struct ff_event *event)
 	input->u.before.worker = ff_input_text(input, event->worker);
 	input->u.before.attempt = event->u.unit_finished.attempt;
 	input->u.before.final = event->u.unit_finished.final;
+	/* A history is written at the end of a run. */
+	input->u.before.unkept =
+		t->before->v[t->run].state.run.state != FF_RUN_FINISHED &&
+		(event->kind == FF_EVENT_UNIT_FINISHED || event->u.unit_finished.unkept);
 	input->u.before.result = whole(input, event->u.unit_finished.result);
 	t->put(t->ctx, input);
 }

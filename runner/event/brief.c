@@ -120,6 +120,7 @@ static bool attempt(struct scan *s, struct ff_arena *arena, struct ff_event *eve
 	event->u.unit_finished.final = skip(s, "true");
 	if (!event->u.unit_finished.final && !skip(s, "false"))
 		return false;
+	event->u.unit_finished.unkept = skip(s, ",\"unkept\":true");
 	event->index = (uint32_t)index;
 	event->u.unit_finished.attempt = (uint32_t)tries;
 	return skip(s, ",\"result\":{\"outcome\":\"") && outcome_of(s, &result->outcome);

@@ -347,6 +347,8 @@ struct ff_event {
 			uint32_t attempt;
 			bool final; /* no further attempt follows */
 			const struct ff_result *result;
+			/* UNIT_BEFORE: the run that had it was cut off, no history has it. */
+			bool unkept;
 		} unit_finished; /* and UNIT_BEFORE */
 		struct {
 			uint32_t attempt;

@@ -338,6 +338,10 @@ static void history_event(struct ff_reporter *reporter, const struct ff_event *e
 	case FF_EVENT_FILE_COLLECTED:
 		on_file(h, event);
 		break;
+	case FF_EVENT_UNIT_BEFORE:
+		if (event->u.unit_finished.unkept)
+			on_unit(h, event);
+		break;
 	case FF_EVENT_UNIT_FINISHED:
 		on_unit(h, event);
 		break;

@@ -384,3 +384,25 @@ def test_last_failed_of_pytest_has_what_failed_before(farflung, python):
     farflung.run("run", "--resume", code=1)
     cached = json.loads((farflung.cwd / ".pytest_cache/v/cache/lastfailed").read_text())
     assert cached == {"test_it.py::test_a": True}
+
+
+def test_history_has_what_a_killed_run_did(farflung, python):
+    write(farflung.cwd / "test_it.py", "import os, time\ndef wait():\n"
+          "    end = time.monotonic() + 60\n    while not os.path.exists('go') and time.monotonic() < end: time.sleep(0.01)\n"
+          "def test_a(): assert 0\ndef test_b(): wait()\ndef test_c(): pass\n")
+    farflung.yaml(f"inventory: [{{spec: popen, python: '{python}'}}]\njobs: {{unit: {{pytest: [-p, 'no:cacheprovider']}}}}\n")
+
+    def known():
+        lines = farflung.run("history", "--json", "--slowest", "0", code=0).stdout.splitlines()
+        return {each["unit"] for each in map(json.loads, lines)}
+
+    kill_when(farflung, lambda events: of_kind(events, "unit-finished"))
+    write(farflung.cwd / "go", "")
+    farflung.run("run", "--resume", code=1)
+    events = journal(runs_in(farflung.cwd)[-1])
+    assert [e["unkept"] for e in of_kind(events, "unit-before")] == [True]
+    assert known() == {"test_it.py::test_a", "test_it.py::test_b", "test_it.py::test_c"}
+    # That one came to its end: it is kept already.
+    farflung.run("run", "--resume", code=1)
+    events = journal(runs_in(farflung.cwd)[-1])
+    assert len(of_kind(events, "unit-before")) == 3 and not any("unkept" in e for e in events)

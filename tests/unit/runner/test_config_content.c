@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "config/content.h"
+#include "config/options.h"
 
 static void content_of(const char *job, struct ff_buf *out)
 {
@@ -65,11 +66,23 @@ static void test_how_it_is_run(void **state)
 	assert_true(alike("pytest: [a]", "pytest: [a], dist: load, front: never, collect: every"));
 }
 
+/* A new key of jobs either counts or does not: content.c has to know. */
+static void test_every_key(void **state)
+{
+	for (const struct ff_config_option *o = ff_config_options; o->key; o++)
+		if (o->section == FF_SECTION_JOB && !ff_config_content_knows(o))
+			fail_msg("'%s' of a job: say in config/content.c whether another value "
+				 "makes "
+				 "another job of it",
+				 o->key);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_it_does),
 		cmocka_unit_test(test_how_it_is_run),
+		cmocka_unit_test(test_every_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
