@@ -6,15 +6,24 @@
 #include "ctest/private.h"
 #include "found.h"
 
+/* A test that sets up a fixture. */
+struct setup {
+	const char *fixture;
+	uint32_t test;
+};
+
 struct finder {
 	json_t **tests; /* borrowed; in the order in which they are to begin */
 	uint32_t len;
 	const char *cwd;
 	struct ff_found found;
-	/* By name, a test's or a fixture's: units' numbers, each one more, 0 ends; `next` leads to
-	 * the next test of that name. */
+	/* By a test's name: its number, one more; `next` leads to the next one of that name, 0
+	 * ends.
+	 */
 	struct ff_map by_name;
 	uint32_t *next;
+	struct setup *setups; /* by fixture */
+	size_t setups_len;
 };
 
 /* --- the order: COST says what should begin early --- */
@@ -70,12 +79,42 @@ static void index_names(struct finder *f)
 	}
 }
 
-static bool has_text(const json_t *test, const char *property, const char *text)
+static int by_fixture(const void *a, const void *b)
 {
-	for (size_t i = 0; i < ff_ctest_texts(test, property); i++)
-		if (strcmp(ff_ctest_text(test, property, i), text) == 0)
-			return true;
-	return false;
+	const struct setup *x = a, *y = b;
+	int order = strcmp(x->fixture, y->fixture);
+
+	return order != 0 ? order : x->test < y->test ? -1 : x->test > y->test;
+}
+
+static void index_setups(struct finder *f)
+{
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < f->len; i++)
+		len += ff_ctest_texts(f->tests[i], "FIXTURES_SETUP");
+	f->setups = ff_xcalloc(len + 1, sizeof(*f->setups));
+	for (uint32_t i = 0; i < f->len; i++)
+		for (size_t j = 0; j < ff_ctest_texts(f->tests[i], "FIXTURES_SETUP"); j++)
+			f->setups[f->setups_len++] =
+				(struct setup){ff_ctest_text(f->tests[i], "FIXTURES_SETUP", j), i};
+	qsort(f->setups, f->setups_len, sizeof(*f->setups), by_fixture);
+}
+
+/* The first that sets it up, or where that would stand. */
+static size_t first_setup(const struct finder *f, const char *fixture)
+{
+	size_t low = 0, high = f->setups_len;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(f->setups[middle].fixture, fixture) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 /* Numbers in the arena, each once more than it has room for: they are counted first. */
@@ -107,16 +146,16 @@ static size_t setups(const struct finder *f, const json_t *test, uint32_t *units
 {
 	size_t len = 0;
 
-	for (size_t i = 0; i < ff_ctest_texts(test, "FIXTURES_REQUIRED"); i++)
-		for (uint32_t at = 0; at < f->len; at++) {
-			const char *fixture = ff_ctest_text(test, "FIXTURES_REQUIRED", i);
+	for (size_t i = 0; i < ff_ctest_texts(test, "FIXTURES_REQUIRED"); i++) {
+		const char *fixture = ff_ctest_text(test, "FIXTURES_REQUIRED", i);
 
-			if (!has_text(f->tests[at], "FIXTURES_SETUP", fixture))
-				continue;
+		for (size_t at = first_setup(f, fixture);
+		     at < f->setups_len && strcmp(f->setups[at].fixture, fixture) == 0; at++) {
 			if (units)
-				units[len] = at;
+				units[len] = f->setups[at].test;
 			len++;
 		}
+	}
 	return len;
 }
 
@@ -195,6 +234,7 @@ void ff_ctest_found(const char *text, size_t len, const char *cwd,
 	} else {
 		line_up(&f, list);
 		index_names(&f);
+		index_setups(&f);
 		for (uint32_t i = 0; i < f.len; i++)
 			add_unit(&f, f.tests[i]);
 		for (uint32_t i = 0; i < f.len; i++)
@@ -206,5 +246,6 @@ void ff_ctest_found(const char *text, size_t len, const char *cwd,
 	ff_map_release(&f.by_name);
 	ff_free(f.tests);
 	ff_free(f.next);
+	ff_free(f.setups);
 	json_decref(root);
 }

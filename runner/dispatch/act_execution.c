@@ -140,7 +140,6 @@ static int take_item(struct act_execution *execution, const struct ff_item *item
 {
 	const struct ff_payload *payload = execution->act->plan->jobs[execution->job].payload;
 	struct act_speaker speaker = {.act = execution->act, .execution = execution->number};
-
 	const struct ff_payload_sink *sink =
 		execution->discovers ? &ff_act_session_sink : &run_sink;
 	void *ctx = execution->discovers ? (void *)&speaker : execution;

@@ -41,6 +41,7 @@ void ff_sched_free(struct ff_sched *sched)
 	for (uint32_t i = 0; i < sched->jobs_len; i++) {
 		ff_free(sched->jobs[i].uses);
 		ff_free(sched->jobs[i].coming_to);
+		ff_free(sched->jobs[i].homes);
 		ff_queues_free(sched->jobs[i].queues);
 	}
 	for (uint32_t i = 0; i < sched->pools_len; i++)

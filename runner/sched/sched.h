@@ -11,8 +11,9 @@
  * and those behind it take only what it leaves. So no later job can keep an earlier one waiting for
  * ever.
  *
- * Single units that say how much memory they need (claims) are placed where that much is left by
- * others that say so, the largest first; while none of them fits, those that say nothing are.
+ * Single units that say what they need beyond slots (claims: memory, some of pools, the job for
+ * themselves, a host that others had) are placed where all of it is there, the most demanding
+ * first; while none of them fits, those that say nothing are.
  *
  * Costs: O(log hosts) a placement and a return, O(log workers) a unit given or done; nothing looks
  * at all hosts (but for one with memory enough) or all workers. What comes back to a pool is

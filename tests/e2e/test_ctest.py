@@ -1,13 +1,17 @@
 """`ctest:` jobs: the tests of a CMake build folder, each a unit, with the outcomes that ctest gives them."""
+import os
 import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from conftest import of_kind, outcomes, result_of, write
+from conftest import TOP, junit_outcomes, of_kind, outcomes, result_of, write
 
 pytestmark = pytest.mark.skipif(not shutil.which("ctest"), reason="there is no ctest")
+
+# CMake's own choice is make, which need not be there.
+GENERATOR = {"CMAKE_GENERATOR": "Ninja"} if shutil.which("ninja") else {}
 
 # Each property that decides how a test comes out, both ways.
 OUTCOMES = r"""
@@ -68,7 +72,8 @@ UNIT = r"echo '+ {name}' >> log; sleep 0.05; echo '- {name}' >> log"
 
 def configure(cwd, tests):
     write(cwd / "CMakeLists.txt", HEAD + tests)
-    done = subprocess.run(["cmake", "-S", cwd, "-B", cwd / "build"], capture_output=True, text=True, check=False)
+    done = subprocess.run(["cmake", "-S", cwd, "-B", cwd / "build"], env=dict(os.environ, **GENERATOR),
+                          capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return cwd / "build"
 
@@ -292,3 +297,11 @@ def test_an_interrupt(farflung):
     live.wait_for(lambda events: of_kind(events, "run-finished"))
     assert not of_kind(live.events, "unit-started", unit="b")
     assert of_kind(live.events, "units-not-run", unit="b")
+
+
+def test_the_example(farflung):
+    shutil.copytree(TOP / "configs", farflung.cwd / "configs")
+    farflung.run("run", "configs/suites.yaml", code=0, env=dict(farflung.env, **GENERATOR))
+    assert junit_outcomes(farflung.cwd / "build" / "suites-junit.xml") == dict.fromkeys(
+        [("", "build"), ("tap", "t/sums.t")]
+        + [("ctest", name) for name in ("server_starts", "server_answers", "server_stops", "refuses_nonsense")], ("passed", ""))

@@ -119,6 +119,12 @@ def test_how_scripts_are_run(farflung):
     assert outcomes(done.events) == dict.fromkeys(["t/first line.t", "t/b.sh", "t/c.py", "d.t"], "passed")
 
 
+def test_where_they_run(farflung):
+    script(farflung, "sub/t/a.t", GOOD)
+    done = run(farflung, "tap: [t], cwd: sub", code=0)
+    assert outcomes(done.events) == {"t/a.t": "passed"}
+
+
 def test_a_command(farflung):
     done = run(farflung, "tap: 'echo 1..2; echo ok 1; echo not ok 2 - $WHAT', env: {WHAT: this}")
     assert outcomes(done.events) == {"all": "failed"}
