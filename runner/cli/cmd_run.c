@@ -8,7 +8,7 @@
 #include "dispatch/dispatch.h"
 
 struct options {
-	struct ff_strv jobs, reports;
+	struct ff_strv jobs, reports, vars, profiles;
 	const char *on, *color, *maxfail, *required, *history, *shard, *flaky, *retry_delay,
 		*strict, *memory;
 	bool quiet, help_config;
@@ -22,6 +22,7 @@ static const struct ff_option options[] = {
 		  jobs),
 	FF_OPTION("on", 0, TEXT, "PATTERN",
 		  "use only hosts that match: names, tags, n[1-9], !not, &and", on),
+	FF_OPTION_VARS(vars, profiles),
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
 	FF_OPTION_IS("flaky-fail", 0, "true", "what passes only when tried again fails the run",
@@ -81,13 +82,14 @@ static int run_file(const char *path, void *values)
 					  .shard = o->shard,
 					  .argc = o->argc,
 					  .argv = o->argv};
+	const struct ff_config_opts opts = {.vars = &o->vars, .profiles = &o->profiles};
 	struct ff_config config;
 	struct ff_err err = {0};
 	int code;
 
 	if (o->help_config)
 		return print_reference();
-	if (ff_config_load(&config, path, &err) < 0) {
+	if (ff_config_load_with(&config, path, &opts, &err) < 0) {
 		ff_complain_lines(err.text);
 		ff_complain_last("nothing was started", FF_EXIT_USAGE);
 		return FF_EXIT_USAGE;
@@ -113,6 +115,8 @@ static int run(const struct ff_command *command, int argc, char **argv)
 
 	ff_strv_release(&o.jobs);
 	ff_strv_release(&o.reports);
+	ff_strv_release(&o.vars);
+	ff_strv_release(&o.profiles);
 	return code;
 }
 

@@ -58,6 +58,13 @@ struct ff_option {
 	{                                                                                          \
 		.name = "", .kind = FF_OPTION_REPORTS, .offset = offsetof(struct options, member)  \
 	}
+/* What a file may be given from outside: `vars` and `profiles` of struct ff_config_opts. */
+#define FF_OPTION_VARS(vars, profiles)                                                             \
+	FF_OPTION("var", 'e', LIST, "NAME=VALUE",                                                  \
+		  "a variable's value; -e @FILE: those of a YAML file (repeatable)", vars),        \
+		FF_OPTION("profile", 0, LIST, "NAME",                                              \
+			  "with this profile of the file (repeatable: later over earlier ones)",   \
+			  profiles)
 /* A flag that stands for a value: of options for the same member the last one wins. */
 #define FF_OPTION_IS(option, short_, value, text, member)                                          \
 	{                                                                                          \

@@ -10,6 +10,8 @@
 #include "cli/runs.h"
 #include "cli/shard.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/input.h"
+#include "event/mask.h"
 #include "report/stress.h"
 #include "store/history.h"
 
@@ -60,6 +62,7 @@ struct execution {
 	struct last_word *word;		   /* in reporters */
 	const struct ff_reporter *history; /* likewise; NULL: none */
 	struct ff_config *shard;	   /* whose jobs run but a part of their units; NULL */
+	struct ff_mask mask;		   /* secrets of the jobs that run */
 	_Atomic(struct ff_run *) running;  /* whom reporters wake */
 };
 
@@ -291,7 +294,7 @@ static int refuse(const struct ff_execute_opts *opts, const char *text)
 static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 {
 	struct ff_report_wishes wishes = {0};
-	struct ff_buf command_line = FF_BUF_INIT;
+	struct ff_buf command_line = FF_BUF_INIT, masked = FF_BUF_INIT;
 	struct ff_err err = {0};
 	int code;
 
@@ -304,7 +307,9 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 		ff_buf_addstr(&command_line, " ");
 		ff_shell_quote(&command_line, opts->argv[i]);
 	}
-	x->run.command_line = ff_buf_str(&command_line);
+	/* As one argument: -e may give what is a secret in the file. */
+	ff_mask_put(&x->mask, ff_buf_str(&command_line), command_line.len, &masked);
+	x->run.command_line = ff_buf_str(&masked);
 	if (open_reporters(x, opts, &wishes, &err)) {
 		ff_complain("%s", err.text);
 		code = refuse(opts, "");
@@ -314,7 +319,28 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 	ff_reporters_release(&x->reporters);
 	ff_reports_release(&wishes);
 	ff_buf_release(&command_line);
+	ff_buf_release(&masked);
 	return code;
+}
+
+/* The values of all secrets that jobs of the plan may use. From here on they are no text of the
+ * run. */
+static int reveal_secrets(struct execution *x, struct ff_config *config, const struct ff_plan *plan,
+			  struct ff_err *err)
+{
+	for (size_t i = 0; i < plan->len; i++) {
+		const struct ff_config_job *job = plan->jobs[i].config;
+		int rc = ff_config_reveal(config, job, err);
+
+		if (rc < 0)
+			return rc;
+		for (size_t j = 0; j < job->vars_len; j++)
+			if (job->vars[j].secret)
+				ff_mask_add(&x->mask, job->vars[j].secret->value,
+					    strlen(job->vars[j].secret->value));
+	}
+	ff_input_mask(&x->mask);
+	return 0;
 }
 
 int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
@@ -341,13 +367,16 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 		ff_err_set(&err, err.code, "%s%s", err.text, hint);
 		code = refuse(opts, err.text);
 	} else if (ff_plan_build(&plan, config, &inventory, opts->only, &err) ||
-		   (opts->shard && ff_shard_mark(config, &plan, opts->shard, &err))) {
+		   (opts->shard && ff_shard_mark(config, &plan, opts->shard, &err)) ||
+		   reveal_secrets(&x, config, &plan, &err)) {
 		code = refuse(opts, err.text);
 	} else {
 		if (plan.hints)
 			ff_complain_lines(plan.hints);
 		code = run_with(&x, opts);
 	}
+	ff_input_mask(NULL);
+	ff_mask_release(&x.mask);
 	ff_plan_release(&plan);
 	ff_inventory_release(&inventory);
 	return code;

@@ -12,8 +12,10 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "config/compose.h"
+#include "config/explain.h"
 #include "config/private.h"
-#include "config/read.h"
+#include "config/vars.h"
 
 /* As the ff_x… allocators do. */
 static _Noreturn void give_up(void)
@@ -155,9 +157,7 @@ struct ff_config_job *ff_config_add_job(struct ff_config *config, const char *na
 	return job;
 }
 
-/* The absolute folder of `path`. What is no file in a folder (standard input, a pipe of the
- * shell's) means the working directory. */
-static char *directory_of(struct ff_config *config, const char *path)
+char *ff_config_directory_of(struct ff_config *config, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *folder, *resolved;
@@ -175,23 +175,32 @@ static char *directory_of(struct ff_config *config, const char *path)
 	return resolved;
 }
 
-int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
-		    struct ff_err *err)
+int ff_config_parse_with(struct ff_config *config, const char *path, const char *text, size_t len,
+			 const struct ff_config_opts *opts, struct ff_err *err)
 {
 	struct ff_mistakes problems;
 	struct ff_config parsed;
-	struct ff_reader r = {.config = &parsed, .problems = &problems};
 	struct ff_arena nodes = FF_ARENA_INIT;
+	struct ff_reader r = {
+		.config = &parsed, .problems = &problems, .opts = opts, .nodes = &nodes};
+	struct ff_yaml_source source;
 	struct ff_yaml_node *root;
 	int rc;
 
 	ff_config_init(&parsed);
 	parsed.path = ff_config_keep(&parsed, path);
-	parsed.directory = directory_of(&parsed, path);
+	parsed.directory = ff_config_directory_of(&parsed, path);
+	source = (struct ff_yaml_source){parsed.path, parsed.directory};
 	ff_mistakes_init(&problems, path);
-	root = ff_yaml_parse(&nodes, text, len, &problems);
+	root = ff_yaml_parse(&nodes, &source, text, len, &problems);
+	if (!problems.total)
+		ff_vars_outside(&r);
+	if (!problems.total)
+		root = ff_compose(&r, root);
 	if (!problems.total)
 		ff_read_file(&r, root);
+	if (!problems.total && opts && opts->explain)
+		ff_config_explain(&r, root, opts->explain);
 	ff_arena_release(&nodes);
 	rc = ff_mistakes_finish(&problems, err);
 	if (rc)
@@ -201,7 +210,7 @@ int ff_config_parse(struct ff_config *config, const char *path, const char *text
 	return rc;
 }
 
-static int read_all(struct ff_buf *text, int fd, const char *path, struct ff_err *err)
+int ff_config_read_fd(struct ff_buf *text, int fd, const char *path, struct ff_err *err)
 {
 	ssize_t got = 1;
 
@@ -223,7 +232,19 @@ static int read_all(struct ff_buf *text, int fd, const char *path, struct ff_err
 	return 0;
 }
 
+int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
+		    struct ff_err *err)
+{
+	return ff_config_parse_with(config, path, text, len, NULL, err);
+}
+
 int ff_config_load(struct ff_config *config, const char *path, struct ff_err *err)
+{
+	return ff_config_load_with(config, path, NULL, err);
+}
+
+int ff_config_load_with(struct ff_config *config, const char *path,
+			const struct ff_config_opts *opts, struct ff_err *err)
 {
 	bool is_stdin = !strcmp(path, "-") || !strcmp(path, "/dev/stdin");
 	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), rc;
@@ -233,11 +254,11 @@ int ff_config_load(struct ff_config *config, const char *path, struct ff_err *er
 		return ff_err_sys(err, errno, "%s", path);
 	if (!strcmp(path, "-"))
 		path = "<stdin>";
-	rc = read_all(&text, fd, path, err);
+	rc = ff_config_read_fd(&text, fd, path, err);
 	if (!is_stdin)
 		close(fd);
 	if (!rc)
-		rc = ff_config_parse(config, path, ff_buf_str(&text), text.len, err);
+		rc = ff_config_parse_with(config, path, ff_buf_str(&text), text.len, opts, err);
 	ff_buf_release(&text);
 	return rc;
 }

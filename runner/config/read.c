@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "config/compose.h"
 #include "config/private.h"
+#include "config/vars.h"
 
 enum { JOB_NAME_MAX = 100 };
 
@@ -101,7 +103,7 @@ void ff_read_section(struct ff_reader *r, enum ff_config_section section,
 
 		if (option)
 			read_option(r, option, pair, target);
-		else
+		else if (!ff_compose_hidden(pair->key->text))
 			complain_unknown(r, section, pair->key);
 	}
 	for (const struct ff_config_option *option = ff_config_options; option->key; option++) {
@@ -230,9 +232,12 @@ static void read_jobs(struct ff_reader *r, const struct ff_config_option *option
 	r->config->jobs_cap = node->len;
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_node *key = node->pairs[i].key, *value = node->pairs[i].value;
-		struct ff_config_job *job = &r->config->jobs[r->config->jobs_len++];
 		struct ff_place place = ff_read_place(r, value);
+		struct ff_config_job *job;
 
+		if (ff_compose_hidden(key->text))
+			continue;
+		job = &r->config->jobs[r->config->jobs_len++];
 		job->place = ff_read_place(r, key);
 		job->name = ff_config_keep(r->config, key->text);
 		job->grace_us = job->session_timeout_us = job->retry_delay_us = -1;
@@ -317,6 +322,7 @@ void ff_read_file(struct ff_reader *r, const struct ff_yaml_node *root)
 		if (config->jobs[i].grace_us < 0)
 			config->jobs[i].grace_us = config->settings.grace_us;
 	settle_pools(r);
+	ff_vars_settle(r);
 	config->tree.given = config->tree.source != NULL;
 	ff_config_host_release(&r->defaults);
 }

@@ -8,11 +8,17 @@
 struct ff_reader {
 	struct ff_config *config;
 	struct ff_mistakes *problems;
+	const struct ff_config_opts *opts; /* NULL: none */
+	struct ff_arena *nodes;		   /* where the tree's nodes are */
+	struct ff_vars_outside *outside;   /* in there: vars.c's */
+	size_t outside_len;
 	struct ff_place at;		/* of the problem that is being noted */
 	struct ff_config_host defaults; /* inventory.defaults; merged into the hosts at the end */
 };
 
 struct ff_place ff_read_place(const struct ff_reader *r, const struct ff_yaml_node *node);
+/* Where relative paths that stand there are meant from. */
+const char *ff_read_directory(const struct ff_reader *r, const struct ff_yaml_node *node);
 
 /* Reads a scalar, list or mapping into the option's member of `target`, the section's struct. What
  * is wrong is noted in r->problems, and the member keeps its default. */

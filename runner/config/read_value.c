@@ -9,13 +9,20 @@
 #include "base/map.h"
 #include "config/private.h"
 #include "config/read.h"
+#include "config/vars.h"
 
 enum { GOT_MAX = 60 }; /* bytes of a wrong value that messages show */
 
 struct ff_place ff_read_place(const struct ff_reader *r, const struct ff_yaml_node *node)
 {
-	return (struct ff_place){
-		.file = r->config->path, .line = node->line, .column = node->column};
+	return (struct ff_place){.file = node->source ? node->source->name : r->config->path,
+				 .line = node->line,
+				 .column = node->column};
+}
+
+const char *ff_read_directory(const struct ff_reader *r, const struct ff_yaml_node *node)
+{
+	return node->source ? node->source->directory : r->config->directory;
 }
 
 static const char *got(const struct ff_yaml_node *node, char *text, size_t size)
@@ -100,17 +107,18 @@ static bool read_choice(struct ff_reader *r, const struct ff_config_option *opti
 }
 
 /* Relative paths are meant from the file's folder; "-" stays (a reporter's standard output). */
-static char *make_path(struct ff_reader *r, const char *text)
+static char *make_path(struct ff_reader *r, const struct ff_yaml_node *node)
 {
+	const char *text = node->text, *directory = ff_read_directory(r, node);
 	char *joined, *kept;
 
 	while (!strncmp(text, "./", 2))
 		text += 2 + strspn(text + 2, "/");
 	if (!*text || !strcmp(text, "."))
-		return ff_config_keep(r->config, r->config->directory);
+		return ff_config_keep(r->config, directory);
 	if (*text == '/' || !strcmp(text, "-"))
 		return ff_config_keep(r->config, text);
-	joined = ff_xasprintf("%s/%s", r->config->directory, text);
+	joined = ff_xasprintf("%s/%s", directory, text);
 	kept = ff_config_keep(r->config, joined);
 	ff_free(joined);
 	return kept;
@@ -121,7 +129,7 @@ static bool read_path(struct ff_reader *r, const struct ff_config_option *option
 {
 	if (!is_text(node) || !node->len)
 		return false;
-	*(char **)member = make_path(r, node->text);
+	*(char **)member = make_path(r, node);
 	return true;
 }
 
@@ -133,7 +141,7 @@ static bool read_folder(struct ff_reader *r, const struct ff_config_option *opti
 
 	if (!is_text(node) || !node->len)
 		return false;
-	path = make_path(r, node->text);
+	path = make_path(r, node);
 	if (stat(path, &st))
 		ff_mistakes_add(r->problems, at(r, node), "'%s' wants a folder, got '%s': %s",
 				option->key, node->text, strerror(errno));
@@ -198,6 +206,23 @@ static bool read_texts(struct ff_reader *r, const struct ff_config_option *optio
 	return true;
 }
 
+/* Its text is put in when a unit is made. */
+static void read_secret(struct ff_reader *r, const char *name, const struct ff_yaml_node *value,
+			struct ff_strv *env, const struct ff_config_option *option)
+{
+	void *job = (char *)env - option->offset;
+	struct ff_config_secret *secret = ff_vars_secret(r, value);
+	char *text, *entry;
+
+	if (!secret)
+		return;
+	text = ff_vars_place_secret(r, job, secret);
+	entry = ff_xasprintf("%s=%s", name, text);
+	ff_config_add_text(env, entry);
+	ff_free(text);
+	ff_free(entry);
+}
+
 static bool read_env(struct ff_reader *r, const struct ff_config_option *option,
 		     const struct ff_yaml_node *node, void *member)
 {
@@ -216,10 +241,18 @@ static bool read_env(struct ff_reader *r, const struct ff_config_option *option,
 					name->text);
 			continue;
 		}
+		if (ff_vars_is_secret(value) && option->braces) {
+			read_secret(r, name->text, value, member, option);
+			continue;
+		}
 		if (value->kind != FF_YAML_SCALAR) {
-			ff_mistakes_add(r->problems, at(r, value),
-					"environment variable '%s' wants text, got %s", name->text,
-					got(value, have, sizeof(have)));
+			ff_mistakes_add(
+				r->problems, at(r, value),
+				ff_vars_is_secret(value)
+					? "environment variable '%s': secrets are for 'env' "
+					  "of jobs, got %s"
+					: "environment variable '%s' wants text, got %s",
+				name->text, got(value, have, sizeof(have)));
 			continue;
 		}
 		entry = ff_xasprintf("%s=%s", name->text,
@@ -350,7 +383,7 @@ static bool read_reports(struct ff_reader *r, const struct ff_config_option *opt
 		}
 		report->place = ff_read_place(r, key);
 		report->name = ff_config_keep(config, key->text);
-		report->path = make_path(r, value->text);
+		report->path = make_path(r, value);
 		config->reports_len++;
 	}
 	return true;
@@ -437,6 +470,7 @@ static read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_POOLS] = read_pools,
 	[FF_TYPE_USES] = read_uses,
 	[FF_TYPE_REPORTS] = read_reports,
+	[FF_TYPE_VARS] = ff_vars_read,
 };
 
 void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
@@ -445,6 +479,10 @@ void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
 	/* Types that fill several members are not `stored` and get the whole struct: offset 0. */
 	void *member = (char *)target + option->offset;
 
+	if (option->braces)
+		ff_vars_note(r, target, node);
+	else if (option->type != FF_TYPE_VARS)
+		node = ff_vars_replace(r, node);
 	if (!readers[option->type](r, option, node, member))
 		ff_read_complain(r, option, node);
 	else if (option->placed && option->type != FF_TYPE_TEXTS)

@@ -50,7 +50,8 @@ struct act_execution {
 	struct act_host *host;
 	uint32_t number, job;
 	struct ff_channel *channel;
-	struct ff_output out[2]; /* stdout, stderr */
+	struct ff_output out[2]; /* stdout, stderr; free of secrets */
+	struct ff_mask_stream masked[2];
 	bool discovers;
 	bool over; /* EXEC_FINISHED or EXEC_ENDED was put, or nobody waits for it */
 };

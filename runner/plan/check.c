@@ -18,14 +18,15 @@ static void complain_brace(const struct checker *c, const struct ff_brace *brace
 	char hint[FF_SUGGEST_TEXT_MAX];
 	const char *job = c->config->name, *name = brace->name;
 	int len = (int)brace->len, name_len = (int)brace->name_len;
+	bool unknown = brace->axis == SIZE_MAX && !brace->var;
 
 	ff_plan_brace_hint(c->config, brace, hint);
-	if (brace->axis == SIZE_MAX && !strncmp(at, "{index}", brace->len))
+	if (unknown && !strncmp(at, "{index}", brace->len))
 		ff_mistakes_add(c->problems, c->place,
 				"job '%s': '%s' has {index}, but there is no 'count'; {{index}} "
 				"stands for the text itself",
 				job, c->key);
-	else if (brace->axis == SIZE_MAX)
+	else if (unknown)
 		ff_mistakes_add(c->problems, c->place,
 				"job '%s': '%s' has %.*s, which is nothing; did you mean %s? "
 				"({%.*s} stands for the text itself)",
@@ -41,33 +42,60 @@ static void complain_brace(const struct checker *c, const struct ff_brace *brace
 				len, at, name_len, name);
 }
 
+/* What is on a command line, all of its machine can read. */
+static bool may_be_secret(const struct checker *c)
+{
+	return !strcmp(c->key, "env") || !strcmp(c->key, "stdin");
+}
+
+static void check_secret(const struct checker *c, const struct ff_brace *brace)
+{
+	bool used = brace->kind == FF_BRACE_VALUE || brace->kind == FF_BRACE_RAW;
+
+	if (used && brace->var && brace->var->secret && !may_be_secret(c))
+		ff_mistakes_add(c->problems, c->place,
+				"job '%s': '%s' has {%s}, a secret, which all could see there: put "
+				"it in 'env' or 'stdin'",
+				c->config->name, c->key, brace->var->name);
+}
+
+static bool check_value(const struct checker *c, const struct ff_shell *shell, const char *name,
+			const char *value)
+{
+	if (ff_shell_fits(shell, value))
+		return true;
+	if (ff_shell_place(shell) == FF_SHELL_NOWHERE)
+		ff_mistakes_add(c->problems, c->place,
+				"job '%s': the value '%s' of {%s} can't be quoted where it "
+				"stands in '%s' (in $((...)), ${...}, `...` or $'...'); "
+				"{%s:raw} puts it there as it is",
+				c->config->name, value, name, c->key, name);
+	else
+		ff_mistakes_add(c->problems, c->place,
+				"job '%s': the value '%s' of {%s} would end the here "
+				"document that it stands in",
+				c->config->name, value, name);
+	return false;
+}
+
 /* Whether all values of the placeholder can stand where the shell is. */
 static void check_values(const struct checker *c, const struct ff_shell *shell,
 			 const struct ff_brace *brace)
 {
-	const struct ff_config_axis *axis = &c->config->axes[brace->axis];
-	enum ff_shell_place place = ff_shell_place(shell);
+	const struct ff_config_axis *axis;
 
-	if (brace->axis == c->config->axes_len) /* a number */
+	if (brace->var && brace->var->secret)
 		return;
-	for (size_t i = 0; i < axis->values.len; i++) {
-		const char *value = axis->values.v[i];
-
-		if (ff_shell_fits(shell, value))
-			continue;
-		if (place == FF_SHELL_NOWHERE)
-			ff_mistakes_add(c->problems, c->place,
-					"job '%s': the value '%s' of {%s} can't be quoted where it "
-					"stands in '%s' (in $((...)), ${...}, `...` or $'...'); "
-					"{%s:raw} puts it there as it is",
-					c->config->name, value, axis->name, c->key, axis->name);
-		else
-			ff_mistakes_add(c->problems, c->place,
-					"job '%s': the value '%s' of {%s} would end the here "
-					"document that it stands in",
-					c->config->name, value, axis->name);
+	if (brace->var) {
+		check_value(c, shell, brace->var->name, ff_config_var_value(brace->var));
 		return;
 	}
+	if (brace->axis == c->config->axes_len) /* a number */
+		return;
+	axis = &c->config->axes[brace->axis];
+	for (size_t i = 0; i < axis->values.len; i++)
+		if (!check_value(c, shell, axis->name, axis->values.v[i]))
+			return;
 }
 
 /* The same way through the text as ff_plan_expand's, with the first unit's values. */
@@ -81,9 +109,10 @@ static void check_text(const struct checker *c, const char *text, bool is_shell)
 		struct ff_brace brace = ff_plan_brace(c->config, text, at);
 		enum ff_shell_place place;
 
-		ff_shell_feed(&shell, done, (size_t)(at - done));
+		ff_shell_feed(&shell, done, (size_t)(at - done) - brace.dollar);
 		place = ff_shell_place(&shell);
 		done = at + brace.len;
+		check_secret(c, &brace);
 		if (is_shell && (place == FF_SHELL_ESCAPED || place == FF_SHELL_COMMENT) &&
 		    brace.kind != FF_BRACE_RAW) {
 			ff_shell_feed(&shell, at, brace.len);
@@ -193,6 +222,13 @@ static void check_argv(const struct checker *c)
 			"hint: job '%s': '%s' is an argument of '%s' here: a list holds the "
 			"words of one command, a text is what the shell runs",
 			config->name, word, program);
+}
+
+void ff_plan_check_braces(const struct ff_config_job *config, struct ff_mistakes *problems)
+{
+	struct checker c = {.config = config, .problems = problems};
+
+	check_braces(&c);
 }
 
 void ff_plan_check_texts(const struct ff_config_job *config, struct ff_mistakes *problems,

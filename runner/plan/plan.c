@@ -190,6 +190,8 @@ static void plan_job(struct build *b, struct ff_plan_job *job)
 	check_payload(b, job);
 	if (job->payload->run)
 		ff_plan_check_texts(config, b->problems, &b->hints);
+	else
+		ff_plan_check_braces(config, b->problems);
 }
 
 /* Marks `only` and all that they need; everything for NULL. The order has needs first. */

@@ -50,6 +50,8 @@ void ff_plan_release(struct ff_plan *plan);
  * the configuration's. 0 or FF_ENOMEM. */
 int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_arena *arena,
 		     struct ff_plan_instance *instance);
+/* Appends the environment of the job's sessions: NAME=value, resolved. 0 or FF_ENOMEM. */
+int ff_plan_env(const struct ff_plan_job *job, struct ff_strv *env);
 /* Appends its name. 0 or FF_ENOMEM. */
 int ff_plan_unit_name(const struct ff_plan_job *job, uint32_t index, struct ff_buf *name);
 
