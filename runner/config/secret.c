@@ -127,6 +127,18 @@ static int run_command(const struct ff_config_secret *secret, struct ff_buf *tex
 	return rc;
 }
 
+/* With the text as a secret; NULL: nothing. */
+static const char *what_is_wrong(struct ff_buf *text)
+{
+	if (!text->len)
+		return "it is empty";
+	if (text->len < SECRET_MIN)
+		return too_short;
+	if (memchr(ff_buf_data(text), '\0', text->len) || !ff_vars_is_utf8(ff_buf_str(text)))
+		return "it is no UTF-8 text";
+	return NULL;
+}
+
 static int reveal(struct ff_config *config, struct ff_config_secret *secret, struct ff_err *err)
 {
 	struct ff_buf text = FF_BUF_INIT;
@@ -149,20 +161,17 @@ static int reveal(struct ff_config *config, struct ff_config_secret *secret, str
 	/* As $(...) does. */
 	while (*from != 'e' && text.len && ff_buf_data(&text)[text.len - 1] == '\n')
 		text.len--;
-	if (rc)
+	if (rc) {
 		words = strerror(rc);
-	else if (status) {
+	} else if (text.len > SECRET_MAX) {
+		words = "it is longer than 64 KiB";
+	} else if (status) {
 		snprintf(status_words, sizeof(status_words), "the command ended with %s %d",
 			 WIFSIGNALED(status) ? "signal" : "exit status",
 			 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		words = status_words;
-	} else if (!words && text.len < SECRET_MIN) {
-		words = text.len ? too_short : "it is empty";
-	} else if (!words && text.len > SECRET_MAX) {
-		words = "longer than 64 KiB";
-	} else if (!words && (memchr(ff_buf_data(&text), '\0', text.len) ||
-			      !ff_vars_is_utf8(ff_buf_str(&text)))) {
-		words = "it is no UTF-8 text";
+	} else if (!words) {
+		words = what_is_wrong(&text);
 	}
 	if (words)
 		rc = complain(err, secret, words);
