@@ -200,6 +200,8 @@ void ff_config_release(struct ff_config *config);
 
 /* What it stands for; "" for a secret that is not revealed. */
 const char *ff_config_var_value(const struct ff_config_var *var);
+/* Whether one of the job's secrets stands in its text. */
+bool ff_config_is_secret(const struct ff_config_job *job, const char *text);
 /* Looks up the secrets of the job that have no value yet: reads the environment or a file, runs a
  * command. FF_ECONFIG as file:line:column: there is none, it is empty, or too short to be masked.
  */

@@ -65,6 +65,20 @@ const char *ff_config_var_value(const struct ff_config_var *var)
 	return value ? value : "";
 }
 
+bool ff_config_is_secret(const struct ff_config_job *job, const char *text)
+{
+	for (size_t i = 0; i < job->vars_len; i++) {
+		size_t len = strlen(job->vars[i].name);
+		const char *at = job->vars[i].secret ? strchr(text, '{') : NULL;
+
+		for (; at; at = strchr(at + 1, '{'))
+			if (!strncmp(at + 1, job->vars[i].name, len) &&
+			    (at[1 + len] == '}' || at[1 + len] == ':'))
+				return true;
+	}
+	return false;
+}
+
 static int complain(struct ff_err *err, const struct ff_config_secret *secret, const char *what)
 {
 	return ff_err_set(err, FF_ECONFIG, "%s:%d:%d: secret %s: %s",

@@ -173,6 +173,25 @@ def test_secret_of_a_job_that_does_not_run(farflung):
     farflung.run("run", "-j", "b", code=0)
 
 
+def test_rerun_has_values_and_no_secret(farflung):
+    write(farflung.cwd / "tests" / "test_a.py",
+          "import os\ndef test_one(): assert os.environ['A'] == 'value'; print(os.environ.get('B'))\n")
+    farflung.yaml(FILE + "vars: {one: one, v: value, token: {secret: env:MY_TOKEN}}\njobs:\n"
+                  "  unit: {pytest: [tests, -k, '{one}'], env: {A: '{v}', B: '{token}', C: {secret: env:MY_TOKEN}}}\n")
+    env = env_of(farflung, MY_TOKEN="a secret")
+    started = read_jsonl_of(farflung, env)
+    assert [event["args"] for event in started if event["event"] == "job-added"] == [["tests", "-k", "one"]]
+    worker = [event["worker"] for event in started if event["event"] == "unit-finished"][0]
+    done = farflung.run("rerun", "last", "--worker", worker, code=0, env=env)
+    assert "B is a secret, and is not set" in done.stderr and "C is a secret" in done.stderr
+    assert "1 passed" in done.stdout
+
+
+def read_jsonl_of(farflung, env):
+    done = farflung.run("run", "--jsonl", "-", code=0, env=env)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 # --- files that belong together ---
 
 
