@@ -2,18 +2,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
+#include "base/buf.h"
 #include "cli/command.h"
 #include "cli/execute.h"
 #include "dispatch/dispatch.h"
 
 struct options {
 	struct ff_strv vars, profiles;
-	bool explain;
+	bool explain, schema;
 };
 
 static const struct ff_option options[] = {
 	FF_OPTION_VARS(vars, profiles),
 	FF_OPTION("explain", 0, FLAG, NULL, "each value, and where it comes from", explain),
+	FF_OPTION("schema", 0, FLAG, NULL, "print the JSON schema of such files and exit", schema),
 	FF_OPTIONS_END,
 };
 
@@ -95,6 +98,18 @@ static int check_profiles(const char *path, const struct options *o, const struc
 	return code;
 }
 
+static int print_schema(void)
+{
+	struct ff_config_note *reports = ff_reports_notes();
+	struct ff_buf text = FF_BUF_INIT;
+
+	ff_config_schema(&text, reports);
+	fputs(ff_buf_str(&text), stdout);
+	ff_buf_release(&text);
+	ff_free(reports);
+	return FF_EXIT_OK;
+}
+
 static int check_file(const char *path, void *values)
 {
 	const struct options *o = values;
@@ -106,8 +121,11 @@ static int check_file(const char *path, void *values)
 	bool again = strcmp(path, "-") != 0 && strncmp(path, "/dev/", 5) != 0 &&
 		     strncmp(path, "/proc/", 6) != 0;
 	struct ff_strv profiles = FF_STRV_INIT;
-	int code = check_with(path, &opts, false, &profiles);
+	int code;
 
+	if (o->schema)
+		return print_schema();
+	code = check_with(path, &opts, false, &profiles);
 	if (code == FF_EXIT_OK && o->profiles.len == 0 && again)
 		code = check_profiles(path, o, &profiles);
 	ff_strv_release(&profiles);

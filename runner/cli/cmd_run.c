@@ -45,16 +45,9 @@ static const struct ff_option options[] = {
 
 static int print_reference(void)
 {
-	struct ff_config_note *reports;
+	struct ff_config_note *reports = ff_reports_notes();
 	struct ff_buf text = FF_BUF_INIT;
-	size_t len = 0;
 
-	while (ff_reporter_kinds[len])
-		len++;
-	reports = ff_xcalloc(len + 1, sizeof(*reports));
-	for (size_t i = 0; i < len; i++)
-		reports[i] = (struct ff_config_note){.key = ff_reporter_kinds[i]->name,
-						     .help = ff_reporter_kinds[i]->help};
 	ff_config_reference(&text, reports);
 	fputs(ff_buf_str(&text), stdout);
 	ff_buf_release(&text);

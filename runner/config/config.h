@@ -245,5 +245,7 @@ struct ff_config_note {
 	const char *key, *help;
 };
 int ff_config_reference(struct ff_buf *out, const struct ff_config_note *reports);
+/* The same as a JSON schema (draft 7), for editors: configs/farflung.schema.json. */
+int ff_config_schema(struct ff_buf *out, const struct ff_config_note *reports);
 
 #endif
