@@ -100,7 +100,8 @@ struct ff_command {
 
 extern const struct ff_command ff_command_run, ff_command_check, ff_command_hosts,
 	ff_command_pytest, ff_command_stress, ff_command_try, ff_command_history, ff_command_merge,
-	ff_command_why_slow, ff_command_rerun, ff_command_bisect, ff_command_socketserver;
+	ff_command_why_slow, ff_command_init, ff_command_rerun, ff_command_bisect,
+	ff_command_socketserver;
 /* pytest's own, and those of plugins that many have. */
 extern const struct ff_foreign ff_pytest_options[];
 

@@ -215,6 +215,13 @@ def test_parts(farflung, tmp_path):
     assert where["settings.heartbeat"] == ["5s", "default"]
 
 
+def test_hosts_of_a_profile(farflung):
+    farflung.yaml("vars: {must: }\ninventory: [{spec: popen, name: a}]\n"
+                  "profiles: {p: {inventory: [{spec: popen, name: b}]}}\njobs: {a: {run: x}}\n")
+    done = farflung.run("hosts", "--profile", "p", "-e", "must=1", code=0)
+    assert done.stdout.startswith("b ")
+
+
 def test_profiles_and_overrides(farflung):
     farflung.yaml(FILE + """
 vars: {mode: plain}
