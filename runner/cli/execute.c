@@ -294,7 +294,7 @@ static int refuse(const struct ff_execute_opts *opts, const char *text)
 static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 {
 	struct ff_report_wishes wishes = {0};
-	struct ff_buf command_line = FF_BUF_INIT, masked = FF_BUF_INIT;
+	struct ff_buf command_line = FF_BUF_INIT;
 	struct ff_err err = {0};
 	int code;
 
@@ -304,12 +304,15 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 	x->run.reports = opts->reports;
 	ff_buf_addstr(&command_line, opts->command);
 	for (int i = 0; i < opts->argc; i++) {
+		/* -e may give what is a secret in the file. */
+		struct ff_buf word = FF_BUF_INIT;
+
+		ff_mask_put(&x->mask, opts->argv[i], strlen(opts->argv[i]), &word);
 		ff_buf_addstr(&command_line, " ");
-		ff_shell_quote(&command_line, opts->argv[i]);
+		ff_shell_quote(&command_line, word.len ? ff_buf_str(&word) : "");
+		ff_buf_release(&word);
 	}
-	/* As one argument: -e may give what is a secret in the file. */
-	ff_mask_put(&x->mask, ff_buf_str(&command_line), command_line.len, &masked);
-	x->run.command_line = ff_buf_str(&masked);
+	x->run.command_line = ff_buf_str(&command_line);
 	if (open_reporters(x, opts, &wishes, &err)) {
 		ff_complain("%s", err.text);
 		code = refuse(opts, "");
@@ -319,7 +322,6 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 	ff_reporters_release(&x->reporters);
 	ff_reports_release(&wishes);
 	ff_buf_release(&command_line);
-	ff_buf_release(&masked);
 	return code;
 }
 

@@ -82,14 +82,18 @@ static void add_flow(struct ff_buf *out, const struct ff_yaml_node *node, unsign
 	ff_buf_addch(out, list ? ']' : '}');
 }
 
-static void explain_value(struct ff_reader *r, const char *key, const struct ff_yaml_node *node,
-			  struct ff_buf *out)
+/* `option` NULL: of `vars`. */
+static void explain_value(struct ff_reader *r, const struct ff_config_option *option,
+			  const char *key, const struct ff_yaml_node *node, struct ff_buf *out)
 {
 	struct ff_buf text = FF_BUF_INIT;
 	char *from = origin(r, node);
 
-	add_flow(&text, ff_vars_replace(r, node), 0);
-	ff_buf_addstr(&text, "");
+	/* Where units have placeholders of their own, they are shown. */
+	add_flow(&text,
+		 option && option->braces ? ff_vars_replace_environment(r, node)
+					  : ff_vars_replace(r, node),
+		 0);
 	add_line(out, key, text.len ? ff_buf_str(&text) : "", from);
 	ff_buf_release(&text);
 	ff_free(from);
@@ -110,7 +114,7 @@ static void explain_vars(struct ff_reader *r, const char *key, const struct ff_y
 		if (var && var->from)
 			add_line(out, name, var->secret ? "***" : var->value, var->from);
 		else
-			explain_value(r, name, pair->value, out);
+			explain_value(r, NULL, name, pair->value, out);
 		ff_free(name);
 	}
 }
@@ -165,7 +169,7 @@ static void explain_entries(struct ff_reader *r, const struct ff_config_option *
 		else if (entry->kind == FF_YAML_MAPPING && !is_mapping_of_values(option->type))
 			explain_section(r, option->child, prefix, entry, out);
 		else
-			explain_value(r, name, entry, out);
+			explain_value(r, option, name, entry, out);
 		ff_free(prefix);
 		ff_free(name);
 	}
@@ -179,6 +183,8 @@ static void explain_option(struct ff_reader *r, const struct ff_config_option *o
 	const struct ff_config_job *job =
 		option->section == FF_SECTION_JOB ? find_job(r, prefix) : NULL;
 
+	if (job)
+		r->job = job;
 	if (option->type == FF_TYPE_SECTION && (!node || node->kind == FF_YAML_MAPPING)) {
 		if (node || option->child == FF_SECTION_SETTINGS ||
 		    option->child == FF_SECTION_KEEP)
@@ -193,8 +199,10 @@ static void explain_option(struct ff_reader *r, const struct ff_config_option *o
 		   is_mapping_of_values(option->type)) {
 		explain_entries(r, option, key, node, out);
 	} else {
-		explain_value(r, key, node, out);
+		explain_value(r, option, key, node, out);
 	}
+	if (job)
+		r->job = NULL;
 	ff_free(below);
 	ff_free(key);
 }

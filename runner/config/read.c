@@ -96,13 +96,20 @@ static void read_option(struct ff_reader *r, const struct ff_config_option *opti
 void ff_read_section(struct ff_reader *r, enum ff_config_section section,
 		     const struct ff_yaml_node *node, void *target)
 {
+	const struct ff_yaml_pair *vars = find_pair(node, "vars");
+
+	/* Other values may have them. */
+	if (vars && ff_config_option_find(section, "vars"))
+		read_option(r, ff_config_option_find(section, "vars"), vars, target);
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_pair *pair = &node->pairs[i];
 		const struct ff_config_option *option =
 			ff_config_option_find(section, pair->key->text);
 
-		if (option)
+		if (option && pair != vars)
 			read_option(r, option, pair, target);
+		else if (option)
+			continue;
 		else if (!ff_compose_hidden(pair->key->text))
 			complain_unknown(r, section, pair->key);
 	}
@@ -252,7 +259,9 @@ static void read_jobs(struct ff_reader *r, const struct ff_config_option *option
 					key->text);
 			continue;
 		}
+		r->job = job;
 		ff_read_section(r, FF_SECTION_JOB, value, job);
+		r->job = NULL;
 		settle_payload(r, job, value);
 	}
 }

@@ -12,8 +12,9 @@ struct ff_reader {
 	struct ff_arena *nodes;		   /* where the tree's nodes are */
 	struct ff_vars_outside *outside;   /* in there: vars.c's */
 	size_t outside_len;
-	struct ff_place at;		/* of the problem that is being noted */
-	struct ff_config_host defaults; /* inventory.defaults; merged into the hosts at the end */
+	const struct ff_config_job *job; /* that is being read; NULL: none */
+	struct ff_place at;		 /* of the problem that is being noted */
+	struct ff_config_host defaults;	 /* inventory.defaults; merged into the hosts at the end */
 };
 
 struct ff_place ff_read_place(const struct ff_reader *r, const struct ff_yaml_node *node);

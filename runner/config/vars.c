@@ -1,4 +1,5 @@
-/* Variables, and the environment in values. Knows no option but `vars`. */
+/* Variables: those of the file, of its jobs, and what they are from outside. Knows no option but
+ * `vars`. */
 #include "config/vars.h"
 
 #include <stdio.h>
@@ -13,8 +14,6 @@
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
 #define DIGITS	"0123456789"
-
-enum { REPLACE_DEPTH_MAX = 8 }; /* of lists and mappings in a value: no option has more */
 
 bool ff_vars_is_utf8(const char *text)
 {
@@ -39,173 +38,6 @@ bool ff_vars_is_utf8(const char *text)
 	return true;
 }
 
-/* --- ${env:NAME} --- */
-
-/* "${env:NAME:-default}" in a text. */
-struct reference {
-	const char *begin;
-	size_t len; /* of all of it */
-	bool secret, right;
-	char *name, *fallback; /* malloc'd; fallback NULL: none */
-};
-
-static void reference_release(struct reference *ref)
-{
-	ff_free(ref->name);
-	ff_free(ref->fallback);
-}
-
-/* "${env:-x}" and "${secret:0:3}" are the shell's. */
-static bool is_reference(const char *at, bool *secret)
-{
-	static const char *const secrets[] = {
-		"${secret:env:", "${secret:file:", "${secret:cmd:", "${" FF_VARS_SECRET ":"};
-
-	*secret = false;
-	if (!strncmp(at, "${env:", 6))
-		return at[6] && strchr(LETTERS, at[6]);
-	for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++)
-		*secret |= !strncmp(at, secrets[i], strlen(secrets[i]));
-	return *secret;
-}
-
-static bool find_reference(const char *text, struct reference *ref)
-{
-	const char *at = strstr(text, "${"), *end;
-
-	*ref = (struct reference){.begin = NULL};
-	while (at && !is_reference(at, &ref->secret))
-		at = strstr(at + 2, "${");
-	ref->begin = at;
-	if (!ref->begin)
-		return false;
-	end = strchr(ref->begin, '}');
-	ref->len = end ? (size_t)(end + 1 - ref->begin) : strlen(ref->begin);
-	at = strchr(ref->begin, ':') + 1;
-	ref->name = ff_xstrndup(at, strspn(at, LETTERS DIGITS));
-	at += strlen(ref->name);
-	ref->right = end && *ref->name && !strchr(DIGITS, *ref->name) && !ref->secret;
-	if (at[0] == ':' && at[1] == '-' && end)
-		ref->fallback = ff_xstrndup(at + 2, (size_t)(end - at - 2));
-	else
-		ref->right &= at == end;
-	return true;
-}
-
-static void complain_unset(struct ff_reader *r, const struct ff_place *place, const char *name)
-{
-	char hint[FF_SUGGEST_TEXT_MAX], *names[256];
-	struct ff_suggest suggest;
-	size_t len = 0;
-
-	ff_suggest_init(&suggest, name);
-	for (char **entry = environ; *entry && len < sizeof(names) / sizeof(*names); entry++) {
-		names[len] = ff_xstrndup(*entry, strcspn(*entry, "="));
-		ff_suggest_offer(&suggest, names[len++]);
-	}
-	ff_mistakes_add(r->problems, place,
-			"${env:%s}: the environment has no '%s', and ${env:%s:-default} is not "
-			"said%s",
-			name, name, name, ff_suggest_text(&suggest, hint));
-	while (len > 0)
-		ff_free(names[--len]);
-}
-
-/* What stands for it; NULL: it is wrong. */
-static const char *look_up(struct ff_reader *r, const struct ff_place *place,
-			   const struct reference *ref)
-{
-	const char *value;
-
-	if (!ref->right) {
-		ff_mistakes_add(r->problems, place,
-				ref->secret ? "'%.*s': a secret is a value of its own, as in "
-					      "'NAME: {secret: env:TOKEN}'"
-					    : "'%.*s' wants to be ${env:NAME} or "
-					      "${env:NAME:-default}",
-				(int)(ref->len < 60 ? ref->len : 60), ref->begin);
-		return NULL;
-	}
-	value = getenv(ref->name);
-	if (ref->fallback && (!value || !*value))
-		return ref->fallback;
-	if (!value)
-		complain_unset(r, place, ref->name);
-	else if (!ff_vars_is_utf8(value))
-		ff_mistakes_add(r->problems, place, "${env:%s}: its value is not UTF-8", ref->name);
-	else
-		return value;
-	return NULL;
-}
-
-static const struct ff_yaml_node *replace_text(struct ff_reader *r, const struct ff_yaml_node *node)
-{
-	struct ff_place place = ff_read_place(r, node);
-	struct ff_buf out = FF_BUF_INIT;
-	struct ff_yaml_node *copy;
-	const char *at = node->text;
-	struct reference ref;
-
-	if (!strstr(at, "${"))
-		return node;
-	while (find_reference(at, &ref)) {
-		const char *value = look_up(r, &place, &ref);
-
-		ff_buf_add(&out, at, (size_t)(ref.begin - at));
-		ff_buf_addstr(&out, value ? value : "");
-		at = ref.begin + ref.len;
-		reference_release(&ref);
-	}
-	if (at == node->text)
-		return node;
-	ff_buf_addstr(&out, at);
-	copy = ff_arena_alloc(r->nodes, sizeof(*copy));
-	if (copy) {
-		*copy = *node;
-		copy->plain = false;
-		copy->len = out.len;
-		copy->text = ff_arena_copy(r->nodes, ff_buf_data(&out), out.len);
-	}
-	ff_buf_release(&out);
-	return copy && copy->text ? copy : node;
-}
-
-static const struct ff_yaml_node *replace(struct ff_reader *r, const struct ff_yaml_node *node,
-					  unsigned depth)
-{
-	struct ff_yaml_node *copy = NULL;
-
-	if (node->kind == FF_YAML_SCALAR)
-		return replace_text(r, node);
-	for (size_t i = 0; depth < REPLACE_DEPTH_MAX && i < node->len; i++) {
-		bool list = node->kind == FF_YAML_LIST;
-		struct ff_yaml_node *child = list ? node->items[i] : node->pairs[i].value;
-		const struct ff_yaml_node *other = replace(r, child, depth + 1);
-		size_t size = node->len * (list ? sizeof(*node->items) : sizeof(*node->pairs));
-
-		if (other == child)
-			continue;
-		if (!copy) {
-			copy = ff_arena_alloc(r->nodes, sizeof(*copy));
-			if (!copy)
-				return node;
-			*copy = *node;
-			copy->items = ff_arena_alloc(r->nodes, size);
-			if (!copy->items)
-				return node;
-			memcpy(copy->items, node->items, size);
-		}
-		memcpy(list ? (void *)&copy->items[i] : (void *)&copy->pairs[i].value,
-		       (const void *)&other, sizeof(struct ff_yaml_node *));
-	}
-	return copy ? copy : node;
-}
-
-const struct ff_yaml_node *ff_vars_replace(struct ff_reader *r, const struct ff_yaml_node *node)
-{
-	return replace(r, node, 0);
-}
-
 /* --- variables of the file and of jobs --- */
 
 static struct ff_config_var *add_var(struct ff_config *config, struct ff_config_var **vars,
@@ -223,9 +55,16 @@ static struct ff_config_var *add_var(struct ff_config *config, struct ff_config_
 	return &(*vars)[(*len)++];
 }
 
-static struct ff_config_var *add_to_job(struct ff_reader *r, struct ff_config_job *job)
+struct ff_config_var *ff_vars_add(struct ff_reader *r, struct ff_config_job *job)
 {
 	return add_var(r->config, &job->vars, &job->vars_len, &job->vars_cap);
+}
+
+void ff_vars_offer(struct ff_suggest *suggest, const struct ff_config_var *vars, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!strchr(vars[i].name, ':'))
+			ff_suggest_offer(suggest, vars[i].name);
 }
 
 static struct ff_config_var *find_var(struct ff_config_var *vars, size_t len, const char *name)
@@ -236,47 +75,12 @@ static struct ff_config_var *find_var(struct ff_config_var *vars, size_t len, co
 	return NULL;
 }
 
-static void note_text(struct ff_reader *r, struct ff_config_job *job,
-		      const struct ff_yaml_node *node)
-{
-	struct ff_place place = ff_read_place(r, node);
-	const char *at = node->text;
-	struct reference ref;
-
-	while (strstr(at, "${") && find_reference(at, &ref)) {
-		const char *value = look_up(r, &place, &ref);
-		char *name = ff_xstrndup(ref.begin + 2, ref.len > 3 ? ref.len - 3 : 0);
-
-		if (value && !find_var(job->vars, job->vars_len, name))
-			*add_to_job(r, job) =
-				(struct ff_config_var){.name = ff_config_keep(r->config, name),
-						       .value = ff_config_keep(r->config, value),
-						       .place = place};
-		at = ref.begin + ref.len;
-		ff_free(name);
-		reference_release(&ref);
-	}
-}
-
-void ff_vars_note(struct ff_reader *r, struct ff_config_job *job, const struct ff_yaml_node *node)
-{
-	if (node->kind == FF_YAML_SCALAR)
-		note_text(r, job, node);
-	for (size_t i = 0; node->kind != FF_YAML_SCALAR && i < node->len; i++) {
-		const struct ff_yaml_node *child =
-			node->kind == FF_YAML_LIST ? node->items[i] : node->pairs[i].value;
-
-		if (child->kind == FF_YAML_SCALAR)
-			note_text(r, job, child);
-	}
-}
-
 char *ff_vars_place_secret(struct ff_reader *r, struct ff_config_job *job,
 			   struct ff_config_secret *secret)
 {
 	char *name = ff_xasprintf(FF_VARS_SECRET ":%zu", r->config->secrets_len++), *text;
 
-	*add_to_job(r, job) = (struct ff_config_var){
+	*ff_vars_add(r, job) = (struct ff_config_var){
 		.name = ff_config_keep(r->config, name), .secret = secret, .place = secret->place};
 	text = ff_xasprintf("${%s}", name);
 	ff_free(name);
@@ -370,7 +174,7 @@ bool ff_vars_read(struct ff_reader *r, const struct ff_config_option *option,
 		if (!read_var(r, &node->pairs[i], &var.value, &var.secret))
 			var.value = ff_config_keep(config, "");
 		set_from_outside(r, &var);
-		*(job ? add_to_job(r, job)
+		*(job ? ff_vars_add(r, job)
 		      : add_var(config, &config->vars, &config->vars_len, &config->vars_cap)) = var;
 	}
 	return true;
@@ -393,12 +197,9 @@ static void complain_outside(struct ff_reader *r, const struct ff_vars_outside *
 	struct ff_suggest suggest;
 
 	ff_suggest_init(&suggest, outside->name);
-	for (size_t i = 0; i < config->vars_len; i++)
-		ff_suggest_offer(&suggest, config->vars[i].name);
+	ff_vars_offer(&suggest, config->vars, config->vars_len);
 	for (size_t i = 0; i < config->jobs_len && !ff_mistakes_full(r->problems); i++)
-		for (size_t j = 0; j < config->jobs[i].vars_len; j++)
-			if (!strchr(config->jobs[i].vars[j].name, ':'))
-				ff_suggest_offer(&suggest, config->jobs[i].vars[j].name);
+		ff_vars_offer(&suggest, config->jobs[i].vars, config->jobs[i].vars_len);
 	ff_mistakes_add(r->problems, NULL, "%s: no variable of the file is called '%s'%s",
 			outside->from, outside->name, ff_suggest_text(&suggest, hint));
 }
@@ -422,7 +223,7 @@ void ff_vars_settle(struct ff_reader *r)
 		}
 		for (size_t j = 0; own && j < config->vars_len; j++)
 			if (!find_var(job->vars, own, config->vars[j].name))
-				*add_to_job(r, job) = config->vars[j];
+				*ff_vars_add(r, job) = config->vars[j];
 	}
 }
 

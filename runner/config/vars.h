@@ -21,11 +21,18 @@ void ff_vars_outside(struct ff_reader *r);
 /* `vars:` of the file or a job, `target`. False: it is no mapping. */
 bool ff_vars_read(struct ff_reader *r, const struct ff_config_option *option,
 		  const struct ff_yaml_node *node, void *target);
+/* Room for one more variable of the job, until the next. */
+struct ff_config_var *ff_vars_add(struct ff_reader *r, struct ff_config_job *job);
+/* Those that have a name of their own. */
+void ff_vars_offer(struct ff_suggest *suggest, const struct ff_config_var *vars, size_t len);
 /* At the end of the file: each job gets the file's variables, and all must have a value. */
 void ff_vars_settle(struct ff_reader *r);
 
-/* The node with each ${env:NAME} in its texts replaced; the node itself where there is none. */
+/* The node with each ${env:NAME} and {name} of a variable in its texts replaced; the node itself
+ * where there is none. */
 const struct ff_yaml_node *ff_vars_replace(struct ff_reader *r, const struct ff_yaml_node *node);
+const struct ff_yaml_node *ff_vars_replace_environment(struct ff_reader *r,
+						       const struct ff_yaml_node *node);
 /* The same for a text where units' placeholders stand: it stays, and the values become variables of
  * the job. */
 void ff_vars_note(struct ff_reader *r, struct ff_config_job *job, const struct ff_yaml_node *node);

@@ -137,9 +137,12 @@ def test_secrets_are_nowhere(farflung, tmp_path):
 
 def test_secret_from_the_command_line(farflung, tmp_path):
     farflung.yaml(FILE + "vars: {token: {secret: env:NOT_THERE}}\njobs: {a: {run: 'echo \"$T\"', env: {T: '{token}'}}}\n")
-    done = farflung.run("run", "-vv", "-e", "token=given here", code=0)
+    done = farflung.run("run", "-vv", "-e", "token=" + SECRET, code=0)
     assert "[popen a] ***" in done.stdout
-    assert_nowhere("given here", farflung.cwd)
+    started = [json.loads(line) for path in everything_under(farflung.cwd) if path.name == "journal.jsonl"
+               for line in path.read_text().splitlines() if "run-started" in line]
+    assert "token=***" in started[0]["command"]
+    assert_nowhere(SECRET, farflung.cwd)
 
 
 def test_check_has_no_secret_and_looks_for_none(farflung):

@@ -174,6 +174,39 @@ static void test_environment(void **state)
 	refuse(text, none, "demo.yaml:1:13: ${env:FF_TEST_A}: its value is not UTF-8");
 }
 
+/* Hosts, times and paths are of no unit: they are read with their values. */
+static void test_in_other_values(void **state)
+{
+	static const char text[] = "inventory: ['{n}*popen//id={name}']\n"
+				   "jobs:\n"
+				   "  a: {run: x, timeout: '{limit}', on: '{name}', vars: {limit: "
+				   "5s}, matrix: {k: ['{n}', "
+				   "'{{n}}', '{other}']}}\n"
+				   "  b: {run: x, timeout: '{limit}'}\n"
+				   "report: {junit: '/out/{both}.xml'}\n"
+				   "vars: {n: 3, name: one, limit: 9s, both: '{name}-{n}'}\n";
+	struct built b;
+
+	build(&b, text, none);
+	assert_int_equal(b.inventory.hosts[0].slots, 3);
+	assert_string_equal(b.inventory.hosts[0].name, "one");
+	assert_int_equal(b.config.jobs[0].timeout_us, 5000000);
+	assert_int_equal(b.config.jobs[1].timeout_us, 9000000);
+	assert_string_equal(b.config.jobs[0].on, "one");
+	assert_string_equal(b.config.jobs[0].axes[0].values.v[0], "3");
+	assert_string_equal(b.config.jobs[0].axes[0].values.v[1], "{n}");
+	assert_string_equal(b.config.jobs[0].axes[0].values.v[2], "{other}");
+	assert_string_equal(b.config.reports[0].path, "/out/one-3.xml");
+	release(&b);
+
+	refuse("vars: {limit: 1s}\nreport: {junit: 'x{limt}'}\n", none,
+	       "demo.yaml:2:17: {limt} is nothing; did you mean {limit}?");
+	refuse("vars: {limit: 1s, a: '{b}', bb: '{limti}'}\n", none,
+	       "demo.yaml:1:33: {limti} is nothing; did you mean {limit}?");
+	refuse("vars: {token: {secret: env:FF_TEST_S}}\nreport: {junit: '{token}'}\n", none,
+	       "demo.yaml:2:17: {token} is a secret, which can stand in 'env' and 'stdin' of jobs");
+}
+
 static void test_secrets(void **state)
 {
 	static const char text[] =
@@ -242,9 +275,9 @@ static void test_secrets_elsewhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nearest_wins),	  cmocka_unit_test(test_unknown_names),
-		cmocka_unit_test(test_environment),	  cmocka_unit_test(test_secrets),
-		cmocka_unit_test(test_secrets_elsewhere),
+		cmocka_unit_test(test_nearest_wins), cmocka_unit_test(test_unknown_names),
+		cmocka_unit_test(test_environment),  cmocka_unit_test(test_in_other_values),
+		cmocka_unit_test(test_secrets),	     cmocka_unit_test(test_secrets_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
