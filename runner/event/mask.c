@@ -135,6 +135,9 @@ static size_t put(const struct ff_mask *mask, const char *bytes, size_t len, boo
 	return at;
 }
 
+/* How output that was cut at its source says so, in the middle of the text. */
+static const char cut_mark[] = "\n[… ", cut_end[] = "…]\n";
+
 bool ff_mask_finds(const struct ff_mask *mask, const char *bytes, size_t len)
 {
 	for (size_t at = 0; mask->len > 0 && at < len; at++) {
@@ -144,12 +147,57 @@ bool ff_mask_finds(const struct ff_mask *mask, const char *bytes, size_t len)
 		    match(mask, bytes, len, at, &open) > at)
 			return true;
 	}
-	return false;
+	return mask->len > 0 && memmem(bytes, len, cut_mark, sizeof(cut_mark) - 1);
+}
+
+/* How much of the end of the bytes is the beginning of a secret, or of their beginning the end of
+ * one: what a cut has left of it. */
+static size_t fragment(const struct ff_mask *mask, const char *bytes, size_t len, bool at_end)
+{
+	size_t longest = 0;
+
+	for (size_t i = 0; i < mask->len; i++) {
+		const struct ff_mask_word *word = &mask->words[i];
+		size_t most = word->len < len ? word->len : len;
+
+		for (size_t part = most; part >= FF_MASK_MIN && part > longest; part--)
+			if (!memcmp(at_end ? bytes + len - part : bytes,
+				    at_end ? word->bytes : word->bytes + word->len - part, part))
+				longest = part;
+	}
+	return longest;
+}
+
+/* One side of a cut. */
+static void put_side(const struct ff_mask *mask, const char *bytes, size_t len, bool cut_before,
+		     bool cut_behind, struct ff_buf *out)
+{
+	size_t first = cut_before ? fragment(mask, bytes, len, false) : 0;
+	size_t last = cut_behind ? fragment(mask, bytes + first, len - first, true) : 0;
+
+	if (first)
+		ff_buf_addstr(out, FF_MASK_TEXT);
+	put(mask, bytes + first, len - first - last, false, out);
+	if (last)
+		ff_buf_addstr(out, FF_MASK_TEXT);
 }
 
 void ff_mask_put(const struct ff_mask *mask, const char *bytes, size_t len, struct ff_buf *out)
 {
-	put(mask, bytes, len, false, out);
+	const char *end = bytes + len, *mark, *behind;
+	bool cut = false;
+
+	while ((mark = memmem(bytes, (size_t)(end - bytes), cut_mark, sizeof(cut_mark) - 1))) {
+		behind = memmem(mark, (size_t)(end - mark), cut_end, sizeof(cut_end) - 1);
+		if (!behind)
+			break;
+		behind += sizeof(cut_end) - 1;
+		put_side(mask, bytes, (size_t)(mark - bytes), cut, true, out);
+		ff_buf_add(out, mark, (size_t)(behind - mark));
+		bytes = behind;
+		cut = true;
+	}
+	put_side(mask, bytes, (size_t)(end - bytes), cut, false, out);
 }
 
 void ff_mask_stream_release(struct ff_mask_stream *stream)

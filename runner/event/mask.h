@@ -24,9 +24,10 @@ void ff_mask_release(struct ff_mask *mask);
 /* What is to be masked from now on: the value; if it has several lines, each of those; and what
  * becomes of it when a program shows it as Python or JSON. Those below FF_MASK_MIN are left out. */
 void ff_mask_add(struct ff_mask *mask, const char *value, size_t len);
-/* Whether there is anything to mask in the bytes. */
+/* Whether there is anything to mask in the bytes, or a cut to be looked at. */
 bool ff_mask_finds(const struct ff_mask *mask, const char *bytes, size_t len);
-/* Appends the bytes with FF_MASK_TEXT in the place of each secret: secrets that overlap are one. */
+/* Appends the bytes with FF_MASK_TEXT in the place of each secret: secrets that overlap are one.
+ * Around the mark of output that was cut, what is left of a secret is masked, too. */
 void ff_mask_put(const struct ff_mask *mask, const char *bytes, size_t len, struct ff_buf *out);
 
 /* The same for what comes piece by piece: the end of a piece may be the beginning of a secret, and
