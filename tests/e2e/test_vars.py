@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import write
+from conftest import TOP, write
 
 SECRET = "s3cr'et \"x\" \\ value"
 FILE = "inventory: [2*popen]\n"
@@ -290,6 +290,16 @@ def test_bad_parts(farflung, text, files, words):
         write(farflung.cwd / name, content)
     done = farflung.run("check", code=2)
     assert words in done.stderr
+
+
+def test_example(farflung):
+    path = write(farflung.cwd / "vars.yaml", (TOP / "configs" / "vars.yaml").read_text())
+    farflung.run("check", path, code=0)
+    done = farflung.run("run", "-vv", "-e", "name=a world", "--profile", "thorough", path, code=0)
+    assert "hello, a world and it's you" in done.stdout and "hello, a world and $HOME" in done.stdout
+    assert "asked with ***" in done.stdout and "4 slots" in done.stdout
+    assert "jobs.ask.timeout                 5m" in farflung.run(
+        "check", "--explain", "--profile", "thorough", path, code=0).stdout
 
 
 # --- where the file comes from ---
