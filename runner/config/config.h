@@ -113,6 +113,7 @@ struct ff_config_job {
 	bool settings_read; /* what pytest's settings say of workers, too */
 	char *on;	    /* host pattern; NULL: all */
 	struct ff_place dist_place, on_place, run_place, weight_place, retry_on_place;
+	struct ff_place cwd_place, env_place, stdin_place;
 	struct ff_strv needs;
 	struct ff_place *needs_places; /* of each of `needs`; NULL for jobs added by hand */
 	int64_t timeout_us, grace_us;

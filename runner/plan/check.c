@@ -134,6 +134,12 @@ static void check_text(const struct checker *c, const char *text, bool is_shell)
 	ff_buf_release(&scratch);
 }
 
+static const struct ff_place *or_job(const struct ff_place *place,
+				     const struct ff_config_job *config)
+{
+	return place->line ? place : &config->place;
+}
+
 static void check_braces(struct checker *c)
 {
 	const struct ff_config_job *config = c->config;
@@ -147,13 +153,15 @@ static void check_braces(struct checker *c)
 		check_text(c, config->shell, true);
 	for (size_t i = 0; i < config->args.len; i++)
 		check_text(c, config->args.v[i], false);
-	c->place = &config->place;
+	c->place = or_job(&config->cwd_place, config);
 	c->key = "cwd";
 	if (config->cwd)
 		check_text(c, config->cwd, false);
+	c->place = or_job(&config->stdin_place, config);
 	c->key = "stdin";
 	if (config->stdin_text)
 		check_text(c, config->stdin_text, false);
+	c->place = or_job(&config->env_place, config);
 	c->key = "env";
 	for (size_t i = 0; i < config->env.len; i++)
 		check_text(c, config->env.v[i], false);
