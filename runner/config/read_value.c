@@ -268,6 +268,7 @@ static bool read_words(struct ff_reader *r, const struct ff_config_option *optio
 {
 	struct ff_strv *strv = member;
 	struct ff_err err;
+	size_t before = strv->len;
 
 	if (ff_yaml_is_null(node))
 		return true;
@@ -275,6 +276,12 @@ static bool read_words(struct ff_reader *r, const struct ff_config_option *optio
 		return read_list(r, option, node, strv);
 	if (ff_strv_split(strv, node->text, &err))
 		ff_mistakes_add(r->problems, at(r, node), "'%s': %s", option->key, err.text);
+	for (size_t i = before; option->braces && i < strv->len; i++) {
+		struct ff_yaml_node word = *node;
+
+		word.text = strv->v[i];
+		ff_vars_note(r, (void *)((char *)member - option->offset), &word);
+	}
 	return true;
 }
 
@@ -479,9 +486,12 @@ void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
 	/* Types that fill several members are not `stored` and get the whole struct: offset 0. */
 	void *member = (char *)target + option->offset;
 
-	if (option->braces)
+	bool is_split = option->type == FF_TYPE_WORDS && node->kind == FF_YAML_SCALAR;
+
+	/* A text that is split is noted word by word, and variables one by one. */
+	if (option->braces && !is_split)
 		ff_vars_note(r, target, node);
-	else if (option->type != FF_TYPE_VARS)
+	else if (!option->braces && option->type != FF_TYPE_VARS)
 		node = ff_vars_replace(r, node);
 	if (!readers[option->type](r, option, node, member))
 		ff_read_complain(r, option, node);

@@ -170,6 +170,16 @@ static void test_environment(void **state)
 	refuse("settings: {maxfail: '${env:FF_TEST_N'}\n", none,
 	       "demo.yaml:1:21: '${env:FF_TEST_N' wants");
 	refuse("settings: {maxfail: '${env:FF_TEST_N:1}'}\n", none, "wants to be ${env:NAME}");
+	build(&b,
+	      "inventory: [popen]\njobs: {a: {pytest: \"-k '${env:FF_TEST_NO:-a \\\"b}' x\"}}\n",
+	      none);
+	assert_int_equal(ff_plan_instance(&b.plan.jobs[0], 0, &arena, &instance), 0);
+	assert_string_equal(instance.job.args[1], "a \"b");
+	assert_string_equal(instance.job.args[2], "x");
+	ff_arena_release(&arena);
+	release(&b);
+	refuse("jobs: {a: {pytest: '-k ${env:FF_TEST_NO:-a b}'}}\n", none,
+	       "demo.yaml:1:20: '${env:FF_TEST_NO:-a' wants to be ${env:NAME}");
 	setenv("FF_TEST_A", "\xff", 1);
 	refuse(text, none, "demo.yaml:1:13: ${env:FF_TEST_A}: its value is not UTF-8");
 }
