@@ -18,11 +18,14 @@
 /* What the job says, resolved; all borrowed. */
 struct ff_payload_job {
 	const char *name;
-	char *const *args;	/* pytest's arguments, or a command's argv; NULL with `shell` */
-	const char *shell;	/* command as shell text, or NULL */
-	const char *cwd;	/* below the host's working directory, or absolute; NULL: there */
-	char *const *env;	/* NAME=value, NULL-terminated */
-	const char *stdin_text; /* NULL: /dev/null */
+	char *const *args; /* pytest's arguments, or a command's argv; NULL with `shell` */
+	const char *shell; /* command as shell text, or NULL */
+	bool or_shell;	   /* argv is what a shell would make of a text: what can't be run is its */
+	const char *cwd;   /* below the host's working directory, or absolute; NULL: there */
+	char *const *env;  /* NAME=value, NULL-terminated */
+	const char *stdin_text; /* NULL: /dev/null, or: */
+	const void *stdin_bytes;
+	size_t stdin_len;
 	int64_t timeout_us;	/* per unit; 0: none */
 	int64_t grace_us;	/* between TERM and KILL */
 	int64_t output_cap;	/* bytes of output that are kept of a unit; 0: no limit */
@@ -280,7 +283,9 @@ struct ff_front_run {
 	X(BACK)	  /* worker, units: what it gave back when it was asked to */                      \
 	X(SKIP)	  /* worker, unit: it is not run, it has its end already */                        \
 	X(STUCK)  /* number: nothing goes on; so many workers are up, and more will not come */    \
-	X(END)	  /* again (interrupted), text: all is told, it is to finish */
+	X(MORE) /* number, left: of units that become known part by part so many have, and so many \
+		 * parts are yet to be collected */                                                \
+	X(END)	/* again (interrupted), text: all is told, it is to finish */
 
 enum ff_front_item_kind {
 #define X(name) FF_FRONT_##name,
@@ -300,7 +305,7 @@ struct ff_front_item {
 	bool again;	       /* the unit will be run once more; END: the run was interrupted */
 	const uint32_t *units; /* as the session knows them */
 	size_t units_len;
-	uint32_t number;
+	uint32_t number, left;
 };
 
 /* What a front says. Everything is valid during the call. */

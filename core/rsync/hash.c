@@ -149,3 +149,11 @@ int ff_hash_xxh3(int fd, bool sparse, uint8_t digest[FF_RSYNC_DIGEST])
 	memcpy(digest, canonical.digest, FF_RSYNC_DIGEST);
 	return 0;
 }
+
+void ff_hash_bytes(const void *bytes, size_t len, uint8_t digest[FF_RSYNC_DIGEST])
+{
+	XXH128_canonical_t canonical;
+
+	XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, len));
+	memcpy(digest, canonical.digest, FF_RSYNC_DIGEST);
+}

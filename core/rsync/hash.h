@@ -12,6 +12,8 @@
  * describes under "Digests", for which holes need not be read. 0, FF_ENOMEM, or FF_ESYS with errno
  * set. */
 int ff_hash_xxh3(int fd, bool sparse, uint8_t digest[FF_RSYNC_DIGEST]);
+/* Of bytes in memory, as they are. */
+void ff_hash_bytes(const void *bytes, size_t len, uint8_t digest[FF_RSYNC_DIGEST]);
 /* In md5.c, which needs libcrypto: for python receivers, which have nothing faster built in. */
 int ff_hash_md5(int fd, bool sparse, uint8_t digest[FF_RSYNC_DIGEST]);
 

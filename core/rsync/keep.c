@@ -22,19 +22,17 @@ static int gather(struct ff_rsync *rsync)
 /* Whether the path, or a directory above it, was left out. */
 static bool left_out(const struct ff_rsync *rsync, const char *path, enum ff_tree_kind kind)
 {
-	const struct ff_tree_filter filter = {.exclude = rsync->tree.exclude.v};
 	char above[FF_TREE_PATH_MAX];
 
 	for (const char *end = strchr(path, '/'); end; end = strchr(end + 1, '/')) {
 		memcpy(above, path, (size_t)(end - path));
 		above[end - path] = 0;
-		if (ff_map_get(&rsync->untouched, above) ||
-		    !ff_tree_filter_keeps(&filter, above, FF_TREE_DIR))
+		if (ff_map_get(&rsync->untouched, above))
 			return true;
 	}
 	/* The root itself could not be read to its end. */
 	return ff_map_get(&rsync->untouched, ".") || ff_map_get(&rsync->untouched, path) ||
-	       !ff_tree_filter_keeps(&filter, path, kind);
+	       ff_ignore_hides(&rsync->tree.ignore, path, kind == FF_TREE_DIR);
 }
 
 int ff_target_old(struct ff_rsync_target *target, const char *list, size_t len, struct ff_err *err)

@@ -21,6 +21,7 @@ struct scan {
 	const struct ff_tree_filter *filter;
 	const char *given; /* the root as the caller wrote it */
 	int root_fd;
+	uint64_t seen;	     /* bits: filter->names that were there */
 	struct ff_map names; /* "device:inode" of a file with several names: index of the first */
 };
 
@@ -164,8 +165,11 @@ static int look(struct scan *s, int dir_fd, const char *name, uint32_t dir, stru
 		return problem(s, path, ENAMETOOLONG);
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0 : problem(s, path, errno);
-	if (!ff_tree_filter_keeps(s->filter, path, kind_of(st.st_mode)))
-		return s->filter->keep ? ff_strv_add(&s->tree->refused, path) : 0;
+	if (ff_ignore_excludes(&s->tree->ignore, path, S_ISDIR(st.st_mode)))
+		return 0;
+	if (s->filter && s->filter->keep &&
+	    !s->filter->keep(s->filter->ctx, path, kind_of(st.st_mode)))
+		return ff_strv_add(&s->tree->refused, path);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode)) {
 		ff_tree_fault(s->tree, FF_SYNC_SPECIAL, 0, path,
 			      "neither a file nor a directory nor a link");
@@ -198,6 +202,8 @@ static int read_dir(struct scan *s, uint32_t dir, struct found *found)
 			close(fd);
 		return rc;
 	}
+	if (s->filter && s->filter->names)
+		rc = ff_tree_ignore_read(s->tree, s->filter, fd, path, &s->seen);
 	while (!rc && (errno = 0, one = readdir(stream))) {
 		if (!strcmp(one->d_name, ".") || !strcmp(one->d_name, "..") ||
 		    ff_rsync_is_temp(one->d_name) || ff_rsync_is_state(one->d_name))
@@ -275,6 +281,17 @@ static int scan_dir(struct scan *s, uint32_t dir)
 	return rc;
 }
 
+/* A name that is nowhere was misspelt, or what it was to leave out comes along. */
+static void tell_unseen(struct scan *s)
+{
+	char *const *names = s->filter ? s->filter->names : NULL;
+
+	for (size_t i = 0; names && i < FF_TREE_NAMES_MAX && names[i]; i++)
+		if (!(s->seen >> i & 1))
+			ff_tree_fault(s->tree, FF_SYNC_VANISHED, 0, names[i],
+				      "no such file of patterns anywhere in the tree");
+}
+
 int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_filter *filter,
 		 struct ff_err *err)
 {
@@ -298,10 +315,15 @@ int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_fi
 	fill(&top, &st);
 	fresh.root = ff_strdup(real);
 	rc = fresh.root ? ff_tree_add(&fresh, &top) : FF_ENOMEM;
-	if (!rc && filter && filter->exclude)
-		rc = ff_strv_add_all(&fresh.exclude, filter->exclude);
+	if (!rc && filter && ff_tree_ignore_init(&fresh, filter, err)) {
+		close(s.root_fd);
+		ff_tree_release(&fresh);
+		return err->code;
+	}
 	if (!rc)
 		rc = scan_dir(&s, 0);
+	if (!rc)
+		tell_unseen(&s);
 	ff_map_release(&s.names);
 	close(s.root_fd);
 	if (rc) {
@@ -318,7 +340,7 @@ void ff_tree_release(struct ff_tree *tree)
 	ff_free(tree->entries);
 	ff_free(tree->root);
 	ff_strv_release(&tree->problems);
-	ff_strv_release(&tree->exclude);
+	ff_ignore_release(&tree->ignore);
 	ff_strv_release(&tree->refused);
 	ff_sync_faults_release(&tree->faults);
 	*tree = (struct ff_tree){.arena = FF_ARENA_INIT};

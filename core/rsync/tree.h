@@ -11,12 +11,15 @@
 #include "base/err.h"
 #include "base/strv.h"
 #include "rsync/fault.h"
+#include "rsync/ignore.h"
 
 enum ff_tree_kind { FF_TREE_DIR = 'd', FF_TREE_FILE = 'f', FF_TREE_LINK = 'l' };
 
 enum {
 	FF_TREE_ENTRIES_MAX = 16 << 20,
-	FF_TREE_PATH_MAX = 4096, /* bytes of one path or link target */
+	FF_TREE_PATH_MAX = 4096,      /* bytes of one path or link target */
+	FF_TREE_NAMES_MAX = 64,	      /* of a filter */
+	FF_TREE_IGNORE_MAX = 4 << 20, /* bytes of one file of patterns */
 };
 
 struct ff_tree_entry {
@@ -45,23 +48,28 @@ struct ff_tree {
 		problems; /* "path: reason" of what can't be brought (unreadable, sockets, …) */
 	struct ff_sync_faults faults; /* the same, taken apart */
 	/* What the scan was told to leave out: patterns, and paths that `keep` refused. */
-	struct ff_strv exclude, refused;
+	struct ff_ignore ignore;
+	struct ff_strv refused;
 };
 
-/* Which paths to leave out: shell patterns; one without '/' is matched against every name, one with
- * '/' against the path from the root; a trailing '/' restricts it to directories. An excluded
- * directory is not entered. */
+/* Which paths to leave out: patterns of ignore.h, the last that matches decides. An excluded
+ * directory is not entered. All are NULL-terminated, or NULL. */
 struct ff_tree_filter {
-	char *const *exclude; /* NULL-terminated, or NULL */
+	char *const *exclude;
+	char *const *defaults; /* weaker than all others */
+	/* Names of files that hold such patterns, for what is in their directory and below
+	 * (".gitignore"); and paths of files of patterns from the root, weaker than those. */
+	char *const *names, *const *files;
 	/* Further say, may be NULL: false leaves the entry out. */
 	bool (*keep)(void *ctx, const char *path, enum ff_tree_kind kind);
 	void *ctx;
 };
 
-/* Scans `root` (a directory; symlinks inside are not followed). What can't be read, and what is
- * neither file nor directory nor link, goes to tree->problems and tree->faults (a file that can't
- * be read is an entry all the same: where it is the same already nothing is amiss); FF_ESYS names a
- * root that can't be read. `tree` is overwritten. */
+/* Scans `root` (a directory; symlinks inside are not followed). What can't be read, a name of
+ * filter->names that is nowhere, and what is neither file nor directory nor link, goes to
+ * tree->problems and tree->faults (a file that can't be read is an entry all the same: where it is
+ * the same already nothing is amiss); FF_ESYS names a root, or one of filter->files, that can't be
+ * read. `tree` is overwritten. */
 int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_filter *filter,
 		 struct ff_err *err);
 void ff_tree_release(struct ff_tree *tree);
@@ -86,9 +94,13 @@ void ff_tree_fault(struct ff_tree *tree, enum ff_sync_fault_kind kind, uint32_t 
 		   const char *path, const char *reason);
 /* Appends a copy of `entry` (not of its strings): 0, FF_ENOMEM or FF_ETOOBIG. */
 int ff_tree_add(struct ff_tree *tree, const struct ff_tree_entry *entry);
-/* Whether `filter` (may be NULL) lets an entry in. */
-bool ff_tree_filter_keeps(const struct ff_tree_filter *filter, const char *path,
-			  enum ff_tree_kind kind);
+/* Fills tree->ignore with what holds everywhere; 0, FF_ENOMEM, or FF_ESYS with words. */
+int ff_tree_ignore_init(struct ff_tree *tree, const struct ff_tree_filter *filter,
+			struct ff_err *err);
+/* Adds what the files of filter->names in one directory say (`fd`, borrowed; `path` from the root),
+ * and sets the bit of each that is there in *seen. 0 or FF_ENOMEM. */
+int ff_tree_ignore_read(struct ff_tree *tree, const struct ff_tree_filter *filter, int fd,
+			const char *path, uint64_t *seen);
 /* The order of entries: as strcmp, with '/' before all other bytes. */
 int ff_tree_compare(const char *a, const char *b);
 

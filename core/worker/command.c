@@ -21,6 +21,7 @@ struct setup {
 	struct ff_strv argv, env, limited;
 	struct ff_buf kept; /* texts of run that are the command's own */
 	int self;	    /* this program's file, for the stage that sets limits */
+	bool or_shell;	    /* what can't be run is left to a shell, to run or to complain of */
 };
 
 struct command {
@@ -261,18 +262,28 @@ static void end(struct ff_exec *exec, bool now)
 
 static int setup_argv(struct setup *setup, const struct ff_value *kwargs, struct ff_err *err)
 {
+	const struct ff_value *bytes = ff_dict_get(kwargs, "shell");
 	const char *shell;
+	char *copy = NULL;
 	int rc;
 
-	rc = ff_kwargs_text(kwargs, "shell", &shell, err);
+	/* Not UTF-8. */
+	if (bytes && bytes->kind == FF_BYTES) {
+		if (memchr(bytes->text, '\0', bytes->len))
+			return ff_err_set(err, FF_EINVAL, "shell must be text without NULs");
+		shell = copy = ff_xstrndup(bytes->text, bytes->len);
+		rc = 0;
+	} else {
+		rc = ff_kwargs_text(kwargs, "shell", &shell, err);
+	}
 	if (rc)
 		return rc;
 	if (!shell)
 		return ff_kwargs_strv(kwargs, "argv", &setup->argv, err);
-	if (ff_strv_add(&setup->argv, "/bin/sh") || ff_strv_add(&setup->argv, "-c") ||
-	    ff_strv_add(&setup->argv, shell))
-		return ff_err_set(err, FF_ENOMEM, "out of memory");
-	return 0;
+	rc = ff_strv_add(&setup->argv, "/bin/sh") || ff_strv_add(&setup->argv, "-c") ||
+	     ff_strv_add(&setup->argv, shell);
+	ff_free(copy);
+	return rc ? ff_err_set(err, FF_ENOMEM, "out of memory") : 0;
 }
 
 static const char *path_in(char *const *env)
@@ -328,6 +339,7 @@ static int setup_init(struct setup *setup, const struct ff_value *kwargs, struct
 	spawn->nice = (int)ff_dict_int(kwargs, "nice", 0);
 	spawn->merge_stderr = ff_dict_bool(kwargs, "merge", false);
 	spawn->die_with_parent = true;
+	setup->or_shell = ff_dict_bool(kwargs, "or_shell", false);
 	setup->run.timeout_us = ff_dict_int(kwargs, "timeout_us", 0);
 	setup->run.grace_us = ff_dict_int(kwargs, "grace_us", FF_RUN_GRACE_US);
 	setup->run.leak_us = ff_dict_int(kwargs, "leak_us", FF_RUN_LEAK_US);
@@ -386,6 +398,23 @@ static struct command *to_follow(const struct ff_worker *worker, const struct ff
 	return NULL;
 }
 
+/* Scripts without "#!", programs that are not there: as if it had been shell text. */
+static int start_by_shell(struct command *command, struct ff_worker *worker,
+			  const struct setup *setup, struct ff_err *err)
+{
+	struct ff_run_opts opts = setup->run;
+	struct ff_strv argv = FF_STRV_INIT;
+	int rc = FF_ENOMEM;
+
+	if (!ff_strv_add(&argv, "/bin/sh") && !ff_strv_add(&argv, "-c") &&
+	    !ff_strv_add(&argv, "exec \"$0\" \"$@\"") && !ff_strv_add_all(&argv, setup->argv.v)) {
+		opts.spawn.argv = argv.v;
+		rc = ff_run_start(&command->run, &worker->loop, &opts, &run_ops, err);
+	}
+	ff_strv_release(&argv);
+	return rc;
+}
+
 static int begin(struct command *command, struct ff_worker *worker, const struct setup *setup,
 		 struct ff_err *err)
 {
@@ -395,6 +424,8 @@ static int begin(struct command *command, struct ff_worker *worker, const struct
 	if (worker->state != FF_WORKER_SERVING)
 		return ff_err_set(err, FF_ECANCELED, "the worker is ending");
 	rc = ff_run_start(&command->run, &worker->loop, &setup->run, &run_ops, err);
+	if (rc && setup->or_shell)
+		rc = start_by_shell(command, worker, setup, err);
 	if (!rc)
 		command->exec.pid = ff_process_pid(command->run.process);
 	return rc;

@@ -8,9 +8,10 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "wire/utf8.h"
 
 enum {
-	ARGUMENTS = 8, /* entries of kwargs */
+	ARGUMENTS = 9, /* entries of kwargs */
 	MESSAGE_MAX = 160,
 };
 
@@ -79,6 +80,9 @@ static bool make_text(struct ff_arena *arena, const char *text, struct ff_value 
 	char *copy = text ? ff_arena_strdup(arena, text) : NULL;
 
 	*value = ff_str(copy);
+	/* Names of files may be any bytes. */
+	if (copy && !ff_is_utf8(copy, strlen(copy)))
+		*value = ff_bytes(copy, strlen(copy));
 	return copy || !text;
 }
 
@@ -99,11 +103,18 @@ static int make_task(const struct ff_payload_job *job, const struct ff_payload_w
 	*at++ = ff_str("env");
 	ok = ok && make_env(arena, job->env, at++);
 	*at++ = ff_str("stdin");
-	ok = ok && make_text(arena, job->stdin_text, at++);
+	if (job->stdin_bytes)
+		*at++ = ff_bytes(job->stdin_bytes, job->stdin_len);
+	else
+		ok = ok && make_text(arena, job->stdin_text, at++);
 	*at++ = ff_str("timeout_us");
 	*at++ = ff_int(job->timeout_us);
 	*at++ = ff_str("grace_us");
 	*at++ = ff_int(job->grace_us);
+	if (job->or_shell) {
+		*at++ = ff_str("or_shell");
+		*at++ = ff_bool(true);
+	}
 	if (worker->native && worker->follow) {
 		*at++ = ff_str("follow");
 		*at++ = ff_int(worker->follow);

@@ -230,6 +230,10 @@ static void pack_fields(struct ff_pack *p, const struct ff_front_item *item)
 	case FF_FRONT_STUCK:
 		ff_pack_int(p, item->number);
 		break;
+	case FF_FRONT_MORE:
+		ff_pack_int(p, item->number);
+		ff_pack_int(p, item->left);
+		break;
 	case FF_FRONT_LINE:
 	case FF_FRONT_STOP:
 		ff_pack_str(p, item->text ? item->text : "");
@@ -248,7 +252,7 @@ static int tell(struct ff_pack *p, const struct ff_front_item *item)
 		[FF_FRONT_CRASH] = "crash", [FF_FRONT_LOST] = "lost", [FF_FRONT_DOWN] = "down",
 		[FF_FRONT_LINE] = "line",   [FF_FRONT_STOP] = "stop", [FF_FRONT_END] = "end",
 		[FF_FRONT_UP] = "up",	    [FF_FRONT_BACK] = "back", [FF_FRONT_SKIP] = "skip",
-		[FF_FRONT_STUCK] = "stuck",
+		[FF_FRONT_STUCK] = "stuck", [FF_FRONT_MORE] = "more",
 	};
 
 	ff_pack_open(p, FF_TUPLE);

@@ -14,6 +14,7 @@
 #           ("up", id) · ("back", id, [index, …]) · ("skip", id, index) · ("stuck", number)   to a
 #                                        driver: a worker may be given tests, gave some back, has one
 #                                        that was done before; nothing goes on, with so many workers
+#           ("more", count, left)        so many tests are known, and so many files yet to be collected
 #           ("end", interrupted, text)   all is told
 # Sent:     ("ready", {rootdir, wants_starts, header})
 #           ("to", id, {workerinput, basetemp, ids, starts, color, ports})   what that worker waits for
@@ -39,16 +40,18 @@ HOLD_SECONDS = 2.0
 GC_THRESHOLD = 20000  # reports are many and stay: looking through them often frees nothing
 
 
-class Front:
+class Front(Hearing):
     """The plugin `dsession`."""
 
     def __init__(self, channel, config, kw):
         self.channel = self.inbox = channel
         self.ports = None  # once there is a worker that needs them
+        self.outlet, self.gathers = kw.get("outlet"), False
         self.config = config
         self.kw = kw
         self.session = self.sched = self.trdist = self.driver = None
         self.heard = self.collected = 0
+        self.files = None  # where they are collected one by one
         self.terminal = config.pluginmanager.getplugin("terminalreporter")
         self.verbose = getattr(config.option, "verbose", 0)  # unknown without a terminal
         self.log = Log()
@@ -97,12 +100,15 @@ class Front:
         starts = self.verbose > 0 or self.others("pytest_runtest_logstart")
         self.wants_starts = bool(starts)
         self.wants_ids = bool(self.others("pytest_xdist_node_collection_finished"))
+        self.gathers = bool(self.outlet) and not starts and not self.others("pytest_runtest_logreport") \
+            and not self.others("pytest_runtest_logfinish")
         rootdir = clean(getattr(self.config, "rootpath", None) or self.config.rootdir)
         self.send("ready", {"rootdir": rootdir, "wants_starts": self.wants_starts, "header": []})
         while not self.ended:
             message = self.receive()
             if message is not None:
                 self.hear(message)
+        self.let_go()
         return self.conclude(session)
 
     def pytest_report_teststatus(self, report):
@@ -150,21 +156,28 @@ class Front:
 
     # messages
 
+    def let_go(self):
+        if self.outlet:
+            self.outlet.gathers = False
+            self.outlet.let_go()
+
     def receive(self):
         """The next message; None: it is time to let go what is held."""
         self.heard += 1
-        if self.holding and self.held:
-            left = self.held_since + HOLD_SECONDS - time.monotonic()
-            try:
-                return self.inbox.receive(max(left, 0.001))
-            except self.inbox.TimeoutError:
-                self.heard -= 1
-                self.release()
-                return None
-            except EOFError:
-                return self.deserted()
         try:
-            return self.inbox.receive()
+            if self.outlet and self.outlet.held:
+                try:
+                    return self.inbox.receive(0)
+                except self.inbox.TimeoutError:
+                    self.outlet.let_go()
+            if not self.holding or not self.held:
+                return self.inbox.receive()
+            left = self.held_since + HOLD_SECONDS - time.monotonic()
+            return self.inbox.receive(max(left, 0.001))
+        except self.inbox.TimeoutError:
+            self.heard -= 1
+            self.release()
+            return None
         except EOFError:
             return self.deserted()
 
@@ -198,7 +211,7 @@ class Front:
                 if len(self.held) >= HELD_MAX or not self.awaited:
                     self.release()
                 return
-            if kind == "end":
+            if kind == "end" or kind == "stop" and self.held:  # what was lost before is no test that did not run
                 self.release(quietly=not self.collected)
         self.handle(message)
         if self.holding and not self.awaited:
@@ -207,7 +220,10 @@ class Front:
     def release(self, quietly=False):
         self.holding = False
         if self.terminal and not quietly:
-            self.trdist.show()
+            if self.files is None:
+                self.trdist.show()
+            else:
+                self.trdist.show_files(len(self.nodemanager.specs), self.files)
             self.terminal.write_line("")
             if self.verbose > 0:
                 name = self.scheduler_name()
@@ -225,6 +241,10 @@ class Front:
             self.release()
 
     def handle(self, message):
+        if self.gathers and message[0] == "test":
+            self.outlet.gathers = True
+        else:
+            self.let_go()
         getattr(self, "on_" + message[0])(*message[1:])
         self.look_for_stop()
 
@@ -267,72 +287,6 @@ class Front:
         if places:
             self.ports.offered[id] = places
         return list(places)
-
-    def on_from(self, id, value):
-        getattr(self, "from_" + value[0])(self.node(id), *value[1:])
-
-    def from_net(self, node, *_):
-        """Of one to which no port was offered."""
-
-    def from_ready(self, node, info):
-        node.workerinfo = dict(info, id=node.gateway.id, spec=node.gateway.spec)
-        self.config.hook.pytest_testnodeready(node=node)
-        if self.driver:
-            self.driver.ready(node)
-
-    def from_collected(self, node, count, ids):
-        node.collected = True
-        node.ids = ids
-        if ids is not None:
-            self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=ids)
-        if ids is not None and not self.driver:
-            self.sched.collection = self.sched.collection or ids
-        self.session.testscollected = self.collected = count
-        if self.terminal:
-            self.trdist.collected(node.gateway.spec, count)
-        self.awaited.discard(node.gateway.id)
-
-    def from_collect_report(self, node, data):
-        key = (data.get("nodeid"), data.get("outcome"), repr(data.get("longrepr")))
-        if key in self.collect_reports:
-            return  # another worker's was the same
-        self.collect_reports.add(key)
-        report = report_of(self.config, data)
-        self.config.hook.pytest_collectreport(report=report)
-        self.failed = self.failed or report.failed
-
-    def from_warning(self, node, warning, when, nodeid, location):
-        if not nodeid:
-            key = warning["filename"], warning["lineno"], warning["text"]
-            node.warned[key] = node.warned.get(key, 0) + 1
-            if node.warned[key] <= self.warned.get(key, 0):
-                return  # another worker's was the same, or the session's own
-        self.config.hook.pytest_warning_recorded.call_historic(
-            kwargs={
-                "warning_message": warning_of(warning), "when": when, "nodeid": nodeid,
-                "location": location,
-            }
-        )  # fmt: skip
-
-    def from_internal_error(self, node, text):
-        import pytest
-
-        self.broken = True
-        try:
-            raise AssertionError(text)
-        except AssertionError:
-            excinfo = pytest.ExceptionInfo.from_current()
-            excrepr = excinfo.getrepr()
-            self.config.hook.pytest_internalerror(excrepr=excrepr, excinfo=excinfo)
-
-    def from_groups(self, node, bare):
-        self.cached.bare.update(bare)
-
-    def from_start(self, node, nodeid, location):
-        self.config.hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
-
-    def from_output(self, node, output):
-        node.workeroutput = output
 
     def on_test(self, id, index, value, again):
         node, hook = self.node(id), self.config.hook
@@ -598,6 +552,7 @@ def main(
         pass
     gc.set_threshold(GC_THRESHOLD)
     screen = Screen(channel, terminal, columns)
+    kw["outlet"] = screen.outlet
     front, ending = run_front(channel, kw)
     screen.close()
     tell_end(channel, front, ending)

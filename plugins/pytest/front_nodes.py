@@ -181,6 +181,18 @@ class Scheduler:
         self._again(item)
 
 
+def show_files(terminal, workers, files):
+    """What pytest-xdist says of tests, where nobody has collected all of them."""
+    text = "%d worker%s [%d file%s]" % (workers, "" if workers == 1 else "s", files, "" if files == 1 else "s")
+    if terminal.config.option.verbose < 0:
+        return
+    if getattr(terminal, "isatty", terminal.hasmarkup):
+        terminal.rewrite(text, bold=True, erase=True)
+        terminal.write("\n")
+    else:
+        terminal.write_line(text)
+
+
 class StatusLine:
     """The lines about workers before the first test, in the words of pytest-xdist's newest version.
     Where xdist is installed, its own reporter writes them."""
@@ -226,6 +238,9 @@ class StatusLine:
         if not self.isatty:
             self.tr.write_line(self.text())
 
+    def show_files(self, workers, files):
+        show_files(self.tr, workers, files)
+
     def pytest_xdist_setupnodes(self, specs):
         self.steps = {spec.id: 0 for spec in specs}
         self.step(specs[-1], 0)
@@ -269,6 +284,9 @@ class XdistStatusLine:
 
     def show(self):
         self.reporter.ensure_show_status()
+
+    def show_files(self, workers, files):
+        show_files(self.reporter.config.pluginmanager.getplugin("terminalreporter"), workers, files)
 
 
 def make_status_line(config):

@@ -16,18 +16,24 @@ def installed_folders():
     return {os.path.realpath(path) for path in paths if path and os.path.isdir(path)}
 
 
+class RealPaths(dict):
+    """os.path.realpath of many files in few folders, each of which is looked at once."""
+
+    def __missing__(self, folder):
+        self[folder] = os.path.realpath(folder)
+        return self[folder]
+
+    def of(self, path):
+        folder, name = os.path.split(path)
+        path = os.path.join(self[folder], name)
+        return os.path.realpath(path) if os.path.islink(path) else path
+
+
 def stamp_of(path):
     try:
         return os.stat(path).st_mtime_ns
     except OSError:
         return None
-
-
-def is_standard(module, folders):
-    origin = getattr(module.__spec__, "origin", None)
-    return origin in ("built-in", "frozen") or not any(
-        os.path.realpath(origin).startswith(path + os.sep) for path in folders
-    )
 
 
 LOCKS = (
@@ -54,6 +60,7 @@ class Imports:
         self.began = time.monotonic(), time_used()
         self.before = environ_now()
         self.finders = list(sys.meta_path)
+        self.real = RealPaths()
         self.only_ours = False  # what others need may be imported in a way that is this project's own
 
     def first_test(self):
@@ -83,21 +90,23 @@ class Imports:
             return False
         if origin in ("built-in", "frozen"):
             return True
-        path = os.path.realpath(origin)
-        if path.startswith(project) or not path.startswith(tuple(folder + os.sep for folder in folders)):
+        path = self.real.of(origin)
+        if path.startswith(project) or not path.startswith(folders):
             return False
-        return not self.only_ours or name.split(".")[0] in OURS or is_standard(module, self.sites)
+        return not self.only_ours or name.split(".")[0] in OURS or not path.startswith(self.sites)
 
     def text(self, config, session):
         import json
 
         folders = installed_folders()
-        self.sites = {path for path in folders if path.endswith(("site-packages", "dist-packages"))}
-        files = {os.path.realpath(str(item.path)) for item in getattr(session, "items", ())}
-        project = tuple({project_of(path, folders) + os.sep for path in files})
+        self.sites = tuple(
+            path + os.sep for path in folders if path.endswith(("site-packages", "dist-packages"))
+        )
+        paths = {item.path for item in getattr(session, "items", ())}
+        project = tuple({project_of(self.real.of(str(path)), folders) + os.sep for path in paths})
         hook = config.pluginmanager.rewrite_hook
-        modules = list(sys.modules.items())
-        names = {name for name, module in modules if self.belongs(name, module, folders, project, hook)}
+        modules, below = list(sys.modules.items()), tuple(path + os.sep for path in folders)
+        names = {name for name, module in modules if self.belongs(name, module, below, project, hook)}
         template = sys.modules.get("_farflung_template")
         root = str(getattr(config, "rootpath", None) or config.rootdir)
         paths = [sys.executable, *sorted(folders), *(os.path.join(root, name) for name in LOCKS)]

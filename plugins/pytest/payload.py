@@ -414,7 +414,8 @@ class Worker(Files):
 
     def pytest_collection_finish(self, session):
         if self.relay:
-            self.relay.collected(self.items, self.groups.bare)
+            files = len(self.shard.files) if self.shard and self.shard.on else None
+            self.relay.collected(self.items, self.groups.bare, files)
 
     def pytest_runtest_logstart(self, nodeid, location):
         if self.relay:

@@ -49,6 +49,21 @@ def quicken_paths(_):
     Code.path = property(path, doc=find.__doc__)
 
 
+def quicken_order(_):
+    """Tests are put in the order of their parameters, looking at each once for every scope. Those of a file
+    that has none stay as they are."""
+    from _pytest import fixtures
+
+    order = fixtures.reorder_items
+
+    def reorder(items):
+        if any(hasattr(item, "callspec") for item in items) or len(set(items)) < len(items):
+            return order(items)
+        return list(items)
+
+    fixtures.reorder_items = reorder
+
+
 class Proxies:
     """Which conftests see a node's hooks is worked out anew for each of its hooks, though it depends on
     nothing but its path and the plugins that there are."""
@@ -102,6 +117,7 @@ def quicken(session):
     """Before the first test."""
     for quicker, what in (
         (quicken_capture, session.config), (quicken_hooks, session), (quicken_paths, session),
+        (quicken_order, session),
     ):  # fmt: skip
         try:
             quicker(what)

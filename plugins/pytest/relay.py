@@ -2,7 +2,8 @@
 # on without looking inside.
 #
 # Told at once, in ("front", value):
-#   ("ready", workerinfo) · ("collected", count, [node id, …] or None) · ("start", nodeid, location)
+#   ("ready", workerinfo) · ("collected", count, [node id, …] or None, files or None) · ("start", nodeid,
+#   location)   files: so many are there, of which nobody has collected one
 #   ("groups", {node id: that without @group})
 #   ("collect_report", report) · ("warning", warning, when, nodeid, location)
 #   ("internal_error", text) · ("output", workeroutput)
@@ -162,11 +163,11 @@ class Relay:
     def ready(self):
         self.send("ready", workerinfo())
 
-    def collected(self, items, bare):
+    def collected(self, items, bare, files):
         if bare:
             self.send("groups", {clean(nodeid): clean(short) for nodeid, short in bare.items()})
         ids = [clean(item.nodeid) for item in items] if self.wants_ids else None
-        self.send("collected", len(items), ids)
+        self.send("collected", len(items), ids, files)
 
     def start(self, nodeid, location):
         if self.wants_starts:

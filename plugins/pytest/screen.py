@@ -2,7 +2,9 @@
 import errno
 import io
 import os
+import select
 import sys
+from time import monotonic
 
 PUMP_SECONDS = 0.02  # output is gathered: pytest writes a test's letter by itself
 
@@ -10,7 +12,27 @@ PUMP_SECONDS = 0.02  # output is gathered: pytest writes a test's letter by itse
 class Outlet(io.FileIO):
     """Descriptor 1. Who reads it may leave ("| head"): the session goes on, for all the others."""
 
+    gathers = False  # while nobody but pytest's own terminal reporter can write
+    held, since = b"", 0.0
+
     def write(self, data):
+        if not self.gathers:
+            return self.put(data)
+        now = monotonic()
+        self.since = self.since if self.held else now
+        self.held += data
+        if now - self.since >= PUMP_SECONDS:
+            self.let_go()
+        return len(data)
+
+    def let_go(self):
+        while self.held:
+            done = self.put(self.held)
+            self.held = self.held[done or 0 :]
+            if not done:
+                select.select([], [1], [])
+
+    def put(self, data):
         try:
             return super().write(data)
         except OSError as exc:
@@ -44,9 +66,9 @@ class Screen:
             os.dup2(terminal, 1)
             if terminal > 2:
                 os.close(terminal)
+        self.outlet = Outlet(1, "w", closefd=False)
         sys.stdout = sys.__stdout__ = io.TextIOWrapper(
-            io.BufferedWriter(Outlet(1, "w", closefd=False)),
-            errors=self.errors(), line_buffering=os.isatty(1),
+            io.BufferedWriter(self.outlet), errors=self.errors(), line_buffering=os.isatty(1),
         )  # fmt: skip
 
     def errors(self):
@@ -81,6 +103,7 @@ class Screen:
         """All that was written has been sent or is on the terminal."""
         try:
             sys.stdout.flush()
+            self.outlet.let_go()
         except (OSError, ValueError):
             pass
         if self.thread:

@@ -45,8 +45,9 @@ OF_ALL = (
 
 def why_whole(config, settings, kw):
     """Why all is collected at once, whoever is registered; None: it need not be."""
-    if kw["told"] is not None:
-        return "its front knows tests by their numbers"
+    told = kw["told"] or {}
+    if told.get("ids") or told.get("driven"):
+        return "a hook in its front asks for all tests (pytest_xdist_node_collection_finished)"
     if settings["dist"] not in (None, "load", "worksteal", "loadfile"):
         return "of --dist %s" % settings["dist"]
     for dest, given in OF_ALL:

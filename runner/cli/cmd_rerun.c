@@ -1,26 +1,31 @@
-/* farflung rerun RUN --worker ID: what one worker of an earlier run did, once more: the same tests
- * in the same order, in one session. */
+/* farflung rerun [RUN] --failed, --lost or UNIT…: these units of an earlier run once more, with the
+ * reports of all others. farflung rerun RUN --worker ID: what one worker of it did, once more: the
+ * same tests in the same order, in one session. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "cli/cmd_run.h"
 #include "cli/command.h"
 #include "cli/execute.h"
 #include "cli/recorded.h"
+#include "cli/runs.h"
 #include "dispatch/dispatch.h"
 
 struct options {
 	struct ff_strv reports;
 	const char *worker, *until, *python, *timeout, *color;
-	bool quiet;
+	bool quiet, failed, lost;
 	int verbose;
 	int argc; /* as given */
 	char **argv;
 };
 
 static const struct ff_option options[] = {
+	FF_OPTION("failed", 0, FLAG, NULL, "what failed, in any way, and what did not run", failed),
+	FF_OPTION("lost", 0, FLAG, NULL, "what was lost with its host, and what did not run", lost),
 	FF_OPTION("worker", 0, TEXT, "ID", "whose tests: gw3, as the run names it", worker),
 	FF_OPTION("until", 0, TEXT, "TEST", "stop after this one; by default after its last",
 		  until),
@@ -177,6 +182,78 @@ static int rerun(const struct options *o, const char *run)
 	return code;
 }
 
+/* --- units of a run of a YAML file --- */
+
+/* What of it is for `farflung run`. */
+static void pass_on(const struct options *o, struct ff_strv *words)
+{
+	for (size_t i = 0; i + 1 < o->reports.len; i += 2)
+		ff_strv_addf(words, "--%s=%s", o->reports.v[i], o->reports.v[i + 1]);
+	for (int i = 0; i < o->verbose; i++)
+		ff_strv_add(words, "-v");
+	if (o->quiet)
+		ff_strv_add(words, "-q");
+	if (o->color)
+		ff_strv_addf(words, "--color=%s", o->color);
+}
+
+static int rerun_units(const struct options *o, const char *run, char *const *units, size_t len)
+{
+	static char named; /* that it is wanted, and not found yet */
+	struct ff_before_again again = {0};
+	struct ff_map wanted = FF_MAP_INIT;
+	struct ff_strv words = FF_STRV_INIT;
+	int code;
+
+	for (int i = 0; i < FF_OUTCOMES; i++)
+		if ((o->failed && ff_outcome_bad((enum ff_outcome)i)) ||
+		    (o->lost && i == FF_OUTCOME_LOST))
+			again.outcomes |= 1U << i;
+	for (size_t i = 0; i < len; i++)
+		ff_map_set(&wanted, units[i], &named);
+	again.units = len > 0 ? &wanted : NULL;
+	again.wanted = &named;
+	pass_on(o, &words);
+	code = ff_run_again(run, &again, (int)words.len, words.v, "rerun");
+	ff_strv_release(&words);
+	ff_map_release(&wanted);
+	return code;
+}
+
+static bool is_run(const char *word)
+{
+	char *journal = ff_run_journal(word);
+	bool is = journal || strcmp(word, "last") == 0;
+
+	ff_free(journal);
+	return is;
+}
+
+static int choose(const struct options *o, const struct ff_strv *words)
+{
+	/* The first word is a run if there is one of that name. */
+	bool has_run = words->len && is_run(words->v[0]);
+	bool of_units = o->failed || o->lost;
+	size_t units = words->len - has_run;
+
+	if (words->len == 1 && (o->worker || (has_run && !of_units)))
+		return rerun(o, words->v[0]); /* which asks for the worker */
+	if ((o->worker && words->len) || (has_run && units > 0 && is_run(words->v[1])))
+		ff_complain("rerun: one RUN is enough");
+	else if (o->worker || (!words->len && !of_units))
+		ff_complain(
+			"rerun: which RUN? A run's folder, such as .farflung/runs/ID, its ID, or "
+			"last; and what of it: --failed, --lost, names of units, or --worker ID");
+	else if (o->until || o->python || o->timeout)
+		ff_complain("rerun: --%s goes with --worker ID only", o->until	  ? "until"
+								      : o->python ? "python"
+										  : "timeout");
+	else
+		return rerun_units(o, has_run ? words->v[0] : NULL,
+				   words->v ? words->v + has_run : NULL, units);
+	return FF_EXIT_USAGE;
+}
+
 static int run(const struct ff_command *command, int argc, char **argv)
 {
 	struct options o = {.argc = argc, .argv = argv};
@@ -185,11 +262,8 @@ static int run(const struct ff_command *command, int argc, char **argv)
 
 	if (rc > 0)
 		code = FF_EXIT_OK;
-	else if (rc == 0 && words.len != 1)
-		ff_complain("rerun: %s: a run's folder, such as .farflung/runs/ID, its ID, or last",
-			    words.len ? "one RUN is enough" : "which RUN?");
 	else if (rc == 0)
-		code = rerun(&o, words.v[0]);
+		code = choose(&o, &words);
 	ff_strv_release(&words);
 	ff_strv_release(&o.reports);
 	return code;
@@ -197,19 +271,23 @@ static int run(const struct ff_command *command, int argc, char **argv)
 
 const struct ff_command ff_command_rerun = {
 	.name = "rerun",
-	.summary =
-		"Repeat what one worker of an earlier run did: the same tests in the same order.",
-	.synopsis = "[OPTIONS] RUN --worker ID",
-	.details =
-		"RUN is a run's folder (.farflung/runs/ID), its ID, or last. One pytest session on "
-		"this machine\n"
-		"runs the tests of that worker, with the arguments, the interpreter and the folder "
-		"that it had; what\n"
-		"can't be as it was is said. It leaves no journal and no history. Exit codes: 0 "
-		"all "
-		"passed, 1 something\n"
-		"failed or is not there any more, 2 usage, 3 the infrastructure failed, 130 "
-		"interrupted.\n",
+	.summary = "Run what failed in an earlier run once more, or what one of its workers did.",
+	.synopsis = "[OPTIONS] [RUN] --failed|--lost|UNIT... | RUN --worker ID",
+	.details = "RUN is a run's folder (.farflung/runs/ID), its ID, or last, the default. Of a "
+		   "run of "
+		   "farflung run, the units\n"
+		   "named, failed or lost run again, by the same file and options (now as they "
+		   "are); all "
+		   "others are told as they\n"
+		   "were, so that reports are of all. With --worker, one pytest session on this "
+		   "machine "
+		   "runs the tests of that\n"
+		   "worker in its order, with the arguments, the interpreter and the folder that "
+		   "it had; "
+		   "what can't be as it was\n"
+		   "is said, and it leaves no journal and no history. Exit codes: 0 all passed, 1 "
+		   "something failed or is not\n"
+		   "there any more, 2 usage, 3 the infrastructure failed, 130 interrupted.\n",
 	.options = options,
 	.run = run,
 };

@@ -94,14 +94,17 @@ struct ff_command {
 	const char *const *plugins_too;
 	const struct ff_foreign *foreign; /* ends with neither; NULL: none */
 	const char *foreign_program;	  /* whose they are: "pytest" */
+	/* Options end with the first word that is none: it and all behind it are as after "--". */
+	bool ends_with_word;
 	/* argv: what follows the subcommand's name. Returns the exit code. */
 	int (*run)(const struct ff_command *command, int argc, char **argv);
 };
 
 extern const struct ff_command ff_command_run, ff_command_check, ff_command_hosts,
 	ff_command_pytest, ff_command_stress, ff_command_try, ff_command_history, ff_command_merge,
-	ff_command_why_slow, ff_command_init, ff_command_rerun, ff_command_bisect,
-	ff_command_socketserver;
+	ff_command_runs, ff_command_show, ff_command_status, ff_command_attach, ff_command_replay,
+	ff_command_cancel, ff_command_why_slow, ff_command_rerun, ff_command_bisect,
+	ff_command_exec, ff_command_sync, ff_command_map, ff_command_init, ff_command_socketserver;
 /* pytest's own, and those of plugins that many have. */
 extern const struct ff_foreign ff_pytest_options[];
 

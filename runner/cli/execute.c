@@ -7,11 +7,13 @@
 #include "base/alloc.h"
 #include "cli/command.h"
 #include "cli/execute.h"
+#include "cli/resume.h"
 #include "cli/runs.h"
 #include "cli/shard.h"
 #include "dispatch/dispatch.h"
 #include "dispatch/input.h"
 #include "event/mask.h"
+#include "report/mapped.h"
 #include "report/stress.h"
 #include "store/history.h"
 
@@ -19,6 +21,7 @@
 struct last_word {
 	struct ff_reporter base;
 	char *reason;
+	enum ff_reason why;
 	int front_status; /* -1: none, or it did not come to its end */
 };
 
@@ -29,6 +32,7 @@ static void last_word_event(struct ff_reporter *reporter, const struct ff_event 
 	if (event->kind == FF_EVENT_RUN_FINISHED) {
 		ff_free(word->reason);
 		word->reason = ff_xstrdup(event->u.run_finished.reason);
+		word->why = event->u.run_finished.why;
 	}
 	if (event->kind == FF_EVENT_FRONT_FINISHED && !event->u.front_finished.error)
 		word->front_status = (int)event->u.front_finished.exit_status;
@@ -59,11 +63,12 @@ struct execution {
 	struct ff_run_opts run;
 	struct ff_reporters reporters;
 	struct ff_run_terminal terminal;
-	struct last_word *word;		   /* in reporters */
-	const struct ff_reporter *history; /* likewise; NULL: none */
-	struct ff_config *shard;	   /* whose jobs run but a part of their units; NULL */
-	struct ff_mask mask;		   /* secrets of the jobs that run */
-	_Atomic(struct ff_run *) running;  /* whom reporters wake */
+	struct last_word *word;		     /* in reporters */
+	const struct ff_reporter *history;   /* likewise; NULL: none */
+	const struct ff_mapped_opts *mapped; /* its units are told so; NULL */
+	struct ff_config *shard;	     /* whose jobs run but a part of their units; NULL */
+	struct ff_mask mask;		     /* secrets of the jobs that run */
+	_Atomic(struct ff_run *) running;    /* whom reporters wake */
 };
 
 static void wake_run(void *ctx)
@@ -110,6 +115,26 @@ static bool has_job_of(const struct ff_config *config, const struct ff_payload *
 	return false;
 }
 
+/* What `farflung map` shows and writes, in the place of people's text. */
+static int open_mapped(struct execution *x, const struct ff_reporter_opts *how,
+		       const struct ff_mapped_opts *mapped, struct ff_err *err)
+{
+	struct ff_reporter *files[2] = {NULL};
+	int len = 0;
+
+	if (mapped->joblog && !(files[len++] = ff_report_joblog(how, mapped, err)))
+		return err->code;
+	if (mapped->results && !(files[len++] = ff_report_results(mapped, err))) {
+		if (files[0])
+			files[0]->class->free(files[0]);
+		return err->code;
+	}
+	ff_reporters_add(&x->reporters, ff_report_mapped(how, mapped));
+	for (int i = 0; i < len; i++)
+		ff_reporters_add(&x->reporters, files[i]);
+	return 0;
+}
+
 /* Opens what was asked for; a path that can't be written is told before anything runs. */
 static int open_reporters(struct execution *x, const struct ff_execute_opts *opts,
 			  const struct ff_report_wishes *wishes, struct ff_err *err)
@@ -137,7 +162,10 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 				     : look.colour;
 	x->run.terminal = &x->terminal;
 
-	ff_reporters_add(&x->reporters, ff_report_terminal(&how));
+	if (opts->mapped && open_mapped(x, &how, opts->mapped, err))
+		return err->code;
+	if (!opts->mapped)
+		ff_reporters_add(&x->reporters, ff_report_terminal(&how));
 	if (opts->stress)
 		ff_reporters_add(&x->reporters, ff_report_stress(&how, opts->stress));
 	for (size_t i = 0; i < wishes->len; i++) {
@@ -244,6 +272,10 @@ static void say_last_word(const struct execution *x, int code)
 	/* The user's own session has said the same. */
 	if (x->terminal.front_fd > 0 && x->word->front_status == code)
 		return;
+	if (x->word->why == FF_REASON_DISK && x->run.journal)
+		ff_complain("what is done is in %s: make room, and farflung run --resume %s goes "
+			    "on from there",
+			    ff_journal_path(x->run.journal), ff_journal_run_id(x->run.journal));
 	text = ff_xasprintf("%s%s", reason, deserted(x) ? "; stdout was closed" : "");
 	ff_complain_last(text, code);
 	ff_free(text);
@@ -271,9 +303,12 @@ static int run_all(struct execution *x)
 	}
 	atomic_store(&x->running, run);
 	code = finish_reporters(x, ff_run_wait(run));
+	if (x->mapped)
+		code = ff_mapped_exit_code(x->run.config, x->mapped, code);
 	if (x->run.journal)
 		prune_journals(x->run.config);
-	say_last_word(x, code);
+	if (!x->mapped || code != FF_EXIT_OK)
+		say_last_word(x, code);
 	/* Their threads may wake the run: it goes last. */
 	ff_reporters_release(&x->reporters);
 	atomic_store(&x->running, NULL);
@@ -355,8 +390,11 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 			.plan = &plan,
 			.payload_exits = opts->payload_exits,
 			.run_id = opts->passing_id,
+			.before = opts->before,
+			.feed = opts->feed,
 			.only_hosts = opts->on},
 		.terminal = {.given = opts->front_has_terminal, .front_fd = opts->front_fd},
+		.mapped = opts->mapped,
 		.shard = opts->shard ? config : NULL};
 	char hint[FF_SUGGEST_TEXT_MAX] = "";
 	struct ff_err err = {0};
@@ -375,6 +413,8 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 	} else {
 		if (plan.hints)
 			ff_complain_lines(plan.hints);
+		if (opts->before)
+			ff_resume_say(opts->before, config, &plan);
 		code = run_with(&x, opts);
 	}
 	ff_input_mask(NULL);

@@ -4,7 +4,10 @@
 
 #include "config/config.h"
 
+struct ff_before;      /* dispatch/before.h */
 struct ff_stress_opts; /* report/stress.h */
+struct ff_mapped_opts; /* report/mapped.h */
+struct ff_run_feed;    /* dispatch/dispatch.h */
 
 struct ff_execute_opts {
 	const struct ff_strv *reports; /* names and values in turn, over the configuration's */
@@ -21,7 +24,10 @@ struct ff_execute_opts {
 	int argc;
 	char **argv;
 	const struct ff_stress_opts *stress; /* its units are runs of fewer tests; NULL: are not */
+	const struct ff_mapped_opts *mapped; /* what is shown of its units; NULL: as of a run */
+	const struct ff_run_feed *feed;	     /* of its first job, which is open; NULL */
 	const char *shard;		     /* "K/N": that part of the units; NULL: all */
+	const struct ff_before *before;	     /* what is gone on with; NULL: nothing */
 	/* The run has this id, and leaves no journal and no history: it only looks into another
 	 * one. NULL: a run like any other. */
 	const char *passing_id;
@@ -29,6 +35,10 @@ struct ff_execute_opts {
 
 /* Builds inventory and plan, runs, reports. Errors of the configuration are told: exit 2. */
 int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts);
+
+/* The exit code of `farflung map`, from that of its run and what came of its units (mapped.c). */
+int ff_mapped_exit_code(const struct ff_config *config, const struct ff_mapped_opts *mapped,
+			int code);
 
 /* The reports of a run: the configuration's, and those of a command line in their place. */
 struct ff_reporter_kind;

@@ -223,8 +223,10 @@ int ff_options_parse(const struct ff_command *command, int argc, char **argv, vo
 		bool used = false;
 		int rc;
 
-		if (strcmp(word, "--") == 0) {
-			for (i++; i < argc; i++)
+		bool ends = strcmp(word, "--") == 0;
+
+		if (ends || (command->ends_with_word && (word[0] != '-' || word[1] == '\0'))) {
+			for (i += ends; i < argc; i++)
 				ff_strv_add(after ? after : rest, argv[i]);
 			return 0;
 		}

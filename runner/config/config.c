@@ -72,6 +72,7 @@ void ff_config_init(struct ff_config *config)
 	char here[PATH_MAX];
 
 	*config = (struct ff_config){0};
+	ff_read_defaults(FF_SECTION_INVENTORY, config);
 	ff_read_defaults(FF_SECTION_SETTINGS, config);
 	ff_read_defaults(FF_SECTION_KEEP, config);
 	config->path = ff_config_keep(config, "");
@@ -100,7 +101,10 @@ void ff_config_release(struct ff_config *config)
 		ff_config_host_release(&config->hosts[i]);
 	for (size_t i = 0; i < config->jobs_len; i++)
 		job_release(&config->jobs[i]);
+	ff_config_host_release(&config->defaults);
+	ff_strv_release(&config->outside.cmd);
 	ff_strv_release(&config->tree.exclude);
+	ff_strv_release(&config->tree.exclude_from);
 	ff_arena_release(&config->arena);
 	*config = (struct ff_config){0};
 }
@@ -260,5 +264,10 @@ int ff_config_load_with(struct ff_config *config, const char *path,
 	if (!rc)
 		rc = ff_config_parse_with(config, path, ff_buf_str(&text), text.len, opts, err);
 	ff_buf_release(&text);
+	if (!rc) {
+		rc = ff_config_read_outside(config, err);
+		if (rc)
+			ff_config_release(config);
+	}
 	return rc;
 }

@@ -48,6 +48,15 @@ struct ff_config_host {
 	struct ff_strv env; /* NAME=value */
 };
 
+/* inventory.groups: a name for the hosts that a pattern chooses, other groups included. */
+struct ff_config_group {
+	char *name;
+	char *pattern; /* "": none, which is said to be so */
+	struct ff_place place;
+};
+
+enum { FF_CONFIG_GROUPS_MAX = 10000 };
+
 /* matrix: a name and its values. */
 struct ff_config_axis {
 	char *name;
@@ -76,7 +85,15 @@ struct ff_config_report {
 	struct ff_place place;
 };
 
-enum { FF_CONFIG_AXES_MAX = 32 }; /* of one job */
+enum {
+	FF_CONFIG_AXES_MAX = 32,	 /* of one job */
+	FF_CONFIG_EXCLUDE_FROM_MAX = 64, /* files */
+};
+
+/* What ends a run before its units are all done. */
+enum ff_halt { FF_HALT_NEVER, FF_HALT_FAIL, FF_HALT_SUCCESS, FF_HALT_DONE };
+
+struct ff_plan_source;
 
 struct ff_config_job {
 	struct ff_place place;
@@ -111,7 +128,10 @@ struct ff_config_job {
 	char *sequence_worker;
 	uint32_t sequence_workers;
 	bool settings_read; /* what pytest's settings say of workers, too */
-	char *on;	    /* host pattern; NULL: all */
+	/* Whose units they are, in place of matrix and count: see plan.h. NULL: these. */
+	const struct ff_plan_source *source;
+	bool output_whole; /* all output is told, only what results keep of it has a limit */
+	char *on;	   /* host pattern; NULL: all */
 	struct ff_place dist_place, on_place, run_place, weight_place, retry_on_place;
 	struct ff_place cwd_place, env_place, stdin_place;
 	struct ff_strv needs;
@@ -139,13 +159,28 @@ struct ff_config {
 	struct ff_config_host *hosts;
 	size_t hosts_len, hosts_cap;
 	struct ff_place hosts_place; /* of the inventory; line 0: it is not in the file */
+	struct ff_config_host defaults;
+	/* Where further hosts and groups come from: see ff_config_read_outside. */
+	struct {
+		struct ff_strv cmd; /* a program and its arguments */
+		char *url;
+		char *ca_file; /* absolute; NULL: the system's */
+		int64_t timeout_us;
+		struct ff_place cmd_place, url_place;
+	} outside;
+	struct ff_config_group *groups;
+	size_t groups_len;
 	struct {
 		bool given;
 		struct ff_place place;
-		char *source; /* absolute */
-		char *dest;   /* NULL: see inventory */
-		struct ff_strv exclude;
+		char *source;		/* absolute */
+		char *dest;		/* NULL: see inventory */
+		struct ff_strv exclude; /* patterns as in gitignore(5) */
+		/* Files of such patterns: a name is one of any folder of the tree, an absolute path
+		 * one for all of it. */
+		struct ff_strv exclude_from;
 		bool remove; /* delete: */
+		bool strict; /* what can't be brought as it is here fails the host */
 	} tree;
 	struct ff_config_job *jobs;
 	size_t jobs_len, jobs_cap;
@@ -174,6 +209,13 @@ struct ff_config {
 		char *history; /* a path from the configuration's folder, or "none"; NULL: where
 				  journals are */
 		int64_t keep_runs, keep_days; /* journals that stay; 0: no limit */
+		/* Not in a file: so many units, or so many of a hundred, and whether what runs is
+		 * killed. */
+		struct {
+			enum ff_halt on;
+			bool now;
+			int64_t count, percent; /* one of them is 0 */
+		} halt;
 	} settings;
 };
 
@@ -193,9 +235,17 @@ int ff_config_load_with(struct ff_config *config, const char *path,
 int ff_config_parse_with(struct ff_config *config, const char *path, const char *text, size_t len,
 			 const struct ff_config_opts *opts, struct ff_err *err);
 int ff_config_load(struct ff_config *config, const char *path, struct ff_err *err);
-/* The same from memory; `path` is for messages and relative paths. */
+/* The same from memory; `path` is for messages and relative paths. Nothing is run or fetched for
+ * the inventory. */
 int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
 		    struct ff_err *err);
+/* Adds hosts and groups, as YAML or JSON: a list of hosts, a mapping like `inventory`, or what
+ * Ansible's inventories answer to --list. `name` is for messages. FF_ECONFIG; then `config` is only
+ * good for its release. The other one runs the inventory's program and fetches its URL, where it
+ * has them, and adds what they say; ff_config_load has done it. */
+int ff_config_add_inventory(struct ff_config *config, const char *name, const char *text,
+			    size_t len, struct ff_err *err);
+int ff_config_read_outside(struct ff_config *config, struct ff_err *err);
 void ff_config_init(struct ff_config *config); /* empty, all defaults set: for `farflung pytest` */
 void ff_config_release(struct ff_config *config);
 
@@ -231,6 +281,9 @@ void ff_config_merge(struct ff_strv *to, const struct ff_strv *from, char separa
 struct ff_config_option;
 int ff_config_set(struct ff_config *config, struct ff_config_job *job,
 		  const struct ff_config_option *option, const char *text, struct ff_err *err);
+
+/* Why a pattern of what is left out of a tree can match nothing: "names nothing"; NULL: it can. */
+const char *ff_config_pattern_fault(const char *pattern);
 
 /* Decimal digits, with or without a sign, and nothing else: 0, or FF_EINVAL if it is none or out of
  * range. */

@@ -122,7 +122,7 @@ static void explain_vars(struct ff_reader *r, const char *key, const struct ff_y
 static bool is_mapping_of_values(enum ff_config_type type)
 {
 	return type == FF_TYPE_ENV || type == FF_TYPE_MATRIX || type == FF_TYPE_POOLS ||
-	       type == FF_TYPE_USES || type == FF_TYPE_REPORTS;
+	       type == FF_TYPE_USES || type == FF_TYPE_GROUPS || type == FF_TYPE_REPORTS;
 }
 
 static void explain_section(struct ff_reader *r, enum ff_config_section section, const char *prefix,

@@ -41,6 +41,8 @@ enum ff_config_section {
 	X(PATH, "path", "a path")                                                                  \
 	X(FOLDER, "folder", "a folder") /* which must be there */                                  \
 	X(TEXTS, "texts", "text or a list of texts")                                               \
+	X(EXCLUDE, "texts", "a pattern or a list of them")                                         \
+	X(EXCLUDE_FROM, "texts", "a file's name or path, or a list of them")                       \
 	X(ENV, "mapping", "a mapping of names to text")                                            \
 	X(WORDS, "words", "a list of texts, or a text that is split as a shell does") /* pytest */ \
 	X(COMMAND, "command", "text for the shell or a list of texts")                             \
@@ -50,6 +52,7 @@ enum ff_config_section {
 	X(VARS, "mapping", "a mapping of names to text or a secret")                               \
 	X(PROFILES, "mapping", "a mapping of names to what they change")                           \
 	X(OVERRIDES, "mapping", "a mapping of patterns of jobs to what they change")               \
+	X(GROUPS, "mapping", "a mapping of names to host patterns or lists of them")               \
 	X(REPORTS, "mapping", "a mapping")                                                         \
 	X(HOSTS, "list", "a list of hosts")                                                        \
 	X(JOBS, "mapping", "a mapping of names to jobs")                                           \

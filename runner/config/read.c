@@ -11,8 +11,8 @@
 
 enum { JOB_NAME_MAX = 100 };
 
-static void complain_unknown(struct ff_reader *r, enum ff_config_section section,
-			     const struct ff_yaml_node *key)
+void ff_read_complain_unknown(struct ff_reader *r, enum ff_config_section section,
+			      const struct ff_yaml_node *key)
 {
 	struct ff_place place = ff_read_place(r, key);
 	const struct ff_config_option *elsewhere = NULL;
@@ -33,6 +33,44 @@ static void complain_unknown(struct ff_reader *r, enum ff_config_section section
 	else
 		ff_mistakes_add(r->problems, &place, "unknown key '%s'%s", key->text,
 				ff_suggest_text(&suggest, hint));
+}
+
+/* Arrays in the arena, which is not given back: there are few such lists. */
+struct ff_config_host *ff_read_more_hosts(struct ff_reader *r, size_t len)
+{
+	struct ff_config *config = r->config;
+	struct ff_config_host *longer =
+		ff_config_take(config, (config->hosts_len + len) * sizeof(*longer));
+
+	if (config->hosts_len)
+		memcpy(longer, config->hosts, config->hosts_len * sizeof(*longer));
+	config->hosts = longer;
+	longer += config->hosts_len;
+	config->hosts_len += len;
+	config->hosts_cap = config->hosts_len;
+	return longer;
+}
+
+struct ff_config_group *ff_read_more_groups(struct ff_reader *r, size_t len)
+{
+	struct ff_config *config = r->config;
+	struct ff_config_group *longer =
+		ff_config_take(config, (config->groups_len + len) * sizeof(*longer));
+
+	if (config->groups_len)
+		memcpy(longer, config->groups, config->groups_len * sizeof(*longer));
+	config->groups = longer;
+	longer += config->groups_len;
+	config->groups_len += len;
+	return longer;
+}
+
+const struct ff_yaml_node *ff_read_find(const struct ff_yaml_node *mapping, const char *key)
+{
+	for (size_t i = 0; mapping->kind == FF_YAML_MAPPING && i < mapping->len; i++)
+		if (!strcmp(mapping->pairs[i].key->text, key))
+			return mapping->pairs[i].value;
+	return NULL;
 }
 
 static const struct ff_yaml_pair *find_pair(const struct ff_yaml_node *node, const char *key)
@@ -88,7 +126,7 @@ static void read_option(struct ff_reader *r, const struct ff_config_option *opti
 	else if (option->type != FF_TYPE_SECTION)
 		ff_read_value(r, option, pair->value, target);
 	else if (option->child == FF_SECTION_DEFAULTS)
-		read_child(r, option, pair->value, &r->defaults);
+		read_child(r, option, pair->value, &r->config->defaults);
 	else
 		read_child(r, option, pair->value, target);
 }
@@ -111,7 +149,7 @@ void ff_read_section(struct ff_reader *r, enum ff_config_section section,
 		else if (option)
 			continue;
 		else if (!ff_compose_hidden(pair->key->text))
-			complain_unknown(r, section, pair->key);
+			ff_read_complain_unknown(r, section, pair->key);
 	}
 	for (const struct ff_config_option *option = ff_config_options; option->key; option++) {
 		struct ff_place place = ff_read_place(r, node);
@@ -131,15 +169,20 @@ static void read_hosts(struct ff_reader *r, const struct ff_config_option *optio
 					       .type = FF_TYPE_SECTION,
 					       .child = FF_SECTION_HOST};
 
+	struct ff_config_host *hosts;
+	struct ff_yaml_node *only = (struct ff_yaml_node *)(uintptr_t)node;
+	const struct ff_yaml_node alone = {.kind = FF_YAML_LIST, .len = 1, .items = &only};
+
+	if (node->kind == FF_YAML_SCALAR && !ff_yaml_is_null(node))
+		node = &alone;
 	if (node->kind != FF_YAML_LIST) {
 		ff_read_complain(r, option, node);
 		return;
 	}
-	r->config->hosts = ff_config_take(r->config, node->len * sizeof(*r->config->hosts));
-	r->config->hosts_cap = node->len;
+	hosts = ff_read_more_hosts(r, node->len);
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_node *item = node->items[i];
-		struct ff_config_host *host = &r->config->hosts[r->config->hosts_len++];
+		struct ff_config_host *host = &hosts[i];
 
 		host->place = ff_read_place(r, item);
 		if (item->kind == FF_YAML_MAPPING && find_pair(item, "spec"))
@@ -325,13 +368,48 @@ void ff_read_file(struct ff_reader *r, const struct ff_yaml_node *root)
 
 		ff_mistakes_add(r->problems, &place, "the file wants a mapping of keys to values");
 	}
-	for (size_t i = 0; i < config->hosts_len; i++)
-		merge_defaults(&r->defaults, &config->hosts[i]);
+	ff_read_merge_defaults(config, 0);
 	for (size_t i = 0; i < config->jobs_len; i++)
 		if (config->jobs[i].grace_us < 0)
 			config->jobs[i].grace_us = config->settings.grace_us;
 	settle_pools(r);
 	ff_vars_settle(r);
 	config->tree.given = config->tree.source != NULL;
-	ff_config_host_release(&r->defaults);
+}
+
+void ff_read_inventory(struct ff_reader *r, const struct ff_yaml_node *root)
+{
+	struct ff_config_host own = {0};
+	size_t before = r->config->hosts_len;
+
+	for (size_t i = 0; root->kind == FF_YAML_MAPPING && i < root->len; i++) {
+		const struct ff_yaml_pair *pair = &root->pairs[i];
+		const struct ff_config_option *option =
+			ff_config_option_find(FF_SECTION_INVENTORY, pair->key->text);
+		struct ff_place place = ff_read_place(r, pair->key);
+
+		if (!option)
+			ff_read_complain_unknown(r, FF_SECTION_INVENTORY, pair->key);
+		else if (option->type == FF_TYPE_HOSTS)
+			read_hosts(r, option, pair->value);
+		else if (option->type == FF_TYPE_GROUPS)
+			ff_read_value(r, option, pair->value, r->config);
+		else if (option->type == FF_TYPE_SECTION)
+			read_child(r, option, pair->value, &own);
+		else
+			ff_mistakes_add(r->problems, &place,
+					"'%s' is for the inventory of the file itself",
+					option->key);
+	}
+	if (root->kind == FF_YAML_LIST)
+		read_hosts(r, ff_config_option_find(FF_SECTION_INVENTORY, "hosts"), root);
+	for (size_t i = before; i < r->config->hosts_len; i++)
+		merge_defaults(&own, &r->config->hosts[i]);
+	ff_config_host_release(&own);
+}
+
+void ff_read_merge_defaults(const struct ff_config *config, size_t from)
+{
+	for (size_t i = from; i < config->hosts_len; i++)
+		merge_defaults(&config->defaults, &config->hosts[i]);
 }

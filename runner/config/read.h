@@ -9,12 +9,11 @@ struct ff_reader {
 	struct ff_config *config;
 	struct ff_mistakes *problems;
 	const struct ff_config_opts *opts; /* NULL: none */
-	struct ff_arena *nodes;		   /* where the tree's nodes are */
-	struct ff_vars_outside *outside;   /* in there: vars.c's */
+	struct ff_arena *nodes;		 /* where the tree's nodes are; NULL: nothing is replaced */
+	struct ff_vars_outside *outside; /* in there: vars.c's */
 	size_t outside_len;
 	const struct ff_config_job *job; /* that is being read; NULL: none */
 	struct ff_place at;		 /* of the problem that is being noted */
-	struct ff_config_host defaults;	 /* inventory.defaults; merged into the hosts at the end */
 };
 
 struct ff_place ff_read_place(const struct ff_reader *r, const struct ff_yaml_node *node);
@@ -33,6 +32,19 @@ void ff_read_defaults(enum ff_config_section section, void *target);
 /* Reads a mapping key by key. */
 void ff_read_section(struct ff_reader *r, enum ff_config_section section,
 		     const struct ff_yaml_node *node, void *target);
+/* Adds the hosts and groups of another inventory, which may have defaults for its own hosts;
+ * ansible.c reads the other shape. */
+void ff_read_inventory(struct ff_reader *r, const struct ff_yaml_node *root);
+void ff_read_ansible(struct ff_reader *r, const struct ff_yaml_node *root);
+/* The file's defaults, for hosts from the index on. */
+void ff_read_merge_defaults(const struct ff_config *config, size_t from);
+/* "unknown key …" */
+void ff_read_complain_unknown(struct ff_reader *r, enum ff_config_section section,
+			      const struct ff_yaml_node *key);
+const struct ff_yaml_node *ff_read_find(const struct ff_yaml_node *mapping, const char *key);
+/* Room for `len` more hosts at the end of the configuration's; zeroed. */
+struct ff_config_host *ff_read_more_hosts(struct ff_reader *r, size_t len);
+struct ff_config_group *ff_read_more_groups(struct ff_reader *r, size_t len);
 /* The whole file; `root` may be NULL. */
 void ff_read_file(struct ff_reader *r, const struct ff_yaml_node *root);
 

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/map.h"
 #include "config/private.h"
 #include "config/read.h"
@@ -107,9 +109,9 @@ static bool read_choice(struct ff_reader *r, const struct ff_config_option *opti
 }
 
 /* Relative paths are meant from the file's folder; "-" stays (a reporter's standard output). */
-static char *make_path(struct ff_reader *r, const struct ff_yaml_node *node)
+static char *make_path(struct ff_reader *r, const struct ff_yaml_node *node, const char *text)
 {
-	const char *text = node->text, *directory = ff_read_directory(r, node);
+	const char *directory = ff_read_directory(r, node);
 	char *joined, *kept;
 
 	while (!strncmp(text, "./", 2))
@@ -129,7 +131,7 @@ static bool read_path(struct ff_reader *r, const struct ff_config_option *option
 {
 	if (!is_text(node) || !node->len)
 		return false;
-	*(char **)member = make_path(r, node);
+	*(char **)member = make_path(r, node, node->text);
 	return true;
 }
 
@@ -141,7 +143,7 @@ static bool read_folder(struct ff_reader *r, const struct ff_config_option *opti
 
 	if (!is_text(node) || !node->len)
 		return false;
-	path = make_path(r, node);
+	path = make_path(r, node, node->text);
 	if (stat(path, &st))
 		ff_mistakes_add(r->problems, at(r, node), "'%s' wants a folder, got '%s': %s",
 				option->key, node->text, strerror(errno));
@@ -369,6 +371,55 @@ static bool read_uses(struct ff_reader *r, const struct ff_config_option *option
 	return true;
 }
 
+/* A list is joined: its elements are terms of one pattern. */
+static bool read_group(struct ff_reader *r, const struct ff_config_option *option,
+		       const struct ff_yaml_pair *pair, struct ff_config_group *group)
+{
+	const struct ff_yaml_node *value = pair->value;
+	struct ff_strv texts = FF_STRV_INIT;
+	struct ff_buf pattern = FF_BUF_INIT;
+	bool ok = true;
+
+	if (is_text(value))
+		ff_config_add_text(&texts, value->text);
+	else
+		ok = read_list(r, option, value, &texts);
+	for (size_t i = 0; i < texts.len; i++)
+		if (ff_buf_addf(&pattern, "%s%s", i ? "," : "", texts.v[i]))
+			ok = false;
+	group->name = ff_config_keep(r->config, pair->key->text);
+	group->place = ff_read_place(r, pair->key);
+	group->pattern = ff_config_keep(r->config, pattern.len ? ff_buf_str(&pattern) : "");
+	ff_buf_release(&pattern);
+	ff_strv_release(&texts);
+	return ok && !(is_text(value) && !value->len);
+}
+
+static bool read_groups(struct ff_reader *r, const struct ff_config_option *option,
+			const struct ff_yaml_node *node, void *member)
+{
+	struct ff_config_group *groups;
+
+	if (node->kind != FF_YAML_MAPPING)
+		return false;
+	if (node->len > FF_CONFIG_GROUPS_MAX - r->config->groups_len) {
+		ff_mistakes_add(r->problems, at(r, node), "more than %d groups",
+				FF_CONFIG_GROUPS_MAX);
+		return true;
+	}
+	groups = ff_read_more_groups(r, node->len);
+	for (size_t i = 0; i < node->len; i++) {
+		char have[GOT_MAX + 8];
+
+		if (!read_group(r, option, &node->pairs[i], &groups[i]))
+			ff_mistakes_add(r->problems, at(r, node->pairs[i].value),
+					"group '%s' wants a host pattern or a list of them, got %s",
+					node->pairs[i].key->text,
+					got(node->pairs[i].value, have, sizeof(have)));
+	}
+	return true;
+}
+
 static bool read_reports(struct ff_reader *r, const struct ff_config_option *option,
 			 const struct ff_yaml_node *node, void *member)
 {
@@ -390,7 +441,7 @@ static bool read_reports(struct ff_reader *r, const struct ff_config_option *opt
 		}
 		report->place = ff_read_place(r, key);
 		report->name = ff_config_keep(config, key->text);
-		report->path = make_path(r, value);
+		report->path = make_path(r, value, value->text);
 		config->reports_len++;
 	}
 	return true;
@@ -455,6 +506,58 @@ static bool read_matrix(struct ff_reader *r, const struct ff_config_option *opti
 	return true;
 }
 
+/* --- what a tree leaves out --- */
+
+static bool read_exclude(struct ff_reader *r, const struct ff_config_option *option,
+			 const struct ff_yaml_node *node, void *member)
+{
+	struct ff_yaml_node *const *items = node->kind == FF_YAML_LIST ? node->items : NULL;
+	size_t len = items ? node->len : 1;
+
+	if (!items && !is_text(node))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		const struct ff_yaml_node *item = items ? items[i] : node;
+		const char *why = is_text(item) ? ff_config_pattern_fault(item->text) : NULL;
+
+		if (why)
+			ff_mistakes_add(r->problems, at(r, item), "'%s': '%s' %s", option->key,
+					item->text, why);
+	}
+	return read_texts(r, option, node, member);
+}
+
+static bool read_exclude_from(struct ff_reader *r, const struct ff_config_option *option,
+			      const struct ff_yaml_node *node, void *member)
+{
+	struct ff_strv given = FF_STRV_INIT, *files = member;
+	const struct ff_yaml_node *item = node;
+
+	if (is_text(node))
+		ff_config_add_text(&given, node->text);
+	else if (!read_list(r, option, node, &given))
+		return false;
+	if (given.len > FF_CONFIG_EXCLUDE_FROM_MAX)
+		ff_mistakes_add(r->problems, at(r, node), "'%s' has more than %d files",
+				option->key, FF_CONFIG_EXCLUDE_FROM_MAX);
+	for (size_t i = 0; i < given.len; i++) {
+		bool is_path = strchr(given.v[i], '/') != NULL;
+		const char *file = is_path ? make_path(r, node, given.v[i]) : given.v[i];
+
+		if (node->kind == FF_YAML_LIST && given.len == node->len)
+			item = node->items[i];
+		if (!*file || !strcmp(file, ".") || !strcmp(file, ".."))
+			ff_mistakes_add(r->problems, at(r, item), "'%s' names no file: '%s'",
+					option->key, file);
+		else if (is_path && access(file, R_OK))
+			ff_mistakes_add(r->problems, at(r, item), "'%s': %s: %s", option->key,
+					given.v[i], strerror(errno));
+		ff_config_add_text(files, file);
+	}
+	ff_strv_release(&given);
+	return true;
+}
+
 typedef bool read_fn(struct ff_reader *r, const struct ff_config_option *option,
 		     const struct ff_yaml_node *node, void *member);
 
@@ -476,6 +579,9 @@ static read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_MATRIX] = read_matrix,
 	[FF_TYPE_POOLS] = read_pools,
 	[FF_TYPE_USES] = read_uses,
+	[FF_TYPE_EXCLUDE] = read_exclude,
+	[FF_TYPE_EXCLUDE_FROM] = read_exclude_from,
+	[FF_TYPE_GROUPS] = read_groups,
 	[FF_TYPE_REPORTS] = read_reports,
 	[FF_TYPE_VARS] = ff_vars_read,
 };

@@ -275,13 +275,13 @@ static const struct ff_yaml_node *replace(struct ff_reader *r, const struct ff_y
 
 const struct ff_yaml_node *ff_vars_replace(struct ff_reader *r, const struct ff_yaml_node *node)
 {
-	return replace(r, node, true, 0);
+	return r->nodes ? replace(r, node, true, 0) : node;
 }
 
 const struct ff_yaml_node *ff_vars_replace_environment(struct ff_reader *r,
 						       const struct ff_yaml_node *node)
 {
-	return replace(r, node, false, 0);
+	return r->nodes ? replace(r, node, false, 0) : node;
 }
 
 /* --- for later --- */

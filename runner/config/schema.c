@@ -183,6 +183,8 @@ static void add_value(struct ff_buf *out, const struct ff_config_option *option,
 		return;
 	switch (option->type) {
 	case FF_TYPE_TEXTS:
+	case FF_TYPE_EXCLUDE:
+	case FF_TYPE_EXCLUDE_FROM:
 		ff_buf_addstr(out, TEXT ", " TEXT_LIST);
 		break;
 	case FF_TYPE_WORDS:
@@ -196,6 +198,9 @@ static void add_value(struct ff_buf *out, const struct ff_config_option *option,
 		add_mapping(out, "",
 			    option->braces ? "{\"type\": \"null\"}, " TEXT ", " SECRET
 					   : "{\"type\": \"null\"}, " TEXT);
+		break;
+	case FF_TYPE_GROUPS:
+		add_mapping(out, "", TEXT ", " TEXT_LIST);
 		break;
 	case FF_TYPE_VARS:
 		add_mapping(out, NAME, "{\"type\": \"null\"}, " TEXT ", " SECRET);

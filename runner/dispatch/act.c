@@ -175,6 +175,7 @@ void ff_act_free(struct ff_act *act)
 
 	if (!act)
 		return;
+	ff_tree_note_end(act->note);
 	ff_rsync_free(act->rsync);
 	ff_list_for_each_safe(pos, tmp, &act->all_executions)
 		ff_act_execution_free(ff_container_of(pos, struct act_execution, node));
@@ -191,6 +192,7 @@ void ff_act_free(struct ff_act *act)
 	ff_map_release(&act->executions);
 	ff_map_release(&act->fronts);
 	ff_free(act->paused_jobs);
+	ff_free(act->slots);
 	ff_map_release(&act->told);
 	ff_free(act->hosts);
 	ff_free(act->holder);

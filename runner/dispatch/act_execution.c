@@ -107,12 +107,14 @@ static void on_finished(void *ctx, uint32_t index, const struct ff_result *bare)
 			mask_output(execution, i + 1, NULL, 0);
 		if (output->total == 0)
 			continue;
+		result.output_bytes += output->total;
+		if (output->whole && ff_output_cut(output))
+			continue; /* it is nowhere but in what was told */
 		put_tail(execution, i + 1);
 		ff_output_text(output, &text[i]);
 		sections[result.sections_len++] = (struct ff_section){
 			titles[i], (const char *)ff_buf_data(&text[i]), text[i].len, true};
 		result.output_cut |= ff_output_cut(output);
-		result.output_bytes += output->total;
 	}
 	input = about(execution, FF_INPUT_EXEC_FINISHED);
 	input->u.result = ff_input_result(input, &result);
@@ -217,7 +219,7 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 	struct ff_plan_instance instance;
 	uint32_t index = job->payload->discover ? 0 : order->unit;
 	char *cwd;
-	int rc = ff_plan_instance(job, index, arena, &instance);
+	int rc = ff_plan_instance_at(job, index, execution->slot, arena, &instance);
 
 	if (rc < 0)
 		return ff_err_set(err, rc, "%s", ff_err_text(rc));
@@ -233,6 +235,31 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 		     : job->payload->run->task(&instance.job, &worker, arena, task, err);
 	ff_free(cwd);
 	return rc;
+}
+
+/* The smallest number that none has which runs, or the one of whom it follows. Only units that come
+ * from elsewhere may ask for it. */
+static void take_slot(struct act_execution *execution, const struct ff_order *order)
+{
+	struct ff_act *act = execution->act;
+	const struct act_execution *before =
+		order->follows ? ff_map_get_u32(&act->executions, order->follows) : NULL;
+	uint32_t slot = before ? before->slot : 1;
+
+	if (!act->plan->jobs[order->job].config->source)
+		return;
+	while (slot < act->slots_len && !before && act->slots[slot] > 0)
+		slot++;
+	if (slot >= act->slots_len) {
+		uint32_t len = 2 * slot + 1;
+
+		act->slots = ff_xrealloc(act->slots, len * sizeof(*act->slots));
+		memset(act->slots + act->slots_len, 0,
+		       (len - act->slots_len) * sizeof(*act->slots));
+		act->slots_len = len;
+	}
+	act->slots[slot]++;
+	execution->slot = slot;
 }
 
 void ff_act_execute(struct ff_act *act, const struct ff_order *order)
@@ -254,6 +281,9 @@ void ff_act_execute(struct ff_act *act, const struct ff_order *order)
 	execution->discovers = order->kind == FF_ORDER_DISCOVER;
 	ff_output_init(&execution->out[0], cap);
 	ff_output_init(&execution->out[1], cap);
+	execution->out[0].whole = execution->out[1].whole =
+		act->plan->jobs[order->job].config->output_whole;
+	take_slot(execution, order);
 	ff_list_add_tail(&act->all_executions, &execution->node);
 	ff_map_set_u32(&act->executions, execution->number, execution);
 	if (make_task(execution, order, &arena, &task, &err) == 0)
@@ -313,6 +343,8 @@ void ff_act_execution_free(struct act_execution *execution)
 		ff_channel_close(channel, NULL); /* ends in on_item, and there comes back here */
 		return;
 	}
+	if (execution->slot)
+		execution->act->slots[execution->slot]--;
 	ff_map_del_u32(&execution->act->executions, execution->number);
 	ff_list_del(&execution->node);
 	ff_output_release(&execution->out[0]);

@@ -168,5 +168,6 @@ void ff_act_host_release(struct act_host *host)
 	ff_channel_unref(host->probe);
 	ff_output_release(&host->probe_output);
 	ff_arena_release(&host->arena);
+	ff_free(host->amiss_text);
 	ff_free(host->workdir);
 }

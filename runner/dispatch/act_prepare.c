@@ -2,10 +2,13 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "dispatch/act_private.h"
+#include "dispatch/before.h"
 #include "worker/bootstrap.h"
 
 enum { PROBLEMS_TOLD = 20 };
@@ -65,12 +68,26 @@ bool ff_act_wants_sync(void *ctx, uint32_t number)
 	return elsewhere;
 }
 
+/* A pattern for this path from the tree's root, and no other. */
+static void exclude_path(struct ff_strv *exclude, const char *path)
+{
+	struct ff_buf pattern = FF_BUF_INIT;
+
+	for (; *path; path++) {
+		if (strchr("*?[\\", *path))
+			ff_buf_addch(&pattern, '\\');
+		ff_buf_addch(&pattern, *path);
+	}
+	ff_strv_add(exclude, ff_buf_str(&pattern));
+	ff_buf_release(&pattern);
+}
+
 static void exclude_place(struct ff_strv *exclude, const char *path, const char *top)
 {
 	char *below = path ? path_below(path, top) : NULL;
 
 	if (below && *below)
-		ff_strv_add(exclude, below);
+		exclude_path(exclude, below);
 	ff_free(below);
 }
 
@@ -84,7 +101,7 @@ static void exclude_report(struct ff_strv *exclude, const char *path, const char
 	below = path_below(folder, top);
 	whole = below && *name ? ff_xasprintf("%s/%s", below, name) : NULL;
 	if (whole)
-		ff_strv_add(exclude, whole);
+		exclude_path(exclude, whole);
 	ff_free(whole);
 	ff_free(below);
 	ff_free(folder);
@@ -94,9 +111,8 @@ static void fill_exclude(const struct ff_act *act, struct ff_strv *exclude)
 {
 	const struct ff_config *config = act->config;
 
-	ff_strv_add_all(exclude, config->tree.exclude.len > 0
-					 ? config->tree.exclude.v
-					 : (char *const *)(uintptr_t)default_exclude);
+	if (config->tree.exclude.len > 0)
+		ff_strv_add_all(exclude, config->tree.exclude.v);
 	ff_strv_add_all(exclude, (char *const *)(uintptr_t)always_exclude);
 	for (size_t i = 0; i < config->reports_len; i++)
 		exclude_report(exclude, config->reports[i].path, config->tree.source);
@@ -112,22 +128,70 @@ static void fill_exclude(const struct ff_act *act, struct ff_strv *exclude)
 	}
 }
 
+static void tree_changed(void *ctx, const char *text)
+{
+	struct ff_input *input = ff_input_new(FF_INPUT_WARNED);
+
+	input->u.said.text = ff_input_text(input, text);
+	ff_act_put(ctx, input);
+}
+
+/* For a run that goes on with this one. A run that goes on with several compares with the latest
+ * that came so far as to note it. */
+static void note_tree(struct ff_act *act, const struct ff_tree *tree)
+{
+	const struct ff_run_opts *run = act->opts.run;
+	struct ff_tree_note_opts opts = {.changed = tree_changed, .ctx = act};
+	char *to, *since = NULL;
+
+	if (!run->journal)
+		return;
+	to = ff_tree_note_beside(ff_journal_path(run->journal));
+	for (size_t i = 0; run->before && i < run->before->len && !since; i++) {
+		since = ff_tree_note_beside(run->before->v[i].path);
+		opts.since_run = run->before->v[i].run_id;
+		if (access(since, R_OK) < 0) {
+			ff_free(since);
+			since = NULL;
+		}
+	}
+	opts.to = to;
+	opts.since = since;
+	act->note = ff_tree_note_begin(act->opts.loop, tree, &opts);
+	ff_free(to);
+	ff_free(since);
+}
+
 /* Scanned once, when the first host is there to receive it. */
 static int scan_tree(struct ff_act *act, struct ff_err *err)
 {
+	const struct ff_config *config = act->config;
+	struct ff_strv exclude = FF_STRV_INIT, names = FF_STRV_INIT, files = FF_STRV_INIT;
 	struct ff_tree_filter filter = {0};
-	struct ff_strv exclude = FF_STRV_INIT;
 	struct ff_tree tree;
 	int rc;
 
 	if (act->rsync)
 		return 0;
 	fill_exclude(act, &exclude);
+	for (size_t i = 0; i < config->tree.exclude_from.len; i++) {
+		const char *file = config->tree.exclude_from.v[i];
+
+		ff_strv_add(strchr(file, '/') ? &files : &names, file);
+	}
 	filter.exclude = exclude.v;
-	rc = ff_tree_scan(&tree, act->config->tree.source, &filter, err);
+	filter.names = names.v;
+	filter.files = files.v;
+	/* Exceptions alone would be exceptions from nothing. */
+	if (!config->tree.exclude.len || *config->tree.exclude.v[0] == '!')
+		filter.defaults = (char *const *)(uintptr_t)default_exclude;
+	rc = ff_tree_scan(&tree, config->tree.source, &filter, err);
 	ff_strv_release(&exclude);
+	ff_strv_release(&names);
+	ff_strv_release(&files);
 	if (rc < 0)
 		return rc;
+	note_tree(act, &tree);
 	act->rsync = ff_rsync_new(&tree);
 	return act->rsync ? 0 : ff_err_set(err, FF_ENOMEM, "out of memory");
 }
@@ -142,6 +206,9 @@ static void on_problem(struct ff_rsync_target *target, const struct ff_sync_faul
 	char *text;
 
 	(void)target;
+	/* Sockets and their like are never brought: that is nothing amiss with files. */
+	if (act->config->tree.strict && problem->kind != FF_SYNC_SPECIAL && !host->amiss++)
+		host->amiss_text = ff_xasprintf("%s: %s", problem->path, problem->reason);
 	if (ff_map_get(&act->told, problem->path))
 		return;
 	ff_map_set(&act->told, problem->path, act);
@@ -168,6 +235,18 @@ static void put_sync_failed(struct act_host *host, const struct ff_err *err)
 	ff_act_put(host->act, input);
 }
 
+static void put_not_strict(struct act_host *host)
+{
+	struct ff_err err;
+
+	if (host->amiss > 1)
+		ff_err_set(&err, FF_ESYS, "%s, and %zu more (strict)", host->amiss_text,
+			   host->amiss - 1);
+	else
+		ff_err_set(&err, FF_ESYS, "%s (strict)", host->amiss_text);
+	put_sync_failed(host, &err);
+}
+
 static void on_synced(struct ff_rsync_target *target, const struct ff_rsync_stats *stats,
 		      const struct ff_err *err, void *ctx)
 {
@@ -180,6 +259,10 @@ static void on_synced(struct ff_rsync_target *target, const struct ff_rsync_stat
 		return;
 	if (err && err->code != 0) {
 		put_sync_failed(host, err);
+		return;
+	}
+	if (host->amiss) {
+		put_not_strict(host);
 		return;
 	}
 	ff_free(host->workdir);
@@ -213,6 +296,9 @@ void ff_act_sync_host(struct ff_act *act, const struct ff_order *order)
 
 	if (!ff_act_host_open(host) || host->tries != order->tries)
 		return;
+	ff_free(host->amiss_text);
+	host->amiss_text = NULL;
+	host->amiss = 0;
 	if (act->config->tree.dest)
 		dest = ff_xstrdup(act->config->tree.dest);
 	else if (host->host->spec.chdir)

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "dispatch/act.h"
+#include "dispatch/tree_note.h"
 #include "event/output.h"
 #include "rsync/send.h"
 #include "transport/open.h"
@@ -19,6 +20,8 @@ struct act_host {
 	struct ff_output probe_output;
 	int64_t opened_us, open_us; /* when its opening began, and how long it took */
 	char *workdir;		    /* absolute; where payloads run */
+	size_t amiss;		    /* with tree.strict: what could not be brought as it is, */
+	char *amiss_text;	    /* and the first of it; NULL */
 	struct ff_arena arena;
 	struct ff_fact *facts; /* of the latest probe */
 	size_t facts_len;
@@ -49,6 +52,7 @@ struct act_execution {
 	struct ff_act *act;
 	struct act_host *host;
 	uint32_t number, job;
+	uint32_t slot; /* from 1: no other that runs has it, but who follows it; 0: none */
 	struct ff_channel *channel;
 	struct ff_output out[2]; /* stdout, stderr; free of secrets */
 	struct ff_mask_stream masked[2];
@@ -92,10 +96,14 @@ struct ff_act {
 	struct ff_map executions; /* number -> act_execution */
 	struct ff_map fronts;	  /* job + 1 -> act_front */
 	struct ff_list all_workers, all_executions, all_fronts;
+	uint8_t *slots; /* how many executions have each; the first is none */
+	uint32_t slots_len;
 	uint64_t *paused_jobs; /* bits: their fronts are full */
 	struct ff_rsync *rsync;
-	struct ff_map told; /* problems of the tree */
-	char *holder;	    /* who we are, for those who find a folder locked */
+	struct ff_tree_note *note; /* of the tree; NULL */
+	struct ff_map told;	   /* problems of the tree */
+	char *holder;		   /* who we are, for those who find a folder locked */
+	uint32_t crowd;		   /* see crowd_of; 0: unknown yet */
 	bool paused;
 };
 

@@ -287,6 +287,21 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 		  FF_EREMOTE, false);
 }
 
+/* How many workers share a CPU on the first host that has some: what all do takes so much longer.
+ * One answer for the whole run, as all sessions of a job have to collect in the same way. */
+static uint32_t crowd_of(const struct act_worker *worker)
+{
+	const struct act_host *host = worker->host;
+	struct ff_act *act = act_of(worker);
+	int64_t slots = host->host->slots, cpus = 0;
+
+	if (act->crowd == 0 && host->foreman)
+		cpus = ff_dict_int(ff_gateway_info(host->foreman), "cpus", 0);
+	if (act->crowd == 0)
+		act->crowd = cpus > 0 && slots > cpus ? (uint32_t)((slots + cpus - 1) / cpus) : 1;
+	return act->crowd;
+}
+
 void ff_act_start_session(struct act_worker *worker)
 {
 	struct ff_act *act = act_of(worker);
@@ -298,8 +313,8 @@ void ff_act_start_session(struct act_worker *worker)
 		.host = worker->host->host->name,
 		.imports = ff_act_template_asks(worker),
 		.sharded = act->opts.run->sharded,
-		.uneven =
-			ff_expect_uneven(act->opts.run->expect, job->payload->name, worker->count),
+		.uneven = ff_expect_uneven(act->opts.run->expect, job->payload->name, worker->count,
+					   crowd_of(worker)),
 		.hungry = ff_config_job_memory(job->config) &&
 			  !ff_expect_modest(act->opts.run->expect, job->payload->name)};
 	struct ff_arena arena = FF_ARENA_INIT;

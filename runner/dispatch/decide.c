@@ -76,7 +76,8 @@ const char *ff_engine_unit_name(struct ff_engine *e, uint32_t job, uint32_t unit
 
 	if (e->jobs[job].unit_names)
 		return e->jobs[job].unit_names[unit];
-	if (unit >= e->opts.plan->jobs[job].units_len) /* collected, but not named before the end */
+	if (!e->opts.plan->jobs[job].config->source &&
+	    unit >= e->opts.plan->jobs[job].units_len) /* collected, but not named before the end */
 		return ff_engine_text(e, "%s[%u]", e->state->jobs[job].name, unit + 1);
 	ff_plan_unit_name(&e->opts.plan->jobs[job], unit, &name);
 	text = ff_decision_copy(e->decision, ff_buf_str(&name), name.len + 1);
@@ -112,6 +113,10 @@ static void emit_run_started(struct ff_engine *e)
 	event.u.run_started.hosts = (uint32_t)inventory->len;
 	event.u.run_started.slots = slots;
 	event.u.run_started.jobs = (uint32_t)e->opts.plan->len;
+	event.u.run_started.content = e->opts.file_content;
+	event.u.run_started.goes_on = e->opts.before_journal;
+	event.u.run_started.machine = e->opts.machine;
+	event.u.run_started.pid = e->opts.pid;
 	ff_engine_emit(e, &event);
 }
 
@@ -129,6 +134,10 @@ static void run_start(struct ff_engine *e)
 	}
 	for (uint32_t i = 0; i < e->opts.plan->len; i++)
 		ff_job_init(e, i);
+	/* Where the plan has the units it is known at once what of them is done. */
+	for (uint32_t i = 0; i < e->opts.plan->len; i++)
+		if (e->state->jobs[i].known)
+			ff_job_tell_done_before(e, i);
 	ff_host_open_all(e);
 }
 
@@ -198,7 +207,8 @@ static void grace_is_over(struct ff_engine *e)
 		kill_all(e, false);
 		return;
 	}
-	event.u.stopping.why = FF_REASON_INTERRUPTED;
+	event.u.stopping.why =
+		e->state->run.interrupts ? FF_REASON_INTERRUPTED : e->state->run.stopped;
 	event.u.stopping.kill = true;
 	ff_engine_emit(e, &event);
 	if (kill_all(e, true))
@@ -415,6 +425,18 @@ static void full(struct ff_engine *e, bool is_full)
 
 /* --- the way in --- */
 
+static void of_execution(struct ff_engine *e, const struct ff_input *input)
+{
+	if (input->kind == FF_INPUT_EXEC_OUTPUT)
+		ff_execution_output(e, input);
+	else if (input->kind == FF_INPUT_EXEC_FINISHED)
+		ff_execution_finished(e, input);
+	else if (input->kind == FF_INPUT_EXEC_RETURNED)
+		ff_ahead_returned(e, input);
+	else
+		ff_execution_ended(e, input);
+}
+
 static void dispatch(struct ff_engine *e, const struct ff_input *input)
 {
 	switch (input->kind) {
@@ -436,6 +458,9 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 		break;
 	case FF_INPUT_DISK:
 		run_disk(e, input->u.said.text);
+		break;
+	case FF_INPUT_UNITS:
+		ff_feed_units(e, input);
 		break;
 	case FF_INPUT_WARNED:
 		ff_engine_notice(e, NULL, "warning", input->u.said.text);
@@ -477,16 +502,10 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 		ff_front_input(e, input);
 		break;
 	case FF_INPUT_EXEC_OUTPUT:
-		ff_execution_output(e, input);
-		break;
 	case FF_INPUT_EXEC_FINISHED:
-		ff_execution_finished(e, input);
-		break;
 	case FF_INPUT_EXEC_RETURNED:
-		ff_ahead_returned(e, input);
-		break;
 	case FF_INPUT_EXEC_ENDED:
-		ff_execution_ended(e, input);
+		of_execution(e, input);
 		break;
 	default:
 		ff_run_session_input(e, input);
@@ -504,7 +523,8 @@ void ff_engine_decide(struct ff_engine *e, const struct ff_input *input, struct 
 	if (e->over && input->kind != FF_INPUT_WORKER_ENDED &&
 	    input->kind != FF_INPUT_WORKER_SAID && input->kind != FF_INPUT_FRONT_SAID)
 		return;
-	dispatch(e, input);
+	if (!ff_before_input(e, input))
+		dispatch(e, input);
 	if (e->over)
 		return;
 	ff_job_pump(e);

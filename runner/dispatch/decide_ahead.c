@@ -25,8 +25,9 @@ static bool may_be_followed(const struct ff_engine *e, const struct execution *e
 
 	return payload->run && payload->run->take_back && job->typical_us > 0 &&
 	       job->typical_us < SHORT_US && !job->stopped && !e->full &&
-	       e->opts.config->settings.maxfail == 0 && execution->placement.unit != FF_NOBODY &&
-	       e->hosts[execution->placement.host].native;
+	       e->opts.config->settings.maxfail == 0 &&
+	       e->opts.config->settings.halt.on == FF_HALT_NEVER &&
+	       execution->placement.unit != FF_NOBODY && e->hosts[execution->placement.host].native;
 }
 
 static struct execution *follower_of(const struct ff_engine *e, const struct execution *execution)

@@ -187,7 +187,7 @@ static uint32_t payload_to_probe(const struct ff_engine *e, const struct engine_
 
 	if (job != FF_NOBODY)
 		return e->jobs[job].payload;
-	for (uint32_t i = 0; e->opts.hosts_only && ff_payloads[i]; i++)
+	for (uint32_t i = 0; e->opts.hosts_only && !e->opts.hosts_bare && ff_payloads[i]; i++)
 		if (ff_payloads[i]->probe && !(host->probed >> i & 1))
 			return i;
 	return FF_NOBODY;

@@ -63,8 +63,11 @@ void ff_job_init(struct ff_engine *e, uint32_t job)
 		plan->payload->run && !plan->payload->discover ? plan->units_len : 0;
 	if (plan->payload->session && !ff_plan_instance(plan, 0, &e->jobs[job].arena, &instance))
 		event.u.job_added.args = (const char *const *)instance.job.args;
+	event.u.job_added.open = plan->config->source && plan->config->source->open;
 	event.u.job_added.timeout_us = plan->config->timeout_us;
 	event.u.job_added.addopts_read = plan->config->addopts_read;
+	if (e->opts.job_contents)
+		event.u.job_added.content = e->opts.job_contents[job];
 	ff_engine_emit(e, &event);
 	ff_job_touch(e, job);
 }
@@ -190,8 +193,8 @@ static void start(struct ff_engine *e, uint32_t number)
 		event.u.job_started.slots = (int)plan_of(e, number)->config->weight;
 	ff_engine_emit(e, &event);
 	if (record_of(e, number)->known) {
-		ff_job_tell_done_before(e, number);
 		ff_job_know_units(e, number, record_of(e, number)->units_len);
+		ff_feed_started(e, number);
 	}
 	ff_job_touch(e, number); /* there may be no host for it at all */
 }
@@ -211,7 +214,7 @@ static uint32_t bad_units(const struct ff_job_record *job)
 /* Those that are not known yet count as one. */
 static uint32_t units_left(const struct ff_job_record *job)
 {
-	return job->units_len - job->units_done + job->parts_left;
+	return job->units_len - job->units_done + job->parts_left + job->open;
 }
 
 /* What was collected has names only once they were asked for. */
@@ -267,8 +270,7 @@ static void leave_units(struct ff_engine *e, uint32_t number)
 	}
 }
 
-/* Whoever was to collect them did not get to it: nobody knows how many units they have. (Where
- * there is a front all units are known.) */
+/* Whoever was to collect them did not get to it: nobody knows how many units they have. */
 static void leave_parts(struct ff_engine *e, uint32_t number)
 {
 	const struct engine_job *job = &e->jobs[number];
@@ -280,6 +282,7 @@ static void leave_parts(struct ff_engine *e, uint32_t number)
 			continue;
 		event.u.part_not_run.part = job->ids ? job->ids[i] : "";
 		ff_engine_emit(e, &event);
+		ff_front_part_lost(e, number, event.u.part_not_run.part, ff_front_why(e, number));
 	}
 }
 
@@ -313,8 +316,8 @@ static enum ff_job_result result_of(const struct ff_engine *e, uint32_t number)
 	case FF_REASON_INTERRUPTED:
 	case FF_REASON_DISK:
 		/* It came to its end all the same, if nothing is left. */
-		if (!record->known || record->parts_left > 0 || record->counts.not_run > 0 ||
-		    (record->front.exit_status != 0 && !bad))
+		if (!record->known || record->parts_left > 0 || record->open ||
+		    record->counts.not_run > 0 || (record->front.exit_status != 0 && !bad))
 			return FF_JOB_STOPPED;
 		return bad ? FF_JOB_FAILED : FF_JOB_PASSED;
 	default:
@@ -335,6 +338,8 @@ static void let_hosts_go(struct ff_engine *e, struct host_set *set)
 
 static const char *words_of_rest(struct ff_engine *e, const struct ff_job_record *record)
 {
+	if (record->open)
+		return "it ended before all of its units were known";
 	if (record->parts_left > 0)
 		return ff_engine_text(e, "it ended before %u of its files were collected",
 				      record->parts_left);
@@ -348,9 +353,6 @@ static void settle(struct ff_engine *e, uint32_t number)
 	struct engine_job *job = &e->jobs[number];
 	const struct ff_job_record *record = record_of(e, number);
 
-	/* It was not begun this time: what an earlier run has done stays done. */
-	if (record->known && record->state == FF_JOBSTATE_WAITING)
-		ff_job_tell_done_before(e, number);
 	job->settled = true;
 	if (job->differs)
 		ff_job_error(e, number, FF_REASON_DIFFER, job->differs);
@@ -412,7 +414,7 @@ static void finish(struct ff_engine *e, uint32_t number)
 	if (!job->settled)
 		settle(e, number);
 	ff_engine_not_due(e, &job->time);
-	if (ff_front_holds(e, number))
+	if (ff_before_holds(e, number) || ff_front_holds(e, number))
 		return;
 	ff_front_judge(e, number, bad_units(record) > 0 || record->problems > 0);
 	event.u.job_finished.result = result_of(e, number);

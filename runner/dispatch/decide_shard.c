@@ -204,6 +204,7 @@ static void emit_added(struct ff_engine *e, uint32_t number, uint32_t part, uint
 	event.u.units_added.count = added->len;
 	event.u.units_added.deselected = deselected;
 	ff_engine_emit(e, &event);
+	ff_front_more(e, number);
 }
 
 static void add_names(struct engine_job *job, const struct job_part *part, const char *const *names)
@@ -353,8 +354,11 @@ static bool set_aside(struct ff_engine *e, struct session *session, const char *
 	event.u.collect_problem.longrepr = ff_engine_text(
 		e, "%s%s%s", message, said && *said ? "\nits last output on stderr:\n" : "",
 		said ? said : "");
-	if (ff_engine_first(job, event.u.collect_problem.nodeid))
+	if (ff_engine_first(job, event.u.collect_problem.nodeid)) {
 		ff_engine_emit(e, &event);
+		ff_front_part_lost(e, number, event.u.collect_problem.nodeid,
+				   event.u.collect_problem.longrepr);
+	}
 	part->digest = "";
 	part->first = e->state->jobs[number].units_len;
 	emit_added(e, number, session->part, 0);

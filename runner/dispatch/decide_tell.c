@@ -90,11 +90,42 @@ void ff_front_refuse(struct ff_engine *e, uint32_t job, uint32_t unit)
 	ff_front_tell(e, job, &item, FF_NOBODY);
 }
 
+const char *ff_front_why(struct ff_engine *e, uint32_t job)
+{
+	uint32_t problems = record_of(e, job)->problems;
+
+	if (e->jobs[job].error)
+		return e->jobs[job].error;
+	if (e->jobs[job].why == FF_REASON_NONE && problems > 0)
+		return ff_engine_text(e, "%u error%s during collection", problems,
+				      problems == 1 ? "" : "s"); /* pytest's words */
+	return ff_reason_word(e->jobs[job].why);
+}
+
+void ff_front_more(struct ff_engine *e, uint32_t job)
+{
+	struct ff_front_item item = {.kind = FF_FRONT_MORE,
+				     .unit = FF_NOBODY,
+				     .number = record_of(e, job)->units_len,
+				     .left = record_of(e, job)->parts_left};
+
+	if (ff_front_listens(e, job))
+		ff_front_tell(e, job, &item, FF_NOBODY);
+}
+
+void ff_front_part_lost(struct ff_engine *e, uint32_t job, const char *name, const char *text)
+{
+	struct ff_front_item item = {
+		.kind = FF_FRONT_LOST, .unit = FF_NOBODY, .name = name, .text = text};
+
+	if (ff_front_listens(e, job))
+		ff_front_tell(e, job, &item, FF_NOBODY);
+}
+
 /* Each by its name, or that they are so many. */
 void ff_front_not_run(struct ff_engine *e, uint32_t job, const struct ff_event *event)
 {
-	const char *why = e->jobs[job].error ? e->jobs[job].error
-					     : ff_reason_word(event->u.units_not_run.why);
+	const char *why = ff_front_why(e, job);
 	struct ff_front_item item = {
 		.kind = FF_FRONT_LOST, .unit = event->index, .name = event->unit, .text = why};
 
@@ -144,7 +175,9 @@ void ff_front_stopped(struct ff_engine *e, uint32_t job, enum ff_reason why, con
 	e->jobs[job].front.stopped = true;
 	if (why == FF_REASON_MAXFAIL && !text && maxfail > 0)
 		text = ff_engine_text(e, "stopping after %lld failures", (long long)maxfail);
-	item.text = text ? text : ff_reason_word(why);
+	if (!text)
+		text = why == FF_REASON_NONE ? ff_front_why(e, job) : ff_reason_word(why);
+	item.text = text;
 	ff_front_tell(e, job, &item, FF_NOBODY);
 }
 

@@ -80,6 +80,8 @@ void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struc
 		ff_retry(e, at);
 	else if (bad && at->host != FF_NOBODY)
 		check_maxfail(e);
+	if (!again)
+		ff_halt_look(e);
 	ff_job_touch(e, at->job);
 }
 

@@ -34,6 +34,7 @@
 	X(PASS_ON)     /* worker, value: its front's word to it */                                 \
 	X(CLOSE_FRONT) /* job: it has said its last, let it go */                                  \
 	X(KILL_FRONT)  /* job */                                                                   \
+	X(TELL_BEFORE) /* job: what earlier runs told of it, as BEFORE inputs */                   \
 	X(PAUSE)       /* read nothing from the job's workers, they stall by credit; FF_NOBODY:    \
 			  nor from any, and fronts */                                              \
 	X(RESUME)

@@ -11,6 +11,7 @@
 #include "report/reporter.h"
 #include "sched/expect.h"
 
+struct ff_before; /* dispatch/before.h */
 struct ff_loop;
 struct ff_run;
 
@@ -23,6 +24,17 @@ struct ff_run_terminal {
 	int front_fd;
 	unsigned columns; /* 0: unknown */
 	int colour;	  /* -1: not said */
+};
+
+/* Where the units of an open job come from. */
+struct ff_run_feed {
+	int fd; /* read as it has something; stays the caller's */
+	uint32_t job;
+	uint32_t enough; /* units that wait: no more is read */
+	/* Takes what was read; `end`: nothing follows. How many units came of it, or negative: err
+	 * says why none will any more. */
+	int64_t (*take)(void *ctx, const char *bytes, size_t len, bool end, struct ff_err *err);
+	void *ctx;
 };
 
 struct ff_run_opts {
@@ -49,6 +61,12 @@ struct ff_run_opts {
 	struct ff_expect *expect;
 	/* And of suites whose files may be collected one by one; NULL: of none. */
 	char *const *sharded;
+	/* Of ff_dispatch_exec: hosts are opened, and nobody looks for what payloads need there. */
+	bool hosts_bare;
+	/* What is gone on with; NULL: nothing. */
+	const struct ff_before *before;
+	/* NULL: no job is open. */
+	const struct ff_run_feed *feed;
 	/* The run's exit code is its only job's payload's own, where that has any. */
 	bool payload_exits;
 };
@@ -93,5 +111,49 @@ struct ff_host_report {
  * exit code: FF_EXIT_OK if all are there, FF_EXIT_INFRA if not. */
 int ff_dispatch_hosts(const struct ff_run_opts *opts,
 		      void (*each)(void *ctx, const struct ff_host_report *report), void *ctx);
+
+/* --- one command on every host --- */
+
+struct ff_exec_opts {
+	char *const *argv; /* NULL-terminated; or */
+	const char *shell; /* a text for /bin/sh */
+	const void *input; /* what it reads; NULL: /dev/null */
+	size_t input_len;
+	uint32_t fanout;    /* so many at a time; 0: all */
+	int64_t timeout_us; /* 0: none */
+};
+
+enum ff_exec_end {
+	FF_EXEC_PASSED,
+	FF_EXEC_FAILED,	   /* not with status 0, or not in time */
+	FF_EXEC_UNREACHED, /* it never began there */
+	FF_EXEC_LOST,	   /* the host went away under it */
+	FF_EXEC_STOPPED,   /* Ctrl-C */
+};
+
+struct ff_exec_result {
+	const struct ff_host *host;
+	enum ff_exec_end end;
+	const char *message; /* one line, unless it passed */
+	const char *output;  /* stdout and stderr as they came, up to settings.output_cap_bytes */
+	size_t output_len;
+};
+
+/* Runs the command once on each host that matches, on as many at a time as there may be, as soon as
+ * each is there, and calls `each` when it has ended, in that order. Returns FF_EXIT_OK,
+ * FF_EXIT_FAILED if one failed, FF_EXIT_INFRA if one was not reached or got lost,
+ * FF_EXIT_INTERRUPTED. */
+int ff_dispatch_exec(const struct ff_run_opts *opts, const struct ff_exec_opts *exec,
+		     void (*each)(void *ctx, const struct ff_exec_result *result), void *ctx);
+
+/* Brings the configuration's tree to each host that matches. What reporters are told: SYNC_FINISHED
+ * of each host where it was done, and notices. Then calls `each` for all in order: `error` is why
+ * it was not done, NULL if it was; `reached`: the host was there. Returns FF_EXIT_OK,
+ * FF_EXIT_FAILED if a host that was there has it not, FF_EXIT_INFRA if one was not,
+ * FF_EXIT_INTERRUPTED. */
+int ff_dispatch_sync(const struct ff_run_opts *opts,
+		     void (*each)(void *ctx, const struct ff_host *host, const char *error,
+				  bool reached),
+		     void *ctx);
 
 #endif

@@ -125,6 +125,7 @@ static void free_jobs(struct ff_engine *e)
 
 		ff_free(job->dependents);
 		ff_free(job->done_before);
+		ff_free(job->untold);
 		ff_free(job->front.asked);
 		ff_free(job->seats);
 		ff_free(job->parts);
@@ -133,6 +134,7 @@ static void free_jobs(struct ff_engine *e)
 		ff_marks_free(job);
 		ff_once_free(job);
 		ff_map_release(&job->before);
+		ff_map_release(&job->now_parts);
 		ff_map_release(&job->seen);
 		ff_map_release(&job->lacking);
 		ff_arena_release(&job->arena);

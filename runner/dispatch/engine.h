@@ -31,6 +31,18 @@ struct ff_engine_opts {
 	 * what was done there is not run again. */
 	const struct ff_state *const *before;
 	size_t before_len;
+	/* What of it is to be run again all the same: by run and job a bitset of units, NULL: none.
+	 * NULL: nothing of any. */
+	const uint64_t *const *const *before_again;
+	/* TELL_BEFORE is answered: a job ends only when all that it had was told again. */
+	bool before_told;
+	const char *before_journal; /* of the latest of these runs, for the journal; NULL */
+	/* By job of the plan: what it is, as a digest (content.h). What was done in a job of
+	 * another one does not count. NULL: not known, all counts. */
+	const char *const *job_contents;
+	const char *file_content; /* likewise of the file, for the journal; NULL */
+	const char *machine;	  /* where we are, and as which process; NULL, 0: not told */
+	int pid;
 	/* What earlier runs tell of units that are collected; NULL: nothing. */
 	struct ff_expect *expect;
 	/* How long each unit of any other job is thought to take, as long as the engine lives;
@@ -39,6 +51,7 @@ struct ff_engine_opts {
 	/* `farflung hosts`: no jobs, no tree; every host that matches is opened, looked at for all
 	 * payloads, and never tried again. */
 	bool hosts_only;
+	bool hosts_bare; /* with that: without looking for payloads */
 	/* The exit code is the only job's payload's own, where that has any. */
 	bool payload_exits;
 };

@@ -17,14 +17,17 @@
  *   execution         the number that decide gave to a RUN or DISCOVER order
  * X(name): */
 #define FF_INPUT_MAP(X)                                                                            \
-	X(START)   /* once, first */                                                               \
-	X(TICK)	   /* a deadline has passed */                                                     \
-	X(SIGNAL)  /* somebody wants the run to end */                                             \
-	X(GAP)	   /* our own process stood still for a while: hosts are not to blame */           \
-	X(FULL)	   /* reporters can't take more for the moment */                                  \
-	X(DRAINED) /* they can again */                                                            \
-	X(DISK)	   /* the journal can't be written */                                              \
-	X(WARNED)  /* something worth a notice, from nowhere in particular */                      \
+	X(START)       /* once, first */                                                           \
+	X(TICK)	       /* a deadline has passed */                                                 \
+	X(SIGNAL)      /* somebody wants the run to end */                                         \
+	X(GAP)	       /* our own process stood still for a while: hosts are not to blame */       \
+	X(FULL)	       /* reporters can't take more for the moment */                              \
+	X(DRAINED)     /* they can again */                                                        \
+	X(DISK)	       /* the journal, or a report that must be, can't be written */               \
+	X(WARNED)      /* something worth a notice, from nowhere in particular */                  \
+	X(BEFORE)      /* an attempt of a unit, as an earlier run told it */                       \
+	X(BEFORE_TOLD) /* job: no more of these come */                                            \
+	X(UNITS)       /* of a job that is open, have come */                                      \
 	X(HOST_OPENED)                                                                             \
 	X(HOST_SYNCED)                                                                             \
 	X(HOST_PROBED)                                                                             \
@@ -98,6 +101,11 @@ struct ff_input {
 	uint32_t unit; /* index, of UNIT_… and FRONT_GIVES_UP */
 	struct ff_arena arena;
 	union {
+		struct {
+			uint32_t count;
+			bool open;	   /* more may come */
+			const char *error; /* none will, for this; NULL */
+		} units;
 		struct {
 			const char *text; /* WARNED, DISK, …_SAID, SESSION_MISSING,
 					     SESSION_DOING (or NULL), FRONT_AGAIN,
@@ -225,6 +233,13 @@ struct ff_input {
 		struct {
 			uint32_t count; /* items that it was told */
 		} heard;
+		struct {
+			uint32_t run; /* which of ff_engine_opts.before */
+			const char *job, *name, *host, *worker;
+			uint32_t attempt;
+			bool final;
+			const struct ff_result *result;
+		} before; /* and `unit`, its number there */
 		const struct ff_result *result;
 	} u;
 };

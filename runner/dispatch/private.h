@@ -169,6 +169,8 @@ struct engine_job {
 	uint32_t payload;	/* its number */
 	struct ff_list sessions, idle;
 	struct ff_list resting; /* units that failed, and are tried again later: decide_retry.c */
+	uint32_t came;		/* units, before it was begun */
+	bool closed;		/* and no more will */
 	struct due_at time;	/* no unit is begun after it; set once */
 	bool time_runs;
 	/* What units ask for, before they are known; what of it is asked of us; groups' numbers
@@ -179,7 +181,12 @@ struct engine_job {
 	struct ff_map groups;
 	struct once **onces;
 	uint32_t onces_len;
-	uint64_t *done_before;	 /* bitset of units; NULL: none */
+	uint64_t *done_before; /* bitset of units; NULL: none */
+	/* Of those that earlier runs had done: whose reports have yet to be told again. */
+	uint64_t *untold;
+	uint32_t untold_words, untold_left;
+	bool before_asked, before_over;
+	struct ff_map now_parts; /* by name: their number here, from 1 */
 	const char **unit_names; /* of collected units; NULL: the plan knows */
 	const char **ids;	 /* as they were collected */
 	struct ff_map lacking;	 /* by these, from 0: who has not collected it, in words */
@@ -326,6 +333,10 @@ const char *ff_job_no_host(struct ff_engine *e, uint32_t job);
 /* --- decide_before.c --- */
 /* The job's units have just become known: those that were done before are told. */
 void ff_job_tell_done_before(struct ff_engine *e, uint32_t job);
+/* BEFORE and BEFORE_TOLD; false: it is neither. */
+bool ff_before_input(struct ff_engine *e, const struct ff_input *input);
+/* Whether reports of earlier runs are still to be told: it can't end before. */
+bool ff_before_holds(struct ff_engine *e, uint32_t job);
 /* The same of a part's, when that is known. The bitset of its units that were done, by their place
  * in it, to be freed; NULL: none. */
 uint64_t *ff_before_part(struct ff_engine *e, uint32_t job, uint32_t part);
@@ -397,6 +408,15 @@ void ff_retry_due(struct ff_engine *e, struct resting *resting);
 bool ff_retry_holds_back(struct ff_engine *e, struct session *session, uint32_t unit);
 /* No more of them come to that. */
 void ff_retry_forget(struct ff_engine *e, uint32_t job);
+
+/* --- decide_feed.c --- */
+/* Units of an open job have come; what came before the job began it is told then. */
+void ff_feed_units(struct ff_engine *e, const struct ff_input *input);
+void ff_feed_started(struct ff_engine *e, uint32_t job);
+
+/* --- decide_halt.c --- */
+/* A unit has come to its end: whether that is enough. */
+void ff_halt_look(struct ff_engine *e);
 
 /* --- decide_ahead.c --- */
 /* A unit of the job took so long. */

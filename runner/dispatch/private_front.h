@@ -27,6 +27,11 @@ void ff_front_unit(struct ff_engine *e, const struct unit_at *at, const struct f
 		   bool again);
 void ff_front_unit_lost(struct ff_engine *e, const struct unit_at *at, const char *reason);
 void ff_front_not_run(struct ff_engine *e, uint32_t job, const struct ff_event *event);
+/* Why the job did not get to more, in words. */
+const char *ff_front_why(struct ff_engine *e, uint32_t job);
+/* Of a job in parts: one has been collected; one could not be, or nobody got to it. */
+void ff_front_more(struct ff_engine *e, uint32_t job);
+void ff_front_part_lost(struct ff_engine *e, uint32_t job, const char *name, const char *text);
 void ff_front_down(struct ff_engine *e, struct session *session, const char *error, bool idle);
 void ff_front_stopped(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
 /* What becomes of a unit under which its worker died; false: it can't be asked. */

@@ -2,6 +2,7 @@
  * subscribers; orders to act. */
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -53,7 +54,6 @@ static void write_journal(struct ff_run *run)
 	if (!journal || ff_journal_flush(journal, &err) == 0)
 		return;
 	input = ff_input_new(FF_INPUT_DISK);
-	ff_err_prefix(&err, "the journal is incomplete from here on: ");
 	input->u.said.text = ff_input_text(input, err.text);
 	put(run, input);
 }
@@ -70,15 +70,49 @@ static void tell(struct ff_run *run)
 	}
 }
 
+/* What must be written and can't be ends the run, while it is known what was. */
+static void look_at_failures(struct ff_run *run)
+{
+	struct ff_err err = {0};
+	struct ff_input *input;
+
+	if (!run->opts.reporters || !ff_reporters_failed(run->opts.reporters, &err))
+		return;
+	input = ff_input_new(FF_INPUT_DISK);
+	input->u.said.text = ff_input_text(input, err.text);
+	put(run, input);
+}
+
 /* Reporters that hold too much stall the workers, by credit; never the loop. */
 static void look_at_reporters(struct ff_run *run)
 {
 	bool full = run->opts.reporters && ff_reporters_full(run->opts.reporters);
 
+	look_at_failures(run);
 	if (full == run->full)
 		return;
 	run->full = full;
+	ff_teller_hold(run->teller, full);
 	put_kind(run, full ? FF_INPUT_FULL : FF_INPUT_DRAINED);
+}
+
+static void carry_out(struct ff_run *run, const struct ff_order *order)
+{
+	if (order->kind == FF_ORDER_TELL_BEFORE)
+		ff_teller_ask(run->teller, order->job, run->state.jobs[order->job].name);
+	else
+		ff_act_order(run->act, order);
+}
+
+/* What comes faster than it is run waits where it comes from. */
+static void look_at_feed(struct ff_run *run)
+{
+	const struct ff_job_record *job;
+
+	if (!run->feed || run->opts.feed->job >= run->state.jobs_len)
+		return;
+	job = &run->state.jobs[run->opts.feed->job];
+	ff_feed_look(run->feed, job->units_len - job->units_done);
 }
 
 static void drain(struct ff_run *run)
@@ -90,10 +124,11 @@ static void drain(struct ff_run *run)
 		write_journal(run);
 		tell(run);
 		for (size_t i = 0; i < run->decision.orders_len; i++)
-			ff_act_order(run->act, &run->decision.orders[i]);
+			carry_out(run, &run->decision.orders[i]);
 		ff_decision_clear(&run->decision);
 		ff_inputs_release(&done);
 		look_at_reporters(run);
+		look_at_feed(run);
 	}
 	ff_timer_set(&run->due, ff_engine_deadline(run->engine));
 }
@@ -131,14 +166,18 @@ static void on_tick(struct ff_timer *timer)
 	if (run->opts.reporters && !run->told_over)
 		ff_reporters_tick(run->opts.reporters, run->ticked_us);
 	look_at_reporters(run);
+	look_at_feed(run);
 	ff_bus_pump(run->bus);
 	ff_timer_set(timer, run->ticked_us + TICK_US);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)
 {
+	struct ff_run *run = handle->data;
+
 	(void)signum;
-	put_kind(handle->data, FF_INPUT_SIGNAL);
+	run->signalled = true;
+	put_kind(run, FF_INPUT_SIGNAL);
 }
 
 static void on_wake(uv_async_t *handle)
@@ -175,8 +214,21 @@ static void catch_signals(struct ff_run *run)
 
 /* --- life --- */
 
+static void note_contents(struct ff_run *run)
+{
+	const struct ff_plan *plan = run->opts.plan;
+
+	run->contents = ff_content_of_jobs(plan);
+	run->job_contents = ff_xcalloc(plan->len + 1, sizeof(*run->job_contents));
+	for (size_t i = 0; i < plan->len; i++)
+		run->job_contents[i] = run->contents[i];
+	ff_content_of_file(run->opts.config->path, run->file_content);
+	gethostname(run->machine, sizeof(run->machine) - 1);
+}
+
 static void make_engine(struct ff_run *run)
 {
+	const struct ff_before *before = run->opts.before;
 	struct ff_engine_opts opts = {
 		.config = run->opts.config,
 		.inventory = run->opts.inventory,
@@ -188,10 +240,24 @@ static void make_engine(struct ff_run *run)
 		.wants_sync = ff_act_wants_sync,
 		.ctx = run->act,
 		.hosts_only = run->hosts_only,
+		.hosts_bare = run->opts.hosts_bare,
 		.expect = run->opts.expect,
 		.payload_exits = run->opts.payload_exits,
 	};
 
+	note_contents(run);
+	opts.job_contents = run->job_contents;
+	opts.file_content = *run->file_content ? run->file_content : NULL;
+	opts.machine = run->machine;
+	opts.pid = (int)getpid();
+	if (before) {
+		opts.before = before->states;
+		opts.before_len = before->len;
+		opts.before_again = before->again;
+		opts.before_told = true;
+		opts.before_journal = before->v[0].path;
+		run->teller = ff_teller_new(run->loop, before, put, run);
+	}
 	ff_state_init(&run->state);
 	run->engine = ff_engine_new(&opts, &run->state);
 }
@@ -238,6 +304,13 @@ struct ff_run *ff_run_make(const struct ff_run_opts *opts, bool hosts_only, stru
 	}
 	run->bus = ff_bus_new(opts->journal);
 	make_engine(run);
+	if (opts->feed) {
+		run->feed = ff_feed_new(opts->feed, run->loop, put, run, err);
+		if (!run->feed) {
+			ff_run_end(run);
+			return NULL;
+		}
+	}
 	put_kind(run, FF_INPUT_START);
 	return run;
 }
@@ -288,9 +361,17 @@ static void timer_closed(struct ff_timer *timer)
 	run->closing--;
 }
 
+static void feed_closed(void *ctx)
+{
+	struct ff_run *run = ctx;
+
+	run->closing--;
+}
+
 static void close_handles(struct ff_run *run)
 {
 	run->closing = 3;
+	run->closing += ff_feed_close(run->feed, feed_closed, run);
 	ff_deferred_cancel(&run->deferred);
 	ff_timer_close(&run->tick, timer_closed);
 	ff_timer_close(&run->due, timer_closed);
@@ -311,12 +392,15 @@ void ff_run_end(struct ff_run *run)
 	ff_act_terminate(run->act, killed ? 0 : run->opts.config->settings.grace_us);
 	drain(run);
 	ff_act_free(run->act);
+	ff_teller_free(run->teller);
 	ff_inputs_release(&run->inputs);
 	close_handles(run);
 	ff_bus_free(run->bus);
 	ff_engine_free(run->engine);
 	ff_state_release(&run->state);
 	ff_decision_release(&run->decision);
+	ff_free(run->contents);
+	ff_free(run->job_contents);
 	if (!run->opts.loop)
 		ff_loop_release(&run->own_loop);
 	ff_free(run);

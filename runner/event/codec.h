@@ -46,4 +46,9 @@ int ff_event_decode(struct ff_event *event, struct ff_arena *arena, const char *
 		    struct ff_output_source *source, struct ff_output_place *place,
 		    struct ff_err *err);
 
+/* The same for who only counts ends: 1: an end of a unit's attempt with its names, number and
+ * outcome, and nothing else. 0: its beginning, its output or its loss, of which only kind and seq
+ * are given. -1: decode it. */
+int ff_event_brief(struct ff_event *event, struct ff_arena *arena, const char *line, size_t len);
+
 #endif

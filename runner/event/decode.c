@@ -310,7 +310,9 @@ static void read_facts(struct decoder *d, const char *key, json_t *object)
 /* A unit that no host was left for is finished without an attempt. */
 static int64_t least_attempt(const struct decoder *d)
 {
-	return d->event->kind == FF_EVENT_UNIT_FINISHED ? 0 : 1;
+	return d->event->kind == FF_EVENT_UNIT_FINISHED || d->event->kind == FF_EVENT_UNIT_BEFORE
+		       ? 0
+		       : 1;
 }
 
 static void read_plain(struct decoder *d, const struct ff_field *f, const json_t *json, void *at)

@@ -35,6 +35,7 @@
 	X(UNIT_FINISHED, "unit-finished") /* one attempt */                                        \
 	X(UNIT_LOST, "unit-lost")	  /* an attempt whose host went away under it */           \
 	X(UNITS_BEFORE, "units-before")	  /* an earlier run, gone on with, had done them */        \
+	X(UNIT_BEFORE, "unit-before")	  /* one of these: an attempt, as that run told it */      \
 	X(UNITS_NOT_RUN, "units-not-run") /* the job ended before they could */                    \
 	X(PART_NOT_RUN, "part-not-run")	  /* likewise, of those that never became known */         \
 	X(FRONT_STARTED, "front-started") /* the job's front is being opened */                    \
@@ -94,7 +95,7 @@ enum ff_outcome {
 	X(RESTARTS, "restarts", 3) /* too many workers crashed */                                  \
 	X(FRONT, "front", 3)	   /* it could not start, died, or tells another story */          \
 	X(REQUIRED_HOSTS, "required-hosts", 3)                                                     \
-	X(DISK, "disk", 3)     /* the journal can't be written */                                  \
+	X(DISK, "disk", 3)     /* journal, or job log can't be written */                          \
 	X(SHARDS, "shards", 3) /* some are missing, or there twice, or not of one run */
 
 enum ff_reason {
@@ -232,6 +233,10 @@ struct ff_event {
 		struct {
 			const char *run_id, *version, *config_file, *command_line, *directory;
 			uint32_t hosts, slots, jobs;
+			const char *content; /* the file's, as a digest; NULL: there is none */
+			const char *goes_on; /* the journal of the run that it goes on with; NULL */
+			const char *machine; /* that it runs on, and its process there; NULL, 0: */
+			int pid;	     /* not told */
 		} run_started;
 		struct {
 			const char *spec;
@@ -245,6 +250,10 @@ struct ff_event {
 			const char *const *args; /* NULL-terminated; NULL: none, or not kept */
 			int64_t timeout_us;	 /* of a unit; 0: none */
 			bool addopts_read;	 /* PYTEST_ADDOPTS is among `args` */
+			/* What its units are, and those that they need, as a digest: another one,
+			 * and what was done of them counts no more. NULL: not told. */
+			const char *content;
+			bool open; /* further units come, by UNITS_ADDED without a part */
 		} job_added;
 		struct {
 			uint32_t tries; /* this one included */
@@ -316,9 +325,10 @@ struct ff_event {
 		} file_collected;
 		/* They have the next numbers. */
 		struct {
-			const char *part; /* its name */
+			const char *part; /* its name; NULL: the job is open */
 			const char *digest;
 			uint32_t count, deselected;
+			bool open; /* and stays so */
 		} units_added;
 		struct {
 			uint32_t attempt; /* from 1 */
@@ -334,7 +344,7 @@ struct ff_event {
 			uint32_t attempt;
 			bool final; /* no further attempt follows */
 			const struct ff_result *result;
-		} unit_finished;
+		} unit_finished; /* and UNIT_BEFORE */
 		struct {
 			uint32_t attempt;
 			bool alone; /* nothing else ran on the host */

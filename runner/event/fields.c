@@ -23,11 +23,14 @@ static const struct ff_field *const fields[FF_EVENT_KINDS] = {
 	       F("version", TEXT, run_started.version), F("config", TEXT, run_started.config_file),
 	       F("command", TEXT, run_started.command_line),
 	       F("directory", TEXT, run_started.directory), F("hosts", U32, run_started.hosts),
-	       F("slots", U32, run_started.slots), F("jobs", U32, run_started.jobs), ),
+	       F("slots", U32, run_started.slots), F("jobs", U32, run_started.jobs),
+	       F("content", TEXT, run_started.content), F("goes_on", TEXT, run_started.goes_on),
+	       F("machine", TEXT, run_started.machine), F("pid", NUMBER, run_started.pid), ),
 	FIELDS(HOST_ADDED, F("spec", NAME, host_added.spec), F("slots", U32, host_added.slots), ),
 	FIELDS(JOB_ADDED, F("payload", NAME, job_added.payload), F("units", U32, job_added.units),
 	       F("args", LINES, job_added.args), F("timeout_us", I64, job_added.timeout_us),
-	       F("addopts_read", BOOL, job_added.addopts_read), ),
+	       F("addopts_read", BOOL, job_added.addopts_read), F("open", BOOL, job_added.open),
+	       F("content", TEXT, job_added.content), ),
 	FIELDS(HOST_JOINING, F("tries", U32, host_joining.tries), ),
 	FIELDS(HOST_OPENED, F("peer", TEXT, host_opened.peer),
 	       F("platform", TEXT, host_opened.platform), F("cwd", TEXT, host_opened.cwd),
@@ -63,7 +66,7 @@ static const struct ff_field *const fields[FF_EVENT_KINDS] = {
 	       F("parts", U32, collected.parts), F("dist", TEXT, collected.dist), ),
 	FIELDS(UNITS_ADDED, F("part", NAME, units_added.part),
 	       F("digest", TEXT, units_added.digest), F("count", U32, units_added.count),
-	       F("deselected", U32, units_added.deselected), ),
+	       F("deselected", U32, units_added.deselected), F("open", BOOL, units_added.open), ),
 	FIELDS(FILE_COLLECTED, F("file", NAME, file_collected.file),
 	       F("content", I64, file_collected.content),
 	       F("took_us", I64, file_collected.took_us), ),
@@ -82,6 +85,8 @@ static const struct ff_field *const fields[FF_EVENT_KINDS] = {
 	       F("duration_us", I64, unit_lost.duration_us), ),
 	FIELDS(UNITS_BEFORE, F("count", U32, units_before.count),
 	       F("outcome", OUTCOME, units_before.outcome), ),
+	FIELDS(UNIT_BEFORE, F("attempt", ATTEMPT, unit_finished.attempt),
+	       F("final", BOOL, unit_finished.final), F("result", RESULT, unit_finished.result), ),
 	FIELDS(UNITS_NOT_RUN, F("count", U32, units_not_run.count),
 	       F("why", REASON, units_not_run.why), ),
 	FIELDS(PART_NOT_RUN, F("part", NAME, part_not_run.part),
@@ -150,6 +155,7 @@ unsigned ff_event_needs(enum ff_event_kind kind)
 	case FF_EVENT_UNIT_STARTED:
 	case FF_EVENT_UNIT_OUTPUT:
 	case FF_EVENT_UNIT_FINISHED:
+	case FF_EVENT_UNIT_BEFORE:
 	case FF_EVENT_UNIT_LOST:
 		return FF_HAS_JOB | FF_HAS_UNIT;
 	case FF_EVENT_WORKER_OPENING:

@@ -1,7 +1,10 @@
-/* Writing a journal: events gather in memory, a flush brings them to the files. */
+/* Writing a journal: events gather in memory, a flush brings them to the files. Room on the disk is
+ * taken some way ahead: when there is no more, what is still to be told of what runs has its place.
+ */
 #include "event/journal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,13 +13,18 @@
 #include "event/folder.h"
 #include "event/reader.h"
 
-enum { GATHER_MAX = 1 << 20 }; /* of output or lines: more is written without waiting for a flush */
+enum {
+	GATHER_MAX = 1 << 20, /* of output or lines: more is written without waiting for a flush */
+	LINES_AHEAD = 256 << 10,
+	OUTPUT_AHEAD = 1 << 20,
+};
 
 /* A file of which `size` bytes are whole. */
 struct target {
 	char *path;
 	int fd;
 	uint64_t size;
+	uint64_t ahead, taken; /* room to take beyond its end, and up to where it is taken */
 	struct ff_buf pending;
 };
 
@@ -24,8 +32,42 @@ struct ff_journal {
 	struct target lines, output;
 	char *run_id;
 	bool failed, told;
-	struct ff_err err; /* why, until it is told */
+	struct ff_err err;   /* why, until it is told */
+	bool narrow, warned; /* there is no room left but what was taken */
+	struct ff_err room;  /* likewise */
 };
+
+/* File systems that can't do it have none taken; one that is full has no more to give. */
+static int take_room(struct target *target, struct ff_err *err)
+{
+	while (target->ahead > 0 && target->taken < target->size + target->ahead) {
+		if (fallocate(target->fd, FALLOC_FL_KEEP_SIZE, (off_t)target->taken,
+			      (off_t)target->ahead) == 0) {
+			target->taken += target->ahead;
+		} else if (errno == ENOSPC || errno == EDQUOT) {
+			target->ahead = 0;
+			return ff_err_sys(err, errno, "%s", target->path);
+		} else if (errno != EINTR) {
+			target->ahead = 0;
+		}
+	}
+	return 0;
+}
+
+static void give_back(struct target *target)
+{
+	if (target->taken > target->size && ftruncate(target->fd, (off_t)target->size) < 0)
+		errno = 0; /* it only takes room */
+	close(target->fd);
+}
+
+static void look_for_room(struct ff_journal *journal)
+{
+	if (journal->narrow)
+		return;
+	journal->narrow = take_room(&journal->lines, &journal->room) < 0 ||
+			  take_room(&journal->output, &journal->room) < 0;
+}
 
 struct ff_journal *ff_journal_new(const char *directory, struct ff_err *err)
 {
@@ -37,10 +79,13 @@ struct ff_journal *ff_journal_new(const char *directory, struct ff_err *err)
 	journal = ff_xcalloc(1, sizeof(*journal));
 	journal->run_id = folder.run_id;
 	journal->lines = (struct target){.path = ff_xasprintf("%s/" FF_JOURNAL_NAME, folder.path),
-					 .fd = folder.journal_fd};
+					 .fd = folder.journal_fd,
+					 .ahead = LINES_AHEAD};
 	journal->output = (struct target){.path = ff_xasprintf("%s/" FF_OUTPUT_NAME, folder.path),
-					  .fd = folder.output_fd};
+					  .fd = folder.output_fd,
+					  .ahead = OUTPUT_AHEAD};
 	ff_free(folder.path);
+	look_for_room(journal);
 	return journal;
 }
 
@@ -104,7 +149,9 @@ void ff_journal_write(struct ff_journal *journal)
 		journal->failed = true;
 		ff_buf_release(&journal->output.pending);
 		ff_buf_release(&journal->lines.pending);
+		return;
 	}
+	look_for_room(journal);
 }
 
 void ff_journal_append(struct ff_journal *journal, const struct ff_event *event)
@@ -130,12 +177,19 @@ void ff_journal_append(struct ff_journal *journal, const struct ff_event *event)
 int ff_journal_flush(struct ff_journal *journal, struct ff_err *err)
 {
 	ff_journal_write(journal);
-	if (!journal->failed || journal->told)
-		return 0;
-	journal->told = true;
-	if (err)
-		*err = journal->err;
-	return journal->err.code;
+	if (journal->failed && !journal->told) {
+		journal->told = journal->warned = true;
+		ff_err_set(err, journal->err.code, "the journal is incomplete from here on: %s",
+			   journal->err.text);
+		return journal->err.code;
+	}
+	if (journal->narrow && !journal->warned) {
+		journal->warned = true;
+		ff_err_set(err, journal->room.code, "there is no room for more than what runs: %s",
+			   journal->room.text);
+		return journal->room.code;
+	}
+	return 0;
 }
 
 int ff_journal_free(struct ff_journal *journal)
@@ -146,8 +200,8 @@ int ff_journal_free(struct ff_journal *journal)
 		return 0;
 	ff_journal_write(journal);
 	rc = journal->failed ? journal->err.code : 0;
-	close(journal->lines.fd);
-	close(journal->output.fd);
+	give_back(&journal->lines);
+	give_back(&journal->output);
 	ff_buf_release(&journal->lines.pending);
 	ff_buf_release(&journal->output.pending);
 	ff_free(journal->lines.path);

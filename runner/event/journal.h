@@ -18,6 +18,9 @@ int ff_event_json(struct ff_buf *out, const struct ff_event *event);
 int ff_event_parse(struct ff_event *event, struct ff_arena *arena, const char *line, size_t len,
 		   struct ff_err *err);
 
+/* What a run may leave in its folder besides: notes of the tree that it brought to hosts. */
+#define FF_TREE_NAME "tree"
+
 /* A run's folder: <directory>/.farflung/runs/<id>/, with journal.jsonl and output in it. In the
  * journal, "at" and "len" are a place in `output`. */
 struct ff_journal;
@@ -32,8 +35,9 @@ const char *ff_journal_path(const struct ff_journal *journal); /* of the journal
  * be one more than that of the event before. */
 void ff_journal_append(struct ff_journal *journal, const struct ff_event *event);
 /* With the kernel when this returns 0: output first, then the lines that speak of it. A failure
- * (FF_ESYS, naming the file) is told once; after it nothing more is written, what is there ends
- * with a whole line, and this returns 0. */
+ * (FF_ESYS, in words that name the file) is told once; after it nothing more is written, what is
+ * there ends with a whole line, and this returns 0. That the disk is full is told once, too, a bit
+ * earlier: there is still room for the ends of what runs then. */
 int ff_journal_flush(struct ff_journal *journal, struct ff_err *err);
 /* The same without telling: a failure is left for the next flush to tell. */
 void ff_journal_write(struct ff_journal *journal);

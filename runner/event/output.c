@@ -29,6 +29,14 @@ size_t ff_output_add(struct ff_output *output, const void *bytes, size_t len)
 	size_t room = output->total < output->cap ? output->cap - (size_t)output->total : 0;
 	size_t to_head = len < room ? len : room;
 
+	if (output->whole) {
+		if (room < len)
+			ff_buf_release(&output->head);
+		else
+			keep(output, &output->head, data, len);
+		output->total += len;
+		return len;
+	}
 	output->total += len;
 	keep(output, &output->head, data, to_head);
 	data += to_head;

@@ -12,7 +12,8 @@ struct ff_output {
 	struct ff_buf head, tail; /* the tail may hold more than it should: see ff_output_tail */
 	uint64_t total;		  /* all that was written */
 	size_t cap;
-	int error; /* FF_ENOMEM, FF_ETOOBIG: something is missing */
+	bool whole; /* set by who wants all of it told: then nothing is kept of more than the cap */
+	int error;  /* FF_ENOMEM, FF_ETOOBIG: something is missing */
 };
 
 void ff_output_init(struct ff_output *output, size_t cap); /* 0: no limit */

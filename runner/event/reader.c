@@ -45,6 +45,7 @@ struct ff_reader {
 	struct ff_arena arena;
 	struct ff_map attempts; /* "index job" -> struct attempt */
 	char *missing;
+	bool brief;
 };
 
 static void note_missing(struct ff_reader *reader, const char *fmt, ...)
@@ -401,36 +402,61 @@ static int check_seq(const struct ff_reader *reader, const struct ff_event *even
 						    : "events are missing");
 }
 
+void ff_reader_brief(struct ff_reader *reader)
+{
+	reader->brief = true;
+}
+
+static bool is_left_out(enum ff_event_kind kind)
+{
+	return kind == FF_EVENT_UNIT_STARTED || kind == FF_EVENT_UNIT_OUTPUT ||
+	       kind == FF_EVENT_UNIT_LOST;
+}
+
+/* 1: `read` is to be given; 0: it is left out. */
+static int decode(struct ff_reader *reader, struct ff_event *read, size_t len, struct ff_err *err)
+{
+	const char *line = (const char *)ff_buf_data(&reader->pending);
+	int brief = reader->brief ? ff_event_brief(read, &reader->arena, line, len) : -1;
+	struct ff_output_place place = {0};
+	int rc = 0;
+
+	if (brief < 0)
+		rc = ff_event_decode(read, &reader->arena, line, len, &reader->source, &place, err);
+	if (rc == 0)
+		rc = check_seq(reader, read, err);
+	if (rc == 0 && !reader->brief)
+		rc = follow(reader, read, &place, err);
+	if (rc < 0)
+		return rc;
+	reader->seq = read->seq;
+	return !(reader->brief && is_left_out(read->kind));
+}
+
 int ff_reader_next(struct ff_reader *reader, const struct ff_event **event, struct ff_err *err)
 {
-	struct ff_output_place place = {0};
 	struct ff_event *read;
 	size_t len = 0;
 	int rc;
 
-	ff_buf_consume(&reader->pending, reader->taken);
-	reader->taken = 0;
-	rc = next_line(reader, &len, err);
-	if (rc <= 0)
-		return rc;
-	reader->line++;
-	reader->taken = len;
-	reader->budget = UINT64_MAX; /* until the size of the output file matters */
-	ff_arena_release(&reader->arena);
-	read = ff_arena_alloc(&reader->arena, sizeof(*read));
-	rc = read ? ff_event_decode(read, &reader->arena,
-				    (const char *)ff_buf_data(&reader->pending), len,
-				    &reader->source, &place, err)
-		  : ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
-	if (rc == 0)
-		rc = check_seq(reader, read, err);
-	if (rc == 0)
-		rc = follow(reader, read, &place, err);
+	do {
+		ff_buf_consume(&reader->pending, reader->taken);
+		reader->taken = 0;
+		rc = next_line(reader, &len, err);
+		if (rc <= 0)
+			return rc;
+		reader->line++;
+		reader->taken = len;
+		reader->budget = UINT64_MAX; /* until the size of the output file matters */
+		ff_arena_release(&reader->arena);
+		read = ff_arena_alloc(&reader->arena, sizeof(*read));
+		rc = read ? decode(reader, read, len, err)
+			  : ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
+	} while (rc == 0);
 	if (rc < 0) {
 		ff_err_prefix(err, "%s:%" PRIu64 ": ", reader->path, reader->line);
 		return rc;
 	}
-	reader->seq = read->seq;
 	*event = read;
 	return 1;
 }

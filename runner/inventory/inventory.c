@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "inventory/private.h"
 
 enum { SLOTS_MAX = 100000 };
 
@@ -114,9 +115,9 @@ static bool check_unknown(struct builder *b, const struct ff_place *place,
 	return true;
 }
 
-static bool is_word(const char *text)
+bool ff_is_word(const char *text)
 {
-	return *text && !text[strcspn(text, ", \t\r\n!&")];
+	return *text && *text != '@' && !text[strcspn(text, ", \t\r\n!&")];
 }
 
 /* "ssh=-p 22 jo@build1" is build1, "socket=h:8888" is h:8888, "popen" is popen. */
@@ -147,10 +148,12 @@ static bool check_name(struct builder *b, const struct ff_place *place, const st
 	const char *hint = "";
 
 	if (name[len] == ',')
-		hint = "; a comma separates numbers inside [...] only: list each host by itself";
-	else if (name[len] == '!' || name[len] == '^' || name[len] == '&')
-		hint = "; nothing can be taken out of a range: write the ones that are meant, "
-		       "[1-2,4-5]";
+		hint = "; a list, n[1-3],m1, can't have options or a user: list each host by "
+		       "itself";
+	else if (name[len] == '!' || name[len] == '&')
+		hint = "; a set, n[1-5]!n3, can't have options or a user: list each host by itself";
+	else if (name[len] == '^')
+		hint = "; what is taken out of a range stands behind it: n[1-5]!n3";
 	else if (name[len])
 		hint = "; only [...] stands for several hosts";
 	if (name[len])
@@ -171,10 +174,10 @@ static bool add_tags(struct builder *b, struct ff_host *host, const struct ff_co
 	while ((tag = strsep(&rest, ",")))
 		give_up_on(ff_strv_add(&tags, tag));
 	for (size_t i = 0; i < tags.len && ok; i++) {
-		ok = is_word(tags.v[i]);
+		ok = ff_is_word(tags.v[i]);
 		if (!ok)
 			ff_mistakes_add(&b->problems, &host->place,
-					"'%s' can't be a tag: no blanks, commas, '!' or '&'",
+					"'%s' can't be a tag: no blanks, commas, '!', '&' or '@'",
 					tags.v[i]);
 	}
 	ff_config_merge(&host->tags, &tags, '\0');
@@ -244,9 +247,9 @@ static bool add_host(struct builder *b, const struct ff_config_host *config, con
 		host_release(&host);
 		return false;
 	}
-	if (!name && host.spec.id && *host.spec.id && !is_word(host.spec.id)) {
+	if (!name && host.spec.id && *host.spec.id && !ff_is_word(host.spec.id)) {
 		ff_mistakes_add(&b->problems, &host.place,
-				"'%s' can't name a host: no blanks, commas, '!' or '&'",
+				"'%s' can't name a host: no blanks, commas, '!', '&' or '@'",
 				host.spec.id);
 		host_release(&host);
 		return false;
@@ -267,6 +270,44 @@ static bool add_host(struct builder *b, const struct ff_config_host *config, con
 
 /* --- one entry: N*, ranges --- */
 
+/* How much of a part is in front of what may be a set of hosts: "ssh=" in "ssh=n[1-3],m1". What ssh
+ * or srun take beside a host has commas of its own. 0: it is none. */
+static size_t before_set(const char *part)
+{
+	size_t len = strcspn(part, "=");
+	bool known = !strncmp(part, "id=", 3);
+
+#define X(key, member, valued) known = known || (!strncmp(part, key, len + 1) && part[len] == '=');
+	TRANSPORT_MAP(X)
+#undef X
+	if (!known || !ff_is_set(part + len + 1) || part[len + 1] == '-' ||
+	    strpbrk(part, " @\"'\\^"))
+		return 0;
+	return len + 1;
+}
+
+static int expand_part(struct ff_strv *values, char *part, struct ff_err *err)
+{
+	struct ff_strv names = FF_STRV_INIT;
+	size_t before = before_set(part), len = strlen(part);
+	const char *tail = "";
+	int rc;
+
+	if (!before)
+		return ff_range_expand(values, part, err);
+	if (len >= 2 && !strcmp(part + len - 2, "//")) {
+		part[len - 2] = '\0';
+		tail = "//";
+	}
+	rc = ff_set_expand(&names, part + before, err);
+	if (rc)
+		rc = ff_err_set(err, rc, "xspec '%s': %s", part, err->text);
+	for (size_t i = 0; i < names.len && !rc; i++)
+		give_up_on(ff_strv_addf(values, "%.*s%s%s", (int)before, part, names.v[i], tail));
+	ff_strv_release(&names);
+	return rc;
+}
+
 /* Ranges are looked for in all parts but env:NAME=value. */
 static int expand_spec(struct ff_strv *out, const char *spec, struct ff_err *err)
 {
@@ -282,7 +323,7 @@ static int expand_spec(struct ff_strv *out, const char *spec, struct ff_err *err
 		if (!strncmp(part, "env:", 4))
 			give_up_on(ff_strv_add(&values, part));
 		else
-			rc = ff_range_expand(&values, part, err);
+			rc = expand_part(&values, part, err);
 		if (!rc && done.len * values.len > FF_INVENTORY_MAX)
 			rc = ff_err_set(err, FF_EINVAL, "more than %d hosts", FF_INVENTORY_MAX);
 		for (size_t i = 0; i < done.len && !rc; i++)
@@ -308,14 +349,15 @@ static int expand_entry(const struct ff_config_host *config, const char *spec,
 
 	if (rc || !config->name)
 		return rc;
-	rc = ff_range_expand(names, config->name, err);
+	rc = ff_set_expand(names, config->name, err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < names->len; i++)
-		if (!is_word(names->v[i]))
-			return ff_err_set(err, FF_EINVAL,
-					  "'%s' can't name a host: no blanks, commas, '!' or '&'",
-					  names->v[i]);
+		if (!ff_is_word(names->v[i]))
+			return ff_err_set(
+				err, FF_EINVAL,
+				"'%s' can't name a host: no blanks, commas, '!', '&' or '@'",
+				names->v[i]);
 	/* Several hosts of the same kind: "popen" named "m[01-20]". */
 	for (size_t i = 1; specs->len == 1 && i < names->len; i++)
 		give_up_on(ff_strv_add(&same, specs->v[0]));
@@ -429,6 +471,11 @@ static void name_hosts(struct builder *b)
 		if (!inventory->hosts[i].name)
 			name_unnamed(b, &inventory->hosts[i], &repeats);
 	ff_map_release(&repeats);
+}
+
+/* Behind the groups, which are tags from then on. */
+static void note_tags(struct ff_inventory *inventory)
+{
 	for (size_t i = 0; i < inventory->len; i++) {
 		const struct ff_host *host = &inventory->hosts[i];
 
@@ -527,6 +574,8 @@ int ff_inventory_build(struct ff_inventory *inventory, const struct ff_config *c
 		ff_mistakes_add(&b.problems, &config->hosts_place, "the inventory has no hosts");
 	name_hosts(&b);
 	check_vias(&b);
+	ff_groups_resolve(&built, config, &b.problems);
+	note_tags(&built);
 	rc = ff_mistakes_finish(&b.problems, err);
 	if (rc)
 		ff_inventory_release(&built);

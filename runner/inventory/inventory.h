@@ -29,17 +29,21 @@ struct ff_inventory {
 enum { FF_INVENTORY_MAX = 100000 };
 
 /* FF_ECONFIG: `file:line:column: …` for a bad range, a bad xspec, a duplicate name, too many hosts,
- * no host at all. "N*spec" is one host with N slots (times `slots:`). "spec[01-10,12]" is many
- * hosts, zero padded; a range in the name alone gives as many hosts with the same spec. */
+ * no host at all, a group that is nothing or leads back to itself. "N*spec" is one host with N
+ * slots (times `slots:`). "ssh=n[01-10,12],m1!n03" is many hosts, zero padded: the set that the
+ * pattern of that text chooses; so are `id=` and `name`, alone they give as many hosts with the
+ * same spec. A group is a tag of its hosts from here on. */
 int ff_inventory_build(struct ff_inventory *inventory, const struct ff_config *config,
 		       struct ff_err *err);
 void ff_inventory_release(struct ff_inventory *inventory);
 
 /* Whether a host is meant by a pattern: comma or blank separated terms, each of which stands for
- * the hosts whose name or one of whose tags it is; "!term" takes out, "&term" intersects; "all" and
- * "*" mean every host; NULL matches all. In a term, '*' is any text and '?' any character; brackets
- * are ranges as in the inventory: "n[01-12]", "n[a,b]". ff_inventory_check: FF_ECONFIG when the
- * pattern is malformed or matches no host. */
+ * the hosts whose name, or one of whose tags and groups, it is ("@term": tags and groups only);
+ * "!term" takes out, "&term" intersects, and need no separator: "a[1-3]!a2&big". As in Ansible the
+ * order does not matter: all plain terms together, of these what is in each "&", without what is in
+ * any "!". "all" and "*" mean every host; NULL matches all. In a term, '*' is any text and '?' any
+ * character; brackets are ranges as in the inventory: "n[01-12]", "n[a,b]". ff_inventory_check:
+ * FF_ECONFIG when the pattern is malformed or matches no host. */
 bool ff_host_matches(const struct ff_host *host, const char *pattern);
 int ff_inventory_check(const struct ff_inventory *inventory, const char *pattern,
 		       struct ff_err *err);
@@ -49,5 +53,10 @@ const char *ff_inventory_suggest(const struct ff_inventory *inventory, const cha
 
 /* Appends the hosts that "build[01-10]x" stands for; FF_EINVAL with words for a bad range. */
 int ff_range_expand(struct ff_strv *out, const char *text, struct ff_err *err);
+/* The other way round: appends names as ranges, "node[01-08,10],m1". Each is there once; groups of
+ * names have the order of their first, numbers their own. A list of ranges of that text is the same
+ * names again. */
+struct ff_buf;
+void ff_range_fold(struct ff_buf *out, const char *const *names, size_t len);
 
 #endif

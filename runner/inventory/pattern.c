@@ -11,38 +11,36 @@
 
 enum { NAME_MAX_HERE = 255 }; /* longer names take memory to match */
 
-/* "linux", "!mac", "&n[1-3]" */
-struct term {
-	char sign; /* '!', '&' or 0 */
-	const char *text;
-	size_t len;
-};
-
-/* The next term of a pattern; separators in brackets belong to a range. */
-static bool next_term(const char **pattern, struct term *term)
+/* Separators in brackets belong to a range; a sign ends the term before it: "a[1-3]!a2&big". */
+bool ff_term_next(const char **pattern, struct ff_term *term)
 {
 	const char *at = *pattern + strspn(*pattern, SEPARATORS), *start = at;
 	bool inside = false;
 
-	for (; *at && (inside || !strchr(SEPARATORS, *at)); at++) {
+	*term = (struct ff_term){.text = at};
+	if (*at == '!' || *at == '&')
+		term->sign = *at++;
+	term->group = *at == '@';
+	if (term->group)
+		at++;
+	term->text = at;
+	for (; *at && (inside || !strchr(SEPARATORS "!&", *at)); at++) {
 		if (*at == '\\' && at[1])
 			at++;
 		else if (*at == '[' || *at == ']')
 			inside = *at == '[';
 	}
 	*pattern = at;
-	*term = (struct term){.sign = '\0', .text = start, .len = (size_t)(at - start)};
-	if (*start == '!' || *start == '&')
-		*term = (struct term){*start, start + 1, term->len - 1};
+	term->len = (size_t)(at - term->text);
 	return at > start;
 }
 
-static bool is_literal(const struct term *term)
+bool ff_term_is_literal(const struct ff_term *term)
 {
 	return strcspn(term->text, SPECIAL) >= term->len;
 }
 
-static bool equals(const struct term *term, const char *name)
+static bool equals(const struct ff_term *term, const char *name)
 {
 	return !strncmp(term->text, name, term->len) && !name[term->len];
 }
@@ -109,7 +107,7 @@ static void take_any(struct places *p, bool many)
 	}
 }
 
-static bool take_all(struct places *p, const struct term *term)
+static bool take_all(struct places *p, const struct ff_term *term)
 {
 	const char *end = term->text + term->len;
 
@@ -138,13 +136,13 @@ static bool take_all(struct places *p, const struct term *term)
 	return p->now[p->len];
 }
 
-static bool name_matches(const struct term *term, const char *name)
+bool ff_term_names(const struct ff_term *term, const char *name)
 {
 	unsigned char here[2 * (NAME_MAX_HERE + 1)] = {0}, *memory = here;
 	struct places p = {.name = name, .len = strlen(name)};
 	bool matches;
 
-	if (is_literal(term))
+	if (ff_term_is_literal(term))
 		return equals(term, name);
 	if (p.len > NAME_MAX_HERE)
 		memory = ff_xcalloc(2, p.len + 1);
@@ -156,12 +154,12 @@ static bool name_matches(const struct term *term, const char *name)
 	return matches;
 }
 
-static bool term_matches(const struct ff_host *host, const struct term *term)
+static bool term_matches(const struct ff_host *host, const struct ff_term *term)
 {
-	if (equals(term, "all") || name_matches(term, host->name))
+	if (!term->group && (equals(term, "all") || ff_term_names(term, host->name)))
 		return true;
 	for (size_t i = 0; i < host->tags.len; i++)
-		if (name_matches(term, host->tags.v[i]))
+		if (ff_term_names(term, host->tags.v[i]))
 			return true;
 	return false;
 }
@@ -169,11 +167,11 @@ static bool term_matches(const struct ff_host *host, const struct term *term)
 bool ff_host_matches(const struct ff_host *host, const char *pattern)
 {
 	bool any_plain = false, chosen = false;
-	struct term term;
+	struct ff_term term;
 
 	if (!pattern)
 		return true;
-	while (next_term(&pattern, &term)) {
+	while (ff_term_next(&pattern, &term)) {
 		any_plain = any_plain || !term.sign;
 		if (term.sign && term_matches(host, &term) == (term.sign == '!'))
 			return false;
@@ -185,7 +183,7 @@ bool ff_host_matches(const struct ff_host *host, const char *pattern)
 
 /* --- checking --- */
 
-static int check_term(const struct term *term, struct ff_err *err)
+static int check_term(const struct ff_term *term, struct ff_err *err)
 {
 	const char *end = term->text + term->len, *at = term->text, *close, *open;
 	int rc = 0;
@@ -207,13 +205,13 @@ static int check_term(const struct term *term, struct ff_err *err)
 	return 0;
 }
 
-static int check_terms(const char *pattern, struct ff_err *err)
+int ff_pattern_check(const char *pattern, struct ff_err *err)
 {
 	const char *at = pattern;
-	struct term term;
+	struct ff_term term;
 	size_t terms = 0;
 
-	for (; next_term(&at, &term); terms++) {
+	for (; ff_term_next(&at, &term); terms++) {
 		struct ff_err own;
 
 		if (!term.len)
@@ -226,15 +224,15 @@ static int check_terms(const char *pattern, struct ff_err *err)
 
 /* A host that a plain term names, by itself or by a tag; NULL: it takes more to find out. */
 static const struct ff_host *find_named(const struct ff_inventory *inventory,
-					const struct term *term)
+					const struct ff_term *term)
 {
 	uintptr_t number;
 	char *word;
 
-	if (term->sign || !is_literal(term))
+	if (term->sign || !ff_term_is_literal(term))
 		return NULL;
 	word = ff_xstrndup(term->text, term->len);
-	number = (uintptr_t)ff_map_get(&inventory->names, word);
+	number = term->group ? 0 : (uintptr_t)ff_map_get(&inventory->names, word);
 	if (!number)
 		number = (uintptr_t)ff_map_get(&inventory->tags, word);
 	ff_free(word);
@@ -247,18 +245,18 @@ int ff_inventory_check(const struct ff_inventory *inventory, const char *pattern
 	bool simple = true; /* names and tags, all of them unknown */
 	bool signs = pattern && strpbrk(pattern, "!&");
 	const char *at = pattern;
-	struct term term;
-	int rc = pattern ? check_terms(pattern, err) : 0;
+	struct ff_term term;
+	int rc = pattern ? ff_pattern_check(pattern, err) : 0;
 
 	if (!pattern || rc)
 		return rc;
-	while (next_term(&at, &term)) {
+	while (ff_term_next(&at, &term)) {
 		const struct ff_host *host = find_named(inventory, &term);
 
 		if (host && (!signs || ff_host_matches(host, pattern)))
 			return 0;
-		simple =
-			simple && !host && !term.sign && is_literal(&term) && !equals(&term, "all");
+		simple = simple && !host && !term.sign && ff_term_is_literal(&term) &&
+			 !equals(&term, "all");
 	}
 	for (size_t i = 0; i < inventory->len && !simple; i++)
 		if (ff_host_matches(&inventory->hosts[i], pattern))
@@ -271,16 +269,17 @@ const char *ff_inventory_suggest(const struct ff_inventory *inventory, const cha
 {
 	const char *at = pattern;
 	struct ff_suggest suggest;
-	struct term term;
+	struct ff_term term;
 
 	*text = '\0';
-	if (!next_term(&at, &term) || !is_literal(&term) || term.sign || *at)
+	if (!ff_term_next(&at, &term) || !ff_term_is_literal(&term) || term.sign || *at)
 		return text;
-	ff_suggest_init(&suggest, pattern);
+	ff_suggest_init(&suggest, term.text);
 	for (size_t i = 0; i < inventory->len; i++) {
 		const struct ff_host *host = &inventory->hosts[i];
 
-		ff_suggest_offer(&suggest, host->name);
+		if (!term.group)
+			ff_suggest_offer(&suggest, host->name);
 		for (size_t j = 0; j < host->tags.len; j++)
 			ff_suggest_offer(&suggest, host->tags.v[j]);
 	}

@@ -6,11 +6,10 @@
 #include "base/alloc.h"
 #include "inventory/private.h"
 
-enum { DIGITS_MAX = 9, WORD_MAX = 64 };
+enum { WORD_MAX = 64 };
 
-#define DIGITS "0123456789"
 /* Of words: what may be part of a name in DNS, and the underscore. */
-#define LETTERS DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_."
+#define LETTERS FF_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_."
 
 static int out_of_memory(struct ff_err *err)
 {
@@ -50,7 +49,7 @@ int ff_range_next(const char **at, const char *end, struct ff_range *range, cons
 		  size_t whole_len, struct ff_err *err)
 {
 	const char *text = *at, *comma = memchr(text, ',', (size_t)(end - text));
-	size_t len = (size_t)((comma ? comma : end) - text), first = span(text, len, DIGITS);
+	size_t len = (size_t)((comma ? comma : end) - text), first = span(text, len, FF_DIGITS);
 	const char *last = text + first + 1;
 	size_t last_len = len > first ? len - first - 1 : 0;
 
@@ -60,8 +59,8 @@ int ff_range_next(const char **at, const char *end, struct ff_range *range, cons
 	*range = (struct ff_range){.word = text, .len = len};
 	if (len <= WORD_MAX && span(text, len, LETTERS) == len)
 		return 0;
-	if (!first || first > DIGITS_MAX || first == len || text[first] != '-' || !last_len ||
-	    last_len > DIGITS_MAX || span(last, last_len, DIGITS) != last_len)
+	if (!first || first > FF_DIGITS_MAX || first == len || text[first] != '-' || !last_len ||
+	    last_len > FF_DIGITS_MAX || span(last, last_len, FF_DIGITS) != last_len)
 		return ff_err_set(err, FF_EINVAL, "bad range '%.*s' in '%.*s'", (int)len, text,
 				  (int)whole_len, whole);
 	range->word = NULL;

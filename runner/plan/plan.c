@@ -161,7 +161,7 @@ static void check_payload(struct build *b, const struct ff_plan_job *job)
 	struct ff_plan_instance instance;
 	struct ff_err err;
 
-	if (!job->payload->check)
+	if (!job->payload->check || (job->payload->run && job->units_len == 0))
 		return;
 	if (ff_plan_instance(job, 0, &arena, &instance))
 		abort();

@@ -13,6 +13,19 @@ struct ff_plan_instance {
 	struct ff_payload_job job; /* resolved: {axis} and {index} replaced, quoted in shell text */
 };
 
+/* Units that come from elsewhere than a matrix: lines of a file, say. Pure: the same number gives
+ * the same unit each time. */
+struct ff_plan_source {
+	uint32_t len; /* at least 1, unless it is open */
+	bool open;    /* more may come while the run lasts: see ff_run_feed */
+	/* Appends the unit's name. 0 or FF_ENOMEM. */
+	int (*name)(const struct ff_plan_source *source, uint32_t index, struct ff_buf *name);
+	/* Fills in what is the unit's own of `job`, which has the job's; all of it in `arena` or
+	 * the source's. `slot`: where it is to run, from 1; 0: not yet known. 0 or FF_ENOMEM. */
+	int (*make)(const struct ff_plan_source *source, uint32_t index, uint32_t slot,
+		    struct ff_arena *arena, struct ff_payload_job *job);
+};
+
 struct ff_plan_job {
 	const struct ff_config_job *config;
 	const struct ff_payload *payload;
@@ -52,6 +65,9 @@ int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_ar
 		     struct ff_plan_instance *instance);
 /* Appends the environment of the job's sessions: NAME=value, resolved. 0 or FF_ENOMEM. */
 int ff_plan_env(const struct ff_plan_job *job, struct ff_strv *env);
+/* The same for a place of its own among what runs, from 1. */
+int ff_plan_instance_at(const struct ff_plan_job *job, uint32_t index, uint32_t slot,
+			struct ff_arena *arena, struct ff_plan_instance *instance);
 /* Appends its name. 0 or FF_ENOMEM. */
 int ff_plan_unit_name(const struct ff_plan_job *job, uint32_t index, struct ff_buf *name);
 

@@ -96,8 +96,11 @@ static int add_name(const struct ff_plan_values *values, struct ff_buf *name)
 
 int ff_plan_unit_name(const struct ff_plan_job *job, uint32_t index, struct ff_buf *name)
 {
+	const struct ff_plan_source *source = job->config->source;
 	struct ff_plan_values values;
 
+	if (source)
+		return source->name(source, index, name);
 	ff_plan_choose(&values, job->config, index);
 	return add_name(&values, name);
 }
@@ -105,13 +108,19 @@ int ff_plan_unit_name(const struct ff_plan_job *job, uint32_t index, struct ff_b
 int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_arena *arena,
 		     struct ff_plan_instance *instance)
 {
+	return ff_plan_instance_at(job, index, 0, arena, instance);
+}
+
+int ff_plan_instance_at(const struct ff_plan_job *job, uint32_t index, uint32_t slot,
+			struct ff_arena *arena, struct ff_plan_instance *instance)
+{
 	const struct ff_config_job *config = job->config;
 	struct maker m = {.arena = arena};
 	struct ff_buf name = FF_BUF_INIT;
 	struct ff_plan_instance made = {0};
 
-	ff_plan_choose(&m.values, config, index);
-	if (!add_name(&m.values, &name))
+	ff_plan_choose(&m.values, config, config->source ? 0 : index);
+	if (!ff_plan_unit_name(job, index, &name))
 		made.name = ff_arena_copy(arena, ff_buf_data(&name), name.len);
 	ff_buf_release(&name);
 	made.job = (struct ff_payload_job){
@@ -140,7 +149,8 @@ int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_ar
 		.sequence_worker = config->sequence_worker,
 		.sequence_workers = config->sequence_workers,
 	};
-	if (m.full || !made.name)
+	if (m.full || !made.name ||
+	    (config->source && config->source->make(config->source, index, slot, arena, &made.job)))
 		return FF_ENOMEM;
 	*instance = made;
 	return 0;
@@ -181,8 +191,8 @@ void ff_plan_count(struct ff_plan_job *job, struct ff_mistakes *problems)
 {
 	if (!job->payload->run || job->payload->discover)
 		return;
-	job->units_len = count_units(job->config);
-	if (!job->units_len)
+	job->units_len = job->config->source ? job->config->source->len : count_units(job->config);
+	if (!job->units_len && !(job->config->source && job->config->source->open))
 		ff_mistakes_add(problems, &job->config->place,
 				"job '%s' has more than %d instances", job->config->name,
 				FF_PLAN_INSTANCES_MAX);

@@ -29,7 +29,8 @@ static void jsonl_event(struct ff_reporter *reporter, const struct ff_event *eve
 	int rc;
 
 	/* A result is what this event is about. */
-	if (event->kind == FF_EVENT_UNIT_FINISHED && !event->u.unit_finished.result)
+	if ((event->kind == FF_EVENT_UNIT_FINISHED || event->kind == FF_EVENT_UNIT_BEFORE) &&
+	    !event->u.unit_finished.result)
 		return;
 	rc = ff_event_json(&jsonl->line, event);
 	if (rc == 0)

@@ -34,8 +34,9 @@ struct suite {
 	struct ff_buf properties;
 	bool places; /* test cases have file and line, as in "xunit1" */
 	uint32_t tests, failures, errors, skipped;
-	bool listed;   /* its units were to be named, not run */
-	bool namesake; /* a bad unit has the job's name: nothing more is to be said under it */
+	uint32_t nameless; /* test cases of units that are not named */
+	bool listed;	   /* its units were to be named, not run */
+	bool namesake;	   /* a bad unit has the job's name: nothing more is to be said under it */
 	int64_t started_us, took_us;
 };
 
@@ -364,6 +365,7 @@ static void on_not_run(struct junit *junit, const struct ff_event *event)
 	enum ff_reason why = event->u.units_not_run.why;
 	uint32_t count = event->u.units_not_run.count;
 	char text[80];
+	int n;
 
 	/* The job's end tells what it lacked. */
 	if (count == 0 || suite->listed || why == FF_REASON_NEEDS || why == FF_REASON_TIME)
@@ -372,7 +374,11 @@ static void on_not_run(struct junit *junit, const struct ff_event *event)
 	if (count == 1 && event->unit) {
 		case_begin(junit, suite, event->unit, NULL, 0);
 	} else {
-		snprintf(text, sizeof(text), "%u unit%s not run", count, count == 1 ? "" : "s");
+		/* Names tell test cases apart. */
+		n = snprintf(text, sizeof(text), "%u unit%s not run", count, count == 1 ? "" : "s");
+		if (suite->nameless++ > 0)
+			snprintf(text + n, sizeof(text) - (size_t)n, ", from the %u. on",
+				 event->index + 1);
 		case_begin_job(junit, suite, text);
 	}
 	not_run(junit, suite, why);
@@ -436,6 +442,7 @@ static void junit_event(struct ff_reporter *reporter, const struct ff_event *eve
 		on_worker_started(junit, event);
 		break;
 	case FF_EVENT_UNIT_FINISHED:
+	case FF_EVENT_UNIT_BEFORE:
 		on_unit_finished(junit, event);
 		break;
 	case FF_EVENT_UNITS_NOT_RUN:

@@ -19,6 +19,9 @@ struct ff_reporter_class {
 	/* Whether more waits to be written than it likes to hold: the run then stops reading from
 	 * its workers until it does not (`wake` of the options is called). NULL: never. */
 	bool (*full)(const struct ff_reporter *reporter);
+	/* Whether what it writes can't be written, and the run is to stop for that: true once, err
+	 * names the file. `finish` need not tell it again. NULL: never. */
+	bool (*failed)(struct ff_reporter *reporter, struct ff_err *err);
 	/* After the last event: writes what is left, waiting for its reader. 0 or an error that
 	 * names the file. */
 	int (*finish)(struct ff_reporter *reporter, struct ff_err *err);
@@ -99,6 +102,8 @@ void ff_reporters_add(struct ff_reporters *reporters, struct ff_reporter *report
 void ff_reporters_event(const struct ff_reporters *reporters, const struct ff_event *event);
 void ff_reporters_tick(const struct ff_reporters *reporters, int64_t now_us);
 bool ff_reporters_full(const struct ff_reporters *reporters);
+/* The first that has failed since the last time. */
+bool ff_reporters_failed(const struct ff_reporters *reporters, struct ff_err *err);
 /* Finishes all, tells each error to `complain`; 0 or the first error's code. That nobody reads
  * stdout any more is none: ff_reporters_deserted. */
 int ff_reporters_finish(struct ff_reporters *reporters, void (*complain)(const char *text));

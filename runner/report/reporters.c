@@ -71,6 +71,15 @@ bool ff_reporters_full(const struct ff_reporters *reporters)
 	return full;
 }
 
+bool ff_reporters_failed(const struct ff_reporters *reporters, struct ff_err *err)
+{
+	for (size_t i = 0; i < reporters->len; i++)
+		if (reporters->v[i]->class->failed &&
+		    reporters->v[i]->class->failed(reporters->v[i], err))
+			return true;
+	return false;
+}
+
 int ff_reporters_finish(struct ff_reporters *reporters, void (*complain)(const char *text))
 {
 	int first = 0;

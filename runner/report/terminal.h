@@ -287,6 +287,10 @@ void ff_terminal_free_tells(struct ff_terminal *t);
 /* An attempt that was not the last is kept for the list of flaky units. */
 void ff_terminal_keep_attempt(struct ff_terminal *t, const struct ff_event *event);
 
+/* terminal_before.c */
+void ff_terminal_units_before(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_unit_before(struct ff_terminal *t, const struct ff_event *event);
+
 /* terminal_warnings.c */
 void ff_terminal_keep_warning(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_say_warnings(struct ff_terminal *t);

@@ -205,7 +205,7 @@ static void weigh(struct ff_arena *arena, struct kind *kind)
 	kind->weighed = true;
 }
 
-bool ff_expect_uneven(struct ff_expect *expect, const char *name, uint32_t workers)
+bool ff_expect_uneven(struct ff_expect *expect, const char *name, uint32_t workers, uint32_t crowd)
 {
 	struct kind *kind = kind_of(expect, name);
 	int64_t share_us, lost_us = 0;
@@ -227,7 +227,7 @@ bool ff_expect_uneven(struct ff_expect *expect, const char *name, uint32_t worke
 		if (sum->all_us > share_us && sum->longest_us > lost_us)
 			lost_us = sum->longest_us;
 	}
-	return lost_us > kind->collect_us;
+	return lost_us > kind->collect_us * crowd;
 }
 
 int64_t ff_expect_memory(const struct ff_expect *expect, const char *name, const char *unit)

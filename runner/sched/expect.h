@@ -38,8 +38,9 @@ const struct ff_expect_unit *ff_expect_find(const struct ff_expect *expect, cons
 /* Whether anything of this kind is known. */
 bool ff_expect_knows(const struct ff_expect *expect, const char *kind);
 /* Whether so many workers lose more time at the end if each begins with whole files, whatever is
- * the longest in them, than it takes each of them to collect all files. */
-bool ff_expect_uneven(struct ff_expect *expect, const char *kind, uint32_t workers);
+ * the longest in them, than it takes each of them to collect all files, `crowd` of them on each
+ * CPU. */
+bool ff_expect_uneven(struct ff_expect *expect, const char *kind, uint32_t workers, uint32_t crowd);
 
 /* Bytes of memory that a unit needs, to be reckoned with: what is known, and up to an eighth more,
  * so that there are few different needs. 0: unknown, or so little that nobody need wait for it. */

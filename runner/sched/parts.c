@@ -111,18 +111,13 @@ void ff_queues_collected(struct ff_queues *queues, uint32_t number, int64_t took
 static void grow(struct ff_queues *queues, uint32_t units)
 {
 	struct ff_queues_parts *parts = &queues->parts;
-	struct ff_pending pending;
 
 	if (units <= parts->cap)
 		return;
 	parts->cap = units > 2 * parts->cap ? units : 2 * parts->cap;
 	parts->of = ff_xrealloc(parts->of, (size_t)parts->cap * sizeof(*parts->of));
 	parts->us = ff_xrealloc(parts->us, (size_t)parts->cap * sizeof(*parts->us));
-	ff_pending_init(&pending, parts->cap, false);
-	while (queues->pending.len > 0)
-		ff_pending_add(&pending, ff_pending_take(&queues->pending));
-	ff_pending_release(&queues->pending);
-	queues->pending = pending;
+	ff_pending_grow(&queues->pending, parts->cap);
 }
 
 uint32_t ff_queues_part_known(struct ff_queues *queues, uint32_t number, uint32_t part,

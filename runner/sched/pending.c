@@ -39,6 +39,17 @@ void ff_pending_release(struct ff_pending *pending)
 	*pending = (struct ff_pending){0};
 }
 
+void ff_pending_grow(struct ff_pending *pending, uint32_t size)
+{
+	struct ff_pending longer;
+
+	ff_pending_init(&longer, size, false);
+	while (pending->len > 0)
+		ff_pending_add(&longer, ff_pending_take(pending));
+	ff_pending_release(pending);
+	*pending = longer;
+}
+
 bool ff_pending_has(const struct ff_pending *pending, uint32_t number)
 {
 	return number < pending->size && (pending->levels[0][number / WORD] >> number % WORD & 1);

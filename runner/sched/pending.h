@@ -18,6 +18,8 @@ struct ff_pending {
 /* `full`: with all of 0 ... size-1 in it. */
 void ff_pending_init(struct ff_pending *pending, uint32_t size, bool full);
 void ff_pending_release(struct ff_pending *pending);
+/* There can be numbers below `size`, which is no smaller than before. */
+void ff_pending_grow(struct ff_pending *pending, uint32_t size);
 bool ff_pending_has(const struct ff_pending *pending, uint32_t number);
 /* Adding what is in it, or what can't be, changes nothing; nor does removing what is not in it. */
 void ff_pending_add(struct ff_pending *pending, uint32_t number);

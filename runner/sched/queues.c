@@ -101,6 +101,18 @@ uint32_t ff_queues_take(struct ff_queues *queues)
 	return ff_queues_unit_at(queues, rank);
 }
 
+void ff_queues_more(struct ff_queues *queues, uint32_t units)
+{
+	uint32_t first = queues->units;
+
+	queues->units += units;
+	if (queues->units > queues->pending.size)
+		ff_pending_grow(&queues->pending,
+				queues->units > 2 * first ? queues->units : 2 * first);
+	for (uint32_t unit = first; unit < queues->units; unit++)
+		ff_pending_add(&queues->pending, unit);
+}
+
 /* The worker that has the unit's scope, if it can still be given something; or if it still has some
  * of that: then the unit waits there until the worker is gone. */
 static struct ff_queues_worker *owner_of(const struct ff_queues *queues, uint32_t unit)

@@ -140,6 +140,12 @@ bool ff_queues_may_come_back(const struct ff_queues *queues);
 void ff_queues_returned(struct ff_queues *queues, uint32_t worker, const uint32_t *units,
 			size_t len);
 
+/* --- units that become known as they come --- */
+
+/* There are so many more, which wait: the next numbers. Only for single units without names, costs
+ * and claims. */
+void ff_queues_more(struct ff_queues *queues, uint32_t units);
+
 /* --- units that become known part by part (ff_policy_shard) --- */
 
 /* A part is collected by the worker that `next` gave it to, and by any that is given units of it.

@@ -239,6 +239,12 @@ void ff_sched_job_units(struct ff_sched *sched, uint32_t number, const struct ff
 	ff_sched_job_ready(sched, number);
 }
 
+void ff_sched_job_more(struct ff_sched *sched, uint32_t number, uint32_t units)
+{
+	ff_queues_more(sched->jobs[number].queues, units);
+	ff_sched_job_ready(sched, number);
+}
+
 void ff_sched_job_stop(struct ff_sched *sched, uint32_t number)
 {
 	struct job *job = &sched->jobs[number];

@@ -77,6 +77,8 @@ struct ff_sched_job_opts {
 void ff_sched_job_start(struct ff_sched *sched, uint32_t job, const struct ff_sched_job_opts *opts);
 /* Its units are known; see queues.h for what is borrowed. */
 void ff_sched_job_units(struct ff_sched *sched, uint32_t job, const struct ff_queues_opts *units);
+/* So many more of them are: see ff_queues_more. */
+void ff_sched_job_more(struct ff_sched *sched, uint32_t job, uint32_t units);
 /* Nothing of it is placed or given out any more; what runs goes on. */
 void ff_sched_job_stop(struct ff_sched *sched, uint32_t job);
 /* All of it is over: its memory goes. */

@@ -58,6 +58,7 @@ static const struct move unit_moves[FF_EVENT_KINDS] = {
 	[FF_EVENT_UNIT_FINISHED] = {BIT(FF_UNIT_RUNNING) | BIT(FF_UNIT_WAITING), FF_UNIT_DONE},
 	[FF_EVENT_UNIT_LOST] = {BIT(FF_UNIT_RUNNING), FF_UNIT_WAITING},
 	[FF_EVENT_UNITS_BEFORE] = {BIT(FF_UNIT_WAITING), FF_UNIT_DONE},
+	[FF_EVENT_UNIT_BEFORE] = {BIT(FF_UNIT_DONE), KEEP},
 	[FF_EVENT_UNITS_NOT_RUN] = {BIT(FF_UNIT_WAITING), FF_UNIT_NOT_RUN},
 };
 
@@ -74,6 +75,7 @@ static const struct move job_moves[FF_EVENT_KINDS] = {
 	[FF_EVENT_UNIT_LOST] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
 	/* Also of a job that is never begun. */
 	[FF_EVENT_UNITS_BEFORE] = {BIT(FF_JOBSTATE_WAITING) | BIT(FF_JOBSTATE_RUNNING), KEEP},
+	[FF_EVENT_UNIT_BEFORE] = {BIT(FF_JOBSTATE_WAITING) | BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_UNITS_NOT_RUN] = {BIT(FF_JOBSTATE_WAITING) | BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_PART_NOT_RUN] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_FRONT_STARTED] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
@@ -155,19 +157,23 @@ static int find_subject(struct ff_state *state, const struct ff_event *event, st
 	uint32_t worker = FIND(state, workers, worker, event->worker_id, event->worker);
 	unsigned needs = ff_event_needs(event->kind);
 
+	/* It was another run's host and worker. */
+	if (event->kind == FF_EVENT_UNIT_BEFORE)
+		host = worker = FF_NOBODY;
 	*s = (struct subject){
 		.host = host == FF_NOBODY ? NULL : &state->hosts[host],
 		.job = job == FF_NOBODY ? NULL : &state->jobs[job],
 		.worker = worker == FF_NOBODY ? NULL : &state->workers[worker],
 	};
-	if (!s->host && (event->host || event->host_id || needs & FF_HAS_HOST))
+	if (!s->host && event->kind != FF_EVENT_UNIT_BEFORE &&
+	    (event->host || event->host_id || needs & FF_HAS_HOST))
 		return refuse(err, event, "host", event->host, "is unknown");
 	if (!s->job && (event->job || event->job_id || needs & FF_HAS_JOB))
 		return refuse(err, event, "job", event->job, "is unknown");
 	if (event->kind == FF_EVENT_WORKER_OPENING)
 		return check_new_worker(event, s, err);
 	if (!s->worker && (event->worker || event->worker_id || needs & FF_HAS_WORKER) &&
-	    event->kind != FF_EVENT_NOTICE)
+	    event->kind != FF_EVENT_NOTICE && event->kind != FF_EVENT_UNIT_BEFORE)
 		return refuse(err, event, "worker", event->worker, "is unknown");
 	if (ff_event_has_index(event->kind)) {
 		if (!s->job || !s->job->units || event->index >= s->job->units_len)
@@ -286,15 +292,6 @@ static void unit_ended(struct ff_state *state, const struct subject *s)
 		s->worker->unit = FF_NOBODY;
 }
 
-/* By itself or in the hands of a plugin that ran it again. */
-static bool failed_before(const struct ff_unit_record *unit, const struct ff_result *result)
-{
-	for (size_t i = 0; i < result->phases_len; i++)
-		if (result->phases[i].rerun)
-			return true;
-	return unit->failures > 0;
-}
-
 static void unit_finished(struct ff_state *state, const struct ff_event *event,
 			  const struct subject *s)
 {
@@ -315,8 +312,8 @@ static void unit_finished(struct ff_state *state, const struct ff_event *event,
 	s->unit->state = FF_UNIT_DONE;
 	s->unit->outcome = (uint8_t)outcome;
 	s->job->units_done++;
-	s->job->flaky +=
-		!ff_outcome_bad(outcome) && failed_before(s->unit, event->u.unit_finished.result);
+	s->job->flaky += !ff_outcome_bad(outcome) &&
+			 ff_state_failed_before(s->unit, event->u.unit_finished.result);
 	s->job->counts.by_outcome[outcome]++;
 	state->run.counts.by_outcome[outcome]++;
 	if (ff_result_second_error(event->u.unit_finished.result)) {
@@ -333,21 +330,6 @@ static void unit_lost(struct ff_state *state, const struct ff_event *event, cons
 		s->unit->deaths++;
 	if (event->u.unit_lost.alone && s->unit->alone < UINT8_MAX)
 		s->unit->alone++;
-}
-
-static void units_before(struct ff_state *state, const struct ff_event *event,
-			 const struct subject *s)
-{
-	enum ff_outcome outcome = event->u.units_before.outcome;
-	uint32_t count = event->u.units_before.count;
-
-	for (uint32_t i = 0; i < count; i++) {
-		s->unit[i].state = FF_UNIT_DONE;
-		s->unit[i].outcome = (uint8_t)outcome;
-	}
-	s->job->units_done += count;
-	s->job->counts.by_outcome[outcome] += count;
-	state->run.counts.by_outcome[outcome] += count;
 }
 
 static void units_not_run(struct ff_state *state, const struct ff_event *event,
@@ -510,7 +492,9 @@ static void move_unit(struct ff_state *state, const struct ff_event *event, cons
 	} else if (event->kind == FF_EVENT_UNIT_LOST) {
 		unit_lost(state, event, s);
 	} else if (event->kind == FF_EVENT_UNITS_BEFORE) {
-		units_before(state, event, s);
+		ff_state_units_before(state, s->job, s->unit, event);
+	} else if (event->kind == FF_EVENT_UNIT_BEFORE) {
+		ff_state_unit_before(state, s->job, s->unit, event);
 	} else if (event->kind == FF_EVENT_UNITS_NOT_RUN) {
 		units_not_run(state, event, s);
 	} else {
@@ -542,6 +526,8 @@ static int check_range(const struct ff_event *event, const struct subject *s, st
 
 static int add_record(struct ff_state *state, const struct ff_event *event, struct ff_err *err)
 {
+	struct ff_job_record *job;
+
 	if (event->kind == FF_EVENT_HOST_ADDED) {
 		if (!event->host)
 			return refuse(err, event, "host", NULL, "has no name");
@@ -553,11 +539,11 @@ static int add_record(struct ff_state *state, const struct ff_event *event, stru
 			return refuse(err, event, "job", NULL, "has no name");
 		if (ff_state_find_job(state, event->job) != FF_NOBODY)
 			return refuse(err, event, "job", event->job, "is there already");
-		if (event->u.job_added.units > 0)
-			ff_state_know_units(state, ff_state_add_job(state, event->job),
-					    event->u.job_added.units);
-		else
-			ff_state_add_job(state, event->job);
+		job = ff_state_add_job(state, event->job);
+		set_text(&job->content, event->u.job_added.content);
+		if (event->u.job_added.units > 0 || event->u.job_added.open)
+			ff_state_know_units(state, job, event->u.job_added.units);
+		job->open = event->u.job_added.open;
 	}
 	state->run.seq = event->seq;
 	return 0;

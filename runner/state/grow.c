@@ -53,7 +53,8 @@ int ff_state_check_units(const struct ff_job_record *job, const struct ff_event 
 		return refuse(err, event, "has units that are of no part");
 	if (event->kind != FF_EVENT_UNITS_ADDED && event->kind != FF_EVENT_PART_NOT_RUN)
 		return 0;
-	if (job->parts_left == job->counts.parts_not_run)
+	if (job->parts_left == job->counts.parts_not_run &&
+	    (!job->open || event->kind == FF_EVENT_PART_NOT_RUN))
 		return refuse(err, event, "has all its units already");
 	if (event->kind == FF_EVENT_UNITS_ADDED &&
 	    event->u.units_added.count > UINT32_MAX / 2 - job->units_len)
@@ -90,7 +91,10 @@ void ff_state_take_units(struct ff_state *state, struct ff_job_record *job,
 		job->digest =
 			event->u.collected.digest ? ff_xstrdup(event->u.collected.digest) : NULL;
 	} else if (event->kind == FF_EVENT_UNITS_ADDED) {
-		add_part(job, event);
+		if (!job->open)
+			add_part(job, event);
+		else
+			job->open = event->u.units_added.open;
 		add_units(state, job, event->u.units_added.count);
 	}
 }

@@ -19,4 +19,11 @@ void ff_state_release_parts(struct ff_job_record *job);
 
 struct ff_worker_record *ff_state_add_worker(struct ff_state *state, const char *name);
 
+/* before.c: UNITS_BEFORE from `units` on, and UNIT_BEFORE. */
+bool ff_state_failed_before(const struct ff_unit_record *unit, const struct ff_result *result);
+void ff_state_units_before(struct ff_state *state, struct ff_job_record *job,
+			   struct ff_unit_record *units, const struct ff_event *event);
+void ff_state_unit_before(struct ff_state *state, struct ff_job_record *job,
+			  struct ff_unit_record *unit, const struct ff_event *event);
+
 #endif

@@ -37,6 +37,7 @@ void ff_state_release(struct ff_state *state)
 	for (uint32_t i = 0; i < state->jobs_len; i++) {
 		ff_free(state->jobs[i].units);
 		ff_free(state->jobs[i].digest);
+		ff_free(state->jobs[i].content);
 		ff_state_release_parts(&state->jobs[i]);
 	}
 	ff_free(state->hosts);
@@ -155,9 +156,9 @@ static bool jobs_equal(const struct ff_job_record *a, const struct ff_job_record
 	if (!(same_text(a->name, b->name) && SAME(state) && SAME(result) && SAME(why) &&
 	      SAME(units_len) && SAME(units_done) && SAME(running) && SAME(workers) &&
 	      SAME(problems) && SAME(crashes) && SAME(flaky) && SAME(known) &&
-	      same_text(a->digest, b->digest) && SAME(parts_len) && SAME(parts_left) &&
-	      SAME(front.state) && SAME(front.exit_status) && SAME(front.bad) &&
-	      counts_equal(&a->counts, &b->counts)))
+	      same_text(a->digest, b->digest) && same_text(a->content, b->content) &&
+	      SAME(parts_len) && SAME(parts_left) && SAME(open) && SAME(front.state) &&
+	      SAME(front.exit_status) && SAME(front.bad) && counts_equal(&a->counts, &b->counts)))
 		return differ(err, "job", a->name);
 	for (uint32_t i = 0; i < a->parts_len; i++)
 		if (!same_text(a->parts[i].name, b->parts[i].name) ||

@@ -132,9 +132,11 @@ struct ff_job_record {
 	uint32_t flaky;		      /* units that passed, and had failed before */
 	bool known;		      /* its units are */
 	char *digest;		      /* of the collection that gave them; NULL */
+	char *content;		      /* of what it is, as JOB_ADDED told it; NULL */
 	struct ff_part_record *parts; /* those that are known, of units that come part by part */
 	uint32_t parts_len;
 	uint32_t parts_left; /* that are not known yet */
+	bool open;	     /* further units come, of no part */
 	struct ff_front_record front;
 	struct ff_counts counts;
 };

@@ -19,7 +19,8 @@ def test_help_names_every_command(farflung):
     assert farflung.run(code=2).stdout == done.stdout
 
 
-@pytest.mark.parametrize("word", ["run", "pytest", "check", "hosts", "why-slow"])
+@pytest.mark.parametrize("word", ["run", "pytest", "check", "hosts", "why-slow", "rerun", "runs", "show", "status",
+                                  "attach", "replay", "cancel"])
 def test_help_of_each_command(farflung, word):
     done = farflung.run(word, "--help", code=0)
     assert done.stdout.startswith(f"usage: farflung {word} ")

@@ -42,6 +42,22 @@ static void read_again(const struct ff_config *config, const char *text, size_t 
 	ff_buf_release(&explain);
 }
 
+/* The same text as an inventory from outside of the file. */
+static void as_inventory(const char *text, size_t size)
+{
+	struct ff_inventory inventory = {0};
+	struct ff_config config;
+	struct ff_err err = {0};
+
+	ff_config_init(&config);
+	if (ff_config_add_inventory(&config, "fuzz.json", text, size, &err) == 0)
+		ff_inventory_build(&inventory, &config, &err);
+	if (err.code > 0 || (err.code && !err.text[0]))
+		abort();
+	ff_inventory_release(&inventory);
+	ff_config_release(&config);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ff_config config;
@@ -49,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ff_plan plan = {0};
 	struct ff_err err = {0};
 
+	as_inventory((const char *)data, size);
 	if (ff_config_parse(&config, "fuzz.yaml", (const char *)data, size, &err) < 0) {
 		if (err.code >= 0 || !err.text[0])
 			abort();

@@ -16,6 +16,7 @@
 #include "dispatch/engine.h"
 #include "event/journal.h"
 #include "perf.h"
+#include "told.h"
 #include "world.h"
 
 enum {
@@ -34,6 +35,7 @@ struct sim {
 	struct world_faults faults;
 	struct ff_expect *expect; /* what earlier runs tell of memory */
 	struct check check;
+	struct told told; /* by the runs so far */
 };
 
 static void print_trace(void *ctx, const char *text)
@@ -252,6 +254,7 @@ static void decide(struct run *run, const struct ff_input *input)
 		if (run->sim->loud)
 			tell(run, &run->decision.events[i]);
 		check_event(&run->sim->check, &run->decision.events[i]);
+		told_event(&run->sim->told, &run->decision.events[i]);
 		check_required(run, &run->decision.events[i]);
 	}
 	check_state(&run->sim->check, &run->state);
@@ -264,6 +267,7 @@ static void decide(struct run *run, const struct ff_input *input)
 			       order->execution);
 		check_order(&run->sim->check, order);
 		world_order(run->world, order);
+		told_order(&run->sim->told, order);
 		check_front(run, order);
 	}
 	if (world_complaint(run->world))
@@ -341,9 +345,11 @@ static void begin(struct run *run, const struct ff_state *const *before, size_t 
 		.ctx = run->sim,
 		.before = before,
 		.before_len = before_len,
+		.before_told = before_len > 0,
 	};
 	struct ff_input *start = ff_input_new(FF_INPUT_START);
 
+	told_begin(&run->sim->told, run->world);
 	ff_state_init(&run->state);
 	run->engine = ff_engine_new(&opts, &run->state);
 	check_begin(&run->sim->check, before, before_len);
@@ -403,7 +409,9 @@ static bool simulate(uint64_t seed, bool loud)
 		ff_log_set(print_trace, NULL);
 	make(&sim);
 	check_init(&sim.check, seed, &sim.plan, &sim.inventory, &sim.faults);
+	told_init(&sim.told, &sim.check);
 	run_seed(&sim);
+	told_release(&sim.told);
 	good = check_good(&sim.check);
 	check_release(&sim.check);
 	ff_expect_free(sim.expect);

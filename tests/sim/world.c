@@ -150,7 +150,7 @@ static bool in_parts(const struct world *world, uint32_t job, const char *dist)
 {
 	struct world_settings settings = settings_of(world, job);
 
-	return !settings.scopes && !settings.driven && !world_has_front(world, job) &&
+	return !settings.scopes && !settings.driven &&
 	       (!strcmp(dist, "load") || !strcmp(dist, "worksteal") || !strcmp(dist, "loadfile")) &&
 	       world_of_unit(world, job, 0, 14) < 900;
 }

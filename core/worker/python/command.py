@@ -134,10 +134,14 @@ class Command:
 
 def command(
     channel, argv=None, shell=None, cwd=None, env=None, stdin=None, timeout_us=0,
-    grace_us=5000000, leak_us=200000, nice=0, rlimits=None, merge=False,
+    grace_us=5000000, leak_us=200000, nice=0, rlimits=None, merge=False, or_shell=False,
 ):  # fmt: skip
+    if isinstance(shell, bytes):  # not UTF-8
+        shell = os.fsdecode(shell)
     if shell is not None:
         argv = ["/bin/sh", "-c", shell]
+    elif or_shell and argv:  # scripts without "#!", programs that are not there: as if it were shell text
+        argv = ["/bin/sh", "-c", 'exec "$0" "$@"', *argv]
     if not argv:
         raise Refused("command: neither argv nor shell")
     began = time.monotonic()

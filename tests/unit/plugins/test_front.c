@@ -367,6 +367,7 @@ static void test_what_it_is_told(void **state)
 	      .units = (const uint32_t[]){4, 2}, .units_len = 2);
 	TELLS("('skip', 'gw0', 3)", .kind = FF_FRONT_SKIP, .worker = "gw0", .index = 3);
 	TELLS("('stuck', 2)", .kind = FF_FRONT_STUCK, .number = 2);
+	TELLS("('more', 30, 2)", .kind = FF_FRONT_MORE, .number = 30, .left = 2);
 	TELLS("('end', True, '')", .kind = FF_FRONT_END, .again = true);
 	ff_pack_init(&p, &buf);
 	assert_int_equal(

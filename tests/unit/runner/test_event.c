@@ -41,6 +41,7 @@ static const size_t member_size[FF_EVENT_KINDS] = {
 	S(UNIT_FINISHED, unit_finished),
 	S(UNIT_LOST, unit_lost),
 	S(UNITS_BEFORE, units_before),
+	S(UNIT_BEFORE, unit_finished),
 	S(HOST_UNFIT, host_unfit),
 	S(UNITS_NOT_RUN, units_not_run),
 	S(PART_NOT_RUN, part_not_run),

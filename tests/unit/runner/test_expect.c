@@ -141,22 +141,22 @@ static void test_uneven_ones(void **state)
 {
 	struct ff_expect *expect = ff_expect_new();
 
-	assert_false(ff_expect_uneven(NULL, "pytest", 2));
-	assert_false(ff_expect_uneven(expect, "pytest", 2));
+	assert_false(ff_expect_uneven(NULL, "pytest", 2, 1));
+	assert_false(ff_expect_uneven(expect, "pytest", 2, 1));
 	know(expect, "a.py::1", 1000000);
-	assert_true(ff_expect_uneven(expect, "pytest", 2));
-	assert_false(ff_expect_uneven(expect, "run", 2));
+	assert_true(ff_expect_uneven(expect, "pytest", 2, 1));
+	assert_false(ff_expect_uneven(expect, "run", 2, 1));
 	/* Of so many of the same length none matters much; with more workers it does. */
 	for (char name[] = "b.py::aa"; name[6] <= 'z'; name[6]++)
 		for (name[7] = 'a'; name[7] <= 'j'; name[7]++)
 			know(expect, name, 1000000);
-	assert_false(ff_expect_uneven(expect, "pytest", 2));
-	assert_true(ff_expect_uneven(expect, "pytest", 100));
-	assert_false(ff_expect_uneven(expect, "pytest", 0));
+	assert_false(ff_expect_uneven(expect, "pytest", 2, 1));
+	assert_true(ff_expect_uneven(expect, "pytest", 100, 1));
+	assert_false(ff_expect_uneven(expect, "pytest", 0, 1));
 	ff_expect_free(expect);
 	expect = ff_expect_new();
 	know(expect, "a.py::1", 200000); /* all of this is over before it pays */
-	assert_false(ff_expect_uneven(expect, "pytest", 8));
+	assert_false(ff_expect_uneven(expect, "pytest", 8, 1));
 	ff_expect_free(expect);
 }
 
@@ -169,12 +169,13 @@ static void test_uneven_by_files(void **state)
 	for (char name[] = "a.py::1"; name[0] <= 'h'; name[0]++)
 		for (name[6] = '1'; name[6] <= '4'; name[6]++)
 			know(expect, name, name[6] == '1' ? 2000000 : 100000);
-	assert_false(ff_expect_uneven(expect, "pytest", 8)); /* a file each */
-	assert_true(ff_expect_uneven(expect, "pytest", 10));
+	assert_false(ff_expect_uneven(expect, "pytest", 8, 1)); /* a file each */
+	assert_true(ff_expect_uneven(expect, "pytest", 10, 1));
 	ff_expect_add_file(expect, "pytest", "a.py", 1, 1500000);
-	assert_true(ff_expect_uneven(expect, "pytest", 10));
+	assert_true(ff_expect_uneven(expect, "pytest", 10, 1));
+	assert_false(ff_expect_uneven(expect, "pytest", 10, 2)); /* each has half a CPU */
 	ff_expect_add_file(expect, "pytest", "b.py", 1, 600000);
-	assert_false(ff_expect_uneven(expect, "pytest", 10));
+	assert_false(ff_expect_uneven(expect, "pytest", 10, 1));
 	ff_expect_free(expect);
 }
 

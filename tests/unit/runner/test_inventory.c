@@ -253,18 +253,129 @@ static void test_named_range(void **state)
 
 static void test_impossible_hosts(void **state)
 {
-	refuse("inventory: ['ssh=n[1-3],m1', 'ssh=-p 22 n[1-5]!n3', 'ssh=n[1-2,^3]']\n",
-	       "demo.yaml:1:13: xspec 'ssh=n1,m1': 'n1,m1' can't be a host; a comma separates "
-	       "numbers"
-	       " inside [...] only: list each host by itself\n"
-	       "demo.yaml:1:30: xspec 'ssh=-p 22 n1!n3': 'n1!n3' can't be a host; nothing can be"
-	       " taken out of a range: write the ones that are meant, [1-2,4-5]\n"
-	       "demo.yaml:1:53: bad range '^3' in 'ssh=n[1-2,^3]'");
+	refuse("inventory: ['ssh=-p 22 n[1-3],m1', 'ssh=-p 22 n[1-5]!n3', 'ssh=n[1-2,^3]']\n",
+	       "demo.yaml:1:13: xspec 'ssh=-p 22 n1,m1': 'n1,m1' can't be a host; a list, "
+	       "n[1-3],m1, can't have options or a user: list each host by itself\n"
+	       "demo.yaml:1:36: xspec 'ssh=-p 22 n1!n3': 'n1!n3' can't be a host; a set, "
+	       "n[1-5]!n3, can't have options or a user: list each host by itself\n"
+	       "demo.yaml:1:59: bad range '^3' in 'ssh=n[1-2,^3]'");
 	refuse("inventory: ['ssh=n{1..3}']\n", "demo.yaml:1:13: xspec 'ssh=n{1..3}': 'n{1..3}' "
 					       "can't be a host; only [...] stands for"
 					       " several hosts");
-	refuse("inventory: ['popen//id=a,b']\n",
-	       "demo.yaml:1:13: 'a,b' can't name a host: no blanks, commas, '!' or '&'");
+	refuse("inventory: ['popen//id=a b,c']\n", "demo.yaml:1:13: 'a b,c' can't name a host: no "
+						   "blanks, commas, '!', '&' or '@'");
+	refuse("inventory: ['popen//id=@a']\n",
+	       "demo.yaml:1:13: '@a' can't name a host: no blanks, commas, '!', '&' or '@'");
+	refuse("inventory: ['ssh=n[1-3]!n[1-9]', 'ssh=a,!', 'ssh=a,b[2-1]', 'ssh=a*,b']\n",
+	       "demo.yaml:1:13: xspec 'ssh=n[1-3]!n[1-9]': nothing is left of 'n[1-3]!n[1-9]'\n"
+	       "demo.yaml:1:34: xspec 'ssh=a,!': bad host pattern 'a,!'\n"
+	       "demo.yaml:1:45: xspec 'ssh=a,b[2-1]': range '2-1' in 'b[2-1]' runs backwards; "
+	       "brackets are ranges as in 'hosts': n[1-12], n[a,b]\n"
+	       "demo.yaml:1:61: xspec 'ssh=a*': 'a*' can't be a host; only [...] stands for "
+	       "several hosts");
+}
+
+/* What a text lists as hosts, it chooses as a pattern. */
+static void test_sets(void **state)
+{
+	static const struct {
+		const char *set, *names;
+	} cases[] = {
+		{"n[1-3],m1", "n1n2n3m1"},
+		{"n[1-5]!n3", "n1n2n4n5"},
+		{"n[1-5]!n[2-3],!n5", "n1n4"},
+		{"n[08-11],m[a,b]x!*a*", "n08n09n10n11mbx"},
+		{"n[1-9]&n[3-20]&*[4,6]", "n4n6"},
+		{"n[1-3],n2,n[3-4]", "n1n2n3n4"},
+		{"n1, n2", "n1n2"},
+		{"n[1-2]n[3-4]!n2n3", "n1n3n1n4n2n4"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[128];
+		struct built b;
+
+		if (strchr(cases[i].set, ' '))
+			snprintf(text, sizeof(text), "inventory: [{spec: popen, name: '%s'}]\n",
+				 cases[i].set);
+		else
+			snprintf(text, sizeof(text), "inventory: {hosts: 'ssh=%s//python=p'}\n",
+				 cases[i].set);
+		build(&b, text);
+		assert_true(matches(&b.inventory, NULL, cases[i].names));
+		assert_true(matches(&b.inventory, cases[i].set, cases[i].names));
+		release(&b);
+		snprintf(text, sizeof(text), "inventory: ['popen//id=%s', ssh=other]\n",
+			 cases[i].set);
+		if (strchr(cases[i].set, ' '))
+			continue;
+		build(&b, text);
+		assert_true(matches(&b.inventory, cases[i].set, cases[i].names));
+		release(&b);
+	}
+}
+
+static void test_groups(void **state)
+{
+	struct built b;
+	struct ff_err err;
+	char text[FF_SUGGEST_TEXT_MAX];
+
+	build(&b, "inventory:\n"
+		  "  groups:\n"
+		  "    both: [web, '@db', '!n2']\n"
+		  "    web: n[1-3]!n3\n"
+		  "    db: [m1, 'm2']\n"
+		  "    rest: '!@both'\n"
+		  "    nobody: []\n"
+		  "    all-web: 'web*,big'\n"
+		  "    webs: 'w?b,&n*'\n"
+		  "  hosts:\n"
+		  "    - {spec: 'ssh=n[1-3]', tags: [t]}\n"
+		  "    - {spec: 'ssh=m[1-2]', tags: [big]}\n");
+	assert_true(matches(&b.inventory, "web", "n1n2"));
+	assert_true(matches(&b.inventory, "@web", "n1n2"));
+	assert_true(matches(&b.inventory, "@both", "n1m1m2"));
+	assert_true(matches(&b.inventory, "rest", "n2n3"));
+	assert_true(matches(&b.inventory, "all-web", "n1n2m1m2"));
+	assert_true(matches(&b.inventory, "webs", "n1n2"));
+	assert_true(matches(&b.inventory, "@web,m2!n1", "n2m2"));
+	assert_true(matches(&b.inventory, "t!@web", "n3"));
+	assert_true(matches(&b.inventory, "*&@web", "n1n2"));
+	assert_true(matches(&b.inventory, "@t", "n1n2n3"));
+	assert_true(matches(&b.inventory, "@n1", ""));
+	assert_true(matches(&b.inventory, "@all", ""));
+	assert_int_equal(ff_inventory_check(&b.inventory, "@both!m1", &err), 0);
+	assert_int_equal(ff_inventory_check(&b.inventory, "@nobody", &err), FF_ECONFIG);
+	assert_string_equal(err.text, "no host matches '@nobody'");
+	assert_int_equal(ff_inventory_check(&b.inventory, "@n1", &err), FF_ECONFIG);
+	assert_int_equal(ff_inventory_check(&b.inventory, "@", &err), FF_ECONFIG);
+	assert_string_equal(ff_inventory_suggest(&b.inventory, "@webbs", text),
+			    "; did you mean 'webs'?");
+	release(&b);
+}
+
+static void test_bad_groups(void **state)
+{
+	refuse("inventory:\n  hosts: popen\n  groups: {a: b, b: '@c,popen', c: [popen, '!a'], d: "
+	       "d}\n",
+	       "demo.yaml:3:12: group 'a' leads back to itself: a -> b -> c -> a\n"
+	       "demo.yaml:3:51: group 'd' leads back to itself: d -> d");
+	refuse("inventory:\n  hosts: [{spec: 'ssh=web[1-2]', tags: t}]\n"
+	       "  groups: {t: web1, web1: web2, g: [web3], h: 'web1,@web2,wbe1', all: web1,\n"
+	       "           'a b': web1, i: 'web[2-1]'}\n",
+	       "demo.yaml:3:12: group 't' is a tag of host 'web2', too\n"
+	       "demo.yaml:3:21: group 'web1' is a host, too\n"
+	       "demo.yaml:3:66: 'all' is every host anyway\n"
+	       "demo.yaml:4:12: 'a b' can't name a group: no blanks, commas, nor any of !&@*?[]\\\n"
+	       "demo.yaml:4:25: group 'i': range '2-1' in 'web[2-1]' runs backwards; brackets are"
+	       " ranges as in 'hosts': n[1-12], n[a,b]");
+	refuse("inventory:\n  hosts: [{spec: 'ssh=web[1-2]', tags: t}]\n"
+	       "  groups: {g: [web3], h: 'web1,@web2,wbe1', none: 'x*!web1'}\n",
+	       "demo.yaml:3:12: group 'g': no host matches 'web3'; did you mean 'web1'?\n"
+	       "demo.yaml:3:23: group 'h': no host matches '@web2'\n"
+	       "demo.yaml:3:23: group 'h': no host matches 'wbe1'; did you mean 'web1'?\n"
+	       "demo.yaml:3:45: group 'none': no host matches 'x*'");
 }
 
 /* What ssh takes before the host is its own affair. */
@@ -354,6 +465,9 @@ int main(void)
 		cmocka_unit_test(test_suggestions),
 		cmocka_unit_test(test_named_range),
 		cmocka_unit_test(test_impossible_hosts),
+		cmocka_unit_test(test_sets),
+		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_bad_groups),
 		cmocka_unit_test(test_possible_hosts),
 		cmocka_unit_test(test_chain),
 	};

@@ -116,6 +116,30 @@ static void test_all_in_order(void **state)
 	}
 }
 
+/* What is in it stays, whatever borders are passed. */
+static void test_growing(void **state)
+{
+	uint32_t size = 0, last = 0;
+	struct ff_pending p;
+
+	ff_pending_init(&p, 0, true);
+	for (uint32_t next = 1; next < 300000; next = next * 3 + 1) {
+		ff_pending_grow(&p, next);
+		assert_int_equal(p.size, next);
+		if (size > 0)
+			assert_true(ff_pending_has(&p, last));
+		ff_pending_add(&p, size);
+		ff_pending_add(&p, last = next - 1);
+		size = next;
+	}
+	assert_int_equal(ff_pending_take(&p), 0);
+	assert_int_equal(ff_pending_take(&p), 1);
+	assert_int_equal(ff_pending_take(&p), 3);
+	assert_int_equal(ff_pending_take(&p), 4);
+	assert_int_equal(ff_pending_take(&p), 12);
+	ff_pending_release(&p);
+}
+
 /* More than 2^30 numbers: six levels. */
 static void test_the_deepest(void **state)
 {
@@ -141,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_like_an_array),
 		cmocka_unit_test(test_all_in_order),
+		cmocka_unit_test(test_growing),
 		cmocka_unit_test(test_the_deepest),
 	};
 

@@ -42,6 +42,27 @@ static void done_in_order(struct ff_queues *queues, uint32_t worker, uint32_t fi
 		ff_queues_done(queues, worker, unit, 1);
 }
 
+/* Single units of which more come. */
+static void test_more(void **state)
+{
+	struct ff_queues *queues = queues_new(0, 2);
+
+	assert_int_equal(ff_queues_take(queues), NOBODY);
+	ff_queues_more(queues, 2);
+	assert_int_equal(ff_queues_waiting(queues), 2);
+	assert_int_equal(ff_queues_take(queues), 0);
+	ff_queues_more(queues, 200);
+	ff_queues_again(queues, 0);
+	assert_int_equal(ff_queues_waiting(queues), 202);
+	for (uint32_t unit = 0; unit < 202; unit++)
+		assert_int_equal(ff_queues_take(queues), unit);
+	assert_int_equal(ff_queues_take(queues), NOBODY);
+	ff_queues_more(queues, 1);
+	ff_queues_stop(queues);
+	assert_int_equal(ff_queues_take(queues), NOBODY);
+	ff_queues_free(queues);
+}
+
 /* The figures are pytest-xdist's. */
 static void test_load_by_hand(void **state)
 {
@@ -531,6 +552,7 @@ static void test_policies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_more),
 		cmocka_unit_test(test_load_by_hand),
 		cmocka_unit_test(test_a_stop),
 		cmocka_unit_test(test_the_last_ones),

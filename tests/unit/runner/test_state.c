@@ -121,6 +121,7 @@ static const struct rule rules[] = {
 	{FF_EVENT_UNIT_LOST, .worker = {" running ", "collected"}, .unit = {" running ", "waiting"},
 	 .job = {" running ", NULL}},
 	{FF_EVENT_UNITS_BEFORE, .unit = {" waiting ", "done"}, .job = {" waiting running ", NULL}},
+	{FF_EVENT_UNIT_BEFORE, .unit = {" done ", NULL}, .job = {" waiting running ", NULL}},
 	{FF_EVENT_UNITS_NOT_RUN, .unit = {" waiting ", "not-run"},
 	 .job = {" waiting running ", NULL}},
 	{FF_EVENT_PART_NOT_RUN, .job = {" running ", NULL}},
@@ -223,6 +224,7 @@ static struct ff_event event_of(enum ff_event_kind kind)
 	case FF_EVENT_UNIT_LOST:
 		event.unit = "u";
 		break;
+	case FF_EVENT_UNIT_BEFORE:
 	case FF_EVENT_UNIT_FINISHED:
 		event.unit = "u";
 		event.u.unit_finished.final = true;
@@ -609,6 +611,28 @@ static void test_hosts(void **state)
 	ff_state_release(&s);
 }
 
+static void test_open_job(void **state)
+{
+	struct ff_state s;
+
+	begin(&s);
+	TELL(&s, JOB_ADDED, .job = "open", .u.job_added = {.units = 1, .open = true});
+	assert_true(s.jobs[2].known && s.jobs[2].open);
+	TELL(&s, JOB_STARTED, .job = "open");
+	TELL(&s, UNITS_ADDED, .job = "open", .u.units_added = {.count = 2, .open = true});
+	assert_int_equal(s.jobs[2].units_len, 3);
+	REFUSED(&s, "part-not-run: job 'open' has all its units already", PART_NOT_RUN,
+		.job = "open");
+	TELL(&s, UNITS_ADDED, .job = "open", .u.units_added = {.count = 1});
+	assert_int_equal(s.jobs[2].units_len, 4);
+	assert_int_equal(s.jobs[2].counts.total, 4);
+	assert_int_equal(s.jobs[2].parts_len, 0);
+	assert_false(s.jobs[2].open);
+	REFUSED(&s, "units-added: job 'open' has all its units already", UNITS_ADDED,
+		.job = "open");
+	ff_state_release(&s);
+}
+
 static void test_jobs(void **state)
 {
 	struct ff_state s;
@@ -733,6 +757,7 @@ int main(void)
 		cmocka_unit_test(test_units_out_of_time),
 		cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_open_job),
 		cmocka_unit_test(test_jobs),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_parts_that_are_never_known),

@@ -126,6 +126,7 @@ static void fill(const struct ff_state *state, struct ff_event *event)
 		event->u.unit_output.bytes = "x";
 		event->u.unit_output.len = 1;
 		break;
+	case FF_EVENT_UNIT_BEFORE:
 	case FF_EVENT_UNIT_FINISHED:
 		fill_unit(state, event);
 		event->u.unit_finished.attempt = 1;
@@ -331,7 +332,7 @@ static void test_random_runs(void **state)
 
 	for (int i = 0; i < FF_OUTCOMES; i++)
 		results[i] = (struct ff_result){.outcome = (enum ff_outcome)i, .message = "m"};
-	for (uint32_t seed = 1; seed <= 150; seed++)
+	for (uint32_t seed = 1; seed <= 180; seed++)
 		random_run(seed, accepted);
 	for (int i = 0; i < FF_EVENT_KINDS; i++)
 		if (accepted[i] < 50)

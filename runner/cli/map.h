@@ -1,0 +1,31 @@
+/* What the files of `farflung map` share. */
+#ifndef FF_CLI_MAP_H
+#define FF_CLI_MAP_H
+
+#include "cli/command.h"
+#include "config/config.h"
+#include "plan/lines.h"
+
+enum { FF_MAP_USAGE = 255 }; /* as GNU parallel: smaller ones are numbers of units */
+
+struct ff_map_input {
+	const struct ff_strv *files; /* -a */
+	bool nul;		     /* -0 */
+	bool skip_empty;
+	const char *separator; /* NULL: items are one column */
+	bool pipe;
+	int64_t block_bytes;
+	bool all; /* before anything is done */
+};
+
+/* Takes `words` apart: the command up to ":::" and the like, then reads all items; or, of a stdin
+ * that is no file, none yet: lines->base.open. 0, or -1 with a complaint. */
+int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
+		const struct ff_strv *words);
+/* Reads from that until there is a unit, or no more comes; all of it, if nothing tells when more is
+ * there. 0, or -1 with a complaint. */
+int ff_map_read_first(struct ff_lines *lines, const struct ff_map_input *input);
+/* ff_lines_more: for struct ff_run_feed. */
+int64_t ff_map_take(void *lines, const char *bytes, size_t len, bool end, struct ff_err *err);
+
+#endif

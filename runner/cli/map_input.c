@@ -1,0 +1,226 @@
+/* What `farflung map` runs its command on: lines of stdin or of files, words, blocks. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "cli/map.h"
+#include "report/file.h"
+
+enum { READ_BYTES = 64 << 10 };
+
+/* All of the fd, malloc'd; NULL and errno. */
+static char *read_all(int fd, size_t *len)
+{
+	size_t cap = READ_BYTES;
+	char *text = ff_xmalloc(cap);
+
+	*len = 0;
+	for (;;) {
+		ssize_t n;
+
+		if (cap - *len < READ_BYTES / 2) {
+			cap += cap / 2;
+			text = ff_xrealloc(text, cap);
+		}
+		n = read(fd, text + *len, cap - *len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			ff_free(text);
+			return NULL;
+		}
+		if (n == 0)
+			return text;
+		*len += (size_t)n;
+	}
+}
+
+static int add_file(struct ff_lines *lines, const struct ff_map_input *input, const char *path)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	const char *name = is_stdin ? "<stdin>" : path;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct ff_err err = {0};
+	char *text = NULL;
+	size_t len;
+
+	if (fd >= 0)
+		text = read_all(fd, &len);
+	if (!text)
+		ff_complain("map: %s: %s", name, strerror(errno));
+	if (fd > STDERR_FILENO)
+		close(fd);
+	if (!text)
+		return -1;
+	if (ff_lines_add(lines, name, text, len, input->nul ? '\0' : '\n', input->skip_empty,
+			 &err) < 0) {
+		ff_complain("map: %s", err.text);
+		return -1;
+	}
+	return 0;
+}
+
+/* --- blocks --- */
+
+static int read_blocks(struct ff_lines *lines, const struct ff_map_input *input)
+{
+	uint64_t size = (uint64_t)input->block_bytes;
+	char end = input->nul ? '\0' : '\n';
+	struct ff_err err = {0};
+	struct stat st;
+	int fd;
+
+	if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
+	    lseek(STDIN_FILENO, 0, SEEK_CUR) == 0) {
+		fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (fd < 0)
+			ff_err_sys(&err, errno, "<stdin>");
+		else
+			ff_lines_blocks(lines, fd, size, end, &err);
+	} else {
+		fd = ff_report_scratch("/dev/null", &err);
+		if (fd >= 0)
+			ff_lines_open_blocks(lines, fd, size, end);
+	}
+	if (!err.code)
+		return 0;
+	ff_complain("map: %s", err.text);
+	return -1;
+}
+
+/* What can't be waited for is read before anything runs. */
+static bool may_be_fed(const struct ff_map_input *input)
+{
+	struct stat st;
+
+	if (input->all || fstat(STDIN_FILENO, &st))
+		return false;
+	return S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(STDIN_FILENO);
+}
+
+int ff_map_read_first(struct ff_lines *lines, const struct ff_map_input *input)
+{
+	bool all = !may_be_fed(input);
+	char *bytes = ff_xmalloc(READ_BYTES);
+	struct ff_err err = {0};
+	int64_t came = 0;
+
+	if (isatty(STDIN_FILENO))
+		ff_complain("map: a unit for each line from here on, Ctrl-D ends them");
+	while ((came == 0 || (all && came > 0)) && lines->base.open) {
+		ssize_t n = read(STDIN_FILENO, bytes, READ_BYTES);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			came = ff_err_sys(&err, errno, "<stdin>");
+		else
+			came = ff_lines_more(lines, bytes, (size_t)n, n == 0, &err);
+	}
+	ff_free(bytes);
+	if (came >= 0)
+		return 0;
+	ff_complain("map: %s", err.text);
+	return -1;
+}
+
+int64_t ff_map_take(void *lines, const char *bytes, size_t len, bool end, struct ff_err *err)
+{
+	return ff_lines_more(lines, bytes, len, end, err);
+}
+
+/* --- the command line --- */
+
+/* ":::" words, "::::" files; with a "+" they go with those before. */
+static bool is_source(const char *word, bool *files, bool *linked)
+{
+	size_t colons = strspn(word, ":");
+
+	if ((colons != 3 && colons != 4) || (word[colons] && strcmp(word + colons, "+") != 0))
+		return false;
+	*files = colons == 4;
+	*linked = word[colons] == '+';
+	return true;
+}
+
+static int add_words(struct ff_lines *lines, const struct ff_map_input *input, char *const *words,
+		     size_t len, bool files, bool linked)
+{
+	struct ff_err err = {0};
+
+	if (!files) {
+		if (ff_lines_add_words(lines, words, len, linked, &err) == 0)
+			return 0;
+		ff_complain("map: %s", err.text);
+		return -1;
+	}
+	for (size_t i = 0; i < len; i++) {
+		if (add_file(lines, input, words[i]))
+			return -1;
+		if (linked)
+			ff_lines_link(lines);
+	}
+	return 0;
+}
+
+static int add_sources(struct ff_lines *lines, const struct ff_map_input *input,
+		       const struct ff_strv *words, size_t at)
+{
+	bool files, linked, more_files, more_linked;
+
+	for (size_t i = 0; i < input->files->len; i++)
+		if (add_file(lines, input, input->files->v[i]))
+			return -1;
+	while (at < words->len && is_source(words->v[at], &files, &linked)) {
+		size_t first = ++at;
+
+		while (at < words->len && !is_source(words->v[at], &more_files, &more_linked))
+			at++;
+		if (add_words(lines, input, words->v + first, at - first, files, linked))
+			return -1;
+	}
+	if (lines->sources_len > 0)
+		return 0;
+	/* All must be known where not each of them will do. */
+	if (!lines->delicate && may_be_fed(input)) {
+		ff_lines_open(lines, "<stdin>", input->nul ? '\0' : '\n', input->skip_empty);
+		return 0;
+	}
+	return add_file(lines, input, "-");
+}
+
+int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
+		const struct ff_strv *words)
+{
+	struct ff_buf command = FF_BUF_INIT;
+	struct ff_err err = {0};
+	bool files, linked;
+	size_t at = 0;
+	int rc;
+
+	for (; at < words->len && !is_source(words->v[at], &files, &linked); at++)
+		ff_buf_addf(&command, "%s%s", at ? " " : "", words->v[at]);
+	if (input->pipe && (at < words->len || input->files->len > 0 || at == 0)) {
+		ff_complain("map: --pipe gives a command blocks of stdin: it wants a command, and "
+			    "neither -a nor :::");
+		rc = -1;
+	} else if (input->pipe) {
+		rc = read_blocks(lines, input);
+	} else {
+		/* The command alone tells whether items may come later. */
+		rc = ff_lines_command(lines, at ? ff_buf_str(&command) : "", &err) ||
+		     add_sources(lines, input, words, at);
+	}
+	if (!rc && ((input->separator && ff_lines_separate(lines, input->separator, &err)) ||
+		    ff_lines_command(lines, at ? ff_buf_str(&command) : "", &err))) {
+		ff_complain("map: %s", err.text);
+		rc = -1;
+	}
+	ff_buf_release(&command);
+	return rc;
+}

@@ -1,0 +1,254 @@
+/* A journal told again, as if its run were on. */
+#include "cli/retell.h"
+
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "cli/command.h"
+#include "cli/execute.h"
+#include "cli/story.h"
+#include "dispatch/dispatch.h"
+#include "event/going.h"
+#include "event/reader.h"
+
+enum { POLL_NS = 40000000 };
+
+static const char cut_off[] = "the run was cut off: it was killed, or its disk was full";
+
+struct telling {
+	const struct ff_retell_opts *opts;
+	struct ff_story story;
+	struct ff_reporters reporters;
+	struct ff_reader *reader;
+};
+
+static volatile sig_atomic_t left; /* the user has had enough of it */
+
+static void on_signal(int number)
+{
+	(void)number;
+	left = 1;
+}
+
+static void complain(const char *text)
+{
+	ff_complain("%s", text);
+}
+
+static int tell(struct telling *t, const struct ff_event *event, struct ff_err *err)
+{
+	int rc = ff_story_take(&t->story, event, err);
+
+	if (rc == 0)
+		ff_reporters_event(&t->reporters, event);
+	return rc;
+}
+
+static int open_reports(struct telling *t, struct ff_err *err)
+{
+	const struct ff_retell_opts *o = t->opts;
+	struct ff_report_wishes wishes = {0};
+	struct ff_reporter_opts how = {.verbosity = o->verbosity, .color = o->color};
+	struct ff_config config;
+	int rc;
+
+	ff_config_init(&config);
+	rc = ff_reports_choose(&wishes, &config, o->reports, err);
+	how.stdout_taken = wishes.stdout_taken;
+	if (rc == 0)
+		ff_reporters_add(&t->reporters, ff_report_terminal(&how));
+	for (size_t i = 0; rc == 0 && i < wishes.len; i++) {
+		struct ff_reporter *reporter = wishes.v[i].kind->open(&how, wishes.v[i].value, err);
+
+		if (reporter)
+			ff_reporters_add(&t->reporters, reporter);
+		else
+			rc = err->code;
+	}
+	ff_reports_release(&wishes);
+	ff_config_release(&config);
+	return rc;
+}
+
+/* --- the end that a run which was cut off did not tell --- */
+
+static struct ff_event next(const struct telling *t, enum ff_event_kind kind)
+{
+	return (struct ff_event){
+		.kind = kind, .seq = t->story.state.run.seq + 1, .time_us = t->story.last_us};
+}
+
+static void lose_running(struct telling *t, struct ff_err *err)
+{
+	static const struct ff_result result = {.outcome = FF_OUTCOME_LOST,
+						.message = "the run was cut off while it ran"};
+	size_t cursor = 0;
+	void *value;
+
+	while (ff_map_next(&t->story.running, &cursor, NULL, &value)) {
+		const struct ff_story_unit *unit = value;
+		struct ff_event event = next(t, FF_EVENT_UNIT_FINISHED);
+		/* The entry goes when it is told. */
+		char *texts[] = {ff_xstrdup(unit->unit), ff_xstrdup(unit->job),
+				 unit->host ? ff_xstrdup(unit->host) : NULL,
+				 unit->worker ? ff_xstrdup(unit->worker) : NULL};
+
+		event.unit = texts[0];
+		event.job = texts[1];
+		event.host = texts[2];
+		event.worker = texts[3];
+		event.index = unit->index;
+		event.u.unit_finished.attempt = unit->attempt;
+		event.u.unit_finished.final = true;
+		event.u.unit_finished.result = &result;
+		tell(t, &event, err);
+		for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+			ff_free(texts[i]);
+		cursor = 0;
+	}
+}
+
+static void end_job(struct telling *t, uint32_t number, struct ff_err *err)
+{
+	const struct ff_job_record *job = &t->story.state.jobs[number];
+	struct ff_event event;
+
+	for (uint32_t i = 0, end; i < job->units_len; i = end) {
+		for (end = i; end < job->units_len && job->units[end].state == FF_UNIT_WAITING;)
+			end++;
+		if (end > i) {
+			event = next(t, FF_EVENT_UNITS_NOT_RUN);
+			event.job = job->name;
+			event.index = i;
+			event.u.units_not_run.count = end - i;
+			event.u.units_not_run.why = FF_REASON_INTERRUPTED;
+			tell(t, &event, err);
+		} else {
+			end++;
+		}
+	}
+	event = next(t, FF_EVENT_JOB_FINISHED);
+	event.job = job->name;
+	event.u.job_finished.result = FF_JOB_ERROR;
+	event.u.job_finished.why = FF_REASON_INTERRUPTED;
+	event.u.job_finished.reason = cut_off;
+	event.u.job_finished.counts = job->counts;
+	event.u.job_finished.problems = job->problems;
+	tell(t, &event, err);
+}
+
+static void tell_cut_off(struct telling *t)
+{
+	struct ff_buf reason = FF_BUF_INIT;
+	struct ff_err err = {0};
+	struct ff_event event;
+
+	lose_running(t, &err);
+	for (uint32_t i = 0; i < t->story.state.jobs_len; i++)
+		if (t->story.state.jobs[i].state != FF_JOBSTATE_FINISHED)
+			end_job(t, i, &err);
+	ff_story_counts(&t->story, &reason);
+	ff_buf_addf(&reason, "; %s", cut_off);
+	event = next(t, FF_EVENT_RUN_FINISHED);
+	event.u.run_finished.exit_code = FF_EXIT_INFRA;
+	event.u.run_finished.reason = ff_buf_str(&reason);
+	event.u.run_finished.counts = t->story.state.run.counts;
+	event.u.run_finished.took_us = t->story.last_us - t->story.began_us;
+	tell(t, &event, &err);
+	if (err.code)
+		ff_complain("%s: %s", t->opts->command, err.text);
+	ff_buf_release(&reason);
+}
+
+/* --- reading --- */
+
+/* 0: the journal has been told as far as there will be any. */
+static int tell_all(struct telling *t, struct ff_err *err)
+{
+	const struct timespec pause = {.tv_nsec = POLL_NS};
+	const struct ff_event *event;
+	bool going = t->opts->follow;
+
+	for (;;) {
+		int rc = ff_reader_next(t->reader, &event, err);
+
+		if (rc > 0)
+			rc = tell(t, event, err);
+		else if (rc == 0 && (t->story.over || !going || left))
+			return 0;
+		else if (rc == 0) {
+			/* What it wrote before it was found to be gone is read once more. */
+			going = ff_run_is_going(t->opts->path);
+			ff_reporters_tick(&t->reporters, ff_clock_us());
+			if (going)
+				nanosleep(&pause, NULL);
+		}
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static int finish(struct telling *t)
+{
+	int code;
+
+	if (!t->story.over && !left)
+		tell_cut_off(t);
+	code = left && !t->story.over ? FF_EXIT_INTERRUPTED : t->story.exit_code;
+	if (ff_reporters_finish(&t->reporters, complain) && code == FF_EXIT_OK)
+		code = FF_EXIT_INFRA;
+	if (ff_reader_missing(t->reader))
+		ff_complain("%s: %s", t->opts->command, ff_reader_missing(t->reader));
+	ff_complain_last(t->story.over	   ? t->story.reason ? t->story.reason : ""
+			 : t->story.run_id ? "the run goes on without anybody looking"
+					   : cut_off,
+			 code);
+	return code;
+}
+
+static int with_reports(struct telling *t)
+{
+	struct ff_err err = {0};
+
+	if (open_reports(t, &err)) {
+		ff_complain_lines(err.text);
+		return FF_EXIT_USAGE;
+	}
+	t->reader = ff_reader_new(t->opts->path, &err);
+	if (!t->reader || tell_all(t, &err) < 0) {
+		ff_reporters_finish(&t->reporters, complain);
+		ff_complain("%s: %s", t->opts->command, err.text);
+		return FF_EXIT_INFRA;
+	}
+	if (!t->story.run_id) {
+		ff_complain("%s: %s: it has no beginning of a run", t->opts->command,
+			    t->opts->path);
+		return FF_EXIT_USAGE;
+	}
+	return finish(t);
+}
+
+int ff_retell(const struct ff_retell_opts *opts)
+{
+	struct sigaction leave = {.sa_handler = on_signal}, before[2];
+	struct telling t = {.opts = opts};
+	int code;
+
+	ff_story_init(&t.story, opts->path);
+	if (opts->follow) {
+		sigaction(SIGINT, &leave, &before[0]);
+		sigaction(SIGTERM, &leave, &before[1]);
+	}
+	code = with_reports(&t);
+	if (opts->follow) {
+		sigaction(SIGINT, &before[0], NULL);
+		sigaction(SIGTERM, &before[1], NULL);
+	}
+	ff_reader_free(t.reader);
+	ff_reporters_release(&t.reporters);
+	ff_story_release(&t.story);
+	return code;
+}

@@ -1,0 +1,145 @@
+/* What a job's units are, as one text: the same text, the same work. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "config/content.h"
+#include "config/options.h"
+
+/* Keys that say where, when, how often or for how long units run, not what they do. A key that is
+ * not in this list counts: better something is run once more than taken for done. */
+static bool only_how(const char *key)
+{
+	static const char *const keys[] = {
+		"dist",
+		"front",
+		"collect",
+		"strict_collection",
+		"template",
+		"memory",
+		"on",
+		"maxschedchunk",
+		"scope_reorder",
+		"needs",
+		"timeout",
+		"grace",
+		"session_timeout",
+		"retries",
+		"retry_on",
+		"priority",
+		"weight",
+		"retry_delay",
+		"uses",
+		"nice",
+		"cpu",
+		"results",
+		"exclusive",
+		"slots",
+		"when",
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+/* With its length: no two lists of texts read alike. */
+static void add_text(struct ff_buf *out, const char *text)
+{
+	if (text)
+		ff_buf_addf(out, "%zu:%s,", strlen(text), text);
+	else
+		ff_buf_addch(out, '-');
+}
+
+static void add_texts(struct ff_buf *out, const struct ff_strv *texts)
+{
+	ff_buf_addf(out, "[%zu ", texts->len);
+	for (size_t i = 0; i < texts->len; i++)
+		add_text(out, texts->v[i]);
+	ff_buf_addch(out, ']');
+}
+
+static void add_value(struct ff_buf *out, const struct ff_config_option *option, const void *at)
+{
+	switch (option->type) {
+	case FF_TYPE_TEXTS:
+	case FF_TYPE_ENV:
+	case FF_TYPE_WORDS:
+		add_texts(out, at);
+		break;
+	case FF_TYPE_NUMBER:
+	case FF_TYPE_NUMBER_OR_ALL:
+	case FF_TYPE_DURATION:
+	case FF_TYPE_SIZE:
+		ff_buf_addf(out, "%" PRId64 ",", *(const int64_t *)at);
+		break;
+	case FF_TYPE_BOOLEAN:
+		ff_buf_addch(out, *(const bool *)at ? 'y' : 'n');
+		break;
+	case FF_TYPE_TEXT:
+	case FF_TYPE_CHOICE:
+	case FF_TYPE_NUMBER_TEXT:
+	case FF_TYPE_PATH:
+	case FF_TYPE_FOLDER:
+		add_text(out, *(char *const *)at);
+		break;
+	default: /* added below, by what becomes of it */
+		break;
+	}
+}
+
+static bool has_brace(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (text = text ? strchr(text, '{') : NULL; text; text = strchr(text + 1, '{'))
+		if (!strncmp(text + 1, name, len))
+			return true;
+	return false;
+}
+
+static bool uses_var(const struct ff_config_job *job, const char *name)
+{
+	const struct ff_strv *lists[] = {&job->args, &job->env};
+
+	for (size_t i = 0; i < 2; i++)
+		for (size_t j = 0; j < lists[i]->len; j++)
+			if (has_brace(lists[i]->v[j], name))
+				return true;
+	return has_brace(job->shell, name) || has_brace(job->cwd, name) ||
+	       has_brace(job->stdin_text, name);
+}
+
+/* Of a secret where it is from: what it is may change from day to day. */
+static void add_vars(struct ff_buf *out, const struct ff_config_job *job)
+{
+	for (size_t i = 0; i < job->vars_len; i++) {
+		const struct ff_config_var *var = &job->vars[i];
+
+		if (!uses_var(job, var->name))
+			continue;
+		add_text(out, var->name);
+		add_text(out, var->secret ? var->secret->from : var->value);
+	}
+}
+
+void ff_config_job_content(const struct ff_config_job *job, struct ff_buf *out)
+{
+	add_text(out, job->payload);
+	add_text(out, job->shell);
+	add_texts(out, &job->args);
+	for (size_t i = 0; i < job->axes_len; i++) {
+		add_text(out, job->axes[i].name);
+		add_texts(out, &job->axes[i].values);
+	}
+	for (const struct ff_config_option *o = ff_config_options; o->key; o++) {
+		if (o->section != FF_SECTION_JOB || !o->stored || only_how(o->key))
+			continue;
+		add_text(out, o->key);
+		add_value(out, o, (const char *)job + o->offset);
+	}
+	add_vars(out, job);
+	add_texts(out, &job->sequence);
+	ff_buf_addf(out, "%u/%u %" PRId64, job->shard, job->shards, job->repeat);
+}

@@ -1,0 +1,57 @@
+/* What the files about lines share. */
+#ifndef FF_PLAN_LINES_PRIVATE_H
+#define FF_PLAN_LINES_PRIVATE_H
+
+#include "plan/lines.h"
+
+/* What one unit's placeholders stand for. */
+struct ff_lines_args {
+	char **v; /* malloc'd, as each of them */
+	size_t len;
+};
+
+/* The block of the unit `len`, of which there are so many before. */
+int ff_lines_add_block(struct ff_lines *lines, uint32_t len, const struct ff_lines_block *block,
+		       struct ff_err *err);
+struct ff_lines_source *ff_lines_add_source(struct ff_lines *lines, const char *from);
+int ff_lines_refuse_nul(const char *from, uint64_t line, uint64_t column, struct ff_err *err);
+void ff_lines_args(const struct ff_lines *lines, uint32_t index, struct ff_lines_args *args);
+void ff_lines_args_release(struct ff_lines_args *args);
+void ff_lines_parts_release(struct ff_lines *lines);
+
+enum ff_lines_part_kind {
+	PART_TEXT,
+	PART_VALUE,
+	PART_SEQ,  /* {#} */
+	PART_SLOT, /* {%} */
+};
+
+/* What is left of a value. */
+enum {
+	CUT_DIR = 1,  /* {/} */
+	ONLY_DIR = 2, /* {//} */
+	CUT_END = 4,  /* {.} */
+};
+
+struct ff_lines_part {
+	enum ff_lines_part_kind kind;
+	unsigned cut;
+	int which;	  /* {2}; negative: from the last; 0: all */
+	const char *text; /* of the command */
+	size_t len;
+};
+
+/* What `cut` leaves of a value; malloc'd. */
+char *ff_lines_cut(const char *value, unsigned cut);
+/* Which of `len` values a part with `which` stands for; SIZE_MAX: there is no such one. */
+size_t ff_lines_which(const struct ff_lines_part *part, size_t len);
+
+/* --- lines_direct.c --- */
+/* Whether a shell would do nothing with the command but to run one program. */
+bool ff_lines_is_direct(const struct ff_lines *lines);
+/* That program's argv for a unit, in `arena`; NULL: out of memory, or it needs a shell after all.
+ */
+char **ff_lines_argv(const struct ff_lines *lines, uint32_t index, uint32_t slot,
+		     struct ff_arena *arena);
+
+#endif
