@@ -203,7 +203,10 @@ int ff_config_reveal(struct ff_config *config, const struct ff_config_job *job, 
 
 		if (rc < 0)
 			return rc;
-		/* From the command line, perhaps. */
+		/* From the command line, perhaps, and that of an earlier run was masked. */
+		if (secret && strcmp(secret->value, "***") == 0)
+			return complain(err, secret,
+					"what -e gave an earlier run is not kept: give it again");
 		if (secret && strlen(secret->value) < SECRET_MIN)
 			return complain(err, secret, too_short);
 	}

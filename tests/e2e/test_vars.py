@@ -190,6 +190,22 @@ def test_rerun_has_values_and_no_secret(farflung):
     assert "1 passed" in done.stdout
 
 
+def test_failed_ones_again_with_values(farflung):
+    """What the command line gave holds for what goes on with the run, and another value is a change."""
+    farflung.yaml(FILE + "vars: {code: , other: x, token: {secret: env:NOT_THERE}}\njobs:\n"
+                  "  a: {run: 'echo ran {code}; exit {code}'}\n  b: {run: 'true'}\n"
+                  "  c: {run: 'test \"$T\" = \"given here\"', env: {T: '{token}'}}\n")
+    farflung.run("run", "-e", "code=3", "-e", "token=given here", code=1)
+    done = farflung.run("rerun", "last", "--failed", code=2)
+    assert "what -e gave an earlier run is not kept: give it again" in done.stderr
+    done = farflung.run("rerun", "last", "--failed", "-vv", "-e", "token=given here", code=1)
+    assert "ran 3" in done.stdout
+    done = farflung.run("rerun", "last", "--failed", "-vv", "-e", "token=given here", "-e", "code=0", code=0)
+    assert "ran 0" in done.stdout
+    assert "a" in done.stderr and "changed" in done.stderr
+    assert_nowhere("given here", farflung.cwd, but=["farflung.yaml"])
+
+
 def read_jsonl_of(farflung, env):
     done = farflung.run("run", "--jsonl", "-", code=0, env=env)
     return [json.loads(line) for line in done.stdout.splitlines()]
