@@ -168,7 +168,7 @@ int ff_bootstrap_python_line(struct ff_buf *out, const char *id, const char *exe
 	bool green = execmodel &&
 		     (strcmp(execmodel, "gevent") == 0 || strcmp(execmodel, "eventlet") == 0);
 	struct ff_buf head = FF_BUF_INIT;
-	int rc = socket ? 0 : ff_buf_addf(&head, "%s\n", FF_BOOTSTRAP_MARK + 1);
+	int rc = socket ? 0 : ff_buf_addf(&head, "%s\n", &FF_BOOTSTRAP_MARK[1]);
 
 	if (rc == 0)
 		rc = ff_buf_addstr(&head, "FF_ID = '");

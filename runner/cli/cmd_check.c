@@ -1,11 +1,22 @@
 /* farflung check FILE: everything that can be said of a file without reaching a host. */
 #include <stdio.h>
+#include <string.h>
 
+#include "base/alloc.h"
+#include "base/buf.h"
 #include "cli/command.h"
 #include "cli/execute.h"
 #include "dispatch/dispatch.h"
 
+struct options {
+	struct ff_strv vars, profiles;
+	bool explain, schema;
+};
+
 static const struct ff_option options[] = {
+	FF_OPTION_VARS(vars, profiles),
+	FF_OPTION("explain", 0, FLAG, NULL, "each value, and where it comes from", explain),
+	FF_OPTION("schema", 0, FLAG, NULL, "print the JSON schema of such files and exit", schema),
 	FF_OPTIONS_END,
 };
 
@@ -32,7 +43,9 @@ static void print_plan(const char *path, const struct ff_inventory *inventory,
 	}
 }
 
-static int check_file(const char *path, void *values)
+/* With `opts`; what is wrong is told. */
+static int check_with(const char *path, const struct ff_config_opts *opts, bool quiet,
+		      struct ff_strv *profiles)
 {
 	struct ff_config config;
 	struct ff_inventory inventory = {0};
@@ -41,18 +54,23 @@ static int check_file(const char *path, void *values)
 	struct ff_err err = {0};
 	int code = FF_EXIT_USAGE;
 
-	if (ff_config_load(&config, path, &err) < 0) {
+	if (ff_config_load_with(&config, path, opts, &err) < 0) {
 		ff_complain_lines(err.text);
 		return FF_EXIT_USAGE;
 	}
+	for (size_t i = 0; profiles && i < config.profiles_len; i++)
+		ff_strv_add(profiles, config.profiles[i]);
 	if (ff_inventory_build(&inventory, &config, &err) < 0 ||
 	    ff_plan_build(&plan, &config, &inventory, NULL, &err) < 0 ||
 	    ff_reports_choose(&reports, &config, NULL, &err) < 0) {
 		ff_complain_lines(err.text);
 	} else {
-		if (plan.hints)
+		if (plan.hints && !quiet)
 			ff_complain_lines(plan.hints);
-		print_plan(config.path, &inventory, &plan);
+		if (opts->explain)
+			fputs(ff_buf_str(opts->explain), stdout);
+		else if (!quiet)
+			print_plan(config.path, &inventory, &plan);
 		code = FF_EXIT_OK;
 	}
 	ff_reports_release(&reports);
@@ -62,15 +80,73 @@ static int check_file(const char *path, void *values)
 	return code;
 }
 
+/* Those of the file that were not asked for are checked, too, each by itself. */
+static int check_profiles(const char *path, const struct options *o, const struct ff_strv *names)
+{
+	int code = FF_EXIT_OK;
+
+	for (size_t i = 0; i < names->len && code == FF_EXIT_OK; i++) {
+		struct ff_strv one = FF_STRV_INIT;
+		const struct ff_config_opts opts = {.vars = &o->vars, .profiles = &one};
+
+		ff_strv_add(&one, names->v[i]);
+		code = check_with(path, &opts, true, NULL);
+		if (code != FF_EXIT_OK)
+			ff_complain("check: this is so with --profile %s", names->v[i]);
+		ff_strv_release(&one);
+	}
+	return code;
+}
+
+static int print_schema(void)
+{
+	struct ff_config_note *reports = ff_reports_notes();
+	struct ff_buf text = FF_BUF_INIT;
+
+	ff_config_schema(&text, reports);
+	fputs(ff_buf_str(&text), stdout);
+	ff_buf_release(&text);
+	ff_free(reports);
+	return FF_EXIT_OK;
+}
+
+static int check_file(const char *path, void *values)
+{
+	const struct options *o = values;
+	struct ff_buf explain = FF_BUF_INIT;
+	const struct ff_config_opts opts = {.vars = &o->vars,
+					    .profiles = &o->profiles,
+					    .explain = o->explain ? &explain : NULL};
+	/* What can be read but once is not read again. */
+	bool again = strcmp(path, "-") != 0 && strncmp(path, "/dev/", 5) != 0 &&
+		     strncmp(path, "/proc/", 6) != 0;
+	struct ff_strv profiles = FF_STRV_INIT;
+	int code;
+
+	if (o->schema)
+		return print_schema();
+	code = check_with(path, &opts, false, &profiles);
+	if (code == FF_EXIT_OK && o->profiles.len == 0 && again)
+		code = check_profiles(path, o, &profiles);
+	ff_strv_release(&profiles);
+	ff_buf_release(&explain);
+	return code;
+}
+
 static int run(const struct ff_command *command, int argc, char **argv)
 {
-	return ff_command_on_file(command, argc, argv, NULL, check_file);
+	struct options o = {.explain = false};
+	int code = ff_command_on_file(command, argc, argv, &o, check_file);
+
+	ff_strv_release(&o.vars);
+	ff_strv_release(&o.profiles);
+	return code;
 }
 
 const struct ff_command ff_command_check = {
 	.name = "check",
 	.summary = "Check a YAML file without starting anything.",
-	.synopsis = "[FILE]",
+	.synopsis = "[OPTIONS] [FILE]",
 	.options = options,
 	.run = run,
 };

@@ -9,11 +9,13 @@
 
 struct options {
 	const char *on;
+	struct ff_strv vars, profiles;
 };
 
 static const struct ff_option options[] = {
 	FF_OPTION("on", 0, TEXT, "PATTERN",
 		  "only hosts that match: names, tags, @groups, n[1-9], !not, &and", on),
+	FF_OPTION_VARS(vars, profiles),
 	FF_OPTIONS_END,
 };
 
@@ -60,6 +62,7 @@ static void print_host(void *ctx, const struct ff_host_report *report)
 static int show_hosts(const char *path, void *values)
 {
 	const struct options *o = values;
+	const struct ff_config_opts with = {.vars = &o->vars, .profiles = &o->profiles};
 	struct ff_config config;
 	struct ff_inventory inventory = {0};
 	struct ff_plan plan = {0};
@@ -69,7 +72,7 @@ static int show_hosts(const char *path, void *values)
 	struct ff_err err = {0};
 	int code = FF_EXIT_USAGE;
 
-	if (ff_config_load(&config, path, &err) < 0) {
+	if (ff_config_load_with(&config, path, &with, &err) < 0) {
 		ff_complain_lines(err.text);
 		return FF_EXIT_USAGE;
 	}
@@ -90,8 +93,11 @@ static int show_hosts(const char *path, void *values)
 static int run(const struct ff_command *command, int argc, char **argv)
 {
 	struct options o = {0};
+	int code = ff_command_on_file(command, argc, argv, &o, show_hosts);
 
-	return ff_command_on_file(command, argc, argv, &o, show_hosts);
+	ff_strv_release(&o.vars);
+	ff_strv_release(&o.profiles);
+	return code;
 }
 
 const struct ff_command ff_command_hosts = {

@@ -15,7 +15,7 @@
 #include "dispatch/dispatch.h"
 
 struct options {
-	struct ff_strv reports;
+	struct ff_strv reports, vars, profiles;
 	const char *worker, *until, *python, *timeout, *color;
 	bool quiet, failed, lost;
 	int verbose;
@@ -36,6 +36,7 @@ static const struct ff_option options[] = {
 	 .key = "timeout",
 	 .help = "for each test; 0: none; by default as in that run",
 	 .offset = offsetof(struct options, timeout)},
+	FF_OPTION_VARS(vars, profiles),
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per test", verbose),
 	FF_OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
@@ -189,6 +190,10 @@ static void pass_on(const struct options *o, struct ff_strv *words)
 {
 	for (size_t i = 0; i + 1 < o->reports.len; i += 2)
 		ff_strv_addf(words, "--%s=%s", o->reports.v[i], o->reports.v[i + 1]);
+	for (size_t i = 0; i < o->vars.len; i++)
+		ff_strv_addf(words, "--var=%s", o->vars.v[i]);
+	for (size_t i = 0; i < o->profiles.len; i++)
+		ff_strv_addf(words, "--profile=%s", o->profiles.v[i]);
 	for (int i = 0; i < o->verbose; i++)
 		ff_strv_add(words, "-v");
 	if (o->quiet)
@@ -266,6 +271,8 @@ static int run(const struct ff_command *command, int argc, char **argv)
 		code = choose(&o, &words);
 	ff_strv_release(&words);
 	ff_strv_release(&o.reports);
+	ff_strv_release(&o.vars);
+	ff_strv_release(&o.profiles);
 	return code;
 }
 

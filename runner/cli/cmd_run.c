@@ -13,7 +13,7 @@
 #include "dispatch/dispatch.h"
 
 struct options {
-	struct ff_strv jobs, reports;
+	struct ff_strv jobs, reports, vars, profiles;
 	const char *on, *color, *maxfail, *required, *history, *shard, *flaky, *retry_delay,
 		*strict, *memory, *resume;
 	const struct ff_before *before; /* that was found by it */
@@ -28,6 +28,7 @@ static const struct ff_option options[] = {
 		  jobs),
 	FF_OPTION("on", 0, TEXT, "PATTERN",
 		  "use only hosts that match: names, tags, @groups, n[1-9], !not, &and", on),
+	FF_OPTION_VARS(vars, profiles),
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
 	FF_OPTION_IS("flaky-fail", 0, "true", "what passes only when tried again fails the run",
@@ -52,16 +53,9 @@ static const struct ff_option options[] = {
 
 static int print_reference(void)
 {
-	struct ff_config_note *reports;
+	struct ff_config_note *reports = ff_reports_notes();
 	struct ff_buf text = FF_BUF_INIT;
-	size_t len = 0;
 
-	while (ff_reporter_kinds[len])
-		len++;
-	reports = ff_xcalloc(len + 1, sizeof(*reports));
-	for (size_t i = 0; i < len; i++)
-		reports[i] = (struct ff_config_note){.key = ff_reporter_kinds[i]->name,
-						     .help = ff_reporter_kinds[i]->help};
 	ff_config_reference(&text, reports);
 	fputs(ff_buf_str(&text), stdout);
 	ff_buf_release(&text);
@@ -90,13 +84,14 @@ static int run_file(const char *path, void *values)
 					  .before = o->before,
 					  .argc = o->argc,
 					  .argv = o->argv};
+	const struct ff_config_opts opts = {.vars = &o->vars, .profiles = &o->profiles};
 	struct ff_config config;
 	struct ff_err err = {0};
 	int code;
 
 	if (o->help_config)
 		return print_reference();
-	if (ff_config_load(&config, path, &err) < 0) {
+	if (ff_config_load_with(&config, path, &opts, &err) < 0) {
 		ff_complain_lines(err.text);
 		ff_complain_last("nothing was started", FF_EXIT_USAGE);
 		return FF_EXIT_USAGE;
@@ -168,6 +163,8 @@ static int run_again(const struct ff_resume *resume, int argc, char **argv, cons
 	}
 	ff_strv_release(&o.jobs);
 	ff_strv_release(&o.reports);
+	ff_strv_release(&o.vars);
+	ff_strv_release(&o.profiles);
 	ff_strv_release(&then);
 	ff_strv_release(&now);
 	ff_strv_release(&all);
@@ -222,6 +219,8 @@ static int run(const struct ff_command *command, int argc, char **argv)
 	ff_strv_release(&rest);
 	ff_strv_release(&o.jobs);
 	ff_strv_release(&o.reports);
+	ff_strv_release(&o.vars);
+	ff_strv_release(&o.profiles);
 	return code;
 }
 

@@ -58,6 +58,13 @@ struct ff_option {
 	{                                                                                          \
 		.name = "", .kind = FF_OPTION_REPORTS, .offset = offsetof(struct options, member)  \
 	}
+/* What a file may be given from outside: `vars` and `profiles` of struct ff_config_opts. */
+#define FF_OPTION_VARS(vars, profiles)                                                             \
+	FF_OPTION("var", 'e', LIST, "NAME=VALUE",                                                  \
+		  "a variable's value; -e @FILE: those of a YAML file (repeatable)", vars),        \
+		FF_OPTION("profile", 0, LIST, "NAME",                                              \
+			  "with this profile of the file (repeatable: later over earlier ones)",   \
+			  profiles)
 /* A flag that stands for a value: of options for the same member the last one wins. */
 #define FF_OPTION_IS(option, short_, value, text, member)                                          \
 	{                                                                                          \
@@ -97,7 +104,7 @@ extern const struct ff_command ff_command_run, ff_command_check, ff_command_host
 	ff_command_pytest, ff_command_stress, ff_command_try, ff_command_history, ff_command_merge,
 	ff_command_runs, ff_command_show, ff_command_status, ff_command_attach, ff_command_replay,
 	ff_command_cancel, ff_command_why_slow, ff_command_rerun, ff_command_bisect,
-	ff_command_exec, ff_command_sync, ff_command_map, ff_command_socketserver;
+	ff_command_exec, ff_command_sync, ff_command_map, ff_command_init, ff_command_socketserver;
 /* pytest's own, and those of plugins that many have. */
 extern const struct ff_foreign ff_pytest_options[];
 

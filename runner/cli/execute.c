@@ -12,6 +12,8 @@
 #include "cli/runs.h"
 #include "cli/shard.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/input.h"
+#include "event/mask.h"
 #include "report/mapped.h"
 #include "report/stress.h"
 #include "store/history.h"
@@ -67,6 +69,7 @@ struct execution {
 	const struct ff_reporter *history;   /* likewise; NULL: none */
 	const struct ff_mapped_opts *mapped; /* its units are told so; NULL */
 	struct ff_config *shard;	     /* whose jobs run but a part of their units; NULL */
+	struct ff_mask mask;		     /* secrets of the jobs that run */
 	_Atomic(struct ff_run *) running;    /* whom reporters wake */
 };
 
@@ -360,8 +363,13 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 	x->run.reports = opts->reports;
 	ff_buf_addstr(&command_line, opts->command);
 	for (int i = 0; i < opts->argc; i++) {
+		/* -e may give what is a secret in the file. */
+		struct ff_buf word = FF_BUF_INIT;
+
+		ff_mask_put(&x->mask, opts->argv[i], strlen(opts->argv[i]), &word);
 		ff_buf_addstr(&command_line, " ");
-		ff_shell_quote(&command_line, opts->argv[i]);
+		ff_shell_quote(&command_line, word.len ? ff_buf_str(&word) : "");
+		ff_buf_release(&word);
 	}
 	x->run.command_line = ff_buf_str(&command_line);
 	if (open_reporters(x, opts, &wishes, &err)) {
@@ -374,6 +382,26 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 	ff_reports_release(&wishes);
 	ff_buf_release(&command_line);
 	return code;
+}
+
+/* The values of all secrets that jobs of the plan may use. From here on they are no text of the
+ * run. */
+static int reveal_secrets(struct execution *x, struct ff_config *config, const struct ff_plan *plan,
+			  struct ff_err *err)
+{
+	for (size_t i = 0; i < plan->len; i++) {
+		const struct ff_config_job *job = plan->jobs[i].config;
+		int rc = ff_config_reveal(config, job, err);
+
+		if (rc < 0)
+			return rc;
+		for (size_t j = 0; j < job->vars_len; j++)
+			if (job->vars[j].secret)
+				ff_mask_add(&x->mask, job->vars[j].secret->value,
+					    strlen(job->vars[j].secret->value));
+	}
+	ff_input_mask(&x->mask);
+	return 0;
 }
 
 int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
@@ -404,7 +432,8 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 		ff_err_set(&err, err.code, "%s%s", err.text, hint);
 		code = refuse(opts, err.text);
 	} else if (ff_plan_build(&plan, config, &inventory, opts->only, &err) ||
-		   (opts->shard && ff_shard_mark(config, &plan, opts->shard, &err))) {
+		   (opts->shard && ff_shard_mark(config, &plan, opts->shard, &err)) ||
+		   reveal_secrets(&x, config, &plan, &err)) {
 		code = refuse(opts, err.text);
 	} else {
 		if (plan.hints)
@@ -413,6 +442,8 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 			ff_resume_say(opts->before, config, &plan);
 		code = run_with(&x, opts);
 	}
+	ff_input_mask(NULL);
+	ff_mask_release(&x.mask);
 	ff_plan_release(&plan);
 	ff_inventory_release(&inventory);
 	return code;

@@ -56,6 +56,8 @@ struct ff_report_wishes {
  * may be NULL. */
 int ff_reports_choose(struct ff_report_wishes *wishes, const struct ff_config *config,
 		      const struct ff_strv *given, struct ff_err *err);
+/* What may stand below `report:`, for a reference; ends with a NULL key. Malloc'd. */
+struct ff_config_note *ff_reports_notes(void);
 void ff_reports_release(struct ff_report_wishes *wishes);
 
 #endif

@@ -5,6 +5,24 @@
 #include "base/alloc.h"
 #include "cli/recorded.h"
 #include "inventory/inventory.h"
+#include "plan/plan.h"
+
+/* A bisection shows it, and a repetition keeps what its tests print. */
+static void take_env(struct ff_repeat *repeat, const struct ff_config_job *job)
+{
+	const struct ff_plan_job planned = {.config = job};
+	struct ff_strv env = FF_STRV_INIT;
+
+	ff_plan_env(&planned, &env);
+	for (size_t i = 0; i < env.len; i++) {
+		if (!ff_config_is_secret(job, job->env.v[i]))
+			ff_strv_add(&repeat->env, env.v[i]);
+		else
+			ff_buf_addf(&repeat->notes, "%.*s is a secret, and is not set\n",
+				    (int)strcspn(env.v[i], "="), env.v[i]);
+	}
+	ff_strv_release(&env);
+}
 
 /* What the file says now: the journal keeps no environment, which may be secret. */
 static void read_config(struct ff_repeat *repeat, const struct ff_config *config, const char *job,
@@ -19,8 +37,7 @@ static void read_config(struct ff_repeat *repeat, const struct ff_config *config
 		if (strlen(config->jobs[i].name) == len &&
 		    strncmp(config->jobs[i].name, job, len) == 0) {
 			found = true;
-			if (config->jobs[i].env.len)
-				ff_strv_add_all(&repeat->env, config->jobs[i].env.v);
+			take_env(repeat, &config->jobs[i]);
 		}
 	if (!found)
 		ff_buf_addf(&repeat->notes, "%s has no job '%s' any more: its env: is not set\n",

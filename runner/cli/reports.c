@@ -99,3 +99,17 @@ void ff_reports_release(struct ff_report_wishes *wishes)
 	ff_free(wishes->v);
 	*wishes = (struct ff_report_wishes){0};
 }
+
+struct ff_config_note *ff_reports_notes(void)
+{
+	struct ff_config_note *notes;
+	size_t len = 0;
+
+	while (ff_reporter_kinds[len])
+		len++;
+	notes = ff_xcalloc(len + 1, sizeof(*notes));
+	for (size_t i = 0; i < len; i++)
+		notes[i] = (struct ff_config_note){.key = ff_reporter_kinds[i]->name,
+						   .help = ff_reporter_kinds[i]->help};
+	return notes;
+}

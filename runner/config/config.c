@@ -12,9 +12,12 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "config/compose.h"
+#include "config/explain.h"
 #include "config/private.h"
 #include "config/read.h"
 #include "config/table.h"
+#include "config/vars.h"
 
 /* As the ff_x… allocators do. */
 static _Noreturn void give_up(void)
@@ -168,9 +171,7 @@ struct ff_config_job *ff_config_add_job(struct ff_config *config, const char *na
 	return job;
 }
 
-/* The absolute folder of `path`. What is no file in a folder (standard input, a pipe of the
- * shell's) means the working directory. */
-static char *directory_of(struct ff_config *config, const char *path)
+char *ff_config_directory_of(struct ff_config *config, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *folder, *resolved;
@@ -189,24 +190,34 @@ static char *directory_of(struct ff_config *config, const char *path)
 }
 
 static int parse(struct ff_config *config, const char *path, const char *text, size_t len,
-		 bool sources, struct ff_err *err)
+		 const struct ff_config_opts *opts, bool sources, struct ff_err *err)
 {
 	struct ff_mistakes problems;
 	struct ff_config parsed;
-	struct ff_reader r = {
-		.config = &parsed, .problems = &problems, .file = path, .sources = sources};
 	struct ff_arena nodes = FF_ARENA_INIT;
+	struct ff_reader r = {.config = &parsed,
+			      .problems = &problems,
+			      .opts = opts,
+			      .sources = sources,
+			      .nodes = &nodes};
+	struct ff_yaml_source source;
 	struct ff_yaml_node *root;
 	int rc;
 
 	ff_config_init(&parsed);
 	parsed.path = ff_config_keep(&parsed, path);
-	parsed.directory = directory_of(&parsed, path);
-	r.file = parsed.path;
+	parsed.directory = ff_config_directory_of(&parsed, path);
+	source = (struct ff_yaml_source){parsed.path, parsed.directory};
 	ff_mistakes_init(&problems, path);
-	root = ff_yaml_parse(&nodes, text, len, &problems);
+	root = ff_yaml_parse(&nodes, &source, text, len, &problems);
+	if (!problems.total)
+		ff_vars_outside(&r);
+	if (!problems.total)
+		root = ff_compose(&r, root);
 	if (!problems.total)
 		ff_read_file(&r, root);
+	if (!problems.total && opts && opts->explain)
+		ff_config_explain(&r, root, opts->explain);
 	ff_arena_release(&nodes);
 	rc = ff_mistakes_finish(&problems, err);
 	if (rc)
@@ -216,13 +227,13 @@ static int parse(struct ff_config *config, const char *path, const char *text, s
 	return rc;
 }
 
-int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
-		    struct ff_err *err)
+int ff_config_parse_with(struct ff_config *config, const char *path, const char *text, size_t len,
+			 const struct ff_config_opts *opts, struct ff_err *err)
 {
-	return parse(config, path, text, len, false, err);
+	return parse(config, path, text, len, opts, false, err);
 }
 
-static int read_all(struct ff_buf *text, int fd, const char *path, struct ff_err *err)
+int ff_config_read_fd(struct ff_buf *text, int fd, const char *path, struct ff_err *err)
 {
 	ssize_t got = 1;
 
@@ -244,7 +255,19 @@ static int read_all(struct ff_buf *text, int fd, const char *path, struct ff_err
 	return 0;
 }
 
+int ff_config_parse(struct ff_config *config, const char *path, const char *text, size_t len,
+		    struct ff_err *err)
+{
+	return ff_config_parse_with(config, path, text, len, NULL, err);
+}
+
 int ff_config_load(struct ff_config *config, const char *path, struct ff_err *err)
+{
+	return ff_config_load_with(config, path, NULL, err);
+}
+
+int ff_config_load_with(struct ff_config *config, const char *path,
+			const struct ff_config_opts *opts, struct ff_err *err)
 {
 	bool is_stdin = !strcmp(path, "-") || !strcmp(path, "/dev/stdin");
 	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), rc;
@@ -254,11 +277,11 @@ int ff_config_load(struct ff_config *config, const char *path, struct ff_err *er
 		return ff_err_sys(err, errno, "%s", path);
 	if (!strcmp(path, "-"))
 		path = "<stdin>";
-	rc = read_all(&text, fd, path, err);
+	rc = ff_config_read_fd(&text, fd, path, err);
 	if (!is_stdin)
 		close(fd);
 	if (!rc)
-		rc = parse(config, path, ff_buf_str(&text), text.len, true, err);
+		rc = parse(config, path, ff_buf_str(&text), text.len, opts, true, err);
 	ff_buf_release(&text);
 	if (!rc) {
 		rc = ff_config_read_outside(config, err);

@@ -17,6 +17,24 @@ struct ff_place {
 	int line, column;
 };
 
+/* {secret: env:NAME|file:PATH|cmd:COMMAND} */
+struct ff_config_secret {
+	char *from;	 /* "env:TOKEN" */
+	char *directory; /* where its command runs */
+	char *value;	 /* NULL: nobody has looked yet, see ff_config_reveal */
+	struct ff_place place;
+};
+
+/* vars: a name and what it stands for. Names with a colon are of what stands in texts otherwise:
+ * "env:HOME" of ${env:HOME}, "farflung-secret:2" of a secret in `env`. */
+struct ff_config_var {
+	char *name;
+	char *value; /* NULL with a secret, or if it has none and must be given from outside */
+	struct ff_config_secret *secret; /* NULL: it is none */
+	char *from;			 /* from outside of the file: "option -e"; NULL: the file */
+	struct ff_place place;
+};
+
 /* One inventory entry as written; ranges and N* are not yet expanded. */
 struct ff_config_host {
 	struct ff_place place;
@@ -139,6 +157,7 @@ struct ff_config_job {
 	char *on;	   /* host pattern; NULL: all */
 	bool each_host;	   /* all of it once on each of these */
 	struct ff_place dist_place, on_place, run_place, weight_place, retry_on_place;
+	struct ff_place cwd_place, env_place, stdin_place;
 	struct ff_strv needs;
 	struct ff_place *needs_places; /* of each of `needs`; NULL for jobs added by hand */
 	enum ff_config_need *needs_to; /* of each; NULL: all must have passed */
@@ -169,6 +188,9 @@ struct ff_config_job {
 	int64_t count;		     /* run: how many instances; 0: not given, one */
 	struct ff_config_axis *axes; /* run: instances are the product */
 	size_t axes_len;
+	struct ff_config_var
+		*vars; /* its own, those of its texts, then the file's that it has not */
+	size_t vars_len, vars_cap;
 };
 
 struct ff_config {
@@ -207,6 +229,11 @@ struct ff_config {
 	struct ff_config_table *tables; /* of axes */
 	struct ff_config_pool *pools;
 	size_t pools_len;
+	struct ff_config_var *vars;
+	size_t vars_len, vars_cap;
+	size_t secrets_len;
+	char **profiles; /* names of those that the file has */
+	size_t profiles_len;
 	struct ff_config_report *reports; /* names are not checked here: see report/reporter.h */
 	size_t reports_len;
 	struct {
@@ -247,6 +274,16 @@ struct ff_config {
  * is overwritten. "-" is standard input, which messages call <stdin>; relative paths are then meant
  * from the working directory. */
 enum { FF_CONFIG_FILE_MAX = 16 << 20 };
+/* What a command line adds. */
+struct ff_config_opts {
+	const struct ff_strv *vars;	/* "NAME=VALUE", "@FILE"; NULL: none */
+	const struct ff_strv *profiles; /* names, later ones over earlier ones; NULL: none */
+	struct ff_buf *explain; /* gets a line per value: what it is, and where from; NULL: none */
+};
+int ff_config_load_with(struct ff_config *config, const char *path,
+			const struct ff_config_opts *opts, struct ff_err *err);
+int ff_config_parse_with(struct ff_config *config, const char *path, const char *text, size_t len,
+			 const struct ff_config_opts *opts, struct ff_err *err);
 int ff_config_load(struct ff_config *config, const char *path, struct ff_err *err);
 /* The same from memory; `path` is for messages and relative paths. Nothing is run or fetched for
  * the inventory; files and programs that give rows are neither read nor run: they are errors. */
@@ -261,6 +298,15 @@ int ff_config_add_inventory(struct ff_config *config, const char *name, const ch
 int ff_config_read_outside(struct ff_config *config, struct ff_err *err);
 void ff_config_init(struct ff_config *config); /* empty, all defaults set: for `farflung pytest` */
 void ff_config_release(struct ff_config *config);
+
+/* What it stands for; "" for a secret that is not revealed. */
+const char *ff_config_var_value(const struct ff_config_var *var);
+/* Whether one of the job's secrets stands in its text. */
+bool ff_config_is_secret(const struct ff_config_job *job, const char *text);
+/* Looks up the secrets of the job that have no value yet: reads the environment or a file, runs a
+ * command. FF_ECONFIG as file:line:column: there is none, it is empty, or too short to be masked.
+ */
+int ff_config_reveal(struct ff_config *config, const struct ff_config_job *job, struct ff_err *err);
 
 /* The folder on this machine that stands for the working directory of workers: the tree's source,
  * or where the configuration is. */
@@ -303,5 +349,7 @@ struct ff_config_note {
 	const char *key, *help;
 };
 int ff_config_reference(struct ff_buf *out, const struct ff_config_note *reports);
+/* The same as a JSON schema (draft 7), for editors: configs/farflung.schema.json. */
+int ff_config_schema(struct ff_buf *out, const struct ff_config_note *reports);
 
 #endif

@@ -116,6 +116,41 @@ static void add_value(struct ff_buf *out, const struct ff_config_option *option,
 	}
 }
 
+static bool has_brace(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (text = text ? strchr(text, '{') : NULL; text; text = strchr(text + 1, '{'))
+		if (!strncmp(text + 1, name, len))
+			return true;
+	return false;
+}
+
+static bool uses_var(const struct ff_config_job *job, const char *name)
+{
+	const struct ff_strv *lists[] = {&job->args, &job->env};
+
+	for (size_t i = 0; i < 2; i++)
+		for (size_t j = 0; j < lists[i]->len; j++)
+			if (has_brace(lists[i]->v[j], name))
+				return true;
+	return has_brace(job->shell, name) || has_brace(job->cwd, name) ||
+	       has_brace(job->stdin_text, name);
+}
+
+/* Of a secret where it is from: what it is may change from day to day. */
+static void add_vars(struct ff_buf *out, const struct ff_config_job *job)
+{
+	for (size_t i = 0; i < job->vars_len; i++) {
+		const struct ff_config_var *var = &job->vars[i];
+
+		if (!uses_var(job, var->name))
+			continue;
+		add_text(out, var->name);
+		add_text(out, var->secret ? var->secret->from : var->value);
+	}
+}
+
 void ff_config_job_content(const struct ff_config_job *job, struct ff_buf *out)
 {
 	add_text(out, job->payload);
@@ -131,6 +166,7 @@ void ff_config_job_content(const struct ff_config_job *job, struct ff_buf *out)
 		add_text(out, o->key);
 		add_value(out, o, (const char *)job + o->offset);
 	}
+	add_vars(out, job);
 	add_texts(out, &job->sequence);
 	ff_buf_addf(out, "%u/%u %" PRId64, job->shard, job->shards, job->repeat);
 }

@@ -70,10 +70,16 @@ void ff_mistakes_add(struct ff_mistakes *problems, const struct ff_place *place,
 		make_presentable(problem->text);
 }
 
-static int compare(const void *a, const void *b)
+/* `main`: the file that comes first. */
+static int compare(const void *a, const void *b, void *main)
 {
 	const struct ff_mistake *x = a, *y = b;
+	int files = x->place.file && y->place.file ? strcmp(x->place.file, y->place.file) : 0;
 
+	if (files)
+		return main && !strcmp(x->place.file, main)   ? -1
+		       : main && !strcmp(y->place.file, main) ? 1
+							      : files;
 	if (x->place.line != y->place.line)
 		return x->place.line < y->place.line ? -1 : 1;
 	if (x->place.column != y->place.column)
@@ -100,7 +106,8 @@ int ff_mistakes_finish(struct ff_mistakes *problems, struct ff_err *err)
 
 	if (!total)
 		return 0;
-	qsort(problems->list, listed(problems), sizeof(*problems->list), compare);
+	qsort_r(problems->list, listed(problems), sizeof(*problems->list), compare,
+		(void *)(uintptr_t)problems->file);
 	for (; told < listed(problems); told++) {
 		ff_buf_clear(&line);
 		if (told)

@@ -61,6 +61,9 @@ enum ff_config_section {
 	X(FOREACH, "values", "a list, 1..500, {from, to, step}, {lines: FILE} or {cmd: PROGRAM}")  \
 	X(POOLS, "mapping", "a mapping of names to numbers from %s")                               \
 	X(USES, "mapping", "a mapping of pools to numbers from %s")                                \
+	X(VARS, "mapping", "a mapping of names to text or a secret")                               \
+	X(PROFILES, "mapping", "a mapping of names to what they change")                           \
+	X(OVERRIDES, "mapping", "a mapping of patterns of jobs to what they change")               \
 	X(GROUPS, "mapping", "a mapping of names to host patterns or lists of them")               \
 	X(REPORTS, "mapping", "a mapping")                                                         \
 	X(HOSTS, "list", "a list of hosts")                                                        \
@@ -87,6 +90,7 @@ struct ff_config_option {
 	bool payload;	      /* JOB: its presence chooses the payload of the same name */
 	bool required;
 	bool may_be_empty;	      /* TEXT */
+	bool braces;		      /* JOB: {name} and ${env:NAME} are replaced in each unit */
 	enum ff_config_section child; /* SECTION; of NUMBER: a mapping may stand there, too */
 	bool stored;		      /* at `offset` in the section's struct */
 	size_t offset;

@@ -6,7 +6,9 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "config/compose.h"
 #include "config/private.h"
+#include "config/vars.h"
 
 enum { JOB_NAME_MAX = 100 };
 
@@ -137,14 +139,21 @@ static void read_option(struct ff_reader *r, const struct ff_config_option *opti
 void ff_read_section(struct ff_reader *r, enum ff_config_section section,
 		     const struct ff_yaml_node *node, void *target)
 {
+	const struct ff_yaml_pair *vars = find_pair(node, "vars");
+
+	/* Other values may have them. */
+	if (vars && ff_config_option_find(section, "vars"))
+		read_option(r, ff_config_option_find(section, "vars"), vars, target);
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_pair *pair = &node->pairs[i];
 		const struct ff_config_option *option =
 			ff_config_option_find(section, pair->key->text);
 
-		if (option)
+		if (option && pair != vars)
 			read_option(r, option, pair, target);
-		else
+		else if (option)
+			continue;
+		else if (!ff_compose_hidden(pair->key->text))
 			ff_read_complain_unknown(r, section, pair->key);
 	}
 	for (const struct ff_config_option *option = ff_config_options; option->key; option++) {
@@ -302,9 +311,12 @@ static void read_jobs(struct ff_reader *r, const struct ff_config_option *option
 	r->config->jobs_cap = node->len;
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_node *key = node->pairs[i].key, *value = node->pairs[i].value;
-		struct ff_config_job *job = &r->config->jobs[r->config->jobs_len++];
 		struct ff_place place = ff_read_place(r, value);
+		struct ff_config_job *job;
 
+		if (ff_compose_hidden(key->text))
+			continue;
+		job = &r->config->jobs[r->config->jobs_len++];
 		job->place = ff_read_place(r, key);
 		job->name = ff_config_keep(r->config, key->text);
 		job->grace_us = job->session_timeout_us = job->retry_delay_us = -1;
@@ -321,7 +333,9 @@ static void read_jobs(struct ff_reader *r, const struct ff_config_option *option
 					key->text);
 			continue;
 		}
+		r->job = job;
 		ff_read_section(r, FF_SECTION_JOB, value, job);
+		r->job = NULL;
 		settle_payload(r, job, value);
 	}
 }
@@ -403,6 +417,7 @@ void ff_read_file(struct ff_reader *r, const struct ff_yaml_node *root)
 			config->jobs[i].grace_us = config->settings.grace_us;
 	settle_halt(config);
 	settle_pools(r);
+	ff_vars_settle(r);
 	config->tree.given = config->tree.source != NULL;
 }
 

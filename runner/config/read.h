@@ -8,13 +8,19 @@
 struct ff_reader {
 	struct ff_config *config;
 	struct ff_mistakes *problems;
-	const char *file;   /* that the nodes are from, for messages; lives as long as `config` */
-	struct ff_place at; /* of the problem that is being noted */
-	bool sources;	    /* files and programs with rows are read */
-	bool stdin_read;    /* for them */
+	bool sources;			   /* files and programs with rows are read */
+	bool stdin_read;		   /* for them */
+	const struct ff_config_opts *opts; /* NULL: none */
+	struct ff_arena *nodes;		 /* where the tree's nodes are; NULL: nothing is replaced */
+	struct ff_vars_outside *outside; /* in there: vars.c's */
+	size_t outside_len;
+	const struct ff_config_job *job; /* that is being read; NULL: none */
+	struct ff_place at;		 /* of the problem that is being noted */
 };
 
 struct ff_place ff_read_place(const struct ff_reader *r, const struct ff_yaml_node *node);
+/* Where relative paths that stand there are meant from. */
+const char *ff_read_directory(const struct ff_reader *r, const struct ff_yaml_node *node);
 
 /* Reads a scalar, list or mapping into the option's member of `target`, the section's struct. What
  * is wrong is noted in r->problems, and the member keeps its default. */
@@ -34,7 +40,7 @@ ff_read_fn ff_read_needs; /* read_needs.c */
 enum { FF_READ_GOT_MAX = 68 };
 const char *ff_read_got(const struct ff_yaml_node *node, char text[FF_READ_GOT_MAX]);
 bool ff_read_is_text(const struct ff_yaml_node *node);
-char *ff_read_path(struct ff_reader *r, const char *text);
+char *ff_read_path(struct ff_reader *r, const struct ff_yaml_node *node, const char *text);
 bool ff_read_list(struct ff_reader *r, const struct ff_config_option *option,
 		  const struct ff_yaml_node *node, struct ff_strv *strv);
 /* Notes "'key' wants …, got …". */

@@ -158,12 +158,13 @@ static void read_file(struct ff_reader *r, struct ff_config_table *table,
 	char *text;
 	size_t len;
 
-	if (is_stdin && !strcmp(r->config->path, "<stdin>"))
+	if (is_stdin &&
+	    (!strcmp(r->config->path, "<stdin>") || !strcmp(r->config->path, "/dev/stdin")))
 		ff_mistakes_add(r->problems, at(r, node),
 				"standard input is this configuration itself");
 	else if (is_stdin && r->stdin_read)
 		ff_mistakes_add(r->problems, at(r, node), "standard input is read already");
-	else if (ff_source_file(ff_read_path(r, written), &text, &len, &err))
+	else if (ff_source_file(ff_read_path(r, node, written), &text, &len, &err))
 		ff_mistakes_add(r->problems, at(r, node), "%s", err.text);
 	else {
 		parse(r, table, format, shown_path(r, written), node, text, len);
@@ -180,7 +181,7 @@ static void read_program(struct ff_reader *r, struct ff_config_table *table,
 	char *text, *name, *kept;
 	size_t len;
 
-	if (ff_source_program(r->config->directory, node->text, &text, &len, &err)) {
+	if (ff_source_program(ff_read_directory(r, node), node->text, &text, &len, &err)) {
 		ff_mistakes_add(r->problems, at(r, node), "%s", err.text);
 		return;
 	}

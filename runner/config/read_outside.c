@@ -22,14 +22,15 @@ int ff_config_add_inventory(struct ff_config *config, const char *name, const ch
 			    size_t len, struct ff_err *err)
 {
 	struct ff_mistakes problems;
-	struct ff_reader r = {
-		.config = config, .problems = &problems, .file = ff_config_keep(config, name)};
+	/* What is in there is as it is: nothing of the environment is put in. */
+	struct ff_reader r = {.config = config, .problems = &problems};
+	const struct ff_yaml_source source = {ff_config_keep(config, name), config->directory};
 	struct ff_arena nodes = FF_ARENA_INIT;
 	size_t before = config->hosts_len;
 	struct ff_yaml_node *root;
 
-	ff_mistakes_init(&problems, r.file);
-	root = ff_yaml_parse(&nodes, text, len, &problems);
+	ff_mistakes_init(&problems, source.name);
+	root = ff_yaml_parse(&nodes, &source, text, len, &problems);
 	if (!problems.total && !root)
 		ff_mistakes_add(&problems, NULL, "nothing is there");
 	else if (!problems.total && root->kind == FF_YAML_SCALAR)

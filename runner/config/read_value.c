@@ -11,12 +11,20 @@
 #include "base/map.h"
 #include "config/private.h"
 #include "config/read.h"
+#include "config/vars.h"
 
 enum { GOT_MAX = 60 }; /* bytes of a wrong value that messages show */
 
 struct ff_place ff_read_place(const struct ff_reader *r, const struct ff_yaml_node *node)
 {
-	return (struct ff_place){.file = r->file, .line = node->line, .column = node->column};
+	return (struct ff_place){.file = node->source ? node->source->name : r->config->path,
+				 .line = node->line,
+				 .column = node->column};
+}
+
+const char *ff_read_directory(const struct ff_reader *r, const struct ff_yaml_node *node)
+{
+	return node->source ? node->source->directory : r->config->directory;
 }
 
 static const char *got(const struct ff_yaml_node *node, char *text, size_t size)
@@ -114,17 +122,18 @@ static bool read_choice(struct ff_reader *r, const struct ff_config_option *opti
 }
 
 /* Relative paths are meant from the file's folder; "-" stays (a reporter's standard output). */
-static char *make_path(struct ff_reader *r, const char *text)
+static char *make_path(struct ff_reader *r, const struct ff_yaml_node *node, const char *text)
 {
+	const char *directory = ff_read_directory(r, node);
 	char *joined, *kept;
 
 	while (!strncmp(text, "./", 2))
 		text += 2 + strspn(text + 2, "/");
 	if (!*text || !strcmp(text, "."))
-		return ff_config_keep(r->config, r->config->directory);
+		return ff_config_keep(r->config, directory);
 	if (*text == '/' || !strcmp(text, "-"))
 		return ff_config_keep(r->config, text);
-	joined = ff_xasprintf("%s/%s", r->config->directory, text);
+	joined = ff_xasprintf("%s/%s", directory, text);
 	kept = ff_config_keep(r->config, joined);
 	ff_free(joined);
 	return kept;
@@ -135,7 +144,7 @@ static bool read_path(struct ff_reader *r, const struct ff_config_option *option
 {
 	if (!is_text(node) || !node->len)
 		return false;
-	*(char **)member = make_path(r, node->text);
+	*(char **)member = make_path(r, node, node->text);
 	return true;
 }
 
@@ -147,7 +156,7 @@ static bool read_folder(struct ff_reader *r, const struct ff_config_option *opti
 
 	if (!is_text(node) || !node->len)
 		return false;
-	path = make_path(r, node->text);
+	path = make_path(r, node, node->text);
 	if (stat(path, &st))
 		ff_mistakes_add(r->problems, at(r, node), "'%s' wants a folder, got '%s': %s",
 				option->key, node->text, strerror(errno));
@@ -212,6 +221,23 @@ static bool read_texts(struct ff_reader *r, const struct ff_config_option *optio
 	return true;
 }
 
+/* Its text is put in when a unit is made. */
+static void read_secret(struct ff_reader *r, const char *name, const struct ff_yaml_node *value,
+			struct ff_strv *env, const struct ff_config_option *option)
+{
+	void *job = (char *)env - option->offset;
+	struct ff_config_secret *secret = ff_vars_secret(r, value);
+	char *text, *entry;
+
+	if (!secret)
+		return;
+	text = ff_vars_place_secret(r, job, secret);
+	entry = ff_xasprintf("%s=%s", name, text);
+	ff_config_add_text(env, entry);
+	ff_free(text);
+	ff_free(entry);
+}
+
 static bool read_env(struct ff_reader *r, const struct ff_config_option *option,
 		     const struct ff_yaml_node *node, void *member)
 {
@@ -230,10 +256,18 @@ static bool read_env(struct ff_reader *r, const struct ff_config_option *option,
 					name->text);
 			continue;
 		}
+		if (ff_vars_is_secret(value) && option->braces) {
+			read_secret(r, name->text, value, member, option);
+			continue;
+		}
 		if (value->kind != FF_YAML_SCALAR) {
-			ff_mistakes_add(r->problems, at(r, value),
-					"environment variable '%s' wants text, got %s", name->text,
-					got(value, have, sizeof(have)));
+			ff_mistakes_add(
+				r->problems, at(r, value),
+				ff_vars_is_secret(value)
+					? "environment variable '%s': secrets are for 'env' "
+					  "of jobs, got %s"
+					: "environment variable '%s' wants text, got %s",
+				name->text, got(value, have, sizeof(have)));
 			continue;
 		}
 		entry = ff_xasprintf("%s=%s", name->text,
@@ -249,6 +283,7 @@ static bool read_words(struct ff_reader *r, const struct ff_config_option *optio
 {
 	struct ff_strv *strv = member;
 	struct ff_err err;
+	size_t before = strv->len;
 
 	if (ff_yaml_is_null(node))
 		return true;
@@ -256,6 +291,12 @@ static bool read_words(struct ff_reader *r, const struct ff_config_option *optio
 		return read_list(r, option, node, strv);
 	if (ff_strv_split(strv, node->text, &err))
 		ff_mistakes_add(r->problems, at(r, node), "'%s': %s", option->key, err.text);
+	for (size_t i = before; option->braces && i < strv->len; i++) {
+		struct ff_yaml_node word = *node;
+
+		word.text = strv->v[i];
+		ff_vars_note(r, (void *)((char *)member - option->offset), &word);
+	}
 	return true;
 }
 
@@ -413,54 +454,13 @@ static bool read_reports(struct ff_reader *r, const struct ff_config_option *opt
 		}
 		report->place = ff_read_place(r, key);
 		report->name = ff_config_keep(config, key->text);
-		report->path = make_path(r, value->text);
+		report->path = make_path(r, value, value->text);
 		config->reports_len++;
 	}
 	return true;
 }
 
 /* --- what a tree leaves out --- */
-
-/* The ']' that ends the bracket; NULL: there is none. */
-static const char *bracket_end(const char *p)
-{
-	p += p[1] == '!' || p[1] == '^' ? 2 : 1;
-	p += *p == ']';
-	for (; *p && *p != ']'; p++)
-		if (*p == '\\' && p[1])
-			p++;
-		else if (p[0] == '[' && p[1] == ':' && strstr(p + 2, ":]"))
-			p = strstr(p + 2, ":]") + 1;
-	return *p ? p : NULL;
-}
-
-const char *ff_config_pattern_fault(const char *pattern)
-{
-	size_t len = strlen(pattern), slashes = 0;
-
-	for (; len > slashes && pattern[len - 1 - slashes] == '\\'; slashes++)
-		;
-	if (slashes % 2)
-		return "ends in a backslash";
-	pattern += *pattern == '!';
-	if (!*pattern || !strcmp(pattern, "/"))
-		return "names nothing";
-	if (!strncmp(pattern, "./", 2) || !strcmp(pattern, "."))
-		return "can match nothing; a path from the tree's root begins with '/'";
-	if (!strncmp(pattern, "../", 3) || strstr(pattern, "/../") || !strcmp(pattern, ".."))
-		return "leads out of the tree";
-	if (strstr(pattern, "//"))
-		return "can match nothing: no path has '//'";
-	for (const char *p = pattern; *p; p++) {
-		if (*p == '\\' && p[1])
-			p++;
-		else if (*p == '[' && !(p = bracket_end(p)))
-			return "has '[' without ']'";
-		else if (*p == '{' && p[strcspn(p, ",}/")] == ',' && strchr(p, '}'))
-			return "has braces, which stand for themselves: write a pattern for each";
-	}
-	return NULL;
-}
 
 static bool read_exclude(struct ff_reader *r, const struct ff_config_option *option,
 			 const struct ff_yaml_node *node, void *member)
@@ -496,7 +496,7 @@ static bool read_exclude_from(struct ff_reader *r, const struct ff_config_option
 				option->key, FF_CONFIG_EXCLUDE_FROM_MAX);
 	for (size_t i = 0; i < given.len; i++) {
 		bool is_path = strchr(given.v[i], '/') != NULL;
-		const char *file = is_path ? make_path(r, given.v[i]) : given.v[i];
+		const char *file = is_path ? make_path(r, node, given.v[i]) : given.v[i];
 
 		if (node->kind == FF_YAML_LIST && given.len == node->len)
 			item = node->items[i];
@@ -540,6 +540,7 @@ static ff_read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_EXCLUDE_FROM] = read_exclude_from,
 	[FF_TYPE_GROUPS] = read_groups,
 	[FF_TYPE_REPORTS] = read_reports,
+	[FF_TYPE_VARS] = ff_vars_read,
 };
 
 void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
@@ -548,6 +549,13 @@ void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
 	/* Types that fill several members are not `stored` and get the whole struct: offset 0. */
 	void *member = (char *)target + option->offset;
 
+	bool is_split = option->type == FF_TYPE_WORDS && node->kind == FF_YAML_SCALAR;
+
+	/* A text that is split is noted word by word, and variables one by one. */
+	if (option->braces && !is_split)
+		ff_vars_note(r, target, node);
+	else if (!option->braces && option->type != FF_TYPE_VARS)
+		node = ff_vars_replace(r, node);
 	if (!readers[option->type](r, option, node, member))
 		ff_read_complain(r, option, node);
 	else if (option->placed && option->type != FF_TYPE_TEXTS)
@@ -569,9 +577,9 @@ bool ff_read_is_text(const struct ff_yaml_node *node)
 	return is_text(node);
 }
 
-char *ff_read_path(struct ff_reader *r, const char *text)
+char *ff_read_path(struct ff_reader *r, const struct ff_yaml_node *node, const char *text)
 {
-	return make_path(r, text);
+	return make_path(r, node, text);
 }
 
 bool ff_read_list(struct ff_reader *r, const struct ff_config_option *option,

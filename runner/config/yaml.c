@@ -21,6 +21,7 @@ struct level {
 
 struct build {
 	struct ff_arena *arena;
+	const struct ff_yaml_source *source;
 	struct ff_mistakes *problems;
 	struct ff_map anchors; /* name -> finished node */
 	struct ff_yaml_node *root;
@@ -30,9 +31,16 @@ struct build {
 	bool failed; /* no use in reading on */
 };
 
+static struct ff_place place_of(const struct build *b, yaml_mark_t mark)
+{
+	return (struct ff_place){.file = b->source->name,
+				 .line = (int)mark.line + 1,
+				 .column = (int)mark.column + 1};
+}
+
 static void fail(struct build *b, yaml_mark_t mark, const char *text)
 {
-	struct ff_place place = {.line = (int)mark.line + 1, .column = (int)mark.column + 1};
+	struct ff_place place = place_of(b, mark);
 
 	b->failed = true;
 	ff_mistakes_add(b->problems, &place, "%s", text);
@@ -41,7 +49,8 @@ static void fail(struct build *b, yaml_mark_t mark, const char *text)
 static void complain(struct build *b, const struct ff_yaml_node *node, const char *what,
 		     const char *text)
 {
-	struct ff_place place = {.line = node->line, .column = node->column};
+	struct ff_place place = {
+		.file = b->source->name, .line = node->line, .column = node->column};
 
 	ff_mistakes_add(b->problems, &place, what, text);
 }
@@ -68,6 +77,7 @@ static struct ff_yaml_node *new_node(struct build *b, enum ff_yaml_kind kind, ya
 		*node = (struct ff_yaml_node){.kind = kind,
 					      .line = (int)mark.line + 1,
 					      .column = (int)mark.column + 1,
+					      .source = b->source,
 					      .weight = 1};
 	return node;
 }
@@ -94,7 +104,7 @@ static void place_node(struct build *b, struct ff_yaml_node *node)
  * they are refused rather than ignored. */
 static void check_tag(struct build *b, const yaml_char_t *tag, const char *own, yaml_mark_t mark)
 {
-	struct ff_place place = {.line = (int)mark.line + 1, .column = (int)mark.column + 1};
+	struct ff_place place = place_of(b, mark);
 	const char *text = (const char *)tag;
 	size_t prefix = strlen(YAML_TAGS);
 
@@ -142,8 +152,7 @@ static void on_alias(struct build *b, const yaml_event_t *event)
 	struct ff_yaml_node *node = ff_map_get(&b->anchors, name);
 
 	if (!node) {
-		struct ff_place place = {.line = (int)event->start_mark.line + 1,
-					 .column = (int)event->start_mark.column + 1};
+		struct ff_place place = place_of(b, event->start_mark);
 
 		ff_mistakes_add(b->problems, &place, "unknown anchor '%s'", name);
 		b->failed = true;
@@ -209,7 +218,8 @@ static void add_own_pairs(struct build *b, struct level *level, struct ff_map *s
 		}
 		first = ff_map_get(seen, key->text);
 		if (first) {
-			struct ff_place place = {.line = key->line, .column = key->column};
+			struct ff_place place = {
+				.file = b->source->name, .line = key->line, .column = key->column};
 
 			ff_mistakes_add(b->problems, &place, "duplicate key '%s' (first at %d:%d)",
 					key->text, first->line, first->column);
@@ -401,10 +411,11 @@ static void on_syntax_error(struct build *b, const yaml_parser_t *parser, const 
 	ff_free(words);
 }
 
-struct ff_yaml_node *ff_yaml_parse(struct ff_arena *arena, const char *text, size_t len,
-				   struct ff_mistakes *problems)
+struct ff_yaml_node *ff_yaml_parse(struct ff_arena *arena, const struct ff_yaml_source *source,
+				   const char *text, size_t len, struct ff_mistakes *problems)
 {
-	struct build b = {.arena = arena, .problems = problems, .anchors = FF_MAP_INIT};
+	struct build b = {
+		.arena = arena, .source = source, .problems = problems, .anchors = FF_MAP_INIT};
 	size_t before = problems->total;
 	yaml_parser_t parser;
 	yaml_event_t event;

@@ -15,6 +15,12 @@ enum ff_yaml_kind {
 	FF_YAML_MAPPING,
 };
 
+/* The file that a node stands in. */
+struct ff_yaml_source {
+	const char *name;      /* for messages */
+	const char *directory; /* absolute: relative paths are meant from here */
+};
+
 struct ff_yaml_pair {
 	struct ff_yaml_node *key; /* always a scalar */
 	struct ff_yaml_node *value;
@@ -26,8 +32,10 @@ struct ff_yaml_node {
 	enum ff_yaml_kind kind;
 	bool plain; /* a scalar without quotes: may be read as a number, a boolean or null */
 	int line, column;
-	size_t weight; /* nodes in it, aliased ones as often as they occur */
-	size_t len;    /* bytes of text, elements or pairs */
+	const struct ff_yaml_source *source;
+	const char *via; /* why it stands there: "profile ci"; NULL: it was written there */
+	size_t weight;	 /* nodes in it, aliased ones as often as they occur */
+	size_t len;	 /* bytes of text, elements or pairs */
 	union {
 		char *text; /* holds no NUL but the one at its end */
 		struct ff_yaml_node **items;
@@ -40,11 +48,11 @@ enum {
 	FF_YAML_NODES_MAX = 4 << 20,
 };
 
-/* The root of the one document in `text`, in `arena`; NULL for an empty one. What is wrong goes to
- * `problems` (and then the result means nothing): syntax, duplicate keys, keys that are no scalars,
- * unknown anchors, a second document, limits. Merge keys ("<<") are resolved. */
-struct ff_yaml_node *ff_yaml_parse(struct ff_arena *arena, const char *text, size_t len,
-				   struct ff_mistakes *problems);
+/* The root of the one document in `text`, in `arena`, from `source`; NULL for an empty one. What is
+ * wrong goes to `problems` (and then the result means nothing): syntax, duplicate keys, keys that
+ * are no scalars, unknown anchors, a second document, limits. Merge keys ("<<") are resolved. */
+struct ff_yaml_node *ff_yaml_parse(struct ff_arena *arena, const struct ff_yaml_source *source,
+				   const char *text, size_t len, struct ff_mistakes *problems);
 
 /* null, ~ or nothing. */
 bool ff_yaml_is_null(const struct ff_yaml_node *node);

@@ -52,15 +52,40 @@ static void put_tail(struct act_execution *execution, int stream)
 	ff_act_put(execution->act, input);
 }
 
+static void keep_output(struct act_execution *execution, int stream, const char *bytes, size_t len)
+{
+	size_t told = ff_output_add(&execution->out[stream - 1], bytes, len);
+
+	if (told > 0)
+		put_output(execution, stream, bytes, told);
+}
+
+/* `bytes` NULL: no more will come. A secret may be cut in two by the reads that brought it. */
+static void mask_output(struct act_execution *execution, int stream, const char *bytes, size_t len)
+{
+	const struct ff_mask *mask = ff_input_masking();
+	struct ff_mask_stream *masked = &execution->masked[stream - 1];
+	struct ff_buf text = FF_BUF_INIT;
+
+	if (bytes)
+		ff_mask_feed(mask, masked, bytes, len, &text);
+	else
+		ff_mask_end(mask, masked, &text);
+	if (text.len > 0)
+		keep_output(execution, stream, (const char *)ff_buf_data(&text), text.len);
+	ff_buf_release(&text);
+}
+
 static void on_output(void *ctx, uint32_t index, int stream, const char *bytes, size_t len)
 {
 	struct act_execution *execution = ctx;
 	int which = stream == 2 ? 2 : 1;
-	size_t told = ff_output_add(&execution->out[which - 1], bytes, len);
 
 	(void)index;
-	if (told > 0)
-		put_output(execution, which, bytes, told);
+	if (ff_input_masking())
+		mask_output(execution, which, bytes, len);
+	else
+		keep_output(execution, which, bytes, len);
 }
 
 /* Adds what was captured to the result. */
@@ -78,6 +103,8 @@ static void on_finished(void *ctx, uint32_t index, const struct ff_result *bare)
 	for (int i = 0; i < 2; i++) {
 		const struct ff_output *output = &execution->out[i];
 
+		if (ff_input_masking())
+			mask_output(execution, i + 1, NULL, 0);
 		if (output->total == 0)
 			continue;
 		result.output_bytes += output->total;
@@ -338,5 +365,7 @@ void ff_act_execution_free(struct act_execution *execution)
 	if (execution->reader)
 		execution->act->plan->jobs[execution->job].payload->reader->close(
 			execution->reader);
+	ff_mask_stream_release(&execution->masked[0]);
+	ff_mask_stream_release(&execution->masked[1]);
 	ff_free(execution);
 }

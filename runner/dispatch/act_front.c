@@ -354,7 +354,6 @@ static int make_spec(const struct act_front *front, const char *python, struct f
 		     struct ff_err *err)
 {
 	const struct ff_config *config = front->act->config;
-	char *const *env = front->act->plan->jobs[front->job].config->env.v;
 	char id[32];
 	int rc = ff_xspec_parse(spec, "popen", err);
 
@@ -368,7 +367,7 @@ static int make_spec(const struct act_front *front, const char *python, struct f
 		return 0;
 	ff_xspec_set(spec, "python", python);
 	ff_xspec_set(spec, "chdir", ff_config_home(config));
-	return env ? ff_strv_add_all(&spec->env, env) : 0;
+	return ff_plan_env(&front->act->plan->jobs[front->job], &spec->env);
 }
 
 static void open_with(struct act_front *front, const char *python)

@@ -54,8 +54,9 @@ struct act_execution {
 	uint32_t number, job;
 	uint32_t slot; /* from 1: no other that runs has it, but who follows it; 0: none */
 	struct ff_channel *channel;
-	struct ff_output out[2]; /* stdout, stderr */
-	void *reader;		 /* its payload's; NULL: that has none */
+	struct ff_output out[2]; /* stdout, stderr; free of secrets */
+	struct ff_mask_stream masked[2];
+	void *reader; /* its payload's; NULL: that has none */
 	bool discovers;
 	bool over; /* EXEC_FINISHED or EXEC_ENDED was put, or nobody waits for it */
 };

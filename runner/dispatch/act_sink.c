@@ -439,7 +439,7 @@ static void on_front_text(void *ctx, const char *text, size_t len)
 {
 	struct ff_input *input = front_says(ctx, FF_INPUT_FRONT_TEXT);
 
-	input->u.said.text = ff_input_bytes(input, text, len);
+	input->u.said.text = ff_input_words(input, text, &len);
 	put_front(ctx, input);
 }
 

@@ -197,7 +197,6 @@ static int make_spec(const struct act_worker *worker, struct ff_xspec *spec, str
 {
 	const struct act_host *host = worker->host;
 	const struct ff_xspec *from = &host->host->spec;
-	char *const *env = act_of(worker)->plan->jobs[worker->job].config->env.v;
 	int rc = ff_xspec_parse(spec, "popen", err);
 
 	if (rc < 0)
@@ -208,7 +207,7 @@ static int make_spec(const struct act_worker *worker, struct ff_xspec *spec, str
 	ff_xspec_set(spec, "python", ff_act_interpreter(host));
 	ff_xspec_set(spec, "execmodel", from->execmodel);
 	ff_xspec_set(spec, "dont_write_bytecode", from->dont_write_bytecode);
-	return env ? ff_strv_add_all(&spec->env, env) : 0;
+	return ff_plan_env(&act_of(worker)->plan->jobs[worker->job], &spec->env);
 }
 
 void ff_act_open_worker(struct ff_act *act, const struct ff_order *order)

@@ -55,16 +55,15 @@ struct host_set *ff_job_host_set(struct ff_engine *e, const struct ff_plan_job *
 
 void ff_job_init(struct ff_engine *e, uint32_t job)
 {
-	static const char *const none[] = {NULL};
 	const struct ff_plan_job *plan = plan_of(e, job);
-	const char *const *args = (const char *const *)plan->config->args.v;
+	struct ff_plan_instance instance;
 	struct ff_event event = {.kind = FF_EVENT_JOB_ADDED, .job = plan->config->name};
 
 	event.u.job_added.payload = plan->payload->name;
 	event.u.job_added.units =
 		plan->payload->run && !plan->payload->discover ? plan->units_len : 0;
-	if (plan->payload->session)
-		event.u.job_added.args = args ? args : none;
+	if (plan->payload->session && !ff_plan_instance(plan, 0, &e->jobs[job].arena, &instance))
+		event.u.job_added.args = (const char *const *)instance.job.args;
 	event.u.job_added.open = plan->config->source && plan->config->source->open;
 	event.u.job_added.timeout_us = plan->config->timeout_us;
 	event.u.job_added.addopts_read = plan->config->addopts_read;

@@ -5,6 +5,19 @@
 
 #include "base/alloc.h"
 
+/* One for the whole process, as its environment is. */
+static const struct ff_mask *masking;
+
+void ff_input_mask(const struct ff_mask *mask)
+{
+	masking = mask && mask->len > 0 ? mask : NULL;
+}
+
+const struct ff_mask *ff_input_masking(void)
+{
+	return masking;
+}
+
 struct ff_input *ff_input_new(enum ff_input_kind kind)
 {
 	struct ff_input *input = ff_xcalloc(1, sizeof(*input));
@@ -51,9 +64,25 @@ const char *ff_input_bytes(struct ff_input *input, const char *bytes, size_t len
 	return copy;
 }
 
+const char *ff_input_words(struct ff_input *input, const char *text, size_t *len)
+{
+	struct ff_buf masked = FF_BUF_INIT;
+	const char *copy;
+
+	if (!text || !masking || !ff_mask_finds(masking, text, *len))
+		return ff_input_bytes(input, text, *len);
+	ff_mask_put(masking, text, *len, &masked);
+	*len = masked.len;
+	copy = ff_input_bytes(input, (const char *)ff_buf_data(&masked), masked.len);
+	ff_buf_release(&masked);
+	return copy;
+}
+
 const char *ff_input_text(struct ff_input *input, const char *text)
 {
-	return text ? ff_input_bytes(input, text, strlen(text)) : NULL;
+	size_t len = text ? strlen(text) : 0;
+
+	return ff_input_words(input, text, &len);
 }
 
 const uint32_t *ff_input_units(struct ff_input *input, const uint32_t *units, size_t len)
@@ -118,7 +147,7 @@ static void copy_parts(struct ff_input *input, struct ff_result *copy)
 	for (size_t i = 0; i < copy->sections_len; i++) {
 		sections[i] = copy->sections[i];
 		sections[i].title = ff_input_text(input, sections[i].title);
-		sections[i].text = ff_input_bytes(input, sections[i].text, sections[i].len);
+		sections[i].text = ff_input_words(input, sections[i].text, &sections[i].len);
 	}
 	for (size_t i = 0; i < copy->phases_len; i++) {
 		phases[i] = copy->phases[i];

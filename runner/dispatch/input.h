@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "event/event.h"
+#include "event/mask.h"
 #include "payload.h"
 #include "wire/value.h"
 
@@ -249,8 +250,17 @@ struct ff_input *ff_input_new(enum ff_input_kind kind);
 void ff_input_free(struct ff_input *input);
 const char *ff_input_word(enum ff_input_kind kind);
 
+/* Secrets that all texts are rid of which are copied into inputs, from now on; NULL: none. It is
+ * borrowed until the next call. */
+void ff_input_mask(const struct ff_mask *mask);
+/* The same one; NULL: nothing is masked. For what comes piece by piece. */
+const struct ff_mask *ff_input_masking(void);
+
 /* Copies into the input's arena; NULL stays NULL. */
 const char *ff_input_text(struct ff_input *input, const char *text);
+/* Text that may hold NULs; *len becomes that of the copy. */
+const char *ff_input_words(struct ff_input *input, const char *text, size_t *len);
+/* What is no text, or was masked before: as it is. */
 const char *ff_input_bytes(struct ff_input *input, const char *bytes, size_t len);
 const uint32_t *ff_input_units(struct ff_input *input, const uint32_t *units, size_t len);
 const char *const *ff_input_lines(struct ff_input *input, const char *const *lines);

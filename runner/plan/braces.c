@@ -13,7 +13,16 @@
 
 bool ff_plan_has_braces(const struct ff_config_job *config)
 {
-	return config->axes_len || config->count;
+	return config->axes_len || config->count || config->vars_len;
+}
+
+static const struct ff_config_var *find_var(const struct ff_config_job *config, const char *name,
+					    size_t len)
+{
+	for (size_t i = 0; i < config->vars_len; i++)
+		if (strlen(config->vars[i].name) == len && !memcmp(config->vars[i].name, name, len))
+			return &config->vars[i];
+	return NULL;
 }
 
 /* The axis, axes_len for {index}, or more: there is none. */
@@ -51,7 +60,14 @@ const char *ff_plan_brace_hint(const struct ff_config_job *config, const struct 
 		else if (!suggest.best || strcasecmp(name, suggest.best))
 			ff_suggest_offer(&suggest, config->axes[i].name);
 	}
-	if (!is_awk(name))
+	for (size_t i = 0; i < config->vars_len && !is_awk(name); i++) {
+		const char *other = config->vars[i].name;
+
+		/* What is not written in plain braces has a colon. */
+		if (!strchr(other, ':') && (!suggest.best || strcasecmp(name, suggest.best)))
+			ff_suggest_offer(&suggest, other);
+	}
+	if (!is_awk(name) && (config->count || config->axes_len))
 		ff_suggest_offer(&suggest, INDEX);
 	*hint = '\0';
 	if (suggest.best)
@@ -82,11 +98,13 @@ static struct ff_brace read_brace(const struct ff_config_job *config, const char
 	if (*end != '}')
 		return brace;
 	brace.axis = find_axis(config, brace.name, brace.name_len);
-	if (brace.axis == SIZE_MAX && !*ff_plan_brace_hint(config, &brace, hint))
+	if (brace.axis == SIZE_MAX)
+		brace.var = find_var(config, brace.name, brace.name_len);
+	if (brace.axis == SIZE_MAX && !brace.var && !*ff_plan_brace_hint(config, &brace, hint))
 		return brace;
 	brace.len = (size_t)(end + 1 - at);
 	brace.kind = FF_BRACE_WRONG;
-	if (brace.axis == SIZE_MAX || blanks)
+	if ((brace.axis == SIZE_MAX && !brace.var) || blanks)
 		return brace;
 	if (!format)
 		brace.kind = FF_BRACE_VALUE;
@@ -95,12 +113,30 @@ static struct ff_brace read_brace(const struct ff_config_job *config, const char
 	return brace;
 }
 
+/* ${env:NAME}, and the secrets that reading has put into texts. */
+static struct ff_brace read_dollar(const struct ff_config_job *config, const char *at)
+{
+	struct ff_brace brace = {.kind = FF_BRACE_NONE, .len = 1, .axis = SIZE_MAX};
+
+	if (strncmp(at, "{env:", 5) != 0 && strncmp(at, "{farflung-secret:", 17) != 0)
+		return brace;
+	brace.name = at + 1;
+	brace.name_len = strcspn(brace.name, "}");
+	brace.var = find_var(config, brace.name, brace.name_len);
+	if (!brace.var)
+		return brace;
+	brace.kind = FF_BRACE_VALUE;
+	brace.len = brace.name_len + 2;
+	brace.dollar = true;
+	return brace;
+}
+
 struct ff_brace ff_plan_brace(const struct ff_config_job *config, const char *text, const char *at)
 {
 	struct ff_brace brace = {.kind = FF_BRACE_NONE, .len = 1};
 
 	if (at > text && at[-1] == '$') /* "${size}" is the shell's */
-		return brace;
+		return read_dollar(config, at);
 	if (at[1] != '{')
 		return read_brace(config, at);
 	brace = read_brace(config, at + 1);
@@ -113,9 +149,11 @@ struct ff_brace ff_plan_brace(const struct ff_config_job *config, const char *te
 
 const char *ff_plan_value(const struct ff_plan_values *values, const struct ff_brace *brace)
 {
-	const char *value =
-		brace->axis < values->config->axes_len ? values->axes[brace->axis] : values->index;
+	const char *value;
 
+	if (brace->var)
+		return ff_config_var_value(brace->var);
+	value = brace->axis < values->config->axes_len ? values->axes[brace->axis] : values->index;
 	return value ? value : "";
 }
 
@@ -140,11 +178,11 @@ static void put_brace(const struct ff_plan_values *values, const struct ff_brace
 {
 	enum ff_shell_place place = shell ? ff_shell_place(shell) : FF_SHELL_LITERAL;
 	bool kept = place == FF_SHELL_ESCAPED || place == FF_SHELL_COMMENT;
-	const char *text = at;
-	size_t len = brace->len;
+	const char *text = at - brace->dollar;
+	size_t len = brace->len + brace->dollar;
 
 	if (brace->kind == FF_BRACE_VALUE && shell && !kept) {
-		ff_shell_put(shell, ff_plan_value(values, brace), at[len], out);
+		ff_shell_put(shell, ff_plan_value(values, brace), at[brace->len], out);
 		return;
 	}
 	if (brace->kind == FF_BRACE_RAW || (brace->kind == FF_BRACE_VALUE && !shell)) {
@@ -167,9 +205,11 @@ void ff_plan_expand(const struct ff_plan_values *values, const char *text, bool 
 	struct ff_brace brace;
 
 	while ((at = next_brace(values->config, text, done, &brace))) {
-		ff_buf_add(out, done, (size_t)(at - done));
+		size_t before = (size_t)(at - done) - brace.dollar;
+
+		ff_buf_add(out, done, before);
 		if (shell)
-			ff_shell_feed(&state, done, (size_t)(at - done));
+			ff_shell_feed(&state, done, before);
 		put_brace(values, &brace, at, shell ? &state : NULL, out);
 		done = at + brace.len;
 	}

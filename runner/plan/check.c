@@ -18,14 +18,15 @@ static void complain_brace(const struct checker *c, const struct ff_brace *brace
 	char hint[FF_SUGGEST_TEXT_MAX];
 	const char *job = c->config->name, *name = brace->name;
 	int len = (int)brace->len, name_len = (int)brace->name_len;
+	bool unknown = brace->axis == SIZE_MAX && !brace->var;
 
 	ff_plan_brace_hint(c->config, brace, hint);
-	if (brace->axis == SIZE_MAX && !strncmp(at, "{index}", brace->len))
+	if (unknown && !strncmp(at, "{index}", brace->len))
 		ff_mistakes_add(c->problems, c->place,
 				"job '%s': '%s' has {index}, but there is no 'count'; {{index}} "
 				"stands for the text itself",
 				job, c->key);
-	else if (brace->axis == SIZE_MAX)
+	else if (unknown)
 		ff_mistakes_add(c->problems, c->place,
 				"job '%s': '%s' has %.*s, which is nothing; did you mean %s? "
 				"({%.*s} stands for the text itself)",
@@ -41,33 +42,63 @@ static void complain_brace(const struct checker *c, const struct ff_brace *brace
 				len, at, name_len, name);
 }
 
+/* What is on a command line, all of its machine can read. */
+static bool may_be_secret(const struct checker *c)
+{
+	return !strcmp(c->key, "env") || !strcmp(c->key, "stdin");
+}
+
+static void check_secret(const struct checker *c, const struct ff_brace *brace)
+{
+	bool used = brace->kind == FF_BRACE_VALUE || brace->kind == FF_BRACE_RAW;
+
+	if (used && brace->var && brace->var->secret && !may_be_secret(c))
+		ff_mistakes_add(c->problems, c->place,
+				"job '%s': '%s' has {%s}, a secret, which all could see there: put "
+				"it in 'env' or 'stdin'",
+				c->config->name, c->key, brace->var->name);
+}
+
+static bool check_value(const struct checker *c, const struct ff_shell *shell, const char *name,
+			const char *value)
+{
+	if (ff_shell_fits(shell, value))
+		return true;
+	if (ff_shell_place(shell) == FF_SHELL_NOWHERE)
+		ff_mistakes_add(c->problems, c->place,
+				"job '%s': the value '%s' of {%s} can't be quoted where it "
+				"stands in '%s' (in $((...)), ${...}, `...` or $'...'); "
+				"{%s:raw} puts it there as it is",
+				c->config->name, value, name, c->key, name);
+	else
+		ff_mistakes_add(c->problems, c->place,
+				"job '%s': the value '%s' of {%s} would end the here "
+				"document that it stands in",
+				c->config->name, value, name);
+	return false;
+}
+
 /* Whether all values of the placeholder can stand where the shell is. */
 static void check_values(const struct checker *c, const struct ff_shell *shell,
 			 const struct ff_brace *brace)
 {
-	const struct ff_config_axis *axis = &c->config->axes[brace->axis];
-	enum ff_shell_place place = ff_shell_place(shell);
+	const struct ff_config_axis *axis;
 
+	if (brace->var && brace->var->secret)
+		return;
+	if (brace->var) {
+		check_value(c, shell, brace->var->name, ff_config_var_value(brace->var));
+		return;
+	}
+	axis = &c->config->axes[brace->axis];
 	if (brace->axis == c->config->axes_len || axis->range) /* a number */
 		return;
 	for (uint32_t i = 0; i < ff_config_axis_len(axis); i++) {
 		char room[FF_CONFIG_NUMBER_MAX];
 		const char *value = ff_config_axis_value(axis, i, room);
 
-		if (!value || ff_shell_fits(shell, value))
-			continue;
-		if (place == FF_SHELL_NOWHERE)
-			ff_mistakes_add(c->problems, c->place,
-					"job '%s': the value '%s' of {%s} can't be quoted where it "
-					"stands in '%s' (in $((...)), ${...}, `...` or $'...'); "
-					"{%s:raw} puts it there as it is",
-					c->config->name, value, axis->name, c->key, axis->name);
-		else
-			ff_mistakes_add(c->problems, c->place,
-					"job '%s': the value '%s' of {%s} would end the here "
-					"document that it stands in",
-					c->config->name, value, axis->name);
-		return;
+		if (value && !check_value(c, shell, axis->name, value))
+			return;
 	}
 }
 
@@ -82,9 +113,10 @@ static void check_text(const struct checker *c, const char *text, bool is_shell)
 		struct ff_brace brace = ff_plan_brace(c->config, text, at);
 		enum ff_shell_place place;
 
-		ff_shell_feed(&shell, done, (size_t)(at - done));
+		ff_shell_feed(&shell, done, (size_t)(at - done) - brace.dollar);
 		place = ff_shell_place(&shell);
 		done = at + brace.len;
+		check_secret(c, &brace);
 		if (is_shell && (place == FF_SHELL_ESCAPED || place == FF_SHELL_COMMENT) &&
 		    brace.kind != FF_BRACE_RAW) {
 			ff_shell_feed(&shell, at, brace.len);
@@ -106,6 +138,12 @@ static void check_text(const struct checker *c, const char *text, bool is_shell)
 	ff_buf_release(&scratch);
 }
 
+static const struct ff_place *or_job(const struct ff_place *place,
+				     const struct ff_config_job *config)
+{
+	return place->line ? place : &config->place;
+}
+
 static void check_braces(struct checker *c)
 {
 	const struct ff_config_job *config = c->config;
@@ -119,13 +157,15 @@ static void check_braces(struct checker *c)
 		check_text(c, config->shell, true);
 	for (size_t i = 0; i < config->args.len; i++)
 		check_text(c, config->args.v[i], false);
-	c->place = &config->place;
+	c->place = or_job(&config->cwd_place, config);
 	c->key = "cwd";
 	if (config->cwd)
 		check_text(c, config->cwd, false);
+	c->place = or_job(&config->stdin_place, config);
 	c->key = "stdin";
 	if (config->stdin_text)
 		check_text(c, config->stdin_text, false);
+	c->place = or_job(&config->env_place, config);
 	c->key = "env";
 	for (size_t i = 0; i < config->env.len; i++)
 		check_text(c, config->env.v[i], false);
@@ -194,6 +234,13 @@ static void check_argv(const struct checker *c)
 			"hint: job '%s': '%s' is an argument of '%s' here: a list holds the "
 			"words of one command, a text is what the shell runs",
 			config->name, word, program);
+}
+
+void ff_plan_check_braces(const struct ff_config_job *config, struct ff_mistakes *problems)
+{
+	struct checker c = {.config = config, .problems = problems};
+
+	check_braces(&c);
 }
 
 void ff_plan_check_texts(const struct ff_config_job *config, struct ff_mistakes *problems,

@@ -234,6 +234,8 @@ static void plan_job(struct build *b, struct ff_plan_job *job)
 	}
 	if (job->payload->run && !job->payload->discover && !config->steps_len)
 		ff_plan_check_texts(config, b->problems, &b->hints);
+	else
+		ff_plan_check_braces(config, b->problems);
 }
 
 /* Marks `only` and all that they need; everything for NULL. The order has needs first. */

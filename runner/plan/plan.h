@@ -78,6 +78,8 @@ bool ff_plan_job_on(const struct ff_plan_job *job, const struct ff_host *host);
  * the configuration's. 0 or FF_ENOMEM. */
 int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_arena *arena,
 		     struct ff_plan_instance *instance);
+/* Appends the environment of the job's sessions: NAME=value, resolved. 0 or FF_ENOMEM. */
+int ff_plan_env(const struct ff_plan_job *job, struct ff_strv *env);
 /* The same for a place of its own among what runs, from 1. */
 int ff_plan_instance_at(const struct ff_plan_job *job, uint32_t index, uint32_t slot,
 			struct ff_arena *arena, struct ff_plan_instance *instance);

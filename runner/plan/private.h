@@ -49,7 +49,9 @@ struct ff_brace {
 	size_t len; /* of all of it */
 	const char *name;
 	size_t name_len;
-	size_t axis; /* index into config->axes; axes_len: {index} */
+	size_t axis; /* index into config->axes; axes_len: {index}; SIZE_MAX: it is neither */
+	const struct ff_config_var *var; /* then, if it is one of the job's variables */
+	bool dollar;			 /* ${env:NAME}: the '$' before it belongs to it */
 };
 /* Looks at the '{' at `at` in `text`. */
 struct ff_brace ff_plan_brace(const struct ff_config_job *config, const char *text, const char *at);
@@ -67,8 +69,9 @@ void ff_plan_expand(const struct ff_plan_values *values, const char *text, bool 
 /* The job as it would be if that step were all of it. Borrows from both. */
 struct ff_config_job ff_plan_step_job(const struct ff_config_job *config, size_t step);
 
-/* Notes what is wrong with the placeholders of a job's texts; `hints` gets what is allowed but
- * probably not meant. */
+/* Notes what is wrong with the placeholders of a job's texts. */
+void ff_plan_check_braces(const struct ff_config_job *config, struct ff_mistakes *problems);
+/* The same for a job of commands; `hints` gets what is allowed but probably not meant. */
 void ff_plan_check_texts(const struct ff_config_job *config, struct ff_mistakes *problems,
 			 struct ff_mistakes *hints);
 

@@ -230,6 +230,20 @@ int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_ar
 	return ff_plan_instance_at(job, index, 0, arena, instance);
 }
 
+int ff_plan_env(const struct ff_plan_job *job, struct ff_strv *env)
+{
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct maker m = {.arena = &arena};
+	char *const *entries;
+	int rc;
+
+	ff_plan_choose(&m.values, job->config, 0);
+	entries = expand_all(&m, &job->config->env);
+	rc = m.full ? FF_ENOMEM : ff_strv_add_all(env, entries);
+	ff_arena_release(&arena);
+	return rc;
+}
+
 /* 0: too many. */
 static uint32_t count_units(const struct ff_config_job *config)
 {

@@ -316,7 +316,7 @@ CASES = [
          ["demo.yaml:3:15: job 'unit': 'run' has {Size}, which is nothing; did you mean {size}?"
           " ({{Size}} stands for the text itself)"]),
     Case("misspelt placeholder in env", job("run: x, env: {A: '{indx}'}, count: 2"),
-         ["demo.yaml:3:3: job 'unit': 'env' has {indx}, which is nothing; did you mean {index}?"
+         ["demo.yaml:3:23: job 'unit': 'env' has {indx}, which is nothing; did you mean {index}?"
           " ({{indx}} stands for the text itself)"]),
     Case("index without a count", job("run: 'x {index}', matrix: {size: [1]}"),
          ["demo.yaml:3:15: job 'unit': 'run' has {index}, but there is no 'count'; {{index}}"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "config/config.h"
 #include "inventory/inventory.h"
 #include "plan/plan.h"
@@ -22,6 +23,23 @@ static void make_units(const struct ff_plan *plan)
 			abort();
 		ff_arena_release(&arena);
 	}
+}
+
+/* With one of its profiles, and every value explained. */
+static void read_again(const struct ff_config *config, const char *text, size_t size)
+{
+	struct ff_strv profiles = FF_STRV_INIT;
+	struct ff_buf explain = FF_BUF_INIT;
+	const struct ff_config_opts opts = {.profiles = &profiles, .explain = &explain};
+	struct ff_config again;
+	struct ff_err err = {0};
+
+	if (config->profiles_len && ff_strv_add(&profiles, config->profiles[0]))
+		abort();
+	if (ff_config_parse_with(&again, "fuzz.yaml", text, size, &opts, &err) == 0)
+		ff_config_release(&again);
+	ff_strv_release(&profiles);
+	ff_buf_release(&explain);
 }
 
 /* The same text as an inventory from outside of the file. */
@@ -53,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
+	read_again(&config, (const char *)data, size);
 	if (ff_inventory_build(&inventory, &config, &err) == 0 &&
 	    ff_plan_build(&plan, &config, &inventory, NULL, &err) == 0)
 		make_units(&plan);

@@ -320,11 +320,11 @@ static void test_misspelt_everywhere(void **state)
 {
 	refuse("  a:\n    matrix: {size: [1]}\n    cwd: '{sise}'\n    stdin: '{siz}'\n"
 	       "    env: {A: '{SIZE}'}\n    run: [x, '{sizes}']\n",
-	       "demo.yaml:3:3: job 'a': 'cwd' has {sise}, which is nothing; did you mean {size}?"
+	       "demo.yaml:5:10: job 'a': 'cwd' has {sise}, which is nothing; did you mean {size}?"
 	       " ({{sise}} stands for the text itself)\n"
-	       "demo.yaml:3:3: job 'a': 'stdin' has {siz}, which is nothing; did you mean {size}?"
+	       "demo.yaml:6:12: job 'a': 'stdin' has {siz}, which is nothing; did you mean {size}?"
 	       " ({{siz}} stands for the text itself)\n"
-	       "demo.yaml:3:3: job 'a': 'env' has {SIZE}, which is nothing; did you mean {size}?"
+	       "demo.yaml:7:10: job 'a': 'env' has {SIZE}, which is nothing; did you mean {size}?"
 	       " ({{SIZE}} stands for the text itself)\n"
 	       "demo.yaml:8:10: job 'a': 'run' has {sizes}, which is nothing; did you mean {size}?"
 	       " ({{sizes}} stands for the text itself)");

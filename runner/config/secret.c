@@ -1,0 +1,214 @@
+/* Secrets: where they are is read with the file, what they are only before a run. No message has a
+ * value, or what a command wrote. */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "config/private.h"
+#include "config/vars.h"
+
+enum {
+	SECRET_MAX = 64 << 10, /* bytes */
+	SECRET_MIN = 4,	       /* shorter ones can't be masked in output: event/mask.h */
+};
+
+static const char too_short[] = "it is shorter than 4 bytes, which can't be masked in output";
+
+bool ff_vars_is_secret(const struct ff_yaml_node *node)
+{
+	return node->kind == FF_YAML_MAPPING && node->len > 0 &&
+	       !strcmp(node->pairs[0].key->text, "secret");
+}
+
+struct ff_config_secret *ff_vars_secret(struct ff_reader *r, const struct ff_yaml_node *node)
+{
+	static const char *const kinds[] = {"env:", "file:", "cmd:"};
+	const struct ff_yaml_node *value = ff_vars_replace(r, node->pairs[0].value);
+	struct ff_place place = ff_read_place(r, value);
+	struct ff_config_secret *secret;
+	size_t kind = 0;
+
+	while (kind < 3 && (value->kind != FF_YAML_SCALAR ||
+			    strncmp(value->text, kinds[kind], strlen(kinds[kind])) != 0))
+		kind++;
+	if (kind == 3 || !value->text[strlen(kinds[kind])] || node->len > 1) {
+		ff_mistakes_add(r->problems, &place,
+				"'secret' wants env:NAME, file:PATH or cmd:COMMAND%s",
+				node->len > 1 ? ", and nothing beside it" : "");
+		return NULL;
+	}
+	secret = ff_config_take(r->config, sizeof(*secret));
+	secret->place = place;
+	secret->directory = ff_config_keep(r->config, ff_read_directory(r, value));
+	if (kind == 1 && value->text[5] != '/') {
+		char *path = ff_xasprintf("file:%s/%s", secret->directory, value->text + 5);
+
+		secret->from = ff_config_keep(r->config, path);
+		ff_free(path);
+	} else {
+		secret->from = ff_config_keep(r->config, value->text);
+	}
+	return secret;
+}
+
+const char *ff_config_var_value(const struct ff_config_var *var)
+{
+	const char *value = var->secret ? var->secret->value : var->value;
+
+	return value ? value : "";
+}
+
+bool ff_config_is_secret(const struct ff_config_job *job, const char *text)
+{
+	for (size_t i = 0; i < job->vars_len; i++) {
+		size_t len = strlen(job->vars[i].name);
+		const char *at = job->vars[i].secret ? strchr(text, '{') : NULL;
+
+		for (; at; at = strchr(at + 1, '{'))
+			if (!strncmp(at + 1, job->vars[i].name, len) &&
+			    (at[1 + len] == '}' || at[1 + len] == ':'))
+				return true;
+	}
+	return false;
+}
+
+static int complain(struct ff_err *err, const struct ff_config_secret *secret, const char *what)
+{
+	return ff_err_set(err, FF_ECONFIG, "%s:%d:%d: secret %s: %s",
+			  secret->place.file ? secret->place.file : "", secret->place.line,
+			  secret->place.column, secret->from, what);
+}
+
+/* Up to one byte more than may be; 0 or an errno. */
+static int read_some(int fd, struct ff_buf *text)
+{
+	while (text->len <= SECRET_MAX) {
+		uint8_t *room = ff_buf_reserve(text, 4096);
+		ssize_t got = room ? read(fd, room, 4096) : 0;
+
+		if (!room)
+			return ENOMEM;
+		if (got < 0 && errno != EINTR)
+			return errno;
+		if (got == 0)
+			return 0;
+		if (got > 0)
+			ff_buf_added(text, (size_t)got);
+	}
+	return 0;
+}
+
+static int read_file(const char *path, struct ff_buf *text)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+
+	if (fd < 0)
+		return errno;
+	rc = read_some(fd, text);
+	close(fd);
+	return rc;
+}
+
+/* What the command writes on stdout; its stderr is ours. 0 or an errno; *status as of waitpid. */
+static int run_command(const struct ff_config_secret *secret, struct ff_buf *text, int *status)
+{
+	char *argv[] = {"sh", "-c", secret->from + strlen("cmd:"), NULL};
+	posix_spawn_file_actions_t actions;
+	int ends[2], rc;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return errno;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addchdir_np(&actions, secret->directory);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+	rc = posix_spawn(&pid, "/bin/sh", &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(ends[1]);
+	if (!rc)
+		rc = read_some(ends[0], text);
+	close(ends[0]);
+	while (!rc && waitpid(pid, status, 0) < 0)
+		rc = errno == EINTR ? 0 : errno;
+	return rc;
+}
+
+/* With the text as a secret; NULL: nothing. */
+static const char *what_is_wrong(struct ff_buf *text)
+{
+	if (!text->len)
+		return "it is empty";
+	if (text->len < SECRET_MIN)
+		return too_short;
+	if (memchr(ff_buf_data(text), '\0', text->len) || !ff_vars_is_utf8(ff_buf_str(text)))
+		return "it is no UTF-8 text";
+	return NULL;
+}
+
+static int reveal(struct ff_config *config, struct ff_config_secret *secret, struct ff_err *err)
+{
+	struct ff_buf text = FF_BUF_INIT;
+	const char *words = NULL, *from = secret->from;
+	char status_words[48];
+	int rc = 0, status = 0;
+
+	if (!strncmp(from, "env:", 4)) {
+		const char *value = getenv(from + 4);
+
+		if (value)
+			ff_buf_addstr(&text, value);
+		else
+			words = "the environment has none of that name";
+	} else if (!strncmp(from, "file:", 5)) {
+		rc = read_file(from + 5, &text);
+	} else {
+		rc = run_command(secret, &text, &status);
+	}
+	/* As $(...) does. */
+	while (*from != 'e' && text.len && ff_buf_data(&text)[text.len - 1] == '\n')
+		text.len--;
+	if (rc) {
+		words = strerror(rc);
+	} else if (text.len > SECRET_MAX) {
+		words = "it is longer than 64 KiB";
+	} else if (status) {
+		snprintf(status_words, sizeof(status_words), "the command ended with %s %d",
+			 WIFSIGNALED(status) ? "signal" : "exit status",
+			 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		words = status_words;
+	} else if (!words) {
+		words = what_is_wrong(&text);
+	}
+	if (words)
+		rc = complain(err, secret, words);
+	else
+		secret->value = ff_config_keep(config, ff_buf_str(&text));
+	ff_buf_release(&text);
+	return rc;
+}
+
+int ff_config_reveal(struct ff_config *config, const struct ff_config_job *job, struct ff_err *err)
+{
+	for (size_t i = 0; i < job->vars_len; i++) {
+		struct ff_config_secret *secret = job->vars[i].secret;
+		int rc = secret && !secret->value ? reveal(config, secret, err) : 0;
+
+		if (rc < 0)
+			return rc;
+		/* From the command line, perhaps, and that of an earlier run was masked. */
+		if (secret && strcmp(secret->value, "***") == 0)
+			return complain(err, secret,
+					"what -e gave an earlier run is not kept: give it again");
+		if (secret && strlen(secret->value) < SECRET_MIN)
+			return complain(err, secret, too_short);
+	}
+	return 0;
+}
