@@ -64,6 +64,9 @@ bool ff_config_content_knows(const struct ff_config_option *option)
 		return option->stored || only_how(option->key);
 	case FF_TYPE_COMMAND: /* args and shell */
 	case FF_TYPE_MATRIX:  /* axes */
+	case FF_TYPE_FOREACH:
+	case FF_TYPE_STEPS:
+	case FF_TYPE_VARS:
 		return true;
 	default:
 		return only_how(option->key);
@@ -134,6 +137,9 @@ static bool uses_var(const struct ff_config_job *job, const char *name)
 		for (size_t j = 0; j < lists[i]->len; j++)
 			if (has_brace(lists[i]->v[j], name))
 				return true;
+	for (size_t i = 0; i < job->steps_len; i++)
+		if (uses_var(&job->steps[i], name))
+			return true;
 	return has_brace(job->shell, name) || has_brace(job->cwd, name) ||
 	       has_brace(job->stdin_text, name);
 }
@@ -151,15 +157,44 @@ static void add_vars(struct ff_buf *out, const struct ff_config_job *job)
 	}
 }
 
+static void add_axes(struct ff_buf *out, const struct ff_config_job *job)
+{
+	for (size_t i = 0; i < job->axes_len; i++) {
+		const struct ff_config_axis *axis = &job->axes[i];
+		uint32_t len = ff_config_axis_len(axis);
+
+		add_text(out, axis->name);
+		ff_buf_addf(out, "[%" PRIu32 " ", len);
+		for (uint32_t n = 0; n < len; n++) {
+			char room[FF_CONFIG_NUMBER_MAX];
+
+			add_text(out, ff_config_axis_value(axis, n, room));
+		}
+		ff_buf_addch(out, ']');
+	}
+}
+
+static void add_steps(struct ff_buf *out, const struct ff_config_job *job)
+{
+	for (size_t i = 0; i < job->steps_len; i++) {
+		const struct ff_config_job *step = &job->steps[i];
+
+		add_text(out, step->name);
+		add_text(out, step->shell);
+		add_texts(out, &step->args);
+		add_text(out, step->cwd);
+		add_text(out, step->when);
+		add_texts(out, &step->env);
+	}
+}
+
 void ff_config_job_content(const struct ff_config_job *job, struct ff_buf *out)
 {
 	add_text(out, job->payload);
 	add_text(out, job->shell);
 	add_texts(out, &job->args);
-	for (size_t i = 0; i < job->axes_len; i++) {
-		add_text(out, job->axes[i].name);
-		add_texts(out, &job->axes[i].values);
-	}
+	add_axes(out, job);
+	add_steps(out, job);
 	for (const struct ff_config_option *o = ff_config_options; o->key; o++) {
 		if (o->section != FF_SECTION_JOB || !o->stored || only_how(o->key))
 			continue;

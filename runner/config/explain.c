@@ -91,8 +91,9 @@ static void explain_value(struct ff_reader *r, const struct ff_config_option *op
 
 	/* Where units have placeholders of their own, they are shown. */
 	add_flow(&text,
-		 option && option->braces ? ff_vars_replace_environment(r, node)
-					  : ff_vars_replace(r, node),
+		 option && (option->braces || option->type == FF_TYPE_STEPS)
+			 ? ff_vars_replace_environment(r, node)
+			 : ff_vars_replace(r, node),
 		 0);
 	add_line(out, key, text.len ? ff_buf_str(&text) : "", from);
 	ff_buf_release(&text);

@@ -551,10 +551,10 @@ void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
 
 	bool is_split = option->type == FF_TYPE_WORDS && node->kind == FF_YAML_SCALAR;
 
-	/* A text that is split is noted word by word, and variables one by one. */
+	/* A text that is split is noted word by word; variables and steps are one by one. */
 	if (option->braces && !is_split)
 		ff_vars_note(r, target, node);
-	else if (!option->braces && option->type != FF_TYPE_VARS)
+	else if (!option->braces && option->type != FF_TYPE_VARS && option->type != FF_TYPE_STEPS)
 		node = ff_vars_replace(r, node);
 	if (!readers[option->type](r, option, node, member))
 		ff_read_complain(r, option, node);
