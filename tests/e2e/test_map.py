@@ -401,12 +401,13 @@ def test_halt_soon_lets_it_end(farflung):
 # --- the job log ---
 
 def test_job_log_is_as_of_gnu_parallel(farflung):
-    args = ["-j1", "--joblog"], ["echo out; exit {}", ":::", "1", "0", "3"]
+    args = ["-j1", "--joblog"], ["echo out; echo error >&2; exit {}", ":::", "1", "0", "3"]
     farflung.run("map", *args[0], "ours", *args[1], code=2)
     rows = joblog(farflung.cwd / "ours")
     assert [(r["Seq"], r["Host"], r["Send"], r["Receive"], r["Exitval"], r["Signal"]) for r in rows] == [
         ("1", ":", "0", "4", "1", "0"), ("2", ":", "0", "4", "0", "0"), ("3", ":", "0", "4", "3", "0")]
-    assert [r["Command"] for r in rows] == ["echo out; exit 1", "echo out; exit 0", "echo out; exit 3"]
+    assert [r["Command"] for r in rows] == [
+        f"echo out; echo error >&2; exit {n}" for n in (1, 0, 3)]
     gnu(farflung, *args[0], "theirs", *args[1])
 
     def shape(name):
