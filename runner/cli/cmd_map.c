@@ -408,7 +408,9 @@ const struct ff_command ff_command_map = {
 		"--tx units run here, one per CPU at a time.\n"
 		"Exit codes: the number of units that failed up to 100, 101: more, 255: the run "
 		"itself did,\n"
-		"130: interrupted; with --halt WHEN,fail=1 or done=1 what that unit ended with.\n",
+		"130: interrupted, 141: nobody read the output any more; with --halt WHEN,fail=1 "
+		"or done=1\n"
+		"what that unit ended with.\n",
 	.options = options,
 	.ends_with_word = true,
 	.run = run,

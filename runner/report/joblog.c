@@ -25,7 +25,8 @@ static const char header[] =
 struct joblog {
 	struct ff_reporter base;
 	struct ff_mapped_opts opts;
-	struct ff_map local; /* hosts that are this machine */
+	struct ff_map local;   /* hosts that are this machine */
+	struct ff_map written; /* of units that run: bytes that they have written there */
 	int fd;
 	struct ff_writer *writer;
 	struct ff_buf line;
@@ -66,8 +67,18 @@ static void add_command(struct joblog *log, uint32_t index)
 	ff_buf_release(&command);
 }
 
+static void on_output(struct joblog *log, const struct ff_event *event)
+{
+	uintptr_t bytes = (uintptr_t)ff_map_get_u32(&log->written, event->index);
+
+	if (event->u.unit_output.stream == 1)
+		ff_map_set_u32(&log->written, event->index,
+			       (void *)(bytes + event->u.unit_output.len));
+}
+
 static void on_finished(struct joblog *log, const struct ff_event *event)
 {
+	uint64_t bytes = (uintptr_t)ff_map_del_u32(&log->written, event->index);
 	const struct ff_result *result = event->u.unit_finished.result;
 	struct ff_mapped_end end;
 	int64_t began;
@@ -81,8 +92,8 @@ static void on_finished(struct joblog *log, const struct ff_event *event)
 		    "%" PRIu32 "\t%s\t%" PRId64 ".%03d\t%10.3f\t0\t%" PRIu64 "\t%d\t%d\t",
 		    log->opts.units.seq(log->opts.units.ctx, event->index),
 		    !event->host || ff_map_get(&log->local, event->host) ? ":" : event->host,
-		    began / 1000, (int)(began % 1000), (double)result->duration_us / 1e6,
-		    result->output_bytes, end.value, end.signal);
+		    began / 1000, (int)(began % 1000), (double)result->duration_us / 1e6, bytes,
+		    end.value, end.signal);
 	add_command(log, event->index);
 	ff_buf_addch(&log->line, '\n');
 	ff_writer_put(log->writer, ff_buf_data(&log->line), log->line.len, NULL);
@@ -94,6 +105,10 @@ static void joblog_event(struct ff_reporter *reporter, const struct ff_event *ev
 
 	if (event->kind == FF_EVENT_UNIT_FINISHED)
 		on_finished(log, event);
+	else if (event->kind == FF_EVENT_UNIT_OUTPUT && event->u.unit_output.len > 0)
+		on_output(log, event);
+	else if (event->kind == FF_EVENT_UNIT_LOST)
+		ff_map_del_u32(&log->written, event->index);
 	else if (event->kind == FF_EVENT_HOST_ADDED &&
 		 strncmp(event->u.host_added.spec, "popen", 5) == 0)
 		ff_map_set(&log->local, event->host, log);
@@ -134,6 +149,7 @@ static void joblog_free(struct ff_reporter *reporter)
 	ff_writer_free(log->writer);
 	close(log->fd);
 	ff_map_release(&log->local);
+	ff_map_release(&log->written);
 	ff_buf_release(&log->line);
 	ff_free(log);
 }

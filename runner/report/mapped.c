@@ -64,6 +64,8 @@ static void on_notice(struct ff_mapped_screen *s, const struct ff_event *event)
 {
 	const char *level = event->u.notice.level;
 
+	if (s->opts.tally->deserted)
+		return; /* that is nothing to complain of */
 	if (strcmp(level, "warning") == 0 || strcmp(level, "error") == 0)
 		say(s, "", event->u.notice.text);
 }
@@ -290,6 +292,18 @@ static bool mapped_deserted(const struct ff_reporter *reporter)
 	return s->out && ff_writer_deserted(s->out);
 }
 
+/* As a signal would end another program. */
+static bool mapped_failed(struct ff_reporter *reporter, struct ff_err *err)
+{
+	struct ff_mapped_screen *s = (struct ff_mapped_screen *)reporter;
+
+	if (s->opts.tally->deserted || !mapped_deserted(reporter))
+		return false;
+	s->opts.tally->deserted = true;
+	ff_err_set(err, FF_ESYS, "nobody reads what units write");
+	return true;
+}
+
 static void mapped_abandon(struct ff_reporter *reporter)
 {
 	struct ff_mapped_screen *s = (struct ff_mapped_screen *)reporter;
@@ -323,6 +337,7 @@ static const struct ff_reporter_class mapped_class = {
 	.event = mapped_event,
 	.tick = mapped_tick,
 	.full = mapped_full,
+	.failed = mapped_failed,
 	.finish = mapped_finish,
 	.deserted = mapped_deserted,
 	.abandon = mapped_abandon,

@@ -42,6 +42,7 @@ struct ff_mapped_tally {
 	int last_value;	 /* what the unit ended with that ended last, or stopped the run */
 	bool stopped;	 /* by so many that ended in some way */
 	bool unwritten;	 /* a job log or a result is incomplete */
+	bool deserted;	 /* who read stdout has left: that ended the run */
 };
 
 /* stdout and stderr of units to ours, and what a user must know of the run to stderr. */

@@ -307,9 +307,12 @@ def test_the_last_attempt_is_shown(farflung):
 
 
 def test_a_reader_that_goes_away(farflung):
-    done = subprocess.run(["sh", "-c", 'seq 2000 | "$0" map echo | head -n1', farflung.program], cwd=farflung.cwd,
-                          env=farflung.env, capture_output=True, timeout=60, check=False)
-    assert done.returncode == 0 and done.stdout.count(b"\n") == 1
+    """There is no end of lines, but one of who wants to see what comes of them."""
+    done = subprocess.run(["sh", "-c", 'yes | { "$0" map echo; echo $? > code; } | head -n1', farflung.program],
+                          cwd=farflung.cwd, env=farflung.env, capture_output=True, timeout=60, check=False)
+    assert done.stdout == b"y\n"
+    assert (farflung.cwd / "code").read_text() == "141\n", done.stderr
+    assert done.stderr.count(b"\n") == 1, done.stderr
 
 
 @pytest.mark.parametrize("stdout", ["pipe", "terminal"])
@@ -401,12 +404,13 @@ def test_halt_soon_lets_it_end(farflung):
 # --- the job log ---
 
 def test_job_log_is_as_of_gnu_parallel(farflung):
-    args = ["-j1", "--joblog"], ["echo out; exit {}", ":::", "1", "0", "3"]
+    args = ["-j1", "--joblog"], ["echo out; echo error >&2; exit {}", ":::", "1", "0", "3"]
     farflung.run("map", *args[0], "ours", *args[1], code=2)
     rows = joblog(farflung.cwd / "ours")
     assert [(r["Seq"], r["Host"], r["Send"], r["Receive"], r["Exitval"], r["Signal"]) for r in rows] == [
         ("1", ":", "0", "4", "1", "0"), ("2", ":", "0", "4", "0", "0"), ("3", ":", "0", "4", "3", "0")]
-    assert [r["Command"] for r in rows] == ["echo out; exit 1", "echo out; exit 0", "echo out; exit 3"]
+    assert [r["Command"] for r in rows] == [
+        f"echo out; echo error >&2; exit {n}" for n in (1, 0, 3)]
     gnu(farflung, *args[0], "theirs", *args[1])
 
     def shape(name):
