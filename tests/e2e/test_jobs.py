@@ -496,3 +496,13 @@ def test_timeout_of_what_is_not_known(farflung):
 def test_wrong_timeout(farflung, timeout, words):
     done = farflung.run_yaml(HOST + f"jobs:\n  a: {{run: x, timeout: {timeout}}}\n", code=2)
     assert f"farflung.yaml:3:24: 'timeout' wants {words}, got '{timeout}'" in done.stderr
+
+
+def test_names_of_long_lines_are_short(farflung):
+    lines = ["x" * 5000 + end for end in "ab"] + ["\u00e4" * 100]
+    (farflung.cwd / "lines").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    done = farflung.run_yaml(HOST + "jobs:\n  j: {run: 'echo {item}', foreach: {lines: lines}}\n", code=0)
+    found = names(done)
+    assert len(found) == 3 and max(map(len, found)) < 150
+    said = {result_of(done.events, unit)["sections"][0]["text"].strip() for unit in found}
+    assert said == set(lines)
