@@ -190,7 +190,7 @@ const struct ff_config_option ff_config_options[] = {
 	 .help = "environment variables"},
 	{.section = FF_SECTION_JOB, .key = "timeout", .type = FF_TYPE_LIMIT, JOB(timeout_us),
 	 .min = 0, .max = YEAR, .range = "0 to 365d", .fallback = "0", .unit = "s",
-	 .help = "for each test or command; 0: none; 300%: three times what it took in earlier runs"},
+	 .help = "for each test or command; 0: none; in a file also 300% of the usual"},
 	{.section = FF_SECTION_JOB, .key = "timeout_floor", .type = FF_TYPE_DURATION,
 	 JOB(timeout_floor_us), .min = 0, .max = YEAR, .range = "0 to 365d", .fallback = "10s",
 	 .unit = "s",

@@ -42,8 +42,7 @@ enum ff_config_section {
 	X(BOOLEAN, "boolean", "true or false")                                                     \
 	X(FACTOR, "number", "a number such as 2 or 1.5, from %s") /* thousandths */                \
 	X(PERCENT, "percentage", "a percentage from %s")                                           \
-	X(LIMIT, "duration",                                                                       \
-	  "a duration such as 90s, from %s, or more than 100% of what is usual")                   \
+	X(LIMIT, "duration", "a duration such as 90s, 10m or 1.5h, from %s") /* or 300% */         \
 	X(DURATION, "duration", "a duration such as 90s, 10m or 1.5h, from %s")                    \
 	X(SIZE, "size", "a size such as 64KiB or 1MiB, from %s")                                   \
 	X(CHOICE, "choice", "%s")                                                                  \

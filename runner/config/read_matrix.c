@@ -327,6 +327,11 @@ bool ff_read_matrix(struct ff_reader *r, const struct ff_config_option *option,
 
 	if (node->kind != FF_YAML_MAPPING)
 		return false;
+	if (node->len > FF_CONFIG_AXES_MAX) {
+		ff_mistakes_add(r->problems, at(r, node), "'%s' has more than %d axes", option->key,
+				FF_CONFIG_AXES_MAX);
+		return true;
+	}
 	for (size_t i = 0; i < node->len; i++) {
 		const struct ff_yaml_node *key = node->pairs[i].key;
 

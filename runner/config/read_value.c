@@ -92,10 +92,14 @@ static bool read_limit(struct ff_reader *r, const struct ff_config_option *optio
 	struct ff_config_job *job = (void *)((char *)member - option->offset);
 	int64_t percent = is_text(node) ? ff_option_percent(node->text) : -1;
 
-	if (percent <= 0)
+	if (percent < 0)
 		return read_parsed(r, option, node, member);
 	job->timeout_percent = percent;
-	return percent > 100 && percent <= 1000000;
+	if (percent <= 100 || percent > 1000000)
+		ff_mistakes_add(r->problems, at(r, node),
+				"'%s' wants more than 100%% of what is usual, got '%s'",
+				option->key, node->text);
+	return true;
 }
 
 static bool read_number_text(struct ff_reader *r, const struct ff_config_option *option,

@@ -55,8 +55,9 @@ static bool unmet(struct ff_engine *e, struct engine_job *job, const struct ques
 		enum ff_when_outcome came = outcome(asked, i);
 		const char *name = plan->config->needs.v[i];
 
-		if (plan->needs_by[i].to == FF_NEED_PASSED && came == FF_WHEN_SKIPPED) {
-			skip(job, job->failed_before,
+		if (plan->needs_by[i].to == FF_NEED_PASSED && came == FF_WHEN_SKIPPED &&
+		    !job->failed_before) {
+			skip(job, false,
 			     ff_engine_text(e, "it needs '%s', which was skipped", name));
 			return true;
 		}

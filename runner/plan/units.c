@@ -106,6 +106,27 @@ static void be_nice(struct maker *m, struct ff_payload_job *job)
 	job->shell = NULL;
 }
 
+enum {
+	VALUE_MAX = 120, /* bytes of a row's value in a unit's name; of longer ones so many stay: */
+	VALUE_KEPT = 96,
+};
+
+/* A line of a file may be long, and names are everywhere: its beginning, and what tells it from
+ * others. */
+static int add_value(const struct ff_config_axis *axis, const char *value, struct ff_buf *name)
+{
+	size_t len = strlen(value), kept = VALUE_KEPT;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	if (!axis->table || len <= VALUE_MAX)
+		return ff_buf_add(name, value, len);
+	while (kept && ((unsigned char)value[kept] & 0xc0) == 0x80)
+		kept--;
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (uint8_t)value[i]) * UINT64_C(0x100000001b3);
+	return ff_buf_addf(name, "%.*s~%016" PRIx64, (int)kept, value, hash);
+}
+
 /* "bench", "bench[3]", "bench[size=10,os=b]", "bench[size=10,index=3]"; "bench[size=10,row=7]": row
  * 7 is equal to an earlier one. */
 static int add_name(const struct ff_plan_values *values, struct ff_buf *name)
@@ -117,7 +138,9 @@ static int add_name(const struct ff_plan_values *values, struct ff_buf *name)
 	for (size_t i = 0; i < config->axes_len && !rc; i++) {
 		if (!values->axes[i])
 			continue;
-		rc = ff_buf_addf(name, "%s%s=%s", separator, config->axes[i].name, values->axes[i]);
+		rc = ff_buf_addf(name, "%s%s=", separator, config->axes[i].name);
+		if (!rc)
+			rc = add_value(&config->axes[i], values->axes[i], name);
 		separator = ",";
 	}
 	for (size_t i = 0; i < config->axes_len && !rc; i++) {
