@@ -274,7 +274,8 @@ static void say_last_word(const struct execution *x, int code)
 	/* The user's own session has said the same. */
 	if (x->terminal.front_fd > 0 && x->word->front_status == code)
 		return;
-	if (x->word->why == FF_REASON_DISK && x->run.journal)
+	/* What units are made from as they come is in no journal: their job log goes on. */
+	if (x->word->why == FF_REASON_DISK && x->run.journal && !x->mapped)
 		ff_complain("what is done is in %s: make room, and farflung run --resume %s goes "
 			    "on from there",
 			    ff_journal_path(x->run.journal), ff_journal_run_id(x->run.journal));

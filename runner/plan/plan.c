@@ -182,7 +182,8 @@ static void check_payload(struct build *b, const struct ff_plan_job *job, uint32
 	struct ff_plan_instance instance;
 	struct ff_err err;
 
-	if (!job->payload->check || (job->payload->run && job->units_len == 0))
+	if (!job->payload->check ||
+	    (job->payload->run && !job->payload->discover && job->units_len == 0))
 		return;
 	if (job->config->steps_len ? ff_plan_step(job, 0, step, &arena, &instance)
 				   : ff_plan_instance(job, 0, &arena, &instance))

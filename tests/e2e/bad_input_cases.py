@@ -93,7 +93,7 @@ CASES = [
          ["demo.yaml:4:12: unknown key 'hartbeat'; did you mean 'heartbeat'?"]),
     Case("several at once", HOSTS + "jobs:\n  a: {run: x, retries: -1}\n  b: {rnu: x}\nversion: 2\n",
          ["demo.yaml:3:24: 'retries' wants a number from 0 to 100, got '-1'",
-          "demo.yaml:4:3: job 'b' has none of 'pytest', 'run', 'ctest', 'gtest' and 'tap'",
+          "demo.yaml:4:3: job 'b' has none of 'pytest', 'run', 'ctest', 'gtest', 'tap' and 'steps'",
           "demo.yaml:4:7: unknown key 'rnu'; did you mean 'run'?",
           "demo.yaml:5:10: 'version' wants 1, got '2'"]),
 
@@ -272,7 +272,7 @@ CASES = [
     Case("bad job name", HOSTS + "jobs:\n  my job: {run: x}\n",
          ["demo.yaml:3:3: 'my job' can't name a job: letters, digits, '_', '-' and '.'"]),
     Case("job without a payload", job("retries: 1"),
-         ["demo.yaml:3:3: job 'unit' has none of 'pytest', 'run', 'ctest', 'gtest' and 'tap'"]),
+         ["demo.yaml:3:3: job 'unit' has none of 'pytest', 'run', 'ctest', 'gtest', 'tap' and 'steps'"]),
     Case("job with two payloads", job("run: x, pytest: y"),
          ["demo.yaml:3:18: job 'unit' has both 'run' and 'pytest'; it can have one"]),
     Case("run of nothing", job("run: ''"),

@@ -165,8 +165,8 @@ static void test_values_of_keys(void **state)
 	refuses(&plain, "--retries 101",
 		"farflung: run: --retries wants a number from 0 to 100, got '101'\n");
 	refuses(&plain, "--timeout '10 m'",
-		"farflung: run: --timeout wants a duration such as 90s, from 0 to 365d, or more "
-		"than 100% of what is usual, got '10 m'\n");
+		"farflung: run: --timeout wants a duration such as 90s, 10m or 1.5h, from 0 to "
+		"365d, got '10 m'\n");
 	refuses(&plain, "-n many",
 		"farflung: run: --numprocesses wants a number from 0 to 2147483647, got 'many'\n");
 	refuses(&plain, "--color allways",
