@@ -1,5 +1,7 @@
 /* farflung run [FILE] */
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -10,7 +12,7 @@
 struct options {
 	struct ff_strv jobs, reports;
 	const char *on, *color, *maxfail, *required, *history, *shard, *flaky, *retry_delay,
-		*strict, *memory;
+		*strict, *memory, *collect;
 	bool quiet, help_config;
 	int verbose;
 	int argc; /* as given, for the journal */
@@ -31,6 +33,7 @@ static const struct ff_option options[] = {
 		     "nothing runs when workers collect different tests", strict),
 	FF_OPTION_OF("require-hosts", SETTINGS, "require_hosts", required, NULL),
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
+	FF_OPTION_OF("collect", SETTINGS, "collect", collect, "DIR"),
 	FF_OPTION_OF("memory", JOB, "memory", memory, "WHEN"),
 	FF_OPTION("shard", 0, TEXT, "K/N",
 		  "only the K-th of N parts of the tests, by history or file sizes", shard),
@@ -69,6 +72,19 @@ static void override(struct ff_config *config, const char *key, const char *text
 			      NULL);
 }
 
+/* A folder of the command line is meant from the working directory. */
+static void override_collect(struct ff_config *config, const char *folder)
+{
+	char here[PATH_MAX], *whole;
+
+	if (!folder)
+		return;
+	whole = *folder == '/' || !getcwd(here, sizeof(here)) ? ff_xstrdup(folder)
+							      : ff_xasprintf("%s/%s", here, folder);
+	override(config, "collect", whole);
+	ff_free(whole);
+}
+
 static int run_file(const char *path, void *values)
 {
 	const struct options *o = values;
@@ -98,6 +114,7 @@ static int run_file(const char *path, void *values)
 	override(&config, "strict_collection", o->strict);
 	override(&config, "require_hosts", o->required);
 	override(&config, "history", o->history);
+	override_collect(&config, o->collect);
 	for (size_t i = 0; o->memory && i < config.jobs_len; i++)
 		ff_config_set(&config, &config.jobs[i],
 			      ff_config_option_find(FF_SECTION_JOB, "memory"), o->memory, NULL);

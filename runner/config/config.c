@@ -88,6 +88,7 @@ static void job_release(struct ff_config_job *job)
 	ff_strv_release(&job->env);
 	ff_strv_release(&job->needs);
 	ff_strv_release(&job->sequence);
+	ff_strv_release(&job->artifacts.paths);
 	for (size_t i = 0; i < job->axes_len; i++)
 		ff_strv_release(&job->axes[i].values);
 }
@@ -149,6 +150,7 @@ struct ff_config_job *ff_config_add_job(struct ff_config *config, const char *na
 	job = &config->jobs[config->jobs_len++];
 	job->session_timeout_us = job->retry_delay_us = -1;
 	ff_read_defaults(FF_SECTION_JOB, job);
+	ff_read_defaults(FF_SECTION_ARTIFACTS, job);
 	job->grace_us = config->settings.grace_us;
 	job->name = ff_config_keep(config, name);
 	job->payload = ff_config_keep(config, payload);

@@ -60,6 +60,16 @@ struct ff_config_report {
 
 enum { FF_CONFIG_AXES_MAX = 32 }; /* of one job */
 
+/* artifacts: what is brought back of each unit. */
+enum { FF_CONFIG_ARTIFACTS_MAX = 1000 }; /* patterns of one job */
+struct ff_config_artifacts {
+	struct ff_strv paths;	 /* empty: nothing is */
+	struct ff_place *places; /* of each of them */
+	struct ff_place place;
+	char *when;    /* "always", "failure" or "success" */
+	bool required; /* of each pattern something is to be there */
+};
+
 struct ff_config_job {
 	struct ff_place place;
 	char *name;
@@ -100,8 +110,9 @@ struct ff_config_job {
 	int64_t timeout_us, grace_us;
 	int64_t session_timeout_us; /* without a sign of life; 0: none, -1: not said */
 	int64_t retries;
-	int64_t retry_delay_us;	    /* before the next attempt; -1: as settings say */
-	char *retry_on;		    /* outcomes with commas between them; NULL: all bad ones */
+	int64_t retry_delay_us; /* before the next attempt; -1: as settings say */
+	char *retry_on;		/* outcomes with commas between them; NULL: all bad ones */
+	struct ff_config_artifacts artifacts;
 	int64_t weight;		    /* slots that one unit takes, at least 1 */
 	struct ff_config_use *uses; /* of pools, each of them once */
 	size_t uses_len;
@@ -144,6 +155,7 @@ struct ff_config {
 		struct ff_place require_hosts_place;
 		int64_t reconnect_us; /* how long a lost host is waited for when nothing else runs
 				       */
+		char *collect;	      /* a path from the configuration's folder */
 		char *history; /* a path from the configuration's folder, or "none"; NULL: where
 				  journals are */
 		int64_t keep_runs, keep_days; /* journals that stay; 0: no limit */

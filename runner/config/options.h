@@ -17,6 +17,8 @@
 	X(DEFAULTS, "inventory.defaults", "What holds for each host that does not say otherwise")  \
 	X(TREE, "tree", "What is brought to each host; a text stands for {source: ...}")           \
 	X(JOB, "jobs.NAME", "A job; it has either 'pytest' or 'run'")                              \
+	X(ARTIFACTS, "jobs.NAME.artifacts",                                                        \
+	  "What is brought back of each unit; a list stands for {paths: ...}")                     \
 	X(SETTINGS, "settings", "How a run behaves")                                               \
 	X(KEEP, "settings.keep", "Which journals of earlier runs stay")
 

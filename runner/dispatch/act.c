@@ -56,6 +56,7 @@ struct ff_act *ff_act_new(const struct ff_act_opts *opts, struct ff_err *err)
 	ff_list_init(&act->all_workers);
 	ff_list_init(&act->all_executions);
 	ff_list_init(&act->all_fronts);
+	ff_list_init(&act->all_fetches);
 	act->paused_jobs = ff_xcalloc(act->plan->len / 64 + 1, sizeof(*act->paused_jobs));
 	act->holder = who_we_are();
 	act->hosts = ff_xcalloc(act->inventory->len + 1, sizeof(*act->hosts));
@@ -132,6 +133,9 @@ void ff_act_order(struct ff_act *act, const struct ff_order *order)
 	case FF_ORDER_DISCOVER:
 		ff_act_execute(act, order);
 		break;
+	case FF_ORDER_FETCH:
+		ff_act_fetch(act, order);
+		break;
 	case FF_ORDER_WITHDRAW:
 		ff_act_withdraw(act, order);
 		break;
@@ -178,6 +182,8 @@ void ff_act_free(struct ff_act *act)
 	ff_rsync_free(act->rsync);
 	ff_list_for_each_safe(pos, tmp, &act->all_executions)
 		ff_act_execution_free(ff_container_of(pos, struct act_execution, node));
+	ff_list_for_each_safe(pos, tmp, &act->all_fetches)
+		ff_act_fetch_free(ff_container_of(pos, struct act_fetch, node));
 	for (size_t i = 0; i < act->inventory->len; i++)
 		ff_act_turns_release(&act->hosts[i]); /* nobody begins any more */
 	ff_list_for_each_safe(pos, tmp, &act->all_workers)

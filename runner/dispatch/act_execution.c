@@ -166,7 +166,7 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 }
 
 /* The instance as the host needs it: its cwd below the host's working directory. */
-static char *absolute_cwd(const struct act_host *host, const char *cwd)
+char *ff_act_absolute(const struct act_host *host, const char *cwd)
 {
 	if (!cwd)
 		return ff_xstrdup(host->workdir);
@@ -194,7 +194,7 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 
 	if (rc < 0)
 		return ff_err_set(err, rc, "%s", ff_err_text(rc));
-	cwd = absolute_cwd(host, instance.job.cwd);
+	cwd = ff_act_absolute(host, instance.job.cwd);
 	instance.job.cwd = cwd;
 	/* One that has ended meanwhile is no longer there to be followed. */
 	if (before && before->channel && !before->over)
@@ -250,6 +250,7 @@ void ff_act_drop(struct ff_act *act, const struct ff_order *order)
 {
 	struct act_execution *execution = ff_map_get_u32(&act->executions, order->execution);
 
+	ff_act_fetch_drop(act, order->execution);
 	if (!execution)
 		return;
 	if (!execution->over && !execution->discovers)

@@ -102,6 +102,14 @@ static void fill_exclude(const struct ff_act *act, struct ff_strv *exclude)
 		exclude_report(exclude, config->reports[i].path, config->tree.source);
 	for (size_t i = 0; act->reports && i + 1 < act->reports->len; i += 2)
 		exclude_report(exclude, act->reports->v[i + 1], config->tree.source);
+	for (size_t i = 0; i < act->plan->len; i++)
+		if (act->plan->jobs[i].config->artifacts.paths.len > 0) {
+			char *collect = ff_act_collect_folder(act);
+
+			exclude_report(exclude, collect, config->tree.source);
+			ff_free(collect);
+			break;
+		}
 	/* A host's working directory inside the tree is not part of the tree. */
 	for (size_t i = 0; i < act->inventory->len; i++) {
 		const struct ff_host *host = &act->inventory->hosts[i];

@@ -55,6 +55,17 @@ struct act_execution {
 	bool over; /* EXEC_FINISHED or EXEC_ENDED was put, or nobody waits for it */
 };
 
+/* What a unit has left on its host is brought here. */
+struct act_fetch {
+	struct ff_list node; /* in act->all_fetches */
+	struct act_host *host;
+	uint32_t execution;
+	struct ff_channel *channel; /* NULL: it is no more */
+	struct ff_fetch *files;
+	char *folder;
+	bool over; /* EXEC_FETCHED was put, or nobody waits for it */
+};
+
 /* A job's front. */
 struct ff_process;
 struct act_front {
@@ -90,7 +101,7 @@ struct ff_act {
 	struct ff_map workers;	  /* number + 1 -> act_worker */
 	struct ff_map executions; /* number -> act_execution */
 	struct ff_map fronts;	  /* job + 1 -> act_front */
-	struct ff_list all_workers, all_executions, all_fronts;
+	struct ff_list all_workers, all_executions, all_fronts, all_fetches;
 	uint64_t *paused_jobs; /* bits: their fronts are full */
 	struct ff_rsync *rsync;
 	struct ff_map told; /* problems of the tree */
@@ -158,6 +169,17 @@ void ff_act_execute(struct ff_act *act, const struct ff_order *order);
 void ff_act_drop(struct ff_act *act, const struct ff_order *order);
 void ff_act_withdraw(struct ff_act *act, const struct ff_order *order);
 void ff_act_execution_free(struct act_execution *execution);
+
+/* The folder below the host's working directory, or absolute; NULL: that one. Malloc'd. */
+char *ff_act_absolute(const struct act_host *host, const char *cwd);
+
+/* --- act_fetch.c --- */
+void ff_act_fetch(struct ff_act *act, const struct ff_order *order);
+/* Nobody waits for what this execution has left any more. */
+void ff_act_fetch_drop(struct ff_act *act, uint32_t execution);
+/* Where all of it is brought to. Malloc'd. */
+char *ff_act_collect_folder(const struct ff_act *act);
+void ff_act_fetch_free(struct act_fetch *fetch);
 
 /* --- act_front.c --- */
 void ff_act_open_front(struct ff_act *act, const struct ff_order *order);

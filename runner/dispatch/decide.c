@@ -477,16 +477,11 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 		ff_front_input(e, input);
 		break;
 	case FF_INPUT_EXEC_OUTPUT:
-		ff_execution_output(e, input);
-		break;
 	case FF_INPUT_EXEC_FINISHED:
-		ff_execution_finished(e, input);
-		break;
 	case FF_INPUT_EXEC_RETURNED:
-		ff_ahead_returned(e, input);
-		break;
+	case FF_INPUT_EXEC_FETCHED:
 	case FF_INPUT_EXEC_ENDED:
-		ff_execution_ended(e, input);
+		ff_execution_input(e, input);
 		break;
 	default:
 		ff_run_session_input(e, input);

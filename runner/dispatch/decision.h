@@ -28,6 +28,7 @@
 	X(RUN)	       /* execution, job, unit, host, count; behind `follows`, if that is not 0 */ \
 	X(WITHDRAW)    /* execution: unless it has begun */                                        \
 	X(DISCOVER)    /* execution, job, host, count */                                           \
+	X(FETCH)       /* execution, job, unit, host, name: what it has left is brought here */    \
 	X(DROP)	       /* execution: it is ended; lost, with what it has printed */                \
 	X(OPEN_FRONT)  /* job, planned */                                                          \
 	X(TELL_FRONT)  /* job, front_item; worker and host, or FF_NOBODY: whom it is about */      \

@@ -80,6 +80,7 @@
 	X(EXEC_OUTPUT)                                                                             \
 	X(EXEC_FINISHED)                                                                           \
 	X(EXEC_RETURNED) /* it was withdrawn before it had begun */                                \
+	X(EXEC_FETCHED)	 /* what it has left is here, or can't be had */                           \
 	X(EXEC_ENDED)	 /* without having finished; its host is still there */
 
 enum ff_input_kind {
@@ -224,6 +225,14 @@ struct ff_input {
 		struct {
 			uint32_t count; /* items that it was told */
 		} heard;
+		struct {
+			const char *folder;
+			uint32_t files;
+			uint64_t bytes;
+			const char *error;	    /* NULL: it is */
+			const char *const *missing; /* patterns; NULL-terminated, or NULL */
+			const char *const *refused; /* lines, likewise */
+		} fetched;
 		const struct ff_result *result;
 	} u;
 };

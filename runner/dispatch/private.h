@@ -234,6 +234,7 @@ struct ff_engine {
 	struct engine_job *jobs;
 	struct executions executions;
 	struct ff_map sessions; /* by their record's number */
+	struct ff_map fetches;	/* by their execution's */
 	struct ff_map patterns; /* of hosts -> host_set */
 	struct ff_map
 		resources;    /* pools that the plan doesn't know, by name: their number, from 1 */
@@ -379,14 +380,28 @@ struct execution *ff_execution_start(struct ff_engine *e, const struct ff_placem
 				     const struct execution *behind);
 /* What it runs; its name lives as long as the decision. */
 struct unit_at ff_execution_unit(struct ff_engine *e, const struct execution *execution);
-void ff_execution_output(struct ff_engine *e, const struct ff_input *input);
-void ff_execution_finished(struct ff_engine *e, const struct ff_input *input);
-void ff_execution_ended(struct ff_engine *e, const struct ff_input *input);
+void ff_execution_input(struct ff_engine *e, const struct ff_input *input);
 void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool alone,
 		       const char *reason);
 /* Its slots are free. */
 void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost);
 void ff_execution_kill(struct ff_engine *e, struct execution *execution);
+
+/* Its command's end is its own. */
+void ff_execution_end(struct ff_engine *e, struct execution *execution,
+		      const struct ff_result *result);
+
+/* --- decide_fetch.c --- */
+/* Whether something may be brought back of the job's units. */
+bool ff_fetch_expected(const struct ff_engine *e, uint32_t job);
+/* The execution's command has ended: whether that is not yet all. */
+bool ff_fetch_begin(struct ff_engine *e, const struct execution *execution,
+		    const struct ff_result *result);
+bool ff_fetch_runs(const struct ff_engine *e, const struct execution *execution);
+void ff_fetch_done(struct ff_engine *e, const struct ff_input *input);
+void ff_fetch_host_lost(struct ff_engine *e, struct execution *execution, const char *reason);
+void ff_fetch_kill(struct ff_engine *e, struct execution *execution);
+void ff_fetch_release(struct ff_engine *e);
 
 /* --- decide_retry.c --- */
 /* An attempt failed: the next one comes when retry_delay is over. */

@@ -32,12 +32,13 @@
 	X(COLLECT_PROBLEM, "collect-problem")                                                      \
 	X(UNIT_STARTED, "unit-started")                                                            \
 	X(UNIT_OUTPUT, "unit-output")                                                              \
-	X(UNIT_FINISHED, "unit-finished") /* one attempt */                                        \
-	X(UNIT_LOST, "unit-lost")	  /* an attempt whose host went away under it */           \
-	X(UNITS_BEFORE, "units-before")	  /* an earlier run, gone on with, had done them */        \
-	X(UNITS_NOT_RUN, "units-not-run") /* the job ended before they could */                    \
-	X(PART_NOT_RUN, "part-not-run")	  /* likewise, of those that never became known */         \
-	X(FRONT_STARTED, "front-started") /* the job's front is being opened */                    \
+	X(UNIT_FINISHED, "unit-finished")   /* one attempt */                                      \
+	X(UNIT_LOST, "unit-lost")	    /* an attempt whose host went away under it */         \
+	X(UNIT_ARTIFACTS, "unit-artifacts") /* what an attempt left was brought, or was not */     \
+	X(UNITS_BEFORE, "units-before")	    /* an earlier run, gone on with, had done them */      \
+	X(UNITS_NOT_RUN, "units-not-run")   /* the job ended before they could */                  \
+	X(PART_NOT_RUN, "part-not-run")	    /* likewise, of those that never became known */       \
+	X(FRONT_STARTED, "front-started")   /* the job's front is being opened */                  \
 	X(FRONT_READY, "front-ready")                                                              \
 	X(FRONT_TEXT, "front-text")	    /* what it shows, if it has no terminal */             \
 	X(FRONT_ENDING, "front-ending")	    /* all was told to it */                               \
@@ -341,6 +342,14 @@ struct ff_event {
 			const char *reason;
 			int64_t duration_us;
 		} unit_lost;
+		struct {
+			uint32_t attempt;
+			const char *folder; /* where to, absolute */
+			uint32_t files;
+			uint64_t bytes;
+			const char *error; /* NULL: all that there was is here */
+			int64_t took_us;
+		} unit_artifacts;
 		struct {
 			uint32_t count; /* from `index` on */
 			enum ff_outcome outcome;

@@ -80,6 +80,10 @@ static const struct ff_field *const fields[FF_EVENT_KINDS] = {
 	FIELDS(UNIT_LOST, F("attempt", ATTEMPT, unit_lost.attempt),
 	       F("alone", BOOL, unit_lost.alone), F("reason", TEXT, unit_lost.reason),
 	       F("duration_us", I64, unit_lost.duration_us), ),
+	FIELDS(UNIT_ARTIFACTS, F("attempt", ATTEMPT, unit_artifacts.attempt),
+	       F("folder", TEXT, unit_artifacts.folder), F("files", U32, unit_artifacts.files),
+	       F("bytes", U64, unit_artifacts.bytes), F("error", TEXT, unit_artifacts.error),
+	       F("took_us", I64, unit_artifacts.took_us), ),
 	FIELDS(UNITS_BEFORE, F("count", U32, units_before.count),
 	       F("outcome", OUTCOME, units_before.outcome), ),
 	FIELDS(UNITS_NOT_RUN, F("count", U32, units_not_run.count),
@@ -151,6 +155,7 @@ unsigned ff_event_needs(enum ff_event_kind kind)
 	case FF_EVENT_UNIT_OUTPUT:
 	case FF_EVENT_UNIT_FINISHED:
 	case FF_EVENT_UNIT_LOST:
+	case FF_EVENT_UNIT_ARTIFACTS:
 		return FF_HAS_JOB | FF_HAS_UNIT;
 	case FF_EVENT_WORKER_OPENING:
 	case FF_EVENT_WORKER_STARTED:

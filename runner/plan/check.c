@@ -128,6 +128,12 @@ static void check_braces(struct checker *c)
 	c->key = "env";
 	for (size_t i = 0; i < config->env.len; i++)
 		check_text(c, config->env.v[i], false);
+	c->key = "artifacts";
+	for (size_t i = 0; i < config->artifacts.paths.len; i++) {
+		if (config->artifacts.places)
+			c->place = &config->artifacts.places[i];
+		check_text(c, config->artifacts.paths.v[i], false);
+	}
 }
 
 /* --- a list is the words of one command --- */

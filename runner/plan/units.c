@@ -140,6 +140,7 @@ int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_ar
 		.sequence_worker = config->sequence_worker,
 		.sequence_workers = config->sequence_workers,
 	};
+	made.artifacts = expand_all(&m, &config->artifacts.paths);
 	if (m.full || !made.name)
 		return FF_ENOMEM;
 	*instance = made;

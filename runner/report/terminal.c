@@ -441,6 +441,7 @@ static void (*const handlers[FF_EVENT_KINDS])(struct ff_terminal *t,
 	[FF_EVENT_UNIT_OUTPUT] = ff_terminal_say_output,
 	[FF_EVENT_UNIT_FINISHED] = on_unit_finished,
 	[FF_EVENT_UNIT_LOST] = on_unit_lost,
+	[FF_EVENT_UNIT_ARTIFACTS] = ff_terminal_hear_artifacts,
 	[FF_EVENT_UNITS_NOT_RUN] = on_units_not_run,
 	[FF_EVENT_FRONT_STARTED] = ff_terminal_front_started,
 	[FF_EVENT_FRONT_TEXT] = ff_terminal_front_text,
@@ -567,6 +568,7 @@ static void terminal_free(struct ff_reporter *reporter)
 	ff_buf_release(&t->summary);
 	ff_terminal_free_warnings(t);
 	ff_terminal_free_durations(t);
+	ff_terminal_free_artifacts(t);
 	ff_buf_release(&t->flaky);
 	ff_buf_release(&t->scratch);
 	ff_writer_free(t->aside);

@@ -29,6 +29,7 @@ void check_release(struct check *check)
 	ff_free(check->done);
 	ff_free(check->units);
 	ff_buf_release(&check->journal);
+	ff_map_release(&check->brought);
 	ff_map_release(&check->rests);
 	spread_free(check->spread);
 }
@@ -174,6 +175,7 @@ static void done_in_parts(struct check *check, uint32_t job, const struct ff_sta
 void check_begin(struct check *check, const struct ff_state *const *before, size_t before_len)
 {
 	ff_buf_clear(&check->journal);
+	ff_map_release(&check->brought);
 	ff_map_release(&check->rests);
 	check->resumed = before_len > 0;
 	spread_begin(check->spread);
@@ -219,6 +221,29 @@ static void check_rest(struct check *check, const struct ff_event *event)
 		ff_map_set_u32(&check->rests, key, (void *)(intptr_t)(event->time_us + rest_us));
 }
 
+/* What is to be brought of a unit that passes is here before it is finished. */
+static void check_artifacts(struct check *check, const struct ff_event *event)
+{
+	uint32_t job = job_of(check, event->job), key = job << 24 | event->index;
+	const struct ff_config_artifacts *artifacts = &check->plan->jobs[job].config->artifacts;
+	bool brought;
+
+	if (event->kind == FF_EVENT_UNIT_ARTIFACTS) {
+		if (ff_map_get_u32(&check->brought, key))
+			check_fail(check, "what unit %u of %s left is brought twice", event->index,
+				   event->job);
+		if (!event->u.unit_artifacts.error)
+			ff_map_set_u32(&check->brought, key, check);
+		return;
+	}
+	brought = ff_map_del_u32(&check->brought, key) != NULL;
+	if (event->kind == FF_EVENT_UNIT_FINISHED && artifacts->paths.len > 0 &&
+	    event->u.unit_finished.result->outcome == FF_OUTCOME_PASSED &&
+	    strcmp(artifacts->when, "failure") != 0 && !brought)
+		check_fail(check, "unit %u of %s passed before what it left was here", event->index,
+			   event->job);
+}
+
 void check_event(struct check *check, const struct ff_event *event)
 {
 	if (ff_event_json(&check->journal, event) < 0)
@@ -234,10 +259,15 @@ void check_event(struct check *check, const struct ff_event *event)
 			know(check, job_of(check, event->job),
 			     event->u.collected.parts > 0 ? DONE_MAX : event->u.collected.count);
 		break;
+	case FF_EVENT_UNIT_ARTIFACTS:
+	case FF_EVENT_UNIT_LOST:
+		check_artifacts(check, event);
+		break;
 	case FF_EVENT_UNIT_STARTED:
 		check_rest(check, event);
 		break;
 	case FF_EVENT_UNIT_FINISHED:
+		check_artifacts(check, event);
 		check_rest(check, event);
 		if (event->u.unit_finished.result->outcome == FF_OUTCOME_TIMEOUT)
 			timed_out(check, event);
@@ -363,6 +393,8 @@ static void check_retries(struct check *check, const struct ff_state *state)
 
 		if (job->result == FF_JOB_ERROR)
 			continue; /* it was stopped */
+		if (check->plan->jobs[i].config->artifacts.paths.len > 0)
+			continue; /* what could not be brought has used up a retry */
 		for (uint32_t j = 0; job->known && j < job->units_len && j < 256; j++) {
 			const struct ff_unit_record *unit = &job->units[j];
 

@@ -20,6 +20,7 @@ struct check {
 	bool (*done)[DONE_MAX]; /* by job and unit: by an earlier run; of parts */
 	uint32_t *units;	/* by job: how many there are, once known */
 	struct ff_buf journal;	/* of the present run */
+	struct ff_map brought;	/* by job and unit, in it: what an attempt left is here */
 	struct ff_map rests;	/* by job and unit, in it: until when */
 	bool resumed;		/* an earlier run was gone on with */
 	struct spread *spread;

@@ -68,13 +68,21 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 
 	ff_buf_addstr(yaml, "pools: {p: 2, q: 3}\njobs:\n");
 	for (uint32_t i = 0; i < jobs; i++) {
+		bool is_run = !world_chance(dice, 450);
+
 		ff_buf_addf(yaml, "  j%u: {", i);
-		if (world_chance(dice, 450))
+		if (!is_run)
 			ff_buf_addf(yaml, "pytest: [t], dist: '%s'", dists[world_below(dice, 8)]);
 		else
 			ff_buf_addf(yaml, "run: x, count: %u", 1 + world_below(dice, 60));
 		if ((seed + i) % 3 == 0)
 			ff_buf_addstr(yaml, ", memory: auto");
+		if (is_run && (seed + i) % 4 == 1)
+			ff_buf_addf(yaml, ", artifacts: {paths: [x], when: %s, required: %s}",
+				    (seed + i) % 8 == 1	   ? "always"
+				    : (seed + i) % 16 == 5 ? "success"
+							   : "failure",
+				    seed % 3 ? "true" : "false");
 		if (i > 0 && world_chance(dice, 300))
 			ff_buf_addf(yaml, ", needs: [j%u]", world_below(dice, i));
 		if (world_chance(dice, 400))

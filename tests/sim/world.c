@@ -502,6 +502,30 @@ static void run(struct world *world, const struct ff_order *order)
 		say_finished(world, order, took, begins + took);
 }
 
+/* What a unit has left comes, or not all of it; hosts may die meanwhile. */
+static void fetch(struct world *world, const struct ff_order *order)
+{
+	static const char *const lines[] = {"x", NULL};
+	const struct world_host *h = &world->hosts[order->host];
+	int64_t took = world_below(world, world->faults.brief ? 1000 : 2000000);
+
+	if (!h->up || h->tries != order->tries)
+		return; /* its end is on the way */
+	for (bool again = true; again; again = world_chance(world, world->faults.twice)) {
+		struct ff_input *input = ff_input_new(FF_INPUT_EXEC_FETCHED);
+
+		input->u.fetched.folder = "/out/j/u";
+		input->u.fetched.files = world_below(world, 3);
+		if (world->seed % 5 == 0 && world_chance(world, 50))
+			input->u.fetched.error = "no space";
+		if (world->seed % 7 == 0 && world_chance(world, 50))
+			input->u.fetched.missing = lines;
+		if (world->seed % 11 == 0 && world_chance(world, 50))
+			input->u.fetched.refused = lines;
+		say_of(world, order, input, world->now + took);
+	}
+}
+
 static void withdraw(struct world *world, const struct ff_order *order)
 {
 	struct world_execution *x = ff_map_get_u32(&world->executions, order->execution);
@@ -612,6 +636,9 @@ void world_order(struct world *world, const struct ff_order *order)
 		break;
 	case FF_ORDER_RUN:
 		run(world, order);
+		break;
+	case FF_ORDER_FETCH:
+		fetch(world, order);
 		break;
 	case FF_ORDER_WITHDRAW:
 		withdraw(world, order);

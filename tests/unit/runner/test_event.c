@@ -40,6 +40,7 @@ static const size_t member_size[FF_EVENT_KINDS] = {
 	S(UNIT_OUTPUT, unit_output),
 	S(UNIT_FINISHED, unit_finished),
 	S(UNIT_LOST, unit_lost),
+	S(UNIT_ARTIFACTS, unit_artifacts),
 	S(UNITS_BEFORE, units_before),
 	S(HOST_UNFIT, host_unfit),
 	S(UNITS_NOT_RUN, units_not_run),

@@ -120,6 +120,7 @@ static const struct rule rules[] = {
 	 .unit = {" running waiting ", "done"}, .job = {" running ", NULL}},
 	{FF_EVENT_UNIT_LOST, .worker = {" running ", "collected"}, .unit = {" running ", "waiting"},
 	 .job = {" running ", NULL}},
+	{FF_EVENT_UNIT_ARTIFACTS, .unit = {" running ", NULL}, .job = {" running ", NULL}},
 	{FF_EVENT_UNITS_BEFORE, .unit = {" waiting ", "done"}, .job = {" waiting running ", NULL}},
 	{FF_EVENT_UNITS_NOT_RUN, .unit = {" waiting ", "not-run"},
 	 .job = {" waiting running ", NULL}},
@@ -221,6 +222,7 @@ static struct ff_event event_of(enum ff_event_kind kind)
 	case FF_EVENT_UNIT_STARTED:
 	case FF_EVENT_UNIT_OUTPUT:
 	case FF_EVENT_UNIT_LOST:
+	case FF_EVENT_UNIT_ARTIFACTS:
 		event.unit = "u";
 		break;
 	case FF_EVENT_UNIT_FINISHED:

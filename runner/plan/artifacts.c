@@ -1,0 +1,47 @@
+/* What can be said of a job's artifacts before anything runs. */
+#include <string.h>
+
+#include "plan/private.h"
+
+/* NULL, or what is wrong. The host looks again, once placeholders have their values. */
+static const char *fault_of(const char *pattern)
+{
+	if (!*pattern)
+		return "is empty";
+	if (*pattern == '/')
+		return "is absolute; it is meant below the folder where the job runs";
+	for (const char *at = pattern; at; at = strchr(at, '/')) {
+		at += strspn(at, "/");
+		if (!strncmp(at, "..", 2) && (at[2] == '/' || at[2] == '\0'))
+			return "leads out of the folder where the job runs";
+	}
+	return NULL;
+}
+
+void ff_plan_check_artifacts(const struct ff_plan_job *job, struct ff_mistakes *problems)
+{
+	const struct ff_config_job *config = job->config;
+	const struct ff_config_artifacts *artifacts = &config->artifacts;
+
+	if (artifacts->paths.len == 0)
+		return;
+	if (!job->payload->run)
+		ff_mistakes_add(problems,
+				artifacts->place.line ? &artifacts->place : &config->place,
+				"job '%s': 'artifacts' are of commands; tests of '%s' share their "
+				"workers, so it is not known which of them left what",
+				config->name, config->payload);
+	if (artifacts->paths.len > FF_CONFIG_ARTIFACTS_MAX)
+		ff_mistakes_add(problems, &artifacts->place,
+				"job '%s': 'artifacts' has more than %d patterns", config->name,
+				FF_CONFIG_ARTIFACTS_MAX);
+	for (size_t i = 0; i < artifacts->paths.len; i++) {
+		const char *fault = fault_of(artifacts->paths.v[i]);
+
+		if (fault)
+			ff_mistakes_add(problems,
+					artifacts->places ? &artifacts->places[i] : &config->place,
+					"job '%s': '%s' of 'artifacts' %s", config->name,
+					artifacts->paths.v[i], fault);
+	}
+}
