@@ -72,6 +72,8 @@ void ff_config_init(struct ff_config *config)
 	*config = (struct ff_config){0};
 	ff_read_defaults(FF_SECTION_SETTINGS, config);
 	ff_read_defaults(FF_SECTION_KEEP, config);
+	ff_read_defaults(FF_SECTION_SETUP, config);
+	ff_read_defaults(FF_SECTION_TEARDOWN, config);
 	config->path = ff_config_keep(config, "");
 	config->directory = ff_config_keep(config, getcwd(here, sizeof(here)) ? here : ".");
 }
@@ -99,6 +101,7 @@ void ff_config_release(struct ff_config *config)
 		ff_config_host_release(&config->hosts[i]);
 	for (size_t i = 0; i < config->jobs_len; i++)
 		job_release(&config->jobs[i]);
+	ff_strv_release(&config->setup.inputs);
 	ff_strv_release(&config->tree.exclude);
 	ff_arena_release(&config->arena);
 	*config = (struct ff_config){0};

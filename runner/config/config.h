@@ -121,6 +121,14 @@ struct ff_config_job {
 	size_t axes_len;
 };
 
+/* setup, teardown: a command on each host. */
+struct ff_config_setup {
+	char *run;		 /* shell text; NULL: there is none */
+	struct ff_strv inputs;	 /* patterns */
+	struct ff_place *places; /* of each of them */
+	int64_t timeout_us;	 /* 0: none */
+};
+
 struct ff_config {
 	struct ff_arena arena; /* holds every string and array below, save the strv's own */
 	char *path;	       /* of the file; messages name it */
@@ -139,6 +147,7 @@ struct ff_config {
 	struct ff_config_job *jobs;
 	size_t jobs_len, jobs_cap;
 	struct ff_place jobs_place;
+	struct ff_config_setup setup, teardown;
 	struct ff_config_pool *pools;
 	size_t pools_len;
 	struct ff_config_report *reports; /* names are not checked here: see report/reporter.h */

@@ -52,10 +52,9 @@ static void read_child(struct ff_reader *r, const struct ff_config_option *optio
 		       const struct ff_yaml_node *node, void *target)
 {
 	static const char *const short_for[FF_SECTIONS] = {
-		[FF_SECTION_INVENTORY] = "hosts",
-		[FF_SECTION_TREE] = "source",
-		[FF_SECTION_HOST] = "spec",
-		[FF_SECTION_ARTIFACTS] = "paths",
+		[FF_SECTION_INVENTORY] = "hosts", [FF_SECTION_TREE] = "source",
+		[FF_SECTION_HOST] = "spec",	  [FF_SECTION_ARTIFACTS] = "paths",
+		[FF_SECTION_SETUP] = "run",	  [FF_SECTION_TEARDOWN] = "run",
 	};
 	const char *key = short_for[option->child];
 	const struct ff_config_option *meant =

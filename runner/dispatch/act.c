@@ -120,6 +120,11 @@ void ff_act_order(struct ff_act *act, const struct ff_order *order)
 	case FF_ORDER_SYNC_HOST:
 		ff_act_sync_host(act, order);
 		break;
+	case FF_ORDER_SET_UP:
+	case FF_ORDER_TEAR_DOWN:
+	case FF_ORDER_DROP_SETUP:
+		ff_act_setup(act, order);
+		break;
 	case FF_ORDER_PROBE_HOST:
 		ff_act_probe_host(act, order);
 		break;

@@ -196,6 +196,7 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 		return ff_err_set(err, rc, "%s", ff_err_text(rc));
 	cwd = ff_act_absolute(host, instance.job.cwd);
 	instance.job.cwd = cwd;
+	ff_act_add_vars(host, &instance.job, arena);
 	/* One that has ended meanwhile is no longer there to be followed. */
 	if (before && before->channel && !before->over)
 		worker.follow = ff_channel_id(before->channel);

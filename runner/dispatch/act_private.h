@@ -24,6 +24,8 @@ struct act_host {
 	size_t facts_len;
 	struct ff_list templates; /* act_template.c's */
 	struct act_turns *turns;  /* act_turns.c's; NULL */
+	struct act_setup *setup;  /* act_setup.c's; NULL */
+	struct ff_strv vars;	  /* NAME=value, that its setup has exported */
 };
 
 /* A session's worker. */
@@ -172,6 +174,14 @@ void ff_act_execution_free(struct act_execution *execution);
 
 /* The folder below the host's working directory, or absolute; NULL: that one. Malloc'd. */
 char *ff_act_absolute(const struct act_host *host, const char *cwd);
+
+/* --- act_setup.c --- */
+/* SET_UP, TEAR_DOWN, DROP_SETUP. */
+void ff_act_setup(struct ff_act *act, const struct ff_order *order);
+void ff_act_setup_drop(struct act_host *host);
+/* What the host's setup exports comes before the job's own variables. */
+void ff_act_add_vars(const struct act_host *host, struct ff_payload_job *job,
+		     struct ff_arena *arena);
 
 /* --- act_fetch.c --- */
 void ff_act_fetch(struct ff_act *act, const struct ff_order *order);

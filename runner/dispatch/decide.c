@@ -172,6 +172,7 @@ static bool kill_all(struct ff_engine *e, bool spare)
 	for (uint32_t i = 0; i < e->executions.len; i++)
 		if (ff_executions_at(&e->executions, i)->number)
 			ff_execution_kill(e, ff_executions_at(&e->executions, i));
+	ff_teardown_kill(e);
 	return spared;
 }
 
@@ -320,6 +321,15 @@ static int exit_code(const struct ff_engine *e, struct ff_buf *reason, enum ff_r
 		code = ff_reason_exit_code(run->stopped);
 		*why = run->stopped;
 	}
+	if (run->setups_failed > 0) {
+		ff_buf_addf(reason, "; %u setup%s or teardown%s of hosts failed",
+			    run->setups_failed, run->setups_failed == 1 ? "" : "s",
+			    run->setups_failed == 1 ? "" : "s");
+		if (worse(3, code)) {
+			code = 3;
+			*why = FF_REASON_SETUP;
+		}
+	}
 	if (e->faults > 0 && worse(3, code)) {
 		ff_buf_addstr(reason, "; farflung's own state was wrong, please report it");
 		code = 3;
@@ -446,6 +456,12 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_HOST_SYNCED:
 		ff_host_synced(e, input);
 		break;
+	case FF_INPUT_HOST_SET_UP:
+		ff_setup_done(e, input);
+		break;
+	case FF_INPUT_HOST_TORN_DOWN:
+		ff_teardown_done(e, input);
+		break;
 	case FF_INPUT_HOST_PROBED:
 		ff_host_probed(e, input);
 		break;
@@ -505,7 +521,7 @@ void ff_engine_decide(struct ff_engine *e, const struct ff_input *input, struct 
 	ff_job_pump(e);
 	if (e->opts.hosts_only)
 		e->over = ff_host_all_settled(e) || ff_engine_stopping(e);
-	else if (e->state->run.jobs_finished == e->state->jobs_len)
+	else if (e->state->run.jobs_finished == e->state->jobs_len && ff_teardown_all(e))
 		run_finish(e);
 }
 

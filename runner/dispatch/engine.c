@@ -167,6 +167,7 @@ void ff_engine_free(struct ff_engine *e)
 	free_jobs(e);
 	for (size_t i = 0; i < e->opts.inventory->len; i++) {
 		ff_free(e->hosts[i].platform);
+		ff_free(e->hosts[i].unusable);
 		ff_free(e->hosts[i].cwd);
 	}
 	ff_free(e->hosts);

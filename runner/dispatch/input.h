@@ -26,6 +26,8 @@
 	X(WARNED)  /* something worth a notice, from nowhere in particular */                      \
 	X(HOST_OPENED)                                                                             \
 	X(HOST_SYNCED)                                                                             \
+	X(HOST_SET_UP)                                                                             \
+	X(HOST_TORN_DOWN)                                                                          \
 	X(HOST_PROBED)                                                                             \
 	X(HOST_ENDED) /* could not be opened, or its connection is gone */                         \
 	X(HOST_SAID)  /* a line on its stderr */                                                   \
@@ -114,6 +116,11 @@ struct ff_input {
 			uint64_t files, sent_files, sent_bytes, deleted, problems;
 			const char *root;
 		} host_synced;
+		struct {
+			bool skipped;	    /* it need not be run */
+			const char *error;  /* NULL: it succeeded */
+			const char *output; /* the end of what it printed; NULL */
+		} set_up;		    /* HOST_SET_UP, HOST_TORN_DOWN */
 		struct {
 			uint32_t payload;  /* its number in ff_payloads */
 			const char *error; /* NULL: fit */

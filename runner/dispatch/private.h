@@ -113,6 +113,11 @@ struct engine_host {
 	uint32_t unfit;	      /* bits: and can't run there */
 	char *platform, *cwd; /* what the latest connection told; cwd: after the sync */
 	bool native;
+	/* It is being set up; waits for another one in the same folder to be; is to be torn down at
+	 * the end; is being so. */
+	bool setting_up, waits_setup, owes_teardown, tearing_down;
+	char *unusable;	   /* its setup failed; NULL */
+	int64_t setup_us;  /* since when that is going on */
 	int64_t opened_us; /* latest try */
 	int64_t first_opened_us;
 	int64_t away_us; /* since when it is away; 0 */
@@ -300,6 +305,12 @@ void ff_host_leave_if_idle(struct ff_engine *e, uint32_t host);
 bool ff_host_hopeful(const struct ff_engine *e, uint32_t host);
 bool ff_host_all_settled(const struct ff_engine *e);
 
+/* It has its tree, and is set up: on to what payloads need. */
+void ff_host_prepared(struct ff_engine *e, uint32_t host);
+/* Its setup failed: it is let go for good. */
+void ff_host_unusable(struct ff_engine *e, uint32_t host);
+void ff_host_leave(struct ff_engine *e, uint32_t host);
+
 /* --- decide_required.c --- */
 /* Whether the job may begin; if hosts that must be there can't be any more, it is stopped. */
 bool ff_required_hosts_there(struct ff_engine *e, uint32_t job);
@@ -390,18 +401,6 @@ void ff_execution_kill(struct ff_engine *e, struct execution *execution);
 /* Its command's end is its own. */
 void ff_execution_end(struct ff_engine *e, struct execution *execution,
 		      const struct ff_result *result);
-
-/* --- decide_fetch.c --- */
-/* Whether something may be brought back of the job's units. */
-bool ff_fetch_expected(const struct ff_engine *e, uint32_t job);
-/* The execution's command has ended: whether that is not yet all. */
-bool ff_fetch_begin(struct ff_engine *e, const struct execution *execution,
-		    const struct ff_result *result);
-bool ff_fetch_runs(const struct ff_engine *e, const struct execution *execution);
-void ff_fetch_done(struct ff_engine *e, const struct ff_input *input);
-void ff_fetch_host_lost(struct ff_engine *e, struct execution *execution, const char *reason);
-void ff_fetch_kill(struct ff_engine *e, struct execution *execution);
-void ff_fetch_release(struct ff_engine *e);
 
 /* --- decide_retry.c --- */
 /* An attempt failed: the next one comes when retry_delay is over. */
@@ -597,5 +596,6 @@ void ff_collect_discovered(struct ff_engine *e, struct execution *execution,
 			   const struct ff_input *input);
 
 #include "dispatch/private_front.h"
+#include "dispatch/private_files.h"
 
 #endif

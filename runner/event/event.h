@@ -15,6 +15,7 @@
 	X(HOST_JOINING, "host-joining") /* its connection is being opened */                       \
 	X(HOST_OPENED, "host-opened")	/* and is there: tree and interpreter come next */         \
 	X(SYNC_FINISHED, "sync-finished")                                                          \
+	X(HOST_SETUP, "host-setup") /* it was set up, or torn down */                              \
 	X(HOST_READY, "host-ready")                                                                \
 	X(HOST_UNFIT, "host-unfit")   /* a payload can't run there */                              \
 	X(HOST_AWAY, "host-away")     /* not reached or lost; it is tried again */                 \
@@ -94,6 +95,7 @@ enum ff_outcome {
 	X(NO_WORKER, "no-worker", 3)                                                               \
 	X(RESTARTS, "restarts", 3) /* too many workers crashed */                                  \
 	X(FRONT, "front", 3)	   /* it could not start, died, or tells another story */          \
+	X(SETUP, "setup", 3)	   /* of a host failed, or its teardown */                         \
 	X(REQUIRED_HOSTS, "required-hosts", 3)                                                     \
 	X(DISK, "disk", 3)     /* the journal can't be written */                                  \
 	X(SHARDS, "shards", 3) /* some are missing, or there twice, or not of one run */
@@ -342,6 +344,13 @@ struct ff_event {
 			const char *reason;
 			int64_t duration_us;
 		} unit_lost;
+		struct {
+			const char *phase;  /* "setup", "teardown" */
+			bool skipped;	    /* nothing has changed since it last succeeded there */
+			const char *error;  /* NULL: it succeeded */
+			const char *output; /* the end of it, of one that failed; NULL */
+			int64_t took_us;
+		} host_setup;
 		struct {
 			uint32_t attempt;
 			const char *folder; /* where to, absolute */

@@ -36,6 +36,9 @@ static const struct ff_field *const fields[FF_EVENT_KINDS] = {
 	       F("platform", TEXT, host_ready.platform), F("cwd", TEXT, host_ready.cwd),
 	       F("native", BOOL, host_ready.native), F("slots", U32, host_ready.slots),
 	       F("took_us", I64, host_ready.took_us), ),
+	FIELDS(HOST_SETUP, F("phase", NAME, host_setup.phase),
+	       F("skipped", BOOL, host_setup.skipped), F("error", TEXT, host_setup.error),
+	       F("output", TEXT, host_setup.output), F("took_us", I64, host_setup.took_us), ),
 	FIELDS(HOST_UNFIT, F("payload", TEXT, host_unfit.payload),
 	       F("error", TEXT, host_unfit.error), ),
 	FIELDS(HOST_AWAY, HOST_END(host_away) F("retry_us", I64, host_away.retry_us), ),
@@ -129,6 +132,7 @@ unsigned ff_event_needs(enum ff_event_kind kind)
 	case FF_EVENT_SYNC_FINISHED:
 	case FF_EVENT_HOST_READY:
 	case FF_EVENT_HOST_UNFIT:
+	case FF_EVENT_HOST_SETUP:
 	case FF_EVENT_HOST_AWAY:
 	case FF_EVENT_HOST_FAILED:
 	case FF_EVENT_HOST_LOST:

@@ -1,4 +1,4 @@
-/* What can be said of a job's artifacts before anything runs. */
+/* What can be said before anything runs of the files that jobs bring back and setups depend on. */
 #include <string.h>
 
 #include "plan/private.h"
@@ -9,11 +9,11 @@ static const char *fault_of(const char *pattern)
 	if (!*pattern)
 		return "is empty";
 	if (*pattern == '/')
-		return "is absolute; it is meant below the folder where the job runs";
+		return "is absolute; it is meant below the folder where it runs";
 	for (const char *at = pattern; at; at = strchr(at, '/')) {
 		at += strspn(at, "/");
 		if (!strncmp(at, "..", 2) && (at[2] == '/' || at[2] == '\0'))
-			return "leads out of the folder where the job runs";
+			return "leads out of the folder where it runs";
 	}
 	return NULL;
 }
@@ -43,5 +43,18 @@ void ff_plan_check_artifacts(const struct ff_plan_job *job, struct ff_mistakes *
 					artifacts->places ? &artifacts->places[i] : &config->place,
 					"job '%s': '%s' of 'artifacts' %s", config->name,
 					artifacts->paths.v[i], fault);
+	}
+}
+
+void ff_plan_check_setup(const struct ff_config *config, struct ff_mistakes *problems)
+{
+	const struct ff_config_setup *setup = &config->setup;
+
+	for (size_t i = 0; i < setup->inputs.len; i++) {
+		const char *fault = fault_of(setup->inputs.v[i]);
+
+		if (fault)
+			ff_mistakes_add(problems, &setup->places[i], "setup: '%s' of 'inputs' %s",
+					setup->inputs.v[i], fault);
 	}
 }

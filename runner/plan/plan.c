@@ -296,6 +296,7 @@ int ff_plan_build(struct ff_plan *plan, const struct ff_config *config,
 		order = ff_plan_order(config, &b.names, &problems);
 	b.order = order;
 	check_required(&b);
+	ff_plan_check_setup(config, &problems);
 	if (order)
 		fill(&b, only);
 	keep_hints(&b);

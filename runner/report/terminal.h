@@ -287,6 +287,9 @@ bool ff_terminal_tell_failure(struct ff_terminal *t, const struct ff_event *even
 void ff_terminal_say_tells(struct ff_terminal *t);
 /* A property of a job that tells which of its units are run here. */
 void ff_terminal_hear_shard(struct ff_terminal *t, const struct ff_event *event);
+/* --- terminal_setup.c --- */
+void ff_terminal_say_setup(struct ff_terminal *t, const struct ff_event *event);
+
 /* --- terminal_artifacts.c --- */
 void ff_terminal_hear_artifacts(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_say_artifacts(struct ff_terminal *t);

@@ -136,9 +136,9 @@ def test_a_retry_brings_its_own(farflung):
 
 
 WRONG = [
-    ("artifacts: [../x]", "3:29: job 'j': '../x' of 'artifacts' leads out of the folder where the job runs"),
-    ("artifacts: [a, /x]", "3:32: job 'j': '/x' of 'artifacts' is absolute; it is meant below the folder where the job runs"),
-    ("artifacts: {paths: a/../b}", "3:36: job 'j': 'a/../b' of 'artifacts' leads out of the folder where the job runs"),
+    ("artifacts: [../x]", "3:29: job 'j': '../x' of 'artifacts' leads out of the folder where it runs"),
+    ("artifacts: [a, /x]", "3:32: job 'j': '/x' of 'artifacts' is absolute; it is meant below the folder where it runs"),
+    ("artifacts: {paths: a/../b}", "3:36: job 'j': 'a/../b' of 'artifacts' leads out of the folder where it runs"),
     ("artifacts: {paths: a, when: never}", "'when' wants always, failure or success, got 'never'"),
     ("artifacts: {when: always}", "'paths' is missing"),
     ("artifacts: {paths: a, path: b}", "unknown key 'path'; did you mean 'paths'?"),

@@ -19,6 +19,7 @@ void check_init(struct check *check, uint64_t seed, const struct ff_plan *plan,
 	check->ends = ff_xcalloc(plan->len + 1, sizeof(*check->ends));
 	check->done = ff_xcalloc(plan->len + 1, sizeof(*check->done));
 	check->units = ff_xcalloc(plan->len + 1, sizeof(*check->units));
+	check->set_up = ff_xcalloc(inventory->len + 1, sizeof(*check->set_up));
 }
 
 void check_release(struct check *check)
@@ -28,6 +29,7 @@ void check_release(struct check *check)
 	ff_free(check->ends);
 	ff_free(check->done);
 	ff_free(check->units);
+	ff_free(check->set_up);
 	ff_buf_release(&check->journal);
 	ff_map_release(&check->brought);
 	ff_map_release(&check->rests);
@@ -177,6 +179,7 @@ void check_begin(struct check *check, const struct ff_state *const *before, size
 	ff_buf_clear(&check->journal);
 	ff_map_release(&check->brought);
 	ff_map_release(&check->rests);
+	memset(check->set_up, 0, check->inventory->len * sizeof(*check->set_up));
 	check->resumed = before_len > 0;
 	spread_begin(check->spread);
 	/* What was not ended in an earlier run may be now; what was, may not. */
@@ -244,11 +247,68 @@ static void check_artifacts(struct check *check, const struct ff_event *event)
 			   event->job);
 }
 
+enum { CHECK_SET_UP = 1, CHECK_OWES_TEARDOWN = 2, CHECK_TORN_DOWN = 4 };
+
+/* A host is set up before its first unit, and torn down at the end if it is there. */
+static void check_setup(struct check *check, const struct ff_event *event)
+{
+	const struct ff_config *config = check->config;
+	uint32_t host = event->host_id - 1;
+	uint8_t *at = &check->set_up[host];
+
+	switch (event->kind) {
+	case FF_EVENT_HOST_OPENED:
+		*at = 0;
+		break;
+	case FF_EVENT_HOST_SETUP:
+		if (strcmp(event->u.host_setup.phase, "teardown") == 0) {
+			if (*at & CHECK_TORN_DOWN)
+				check_fail(check, "host %s is torn down twice", event->host);
+			*at = CHECK_TORN_DOWN;
+		} else {
+			*at |= event->u.host_setup.error ? 0 : CHECK_SET_UP;
+		}
+		break;
+	case FF_EVENT_HOST_READY:
+		if (config->setup.run && !(*at & CHECK_SET_UP))
+			check_fail(check, "host %s is ready and not set up", event->host);
+		*at |= config->teardown.run ? CHECK_OWES_TEARDOWN : 0;
+		break;
+	case FF_EVENT_HOST_AWAY:
+	case FF_EVENT_HOST_LOST:
+	case FF_EVENT_HOST_FAILED:
+		*at = 0;
+		break;
+	case FF_EVENT_HOST_LEFT:
+		if (*at & CHECK_OWES_TEARDOWN)
+			check_fail(check, "host %s left and was not torn down", event->host);
+		break;
+	case FF_EVENT_RUN_FINISHED:
+		for (uint32_t i = 0; i < check->inventory->len; i++)
+			if (check->set_up[i] & CHECK_OWES_TEARDOWN)
+				check_fail(check, "host %u was not torn down", i);
+		break;
+	default:
+		break;
+	}
+}
+
+/* It is told of a host that is not there. */
+static void excused(struct check *check, const struct ff_event *event)
+{
+	for (uint32_t i = 0; event->host && i < check->inventory->len; i++)
+		if (strcmp(check->inventory->hosts[i].name, event->host) == 0 &&
+		    strstr(event->u.notice.text, "its teardown could not be run"))
+			check->set_up[i] &= (uint8_t)~CHECK_OWES_TEARDOWN;
+}
+
 void check_event(struct check *check, const struct ff_event *event)
 {
 	if (ff_event_json(&check->journal, event) < 0)
 		check_fail(check, "an event can't be written: %s", ff_event_word(event->kind));
 	spread_event(check->spread, check, event);
+	if (event->host_id || event->kind == FF_EVENT_RUN_FINISHED)
+		check_setup(check, event);
 	switch (event->kind) {
 	case FF_EVENT_JOB_ADDED:
 		if (event->u.job_added.units > 0)
@@ -278,6 +338,7 @@ void check_event(struct check *check, const struct ff_event *event)
 			lost(check, event);
 		break;
 	case FF_EVENT_NOTICE:
+		excused(check, event);
 		blamed(check, event);
 		break;
 	case FF_EVENT_UNITS_BEFORE:

@@ -114,6 +114,10 @@ static void make_yaml(struct ff_buf *yaml, struct world *dice, uint64_t seed)
 			ff_buf_addf(yaml, ", memory: %lld", (long long)WORLD_MEMORY);
 		ff_buf_addstr(yaml, "}\n");
 	}
+	if (seed % 3 == 1)
+		ff_buf_addstr(yaml, "setup: x\n");
+	if (seed % 4 == 1)
+		ff_buf_addstr(yaml, "teardown: x\n");
 	add_jobs(yaml, dice, hosts, seed);
 	ff_buf_addf(yaml, "settings: {grace: 2s, reconnect: %us", 1 + world_below(dice, 60));
 	if (world_chance(dice, 150))
@@ -411,6 +415,7 @@ static bool simulate(uint64_t seed, bool loud)
 		ff_log_set(print_trace, NULL);
 	make(&sim);
 	check_init(&sim.check, seed, &sim.plan, &sim.inventory, &sim.faults);
+	sim.check.config = &sim.config;
 	run_seed(&sim);
 	good = check_good(&sim.check);
 	check_release(&sim.check);

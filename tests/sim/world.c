@@ -385,6 +385,20 @@ static void sync_host(struct world *world, const struct ff_order *order)
 	world_say(world, input, order->host, 1000 + world_below(world, 50000));
 }
 
+/* It may fail; it may hang, and is killed or its host dies. */
+static void set_up(struct world *world, const struct ff_order *order)
+{
+	bool teardown = order->kind == FF_ORDER_TEAR_DOWN;
+	struct ff_input *input = about_host(
+		world, order->host, teardown ? FF_INPUT_HOST_TORN_DOWN : FF_INPUT_HOST_SET_UP);
+
+	if (world->seed % 5 == 1 && world_chance(world, 100))
+		input->u.set_up.error = "exit status 1";
+	else
+		input->u.set_up.skipped = world_chance(world, 300);
+	world_say(world, input, order->host, 1000 + world_below(world, 5000000));
+}
+
 static void probe_host(struct world *world, const struct ff_order *order)
 {
 	struct ff_input *input = about_host(world, order->host, FF_INPUT_HOST_PROBED);
@@ -626,6 +640,12 @@ void world_order(struct world *world, const struct ff_order *order)
 		break;
 	case FF_ORDER_SYNC_HOST:
 		sync_host(world, order);
+		break;
+	case FF_ORDER_SET_UP:
+	case FF_ORDER_TEAR_DOWN:
+		set_up(world, order);
+		break;
+	case FF_ORDER_DROP_SETUP:
 		break;
 	case FF_ORDER_PROBE_HOST:
 		probe_host(world, order);

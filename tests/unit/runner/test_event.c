@@ -28,6 +28,7 @@ static const size_t member_size[FF_EVENT_KINDS] = {
 	S(SYNC_FINISHED, sync_finished),
 	S(HOST_READY, host_ready),
 	S(HOST_AWAY, host_away),
+	S(HOST_SETUP, host_setup),
 	S(JOB_STARTED, job_started),
 	S(WORKER_OPENING, worker_opening),
 	S(WORKER_STARTED, worker_started),

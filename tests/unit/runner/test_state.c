@@ -97,6 +97,7 @@ static const struct rule rules[] = {
 	{FF_EVENT_HOST_OPENED, .host = {" joining ", "preparing"}},
 	{FF_EVENT_SYNC_FINISHED, .host = {" preparing ", NULL}},
 	{FF_EVENT_HOST_READY, .host = {" preparing ", "ready"}},
+	{FF_EVENT_HOST_SETUP, .host = {" joining preparing ready draining away ", NULL}},
 	{.kind = FF_EVENT_HOST_UNFIT},
 	{FF_EVENT_HOST_AWAY, .host = {" joining preparing ready draining ", "away"}},
 	{FF_EVENT_HOST_FAILED, .host = {ALL_BUT_GONE, "gone"}},

@@ -393,6 +393,7 @@ static void test_differences(void **state)
 	DIFFERS("run ''", run.workers++);
 	DIFFERS("run ''", run.jobs_finished++);
 	DIFFERS("run ''", run.skipped_modules++);
+	DIFFERS("run ''", run.setups_failed++);
 	DIFFERS("run ''", run.problems++);
 	DIFFERS("run ''", run.exit_code++);
 	DIFFERS("run ''", run.counts.retried++);
