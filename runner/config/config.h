@@ -124,6 +124,7 @@ struct ff_config_job {
 /* setup, teardown: a command on each host. */
 struct ff_config_setup {
 	char *run;		 /* shell text; NULL: there is none */
+	char *per;		 /* "host" or "run" */
 	struct ff_strv inputs;	 /* patterns */
 	struct ff_place *places; /* of each of them */
 	int64_t timeout_us;	 /* 0: none */

@@ -185,6 +185,8 @@ void ff_act_free(struct ff_act *act)
 	if (!act)
 		return;
 	ff_rsync_free(act->rsync);
+	ff_act_own_setup_drop(act);
+	ff_strv_release(&act->vars);
 	ff_list_for_each_safe(pos, tmp, &act->all_executions)
 		ff_act_execution_free(ff_container_of(pos, struct act_execution, node));
 	ff_list_for_each_safe(pos, tmp, &act->all_fetches)

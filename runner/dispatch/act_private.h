@@ -106,8 +106,10 @@ struct ff_act {
 	struct ff_list all_workers, all_executions, all_fronts, all_fetches;
 	uint64_t *paused_jobs; /* bits: their fronts are full */
 	struct ff_rsync *rsync;
-	struct ff_map told; /* problems of the tree */
-	char *holder;	    /* who we are, for those who find a folder locked */
+	struct act_own_setup *own_setup; /* act_setup_run.c's; NULL */
+	struct ff_strv vars;		 /* NAME=value, that the run's setup has exported */
+	struct ff_map told;		 /* problems of the tree */
+	char *holder;			 /* who we are, for those who find a folder locked */
 	bool paused;
 };
 
@@ -179,7 +181,14 @@ char *ff_act_absolute(const struct act_host *host, const char *cwd);
 /* SET_UP, TEAR_DOWN, DROP_SETUP. */
 void ff_act_setup(struct ff_act *act, const struct ff_order *order);
 void ff_act_setup_drop(struct act_host *host);
-/* What the host's setup exports comes before the job's own variables. */
+/* Lines NAME=VALUE; later ones win. False: `error` says which line is none. */
+bool ff_act_read_vars(struct ff_strv *vars, const struct ff_value *bytes, char error[120]);
+/* As a list. */
+struct ff_value ff_act_texts(const struct ff_strv *texts, struct ff_arena *arena);
+/* --- act_setup_run.c: the same orders, for host FF_NOBODY --- */
+void ff_act_own_setup(struct ff_act *act, const struct ff_order *order);
+void ff_act_own_setup_drop(struct ff_act *act);
+/* What the run's setup exports, and the host's, comes before the job's own variables. */
 void ff_act_add_vars(const struct act_host *host, struct ff_payload_job *job,
 		     struct ff_arena *arena);
 

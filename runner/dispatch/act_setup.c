@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "dispatch/act_private.h"
+#include "state/state.h"
 #include "worker/bootstrap.h"
 
 #define STAMP "setup"
@@ -84,14 +85,13 @@ static bool is_name(const char *text, size_t len)
 	return len > 0 && strspn(text, letters) >= len && !(*text >= '0' && *text <= '9');
 }
 
-/* Lines NAME=VALUE; later ones win. False: `error` says which line is none. */
-static bool read_vars(struct act_host *host, const struct ff_value *bytes, char error[120])
+bool ff_act_read_vars(struct ff_strv *vars, const struct ff_value *bytes, char error[120])
 {
 	char *text = ff_xstrndup(bytes->text, bytes->len), *rest = text, *line;
 	unsigned number = 0;
 	bool good = true;
 
-	ff_strv_release(&host->vars);
+	ff_strv_release(vars);
 	while (good && (line = strsep(&rest, "\n"))) {
 		size_t len = strcspn(line, "=");
 
@@ -100,7 +100,7 @@ static bool read_vars(struct act_host *host, const struct ff_value *bytes, char 
 			continue;
 		good = line[len] == '=' && is_name(line, len);
 		if (good)
-			ff_strv_add(&host->vars, line);
+			ff_strv_add(vars, line);
 		else
 			snprintf(error, 120, "line %u of $FARFLUNG_ENV is not NAME=VALUE: '%.40s'",
 				 number, line);
@@ -109,23 +109,28 @@ static bool read_vars(struct act_host *host, const struct ff_value *bytes, char 
 	return good;
 }
 
+static char **put_texts(char **at, char *const *texts)
+{
+	while (texts && *texts)
+		*at++ = *texts++;
+	return at;
+}
+
 void ff_act_add_vars(const struct act_host *host, struct ff_payload_job *job,
 		     struct ff_arena *arena)
 {
+	const struct ff_strv *common = &host->act->vars;
 	size_t own = 0;
 	char **env;
 
-	if (host->vars.len == 0)
+	if (host->vars.len + common->len == 0)
 		return;
 	while (job->env && job->env[own])
 		own++;
-	env = ff_arena_alloc(arena, (host->vars.len + own + 1) * sizeof(*env));
+	env = ff_arena_alloc(arena, (common->len + host->vars.len + own + 1) * sizeof(*env));
 	if (!env)
 		return;
-	memcpy(env, host->vars.v, host->vars.len * sizeof(*env));
-	if (own > 0)
-		memcpy(env + host->vars.len, job->env, own * sizeof(*env));
-	env[host->vars.len + own] = NULL;
+	*put_texts(put_texts(put_texts(env, common->v), host->vars.v), job->env) = NULL;
 	job->env = env;
 }
 
@@ -149,7 +154,7 @@ static void on_stamp(struct act_setup *setup, const struct ff_value *item)
 		snprintf(setup->digest, sizeof(setup->digest), "%s", digest->text);
 	if (setup->phase == CHECKING && !(fresh->kind == FF_BOOL && fresh->boolean))
 		return; /* the channel's end leads on */
-	if (!read_vars(setup->host, kept, error))
+	if (!ff_act_read_vars(&setup->host->vars, kept, error))
 		put_done(setup, false, error);
 	else
 		put_done(setup, setup->phase == CHECKING, NULL);
@@ -216,7 +221,7 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 	ff_channel_unref(channel);
 }
 
-static struct ff_value texts_of(const struct ff_strv *texts, struct ff_arena *arena)
+struct ff_value ff_act_texts(const struct ff_strv *texts, struct ff_arena *arena)
 {
 	struct ff_value *items = ff_arena_alloc(arena, (texts->len + 1) * sizeof(*items));
 
@@ -236,7 +241,7 @@ static struct ff_channel *ask_stamp(struct act_setup *setup, struct ff_arena *ar
 
 	if (setup->phase == CHECKING) {
 		kwargs[4] = ff_str("inputs");
-		kwargs[5] = texts_of(&config->inputs, arena);
+		kwargs[5] = ff_act_texts(&config->inputs, arena);
 		kwargs[6] = ff_str("salt");
 		kwargs[7] = ff_str(config->run);
 	} else {
@@ -269,8 +274,7 @@ static struct ff_channel *run_command(struct act_setup *setup, struct ff_arena *
 	struct ff_channel *channel = NULL;
 	struct ff_task task;
 
-	if (setup->teardown)
-		ff_act_add_vars(host, &job, arena);
+	ff_act_add_vars(host, &job, arena);
 	if (ff_payload_find("run")->run->task(&job, &worker, arena, &task, err) == 0)
 		channel = ff_gateway_remote_exec(host->foreman, &task, err);
 	ff_free(file);
@@ -315,9 +319,14 @@ void ff_act_setup_drop(struct act_host *host)
 
 void ff_act_setup(struct ff_act *act, const struct ff_order *order)
 {
-	struct act_host *host = &act->hosts[order->host];
+	struct act_host *host;
 	struct act_setup *setup;
 
+	if (order->host == FF_NOBODY) {
+		ff_act_own_setup(act, order);
+		return;
+	}
+	host = &act->hosts[order->host];
 	if (host->tries != order->tries)
 		return;
 	ff_act_setup_drop(host);

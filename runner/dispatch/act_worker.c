@@ -208,7 +208,9 @@ static int make_spec(const struct act_worker *worker, struct ff_xspec *spec, str
 	ff_xspec_set(spec, "python", ff_act_interpreter(host));
 	ff_xspec_set(spec, "execmodel", from->execmodel);
 	ff_xspec_set(spec, "dont_write_bytecode", from->dont_write_bytecode);
-	if (host->vars.len > 0)
+	if (host->act->vars.len > 0)
+		rc = ff_strv_add_all(&spec->env, host->act->vars.v);
+	if (host->vars.len > 0 && !rc)
 		rc = ff_strv_add_all(&spec->env, host->vars.v);
 	return env && !rc ? ff_strv_add_all(&spec->env, env) : rc;
 }

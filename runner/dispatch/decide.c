@@ -129,7 +129,7 @@ static void run_start(struct ff_engine *e)
 	}
 	for (uint32_t i = 0; i < e->opts.plan->len; i++)
 		ff_job_init(e, i);
-	ff_host_open_all(e);
+	ff_run_setup_begin(e);
 }
 
 static void stop_all_jobs(struct ff_engine *e, enum ff_reason why)

@@ -76,13 +76,13 @@ void ff_setup_begin(struct ff_engine *e, uint32_t number)
 	}
 	if (all_jobs_over(e))
 		return; /* it is too late for anything */
-	if (!setup_of(e)->run) {
-		host->owes_teardown = teardown_of(e)->run != NULL;
+	if (!ff_setup_is_of_hosts(setup_of(e))) {
+		host->owes_teardown = ff_setup_is_of_hosts(teardown_of(e));
 		ff_host_prepared(e, number);
 	} else if (must_wait(e, number)) {
 		host->waits_setup = true;
 	} else {
-		host->owes_teardown = teardown_of(e)->run != NULL;
+		host->owes_teardown = ff_setup_is_of_hosts(teardown_of(e));
 		host->setting_up = true;
 		order(e, number, FF_ORDER_SET_UP);
 	}
@@ -109,6 +109,8 @@ void ff_setup_done(struct ff_engine *e, const struct ff_input *input)
 	struct engine_host *host = subject(e, input);
 	const char *error;
 
+	if (input->host == FF_NOBODY)
+		ff_run_setup_done(e, input);
 	if (!host || !host->setting_up || host->tearing_down)
 		return;
 	host->setting_up = false;
@@ -160,6 +162,8 @@ void ff_teardown_done(struct ff_engine *e, const struct ff_input *input)
 {
 	struct engine_host *host = subject(e, input);
 
+	if (input->host == FF_NOBODY)
+		ff_run_teardown_done(e, input);
 	if (!host || !host->tearing_down)
 		return;
 	host->tearing_down = false;
@@ -178,6 +182,7 @@ void ff_teardown_kill(struct ff_engine *e)
 		tell(e, i, true, NULL, "interrupted");
 		go_on(e, i);
 	}
+	ff_run_teardown_kill(e);
 	begin_those_who_wait(e);
 }
 
@@ -203,7 +208,7 @@ bool ff_teardown_all(struct ff_engine *e)
 		else
 			tell_owed(e, i);
 	}
-	return over;
+	return over && ff_run_teardown(e);
 }
 
 /* --- hosts that go --- */

@@ -251,7 +251,11 @@ struct ff_engine {
 	uint32_t hosts_asked; /* that are needed by some job */
 	uint32_t driven;      /* jobs whose front says who runs what */
 	const char *stop;     /* why everything stops, in words; NULL */
-	struct due_at kill;   /* the end of the first interrupt's grace */
+	struct {
+		bool setting_up, owes_teardown, tearing_down;
+		int64_t since_us;
+	} own_setup;	    /* the run's, beside those of hosts */
+	struct due_at kill; /* the end of the first interrupt's grace */
 	int64_t started_us;
 	bool full; /* reporters are */
 	bool over;

@@ -17,6 +17,16 @@ bool ff_teardown_all(struct ff_engine *e);
 void ff_setup_host_down(struct ff_engine *e, uint32_t host, const char *reason);
 void ff_setup_host_gone(struct ff_engine *e, uint32_t host);
 
+/* --- decide_setup_run.c --- */
+bool ff_setup_is_of_hosts(const struct ff_config_setup *setup);
+/* Hosts are opened, at once or later. */
+void ff_run_setup_begin(struct ff_engine *e);
+void ff_run_setup_done(struct ff_engine *e, const struct ff_input *input);
+/* All hosts are torn down: whether the run is. */
+bool ff_run_teardown(struct ff_engine *e);
+void ff_run_teardown_done(struct ff_engine *e, const struct ff_input *input);
+void ff_run_teardown_kill(struct ff_engine *e);
+
 /* --- decide_fetch.c --- */
 /* Whether something may be brought back of the job's units. */
 bool ff_fetch_expected(const struct ff_engine *e, uint32_t job);

@@ -132,7 +132,6 @@ unsigned ff_event_needs(enum ff_event_kind kind)
 	case FF_EVENT_SYNC_FINISHED:
 	case FF_EVENT_HOST_READY:
 	case FF_EVENT_HOST_UNFIT:
-	case FF_EVENT_HOST_SETUP:
 	case FF_EVENT_HOST_AWAY:
 	case FF_EVENT_HOST_FAILED:
 	case FF_EVENT_HOST_LOST:

@@ -292,7 +292,9 @@ static void on_collect_problem(struct junit *junit, const struct ff_event *event
 static void on_setup_failed(struct junit *junit, const struct ff_event *event)
 {
 	struct suite *suite = suite_of(junit, event->u.host_setup.phase);
-	char *name = ff_xasprintf("%s of host %s", event->u.host_setup.phase, event->host);
+	char *name =
+		ff_xasprintf("%s of %s%s", event->u.host_setup.phase,
+			     event->host ? "host " : "the run", event->host ? event->host : "");
 
 	suite->errors++;
 	case_begin_job(junit, suite, name);

@@ -15,9 +15,11 @@ void ff_terminal_say_setup(struct ff_terminal *t, const struct ff_event *event)
 		return;
 	if (error)
 		ff_terminal_paint(t, out, FF_TERMINAL_RED);
-	ff_buf_addstr(out, "host ");
-	ff_terminal_name(t, out, event->host ? event->host : "?");
-	ff_buf_addstr(out, ": ");
+	if (event->host) {
+		ff_buf_addstr(out, "host ");
+		ff_terminal_name(t, out, event->host);
+		ff_buf_addstr(out, ": ");
+	}
 	ff_terminal_name(t, out, phase);
 	if (error) {
 		ff_buf_addstr(out, " failed: ");

@@ -1,6 +1,5 @@
 """Hosts are set up before their first unit and torn down at the end, whatever happened; what the setup exports
 reaches the units; where it fails nothing runs."""
-import os
 import signal
 from xml.etree import ElementTree
 
@@ -164,7 +163,53 @@ def test_a_host_that_is_lost_is_not_torn_down(farflung):
     assert not (farflung.cwd / "box" / "torn").exists()
 
 
+def test_of_the_run(farflung):
+    """Once, here, before any host is opened; what it exports reaches all of them; its teardown is the last."""
+    text = (HOSTS + "".join(f"    - {{spec: popen, name: h{i}, chdir: h{i}}}\n" for i in range(2)) +
+            "setup: {run: 'pwd >> log; echo WORD=a >> $FARFLUNG_ENV', per: run, inputs: lock}\n"
+            "teardown: {run: 'echo end $WORD $(cat h*/units | wc -l) >> log', per: run}\n"
+            "jobs:\n  j: {run: 'echo x >> units; test $WORD = a', count: 4}\n")
+    (farflung.cwd / "lock").touch()
+    first = farflung.run_yaml(text, code=0).events
+    kinds = [e["event"] for e in first]
+    assert kinds.index("host-setup") < kinds.index("host-joining") and kinds[-2:] == ["host-setup", "run-finished"]
+    second = farflung.run_yaml(text, code=0).events
+    assert [e["skipped"] for e in setups(first) + setups(second)] == [False, True]
+    assert (farflung.cwd / "log").read_text() == f"{farflung.cwd}\nend a 4\nend a 8\n"
+
+
+def test_of_the_run_that_fails(farflung):
+    """Nothing is opened; its teardown is run all the same."""
+    junit = farflung.cwd / "junit.xml"
+    done = farflung.run_yaml(
+        ONE + "setup: {run: 'echo broken; exit 4', per: run}\nteardown: {run: 'touch torn', per: run}\njobs:\n  j: {run: 'true'}\n",
+        "--junit", junit, code=3)
+    assert not of_kind(done.events, "host-joining") and of_kind(done.events, "units-not-run")
+    assert "setup failed: exit status 4\n  broken\n" in done.stdout
+    assert "setup: exit status 4" in done.stderr
+    assert (farflung.cwd / "torn").exists()
+    assert "broken" in ElementTree.parse(junit).find("./testsuite[@name='setup']/testcase/error").text
+
+
+def test_of_the_run_that_takes_too_long(farflung):
+    done = farflung.run_yaml(
+        ONE + "settings: {grace: 0}\nsetup: {run: 'sleep 1000 & wait', per: run, timeout: 100ms}\njobs:\n  j: {run: 'true'}\n", code=3)
+    assert "setup failed: timed out" in done.stdout
+
+
+@pytest.mark.parametrize("teardown", ["", "teardown: {run: 'touch torn', per: run}\n"])
+def test_of_the_run_interrupted(farflung, teardown):
+    farflung.yaml(ONE + "setup: {run: 'touch runs; exec sleep 1000', per: run}\n" + teardown + "jobs:\n  j: {run: 'true'}\n")
+    process = farflung.start("run")
+    wait_until((farflung.cwd / "runs").exists, 60, "it is set up")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err)
+    assert (farflung.cwd / "torn").exists() == bool(teardown)
+
+
 WRONG = [
+    ("setup: {run: x, per: job}", "'per' wants host or run, got 'job'"),
     ("setup: {inputs: x}", "'run' is missing"),
     ("setup: {run: x, inptus: x}", "unknown key 'inptus'; did you mean 'inputs'?"),
     ("setup: [x]", "'setup' wants a mapping, got a list"),

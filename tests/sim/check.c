@@ -10,6 +10,11 @@
 #include "event/journal.h"
 #include "spread.h"
 
+static bool is_of_hosts(const struct ff_config_setup *setup)
+{
+	return setup->run && strcmp(setup->per, "host") == 0;
+}
+
 void check_init(struct check *check, uint64_t seed, const struct ff_plan *plan,
 		const struct ff_inventory *inventory, const struct world_faults *faults)
 {
@@ -179,6 +184,8 @@ void check_begin(struct check *check, const struct ff_state *const *before, size
 	ff_buf_clear(&check->journal);
 	ff_map_release(&check->brought);
 	ff_map_release(&check->rests);
+	check->run_setup_wanted = check->config->setup.run && !is_of_hosts(&check->config->setup);
+	check->run_set_up = check->run_torn_down = false;
 	memset(check->set_up, 0, check->inventory->len * sizeof(*check->set_up));
 	check->resumed = before_len > 0;
 	spread_begin(check->spread);
@@ -270,9 +277,11 @@ static void check_setup(struct check *check, const struct ff_event *event)
 		}
 		break;
 	case FF_EVENT_HOST_READY:
-		if (config->setup.run && !(*at & CHECK_SET_UP))
+		if (is_of_hosts(&config->setup) && !(*at & CHECK_SET_UP))
 			check_fail(check, "host %s is ready and not set up", event->host);
-		*at |= config->teardown.run ? CHECK_OWES_TEARDOWN : 0;
+		if (check->run_setup_wanted && !check->run_set_up)
+			check_fail(check, "host %s is ready before the run is set up", event->host);
+		*at |= is_of_hosts(&config->teardown) ? CHECK_OWES_TEARDOWN : 0;
 		break;
 	case FF_EVENT_HOST_AWAY:
 	case FF_EVENT_HOST_LOST:
@@ -284,6 +293,9 @@ static void check_setup(struct check *check, const struct ff_event *event)
 			check_fail(check, "host %s left and was not torn down", event->host);
 		break;
 	case FF_EVENT_RUN_FINISHED:
+		if (config->teardown.run && !is_of_hosts(&config->teardown) &&
+		    !check->run_torn_down)
+			check_fail(check, "the run was not torn down");
 		for (uint32_t i = 0; i < check->inventory->len; i++)
 			if (check->set_up[i] & CHECK_OWES_TEARDOWN)
 				check_fail(check, "host %u was not torn down", i);
@@ -291,6 +303,16 @@ static void check_setup(struct check *check, const struct ff_event *event)
 	default:
 		break;
 	}
+}
+
+static void check_run_setup(struct check *check, const struct ff_event *event)
+{
+	if (strcmp(event->u.host_setup.phase, "setup") == 0)
+		check->run_set_up = !event->u.host_setup.error;
+	else if (check->run_torn_down)
+		check_fail(check, "the run is torn down twice");
+	else
+		check->run_torn_down = true;
 }
 
 /* It is told of a host that is not there. */
@@ -307,12 +329,18 @@ void check_event(struct check *check, const struct ff_event *event)
 	if (ff_event_json(&check->journal, event) < 0)
 		check_fail(check, "an event can't be written: %s", ff_event_word(event->kind));
 	spread_event(check->spread, check, event);
-	if (event->host_id || event->kind == FF_EVENT_RUN_FINISHED)
+	if (event->kind == FF_EVENT_HOST_SETUP && !event->host_id)
+		check_run_setup(check, event);
+	else if (event->host_id || event->kind == FF_EVENT_RUN_FINISHED)
 		check_setup(check, event);
 	switch (event->kind) {
 	case FF_EVENT_JOB_ADDED:
 		if (event->u.job_added.units > 0)
 			know(check, job_of(check, event->job), event->u.job_added.units);
+		break;
+	case FF_EVENT_JOB_STARTED:
+		if (check->run_setup_wanted && !check->run_set_up)
+			check_fail(check, "job %s begins before the run is set up", event->job);
 		break;
 	case FF_EVENT_COLLECTED:
 		if (!event->u.collected.again)

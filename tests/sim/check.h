@@ -21,10 +21,11 @@ struct check {
 	bool (*done)[DONE_MAX]; /* by job and unit: by an earlier run; of parts */
 	uint32_t *units;	/* by job: how many there are, once known */
 	struct ff_buf journal;	/* of the present run */
-	uint8_t *set_up;	/* by host: CHECK_… bits, since it was opened */
-	struct ff_map brought;	/* by job and unit, in it: what an attempt left is here */
-	struct ff_map rests;	/* by job and unit, in it: until when */
-	bool resumed;		/* an earlier run was gone on with */
+	bool run_setup_wanted, run_set_up, run_torn_down;
+	uint8_t *set_up;       /* by host: CHECK_… bits, since it was opened */
+	struct ff_map brought; /* by job and unit, in it: what an attempt left is here */
+	struct ff_map rests;   /* by job and unit, in it: until when */
+	bool resumed;	       /* an earlier run was gone on with */
 	struct spread *spread;
 	bool bad;
 };

@@ -115,9 +115,9 @@ static void make_yaml(struct ff_buf *yaml, struct world *dice, uint64_t seed)
 		ff_buf_addstr(yaml, "}\n");
 	}
 	if (seed % 3 == 1)
-		ff_buf_addstr(yaml, "setup: x\n");
+		ff_buf_addf(yaml, "setup: {run: x, per: %s}\n", seed % 9 == 1 ? "run" : "host");
 	if (seed % 4 == 1)
-		ff_buf_addstr(yaml, "teardown: x\n");
+		ff_buf_addf(yaml, "teardown: {run: x, per: %s}\n", seed % 8 == 1 ? "run" : "host");
 	add_jobs(yaml, dice, hosts, seed);
 	ff_buf_addf(yaml, "settings: {grace: 2s, reconnect: %us", 1 + world_below(dice, 60));
 	if (world_chance(dice, 150))

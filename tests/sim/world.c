@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "state/state.h"
 #include "base/err.h"
 #include "world_private.h"
 
@@ -385,18 +386,25 @@ static void sync_host(struct world *world, const struct ff_order *order)
 	world_say(world, input, order->host, 1000 + world_below(world, 50000));
 }
 
-/* It may fail; it may hang, and is killed or its host dies. */
+/* It may fail; what is of the run has no host. */
 static void set_up(struct world *world, const struct ff_order *order)
 {
-	bool teardown = order->kind == FF_ORDER_TEAR_DOWN;
-	struct ff_input *input = about_host(
-		world, order->host, teardown ? FF_INPUT_HOST_TORN_DOWN : FF_INPUT_HOST_SET_UP);
+	enum ff_input_kind kind =
+		order->kind == FF_ORDER_TEAR_DOWN ? FF_INPUT_HOST_TORN_DOWN : FF_INPUT_HOST_SET_UP;
+	struct ff_input *input = order->host == FF_NOBODY ? ff_input_new(kind)
+							  : about_host(world, order->host, kind);
+	int64_t took = 1000 + world_below(world, 5000000);
 
 	if (world->seed % 5 == 1 && world_chance(world, 100))
 		input->u.set_up.error = "exit status 1";
 	else
 		input->u.set_up.skipped = world_chance(world, 300);
-	world_say(world, input, order->host, 1000 + world_below(world, 5000000));
+	if (order->host != FF_NOBODY) {
+		world_say(world, input, order->host, took);
+		return;
+	}
+	input->host = FF_NOBODY;
+	world_put(world, input, world->now + took);
 }
 
 static void probe_host(struct world *world, const struct ff_order *order)
