@@ -208,7 +208,7 @@ int ff_stamp_check(struct ff_stamp *stamp, const struct ff_value *kwargs, struct
 	rc = look_at_inputs(stamp, kwargs, root, &any, err);
 	if (!rc)
 		rc = outputs_are_there(kwargs, root, &there, err);
-	if (!rc && any && there)
+	if (!rc && any && there && !ff_dict_bool(kwargs, "force", false))
 		stamp->fresh = is_fresh(path, stamp->digest, &stamp->kept);
 	/* What is done now may fail half-way: then nothing is as it was. */
 	if (!rc && !stamp->fresh && unlink(path) && errno != ENOENT)

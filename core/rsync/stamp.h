@@ -21,10 +21,10 @@ struct ff_stamp {
 };
 
 /* `kwargs`: root (str, absolute), name (str: of the stamp, one part of a path), inputs and outputs
- * (lists of str: patterns as ff_find has them), salt (str: what else it depends on). Makes the
- * stamps' folder, where the command may leave NAME.env, and removes what an earlier one has left
- * there. Without inputs it is never fresh. FF_ENOTFOUND: an input is not there; FF_EINVAL, FF_ESYS,
- * FF_ETOOBIG. `stamp` is overwritten; on failure it is empty. */
+ * (lists of str: patterns as ff_find has them), salt (str: what else it depends on), force (bool:
+ * it is not fresh). Makes the stamps' folder, where the command may leave NAME.env, and removes
+ * what an earlier one has left there. Without inputs it is never fresh. FF_ENOTFOUND: an input is
+ * not there; FF_EINVAL, FF_ESYS, FF_ETOOBIG. `stamp` is overwritten; on failure it is empty. */
 int ff_stamp_check(struct ff_stamp *stamp, const struct ff_value *kwargs, struct ff_err *err);
 /* The command has succeeded: `kwargs` have root, name, and write (str: the digest that a check gave
  * before it began; "": it is not to be fresh the next time). What it left in NAME.env goes to

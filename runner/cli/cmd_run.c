@@ -13,7 +13,7 @@ struct options {
 	struct ff_strv jobs, reports;
 	const char *on, *color, *maxfail, *required, *history, *shard, *flaky, *retry_delay,
 		*strict, *memory, *collect;
-	bool quiet, help_config;
+	bool quiet, help_config, force;
 	int verbose;
 	int argc; /* as given, for the journal */
 	char **argv;
@@ -34,6 +34,7 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("require-hosts", SETTINGS, "require_hosts", required, NULL),
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
 	FF_OPTION_OF("collect", SETTINGS, "collect", collect, "DIR"),
+	FF_OPTION("force", 0, FLAG, NULL, "run also what is up to date, setups included", force),
 	FF_OPTION_OF("memory", JOB, "memory", memory, "WHEN"),
 	FF_OPTION("shard", 0, TEXT, "K/N",
 		  "only the K-th of N parts of the tests, by history or file sizes", shard),
@@ -114,6 +115,7 @@ static int run_file(const char *path, void *values)
 	override(&config, "strict_collection", o->strict);
 	override(&config, "require_hosts", o->required);
 	override(&config, "history", o->history);
+	config.force = o->force;
 	override_collect(&config, o->collect);
 	for (size_t i = 0; o->memory && i < config.jobs_len; i++)
 		ff_config_set(&config, &config.jobs[i],

@@ -91,6 +91,8 @@ static void job_release(struct ff_config_job *job)
 	ff_strv_release(&job->needs);
 	ff_strv_release(&job->sequence);
 	ff_strv_release(&job->artifacts.paths);
+	ff_strv_release(&job->fresh.inputs);
+	ff_strv_release(&job->fresh.outputs);
 	for (size_t i = 0; i < job->axes_len; i++)
 		ff_strv_release(&job->axes[i].values);
 }

@@ -70,6 +70,12 @@ struct ff_config_artifacts {
 	bool required; /* of each pattern something is to be there */
 };
 
+/* up_to_date: patterns. */
+struct ff_config_fresh {
+	struct ff_strv inputs, outputs; /* no inputs: it is always run */
+	struct ff_place *inputs_places, *outputs_places;
+};
+
 struct ff_config_job {
 	struct ff_place place;
 	char *name;
@@ -113,6 +119,7 @@ struct ff_config_job {
 	int64_t retry_delay_us; /* before the next attempt; -1: as settings say */
 	char *retry_on;		/* outcomes with commas between them; NULL: all bad ones */
 	struct ff_config_artifacts artifacts;
+	struct ff_config_fresh fresh;
 	int64_t weight;		    /* slots that one unit takes, at least 1 */
 	struct ff_config_use *uses; /* of pools, each of them once */
 	size_t uses_len;
@@ -148,6 +155,7 @@ struct ff_config {
 	struct ff_config_job *jobs;
 	size_t jobs_len, jobs_cap;
 	struct ff_place jobs_place;
+	bool force; /* nothing is up to date; not in a file */
 	struct ff_config_setup setup, teardown;
 	struct ff_config_pool *pools;
 	size_t pools_len;

@@ -181,6 +181,17 @@ const struct ff_config_option ff_config_options[] = {
 	 .child = FF_SECTION_ARTIFACTS, JOB_PLACE(artifacts.place),
 	 .help = "files that each unit leaves, brought to settings.collect/JOB/UNIT"},
 
+	{.section = FF_SECTION_JOB, .key = "up_to_date", .type = FF_TYPE_SECTION,
+	 .child = FF_SECTION_FRESH, .only = "run",
+	 .help = "skips what has not changed since it last succeeded in its folder"},
+
+	{.section = FF_SECTION_FRESH, .key = "inputs", .type = FF_TYPE_TEXTS,
+	 JOB(fresh.inputs), JOB_PLACE(fresh.inputs_places), .required = true,
+	 .help = "files that it depends on, as patterns below where it runs; also the command counts"},
+	{.section = FF_SECTION_FRESH, .key = "outputs", .type = FF_TYPE_TEXTS,
+	 JOB(fresh.outputs), JOB_PLACE(fresh.outputs_places),
+	 .help = "files that must be there, as patterns"},
+
 	{.section = FF_SECTION_ARTIFACTS, .key = "paths", .type = FF_TYPE_TEXTS,
 	 JOB(artifacts.paths), JOB_PLACE(artifacts.places), .required = true,
 	 .help = "below where it runs, as shell patterns; '**': any folders; a folder: all in it"},
@@ -193,7 +204,7 @@ const struct ff_config_option ff_config_options[] = {
 
 	{.section = FF_SECTION_SETUP, .key = "run", .type = FF_TYPE_TEXT, CONFIG(setup.run),
 	 .required = true,
-	 .help = "for /bin/sh, in the host's working directory; NAME=VALUE lines in $FARFLUNG_ENV reach units"},
+	 .help = "for /bin/sh in the host's working directory; lines NAME=VALUE in $FARFLUNG_ENV reach units"},
 	{.section = FF_SECTION_SETUP, .key = "per", .type = FF_TYPE_CHOICE, CONFIG(setup.per),
 	 .choices = "host or run", .fallback = "host",
 	 .help = "run: once, on this machine, in the file's folder, before any host is opened"},

@@ -89,8 +89,14 @@ static void on_finished(void *ctx, uint32_t index, const struct ff_result *bare)
 	}
 	input = about(execution, FF_INPUT_EXEC_FINISHED);
 	input->u.result = ff_input_result(input, &result);
-	execution->over = true;
-	ff_act_put(execution->act, input);
+	if (execution->guarded && execution->stage == ACT_RUNS &&
+	    result.outcome == FF_OUTCOME_PASSED) {
+		execution->held = input;
+		execution->answered = true;
+	} else {
+		execution->over = true;
+		ff_act_put(execution->act, input);
+	}
 	for (int i = 0; i < 2; i++)
 		ff_buf_release(&text[i]);
 }
@@ -133,15 +139,53 @@ static const struct ff_payload_sink run_sink = {
 
 /* --- its channel --- */
 
+static int take_answer(struct act_execution *execution, const struct ff_item *item,
+		       struct ff_err *err)
+{
+	bool fresh;
+
+	if (ff_act_fresh_item(execution, &item->value, &fresh) < 0)
+		return ff_err_set(err, FF_EPROTO, "the worker's answer makes no sense");
+	execution->answered = true;
+	if (execution->stage == ACT_ASKS && fresh)
+		on_finished(execution, 0,
+			    &(struct ff_result){.outcome = FF_OUTCOME_SKIPPED,
+						.message = "up to date"});
+	return 0;
+}
+
 static int take_item(struct act_execution *execution, const struct ff_item *item,
 		     struct ff_err *err)
 {
 	const struct ff_payload *payload = execution->act->plan->jobs[execution->job].payload;
 	struct act_speaker speaker = {.act = execution->act, .execution = execution->number};
 
+	if (execution->stage != ACT_RUNS)
+		return take_answer(execution, item, err);
 	if (execution->discovers)
 		return payload->item(&item->value, &ff_act_session_sink, &speaker, err);
 	return payload->item(&item->value, &run_sink, execution, err);
+}
+
+static bool go_on(struct act_execution *execution);
+
+/* Its command has succeeded, which is told with or without a note of it. */
+static void put_held(struct act_execution *execution, const char *error)
+{
+	struct ff_input *warning;
+	char *text;
+
+	if (error) {
+		text = ff_xasprintf("%s: it is not noted as up to date: %s", execution->name,
+				    error);
+		warning = ff_input_new(FF_INPUT_WARNED);
+		warning->u.said.text = ff_input_text(warning, text);
+		ff_free(text);
+		ff_act_put(execution->act, warning);
+	}
+	execution->over = true;
+	ff_act_put(execution->act, execution->held);
+	execution->held = NULL;
 }
 
 static void on_item(struct ff_channel *channel, const struct ff_item *item, void *ctx)
@@ -158,8 +202,19 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 	}
 	/* What a lost connection took with it is the host's to tell. */
 	if (!execution->over && ff_act_host_open(execution->host) &&
-	    ff_channel_gateway(channel) == execution->host->foreman)
-		put_ended(execution, ff_channel_error(channel));
+	    ff_channel_gateway(channel) == execution->host->foreman) {
+		if (execution->answered && execution->stage != ACT_STAMPS) {
+			execution->channel = NULL;
+			ff_channel_unref(channel);
+			if (!go_on(execution))
+				ff_act_execution_free(execution);
+			return;
+		}
+		if (execution->held)
+			put_held(execution, execution->answered ? NULL : ff_channel_error(channel));
+		else
+			put_ended(execution, ff_channel_error(channel));
+	}
 	ff_channel_unref(channel);
 	execution->channel = NULL;
 	ff_act_execution_free(execution);
@@ -209,13 +264,48 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 	return rc;
 }
 
+/* Its channel for the stage; false: there is none, which was told. */
+static bool begin_stage(struct act_execution *execution, const struct ff_order *order)
+{
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct ff_task task;
+	struct ff_err err = {0};
+
+	execution->answered = false;
+	if (execution->stage != ACT_RUNS)
+		execution->channel =
+			ff_act_fresh_ask(execution, execution->stage == ACT_STAMPS, &err);
+	else if (make_task(execution, order, &arena, &task, &err) == 0)
+		execution->channel = ff_gateway_remote_exec(execution->host->foreman, &task, &err);
+	ff_arena_release(&arena);
+	if (execution->channel && execution->act->paused)
+		ff_channel_pause(execution->channel, true);
+	if (execution->channel &&
+	    ff_channel_set_callback(execution->channel, on_item, execution) == 0)
+		return true;
+	if (execution->held)
+		put_held(execution, err.text);
+	else if (ff_act_host_open(execution->host))
+		put_ended(execution, execution->channel ? "out of memory" : err.text);
+	return false;
+}
+
+static bool go_on(struct act_execution *execution)
+{
+	struct ff_order order = {.kind = FF_ORDER_RUN,
+				 .job = execution->job,
+				 .unit = execution->unit,
+				 .count = execution->count,
+				 .name = execution->name};
+
+	execution->stage = execution->stage == ACT_ASKS ? ACT_RUNS : ACT_STAMPS;
+	return begin_stage(execution, &order);
+}
+
 void ff_act_execute(struct ff_act *act, const struct ff_order *order)
 {
 	struct act_host *host = &act->hosts[order->host];
 	struct act_execution *execution;
-	struct ff_arena arena = FF_ARENA_INIT;
-	struct ff_task task;
-	struct ff_err err = {0};
 	size_t cap = (size_t)act->config->settings.output_cap_bytes;
 
 	if (!ff_act_host_open(host) || host->tries != order->tries)
@@ -230,21 +320,15 @@ void ff_act_execute(struct ff_act *act, const struct ff_order *order)
 	ff_output_init(&execution->out[1], cap);
 	ff_list_add_tail(&act->all_executions, &execution->node);
 	ff_map_set_u32(&act->executions, execution->number, execution);
-	if (make_task(execution, order, &arena, &task, &err) == 0)
-		execution->channel = ff_gateway_remote_exec(host->foreman, &task, &err);
-	ff_arena_release(&arena);
-	if (!execution->channel) {
-		if (ff_act_host_open(host))
-			put_ended(execution, err.text);
-		ff_act_execution_free(execution);
-		return;
+	if (!execution->discovers && act->plan->jobs[order->job].config->fresh.inputs.len > 0) {
+		execution->guarded = true;
+		execution->stage = ACT_ASKS;
+		execution->unit = order->unit;
+		execution->count = order->count;
+		execution->name = ff_xstrdup(order->name);
 	}
-	if (act->paused)
-		ff_channel_pause(execution->channel, true);
-	if (ff_channel_set_callback(execution->channel, on_item, execution) < 0) {
-		put_ended(execution, "out of memory");
+	if (!begin_stage(execution, order))
 		ff_act_execution_free(execution);
-	}
 }
 
 void ff_act_drop(struct ff_act *act, const struct ff_order *order)
@@ -254,6 +338,7 @@ void ff_act_drop(struct ff_act *act, const struct ff_order *order)
 	ff_act_fetch_drop(act, order->execution);
 	if (!execution)
 		return;
+	execution->guarded = false;
 	if (!execution->over && !execution->discovers)
 		on_finished(execution, order->unit,
 			    &(struct ff_result){.outcome = FF_OUTCOME_LOST});
@@ -290,6 +375,8 @@ void ff_act_execution_free(struct act_execution *execution)
 	}
 	ff_map_del_u32(&execution->act->executions, execution->number);
 	ff_list_del(&execution->node);
+	ff_input_free(execution->held);
+	ff_free(execution->name);
 	ff_output_release(&execution->out[0]);
 	ff_output_release(&execution->out[1]);
 	ff_free(execution);

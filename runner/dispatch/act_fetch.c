@@ -18,7 +18,7 @@ static bool is_safe(unsigned char c)
 }
 
 /* FNV-1a: names that are alike for so long get different folders. */
-static uint64_t hash_of(const char *text)
+uint64_t ff_act_hash(const char *text)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
@@ -40,7 +40,7 @@ static void add_name(struct ff_buf *out, const char *name)
 			ff_buf_addf(out, "%%%02X", (unsigned char)*at);
 	}
 	if (*at)
-		ff_buf_addf(out, "%%%016llx", (unsigned long long)hash_of(name));
+		ff_buf_addf(out, "%%%016llx", (unsigned long long)ff_act_hash(name));
 }
 
 char *ff_act_collect_folder(const struct ff_act *act)

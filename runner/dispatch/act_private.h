@@ -46,6 +46,12 @@ struct act_worker {
 	bool waits_turn, has_turn;
 };
 
+enum act_stage {
+	ACT_RUNS,   /* its command; of most that is all */
+	ACT_ASKS,   /* whether that need be run */
+	ACT_STAMPS, /* it has succeeded: that is noted */
+};
+
 struct act_execution {
 	struct ff_list node; /* in act->all_executions */
 	struct ff_act *act;
@@ -54,7 +60,15 @@ struct act_execution {
 	struct ff_channel *channel;
 	struct ff_output out[2]; /* stdout, stderr */
 	bool discovers;
-	bool over; /* EXEC_FINISHED or EXEC_ENDED was put, or nobody waits for it */
+	/* With up_to_date: */
+	enum act_stage stage;
+	bool answered; /* the stage's question */
+	bool guarded;
+	uint32_t unit, count;
+	char *name;	       /* of the unit */
+	char digest[64];       /* of what it depends on */
+	struct ff_input *held; /* how its command ended, until that is noted; NULL */
+	bool over;	       /* EXEC_FINISHED or EXEC_ENDED was put, or nobody waits for it */
 };
 
 /* What a unit has left on its host is brought here. */
@@ -176,6 +190,15 @@ void ff_act_execution_free(struct act_execution *execution);
 
 /* The folder below the host's working directory, or absolute; NULL: that one. Malloc'd. */
 char *ff_act_absolute(const struct act_host *host, const char *cwd);
+
+/* --- act_fresh.c --- */
+/* Whether it has to be run; or (write) it has been. NULL and err. */
+struct ff_channel *ff_act_fresh_ask(struct act_execution *execution, bool write,
+				    struct ff_err *err);
+/* The answer; FF_EPROTO. */
+int ff_act_fresh_item(struct act_execution *execution, const struct ff_value *item, bool *fresh);
+/* A hash of a name; in act_fetch.c. */
+uint64_t ff_act_hash(const char *text);
 
 /* --- act_setup.c --- */
 /* SET_UP, TEAR_DOWN, DROP_SETUP. */

@@ -235,8 +235,8 @@ static struct ff_channel *ask_stamp(struct act_setup *setup, struct ff_arena *ar
 {
 	struct act_host *host = setup->host;
 	const struct ff_config_setup *config = config_of(setup);
-	struct ff_value kwargs[8] = {ff_str("root"), ff_str(host->workdir), ff_str("name"),
-				     ff_str(STAMP)};
+	struct ff_value kwargs[10] = {ff_str("root"), ff_str(host->workdir), ff_str("name"),
+				      ff_str(STAMP)};
 	struct ff_task task = {.call_name = "stamp"};
 
 	if (setup->phase == CHECKING) {
@@ -244,11 +244,13 @@ static struct ff_channel *ask_stamp(struct act_setup *setup, struct ff_arena *ar
 		kwargs[5] = ff_act_texts(&config->inputs, arena);
 		kwargs[6] = ff_str("salt");
 		kwargs[7] = ff_str(config->run);
+		kwargs[8] = ff_str("force");
+		kwargs[9] = ff_bool(host->act->config->force);
 	} else {
 		kwargs[4] = ff_str("write");
 		kwargs[5] = ff_str(config->inputs.len > 0 ? setup->digest : "");
 	}
-	task.kwargs = ff_collection(FF_DICT, kwargs, setup->phase == CHECKING ? 4 : 3);
+	task.kwargs = ff_collection(FF_DICT, kwargs, setup->phase == CHECKING ? 5 : 3);
 	if (!ff_gateway_is_native(host->foreman))
 		task.source = ff_bootstrap_source("stamp");
 	return ff_gateway_remote_exec(host->foreman, &task, err);

@@ -97,8 +97,10 @@ static int ask_stamp(struct act_own_setup *setup, bool write, struct ff_stamp *s
 						: ""),
 		ff_str("inputs"),
 		ff_act_texts(&config->inputs, &arena),
+		ff_str("force"),
+		ff_bool(setup->act->config->force),
 	};
-	struct ff_value dict = ff_collection(FF_DICT, kwargs, 4);
+	struct ff_value dict = ff_collection(FF_DICT, kwargs, 5);
 	int rc = write ? ff_stamp_write(stamp, &dict, err) : ff_stamp_check(stamp, &dict, err);
 
 	ff_arena_release(&arena);

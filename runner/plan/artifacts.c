@@ -1,4 +1,5 @@
 /* What can be said before anything runs of the files that jobs bring back and setups depend on. */
+#include <stdio.h>
 #include <string.h>
 
 #include "plan/private.h"
@@ -46,15 +47,29 @@ void ff_plan_check_artifacts(const struct ff_plan_job *job, struct ff_mistakes *
 	}
 }
 
-void ff_plan_check_setup(const struct ff_config *config, struct ff_mistakes *problems)
+static void check_all(const struct ff_strv *patterns, const struct ff_place *places,
+		      const char *what, const char *key, struct ff_mistakes *problems)
 {
-	const struct ff_config_setup *setup = &config->setup;
-
-	for (size_t i = 0; i < setup->inputs.len; i++) {
-		const char *fault = fault_of(setup->inputs.v[i]);
+	for (size_t i = 0; i < patterns->len; i++) {
+		const char *fault = fault_of(patterns->v[i]);
 
 		if (fault)
-			ff_mistakes_add(problems, &setup->places[i], "setup: '%s' of 'inputs' %s",
-					setup->inputs.v[i], fault);
+			ff_mistakes_add(problems, &places[i], "%s: '%s' of '%s' %s", what,
+					patterns->v[i], key, fault);
 	}
+}
+
+void ff_plan_check_fresh(const struct ff_config_job *config, struct ff_mistakes *problems)
+{
+	const struct ff_config_fresh *fresh = &config->fresh;
+	char what[120];
+
+	snprintf(what, sizeof(what), "job '%s'", config->name);
+	check_all(&fresh->inputs, fresh->inputs_places, what, "inputs", problems);
+	check_all(&fresh->outputs, fresh->outputs_places, what, "outputs", problems);
+}
+
+void ff_plan_check_setup(const struct ff_config *config, struct ff_mistakes *problems)
+{
+	check_all(&config->setup.inputs, config->setup.places, "setup", "inputs", problems);
 }

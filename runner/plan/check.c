@@ -105,6 +105,16 @@ static void check_text(const struct checker *c, const char *text, bool is_shell)
 	ff_buf_release(&scratch);
 }
 
+static void check_patterns(struct checker *c, const char *key, const struct ff_strv *patterns,
+			   const struct ff_place *places)
+{
+	c->key = key;
+	for (size_t i = 0; i < patterns->len; i++) {
+		c->place = places ? &places[i] : &c->config->place;
+		check_text(c, patterns->v[i], false);
+	}
+}
+
 static void check_braces(struct checker *c)
 {
 	const struct ff_config_job *config = c->config;
@@ -128,12 +138,9 @@ static void check_braces(struct checker *c)
 	c->key = "env";
 	for (size_t i = 0; i < config->env.len; i++)
 		check_text(c, config->env.v[i], false);
-	c->key = "artifacts";
-	for (size_t i = 0; i < config->artifacts.paths.len; i++) {
-		if (config->artifacts.places)
-			c->place = &config->artifacts.places[i];
-		check_text(c, config->artifacts.paths.v[i], false);
-	}
+	check_patterns(c, "artifacts", &config->artifacts.paths, config->artifacts.places);
+	check_patterns(c, "inputs", &config->fresh.inputs, config->fresh.inputs_places);
+	check_patterns(c, "outputs", &config->fresh.outputs, config->fresh.outputs_places);
 }
 
 /* --- a list is the words of one command --- */

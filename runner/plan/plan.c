@@ -188,6 +188,7 @@ static void plan_job(struct build *b, struct ff_plan_job *job)
 	check_memory(config, b->problems);
 	ff_plan_count(job, b->problems);
 	ff_plan_check_artifacts(job, b->problems);
+	ff_plan_check_fresh(config, b->problems);
 	check_payload(b, job);
 	if (job->payload->run)
 		ff_plan_check_texts(config, b->problems, &b->hints);

@@ -141,6 +141,8 @@ int ff_plan_instance(const struct ff_plan_job *job, uint32_t index, struct ff_ar
 		.sequence_workers = config->sequence_workers,
 	};
 	made.artifacts = expand_all(&m, &config->artifacts.paths);
+	made.inputs = expand_all(&m, &config->fresh.inputs);
+	made.outputs = expand_all(&m, &config->fresh.outputs);
 	if (m.full || !made.name)
 		return FF_ENOMEM;
 	*instance = made;

@@ -49,21 +49,21 @@ def write_stamp(path, digest):
     return kept
 
 
-def check_stamp(path, root, inputs, outputs, salt):
+def check_stamp(path, root, inputs, outputs, salt, force):
     remove(path + ".env")
     find, missing = look_for(root, inputs)
     if missing:
         raise Refused("nothing matches '%s' of 'inputs'" % os.fsdecode(missing[0]))
     digest = digest_of(find, salt)
     said, _, kept = read_file(path).partition(b"\n")
-    fresh = bool(inputs) and said == digest.encode() and not look_for(root, outputs)[1]
+    fresh = bool(inputs) and not force and said == digest.encode() and not look_for(root, outputs)[1]
     if not fresh:  # what is done now may fail half-way: then nothing is as it was
         remove(path)
         kept = b""
     return digest, fresh, kept
 
 
-def stamp(channel, root, name, inputs=(), outputs=(), salt="", write=None):
+def stamp(channel, root, name, inputs=(), outputs=(), salt="", write=None, force=False):
     if not root.startswith("/") or not name or "/" in name or name.startswith("."):
         raise Refused("stamp: a bad root or name")
     path = os.path.join(root, FOLDER, name)
@@ -72,6 +72,6 @@ def stamp(channel, root, name, inputs=(), outputs=(), salt="", write=None):
         if write is not None:
             channel.send(("stamp", "", False, write_stamp(path, write)))
         else:
-            channel.send(("stamp",) + check_stamp(path, root, inputs, outputs, salt))
+            channel.send(("stamp",) + check_stamp(path, root, inputs, outputs, salt, force))
     except OSError as exc:
         raise Refused("%s: %s" % (exc.filename or path, reason(exc))) from None
