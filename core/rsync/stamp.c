@@ -225,7 +225,7 @@ static int write_file(const char *path, const char *digest, const struct ff_buf 
 	char *fresh = ff_xasprintf("%s.new", path);
 	FILE *file = fopen(fresh, "we");
 	bool good = file && fprintf(file, "%s\n", digest) > 0 &&
-		    fwrite(ff_buf_data(kept), 1, kept->len, file) == kept->len;
+		    (kept->len == 0 || fwrite(ff_buf_data(kept), 1, kept->len, file) == kept->len);
 	int rc = 0;
 
 	if ((file && fclose(file)) || !good || rename(fresh, path))

@@ -76,7 +76,8 @@ void ff_act_own_setup_drop(struct ff_act *act)
 /* What it exported; false: `error` says what is wrong. */
 static bool keep_vars(struct act_own_setup *setup, const struct ff_stamp *stamp, char error[120])
 {
-	const struct ff_value kept = ff_bytes(ff_buf_data(&stamp->kept), stamp->kept.len);
+	const uint8_t *bytes = ff_buf_data(&stamp->kept);
+	const struct ff_value kept = ff_bytes(bytes ? (const void *)bytes : "", stamp->kept.len);
 
 	return ff_act_read_vars(&setup->act->vars, &kept, error);
 }
