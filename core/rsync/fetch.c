@@ -34,6 +34,7 @@ struct ff_fetch {
 	char *path; /* NULL: none */
 	char temp[48];
 	int dir_fd, fd;
+	uint64_t size;	    /* so far */
 	XXH3_state_t *hash; /* for the list of sums */
 	struct ff_md5 *md5; /* NULL: the host tells by xxh3, too */
 };
@@ -221,6 +222,7 @@ static void drop_file(struct ff_fetch *f)
 
 static int begin_digest(struct ff_fetch *f, const struct ff_value *name, struct ff_err *err)
 {
+	f->size = 0;
 	XXH3_128bits_reset(f->hash);
 	if (ff_is_str(name, FF_RSYNC_XXH3))
 		return 0;
@@ -271,7 +273,7 @@ static int on_data(struct ff_fetch *f, const struct ff_value *item, struct ff_er
 		ff_md5_add(f->md5, bytes->text, bytes->len);
 	if (write_all(f->fd, bytes->text, bytes->len))
 		return failed(f, f->path, errno, err);
-	f->stats.bytes += bytes->len;
+	f->size += bytes->len;
 	return 0;
 }
 
@@ -312,6 +314,7 @@ static int on_end(struct ff_fetch *f, const struct ff_value *item, struct ff_err
 	f->fd = -1;
 	add_sum(f, own.digest);
 	f->stats.files++;
+	f->stats.bytes += f->size;
 	drop_file(f);
 	return 0;
 }

@@ -27,7 +27,7 @@ void ff_fetch_send_free(struct ff_fetch_send *send);
 
 struct ff_fetch;
 
-/* What came, so far. */
+/* What came as a whole, so far. */
 struct ff_fetch_stats {
 	uint32_t files;
 	uint64_t bytes;

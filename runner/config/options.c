@@ -204,7 +204,7 @@ const struct ff_config_option ff_config_options[] = {
 
 	{.section = FF_SECTION_SETUP, .key = "run", .type = FF_TYPE_TEXT, CONFIG(setup.run),
 	 .required = true,
-	 .help = "for /bin/sh, in the working directory there; NAME=VALUE lines in $FARFLUNG_ENV reach units"},
+	 .help = "for /bin/sh in the working directory; NAME=VALUE lines in $FARFLUNG_ENV reach units"},
 	{.section = FF_SECTION_SETUP, .key = "per", .type = FF_TYPE_CHOICE, CONFIG(setup.per),
 	 .choices = "host or run", .fallback = "host",
 	 .help = "run: once, on this machine, in the file's folder, before any host is opened"},
