@@ -20,7 +20,7 @@ struct ff_fetch_send;
  * looked for; err says why. */
 struct ff_fetch_send *ff_fetch_send_start(struct ff_channel *channel, const struct ff_value *kwargs,
 					  struct ff_err *err);
-/* When the channel's end marker came. */
+/* When the channel's end marker came, while there is a reference to it. */
 void ff_fetch_send_free(struct ff_fetch_send *send);
 
 /* --- the controller's --- */

@@ -219,6 +219,8 @@ struct ff_fetch_send *ff_fetch_send_start(struct ff_channel *channel, const stru
 
 void ff_fetch_send_free(struct ff_fetch_send *s)
 {
+	/* Its end may still have to be told there. */
+	ff_channel_set_drain(s->channel, NULL, NULL);
 	ff_find_release(&s->find);
 	XXH3_freeState(s->hash);
 	ff_buf_release(&s->scratch);

@@ -15,8 +15,8 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 
 	if (item) /* there is nothing to say to it */
 		return;
-	ff_exec_finish(&fetch->exec, NULL);
 	ff_fetch_send_free(fetch->send);
+	ff_exec_finish(&fetch->exec, NULL);
 	ff_free(fetch);
 }
 
