@@ -17,6 +17,13 @@ void ff_hash_bytes(const void *bytes, size_t len, uint8_t digest[FF_RSYNC_DIGEST
 /* In md5.c, which needs libcrypto: for python receivers, which have nothing faster built in. */
 int ff_hash_md5(int fd, bool sparse, uint8_t digest[FF_RSYNC_DIGEST]);
 
+/* MD5 of bytes as they come, in md5.c, too. NULL: out of memory. */
+struct ff_md5;
+struct ff_md5 *ff_md5_new(void);
+void ff_md5_add(struct ff_md5 *md5, const void *bytes, size_t len);
+bool ff_md5_end(struct ff_md5 *md5, uint8_t digest[FF_RSYNC_DIGEST]); /* false: it failed */
+void ff_md5_free(struct ff_md5 *md5);
+
 /* What is to be hashed, piece by piece, goes to `add`; the same codes. */
 int ff_hash_walk(int fd, bool sparse, void (*add)(void *ctx, const void *bytes, size_t len),
 		 void *ctx);

@@ -19,7 +19,9 @@ static const char bootstrap_code[] = "import sys;exec(eval(sys.stdin.readline())
 
 /* Embedded by the build; each has a NUL behind it. */
 #define SOURCES(X)                                                                                 \
-	X(start) X(green) X(worker) X(rsync) X(command) X(proxy) X(configure) X(socketserver)
+	X(start)                                                                                   \
+	X(green)                                                                                   \
+	X(worker) X(rsync) X(command) X(proxy) X(configure) X(socketserver) X(fetch) X(stamp)
 #define X(name)                                                                                    \
 	extern const unsigned char ff_source_##name[];                                             \
 	extern const size_t ff_source_##name##_len;

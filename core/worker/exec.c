@@ -14,7 +14,8 @@ static const struct {
 	{"command", ff_builtin_command}, {"rsync", ff_builtin_rsync},
 	{"proxy", ff_builtin_proxy},	 {"configure", ff_builtin_configure},
 	{"info", ff_builtin_info},	 {"echo", ff_builtin_echo},
-	{"emit", ff_builtin_emit},
+	{"emit", ff_builtin_emit},	 {"fetch", ff_builtin_fetch},
+	{"stamp", ff_builtin_stamp},
 };
 
 static bool ends_with(const char *text, const char *end)

@@ -38,7 +38,8 @@ typedef int ff_builtin_fn(struct ff_worker *worker, struct ff_channel *channel,
 			  const struct ff_request *request, struct ff_err *err);
 
 ff_builtin_fn ff_builtin_command, ff_builtin_script, ff_builtin_proxy, ff_builtin_configure,
-	ff_builtin_info, ff_builtin_rsync, ff_builtin_echo, ff_builtin_emit;
+	ff_builtin_info, ff_builtin_rsync, ff_builtin_echo, ff_builtin_emit, ff_builtin_fetch,
+	ff_builtin_stamp;
 
 /* The built-in that a request names: by call_name, by "#!" at the front of its source, or (what
  * execnet sends for `via=`) by being execnet's own gateway_io module. NULL and words: none. */

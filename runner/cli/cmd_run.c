@@ -1,8 +1,10 @@
 /* farflung run [FILE] */
 #include "cli/cmd_run.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -15,9 +17,9 @@
 struct options {
 	struct ff_strv jobs, reports, vars, profiles;
 	const char *on, *color, *maxfail, *required, *history, *shard, *flaky, *retry_delay,
-		*strict, *memory, *resume;
+		*strict, *memory, *resume, *collect;
 	const struct ff_before *before; /* that was found by it */
-	bool quiet, help_config;
+	bool quiet, help_config, force;
 	int verbose;
 	int argc; /* as given, for the journal */
 	char **argv;
@@ -38,6 +40,8 @@ static const struct ff_option options[] = {
 		     "nothing runs when workers collect different tests", strict),
 	FF_OPTION_OF("require-hosts", SETTINGS, "require_hosts", required, NULL),
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
+	FF_OPTION_OF("collect", SETTINGS, "collect", collect, "DIR"),
+	FF_OPTION("force", 0, FLAG, NULL, "run also what is up to date, setups included", force),
 	FF_OPTION_OF("memory", JOB, "memory", memory, "WHEN"),
 	FF_OPTION("shard", 0, TEXT, "K/N",
 		  "only the K-th of N parts of the tests, by history or file sizes", shard),
@@ -71,6 +75,19 @@ static void override(struct ff_config *config, const char *key, const char *text
 			      NULL);
 }
 
+/* A folder of the command line is meant from the working directory. */
+static void override_collect(struct ff_config *config, const char *folder)
+{
+	char here[PATH_MAX], *whole;
+
+	if (!folder)
+		return;
+	whole = *folder == '/' || !getcwd(here, sizeof(here)) ? ff_xstrdup(folder)
+							      : ff_xasprintf("%s/%s", here, folder);
+	override(config, "collect", whole);
+	ff_free(whole);
+}
+
 static int run_file(const char *path, void *values)
 {
 	const struct options *o = values;
@@ -102,6 +119,8 @@ static int run_file(const char *path, void *values)
 	override(&config, "strict_collection", o->strict);
 	override(&config, "require_hosts", o->required);
 	override(&config, "history", o->history);
+	config.force = o->force;
+	override_collect(&config, o->collect);
 	for (size_t i = 0; o->memory && i < config.jobs_len; i++)
 		ff_config_set(&config, &config.jobs[i],
 			      ff_config_option_find(FF_SECTION_JOB, "memory"), o->memory, NULL);

@@ -79,6 +79,8 @@ void ff_config_init(struct ff_config *config)
 	ff_read_defaults(FF_SECTION_HALT, config);
 	ff_read_defaults(FF_SECTION_KEEP, config);
 	ff_read_defaults(FF_SECTION_CONCURRENCY, config);
+	ff_read_defaults(FF_SECTION_SETUP, config);
+	ff_read_defaults(FF_SECTION_TEARDOWN, config);
 	config->path = ff_config_keep(config, "");
 	config->directory = ff_config_keep(config, getcwd(here, sizeof(here)) ? here : ".");
 }
@@ -99,6 +101,9 @@ static void job_release(struct ff_config_job *job)
 		ff_strv_release(&job->steps[i].args);
 		ff_strv_release(&job->steps[i].env);
 	}
+	ff_strv_release(&job->artifacts.paths);
+	ff_strv_release(&job->fresh.inputs);
+	ff_strv_release(&job->fresh.outputs);
 	for (size_t i = 0; i < job->axes_len; i++)
 		ff_strv_release(&job->axes[i].values);
 }
@@ -112,6 +117,7 @@ void ff_config_release(struct ff_config *config)
 	ff_config_host_release(&config->defaults);
 	ff_strv_release(&config->outside.cmd);
 	ff_config_table_free_all(config->tables);
+	ff_strv_release(&config->setup.inputs);
 	ff_strv_release(&config->tree.exclude);
 	ff_strv_release(&config->tree.exclude_from);
 	ff_arena_release(&config->arena);
@@ -165,6 +171,7 @@ struct ff_config_job *ff_config_add_job(struct ff_config *config, const char *na
 	job->session_timeout_us = job->retry_delay_us = -1;
 	ff_read_defaults(FF_SECTION_JOB, job);
 	ff_read_defaults(FF_SECTION_RETRY, job);
+	ff_read_defaults(FF_SECTION_ARTIFACTS, job);
 	job->grace_us = config->settings.grace_us;
 	job->name = ff_config_keep(config, name);
 	job->payload = ff_config_keep(config, payload);

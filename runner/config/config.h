@@ -118,6 +118,22 @@ enum ff_config_need {
 	FF_NEED_ANY,
 };
 
+/* artifacts: what is brought back of each unit. */
+enum { FF_CONFIG_ARTIFACTS_MAX = 1000 }; /* patterns of one job */
+struct ff_config_artifacts {
+	struct ff_strv paths;	 /* empty: nothing is */
+	struct ff_place *places; /* of each of them */
+	struct ff_place place;
+	char *when;    /* "always", "failure" or "success" */
+	bool required; /* of each pattern something is to be there */
+};
+
+/* up_to_date: patterns. */
+struct ff_config_fresh {
+	struct ff_strv inputs, outputs; /* no inputs: it is always run */
+	struct ff_place *inputs_places, *outputs_places;
+};
+
 struct ff_config_job {
 	struct ff_place place;
 	char *name;
@@ -179,6 +195,8 @@ struct ff_config_job {
 	 * its name, command, cwd, env, timeout and when ("success", "failure", "always"). */
 	struct ff_config_job *steps;
 	size_t steps_len;
+	struct ff_config_artifacts artifacts;
+	struct ff_config_fresh fresh;
 	int64_t weight;		    /* slots that one unit takes, at least 1 */
 	bool exclusive;		    /* nothing else runs on its host meanwhile */
 	int64_t priority;	    /* before jobs with less */
@@ -191,6 +209,15 @@ struct ff_config_job {
 	struct ff_config_var
 		*vars; /* its own, those of its texts, then the file's that it has not */
 	size_t vars_len, vars_cap;
+};
+
+/* setup, teardown: a command on each host. */
+struct ff_config_setup {
+	char *run;		 /* shell text; NULL: there is none */
+	char *per;		 /* "host" or "run" */
+	struct ff_strv inputs;	 /* patterns */
+	struct ff_place *places; /* of each of them */
+	int64_t timeout_us;	 /* 0: none */
 };
 
 struct ff_config {
@@ -227,6 +254,8 @@ struct ff_config {
 	size_t jobs_len, jobs_cap;
 	struct ff_place jobs_place;
 	struct ff_config_table *tables; /* of axes */
+	bool force;			/* nothing is up to date; not in a file */
+	struct ff_config_setup setup, teardown;
 	struct ff_config_pool *pools;
 	size_t pools_len;
 	struct ff_config_var *vars;
@@ -254,6 +283,7 @@ struct ff_config {
 		struct ff_place require_hosts_place;
 		int64_t reconnect_us; /* how long a lost host is waited for when nothing else runs
 				       */
+		char *collect;	      /* a path from the configuration's folder */
 		char *history; /* a path from the configuration's folder, or "none"; NULL: where
 				  journals are */
 		int64_t keep_runs, keep_days; /* journals that stay; 0: no limit */

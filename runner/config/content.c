@@ -37,6 +37,7 @@ static bool only_how(const char *key)
 		"retry_on",
 		"retry_delay",
 		"results",
+		"up_to_date",
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
@@ -67,7 +68,9 @@ bool ff_config_content_knows(const struct ff_config_option *option)
 	case FF_TYPE_FOREACH:
 	case FF_TYPE_STEPS:
 	case FF_TYPE_VARS:
-		return true;
+	case FF_TYPE_SECTION: /* artifacts */
+		return option->type != FF_TYPE_SECTION || only_how(option->key) ||
+		       !strcmp(option->key, "artifacts");
 	default:
 		return only_how(option->key);
 	}
@@ -195,6 +198,8 @@ void ff_config_job_content(const struct ff_config_job *job, struct ff_buf *out)
 	add_texts(out, &job->args);
 	add_axes(out, job);
 	add_steps(out, job);
+	add_texts(out, &job->artifacts.paths);
+	add_text(out, job->artifacts.when);
 	for (const struct ff_config_option *o = ff_config_options; o->key; o++) {
 		if (o->section != FF_SECTION_JOB || !o->stored || only_how(o->key))
 			continue;

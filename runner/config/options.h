@@ -21,6 +21,11 @@
 	  "How what failed is tried again; a number stands for {count: ...}")                      \
 	X(STEP, "jobs.NAME.steps[]", "A step; a text stands for {run: ...}")                       \
 	X(CONCURRENCY, "concurrency", "Runs of which one goes at a time; a text: {group: ...}")    \
+	X(ARTIFACTS, "jobs.NAME.artifacts",                                                        \
+	  "What is brought back of each unit; a list stands for {paths: ...}")                     \
+	X(FRESH, "jobs.NAME.up_to_date", "When a command need not be run again")                   \
+	X(SETUP, "setup", "What is run on each host before its first unit; a text is its 'run'")   \
+	X(TEARDOWN, "teardown", "What is run there when nothing more comes; a text is its 'run'")  \
 	X(SETTINGS, "settings", "How a run behaves")                                               \
 	X(HALT, "settings.halt", "When a run stops early, and how")                                \
 	X(KEEP, "settings.keep", "Which journals of earlier runs stay")

@@ -87,15 +87,16 @@ static void read_hosts(struct ff_reader *r, const struct ff_config_option *optio
 static void read_jobs(struct ff_reader *r, const struct ff_config_option *option,
 		      const struct ff_yaml_node *node);
 
-/* A section may be given in short: hosts as a list, a tree or a host as a text. */
+/* A section may be given in short: hosts as a list, a tree or a host as a text, artifacts as
+ * either. */
 static void read_child(struct ff_reader *r, const struct ff_config_option *option,
 		       const struct ff_yaml_node *node, void *target)
 {
 	static const char *const short_for[FF_SECTIONS] = {
-		[FF_SECTION_INVENTORY] = "hosts",
-		[FF_SECTION_TREE] = "source",
-		[FF_SECTION_CONCURRENCY] = "group",
-		[FF_SECTION_HOST] = "spec",
+		[FF_SECTION_INVENTORY] = "hosts",   [FF_SECTION_TREE] = "source",
+		[FF_SECTION_CONCURRENCY] = "group", [FF_SECTION_HOST] = "spec",
+		[FF_SECTION_ARTIFACTS] = "paths",   [FF_SECTION_SETUP] = "run",
+		[FF_SECTION_TEARDOWN] = "run",
 	};
 	const char *key = short_for[option->child];
 	const struct ff_config_option *meant =
@@ -105,8 +106,9 @@ static void read_child(struct ff_reader *r, const struct ff_config_option *optio
 		ff_read_section(r, option->child, node, target);
 	else if (meant && meant->type == FF_TYPE_HOSTS && node->kind == FF_YAML_LIST)
 		read_hosts(r, meant, node);
-	else if (meant && meant->type != FF_TYPE_HOSTS && node->kind == FF_YAML_SCALAR &&
-		 !ff_yaml_is_null(node))
+	else if (meant && meant->type != FF_TYPE_HOSTS &&
+		 ((node->kind == FF_YAML_SCALAR && !ff_yaml_is_null(node)) ||
+		  (node->kind == FF_YAML_LIST && meant->type == FF_TYPE_TEXTS)))
 		ff_read_value(r, meant, node, target);
 	else
 		ff_read_complain(r, option, node);
@@ -322,6 +324,7 @@ static void read_jobs(struct ff_reader *r, const struct ff_config_option *option
 		job->grace_us = job->session_timeout_us = job->retry_delay_us = -1;
 		ff_read_defaults(FF_SECTION_JOB, job);
 		ff_read_defaults(FF_SECTION_RETRY, job);
+		ff_read_defaults(FF_SECTION_ARTIFACTS, job);
 		if (!is_job_name(key->text))
 			ff_mistakes_add(r->problems, &job->place,
 					"'%s' can't name a job: letters, digits, '_', '-' and '.'",

@@ -56,6 +56,7 @@ struct ff_act *ff_act_new(const struct ff_act_opts *opts, struct ff_err *err)
 	ff_list_init(&act->all_workers);
 	ff_list_init(&act->all_executions);
 	ff_list_init(&act->all_fronts);
+	ff_list_init(&act->all_fetches);
 	act->paused_jobs = ff_xcalloc(act->plan->len / 64 + 1, sizeof(*act->paused_jobs));
 	act->holder = who_we_are();
 	act->hosts = ff_xcalloc(act->inventory->len + 1, sizeof(*act->hosts));
@@ -119,6 +120,11 @@ void ff_act_order(struct ff_act *act, const struct ff_order *order)
 	case FF_ORDER_SYNC_HOST:
 		ff_act_sync_host(act, order);
 		break;
+	case FF_ORDER_SET_UP:
+	case FF_ORDER_TEAR_DOWN:
+	case FF_ORDER_DROP_SETUP:
+		ff_act_setup(act, order);
+		break;
 	case FF_ORDER_PROBE_HOST:
 		ff_act_probe_host(act, order);
 		break;
@@ -131,6 +137,9 @@ void ff_act_order(struct ff_act *act, const struct ff_order *order)
 	case FF_ORDER_RUN:
 	case FF_ORDER_DISCOVER:
 		ff_act_execute(act, order);
+		break;
+	case FF_ORDER_FETCH:
+		ff_act_fetch(act, order);
 		break;
 	case FF_ORDER_WITHDRAW:
 		ff_act_withdraw(act, order);
@@ -177,8 +186,12 @@ void ff_act_free(struct ff_act *act)
 		return;
 	ff_tree_note_end(act->note);
 	ff_rsync_free(act->rsync);
+	ff_act_own_setup_drop(act);
+	ff_strv_release(&act->vars);
 	ff_list_for_each_safe(pos, tmp, &act->all_executions)
 		ff_act_execution_free(ff_container_of(pos, struct act_execution, node));
+	ff_list_for_each_safe(pos, tmp, &act->all_fetches)
+		ff_act_fetch_free(ff_container_of(pos, struct act_fetch, node));
 	for (size_t i = 0; i < act->inventory->len; i++)
 		ff_act_turns_release(&act->hosts[i]); /* nobody begins any more */
 	ff_list_for_each_safe(pos, tmp, &act->all_workers)

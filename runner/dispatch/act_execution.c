@@ -118,8 +118,14 @@ static void on_finished(void *ctx, uint32_t index, const struct ff_result *bare)
 	}
 	input = about(execution, FF_INPUT_EXEC_FINISHED);
 	input->u.result = ff_input_result(input, &result);
-	execution->over = true;
-	ff_act_put(execution->act, input);
+	if (execution->guarded && execution->stage == ACT_RUNS &&
+	    result.outcome == FF_OUTCOME_PASSED) {
+		execution->held = input;
+		execution->answered = true;
+	} else {
+		execution->over = true;
+		ff_act_put(execution->act, input);
+	}
 	for (int i = 0; i < 2; i++)
 		ff_buf_release(&text[i]);
 }
@@ -162,6 +168,21 @@ static const struct ff_payload_sink run_sink = {
 
 /* --- its channel --- */
 
+static int take_answer(struct act_execution *execution, const struct ff_item *item,
+		       struct ff_err *err)
+{
+	bool fresh;
+
+	if (ff_act_fresh_item(execution, &item->value, &fresh) < 0)
+		return ff_err_set(err, FF_EPROTO, "the worker's answer makes no sense");
+	execution->answered = true;
+	if (execution->stage == ACT_ASKS && fresh)
+		on_finished(execution, 0,
+			    &(struct ff_result){.outcome = FF_OUTCOME_SKIPPED,
+						.message = "up to date"});
+	return 0;
+}
+
 static int take_item(struct act_execution *execution, const struct ff_item *item,
 		     struct ff_err *err)
 {
@@ -171,9 +192,32 @@ static int take_item(struct act_execution *execution, const struct ff_item *item
 		execution->discovers ? &ff_act_session_sink : &run_sink;
 	void *ctx = execution->discovers ? (void *)&speaker : execution;
 
+	if (execution->stage != ACT_RUNS)
+		return take_answer(execution, item, err);
 	if (payload->reader)
 		return payload->reader->item(execution->reader, &item->value, sink, ctx, err);
 	return payload->item(&item->value, sink, ctx, err);
+}
+
+static bool go_on(struct act_execution *execution);
+
+/* Its command has succeeded, which is told with or without a note of it. */
+static void put_held(struct act_execution *execution, const char *error)
+{
+	struct ff_input *warning;
+	char *text;
+
+	if (error) {
+		text = ff_xasprintf("%s: it is not noted as up to date: %s", execution->name,
+				    error);
+		warning = ff_input_new(FF_INPUT_WARNED);
+		warning->u.said.text = ff_input_text(warning, text);
+		ff_free(text);
+		ff_act_put(execution->act, warning);
+	}
+	execution->over = true;
+	ff_act_put(execution->act, execution->held);
+	execution->held = NULL;
 }
 
 static void on_item(struct ff_channel *channel, const struct ff_item *item, void *ctx)
@@ -190,15 +234,26 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 	}
 	/* What a lost connection took with it is the host's to tell. */
 	if (!execution->over && ff_act_host_open(execution->host) &&
-	    ff_channel_gateway(channel) == execution->host->foreman)
-		put_ended(execution, ff_channel_error(channel));
+	    ff_channel_gateway(channel) == execution->host->foreman) {
+		if (execution->answered && execution->stage != ACT_STAMPS) {
+			execution->channel = NULL;
+			ff_channel_unref(channel);
+			if (!go_on(execution))
+				ff_act_execution_free(execution);
+			return;
+		}
+		if (execution->held)
+			put_held(execution, execution->answered ? NULL : ff_channel_error(channel));
+		else
+			put_ended(execution, ff_channel_error(channel));
+	}
 	ff_channel_unref(channel);
 	execution->channel = NULL;
 	ff_act_execution_free(execution);
 }
 
 /* The instance as the host needs it: its cwd below the host's working directory. */
-static char *absolute_cwd(const struct act_host *host, const char *cwd)
+char *ff_act_absolute(const struct act_host *host, const char *cwd)
 {
 	if (!cwd)
 		return ff_xstrdup(host->workdir);
@@ -228,11 +283,12 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 
 	if (rc < 0)
 		return ff_err_set(err, rc, "%s", ff_err_text(rc));
-	cwd = absolute_cwd(host, instance.job.cwd);
+	cwd = ff_act_absolute(host, instance.job.cwd);
 	instance.job.cwd = cwd;
 	/* A step may have its own. */
 	if (order->timeout_us > 0 && instance.job.timeout_us == 0)
 		instance.job.timeout_us = order->timeout_us;
+	ff_act_add_vars(host, &instance.job, arena);
 	/* One that has ended meanwhile is no longer there to be followed. */
 	if (before && before->channel && !before->over)
 		worker.follow = ff_channel_id(before->channel);
@@ -275,13 +331,49 @@ static void take_slot(struct act_execution *execution, const struct ff_order *or
 	execution->slot = slot;
 }
 
+/* Its channel for the stage; false: there is none, which was told. */
+static bool begin_stage(struct act_execution *execution, const struct ff_order *order)
+{
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct ff_task task;
+	struct ff_err err = {0};
+
+	execution->answered = false;
+	if (execution->stage != ACT_RUNS)
+		execution->channel =
+			ff_act_fresh_ask(execution, execution->stage == ACT_STAMPS, &err);
+	else if (make_task(execution, order, &arena, &task, &err) == 0)
+		execution->channel = ff_gateway_remote_exec(execution->host->foreman, &task, &err);
+	ff_arena_release(&arena);
+	if (execution->channel && execution->act->paused)
+		ff_channel_pause(execution->channel, true);
+	if (execution->channel &&
+	    ff_channel_set_callback(execution->channel, on_item, execution) == 0)
+		return true;
+	if (execution->held)
+		put_held(execution, err.text);
+	else if (ff_act_host_open(execution->host))
+		put_ended(execution, execution->channel ? "out of memory" : err.text);
+	return false;
+}
+
+static bool go_on(struct act_execution *execution)
+{
+	struct ff_order order = {.kind = FF_ORDER_RUN,
+				 .job = execution->job,
+				 .unit = execution->unit,
+				 .count = execution->count,
+				 .timeout_us = execution->timeout_us,
+				 .name = execution->name};
+
+	execution->stage = execution->stage == ACT_ASKS ? ACT_RUNS : ACT_STAMPS;
+	return begin_stage(execution, &order);
+}
+
 void ff_act_execute(struct ff_act *act, const struct ff_order *order)
 {
 	struct act_host *host = &act->hosts[order->host];
 	struct act_execution *execution;
-	struct ff_arena arena = FF_ARENA_INIT;
-	struct ff_task task;
-	struct ff_err err = {0};
 	size_t cap = (size_t)act->config->settings.output_cap_bytes;
 
 	if (!ff_act_host_open(host) || host->tries != order->tries)
@@ -299,29 +391,26 @@ void ff_act_execute(struct ff_act *act, const struct ff_order *order)
 	take_slot(execution, order);
 	ff_list_add_tail(&act->all_executions, &execution->node);
 	ff_map_set_u32(&act->executions, execution->number, execution);
-	if (make_task(execution, order, &arena, &task, &err) == 0)
-		execution->channel = ff_gateway_remote_exec(host->foreman, &task, &err);
-	ff_arena_release(&arena);
-	if (!execution->channel) {
-		if (ff_act_host_open(host))
-			put_ended(execution, err.text);
-		ff_act_execution_free(execution);
-		return;
+	if (!execution->discovers && act->plan->jobs[order->job].config->fresh.inputs.len > 0) {
+		execution->guarded = true;
+		execution->stage = ACT_ASKS;
+		execution->unit = order->unit;
+		execution->count = order->count;
+		execution->timeout_us = order->timeout_us;
+		execution->name = ff_xstrdup(order->name);
 	}
-	if (act->paused)
-		ff_channel_pause(execution->channel, true);
-	if (ff_channel_set_callback(execution->channel, on_item, execution) < 0) {
-		put_ended(execution, "out of memory");
+	if (!begin_stage(execution, order))
 		ff_act_execution_free(execution);
-	}
 }
 
 void ff_act_drop(struct ff_act *act, const struct ff_order *order)
 {
 	struct act_execution *execution = ff_map_get_u32(&act->executions, order->execution);
 
+	ff_act_fetch_drop(act, order->execution);
 	if (!execution)
 		return;
+	execution->guarded = false;
 	if (!execution->over && !execution->discovers)
 		on_finished(execution, order->unit,
 			    &(struct ff_result){.outcome = FF_OUTCOME_LOST});
@@ -360,6 +449,8 @@ void ff_act_execution_free(struct act_execution *execution)
 		execution->act->slots[execution->slot]--;
 	ff_map_del_u32(&execution->act->executions, execution->number);
 	ff_list_del(&execution->node);
+	ff_input_free(execution->held);
+	ff_free(execution->name);
 	ff_output_release(&execution->out[0]);
 	ff_output_release(&execution->out[1]);
 	if (execution->reader)

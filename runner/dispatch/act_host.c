@@ -164,6 +164,8 @@ void ff_act_close_host(struct ff_act *act, const struct ff_order *order)
 
 void ff_act_host_release(struct act_host *host)
 {
+	ff_act_setup_drop(host);
+	ff_strv_release(&host->vars);
 	ff_act_templates_release(host);
 	ff_channel_unref(host->probe);
 	ff_output_release(&host->probe_output);

@@ -118,6 +118,14 @@ static void fill_exclude(const struct ff_act *act, struct ff_strv *exclude)
 		exclude_report(exclude, config->reports[i].path, config->tree.source);
 	for (size_t i = 0; act->reports && i + 1 < act->reports->len; i += 2)
 		exclude_report(exclude, act->reports->v[i + 1], config->tree.source);
+	for (size_t i = 0; i < act->plan->len; i++)
+		if (act->plan->jobs[i].config->artifacts.paths.len > 0) {
+			char *collect = ff_act_collect_folder(act);
+
+			exclude_report(exclude, collect, config->tree.source);
+			ff_free(collect);
+			break;
+		}
 	/* A host's working directory inside the tree is not part of the tree. */
 	for (size_t i = 0; i < act->inventory->len; i++) {
 		const struct ff_host *host = &act->inventory->hosts[i];
@@ -394,16 +402,19 @@ static void on_probe_item(struct ff_channel *channel, const struct ff_item *item
 
 static void probe_with(struct act_host *host, const char *shell)
 {
-	struct ff_value kwargs[] = {ff_str("shell"), ff_str(shell), ff_str("timeout_us"),
-				    ff_int(30 * FF_SECOND_US)};
-	struct ff_task task = {.call_name = "command", .kwargs = ff_collection(FF_DICT, kwargs, 2)};
+	struct ff_payload_job job = {
+		.shell = shell, .timeout_us = 30 * FF_SECOND_US, .grace_us = 5 * FF_SECOND_US};
+	struct ff_payload_worker worker = {.native = ff_gateway_is_native(host->foreman)};
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct ff_task task;
 	struct ff_err err = {0};
 
-	if (!ff_gateway_is_native(host->foreman))
-		task.source = ff_bootstrap_source("command");
+	ff_act_add_vars(host, &job, &arena);
 	ff_output_release(&host->probe_output);
 	ff_output_init(&host->probe_output, FF_OUTPUT_TAIL);
-	host->probe = ff_gateway_remote_exec(host->foreman, &task, &err);
+	if (ff_payload_find("run")->run->task(&job, &worker, &arena, &task, &err) == 0)
+		host->probe = ff_gateway_remote_exec(host->foreman, &task, &err);
+	ff_arena_release(&arena);
 	if (!host->probe || ff_channel_set_callback(host->probe, on_probe_item, host) < 0)
 		put_probed(host, NULL, err.text);
 }

@@ -27,6 +27,8 @@ struct act_host {
 	size_t facts_len;
 	struct ff_list templates; /* act_template.c's */
 	struct act_turns *turns;  /* act_turns.c's; NULL */
+	struct act_setup *setup;  /* act_setup.c's; NULL */
+	struct ff_strv vars;	  /* NAME=value, that its setup has exported */
 };
 
 /* A session's worker. */
@@ -47,6 +49,12 @@ struct act_worker {
 	bool waits_turn, has_turn;
 };
 
+enum act_stage {
+	ACT_RUNS,   /* its command; of most that is all */
+	ACT_ASKS,   /* whether that need be run */
+	ACT_STAMPS, /* it has succeeded: that is noted */
+};
+
 struct act_execution {
 	struct ff_list node; /* in act->all_executions */
 	struct ff_act *act;
@@ -58,7 +66,27 @@ struct act_execution {
 	struct ff_mask_stream masked[2];
 	void *reader; /* its payload's; NULL: that has none */
 	bool discovers;
-	bool over; /* EXEC_FINISHED or EXEC_ENDED was put, or nobody waits for it */
+	/* With up_to_date: */
+	enum act_stage stage;
+	bool answered; /* the stage's question */
+	bool guarded;
+	uint32_t unit, count;
+	int64_t timeout_us;
+	char *name;	       /* of the unit */
+	char digest[64];       /* of what it depends on */
+	struct ff_input *held; /* how its command ended, until that is noted; NULL */
+	bool over;	       /* EXEC_FINISHED or EXEC_ENDED was put, or nobody waits for it */
+};
+
+/* What a unit has left on its host is brought here. */
+struct act_fetch {
+	struct ff_list node; /* in act->all_fetches */
+	struct act_host *host;
+	uint32_t execution;
+	struct ff_channel *channel; /* NULL: it is no more */
+	struct ff_fetch *files;
+	char *folder;
+	bool over; /* EXEC_FETCHED was put, or nobody waits for it */
 };
 
 /* A job's front. */
@@ -96,15 +124,17 @@ struct ff_act {
 	struct ff_map workers;	  /* number + 1 -> act_worker */
 	struct ff_map executions; /* number -> act_execution */
 	struct ff_map fronts;	  /* job + 1 -> act_front */
-	struct ff_list all_workers, all_executions, all_fronts;
+	struct ff_list all_workers, all_executions, all_fronts, all_fetches;
 	uint8_t *slots; /* how many executions have each; the first is none */
 	uint32_t slots_len;
 	uint64_t *paused_jobs; /* bits: their fronts are full */
 	struct ff_rsync *rsync;
-	struct ff_tree_note *note; /* of the tree; NULL */
-	struct ff_map told;	   /* problems of the tree */
-	char *holder;		   /* who we are, for those who find a folder locked */
-	uint32_t crowd;		   /* see crowd_of; 0: unknown yet */
+	struct act_own_setup *own_setup; /* act_setup_run.c's; NULL */
+	struct ff_strv vars;		 /* NAME=value, that the run's setup has exported */
+	struct ff_tree_note *note;	 /* of the tree; NULL */
+	struct ff_map told;		 /* problems of the tree */
+	char *holder;			 /* who we are, for those who find a folder locked */
+	uint32_t crowd;			 /* see crowd_of; 0: unknown yet */
 	bool paused;
 };
 
@@ -168,6 +198,41 @@ void ff_act_execute(struct ff_act *act, const struct ff_order *order);
 void ff_act_drop(struct ff_act *act, const struct ff_order *order);
 void ff_act_withdraw(struct ff_act *act, const struct ff_order *order);
 void ff_act_execution_free(struct act_execution *execution);
+
+/* The folder below the host's working directory, or absolute; NULL: that one. Malloc'd. */
+char *ff_act_absolute(const struct act_host *host, const char *cwd);
+
+/* --- act_fresh.c --- */
+/* Whether it has to be run; or (write) it has been. NULL and err. */
+struct ff_channel *ff_act_fresh_ask(struct act_execution *execution, bool write,
+				    struct ff_err *err);
+/* The answer; FF_EPROTO. */
+int ff_act_fresh_item(struct act_execution *execution, const struct ff_value *item, bool *fresh);
+/* A hash of a name; in act_fetch.c. */
+uint64_t ff_act_hash(const char *text);
+
+/* --- act_setup.c --- */
+/* SET_UP, TEAR_DOWN, DROP_SETUP. */
+void ff_act_setup(struct ff_act *act, const struct ff_order *order);
+void ff_act_setup_drop(struct act_host *host);
+/* Lines NAME=VALUE; later ones win. False: `error` says which line is none. */
+bool ff_act_read_vars(struct ff_strv *vars, const struct ff_value *bytes, char error[120]);
+/* As a list. */
+struct ff_value ff_act_texts(const struct ff_strv *texts, struct ff_arena *arena);
+/* --- act_setup_run.c: the same orders, for host FF_NOBODY --- */
+void ff_act_own_setup(struct ff_act *act, const struct ff_order *order);
+void ff_act_own_setup_drop(struct ff_act *act);
+/* What the run's setup exports, and the host's, comes before the job's own variables. */
+void ff_act_add_vars(const struct act_host *host, struct ff_payload_job *job,
+		     struct ff_arena *arena);
+
+/* --- act_fetch.c --- */
+void ff_act_fetch(struct ff_act *act, const struct ff_order *order);
+/* Nobody waits for what this execution has left any more. */
+void ff_act_fetch_drop(struct ff_act *act, uint32_t execution);
+/* Where all of it is brought to. Malloc'd. */
+char *ff_act_collect_folder(const struct ff_act *act);
+void ff_act_fetch_free(struct act_fetch *fetch);
 
 /* --- act_front.c --- */
 void ff_act_open_front(struct ff_act *act, const struct ff_order *order);

@@ -207,7 +207,11 @@ static int make_spec(const struct act_worker *worker, struct ff_xspec *spec, str
 	ff_xspec_set(spec, "python", ff_act_interpreter(host));
 	ff_xspec_set(spec, "execmodel", from->execmodel);
 	ff_xspec_set(spec, "dont_write_bytecode", from->dont_write_bytecode);
-	return ff_plan_env(&act_of(worker)->plan->jobs[worker->job], &spec->env);
+	if (host->act->vars.len > 0)
+		rc = ff_strv_add_all(&spec->env, host->act->vars.v);
+	if (host->vars.len > 0 && !rc)
+		rc = ff_strv_add_all(&spec->env, host->vars.v);
+	return rc ? rc : ff_plan_env(&act_of(worker)->plan->jobs[worker->job], &spec->env);
 }
 
 void ff_act_open_worker(struct ff_act *act, const struct ff_order *order)
@@ -326,6 +330,7 @@ void ff_act_start_session(struct act_worker *worker)
 	if (ff_plan_instance(job, 0, &arena, &instance) == 0) {
 		if (act->opts.run->terminal)
 			instance.job.columns = act->opts.run->terminal->columns;
+		ff_act_add_vars(worker->host, &instance.job, &arena);
 		if (job->payload->session->task(&instance.job, &me, &arena, &task, &err) == 0)
 			worker->channel = ff_gateway_remote_exec(worker->gateway, &task, &err);
 	}

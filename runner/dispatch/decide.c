@@ -143,7 +143,7 @@ static void run_start(struct ff_engine *e)
 	for (uint32_t i = 0; i < e->opts.plan->len; i++)
 		if (e->state->jobs[i].known)
 			ff_job_tell_done_before(e, i);
-	ff_host_open_all(e);
+	ff_run_setup_begin(e);
 }
 
 static void stop_all_jobs(struct ff_engine *e, enum ff_reason why)
@@ -193,7 +193,11 @@ static bool kill_all(struct ff_engine *e, bool spare)
 		if (execution->number && !(spare && e->jobs[execution->placement.job].runs_anyway))
 			ff_execution_kill(e, execution);
 	}
-	return spared || (spare && ff_needs_cleans_up(e));
+	/* Their time is not over as long as something has more of it. */
+	spared |= spare && ff_needs_cleans_up(e);
+	if (!spared)
+		ff_teardown_kill(e);
+	return spared;
 }
 
 static void run_signal(struct ff_engine *e)
@@ -368,6 +372,15 @@ static int exit_code(const struct ff_engine *e, struct ff_buf *reason, enum ff_r
 		code = ff_reason_exit_code(run->stopped);
 		*why = run->stopped;
 	}
+	if (run->setups_failed > 0) {
+		ff_buf_addf(reason, "; %u setup%s or teardown%s of hosts failed",
+			    run->setups_failed, run->setups_failed == 1 ? "" : "s",
+			    run->setups_failed == 1 ? "" : "s");
+		if (worse(3, code)) {
+			code = 3;
+			*why = FF_REASON_SETUP;
+		}
+	}
 	if (e->faults > 0 && worse(3, code)) {
 		ff_buf_addstr(reason, "; farflung's own state was wrong, please report it");
 		code = 3;
@@ -463,16 +476,22 @@ static void full(struct ff_engine *e, bool is_full)
 
 /* --- the way in --- */
 
-static void of_execution(struct ff_engine *e, const struct ff_input *input)
+static void of_host(struct ff_engine *e, const struct ff_input *input)
 {
-	if (input->kind == FF_INPUT_EXEC_OUTPUT)
-		ff_execution_output(e, input);
-	else if (input->kind == FF_INPUT_EXEC_FINISHED)
-		ff_execution_finished(e, input);
-	else if (input->kind == FF_INPUT_EXEC_RETURNED)
-		ff_ahead_returned(e, input);
+	if (input->kind == FF_INPUT_HOST_OPENED)
+		ff_host_opened(e, input);
+	else if (input->kind == FF_INPUT_HOST_SYNCED)
+		ff_host_synced(e, input);
+	else if (input->kind == FF_INPUT_HOST_SET_UP)
+		ff_setup_done(e, input);
+	else if (input->kind == FF_INPUT_HOST_TORN_DOWN)
+		ff_teardown_done(e, input);
+	else if (input->kind == FF_INPUT_HOST_PROBED)
+		ff_host_probed(e, input);
+	else if (input->kind == FF_INPUT_HOST_ENDED)
+		ff_host_ended(e, input);
 	else
-		ff_execution_ended(e, input);
+		ff_host_said(e, input);
 }
 
 static void dispatch(struct ff_engine *e, const struct ff_input *input)
@@ -504,19 +523,13 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 		ff_engine_notice(e, NULL, "warning", input->u.said.text);
 		break;
 	case FF_INPUT_HOST_OPENED:
-		ff_host_opened(e, input);
-		break;
 	case FF_INPUT_HOST_SYNCED:
-		ff_host_synced(e, input);
-		break;
+	case FF_INPUT_HOST_SET_UP:
+	case FF_INPUT_HOST_TORN_DOWN:
 	case FF_INPUT_HOST_PROBED:
-		ff_host_probed(e, input);
-		break;
 	case FF_INPUT_HOST_ENDED:
-		ff_host_ended(e, input);
-		break;
 	case FF_INPUT_HOST_SAID:
-		ff_host_said(e, input);
+		of_host(e, input);
 		break;
 	case FF_INPUT_FRONT_READY:
 	case FF_INPUT_FRONT_TO_WORKER:
@@ -542,8 +555,9 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 	case FF_INPUT_EXEC_OUTPUT:
 	case FF_INPUT_EXEC_FINISHED:
 	case FF_INPUT_EXEC_RETURNED:
+	case FF_INPUT_EXEC_FETCHED:
 	case FF_INPUT_EXEC_ENDED:
-		of_execution(e, input);
+		ff_execution_input(e, input);
 		break;
 	default:
 		ff_run_session_input(e, input);
@@ -570,7 +584,7 @@ void ff_engine_decide(struct ff_engine *e, const struct ff_input *input, struct 
 	ff_job_pump(e);
 	if (e->opts.hosts_only)
 		e->over = ff_host_all_settled(e) || ff_engine_stopping(e);
-	else if (e->state->run.jobs_finished == e->state->jobs_len)
+	else if (e->state->run.jobs_finished == e->state->jobs_len && ff_teardown_all(e))
 		run_finish(e);
 }
 

@@ -205,6 +205,11 @@ static void probe_or_ready(struct ff_engine *e, struct engine_host *host)
 		ff_engine_order(e, &probe);
 }
 
+void ff_host_prepared(struct ff_engine *e, uint32_t number)
+{
+	probe_or_ready(e, &e->hosts[number]);
+}
+
 void ff_host_opened(struct ff_engine *e, const struct ff_input *input)
 {
 	struct engine_host *host = subject(e, input);
@@ -228,7 +233,7 @@ void ff_host_opened(struct ff_engine *e, const struct ff_input *input)
 	if (e->opts.wants_sync && e->opts.wants_sync(e->opts.ctx, input->host))
 		order(e, host, FF_ORDER_SYNC_HOST);
 	else
-		probe_or_ready(e, host);
+		ff_setup_begin(e, input->host);
 }
 
 void ff_host_unfit(struct ff_engine *e, uint32_t number, uint32_t payload, const char *error)
@@ -277,15 +282,23 @@ static void leave(struct ff_engine *e, struct engine_host *host)
 	struct ff_event event = about(e, host, FF_EVENT_HOST_LEFT);
 
 	ff_engine_not_due(e, &host->retry);
+	ff_setup_host_down(e, number_of(e, host), NULL);
+	ff_setup_host_gone(e, number_of(e, host));
 	ff_engine_emit(e, &event);
 	order(e, host, FF_ORDER_CLOSE_HOST);
+}
+
+void ff_host_leave(struct ff_engine *e, uint32_t number)
+{
+	leave(e, &e->hosts[number]);
 }
 
 void ff_host_leave_if_idle(struct ff_engine *e, uint32_t number)
 {
 	const struct ff_host_record *record = &e->state->hosts[number];
 
-	if (record->state == FF_HOST_DRAINING && record->workers == 0 && record->running == 0)
+	if (record->state == FF_HOST_DRAINING && record->workers == 0 && record->running == 0 &&
+	    !ff_teardown_begin(e, number))
 		leave(e, &e->hosts[number]);
 }
 
@@ -299,7 +312,8 @@ void ff_host_drain(struct ff_engine *e, uint32_t number)
 		return;
 	ff_sched_host_drain(e->sched, number);
 	if (state != FF_HOST_READY) {
-		leave(e, host);
+		if (state != FF_HOST_PREPARING || !ff_teardown_begin(e, number))
+			leave(e, host);
 		return;
 	}
 	ff_engine_emit(e, &event);
@@ -388,6 +402,7 @@ static void ended(struct ff_engine *e, struct engine_host *host, const struct ff
 
 	if (host->away_us == 0)
 		host->away_us = e->now.mono_us;
+	ff_setup_host_down(e, number_of(e, host), end->error);
 	hope = has_hope(e, host, end->code);
 	ff_sched_host_down(e->sched, number_of(e, host));
 	event.u.host_away = *end;
@@ -403,6 +418,8 @@ static void ended(struct ff_engine *e, struct engine_host *host, const struct ff
 	} else {
 		event.kind = FF_EVENT_HOST_FAILED;
 	}
+	if (!hope)
+		ff_setup_host_gone(e, number_of(e, host));
 	ff_engine_emit(e, &event);
 	touch_jobs(e);
 }
@@ -458,6 +475,23 @@ void ff_host_ended(struct ff_engine *e, const struct ff_input *input)
 	ended(e, host, &end);
 }
 
+/* No other try would help. */
+static void give_up(struct ff_engine *e, struct engine_host *host, const struct ff_host_end *end)
+{
+	order(e, host, FF_ORDER_CLOSE_HOST);
+	ended(e, host, end);
+}
+
+void ff_host_unusable(struct ff_engine *e, uint32_t number)
+{
+	struct engine_host *host = &e->hosts[number];
+	struct ff_host_end end = {.code = FF_EINVAL};
+
+	end.error = ff_engine_text(e, "setup: %s", host->unusable);
+	keep_text(&host->unusable, NULL);
+	give_up(e, host, &end);
+}
+
 void ff_host_synced(struct ff_engine *e, const struct ff_input *input)
 {
 	struct engine_host *host = subject(e, input);
@@ -471,8 +505,7 @@ void ff_host_synced(struct ff_engine *e, const struct ff_input *input)
 							  ? FF_EINVAL
 							  : input->u.host_synced.code};
 
-		order(e, host, FF_ORDER_CLOSE_HOST);
-		ended(e, host, &end);
+		give_up(e, host, &end);
 		return;
 	}
 	event = about(e, host, FF_EVENT_SYNC_FINISHED);
@@ -485,7 +518,7 @@ void ff_host_synced(struct ff_engine *e, const struct ff_input *input)
 	event.u.sync_finished.took_us = e->now.mono_us - host->synced_us;
 	ff_engine_emit(e, &event);
 	keep_text(&host->cwd, input->u.host_synced.root);
-	probe_or_ready(e, host);
+	ff_setup_begin(e, input->host);
 }
 
 void ff_host_said(struct ff_engine *e, const struct ff_input *input)

@@ -528,7 +528,8 @@ static void look_at(struct ff_engine *e, uint32_t number)
 	if (state == FF_JOBSTATE_WAITING) {
 		if (job->stopped || (job->needs_left == 0 && !ff_needs_met(e, number)))
 			finish(e, number);
-		else if (job->needs_left == 0 && ff_required_hosts_there(e, number) &&
+		else if (job->needs_left == 0 && !e->own_setup.setting_up &&
+			 ff_required_hosts_there(e, number) &&
 			 (!ff_engine_stopping(e) || job->runs_anyway))
 			start(e, number);
 	} else if (state == FF_JOBSTATE_RUNNING && job->live == 0) {

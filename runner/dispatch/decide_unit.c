@@ -198,7 +198,7 @@ void ff_execution_over(struct ff_engine *e, struct execution *execution, bool ho
 	ff_executions_remove(&e->executions, execution);
 }
 
-void ff_execution_output(struct ff_engine *e, const struct ff_input *input)
+static void on_output(struct ff_engine *e, const struct ff_input *input)
 {
 	struct execution *execution = ff_executions_find(&e->executions, input->execution);
 	struct ff_event event;
@@ -217,8 +217,8 @@ void ff_execution_output(struct ff_engine *e, const struct ff_input *input)
 	ff_engine_emit(e, &event);
 }
 
-static void end_with(struct ff_engine *e, struct execution *execution,
-		     const struct ff_result *result)
+void ff_execution_end(struct ff_engine *e, struct execution *execution,
+		      const struct ff_result *result)
 {
 	struct unit_at at = ff_execution_unit(e, execution);
 	struct engine_job *job = &e->jobs[at.job];
@@ -235,12 +235,12 @@ static void end_with(struct ff_engine *e, struct execution *execution,
 		ff_ahead_withdraw(e, at.job, false);
 }
 
-void ff_execution_finished(struct ff_engine *e, const struct ff_input *input)
+static void on_finished(struct ff_engine *e, const struct ff_input *input)
 {
 	struct execution *execution = ff_executions_find(&e->executions, input->execution);
 	struct ff_result result = *input->u.result;
 
-	if (!execution || discovers(execution))
+	if (!execution || discovers(execution) || ff_fetch_runs(e, execution))
 		return;
 	/* The answer to a DROP. */
 	if (result.outcome == FF_OUTCOME_LOST && !result.message) {
@@ -254,16 +254,18 @@ void ff_execution_finished(struct ff_engine *e, const struct ff_input *input)
 	if (ff_steps_go_on(e, execution, &result))
 		return;
 	ff_memory_of_command(e, execution->placement.job, &result);
-	end_with(e, execution, &result);
+	if (ff_fetch_expected(e, execution->placement.job) && ff_fetch_begin(e, execution, &result))
+		return;
+	ff_execution_end(e, execution, &result);
 }
 
-void ff_execution_ended(struct ff_engine *e, const struct ff_input *input)
+static void on_ended(struct ff_engine *e, const struct ff_input *input)
 {
 	struct execution *execution = ff_executions_find(&e->executions, input->execution);
 	const char *error = input->u.ended.error;
 	struct ff_result result = {.outcome = FF_OUTCOME_ERROR};
 
-	if (!execution)
+	if (!execution || ff_fetch_runs(e, execution))
 		return;
 	if (!error)
 		error = "the worker ended it without a word";
@@ -281,7 +283,7 @@ void ff_execution_ended(struct ff_engine *e, const struct ff_input *input)
 	result.duration_us = e->now.mono_us - execution->started_us;
 	if (ff_steps_go_on(e, execution, &result))
 		return;
-	end_with(e, execution, &result);
+	ff_execution_end(e, execution, &result);
 }
 
 void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool alone,
@@ -291,6 +293,10 @@ void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool al
 	int64_t took = e->now.mono_us - execution->started_us;
 	bool unit = !discovers(execution), ahead = execution->placement.ahead;
 
+	if (ff_fetch_runs(e, execution)) {
+		ff_fetch_host_lost(e, execution, reason);
+		return;
+	}
 	ff_steps_forget(e, execution);
 	ff_execution_over(e, execution, true);
 	if (ahead && !e->jobs[at.job].stopped)
@@ -308,6 +314,28 @@ void ff_execution_kill(struct ff_engine *e, struct execution *execution)
 	order.host = execution->placement.host;
 	order.unit = execution->placement.unit;
 	ff_engine_order(e, &order);
-	if (discovers(execution))
+	if (ff_fetch_runs(e, execution))
+		ff_fetch_kill(e, execution);
+	else if (discovers(execution))
 		ff_execution_over(e, execution, false);
+}
+
+void ff_execution_input(struct ff_engine *e, const struct ff_input *input)
+{
+	switch (input->kind) {
+	case FF_INPUT_EXEC_OUTPUT:
+		on_output(e, input);
+		break;
+	case FF_INPUT_EXEC_FINISHED:
+		on_finished(e, input);
+		break;
+	case FF_INPUT_EXEC_RETURNED:
+		ff_ahead_returned(e, input);
+		break;
+	case FF_INPUT_EXEC_FETCHED:
+		ff_fetch_done(e, input);
+		break;
+	default:
+		on_ended(e, input);
+	}
 }

@@ -11,6 +11,9 @@
 #define FF_ORDER_MAP(X)                                                                            \
 	X(OPEN_HOST)  /* host, tries; `via` first: it was ordered before */                        \
 	X(SYNC_HOST)  /* bring the tree there */                                                   \
+	X(SET_UP)     /* host, tries: settings.setup is run there, unless it need not be */        \
+	X(TEAR_DOWN)  /* likewise; what sets it up is ended before */                              \
+	X(DROP_SETUP) /* whatever of these runs there is ended */                                  \
 	X(PROBE_HOST) /* look for what `payload` needs */                                          \
 	X(CLOSE_HOST)                                                                              \
 	X(OPEN_WORKER)	 /* worker, host, job: a gateway for a session */                          \
@@ -28,6 +31,7 @@
 	X(RUN)	       /* execution, job, unit, host, count; behind `follows`, if that is not 0 */ \
 	X(WITHDRAW)    /* execution: unless it has begun */                                        \
 	X(DISCOVER)    /* execution, job, host, count */                                           \
+	X(FETCH)       /* execution, job, unit, host, name: what it has left is brought here */    \
 	X(DROP)	       /* execution: it is ended; lost, with what it has printed */                \
 	X(OPEN_FRONT)  /* job, planned */                                                          \
 	X(TELL_FRONT)  /* job, front_item; worker and host, or FF_NOBODY: whom it is about */      \

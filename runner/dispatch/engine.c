@@ -155,6 +155,7 @@ void ff_engine_free(struct ff_engine *e)
 		ff_retry_forget(e, i); /* while all that has a deadline is there */
 	ff_deadlines_release(&e->deadlines);
 	ff_executions_release(&e->executions);
+	ff_fetch_release(e);
 	while (ff_map_next(&e->sessions, &cursor, NULL, &value)) {
 		ff_input_free(((struct session *)value)->held);
 		ff_shard_free(value);
@@ -170,6 +171,7 @@ void ff_engine_free(struct ff_engine *e)
 	free_jobs(e);
 	for (size_t i = 0; i < e->opts.inventory->len; i++) {
 		ff_free(e->hosts[i].platform);
+		ff_free(e->hosts[i].unusable);
 		ff_free(e->hosts[i].cwd);
 	}
 	ff_free(e->hosts);

@@ -30,6 +30,8 @@
 	X(UNITS)       /* of a job that is open, have come */                                      \
 	X(HOST_OPENED)                                                                             \
 	X(HOST_SYNCED)                                                                             \
+	X(HOST_SET_UP)                                                                             \
+	X(HOST_TORN_DOWN)                                                                          \
 	X(HOST_PROBED)                                                                             \
 	X(HOST_ENDED) /* could not be opened, or its connection is gone */                         \
 	X(HOST_SAID)  /* a line on its stderr */                                                   \
@@ -85,6 +87,7 @@
 	X(EXEC_OUTPUT)                                                                             \
 	X(EXEC_FINISHED)                                                                           \
 	X(EXEC_RETURNED) /* it was withdrawn before it had begun */                                \
+	X(EXEC_FETCHED)	 /* what it has left is here, or can't be had */                           \
 	X(EXEC_ENDED)	 /* without having finished; its host is still there */
 
 enum ff_input_kind {
@@ -123,6 +126,11 @@ struct ff_input {
 			uint64_t files, sent_files, sent_bytes, deleted, problems;
 			const char *root;
 		} host_synced;
+		struct {
+			bool skipped;	    /* it need not be run */
+			const char *error;  /* NULL: it succeeded */
+			const char *output; /* the end of what it printed; NULL */
+		} set_up;		    /* HOST_SET_UP, HOST_TORN_DOWN */
 		struct {
 			uint32_t payload;  /* its number in ff_payloads */
 			const char *error; /* NULL: fit */
@@ -242,6 +250,14 @@ struct ff_input {
 			bool final, unkept;
 			const struct ff_result *result;
 		} before; /* and `unit`, its number there */
+		struct {
+			const char *folder;
+			uint32_t files;
+			uint64_t bytes;
+			const char *error;	    /* NULL: it is */
+			const char *const *missing; /* patterns; NULL-terminated, or NULL */
+			const char *const *refused; /* lines, likewise */
+		} fetched;
 		const struct ff_result *result;
 	} u;
 };

@@ -114,6 +114,11 @@ struct engine_host {
 	uint32_t unfit;	      /* bits: and can't run there */
 	char *platform, *cwd; /* what the latest connection told; cwd: after the sync */
 	bool native;
+	/* It is being set up; waits for another one in the same folder to be; is to be torn down at
+	 * the end; is being so. */
+	bool setting_up, waits_setup, owes_teardown, tearing_down;
+	char *unusable;	   /* its setup failed; NULL */
+	int64_t setup_us;  /* since when that is going on */
 	int64_t opened_us; /* latest try */
 	int64_t first_opened_us;
 	int64_t away_us; /* since when it is away; 0 */
@@ -250,6 +255,7 @@ struct ff_engine {
 	struct engine_job *jobs;
 	struct executions executions;
 	struct ff_map sessions; /* by their record's number */
+	struct ff_map fetches;	/* by their execution's */
 	struct ff_map patterns; /* of hosts -> host_set */
 	struct ff_map
 		resources;    /* pools that the plan doesn't know, by name: their number, from 1 */
@@ -261,7 +267,11 @@ struct ff_engine {
 	uint32_t hosts_asked; /* that are needed by some job */
 	uint32_t driven;      /* jobs whose front says who runs what */
 	const char *stop;     /* why everything stops, in words; NULL */
-	struct due_at kill;   /* the end of the first interrupt's grace */
+	struct {
+		bool setting_up, owes_teardown, tearing_down;
+		int64_t since_us;
+	} own_setup;	    /* the run's, beside those of hosts */
+	struct due_at kill; /* the end of the first interrupt's grace */
 	int64_t started_us;
 	bool cleans_up;	 /* some jobs go on though everything stops */
 	bool no_cleanup; /* and they had their time */
@@ -321,6 +331,12 @@ void ff_host_leave_if_idle(struct ff_engine *e, uint32_t host);
 /* Ready, or may become so. */
 bool ff_host_hopeful(const struct ff_engine *e, uint32_t host);
 bool ff_host_all_settled(const struct ff_engine *e);
+
+/* It has its tree, and is set up: on to what payloads need. */
+void ff_host_prepared(struct ff_engine *e, uint32_t host);
+/* Its setup failed: it is let go for good. */
+void ff_host_unusable(struct ff_engine *e, uint32_t host);
+void ff_host_leave(struct ff_engine *e, uint32_t host);
 
 /* --- decide_required.c --- */
 /* Whether the job may begin; if hosts that must be there can't be any more, it is stopped. */
@@ -417,14 +433,16 @@ struct execution *ff_execution_start(struct ff_engine *e, const struct ff_placem
 				     const struct execution *behind);
 /* What it runs; its name lives as long as the decision. */
 struct unit_at ff_execution_unit(struct ff_engine *e, const struct execution *execution);
-void ff_execution_output(struct ff_engine *e, const struct ff_input *input);
-void ff_execution_finished(struct ff_engine *e, const struct ff_input *input);
-void ff_execution_ended(struct ff_engine *e, const struct ff_input *input);
+void ff_execution_input(struct ff_engine *e, const struct ff_input *input);
 void ff_execution_lost(struct ff_engine *e, struct execution *execution, bool alone,
 		       const char *reason);
 /* Its slots are free. */
 void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost);
 void ff_execution_kill(struct ff_engine *e, struct execution *execution);
+
+/* Its command's end is its own. */
+void ff_execution_end(struct ff_engine *e, struct execution *execution,
+		      const struct ff_result *result);
 
 /* --- decide_steps.c --- */
 /* The execution's step has come to an end. True: another one is begun in its place, which takes the
@@ -468,5 +486,6 @@ void ff_ahead_returned(struct ff_engine *e, const struct ff_input *input);
 
 #include "dispatch/private_front.h"
 #include "dispatch/private_session.h"
+#include "dispatch/private_files.h"
 
 #endif

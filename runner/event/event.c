@@ -114,6 +114,7 @@ bool ff_event_has_index(enum ff_event_kind kind)
 	case FF_EVENT_UNIT_OUTPUT:
 	case FF_EVENT_UNIT_FINISHED:
 	case FF_EVENT_UNIT_LOST:
+	case FF_EVENT_UNIT_ARTIFACTS:
 	case FF_EVENT_UNITS_BEFORE:
 	case FF_EVENT_UNIT_BEFORE:
 	case FF_EVENT_UNITS_NOT_RUN:

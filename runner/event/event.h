@@ -15,6 +15,7 @@
 	X(HOST_JOINING, "host-joining") /* its connection is being opened */                       \
 	X(HOST_OPENED, "host-opened")	/* and is there: tree and interpreter come next */         \
 	X(SYNC_FINISHED, "sync-finished")                                                          \
+	X(HOST_SETUP, "host-setup") /* it was set up, or torn down */                              \
 	X(HOST_READY, "host-ready")                                                                \
 	X(HOST_UNFIT, "host-unfit")   /* a payload can't run there */                              \
 	X(HOST_AWAY, "host-away")     /* not reached or lost; it is tried again */                 \
@@ -32,13 +33,14 @@
 	X(COLLECT_PROBLEM, "collect-problem")                                                      \
 	X(UNIT_STARTED, "unit-started")                                                            \
 	X(UNIT_OUTPUT, "unit-output")                                                              \
-	X(UNIT_FINISHED, "unit-finished") /* one attempt */                                        \
-	X(UNIT_LOST, "unit-lost")	  /* an attempt whose host went away under it */           \
-	X(UNITS_BEFORE, "units-before")	  /* an earlier run, gone on with, had done them */        \
-	X(UNIT_BEFORE, "unit-before")	  /* one of these: an attempt, as that run told it */      \
-	X(UNITS_NOT_RUN, "units-not-run") /* the job ended before they could */                    \
-	X(PART_NOT_RUN, "part-not-run")	  /* likewise, of those that never became known */         \
-	X(FRONT_STARTED, "front-started") /* the job's front is being opened */                    \
+	X(UNIT_FINISHED, "unit-finished")   /* one attempt */                                      \
+	X(UNIT_LOST, "unit-lost")	    /* an attempt whose host went away under it */         \
+	X(UNIT_ARTIFACTS, "unit-artifacts") /* what an attempt left was brought, or was not */     \
+	X(UNITS_BEFORE, "units-before")	    /* an earlier run, gone on with, had done them */      \
+	X(UNIT_BEFORE, "unit-before")	    /* one of these: an attempt, as that run told it */    \
+	X(UNITS_NOT_RUN, "units-not-run")   /* the job ended before they could */                  \
+	X(PART_NOT_RUN, "part-not-run")	    /* likewise, of those that never became known */       \
+	X(FRONT_STARTED, "front-started")   /* the job's front is being opened */                  \
 	X(FRONT_READY, "front-ready")                                                              \
 	X(FRONT_TEXT, "front-text")	    /* what it shows, if it has no terminal */             \
 	X(FRONT_ENDING, "front-ending")	    /* all was told to it */                               \
@@ -95,6 +97,7 @@ enum ff_outcome {
 	X(NO_WORKER, "no-worker", 3)                                                               \
 	X(RESTARTS, "restarts", 3) /* too many workers crashed */                                  \
 	X(FRONT, "front", 3)	   /* it could not start, died, or tells another story */          \
+	X(SETUP, "setup", 3)	   /* of a host failed, or its teardown */                         \
 	X(REQUIRED_HOSTS, "required-hosts", 3)                                                     \
 	X(DISK, "disk", 3)     /* journal, or job log can't be written */                          \
 	X(SHARDS, "shards", 3) /* some are missing, or there twice, or not of one run */
@@ -356,6 +359,21 @@ struct ff_event {
 			const char *reason;
 			int64_t duration_us;
 		} unit_lost;
+		struct {
+			const char *phase;  /* "setup", "teardown" */
+			bool skipped;	    /* nothing has changed since it last succeeded there */
+			const char *error;  /* NULL: it succeeded */
+			const char *output; /* the end of it, of one that failed; NULL */
+			int64_t took_us;
+		} host_setup;
+		struct {
+			uint32_t attempt;
+			const char *folder; /* where to, absolute */
+			uint32_t files;
+			uint64_t bytes;
+			const char *error; /* NULL: all that there was is here */
+			int64_t took_us;
+		} unit_artifacts;
 		struct {
 			uint32_t count; /* from `index` on */
 			enum ff_outcome outcome;

@@ -39,6 +39,9 @@ static const struct ff_field *const fields[FF_EVENT_KINDS] = {
 	       F("platform", TEXT, host_ready.platform), F("cwd", TEXT, host_ready.cwd),
 	       F("native", BOOL, host_ready.native), F("slots", U32, host_ready.slots),
 	       F("took_us", I64, host_ready.took_us), ),
+	FIELDS(HOST_SETUP, F("phase", NAME, host_setup.phase),
+	       F("skipped", BOOL, host_setup.skipped), F("error", TEXT, host_setup.error),
+	       F("output", TEXT, host_setup.output), F("took_us", I64, host_setup.took_us), ),
 	FIELDS(HOST_UNFIT, F("payload", TEXT, host_unfit.payload),
 	       F("error", TEXT, host_unfit.error), ),
 	FIELDS(HOST_AWAY, HOST_END(host_away) F("retry_us", I64, host_away.retry_us), ),
@@ -84,6 +87,10 @@ static const struct ff_field *const fields[FF_EVENT_KINDS] = {
 	FIELDS(UNIT_LOST, F("attempt", ATTEMPT, unit_lost.attempt),
 	       F("alone", BOOL, unit_lost.alone), F("reason", TEXT, unit_lost.reason),
 	       F("duration_us", I64, unit_lost.duration_us), ),
+	FIELDS(UNIT_ARTIFACTS, F("attempt", ATTEMPT, unit_artifacts.attempt),
+	       F("folder", TEXT, unit_artifacts.folder), F("files", U32, unit_artifacts.files),
+	       F("bytes", U64, unit_artifacts.bytes), F("error", TEXT, unit_artifacts.error),
+	       F("took_us", I64, unit_artifacts.took_us), ),
 	FIELDS(UNITS_BEFORE, F("count", U32, units_before.count),
 	       F("outcome", OUTCOME, units_before.outcome), ),
 	FIELDS(UNIT_BEFORE, F("attempt", ATTEMPT, unit_finished.attempt),
@@ -159,6 +166,7 @@ unsigned ff_event_needs(enum ff_event_kind kind)
 	case FF_EVENT_UNIT_FINISHED:
 	case FF_EVENT_UNIT_BEFORE:
 	case FF_EVENT_UNIT_LOST:
+	case FF_EVENT_UNIT_ARTIFACTS:
 		return FF_HAS_JOB | FF_HAS_UNIT;
 	case FF_EVENT_WORKER_OPENING:
 	case FF_EVENT_WORKER_STARTED:

@@ -144,6 +144,16 @@ static const struct ff_place *or_job(const struct ff_place *place,
 	return place->line ? place : &config->place;
 }
 
+static void check_patterns(struct checker *c, const char *key, const struct ff_strv *patterns,
+			   const struct ff_place *places)
+{
+	c->key = key;
+	for (size_t i = 0; i < patterns->len; i++) {
+		c->place = places ? &places[i] : &c->config->place;
+		check_text(c, patterns->v[i], false);
+	}
+}
+
 static void check_braces(struct checker *c)
 {
 	const struct ff_config_job *config = c->config;
@@ -169,6 +179,9 @@ static void check_braces(struct checker *c)
 	c->key = "env";
 	for (size_t i = 0; i < config->env.len; i++)
 		check_text(c, config->env.v[i], false);
+	check_patterns(c, "artifacts", &config->artifacts.paths, config->artifacts.places);
+	check_patterns(c, "inputs", &config->fresh.inputs, config->fresh.inputs_places);
+	check_patterns(c, "outputs", &config->fresh.outputs, config->fresh.outputs_places);
 }
 
 /* --- a list is the words of one command --- */

@@ -225,6 +225,8 @@ static void plan_job(struct build *b, struct ff_plan_job *job)
 	check_memory(config, b->problems);
 	read_when(b, job);
 	ff_plan_count(job, b->problems);
+	ff_plan_check_artifacts(job, b->problems);
+	ff_plan_check_fresh(config, b->problems);
 	check_payload(b, job, 0);
 	for (uint32_t i = 1; i < config->steps_len; i++)
 		check_payload(b, job, i);
@@ -398,6 +400,7 @@ int ff_plan_build(struct ff_plan *plan, const struct ff_config *config,
 		order = ff_plan_order(config, &b.names, &problems);
 	b.order = order;
 	check_required(&b);
+	ff_plan_check_setup(config, &problems);
 	if (order)
 		fill(&b, only);
 	keep_hints(&b);

@@ -66,6 +66,11 @@ const char *ff_plan_brace_hint(const struct ff_config_job *config, const struct 
 void ff_plan_expand(const struct ff_plan_values *values, const char *text, bool shell,
 		    struct ff_buf *out);
 
+/* artifacts.c: of what its payload is, and where its patterns lead. */
+void ff_plan_check_artifacts(const struct ff_plan_job *job, struct ff_mistakes *problems);
+void ff_plan_check_fresh(const struct ff_config_job *config, struct ff_mistakes *problems);
+void ff_plan_check_setup(const struct ff_config *config, struct ff_mistakes *problems);
+
 /* The job as it would be if that step were all of it. Borrows from both. */
 struct ff_config_job ff_plan_step_job(const struct ff_config_job *config, size_t step);
 

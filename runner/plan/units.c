@@ -222,6 +222,9 @@ static int make(const struct ff_plan_job *job, const struct ff_config_job *confi
 		.sequence_worker = config->sequence_worker,
 		.sequence_workers = config->sequence_workers,
 	};
+	made.artifacts = expand_all(&m, &config->artifacts.paths);
+	made.inputs = expand_all(&m, &config->fresh.inputs);
+	made.outputs = expand_all(&m, &config->fresh.outputs);
 	if (config->nice && !m.full)
 		be_nice(&m, &made.job);
 	if (m.full || !made.name ||

@@ -224,6 +224,22 @@ static void on_collect_problem(struct junit *junit, const struct ff_event *event
 	case_end(junit, suite);
 }
 
+/* Of a host, in a suite of its own. */
+static void on_setup_failed(struct junit *junit, const struct ff_event *event)
+{
+	struct suite *suite = ff_junit_suite_of(junit, event->u.host_setup.phase);
+	char *name =
+		ff_xasprintf("%s of %s%s", event->u.host_setup.phase,
+			     event->host ? "host " : "the run", event->host ? event->host : "");
+
+	suite->errors++;
+	case_begin_job(junit, suite, name);
+	ff_junit_problem(&junit->spool, "error", NULL, event->u.host_setup.error,
+			 event->u.host_setup.output);
+	case_end(junit, suite);
+	ff_free(name);
+}
+
 static void keep_text(char **kept, const char *text)
 {
 	ff_free(*kept);
@@ -395,6 +411,10 @@ static void junit_event(struct ff_reporter *reporter, const struct ff_event *eve
 	case FF_EVENT_STOPPING:
 		if (!junit->stop)
 			keep_text(&junit->stop, event->u.stopping.reason);
+		break;
+	case FF_EVENT_HOST_SETUP:
+		if (event->u.host_setup.error)
+			on_setup_failed(junit, event);
 		break;
 	case FF_EVENT_COLLECT_PROBLEM:
 		on_collect_problem(junit, event);

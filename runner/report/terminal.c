@@ -430,6 +430,7 @@ static void (*const handlers[FF_EVENT_KINDS])(struct ff_terminal *t,
 	[FF_EVENT_HOST_AWAY] = on_host_gone,
 	[FF_EVENT_HOST_FAILED] = on_host_gone,
 	[FF_EVENT_HOST_LOST] = on_host_gone,
+	[FF_EVENT_HOST_SETUP] = ff_terminal_say_setup,
 	[FF_EVENT_HOST_DRAINING] = ff_terminal_say_host,
 	[FF_EVENT_HOST_LEFT] = ff_terminal_say_host,
 	[FF_EVENT_JOB_STARTED] = on_job_started,
@@ -445,6 +446,7 @@ static void (*const handlers[FF_EVENT_KINDS])(struct ff_terminal *t,
 	[FF_EVENT_UNIT_LOST] = on_unit_lost,
 	[FF_EVENT_UNITS_BEFORE] = ff_terminal_units_before,
 	[FF_EVENT_UNIT_BEFORE] = ff_terminal_unit_before,
+	[FF_EVENT_UNIT_ARTIFACTS] = ff_terminal_hear_artifacts,
 	[FF_EVENT_UNITS_NOT_RUN] = on_units_not_run,
 	[FF_EVENT_FRONT_STARTED] = ff_terminal_front_started,
 	[FF_EVENT_FRONT_TEXT] = ff_terminal_front_text,
@@ -571,6 +573,7 @@ static void terminal_free(struct ff_reporter *reporter)
 	ff_buf_release(&t->summary);
 	ff_terminal_free_warnings(t);
 	ff_terminal_free_durations(t);
+	ff_terminal_free_artifacts(t);
 	ff_buf_release(&t->flaky);
 	ff_buf_release(&t->scratch);
 	ff_writer_free(t->aside);

@@ -185,6 +185,10 @@ struct ff_terminal {
 	struct ff_slow *slow; /* where the time went; NULL: nobody asks for it */
 	bool slow_settled;    /* whether somebody does */
 	struct ff_terminal_tells tells;
+	struct {
+		uint64_t files, bytes;
+		char *folder; /* that all are in; NULL */
+	} artifacts;
 
 	int64_t drawn_us;			/* monotonic: the last frame of the block */
 	int64_t anchor_wall_us, anchor_mono_us; /* the wall clock, as far as events tell */
@@ -283,6 +287,14 @@ bool ff_terminal_tell_failure(struct ff_terminal *t, const struct ff_event *even
 void ff_terminal_say_tells(struct ff_terminal *t);
 /* A property of a job that tells which of its units are run here. */
 void ff_terminal_hear_shard(struct ff_terminal *t, const struct ff_event *event);
+/* --- terminal_setup.c --- */
+void ff_terminal_say_setup(struct ff_terminal *t, const struct ff_event *event);
+
+/* --- terminal_artifacts.c --- */
+void ff_terminal_hear_artifacts(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_say_artifacts(struct ff_terminal *t);
+void ff_terminal_free_artifacts(struct ff_terminal *t);
+
 void ff_terminal_free_tells(struct ff_terminal *t);
 /* An attempt that was not the last is kept for the list of flaky units. */
 void ff_terminal_keep_attempt(struct ff_terminal *t, const struct ff_event *event);

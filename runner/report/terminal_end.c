@@ -554,6 +554,7 @@ void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event)
 	}
 	ff_terminal_say_lost_hosts(t);
 	say_jobs(t);
+	ff_terminal_say_artifacts(t);
 	if (t->setup.verbosity >= -1)
 		say_last_line(t, event);
 }

@@ -25,6 +25,7 @@ static const struct move host_moves[FF_EVENT_KINDS] = {
 	[FF_EVENT_HOST_OPENED] = {BIT(FF_HOST_JOINING), FF_HOST_PREPARING},
 	[FF_EVENT_SYNC_FINISHED] = {BIT(FF_HOST_PREPARING), KEEP},
 	[FF_EVENT_HOST_READY] = {BIT(FF_HOST_PREPARING), FF_HOST_READY},
+	[FF_EVENT_HOST_SETUP] = {ANY & ~(BIT(FF_HOST_UNUSED) | BIT(FF_HOST_GONE)), KEEP},
 	[FF_EVENT_HOST_UNFIT] = {ANY, KEEP},
 	[FF_EVENT_HOST_AWAY] = {BIT(FF_HOST_JOINING) | BIT(FF_HOST_PREPARING) | BIT(FF_HOST_READY) |
 					BIT(FF_HOST_DRAINING),
@@ -57,6 +58,7 @@ static const struct move unit_moves[FF_EVENT_KINDS] = {
 	/* Waiting ones are finished, too, when no host is left for them. */
 	[FF_EVENT_UNIT_FINISHED] = {BIT(FF_UNIT_RUNNING) | BIT(FF_UNIT_WAITING), FF_UNIT_DONE},
 	[FF_EVENT_UNIT_LOST] = {BIT(FF_UNIT_RUNNING), FF_UNIT_WAITING},
+	[FF_EVENT_UNIT_ARTIFACTS] = {BIT(FF_UNIT_RUNNING), KEEP},
 	[FF_EVENT_UNITS_BEFORE] = {BIT(FF_UNIT_WAITING), FF_UNIT_DONE},
 	[FF_EVENT_UNIT_BEFORE] = {BIT(FF_UNIT_DONE), KEEP},
 	[FF_EVENT_UNITS_NOT_RUN] = {BIT(FF_UNIT_WAITING), FF_UNIT_NOT_RUN},
@@ -73,6 +75,7 @@ static const struct move job_moves[FF_EVENT_KINDS] = {
 	[FF_EVENT_UNIT_STARTED] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_UNIT_FINISHED] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_UNIT_LOST] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
+	[FF_EVENT_UNIT_ARTIFACTS] = {BIT(FF_JOBSTATE_RUNNING), KEEP},
 	/* Also of a job that is never begun. */
 	[FF_EVENT_UNITS_BEFORE] = {BIT(FF_JOBSTATE_WAITING) | BIT(FF_JOBSTATE_RUNNING), KEEP},
 	[FF_EVENT_UNIT_BEFORE] = {BIT(FF_JOBSTATE_WAITING) | BIT(FF_JOBSTATE_RUNNING), KEEP},
@@ -410,6 +413,9 @@ static void note(struct ff_state *state, const struct ff_event *event, const str
 	case FF_EVENT_HOST_READY:
 		s->host->was_ready = true;
 		set_text(&s->host->error, NULL);
+		break;
+	case FF_EVENT_HOST_SETUP:
+		state->run.setups_failed += event->u.host_setup.error != NULL;
 		break;
 	case FF_EVENT_HOST_UNFIT:
 		set_text(&s->host->unfit, event->u.host_unfit.error);

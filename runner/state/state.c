@@ -182,7 +182,7 @@ static bool runs_equal(const struct ff_run_record *a, const struct ff_run_record
 {
 	return SAME(state) && SAME(seq) && SAME(interrupts) && SAME(stopped) && SAME(running) &&
 	       SAME(workers) && SAME(jobs_finished) && SAME(skipped_modules) && SAME(problems) &&
-	       SAME(exit_code) && counts_equal(&a->counts, &b->counts);
+	       SAME(setups_failed) && SAME(exit_code) && counts_equal(&a->counts, &b->counts);
 }
 
 bool ff_state_equal(const struct ff_state *a, const struct ff_state *b, struct ff_err *err)

@@ -151,6 +151,7 @@ struct ff_run_record {
 	uint32_t jobs_finished;
 	uint32_t skipped_modules; /* while they were collected */
 	uint32_t problems;	  /* of collection */
+	uint32_t setups_failed;	  /* of hosts, teardowns included */
 	int exit_code;
 	struct ff_counts counts;
 };

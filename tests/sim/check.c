@@ -10,6 +10,11 @@
 #include "event/journal.h"
 #include "spread.h"
 
+static bool is_of_hosts(const struct ff_config_setup *setup)
+{
+	return setup->run && strcmp(setup->per, "host") == 0;
+}
+
 void check_init(struct check *check, uint64_t seed, const struct ff_plan *plan,
 		const struct ff_inventory *inventory, const struct world_faults *faults)
 {
@@ -19,6 +24,7 @@ void check_init(struct check *check, uint64_t seed, const struct ff_plan *plan,
 	check->ends = ff_xcalloc(plan->len + 1, sizeof(*check->ends));
 	check->done = ff_xcalloc(plan->len + 1, sizeof(*check->done));
 	check->units = ff_xcalloc(plan->len + 1, sizeof(*check->units));
+	check->set_up = ff_xcalloc(inventory->len + 1, sizeof(*check->set_up));
 }
 
 void check_release(struct check *check)
@@ -28,7 +34,9 @@ void check_release(struct check *check)
 	ff_free(check->ends);
 	ff_free(check->done);
 	ff_free(check->units);
+	ff_free(check->set_up);
 	ff_buf_release(&check->journal);
+	ff_map_release(&check->brought);
 	ff_map_release(&check->rests);
 	spread_free(check->spread);
 }
@@ -176,7 +184,11 @@ static void done_in_parts(struct check *check, uint32_t job, const struct ff_sta
 void check_begin(struct check *check, const struct ff_state *const *before, size_t before_len)
 {
 	ff_buf_clear(&check->journal);
+	ff_map_release(&check->brought);
 	ff_map_release(&check->rests);
+	check->run_setup_wanted = check->config->setup.run && !is_of_hosts(&check->config->setup);
+	check->run_set_up = check->run_torn_down = false;
+	memset(check->set_up, 0, check->inventory->len * sizeof(*check->set_up));
 	check->resumed = before_len > 0;
 	spread_begin(check->spread);
 	/* What was not ended in an earlier run may be now; what was, may not. */
@@ -225,11 +237,108 @@ static void check_rest(struct check *check, const struct ff_event *event)
 		ff_map_set_u32(&check->rests, key, (void *)(intptr_t)(event->time_us + rest_us));
 }
 
+/* What is to be brought of a unit that passes is here before it is finished. */
+static void check_artifacts(struct check *check, const struct ff_event *event)
+{
+	uint32_t job = job_of(check, event->job), key = job << 24 | event->index;
+	const struct ff_config_artifacts *artifacts = &check->plan->jobs[job].config->artifacts;
+	bool brought;
+
+	if (event->kind == FF_EVENT_UNIT_ARTIFACTS) {
+		if (ff_map_get_u32(&check->brought, key))
+			check_fail(check, "what unit %u of %s left is brought twice", event->index,
+				   event->job);
+		if (!event->u.unit_artifacts.error)
+			ff_map_set_u32(&check->brought, key, check);
+		return;
+	}
+	brought = ff_map_del_u32(&check->brought, key) != NULL;
+	if (event->kind == FF_EVENT_UNIT_FINISHED && artifacts->paths.len > 0 &&
+	    event->u.unit_finished.result->outcome == FF_OUTCOME_PASSED &&
+	    strcmp(artifacts->when, "failure") != 0 && !brought)
+		check_fail(check, "unit %u of %s passed before what it left was here", event->index,
+			   event->job);
+}
+
+enum { CHECK_SET_UP = 1, CHECK_OWES_TEARDOWN = 2, CHECK_TORN_DOWN = 4 };
+
+/* A host is set up before its first unit, and torn down at the end if it is there. */
+static void check_setup(struct check *check, const struct ff_event *event)
+{
+	const struct ff_config *config = check->config;
+	uint32_t host = event->host_id - 1;
+	uint8_t *at = &check->set_up[host];
+
+	switch (event->kind) {
+	case FF_EVENT_HOST_OPENED:
+		*at = 0;
+		break;
+	case FF_EVENT_HOST_SETUP:
+		if (strcmp(event->u.host_setup.phase, "teardown") == 0) {
+			if (*at & CHECK_TORN_DOWN)
+				check_fail(check, "host %s is torn down twice", event->host);
+			*at = CHECK_TORN_DOWN;
+		} else {
+			*at |= event->u.host_setup.error ? 0 : CHECK_SET_UP;
+		}
+		break;
+	case FF_EVENT_HOST_READY:
+		if (is_of_hosts(&config->setup) && !(*at & CHECK_SET_UP))
+			check_fail(check, "host %s is ready and not set up", event->host);
+		if (check->run_setup_wanted && !check->run_set_up)
+			check_fail(check, "host %s is ready before the run is set up", event->host);
+		*at |= is_of_hosts(&config->teardown) ? CHECK_OWES_TEARDOWN : 0;
+		break;
+	case FF_EVENT_HOST_AWAY:
+	case FF_EVENT_HOST_LOST:
+	case FF_EVENT_HOST_FAILED:
+		*at = 0;
+		break;
+	case FF_EVENT_HOST_LEFT:
+		if (*at & CHECK_OWES_TEARDOWN)
+			check_fail(check, "host %s left and was not torn down", event->host);
+		break;
+	case FF_EVENT_RUN_FINISHED:
+		if (config->teardown.run && !is_of_hosts(&config->teardown) &&
+		    !check->run_torn_down)
+			check_fail(check, "the run was not torn down");
+		for (uint32_t i = 0; i < check->inventory->len; i++)
+			if (check->set_up[i] & CHECK_OWES_TEARDOWN)
+				check_fail(check, "host %u was not torn down", i);
+		break;
+	default:
+		break;
+	}
+}
+
+static void check_run_setup(struct check *check, const struct ff_event *event)
+{
+	if (strcmp(event->u.host_setup.phase, "setup") == 0)
+		check->run_set_up = !event->u.host_setup.error;
+	else if (check->run_torn_down)
+		check_fail(check, "the run is torn down twice");
+	else
+		check->run_torn_down = true;
+}
+
+/* It is told of a host that is not there. */
+static void excused(struct check *check, const struct ff_event *event)
+{
+	for (uint32_t i = 0; event->host && i < check->inventory->len; i++)
+		if (strcmp(check->inventory->hosts[i].name, event->host) == 0 &&
+		    strstr(event->u.notice.text, "its teardown could not be run"))
+			check->set_up[i] &= (uint8_t)~CHECK_OWES_TEARDOWN;
+}
+
 void check_event(struct check *check, const struct ff_event *event)
 {
 	if (ff_event_json(&check->journal, event) < 0)
 		check_fail(check, "an event can't be written: %s", ff_event_word(event->kind));
 	spread_event(check->spread, check, event);
+	if (event->kind == FF_EVENT_HOST_SETUP && !event->host_id)
+		check_run_setup(check, event);
+	else if (event->host_id || event->kind == FF_EVENT_RUN_FINISHED)
+		check_setup(check, event);
 	switch (event->kind) {
 	case FF_EVENT_JOB_ADDED:
 		if (event->u.job_added.open)
@@ -237,15 +346,24 @@ void check_event(struct check *check, const struct ff_event *event)
 		else if (event->u.job_added.units > 0)
 			know(check, job_of(check, event->job), event->u.job_added.units);
 		break;
+	case FF_EVENT_JOB_STARTED:
+		if (check->run_setup_wanted && !check->run_set_up)
+			check_fail(check, "job %s begins before the run is set up", event->job);
+		break;
 	case FF_EVENT_COLLECTED:
 		if (!event->u.collected.again)
 			know(check, job_of(check, event->job),
 			     event->u.collected.parts > 0 ? DONE_MAX : event->u.collected.count);
 		break;
+	case FF_EVENT_UNIT_ARTIFACTS:
+	case FF_EVENT_UNIT_LOST:
+		check_artifacts(check, event);
+		break;
 	case FF_EVENT_UNIT_STARTED:
 		check_rest(check, event);
 		break;
 	case FF_EVENT_UNIT_FINISHED:
+		check_artifacts(check, event);
 		check_rest(check, event);
 		if (event->u.unit_finished.result->outcome == FF_OUTCOME_TIMEOUT)
 			timed_out(check, event);
@@ -256,6 +374,7 @@ void check_event(struct check *check, const struct ff_event *event)
 			lost(check, event);
 		break;
 	case FF_EVENT_NOTICE:
+		excused(check, event);
 		blamed(check, event);
 		break;
 	case FF_EVENT_UNITS_BEFORE:
@@ -372,6 +491,8 @@ static void check_retries(struct check *check, const struct ff_state *state)
 
 		if (job->result == FF_JOB_ERROR)
 			continue; /* it was stopped */
+		if (check->plan->jobs[i].config->artifacts.paths.len > 0)
+			continue; /* what could not be brought has used up a retry */
 		for (uint32_t j = 0; job->known && j < job->units_len && j < 256; j++) {
 			const struct ff_unit_record *unit = &job->units[j];
 

@@ -13,6 +13,7 @@ enum { DONE_MAX = 64 };
 
 struct check {
 	uint64_t seed;
+	const struct ff_config *config;
 	const struct ff_plan *plan;
 	const struct ff_inventory *inventory;
 	const struct world_faults *faults;
@@ -20,8 +21,11 @@ struct check {
 	bool (*done)[DONE_MAX]; /* by job and unit: by an earlier run; of parts */
 	uint32_t *units;	/* by job: how many there are, once known */
 	struct ff_buf journal;	/* of the present run */
-	struct ff_map rests;	/* by job and unit, in it: until when */
-	bool resumed;		/* an earlier run was gone on with */
+	bool run_setup_wanted, run_set_up, run_torn_down;
+	uint8_t *set_up;       /* by host: CHECK_… bits, since it was opened */
+	struct ff_map brought; /* by job and unit, in it: what an attempt left is here */
+	struct ff_map rests;   /* by job and unit, in it: until when */
+	bool resumed;	       /* an earlier run was gone on with */
 	struct spread *spread;
 	bool bad;
 };

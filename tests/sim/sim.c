@@ -96,9 +96,10 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 	ff_buf_addstr(yaml, "pools: {p: 2, q: 3}\njobs:\n");
 	for (uint32_t i = 0; i < jobs; i++) {
 		bool found = (seed + i) % 4 == 3;
+		bool is_run = !world_chance(dice, 450);
 
 		ff_buf_addf(yaml, "  j%u: {", i);
-		if (world_chance(dice, 450)) {
+		if (!is_run) {
 			ff_buf_addf(yaml, "pytest: [t], dist: '%s'", dists[world_below(dice, 8)]);
 			found = false;
 		} else {
@@ -121,6 +122,12 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 			ff_buf_addstr(yaml, ", exclusive: true");
 		if ((seed + i) % 5 == 0)
 			ff_buf_addf(yaml, ", priority: %u", (uint32_t)(seed % 3));
+		if (is_run && (seed + i) % 4 == 1)
+			ff_buf_addf(yaml, ", artifacts: {paths: [x], when: %s, required: %s}",
+				    (seed + i) % 8 == 1	   ? "always"
+				    : (seed + i) % 16 == 5 ? "success"
+							   : "failure",
+				    seed % 3 ? "true" : "false");
 		if (i > 0 && world_chance(dice, 300))
 			add_needs(yaml, world_below(dice, i), (seed * 3 + i) % 8);
 		else if ((seed + 3 * i) % 11 == 0)
@@ -159,6 +166,10 @@ static void make_yaml(struct ff_buf *yaml, struct world *dice, uint64_t seed)
 			ff_buf_addf(yaml, ", memory: %lld", (long long)WORLD_MEMORY);
 		ff_buf_addstr(yaml, "}\n");
 	}
+	if (seed % 3 == 1)
+		ff_buf_addf(yaml, "setup: {run: x, per: %s}\n", seed % 9 == 1 ? "run" : "host");
+	if (seed % 4 == 1)
+		ff_buf_addf(yaml, "teardown: {run: x, per: %s}\n", seed % 8 == 1 ? "run" : "host");
 	add_jobs(yaml, dice, hosts, seed);
 	ff_buf_addf(yaml, "settings: {grace: 2s, reconnect: %us", 1 + world_below(dice, 60));
 	if (world_chance(dice, 150))
@@ -630,6 +641,7 @@ static bool simulate(uint64_t seed, bool loud)
 	make(&sim);
 	check_init(&sim.check, seed, &sim.plan, &sim.inventory, &sim.faults);
 	told_init(&sim.told, &sim.check);
+	sim.check.config = &sim.config;
 	run_seed(&sim);
 	told_release(&sim.told);
 	good = check_good(&sim.check);

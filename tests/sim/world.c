@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "state/state.h"
 #include "base/err.h"
 #include "world_private.h"
 
@@ -390,6 +391,27 @@ static void sync_host(struct world *world, const struct ff_order *order)
 	world_say(world, input, order->host, 1000 + world_below(world, 50000));
 }
 
+/* It may fail; what is of the run has no host. */
+static void set_up(struct world *world, const struct ff_order *order)
+{
+	enum ff_input_kind kind =
+		order->kind == FF_ORDER_TEAR_DOWN ? FF_INPUT_HOST_TORN_DOWN : FF_INPUT_HOST_SET_UP;
+	struct ff_input *input = order->host == FF_NOBODY ? ff_input_new(kind)
+							  : about_host(world, order->host, kind);
+	int64_t took = 1000 + world_below(world, 5000000);
+
+	if (world->seed % 5 == 1 && world_chance(world, 100))
+		input->u.set_up.error = "exit status 1";
+	else
+		input->u.set_up.skipped = world_chance(world, 300);
+	if (order->host != FF_NOBODY) {
+		world_say(world, input, order->host, took);
+		return;
+	}
+	input->host = FF_NOBODY;
+	world_put(world, input, world->now + took);
+}
+
 static void probe_host(struct world *world, const struct ff_order *order)
 {
 	struct ff_input *input = about_host(world, order->host, FF_INPUT_HOST_PROBED);
@@ -507,6 +529,30 @@ static void run(struct world *world, const struct ff_order *order)
 		say_finished(world, order, took, begins + took);
 }
 
+/* What a unit has left comes, or not all of it; hosts may die meanwhile. */
+static void fetch(struct world *world, const struct ff_order *order)
+{
+	static const char *const lines[] = {"x", NULL};
+	const struct world_host *h = &world->hosts[order->host];
+	int64_t took = world_below(world, world->faults.brief ? 1000 : 2000000);
+
+	if (!h->up || h->tries != order->tries)
+		return; /* its end is on the way */
+	for (bool again = true; again; again = world_chance(world, world->faults.twice)) {
+		struct ff_input *input = ff_input_new(FF_INPUT_EXEC_FETCHED);
+
+		input->u.fetched.folder = "/out/j/u";
+		input->u.fetched.files = world_below(world, 3);
+		if (world->seed % 5 == 0 && world_chance(world, 50))
+			input->u.fetched.error = "no space";
+		if (world->seed % 7 == 0 && world_chance(world, 50))
+			input->u.fetched.missing = lines;
+		if (world->seed % 11 == 0 && world_chance(world, 50))
+			input->u.fetched.refused = lines;
+		say_of(world, order, input, world->now + took);
+	}
+}
+
 static void withdraw(struct world *world, const struct ff_order *order)
 {
 	struct world_execution *x = ff_map_get_u32(&world->executions, order->execution);
@@ -608,6 +654,12 @@ void world_order(struct world *world, const struct ff_order *order)
 	case FF_ORDER_SYNC_HOST:
 		sync_host(world, order);
 		break;
+	case FF_ORDER_SET_UP:
+	case FF_ORDER_TEAR_DOWN:
+		set_up(world, order);
+		break;
+	case FF_ORDER_DROP_SETUP:
+		break;
 	case FF_ORDER_PROBE_HOST:
 		probe_host(world, order);
 		break;
@@ -617,6 +669,9 @@ void world_order(struct world *world, const struct ff_order *order)
 		break;
 	case FF_ORDER_RUN:
 		run(world, order);
+		break;
+	case FF_ORDER_FETCH:
+		fetch(world, order);
 		break;
 	case FF_ORDER_WITHDRAW:
 		withdraw(world, order);

@@ -121,6 +121,16 @@ static struct ff_event evil_event(enum ff_event_kind kind, int round)
 	case FF_EVENT_UNIT_LOST:
 		e.u.unit_lost.reason = EVIL;
 		break;
+	case FF_EVENT_HOST_SETUP:
+		e.u.host_setup.phase = round ? EVIL : "teardown";
+		e.u.host_setup.error = round != 1 ? EVIL : NULL;
+		e.u.host_setup.output = OWN;
+		break;
+	case FF_EVENT_UNIT_ARTIFACTS:
+		e.u.unit_artifacts.folder = EVIL;
+		e.u.unit_artifacts.files = 1 + (uint32_t)round;
+		e.u.unit_artifacts.error = round ? EVIL : NULL;
+		break;
 	case FF_EVENT_UNITS_NOT_RUN:
 		e.u.units_not_run.count = 1 + (uint32_t)round;
 		break;

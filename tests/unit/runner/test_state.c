@@ -97,6 +97,7 @@ static const struct rule rules[] = {
 	{FF_EVENT_HOST_OPENED, .host = {" joining ", "preparing"}},
 	{FF_EVENT_SYNC_FINISHED, .host = {" preparing ", NULL}},
 	{FF_EVENT_HOST_READY, .host = {" preparing ", "ready"}},
+	{FF_EVENT_HOST_SETUP, .host = {" joining preparing ready draining away ", NULL}},
 	{.kind = FF_EVENT_HOST_UNFIT},
 	{FF_EVENT_HOST_AWAY, .host = {" joining preparing ready draining ", "away"}},
 	{FF_EVENT_HOST_FAILED, .host = {ALL_BUT_GONE, "gone"}},
@@ -120,6 +121,7 @@ static const struct rule rules[] = {
 	 .unit = {" running waiting ", "done"}, .job = {" running ", NULL}},
 	{FF_EVENT_UNIT_LOST, .worker = {" running ", "collected"}, .unit = {" running ", "waiting"},
 	 .job = {" running ", NULL}},
+	{FF_EVENT_UNIT_ARTIFACTS, .unit = {" running ", NULL}, .job = {" running ", NULL}},
 	{FF_EVENT_UNITS_BEFORE, .unit = {" waiting ", "done"}, .job = {" waiting running ", NULL}},
 	{FF_EVENT_UNIT_BEFORE, .unit = {" done ", NULL}, .job = {" waiting running ", NULL}},
 	{FF_EVENT_UNITS_NOT_RUN, .unit = {" waiting ", "not-run"},
@@ -222,6 +224,7 @@ static struct ff_event event_of(enum ff_event_kind kind)
 	case FF_EVENT_UNIT_STARTED:
 	case FF_EVENT_UNIT_OUTPUT:
 	case FF_EVENT_UNIT_LOST:
+	case FF_EVENT_UNIT_ARTIFACTS:
 		event.unit = "u";
 		break;
 	case FF_EVENT_UNIT_BEFORE:

@@ -138,6 +138,11 @@ static void fill(const struct ff_state *state, struct ff_event *event)
 		event->u.unit_lost.attempt = 1;
 		event->u.unit_lost.alone = one_in(2);
 		break;
+	case FF_EVENT_UNIT_ARTIFACTS:
+		fill_unit(state, event);
+		event->u.unit_artifacts.attempt = 1;
+		event->u.unit_artifacts.files = random_below(3);
+		break;
 	case FF_EVENT_UNITS_NOT_RUN:
 		event->index = random_below(6);
 		event->u.units_not_run.count = 1 + random_below(2);
@@ -332,7 +337,7 @@ static void test_random_runs(void **state)
 
 	for (int i = 0; i < FF_OUTCOMES; i++)
 		results[i] = (struct ff_result){.outcome = (enum ff_outcome)i, .message = "m"};
-	for (uint32_t seed = 1; seed <= 180; seed++)
+	for (uint32_t seed = 1; seed <= 200; seed++)
 		random_run(seed, accepted);
 	for (int i = 0; i < FF_EVENT_KINDS; i++)
 		if (accepted[i] < 50)
@@ -389,6 +394,7 @@ static void test_differences(void **state)
 	DIFFERS("run ''", run.workers++);
 	DIFFERS("run ''", run.jobs_finished++);
 	DIFFERS("run ''", run.skipped_modules++);
+	DIFFERS("run ''", run.setups_failed++);
 	DIFFERS("run ''", run.problems++);
 	DIFFERS("run ''", run.exit_code++);
 	DIFFERS("run ''", run.counts.retried++);

@@ -1,0 +1,42 @@
+/* Of decide's files: what hosts are set up with, and what units leave there. Included by private.h.
+ */
+#ifndef FF_DISPATCH_PRIVATE_FILES_H
+#define FF_DISPATCH_PRIVATE_FILES_H
+
+/* --- decide_setup.c --- */
+/* It has its tree: ff_host_prepared follows, at once or later. */
+void ff_setup_begin(struct ff_engine *e, uint32_t host);
+void ff_setup_done(struct ff_engine *e, const struct ff_input *input);
+/* Whether it has to be torn down before it goes: ff_host_leave or ff_host_unusable follows. */
+bool ff_teardown_begin(struct ff_engine *e, uint32_t host);
+void ff_teardown_done(struct ff_engine *e, const struct ff_input *input);
+void ff_teardown_kill(struct ff_engine *e);
+/* All jobs are over: whether all is torn down. */
+bool ff_teardown_all(struct ff_engine *e);
+/* Its connection has ended; it will not come back. */
+void ff_setup_host_down(struct ff_engine *e, uint32_t host, const char *reason);
+void ff_setup_host_gone(struct ff_engine *e, uint32_t host);
+
+/* --- decide_setup_run.c --- */
+bool ff_setup_is_of_hosts(const struct ff_config_setup *setup);
+/* Hosts are opened, at once or later. */
+void ff_run_setup_begin(struct ff_engine *e);
+void ff_run_setup_done(struct ff_engine *e, const struct ff_input *input);
+/* All hosts are torn down: whether the run is. */
+bool ff_run_teardown(struct ff_engine *e);
+void ff_run_teardown_done(struct ff_engine *e, const struct ff_input *input);
+void ff_run_teardown_kill(struct ff_engine *e);
+
+/* --- decide_fetch.c --- */
+/* Whether something may be brought back of the job's units. */
+bool ff_fetch_expected(const struct ff_engine *e, uint32_t job);
+/* The execution's command has ended: whether that is not yet all. */
+bool ff_fetch_begin(struct ff_engine *e, const struct execution *execution,
+		    const struct ff_result *result);
+bool ff_fetch_runs(const struct ff_engine *e, const struct execution *execution);
+void ff_fetch_done(struct ff_engine *e, const struct ff_input *input);
+void ff_fetch_host_lost(struct ff_engine *e, struct execution *execution, const char *reason);
+void ff_fetch_kill(struct ff_engine *e, struct execution *execution);
+void ff_fetch_release(struct ff_engine *e);
+
+#endif
