@@ -137,7 +137,7 @@ static const struct ff_yaml_node *find(const struct ff_yaml_node *node, const ch
 	return NULL;
 }
 
-static const struct ff_config_job *find_job(const struct ff_reader *r, const char *prefix)
+static struct ff_config_job *find_job(const struct ff_reader *r, const char *prefix)
 {
 	/* "jobs.NAME." */
 	for (size_t i = 0; i < r->config->jobs_len; i++) {
@@ -181,8 +181,7 @@ static void explain_option(struct ff_reader *r, const struct ff_config_option *o
 {
 	char *key = ff_xasprintf("%s%s", prefix, option->key);
 	char *below = ff_xasprintf("%s.", key);
-	const struct ff_config_job *job =
-		option->section == FF_SECTION_JOB ? find_job(r, prefix) : NULL;
+	struct ff_config_job *job = option->section == FF_SECTION_JOB ? find_job(r, prefix) : NULL;
 
 	if (job)
 		r->job = job;
@@ -196,8 +195,9 @@ static void explain_option(struct ff_reader *r, const struct ff_config_option *o
 	} else if (option->type == FF_TYPE_VARS) {
 		explain_vars(r, key, node, job ? job->vars : r->config->vars,
 			     job ? job->vars_len : r->config->vars_len, out);
-	} else if (option->type == FF_TYPE_JOBS || option->type == FF_TYPE_HOSTS ||
-		   is_mapping_of_values(option->type)) {
+	} else if (node->kind != FF_YAML_SCALAR &&
+		   (option->type == FF_TYPE_JOBS || option->type == FF_TYPE_HOSTS ||
+		    is_mapping_of_values(option->type))) {
 		explain_entries(r, option, key, node, out);
 	} else {
 		explain_value(r, option, key, node, out);

@@ -14,8 +14,8 @@ struct ff_reader {
 	struct ff_arena *nodes;		 /* where the tree's nodes are; NULL: nothing is replaced */
 	struct ff_vars_outside *outside; /* in there: vars.c's */
 	size_t outside_len;
-	const struct ff_config_job *job; /* that is being read; NULL: none */
-	struct ff_place at;		 /* of the problem that is being noted */
+	struct ff_config_job *job; /* that is being read; NULL: none */
+	struct ff_place at;	   /* of the problem that is being noted */
 };
 
 struct ff_place ff_read_place(const struct ff_reader *r, const struct ff_yaml_node *node);

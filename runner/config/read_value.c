@@ -227,15 +227,14 @@ static bool read_texts(struct ff_reader *r, const struct ff_config_option *optio
 
 /* Its text is put in when a unit is made. */
 static void read_secret(struct ff_reader *r, const char *name, const struct ff_yaml_node *value,
-			struct ff_strv *env, const struct ff_config_option *option)
+			struct ff_strv *env)
 {
-	void *job = (char *)env - option->offset;
 	struct ff_config_secret *secret = ff_vars_secret(r, value);
 	char *text, *entry;
 
 	if (!secret)
 		return;
-	text = ff_vars_place_secret(r, job, secret);
+	text = ff_vars_place_secret(r, r->job, secret);
 	entry = ff_xasprintf("%s=%s", name, text);
 	ff_config_add_text(env, entry);
 	ff_free(text);
@@ -261,7 +260,7 @@ static bool read_env(struct ff_reader *r, const struct ff_config_option *option,
 			continue;
 		}
 		if (ff_vars_is_secret(value) && option->braces) {
-			read_secret(r, name->text, value, member, option);
+			read_secret(r, name->text, value, member);
 			continue;
 		}
 		if (value->kind != FF_YAML_SCALAR) {
@@ -299,7 +298,7 @@ static bool read_words(struct ff_reader *r, const struct ff_config_option *optio
 		struct ff_yaml_node word = *node;
 
 		word.text = strv->v[i];
-		ff_vars_note(r, (void *)((char *)member - option->offset), &word);
+		ff_vars_note(r, r->job, &word);
 	}
 	return true;
 }
@@ -557,7 +556,7 @@ void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
 
 	/* A text that is split is noted word by word; variables and steps are one by one. */
 	if (option->braces && !is_split)
-		ff_vars_note(r, target, node);
+		ff_vars_note(r, r->job, node);
 	else if (!option->braces && option->type != FF_TYPE_VARS && option->type != FF_TYPE_STEPS)
 		node = ff_vars_replace(r, node);
 	if (!readers[option->type](r, option, node, member))

@@ -30,7 +30,7 @@ static const char placeholders[] =
 	"\n"
 	"Placeholders, in 'run', 'cwd', 'env' and 'stdin' of a job with 'matrix', 'foreach' or "
 	"'count',\n"
-	"and, of 'vars', in 'pytest', too:\n"
+	"and, of 'vars', in 'pytest', 'ctest', 'gtest' and 'tap', too:\n"
 	"  {name}        the value of the axis, or else of the variable; {index} the number of the "
 	"instance\n"
 	"                Where 'run' is a text, the value is quoted for the shell, as it is "

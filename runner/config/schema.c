@@ -114,6 +114,11 @@ static bool add_scalar(struct ff_buf *out, const struct ff_config_option *option
 		ff_buf_addstr(out, "{\"type\": \"number\", \"minimum\": 0}, {\"type\": \"string\", "
 				   "\"pattern\": \"^([0-9]+([.][0-9]+)?[A-Za-z]*)+$\"}");
 		return true;
+	case FF_TYPE_LIMIT:
+		ff_buf_addstr(out,
+			      "{\"type\": \"number\", \"minimum\": 0}, {\"type\": \"string\", "
+			      "\"pattern\": \"^(([0-9]+([.][0-9]+)?[A-Za-z]*)+|[0-9.]+ *%)$\"}");
+		return true;
 	case FF_TYPE_SIZE:
 		ff_buf_addstr(out,
 			      "{\"type\": \"integer\", \"minimum\": 1}, {\"type\": \"string\", "
@@ -206,8 +211,7 @@ static void add_value(struct ff_buf *out, const struct ff_config_option *option,
 		add_mapping(out, NAME, "{\"type\": \"null\"}, " TEXT ", " SECRET);
 		break;
 	case FF_TYPE_MATRIX:
-		add_mapping(out, NAME,
-			    "{\"type\": \"array\", \"minItems\": 1, \"items\": " TEXT "}");
+		ff_buf_addstr(out, "{\"type\": \"object\"}"); /* axes, rows, include, exclude */
 		break;
 	case FF_TYPE_POOLS:
 	case FF_TYPE_USES:
@@ -260,6 +264,10 @@ static void add_property(struct ff_buf *out, const struct ff_config_option *opti
 	}
 	ff_buf_addstr(out, ", \"anyOf\": [");
 	add_value(out, option, reports);
+	if (option->type == FF_TYPE_NUMBER && option->child != FF_SECTION_TOP) {
+		ff_buf_addstr(out, ", ");
+		add_reference(out, option->child);
+	}
 	if (!text && add_scalar(&probe, option))
 		ff_buf_addstr(out, ", " ENV_VALUE);
 	ff_buf_addstr(out, "]}");

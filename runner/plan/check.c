@@ -90,8 +90,8 @@ static void check_values(const struct checker *c, const struct ff_shell *shell,
 		check_value(c, shell, brace->var->name, ff_config_var_value(brace->var));
 		return;
 	}
-	axis = &c->config->axes[brace->axis];
-	if (brace->axis == c->config->axes_len || axis->range) /* a number */
+	axis = brace->axis < c->config->axes_len ? &c->config->axes[brace->axis] : NULL;
+	if (!axis || axis->range) /* a number */
 		return;
 	for (uint32_t i = 0; i < ff_config_axis_len(axis); i++) {
 		char room[FF_CONFIG_NUMBER_MAX];

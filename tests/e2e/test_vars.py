@@ -73,6 +73,26 @@ def test_bad_command_line(farflung, command, args, words):
     assert not (farflung.cwd / ".farflung").exists()
 
 
+def test_steps(farflung):
+    env = env_of(farflung, OUTSIDE="$(echo no); x", MY_TOKEN=SECRET)
+    done = farflung.run_yaml(
+        FILE + "vars: {who: \"it's\", token: {secret: env:MY_TOKEN}}\njobs:\n  a:\n    env: {T: '{token}'}\n    steps:\n"
+        "      - {run: 'echo {who} ${env:OUTSIDE}'}\n"
+        "      - {run: 'echo \"$T\" \"$U\"', env: {U: {secret: 'cmd:echo of a step'}}}\n", "-vv", code=0, env=env)
+    assert "it's $(echo no); x" in done.stdout
+    assert "*** ***" in done.stdout
+    assert_nowhere(SECRET, farflung.cwd.parent)
+    assert_nowhere("of a step", farflung.cwd.parent, but=["farflung.yaml"])
+    farflung.yaml(FILE + "vars: {token: {secret: env:MY_TOKEN}}\njobs: {a: {steps: [{run: 'x {token}'}]}}\n")
+    assert "'run' has {token}, a secret" in farflung.run("check", code=2).stderr
+
+
+def test_tap_text(farflung):
+    done = farflung.run_yaml(FILE + "vars: {who: \"it's\"}\njobs:\n"
+                             "  a: {tap: 'printf \"1..1\\nok 1 - %s\\n\" {who}'}\n", "-vv", code=0)
+    assert "it's" in done.stdout
+
+
 # --- secrets ---
 
 SECRET_RUN = FILE + """
