@@ -25,19 +25,25 @@ PIPE_READ = 1 << 16
 class Running:
     """farflung in a folder of its own, its journal read as it grows."""
 
-    def __init__(self, bench, name, yaml, *words, stdout=subprocess.DEVNULL):
+    def __init__(self, bench, name, yaml, *words, command="run", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
+        """`yaml`: None where the folder and its file are there."""
         self.work = bench.scratch / name
-        self.work.mkdir()
-        (self.work / "farflung.yaml").write_text(yaml)
+        if yaml is not None:
+            self.work.mkdir()
+            (self.work / "farflung.yaml").write_text(yaml)
         self.journal, self.rest = None, b""
+        self.before = set(self.journals())
         self.began = time.perf_counter()
-        self.process = subprocess.Popen([bench.program("farflung"), "run", *words], cwd=self.work, stdout=stdout,
-                                        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen([bench.program("farflung"), command, *words], cwd=self.work, stdout=stdout,
+                                        stdin=stdin, stderr=subprocess.DEVNULL)
+
+    def journals(self):
+        return self.work.glob(".farflung/runs/2*/journal.jsonl")
 
     def lines(self):
         """Whole lines that are new in the journal."""
         if not self.journal:
-            found = list(self.work.glob(".farflung/runs/*/journal.jsonl"))
+            found = [path for path in self.journals() if path not in self.before]
             if not found:
                 return []
             self.journal = found[0].open("rb")
