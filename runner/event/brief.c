@@ -71,6 +71,7 @@ static bool kind_of(const char *word, size_t len, enum ff_event_kind *kind, bool
 		     {FF_EVENT_UNIT_BEFORE, false},
 		     {FF_EVENT_UNIT_STARTED, true},
 		     {FF_EVENT_UNIT_OUTPUT, true},
+		     {FF_EVENT_UNIT_ARTIFACTS, true},
 		     {FF_EVENT_UNIT_LOST, true}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {

@@ -13,8 +13,8 @@ struct ff_reader *ff_reader_new(const char *path, struct ff_err *err);
 void ff_reader_free(struct ff_reader *reader); /* NULL is fine */
 
 /* From now on attempts are read in brief, for who counts ends in a long journal: UNIT_STARTED,
- * UNIT_OUTPUT and UNIT_LOST are left out, and of UNIT_FINISHED and UNIT_BEFORE only whose it was,
- * `final` and the outcome need be given. */
+ * UNIT_OUTPUT, UNIT_ARTIFACTS and UNIT_LOST are left out, and of UNIT_FINISHED and UNIT_BEFORE only
+ * whose it was, `final` and the outcome need be given. */
 void ff_reader_brief(struct ff_reader *reader);
 
 /* 1: *event is the next one, valid until the next call. 0: there is none yet (a line without its

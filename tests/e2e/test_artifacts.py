@@ -207,3 +207,20 @@ def test_interrupted(farflung):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, (out, err)
     assert not list(farflung.cwd.glob("out/**/*.tmp")) and not (farflung.cwd / "out/j/j/f").exists()
+
+
+def test_runs_with_artifacts_are_gone_on_with_and_told_again(farflung):
+    """A setup, artifacts and steps of the run before are no riddle to who reads its journal."""
+    text = (ONE + "setup: 'echo WORD=exported >> $FARFLUNG_ENV'\nteardown: 'true'\njobs:\n"
+            "  good: {run: 'echo $WORD > {n}.txt; echo ran >> ../good.{n}', matrix: {n: [a, b]}, artifacts: ['{n}.txt']}\n"
+            "  list: {steps: [echo one, 'echo two > two.txt; echo ran >> ../list'], artifacts: two.txt}\n"
+            "  bad: {run: 'test -e ../mended', artifacts: {paths: [nothing*], when: failure}}\n")
+    farflung.run_yaml(text, code=1)
+    assert farflung.run("replay", code=1).stdout.count("FAILED") >= 1
+    assert "3 passed" in farflung.run("show", "last", code=0).stdout
+    (farflung.cwd / "mended").touch()
+    for code, words in (1, ("replay",)), (0, ("rerun", "--failed")):
+        farflung.run(*words, "--junit", "j.xml", code=code)
+        cases = [case.get("name") for case in ElementTree.parse(farflung.cwd / "j.xml").iter("testcase")]
+        assert sorted(cases) == ["1", "2", "bad", "good[n=a]", "good[n=b]"]
+    assert [(farflung.cwd / name).read_text() for name in ("good.a", "good.b", "list")] == ["ran\n"] * 3
