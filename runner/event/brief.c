@@ -62,25 +62,24 @@ static bool any_text(struct scan *s)
 	return text(s, &from, &len);
 }
 
-static bool kind_of(const char *word, size_t len, enum ff_event_kind *kind, bool *left_out)
+bool ff_event_left_out(enum ff_event_kind kind)
 {
-	static const struct {
-		enum ff_event_kind kind;
-		bool left_out;
-	} kinds[] = {{FF_EVENT_UNIT_FINISHED, false},
-		     {FF_EVENT_UNIT_BEFORE, false},
-		     {FF_EVENT_UNIT_STARTED, true},
-		     {FF_EVENT_UNIT_OUTPUT, true},
-		     {FF_EVENT_UNIT_ARTIFACTS, true},
-		     {FF_EVENT_UNIT_LOST, true}};
+	return kind == FF_EVENT_UNIT_STARTED || kind == FF_EVENT_UNIT_OUTPUT ||
+	       kind == FF_EVENT_UNIT_ARTIFACTS || kind == FF_EVENT_UNIT_LOST;
+}
+
+static bool kind_of(const char *word, size_t len, enum ff_event_kind *kind)
+{
+	static const enum ff_event_kind kinds[] = {FF_EVENT_UNIT_FINISHED,  FF_EVENT_UNIT_BEFORE,
+						   FF_EVENT_UNIT_STARTED,   FF_EVENT_UNIT_OUTPUT,
+						   FF_EVENT_UNIT_ARTIFACTS, FF_EVENT_UNIT_LOST};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		const char *own = ff_event_word(kinds[i].kind);
+		const char *own = ff_event_word(kinds[i]);
 
 		if (strlen(own) != len || memcmp(own, word, len) != 0)
 			continue;
-		*kind = kinds[i].kind;
-		*left_out = kinds[i].left_out;
+		*kind = kinds[i];
 		return true;
 	}
 	return false;
@@ -134,15 +133,14 @@ int ff_event_brief(struct ff_event *event, struct ff_arena *arena, const char *l
 	enum ff_event_kind kind;
 	const char *word;
 	size_t word_len;
-	bool left_out;
 	uint64_t seq;
 
 	if (!skip(&s, "{\"seq\":") || !number(&s, INT64_MAX, &seq) || !skip(&s, ",\"time\":\"") ||
 	    !any_text(&s) || !skip(&s, ",\"event\":\"") || !text(&s, &word, &word_len) ||
-	    !kind_of(word, word_len, &kind, &left_out))
+	    !kind_of(word, word_len, &kind))
 		return -1;
 	*event = (struct ff_event){.kind = kind, .seq = seq};
-	if (left_out)
+	if (ff_event_left_out(kind))
 		return 0;
 	result = ff_arena_alloc(arena, sizeof(*result));
 	if (!result)

@@ -49,6 +49,7 @@ int ff_event_decode(struct ff_event *event, struct ff_arena *arena, const char *
 /* The same for who only counts ends: 1: an end of a unit's attempt with its names, number and
  * outcome, and nothing else. 0: its beginning, its output or its loss, of which only kind and seq
  * are given. -1: decode it. */
+bool ff_event_left_out(enum ff_event_kind kind); /* by who reads in brief */
 int ff_event_brief(struct ff_event *event, struct ff_arena *arena, const char *line, size_t len);
 
 #endif

@@ -407,12 +407,6 @@ void ff_reader_brief(struct ff_reader *reader)
 	reader->brief = true;
 }
 
-static bool is_left_out(enum ff_event_kind kind)
-{
-	return kind == FF_EVENT_UNIT_STARTED || kind == FF_EVENT_UNIT_OUTPUT ||
-	       kind == FF_EVENT_UNIT_LOST;
-}
-
 /* 1: `read` is to be given; 0: it is left out. */
 static int decode(struct ff_reader *reader, struct ff_event *read, size_t len, struct ff_err *err)
 {
@@ -430,7 +424,7 @@ static int decode(struct ff_reader *reader, struct ff_event *read, size_t len, s
 	if (rc < 0)
 		return rc;
 	reader->seq = read->seq;
-	return !(reader->brief && is_left_out(read->kind));
+	return !(reader->brief && ff_event_left_out(read->kind));
 }
 
 int ff_reader_next(struct ff_reader *reader, const struct ff_event **event, struct ff_err *err)
