@@ -58,3 +58,51 @@ def test_a_build_that_fails(farflung, nightly):
     done = farflung.run("run", "configs/nightly.yaml", code=1)
     assert (nightly / "failed").exists() and not (nightly / "results/python").exists()
     assert "2 failed, 1 passed" in done.stderr, done.stderr
+
+
+TWO = """version: 1
+inventory:
+  hosts:
+    - {{spec: "popen//python={python}", name: n1, chdir: n1, env: {{HOST: n1}}}}
+    - {{spec: "popen//python={python}", name: n2, chdir: n2, env: {{HOST: n2}}}}
+tree: tree
+jobs:
+  all: {{pytest: [test_a.py, --cov=lib, "--cov-report=xml:../coverage.xml", --cov-branch, --cov-fail-under=100], dist: each}}
+"""
+BEHIND = """  more: {pytest: [test_b.py, --cov=lib, --cov-append, "--cov-report=xml:../coverage.xml", --cov-branch, --cov-fail-under=100], needs: all}
+"""
+LIB = """import os
+
+def of_host():
+    if os.environ["HOST"] == "n1":
+        return 1
+    return 2
+"""
+
+
+@pytest.fixture
+def two(farflung, python):
+    if not has(python, "pytest_cov"):
+        pytest.skip("pytest-cov is not installed")
+    write(farflung.cwd / "tree" / "lib.py", LIB)
+    write(farflung.cwd / "tree" / "test_a.py", "import lib\n\ndef test_it():\n    assert lib.of_host()\n")
+    return TWO.format(python=python)
+
+
+def test_coverage_of_two_hosts_is_one(farflung, two):
+    """Each runs a part of the file, both all of it; one alone is told as less."""
+    farflung.run_yaml(two, code=0)
+    assert covered(farflung.cwd) == {"lib.py": {1, 3, 4, 5, 6}}
+    done = farflung.run_yaml(two, "--on", "n1", code=1)
+    assert covered(farflung.cwd) == {"lib.py": {1, 3, 4, 5}}
+    assert "is below --cov-fail-under=100" in done.stderr + done.stdout
+    left = [path for path in farflung.cwd.rglob(".coverage*") if path != farflung.cwd / "tree" / ".coverage"]
+    assert left == []
+
+
+def test_coverage_of_two_jobs(farflung, two):
+    """As of two runs of pytest: the later one goes on with what the earlier one left."""
+    write(farflung.cwd / "tree" / "lib.py", LIB + "\ndef more():\n    return 3\n")
+    write(farflung.cwd / "tree" / "test_b.py", "import lib\n\ndef test_more():\n    assert lib.more()\n")
+    farflung.run_yaml(two.replace("--cov-fail-under=100", "--cov-fail-under=1") + BEHIND, code=0)
+    assert covered(farflung.cwd) == {"lib.py": {1, 3, 4, 5, 6, 8, 9}}

@@ -58,6 +58,21 @@ def test_a_lost_attempt(farflung):
     assert status(unit / "attempt-1")["outcome"] == "lost"
 
 
+def test_interrupted(farflung):
+    """What was killed does not look as it did in an earlier run."""
+    text = ONE + "  j: {run: 'echo said; %s'}\n"
+    farflung.run_yaml(text % "true", code=0)
+    before = status(farflung.cwd / "res/j/j")
+    farflung.yaml(text % "exec sleep 1000")
+    live = farflung.follow("run")
+    live.wait_for(lambda events: of_kind(events, "unit-output"))
+    live.process.send_signal(signal.SIGINT)
+    live.process.send_signal(signal.SIGINT)
+    assert live.process.wait(60) == 130
+    after = status(farflung.cwd / "res/j/j")
+    assert (before["outcome"], after["outcome"]) == ("passed", "lost") and after["run"] != before["run"]
+
+
 def test_tests(farflung, python):
     write(farflung.cwd / "test_a.py", """
 import logging, sys, pytest
