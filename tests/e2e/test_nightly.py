@@ -91,8 +91,9 @@ def two(farflung, python):
 
 def test_coverage_of_two_hosts_is_one(farflung, two):
     """Each runs a part of the file, both all of it; one alone is told as less."""
-    farflung.run_yaml(two, code=0)
+    done = farflung.run_yaml(two, code=0)
     assert covered(farflung.cwd) == {"lib.py": {1, 3, 4, 5, 6}}
+    assert "CoverageWarning" not in done.stdout + done.stderr, "who puts it together has imported nothing itself"
     done = farflung.run_yaml(two, "--on", "n1", code=1)
     assert covered(farflung.cwd) == {"lib.py": {1, 3, 4, 5}}
     assert "is below --cov-fail-under=100" in done.stderr + done.stdout
