@@ -43,6 +43,22 @@ def cov_apart(config):
         config.pluginmanager.register(CovApart(), "farflung-cov")
 
 
+def cov_told(config):
+    """In the front, around pytest_testnodedown: pytest-cov measures nothing there, but puts what a worker has
+    measured into an object that warns of that."""
+    import contextlib
+    import warnings
+
+    @contextlib.contextmanager
+    def quiet():
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"Module \S+ was never imported|Module \S+ was previously imported, "
+                                    "but not measured|No data was collected")
+            yield
+
+    return quiet() if config.pluginmanager.hasplugin("_cov") else contextlib.nullcontext()
+
+
 def map_coverage(config, node):
     """In the front: a worker's files stand for those here. pytest-cov notes the folders itself, but not in
     the one of its objects that combines."""

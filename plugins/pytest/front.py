@@ -369,7 +369,8 @@ class Front(Hearing):
             self.ports.left(node.gateway.id)
         if error is None and not hasattr(node, "workeroutput"):
             node.workeroutput = {"exitstatus": 0, "shouldfail": False, "shouldstop": False}
-        self.config.hook.pytest_testnodedown(node=node, error=error)
+        with cov_told(self.config):
+            self.config.hook.pytest_testnodedown(node=node, error=error)
         map_coverage(self.config, node)
         if error is not None:
             self.crashed.append(node.gateway.id)

@@ -126,7 +126,7 @@ static int open_mapped(struct execution *x, const struct ff_reporter_opts *how,
 
 	if (mapped->joblog && !(files[len++] = ff_report_joblog(how, mapped, err)))
 		return err->code;
-	if (mapped->results && !(files[len++] = ff_report_results(mapped, err))) {
+	if (mapped->results && !(files[len++] = ff_report_mapped_results(mapped, err))) {
 		if (files[0])
 			files[0]->class->free(files[0]);
 		return err->code;

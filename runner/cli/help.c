@@ -49,6 +49,15 @@ static void print_own(const struct ff_option *option)
 	putchar('\n');
 }
 
+/* The command has an option of its own by that name, which holds. */
+static bool has_own(const struct ff_command *command, const char *name)
+{
+	for (const struct ff_option *o = command->options; o->name; o++)
+		if (o->kind != FF_OPTION_REPORTS && strcmp(o->name, name) == 0)
+			return true;
+	return false;
+}
+
 void ff_options_help(const struct ff_command *command)
 {
 	printf("usage: farflung %s %s\n\n%s\n\noptions:\n", command->name, command->synopsis,
@@ -60,6 +69,8 @@ void ff_options_help(const struct ff_command *command)
 			continue;
 		}
 		for (size_t i = 0; ff_reporter_kinds[i]; i++) {
+			if (has_own(command, ff_reporter_kinds[i]->name))
+				continue;
 			print_option(0, ff_reporter_kinds[i]->name, ff_reporter_kinds[i]->arg,
 				     ff_reporter_kinds[i]->help);
 			putchar('\n');

@@ -54,8 +54,9 @@ static void check_stdout(struct ff_report_wishes *wishes, const struct ff_config
 			continue;
 		if (!report->kind->may_be_stdout)
 			ff_mistakes_add(problems, place_of(config, report),
-					"'%s' can't be written to stdout, it wants a file",
-					report->kind->name);
+					"'%s' can't be written to stdout, it wants a %s",
+					report->kind->name,
+					strcmp(report->kind->arg, "DIR") ? "file" : "folder");
 		else if (first)
 			ff_mistakes_add(problems, place_of(config, report),
 					"'%s' and '%s' can't both be written to stdout",

@@ -438,6 +438,18 @@ const struct ff_config_option *ff_config_option_find(enum ff_config_section sect
 	return NULL;
 }
 
+const struct ff_config_option *ff_section_short(enum ff_config_section section)
+{
+	static const char *const keys[FF_SECTIONS] = {
+		[FF_SECTION_INVENTORY] = "hosts",   [FF_SECTION_TREE] = "source",
+		[FF_SECTION_CONCURRENCY] = "group", [FF_SECTION_HOST] = "spec",
+		[FF_SECTION_ARTIFACTS] = "paths",   [FF_SECTION_SETUP] = "run",
+		[FF_SECTION_TEARDOWN] = "run",
+	};
+
+	return keys[section] ? ff_config_option_find(section, keys[section]) : NULL;
+}
+
 const char *ff_section_where(enum ff_config_section section)
 {
 	static const char *const where[] = {

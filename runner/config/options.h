@@ -110,6 +110,10 @@ extern const struct ff_config_option ff_config_options[];
 const struct ff_config_option *ff_config_option_find(enum ff_config_section section,
 						     const char *key);
 
+/* The option whose value may stand for the section: hosts as a list, a tree as a text. NULL: none.
+ */
+const struct ff_config_option *ff_section_short(enum ff_config_section section);
+
 /* The section as the reference shows it: "inventory.hosts[]". */
 const char *ff_section_where(enum ff_config_section section);
 

@@ -87,20 +87,10 @@ static void read_hosts(struct ff_reader *r, const struct ff_config_option *optio
 static void read_jobs(struct ff_reader *r, const struct ff_config_option *option,
 		      const struct ff_yaml_node *node);
 
-/* A section may be given in short: hosts as a list, a tree or a host as a text, artifacts as
- * either. */
 static void read_child(struct ff_reader *r, const struct ff_config_option *option,
 		       const struct ff_yaml_node *node, void *target)
 {
-	static const char *const short_for[FF_SECTIONS] = {
-		[FF_SECTION_INVENTORY] = "hosts",   [FF_SECTION_TREE] = "source",
-		[FF_SECTION_CONCURRENCY] = "group", [FF_SECTION_HOST] = "spec",
-		[FF_SECTION_ARTIFACTS] = "paths",   [FF_SECTION_SETUP] = "run",
-		[FF_SECTION_TEARDOWN] = "run",
-	};
-	const char *key = short_for[option->child];
-	const struct ff_config_option *meant =
-		key ? ff_config_option_find(option->child, key) : NULL;
+	const struct ff_config_option *meant = ff_section_short(option->child);
 
 	if (node->kind == FF_YAML_MAPPING)
 		ff_read_section(r, option->child, node, target);

@@ -146,19 +146,6 @@ static void add_reports(struct ff_buf *out, const struct ff_config_note *reports
 	ff_buf_addstr(out, "}}");
 }
 
-/* Sections, some of which may be given in short. */
-static void add_section_value(struct ff_buf *out, const struct ff_config_option *option)
-{
-	add_reference(out, option->child);
-	if (option->child == FF_SECTION_INVENTORY) {
-		ff_buf_addstr(out, ", {\"type\": \"array\", \"items\": {\"anyOf\": [" TEXT ", ");
-		add_reference(out, FF_SECTION_HOST);
-		ff_buf_addstr(out, "]}}");
-	} else if (option->child == FF_SECTION_TREE) {
-		ff_buf_addstr(out, ", " TEXT);
-	}
-}
-
 static void add_mapping(struct ff_buf *out, const char *names, const char *values)
 {
 	ff_buf_addf(out, "{\"type\": \"object\", %s%s\"additionalProperties\": {\"anyOf\": [%s]}}",
@@ -239,7 +226,11 @@ static void add_value(struct ff_buf *out, const struct ff_config_option *option,
 		ff_buf_addstr(out, "}");
 		break;
 	case FF_TYPE_SECTION:
-		add_section_value(out, option);
+		add_reference(out, option->child);
+		if (ff_section_short(option->child)) {
+			ff_buf_addstr(out, ", ");
+			add_value(out, ff_section_short(option->child), reports);
+		}
 		break;
 	default:
 		ff_buf_addstr(out, "true");

@@ -5,43 +5,11 @@
 
 #include "base/alloc.h"
 #include "dispatch/act_private.h"
+#include "report/name.h"
 #include "rsync/fetch.h"
 #include "worker/bootstrap.h"
 
-enum { NAME_KEPT = 180 }; /* bytes of a unit's name in that of its folder */
-
 /* --- where to --- */
-
-static bool is_safe(unsigned char c)
-{
-	return c > 0x20 && c != 0x7f && c != '/' && c != '%';
-}
-
-/* FNV-1a: names that are alike for so long get different folders. */
-uint64_t ff_act_hash(const char *text)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
-/* As one part of a path: other units have others. */
-static void add_name(struct ff_buf *out, const char *name)
-{
-	size_t begin = out->len;
-	const char *at = name;
-
-	for (; *at && out->len - begin < NAME_KEPT; at++) {
-		if (is_safe((unsigned char)*at) && !(at == name && *at == '.'))
-			ff_buf_addch(out, *at);
-		else
-			ff_buf_addf(out, "%%%02X", (unsigned char)*at);
-	}
-	if (*at)
-		ff_buf_addf(out, "%%%016llx", (unsigned long long)ff_act_hash(name));
-}
 
 char *ff_act_collect_folder(const struct ff_act *act)
 {
@@ -58,9 +26,9 @@ static char *folder_of(const struct ff_act *act, const char *job, const char *un
 
 	ff_buf_addf(&folder, "%s/", collect);
 	ff_free(collect);
-	add_name(&folder, job);
+	ff_name_add(&folder, job);
 	ff_buf_addch(&folder, '/');
-	add_name(&folder, unit);
+	ff_name_add(&folder, unit);
 	return ff_buf_take(&folder);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "dispatch/act_private.h"
+#include "report/name.h"
 #include "worker/bootstrap.h"
 
 /* Among the stamps of the folder, its own. */
@@ -13,7 +14,7 @@ static void stamp_name(const struct act_execution *execution, char name[32])
 	const char *job = execution->act->plan->jobs[execution->job].config->name;
 	char *whole = ff_xasprintf("%s/%s", job, execution->name);
 
-	snprintf(name, 32, "unit-%016llx", (unsigned long long)ff_act_hash(whole));
+	snprintf(name, 32, "unit-%016llx", (unsigned long long)ff_name_hash(whole));
 	ff_free(whole);
 }
 

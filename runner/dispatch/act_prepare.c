@@ -91,12 +91,18 @@ static void exclude_place(struct ff_strv *exclude, const char *path, const char 
 	ff_free(below);
 }
 
-/* A report file may not be there yet: its folder is. */
-static void exclude_report(struct ff_strv *exclude, const char *path, const char *top)
+/* A report file, or folder, may not be there yet: the one that it is in is. */
+static void exclude_report(struct ff_strv *exclude, const char *report, const char *top)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	char *folder, *below, *whole;
+	size_t len = strlen(report);
+	char *folder, *below, *whole, *path;
+	const char *slash, *name;
 
+	while (len > 1 && report[len - 1] == '/')
+		len--;
+	path = ff_xstrndup(report, len);
+	slash = strrchr(path, '/');
+	name = slash ? slash + 1 : path;
 	folder = slash ? ff_xasprintf("%.*s/", (int)(slash - path), path) : ff_xstrdup(".");
 	below = path_below(folder, top);
 	whole = below && *name ? ff_xasprintf("%s/%s", below, name) : NULL;
@@ -105,6 +111,7 @@ static void exclude_report(struct ff_strv *exclude, const char *path, const char
 	ff_free(whole);
 	ff_free(below);
 	ff_free(folder);
+	ff_free(path);
 }
 
 static void fill_exclude(const struct ff_act *act, struct ff_strv *exclude)

@@ -208,8 +208,6 @@ struct ff_channel *ff_act_fresh_ask(struct act_execution *execution, bool write,
 				    struct ff_err *err);
 /* The answer; FF_EPROTO. */
 int ff_act_fresh_item(struct act_execution *execution, const struct ff_value *item, bool *fresh);
-/* A hash of a name; in act_fetch.c. */
-uint64_t ff_act_hash(const char *text);
 
 /* --- act_setup.c --- */
 /* SET_UP, TEAR_DOWN, DROP_SETUP. */

@@ -52,7 +52,8 @@ struct ff_reporter *ff_report_mapped(const struct ff_reporter_opts *opts,
 struct ff_reporter *ff_report_joblog(const struct ff_reporter_opts *opts,
 				     const struct ff_mapped_opts *mapped, struct ff_err *err);
 /* DIR/1/ARGUMENT/2/ARGUMENT/ with seq, stdout, stderr and status. NULL: as above. */
-struct ff_reporter *ff_report_results(const struct ff_mapped_opts *mapped, struct ff_err *err);
+struct ff_reporter *ff_report_mapped_results(const struct ff_mapped_opts *mapped,
+					     struct ff_err *err);
 
 /* GNU parallel's Exitval and Signal of a result. */
 struct ff_mapped_end {

@@ -7,7 +7,8 @@
 /* Each NAME.c has a `const struct ff_reporter_kind ff_report_NAME`. */
 #define REPORTERS(X)                                                                               \
 	X(junit)                                                                                   \
-	X(jsonl)
+	X(jsonl)                                                                                   \
+	X(results)
 
 #define X(name) extern const struct ff_reporter_kind ff_report_##name;
 REPORTERS(X)
