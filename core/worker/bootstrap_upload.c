@@ -72,7 +72,7 @@ static const char script[] =
 	/* Each program costs a millisecond: id is run where the first folder has nothing. */
 	"for d in \"$a\" \"\"; do [ \"$d\" ] || { b=$TMPDIR; case $b in /*) ;; *) b=/tmp; esac; "
 	"b=$b/farflung-$(id -u); d=$b; }; at && ok worker-$h && { sweep; run; }; done; "
-	"k=$(umask); w=; z=; trap clean 0; trap \"exit 1\" 1 2 15; "
+	"k=$(umask); w=; z=; trap clean 0; trap \"exit 1\" 1 2 13 15; "
 	"for d in \"$a\" \"$b\"; do umask 077; put && run; done; "
 	"no no folder to put it into: $w";
 
