@@ -59,7 +59,10 @@ static const char script[] =
 	"chmod 700 \"$f/$t\" || { clean; why cannot be written to; return 1; }; "
 	"[ -x \"$f/$t\" ] || { clean; why nothing may be executed there; return 1; }; "
 	"echo $q-need; e=$(head -c $n | { cat 2>&1 >\"$f/$t\"; cat >/dev/null; }); "
-	"ok \"$t\" || { clean; why \"${e:-the upload is damaged}\"; return 1; }; "
+	/* Whose sender is gone need not be put elsewhere. */
+	"ok \"$t\" || { [ \"$e\" ] || [ $(wc -c <\"$f/$t\") -eq $n ] || no the upload is cut "
+	"short; "
+	"clean; why \"${e:-the upload is damaged}\"; return 1; }; "
 	"e=$(\"$g\" --version 2>&1 >/dev/null) && mv -f \"$f/$t\" \"$f/worker-$h\" || "
 	"{ clean; why \"${e:-it does not start}\"; return 1; }; t=; "
 	"case $g in /*) ;; *) g=$f/worker-$h;; esac; "

@@ -186,6 +186,25 @@ until [ -e {tmp_path}/go ]; do sleep 0.01; done
     assert list(host.cache.iterdir()) == []
 
 
+def test_an_upload_that_is_cut_short_goes_nowhere_else(host, tmp_path):
+    """farflung is killed in the middle of it: what has come is not the worker, and no other folder is tried."""
+    host.program("head", f"""
+[ "$1" = -c ] && [ "$2" -gt 100000 ] || exec /usr/bin/head "$@"
+/usr/bin/head -c 1000
+touch {tmp_path}/reached
+until [ -e {tmp_path}/go ]; do sleep 0.01; done
+""")
+    host.farflung.yaml(f"inventory: ['ssh={host.sshd.words}']\njobs: {{a: {{run: 'true'}}}}\n")
+    live = host.farflung.follow("run")
+    wait_until((tmp_path / "reached").exists, 20, "the upload has begun")
+    live.process.kill()
+    live.process.wait()
+    wait_until(lambda: not host.sshd.session_pids(), 20, "the connection is gone")
+    (tmp_path / "go").touch()
+    wait_until(lambda: not host.farflung.left_over(), 20, "the script has ended")
+    assert list(host.cache.iterdir()) == list(host.sshd.temp.iterdir()) == []
+
+
 def full(host, times):
     """The first writes of the upload fail, as on a full disk."""
     host.program("cat", f"""
