@@ -19,8 +19,7 @@ def test_cut_for_good(case, at):
     events = live.finish(0)
     assert of_kind(events, "host-away", host=victim.name) or of_kind(events, "host-lost", host=victim.name)
     # Its foreman hears nothing, either, and goes.
-    if victim.device:
-        wait_until(lambda: not victim.processes(), 25, "its foreman has gone by itself")
+    wait_until(lambda: not victim.processes(), 25, "its foreman has gone by itself")
     victim.mend()
     case.check()
 
@@ -49,10 +48,8 @@ def test_cut_from_a_controller_that_dies(case):
     victim = case.hosts[0]
     victim.cut()
     case.kill_controller(live)
-    if victim.device:
-        case.gone()
-    victim.mend()
     case.gone()
+    victim.mend()
     case.farflung.run("run", "--resume", code=0)
     case.check()
 
