@@ -8,7 +8,7 @@ from rig import of_kind, points, wait_until
 SETTINGS = "silence: 2s"
 
 
-@pytest.mark.parametrize("at", points("cut", range(0, 40), 2))
+@pytest.mark.parametrize("at", points("cut", range(0, 40), 1))
 def test_cut_for_good(case, at):
     """The other host does what is left; what the lost one has of ours ends by itself."""
     case.commands(settings=SETTINGS)
