@@ -59,7 +59,10 @@ static const char script[] =
 	"chmod 700 \"$f/$t\" || { clean; why cannot be written to; return 1; }; "
 	"[ -x \"$f/$t\" ] || { clean; why nothing may be executed there; return 1; }; "
 	"echo $q-need; e=$(head -c $n | { cat 2>&1 >\"$f/$t\"; cat >/dev/null; }); "
-	"ok \"$t\" || { clean; why \"${e:-the upload is damaged}\"; return 1; }; "
+	/* Whose sender is gone need not be put elsewhere. */
+	"ok \"$t\" || { [ \"$e\" ] || [ $(wc -c <\"$f/$t\") -eq $n ] || no the upload is cut "
+	"short; "
+	"clean; why \"${e:-the upload is damaged}\"; return 1; }; "
 	"e=$(\"$g\" --version 2>&1 >/dev/null) && mv -f \"$f/$t\" \"$f/worker-$h\" || "
 	"{ clean; why \"${e:-it does not start}\"; return 1; }; t=; "
 	"case $g in /*) ;; *) g=$f/worker-$h;; esac; "
@@ -72,7 +75,7 @@ static const char script[] =
 	/* Each program costs a millisecond: id is run where the first folder has nothing. */
 	"for d in \"$a\" \"\"; do [ \"$d\" ] || { b=$TMPDIR; case $b in /*) ;; *) b=/tmp; esac; "
 	"b=$b/farflung-$(id -u); d=$b; }; at && ok worker-$h && { sweep; run; }; done; "
-	"k=$(umask); w=; z=; trap clean 0; trap \"exit 1\" 1 2 15; "
+	"k=$(umask); w=; z=; trap clean 0; trap \"exit 1\" 1 2 13 15; "
 	"for d in \"$a\" \"$b\"; do umask 077; put && run; done; "
 	"no no folder to put it into: $w";
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import MARK, of_kind, result_of
+from conftest import MARK, of_kind, result_of, wait_until
 from test_output_cap import sanitized
 
 EVIL = "#!/bin/sh\ntouch %s\nprintf 'farflung-run\\n1'\n"
@@ -163,6 +163,46 @@ kill -9 $script $PPID
     (host.bin / "head").unlink()
     host.run()
     assert [path.name[:7] for path in host.cache.iterdir()] == ["worker-"]
+
+
+def test_an_upload_for_nobody_leaves_nothing_behind(host, tmp_path):
+    """farflung is killed before it was asked for the worker: there is nobody any more to ask."""
+    # A login's start files may use it as well.
+    host.program("chmod", f"""
+case $2 in */upload-*) ;; *) exec /usr/bin/chmod "$@" ;; esac
+/usr/bin/chmod "$@"
+touch {tmp_path}/reached
+until [ -e {tmp_path}/go ]; do sleep 0.01; done
+""")
+    host.farflung.yaml(f"inventory: ['ssh={host.sshd.words}']\njobs: {{a: {{run: 'true'}}}}\n")
+    live = host.farflung.follow("run")
+    wait_until((tmp_path / "reached").exists, 20, "the file is made")
+    assert [path.name[:7] for path in host.cache.iterdir()] == ["upload-"]
+    live.process.kill()
+    live.process.wait()
+    wait_until(lambda: not host.sshd.session_pids(), 20, "the connection is gone")
+    (tmp_path / "go").touch()
+    wait_until(lambda: not host.farflung.left_over(), 20, "the script has ended")
+    assert list(host.cache.iterdir()) == []
+
+
+def test_an_upload_that_is_cut_short_goes_nowhere_else(host, tmp_path):
+    """farflung is killed in the middle of it: what has come is not the worker, and no other folder is tried."""
+    host.program("head", f"""
+[ "$1" = -c ] && [ "$2" -gt 100000 ] || exec /usr/bin/head "$@"
+/usr/bin/head -c 1000
+touch {tmp_path}/reached
+until [ -e {tmp_path}/go ]; do sleep 0.01; done
+""")
+    host.farflung.yaml(f"inventory: ['ssh={host.sshd.words}']\njobs: {{a: {{run: 'true'}}}}\n")
+    live = host.farflung.follow("run")
+    wait_until((tmp_path / "reached").exists, 20, "the upload has begun")
+    live.process.kill()
+    live.process.wait()
+    wait_until(lambda: not host.sshd.session_pids(), 20, "the connection is gone")
+    (tmp_path / "go").touch()
+    wait_until(lambda: not host.farflung.left_over(), 20, "the script has ended")
+    assert list(host.cache.iterdir()) == list(host.sshd.temp.iterdir()) == []
 
 
 def full(host, times):

@@ -1,5 +1,6 @@
-"""An sshd of our own: unprivileged in style, on 127.0.0.1 and a free port, with its own host key,
-user key, authorized_keys, known_hosts and ssh configuration, all in one temporary folder.
+"""An sshd of our own: unprivileged in style, on 127.0.0.1 and a free port (or at an address of another
+network, into which `prefix` leads, words such as nsenter's), with its own host key, user key,
+authorized_keys, known_hosts and ssh configuration, all in one temporary folder.
 
     with Sshd() as sshd:
         sshd.words           # for ssh=: "-F <folder>/ssh_config target"
@@ -43,10 +44,12 @@ def free_port():
 class Sshd:
     """See above. `options` are further lines for sshd_config, `host_key` is the type of its key."""
 
-    def __init__(self, options=(), host_key="ed25519", user_key="ed25519"):
+    def __init__(self, options=(), host_key="ed25519", user_key="ed25519", address="127.0.0.1", prefix=()):
         self.options = list(options)
         self.host_key_kind = host_key
         self.user_key_kind = user_key
+        self.address = address
+        self.prefix = list(prefix)
         self.user = pwd.getpwuid(os.getuid()).pw_name
         self.folder = None
         self.process = None
@@ -78,8 +81,8 @@ class Sshd:
     def plain_words(self):
         """The same without a configuration file, everything as options."""
         return ("-F none -p %d -i %s -o IdentitiesOnly=yes -o IdentityAgent=none "
-                "-o UserKnownHostsFile=%s %s@127.0.0.1"
-                % (self.port, self.user_key, self.known_hosts, self.user))
+                "-o UserKnownHostsFile=%s %s@%s"
+                % (self.port, self.user_key, self.known_hosts, self.user, self.address))
 
     def xspec(self, *parts):
         """The whole xspec, with ssh_config= instead of -F."""
@@ -101,11 +104,11 @@ class Sshd:
 
     def trust(self):
         """known_hosts names the present host key, and nothing else."""
-        self.write("known_hosts", "[127.0.0.1]:%d %s\n" % (self.port, self.host_public_key()))
+        self.write("known_hosts", "[%s]:%d %s\n" % (self.address, self.port, self.host_public_key()))
 
     def write_ssh_config(self, *lines, host="target"):
         text = "".join("    %s\n" % line for line in [
-            "HostName 127.0.0.1",
+            "HostName %s" % self.address,
             "Port %d" % self.port,
             "User %s" % self.user,
             "IdentityFile %s" % self.user_key,
@@ -143,7 +146,7 @@ class Sshd:
     def _write_sshd_config(self):
         lines = self.options + [
             "Port %d" % self.port,
-            "ListenAddress 127.0.0.1",
+            "ListenAddress %s" % self.address,
             "HostKey %s" % self.path("host_key"),
             "PidFile none",
             "AuthorizedKeysFile %s" % self.path("authorized_keys"),
@@ -162,7 +165,7 @@ class Sshd:
         self.write("sshd_config", "\n".join(lines) + "\n")
 
     def command(self):
-        return [SSHD, "-D", "-f", self.path("sshd_config"), "-E", self.path("log")]
+        return [*self.prefix, SSHD, "-D", "-f", self.path("sshd_config"), "-E", self.path("log")]
 
     def start(self):
         if os.getuid() == 0:
