@@ -454,8 +454,7 @@ static struct ff_reporter *service_open(const struct ff_reporter_opts *opts, con
 const struct ff_reporter_kind ff_report_ci = {
 	.name = "ci",
 	.arg = "SERVICE",
-	.help = "words for a CI service: none, github, gitlab, buildkite or teamcity (default: "
-		"where it runs)",
+	.help = "words for a CI service: none, github, gitlab, buildkite or teamcity",
 	.choices = "none, github, gitlab, buildkite or teamcity",
 	.by_itself = service_here,
 	.first = true,

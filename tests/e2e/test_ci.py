@@ -1,9 +1,13 @@
 """What services that run builds are told: --ci, and by itself where one runs the program."""
 import re
+import shutil
 import signal
+import subprocess
 import textwrap
+from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from conftest import write
 
@@ -137,3 +141,82 @@ def test_the_end_comes_after_ctrl_c(farflung):
     live.send_signal(signal.SIGINT)
     out, _ = live.communicate(timeout=60)
     assert live.returncode == 130 and "\n::endgroup::\n" in "\n" + out
+
+
+# --- farflung ci ---
+
+
+def pipeline(farflung, service, *words):
+    text = farflung.run("ci", service, *words, code=0).stdout
+    assert not re.search(r"@[A-Z]+@", text)
+    return yaml.safe_load(text)
+
+
+def sh(farflung, command, cwd, code=0, **env):
+    """A line of a pipeline, in a machine's folder."""
+    path = f"{farflung.cwd.parent}:{farflung.env['PATH']}"
+    done = subprocess.run(["sh", "-ec", command], cwd=cwd, env=dict(farflung.env, PATH=path, **env),
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def machines(farflung, count):
+    """Copies of the sources, as many machines would have; the program is in the PATH."""
+    (farflung.cwd.parent / "farflung").symlink_to(farflung.program)
+    lay(farflung, "import pytest\n@pytest.mark.parametrize('n', range(12))\ndef test_n(n): assert n != 7\n")
+    folders = [farflung.cwd.parent / f"machine{i}" for i in range(count + 1)]
+    for folder in folders:
+        shutil.copytree(farflung.cwd, folder)
+    return folders
+
+
+def passed_and_failed(path):
+    suites = ElementTree.parse(path).getroot()
+    cases = list(suites.iter("testcase"))
+    return len(cases), sum(case.find("failure") is not None for case in cases)
+
+
+def test_pipeline_for_github(farflung):
+    jobs = pipeline(farflung, "github", "--shards", "2")["jobs"]
+    assert jobs["shard"]["strategy"]["matrix"]["shard"] == [1, 2]
+    assert "farflung pytest --shard" in [step for step in jobs["shard"]["steps"] if step.get("name") == "Test"][0]["run"]
+    *shards, last = machines(farflung, 2)
+    jobs = pipeline(farflung, "github", "--shards", "2")["jobs"]
+    test, = [step["run"] for step in jobs["shard"]["steps"] if step.get("name") == "Test"]
+    merge, = [step["run"] for step in jobs["merge"]["steps"] if step.get("name") == "Merge"]
+    codes = []
+    for number, folder in enumerate(shards, 1):
+        command = test.replace("${{ matrix.shard }}", str(number))
+        assert "$" not in command
+        codes.append(sh(farflung, command + " || echo failed", folder).stdout.count("failed\n"))
+        shutil.copytree(folder / ".farflung" / "runs", last / "shards" / f"shard-{number}")
+    assert sum(map(bool, codes)) >= 1
+    sh(farflung, merge, last, code=1)
+    assert passed_and_failed(last / "junit.xml") == (12, 1)
+    assert (last / ".farflung" / "history.db").exists(), "what the cache is to keep"
+
+
+def test_pipeline_for_gitlab(farflung):
+    *shards, last = machines(farflung, 3)
+    jobs = pipeline(farflung, "gitlab", "--shards", "3")
+    assert jobs["shard"]["parallel"] == 3 and jobs["stages"] == ["test", "merge"]
+    for number, folder in enumerate(shards, 1):
+        env = {"CI_NODE_INDEX": str(number), "CI_NODE_TOTAL": "3"}
+        sh(farflung, "\n".join(jobs["shard"]["script"]) + " || :", folder, **env)
+        sh(farflung, "\n".join(jobs["shard"]["after_script"]), folder, **env)
+        shutil.copytree(folder / f"shard-{number}", last / f"shard-{number}", symlinks=True)
+    sh(farflung, "\n".join(jobs["merge"]["script"]), last, code=1)
+    assert passed_and_failed(last / "junit.xml") == (12, 1)
+
+
+@pytest.mark.parametrize("words, complaint", [
+    ([], "ci: wants github or gitlab, got nothing"),
+    (["jenkins"], "ci: wants github or gitlab, got 'jenkins'"),
+    (["github", "gitlab"], "ci: wants github or gitlab, got several words"),
+    (["github", "--shards", "0"], "ci: --shards wants 1 to 256, got 0"),
+    (["github", "--shards", "x"], "'x'"),
+], ids=str)
+def test_no_pipeline(farflung, words, complaint):
+    done = farflung.run("ci", *words, code=2)
+    assert complaint in done.stderr and done.stdout == ""
