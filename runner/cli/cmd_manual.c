@@ -189,7 +189,8 @@ static void add_xspec(struct ff_buf *out)
 		      "or KEY alone, as execnet has them:\n.Bd -literal -offset indent\n"
 		      "ssh=\\-p 2222 build1//python=python3.11//chdir=work//env:A=b\n"
 		      "popen//slots=4//tags=linux,big\n.Ed\n.Pp\n"
-		      "No key stands there twice. One of the first says what the host is; "
+		      "No key stands there twice. One of popen, ssh, vagrant_ssh, socket, docker, "
+		      "podman, kubectl and srun\nsays what the host is; "
 		      "4*popen is one host with four slots.\n.Bl -tag -width Ds\n");
 #define X(key, member) add_key(out, key);
 	FF_XSPEC_KEYS(X)

@@ -40,6 +40,7 @@ struct service {
 	struct ff_service_story story;
 	char *summary; /* the path; NULL: none is wanted */
 	char *cwd;     /* its folder in the service's tree, with '/'; NULL: not there */
+	bool front;    /* the terminal is another's: only the end is ours to say there */
 	bool many_jobs, begun, over;
 };
 
@@ -194,7 +195,7 @@ static void on_failure(struct service *s, const struct ff_result *result, const 
 	if (frame.len > 0)
 		ff_buf_addf(&text, "\nat %s", ff_buf_str(&frame));
 	/* Where each test is told, it is no problem of the build besides. */
-	if (!s->words->unit)
+	if (!s->words->unit || s->front)
 		complain(s, alike > 1 ? SAME_CAUSE : NEW_CAUSE, result->file,
 			 line_of(result, frame.len ? ff_buf_str(&frame) : ""), name,
 			 ff_buf_str(&text));
@@ -218,7 +219,7 @@ static void on_unit(struct service *s, const struct ff_event *event)
 			 event->u.unit_finished.attempt);
 		add_item(&s->story.flaky, &s->story.flaky_len, name, words);
 	}
-	if (s->words->unit) {
+	if (s->words->unit && !s->front) {
 		ff_text_line(&shown, name, MESSAGE_COLUMNS, "...");
 		s->words->unit(&out, ff_buf_str(&shown), result);
 	}
@@ -254,10 +255,13 @@ static void on_problem(struct service *s, const struct ff_event *event)
 static void on_started(struct service *s, const struct ff_event *event)
 {
 	struct ff_buf out = FF_BUF_INIT;
-	char *title = ff_xasprintf("farflung run %s", event->u.run_started.run_id);
+	char *title;
 
 	s->many_jobs = event->u.run_started.jobs > 1;
+	if (s->front)
+		return;
 	s->begun = true;
+	title = ff_xasprintf("farflung run %s", event->u.run_started.run_id);
 	s->words->begin(&out, event->time_us, "farflung", title);
 	ff_free(title);
 	say(s, &out);
@@ -284,8 +288,9 @@ static void add_totals(struct service *s, const struct ff_event *event)
 
 static void on_finished(struct service *s, const struct ff_event *event)
 {
-	struct ff_buf out = FF_BUF_INIT;
+	struct ff_buf out = FF_BUF_INIT, newline = FF_BUF_INIT;
 
+	ff_buf_addch(&newline, '\n');
 	s->over = true;
 	s->story.good = event->u.run_finished.exit_code == 0;
 	add_totals(s, event);
@@ -295,6 +300,10 @@ static void on_finished(struct service *s, const struct ff_event *event)
 		tell_all(s, &out, NEW_CAUSE, WARNING, "failures");
 		tell_all(s, &out, WARNING, SORTS, "warnings");
 	}
+	/* What stands before may be a line that has not ended. */
+	if (s->front && out.len > 0)
+		ff_report_terminal_command(s->terminal, &newline);
+	ff_buf_release(&newline);
 	say(s, &out);
 }
 
@@ -440,6 +449,7 @@ static struct ff_reporter *service_open(const struct ff_reporter_opts *opts, con
 			service = i;
 	s->base.class = &service_class;
 	s->terminal = opts->terminal;
+	s->front = opts->front;
 	s->words = ff_service_words((enum ff_service)service);
 	if (!s->words)
 		return &s->base;

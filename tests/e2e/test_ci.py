@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from conftest import write
+from conftest import TOP, write
 
 EVIL = """
     def test_bad():
@@ -220,3 +220,18 @@ def test_pipeline_for_gitlab(farflung):
 def test_no_pipeline(farflung, words, complaint):
     done = farflung.run("ci", *words, code=2)
     assert complaint in done.stderr and done.stdout == ""
+
+
+def test_users_own_pytest_as_the_front(farflung, python):
+    """Its text is pytest's: only the end is ours to say."""
+    lay(farflung, textwrap.dedent("""
+        def test_bad(): assert 1 == 2
+        def test_good(): pass
+    """))
+    summary = farflung.cwd.parent / "summary.md"
+    env = {"PYTHONPATH": str(TOP / "plugins" / "pytest"), "PYTEST_PLUGINS": "pytest_farflung",
+           "FARFLUNG": farflung.program, "PYTHONDONTWRITEBYTECODE": "1", "GITHUB_STEP_SUMMARY": str(summary)}
+    farflung.program = python
+    done = run_in(farflung, "github", "-m", "pytest", "--farflung", "-n2", "t", code=1, env=env)
+    assert [line.split(",")[0] for line in commands("github", done.stdout)] == ["::error file=t/test_x.py"]
+    assert "1 failed, 1 passed in" in done.stdout and "## farflung: failed" in summary.read_text()
