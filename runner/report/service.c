@@ -50,11 +50,14 @@ struct service {
  * we are. */
 static char *place_of(const struct service *s, const char *file)
 {
+	struct ff_buf place = FF_BUF_INIT;
+
 	if (!file || !*file)
 		return NULL;
 	if (s->cwd && *file != '/' && access(file, F_OK) == 0)
-		return ff_xasprintf("%s%s", s->cwd, file);
-	return ff_xstrdup(file);
+		ff_text_line(&place, s->cwd, 0, "");
+	ff_text_line(&place, file, 0, "");
+	return ff_buf_take(&place);
 }
 
 static void complain(struct service *s, int sort, const char *file, int line, const char *title,
@@ -73,7 +76,8 @@ static void complain(struct service *s, int sort, const char *file, int line, co
 	ff_text_lines(&text, message, strnlen(message, FF_SERVICE_TEXT_MAX), "", false);
 	if (text.len > 0)
 		text.len--; /* the last newline */
-	s->held[sort][i].message = ff_xstrdup(text.len ? ff_buf_str(&text) : title);
+	s->held[sort][i].message =
+		ff_xstrdup(text.len ? ff_buf_str(&text) : s->held[sort][i].title);
 	ff_buf_release(&text);
 }
 
@@ -151,6 +155,8 @@ static char *tail_of(const struct ff_result *result)
 	int lines = 0;
 
 	for (size_t i = result->sections_len; i > 0 && len == 0; i--) {
+		if (!result->sections[i - 1].text)
+			continue;
 		text = result->sections[i - 1].text;
 		len = result->sections[i - 1].len;
 	}
@@ -254,16 +260,16 @@ static void on_problem(struct service *s, const struct ff_event *event)
 
 static void on_started(struct service *s, const struct ff_event *event)
 {
-	struct ff_buf out = FF_BUF_INIT;
-	char *title;
+	struct ff_buf out = FF_BUF_INIT, title = FF_BUF_INIT;
 
 	s->many_jobs = event->u.run_started.jobs > 1;
 	if (s->front)
 		return;
 	s->begun = true;
-	title = ff_xasprintf("farflung run %s", event->u.run_started.run_id);
-	s->words->begin(&out, event->time_us, "farflung", title);
-	ff_free(title);
+	ff_buf_addstr(&title, "farflung run ");
+	ff_text_line(&title, event->u.run_started.run_id, MESSAGE_COLUMNS, "...");
+	s->words->begin(&out, event->time_us, "farflung", ff_buf_str(&title));
+	ff_buf_release(&title);
 	say(s, &out);
 }
 

@@ -140,9 +140,9 @@ static void teamcity_text(struct ff_buf *out, const char *name, const char *text
 
 static void teamcity_output(struct ff_buf *out, const char *name, const struct ff_section *section)
 {
-	bool err = strstr(section->title, "stderr") != NULL;
+	bool err = section->title && strstr(section->title, "stderr");
 
-	if (section->len == 0)
+	if (!section->text || section->len == 0)
 		return;
 	ff_buf_addf(out, "##teamcity[testStd%s", err ? "Err" : "Out");
 	teamcity_value(out, "name", name);
