@@ -362,7 +362,7 @@ static int tell_end(struct telling *t)
 static int open_reports(struct telling *t, const struct options *o,
 			const struct ff_report_wishes *wishes, struct ff_err *err)
 {
-	const struct ff_reporter_opts how = {
+	struct ff_reporter_opts how = {
 		.verbosity = o->verbose > 0 && !o->quiet ? o->verbose : -1,
 		.color = o->color,
 		.stdout_taken = wishes->stdout_taken,
@@ -373,15 +373,10 @@ static int open_reports(struct telling *t, const struct options *o,
 	const char *home = ff_runs_home(".");
 	char *path;
 
-	ff_reporters_add(&t->reporters, ff_report_terminal(&how));
-	for (size_t i = 0; i < wishes->len; i++) {
-		struct ff_reporter *reporter =
-			wishes->v[i].kind->open(&how, wishes->v[i].value, err);
-
-		if (!reporter)
-			return err->code;
-		ff_reporters_add(&t->reporters, reporter);
-	}
+	how.terminal = ff_report_terminal(&how);
+	ff_reporters_add(&t->reporters, how.terminal);
+	if (ff_reports_open(&t->reporters, wishes, &how, err))
+		return err->code;
 	t->journal = ff_journal_new(home, err);
 	if (!t->journal)
 		return err->code;

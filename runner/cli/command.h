@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/strv.h"
 #include "config/options.h"
 
@@ -89,6 +90,8 @@ struct ff_command {
 	const char *synopsis;		 /* "[OPTIONS] [FILE]" */
 	const char *details;		 /* paragraphs behind the options; may be NULL */
 	const struct ff_option *options; /* ends with name NULL */
+	const char
+		*choices; /* its one word is one of these, "a, b or c"; NULL: the synopsis says */
 	/* Long options that plugins of the foreign program have, too: these are meant behind "--".
 	 * Ends with NULL; NULL: none. */
 	const char *const *plugins_too;
@@ -104,7 +107,11 @@ extern const struct ff_command ff_command_run, ff_command_check, ff_command_host
 	ff_command_pytest, ff_command_stress, ff_command_try, ff_command_history, ff_command_merge,
 	ff_command_runs, ff_command_show, ff_command_status, ff_command_attach, ff_command_replay,
 	ff_command_cancel, ff_command_why_slow, ff_command_rerun, ff_command_bisect,
-	ff_command_exec, ff_command_sync, ff_command_map, ff_command_init, ff_command_socketserver;
+	ff_command_exec, ff_command_sync, ff_command_map, ff_command_init, ff_command_socketserver,
+	ff_command_ci, ff_command_completion, ff_command_manual;
+/* All of them, in the order of --help: main.c. */
+extern const struct ff_command *const *const ff_commands;
+extern const size_t ff_commands_len;
 /* pytest's own, and those of plugins that many have. */
 extern const struct ff_foreign ff_pytest_options[];
 
@@ -121,6 +128,12 @@ int ff_options_parse_known(const struct ff_command *command, const struct ff_str
  * was named, or on farflung.yaml. Returns the exit code. */
 int ff_command_on_file(const struct ff_command *command, int argc, char **argv, void *values,
 		       int (*with)(const char *path, void *values));
+/* Parses the one word of a command with `choices` into `word`, options into `values` (NULL: it has
+ * none). 0, 1 after --help, or -1 with a complaint. */
+int ff_command_choice(const struct ff_command *command, int argc, char **argv, void *values,
+		      char **word);
+/* Prints what a command makes on stdout; the exit code. */
+int ff_command_print(const struct ff_command *command, struct ff_buf *text);
 void ff_options_help(const struct ff_command *command);
 /* The word that --help has for the option's value. */
 const char *ff_option_arg(const struct ff_option *option);

@@ -141,11 +141,12 @@ static int open_mapped(struct execution *x, const struct ff_reporter_opts *how,
 static int open_reporters(struct execution *x, const struct ff_execute_opts *opts,
 			  const struct ff_report_wishes *wishes, struct ff_err *err)
 {
-	const struct ff_reporter_opts how = {
+	bool served = !opts->front_fd && ff_reports_served(wishes);
+	struct ff_reporter_opts how = {
 		.verbosity = opts->verbosity,
 		.color = opts->color,
 		.runs = opts->stress != NULL,
-		.front = x->terminal.given,
+		.front = x->terminal.given && !served,
 		.junit_prefix = opts->junit_prefix,
 		.stdout_taken = wishes->stdout_taken || (opts->stress && opts->stress->json),
 		.left_us = left_us,
@@ -156,6 +157,8 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 	};
 	const struct ff_report_look look = ff_report_look(&how);
 
+	/* A front's text may hold anything: it comes by us. */
+	x->terminal.given &= !served;
 	x->terminal.fd = look.fd;
 	x->terminal.columns = look.columns;
 	/* Who has the terminal sees for himself, unless it was said. */
@@ -166,18 +169,14 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 
 	if (opts->mapped && open_mapped(x, &how, opts->mapped, err))
 		return err->code;
-	if (!opts->mapped)
-		ff_reporters_add(&x->reporters, ff_report_terminal(&how));
+	if (!opts->mapped) {
+		how.terminal = ff_report_terminal(&how);
+		ff_reporters_add(&x->reporters, how.terminal);
+	}
 	if (opts->stress)
 		ff_reporters_add(&x->reporters, ff_report_stress(&how, opts->stress));
-	for (size_t i = 0; i < wishes->len; i++) {
-		struct ff_reporter *reporter =
-			wishes->v[i].kind->open(&how, wishes->v[i].value, err);
-
-		if (!reporter)
-			return err->code;
-		ff_reporters_add(&x->reporters, reporter);
-	}
+	if (ff_reports_open(&x->reporters, wishes, &how, err))
+		return err->code;
 	for (const struct ff_payload *const *p = ff_payloads; *p; p++)
 		if ((*p)->follow && !opts->passing_id && has_job_of(x->run.config, *p))
 			ff_reporters_add(&x->reporters,

@@ -56,6 +56,13 @@ struct ff_report_wishes {
  * may be NULL. */
 int ff_reports_choose(struct ff_report_wishes *wishes, const struct ff_config *config,
 		      const struct ff_strv *given, struct ff_err *err);
+/* Opens them. What has been added when one can't be opened stays: err names it. */
+struct ff_reporters;
+struct ff_reporter_opts;
+int ff_reports_open(struct ff_reporters *reporters, const struct ff_report_wishes *wishes,
+		    const struct ff_reporter_opts *how, struct ff_err *err);
+/* Whether a service reads what is written for people, so that nobody else may write there. */
+bool ff_reports_served(const struct ff_report_wishes *wishes);
 /* What may stand below `report:`, for a reference; ends with a NULL key. Malloc'd. */
 struct ff_config_note *ff_reports_notes(void);
 void ff_reports_release(struct ff_report_wishes *wishes);

@@ -1,8 +1,11 @@
 /* --help of a command, from its option table. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "cli/command.h"
+#include "dispatch/dispatch.h"
 #include "report/reporter.h"
 
 const char *ff_option_arg(const struct ff_option *option)
@@ -79,4 +82,35 @@ void ff_options_help(const struct ff_command *command)
 	print_option('h', "help", NULL, "show this and exit\n");
 	if (command->details)
 		printf("\n%s", command->details);
+}
+
+int ff_command_choice(const struct ff_command *command, int argc, char **argv, void *values,
+		      char **word)
+{
+	const struct ff_config_option one = {.choices = command->choices};
+	struct ff_strv rest = FF_STRV_INIT;
+	int rc = ff_options_parse(command, argc, argv, values, &rest, NULL);
+
+	if (rc == 0 && (rest.len != 1 || !ff_option_is_choice(&one, rest.v[0]))) {
+		ff_complain("%s: wants %s, got %s%s%s", command->name, command->choices,
+			    rest.len == 1 ? "'" : "",
+			    rest.len == 0   ? "nothing"
+			    : rest.len == 1 ? rest.v[0]
+					    : "several words",
+			    rest.len == 1 ? "'" : "");
+		rc = -1;
+	}
+	if (rc == 0)
+		*word = ff_xstrdup(rest.v[0]);
+	ff_strv_release(&rest);
+	return rc;
+}
+
+int ff_command_print(const struct ff_command *command, struct ff_buf *text)
+{
+	errno = 0;
+	if (fputs(ff_buf_str(text), stdout) != EOF && fflush(stdout) == 0)
+		return FF_EXIT_OK;
+	ff_complain("%s: cannot write to stdout: %s", command->name, strerror(errno));
+	return FF_EXIT_INFRA;
 }

@@ -37,7 +37,8 @@ static const struct ff_place *place_of(const struct ff_config *config,
 				       const struct ff_report_wish *report)
 {
 	for (size_t i = 0; i < config->reports_len; i++)
-		if (config->reports[i].path == report->value)
+		if (config->reports[i].path == report->value ||
+		    config->reports[i].text == report->value)
 			return &config->reports[i].place;
 	return NULL;
 }
@@ -50,7 +51,7 @@ static void check_stdout(struct ff_report_wishes *wishes, const struct ff_config
 	for (size_t i = 0; i < wishes->len; i++) {
 		const struct ff_report_wish *report = &wishes->v[i];
 
-		if (strcmp(report->value, "-"))
+		if (report->kind->choices || strcmp(report->value, "-"))
 			continue;
 		if (!report->kind->may_be_stdout)
 			ff_mistakes_add(problems, place_of(config, report),
@@ -67,6 +68,31 @@ static void check_stdout(struct ff_report_wishes *wishes, const struct ff_config
 	wishes->stdout_taken = first != NULL;
 }
 
+static void check_choices(const struct ff_report_wishes *wishes, const struct ff_config *config,
+			  struct ff_mistakes *problems)
+{
+	for (size_t i = 0; i < wishes->len; i++)
+		if (!ff_reporter_kind_takes(wishes->v[i].kind, wishes->v[i].value))
+			ff_mistakes_add(problems, place_of(config, &wishes->v[i]),
+					"'%s' wants %s, got '%s'", wishes->v[i].kind->name,
+					wishes->v[i].kind->choices, wishes->v[i].value);
+}
+
+/* Those that are on where nobody said anything. */
+static void wish_by_itself(struct ff_report_wishes *wishes)
+{
+	for (size_t k = 0; ff_reporter_kinds[k]; k++) {
+		const struct ff_reporter_kind *kind = ff_reporter_kinds[k];
+		const char *value = kind->by_itself ? kind->by_itself() : NULL;
+		size_t i = 0;
+
+		while (i < wishes->len && wishes->v[i].kind != kind)
+			i++;
+		if (value && i == wishes->len)
+			wish(wishes, kind, value);
+	}
+}
+
 int ff_reports_choose(struct ff_report_wishes *wishes, const struct ff_config *config,
 		      const struct ff_strv *given, struct ff_err *err)
 {
@@ -80,12 +106,14 @@ int ff_reports_choose(struct ff_report_wishes *wishes, const struct ff_config *c
 		const struct ff_reporter_kind *kind = ff_reporter_kind_find(report->name);
 
 		if (kind)
-			wish(&chosen, kind, report->path);
+			wish(&chosen, kind, kind->choices ? report->text : report->path);
 		else
 			complain_unknown(&problems, report);
 	}
 	for (size_t i = 0; given && i + 1 < given->len; i += 2)
 		wish(&chosen, ff_reporter_kind_find(given->v[i]), given->v[i + 1]);
+	wish_by_itself(&chosen);
+	check_choices(&chosen, config, &problems);
 	check_stdout(&chosen, config, &problems);
 	rc = ff_mistakes_finish(&problems, err);
 	if (rc)
@@ -93,6 +121,31 @@ int ff_reports_choose(struct ff_report_wishes *wishes, const struct ff_config *c
 	else
 		*wishes = chosen;
 	return rc;
+}
+
+int ff_reports_open(struct ff_reporters *reporters, const struct ff_report_wishes *wishes,
+		    const struct ff_reporter_opts *how, struct ff_err *err)
+{
+	for (size_t i = 0; i < wishes->len; i++) {
+		const struct ff_reporter_kind *kind = wishes->v[i].kind;
+		struct ff_reporter *reporter = kind->open(how, wishes->v[i].value, err);
+
+		if (!reporter)
+			return err->code;
+		if (kind->first)
+			ff_reporters_add_first(reporters, reporter);
+		else
+			ff_reporters_add(reporters, reporter);
+	}
+	return 0;
+}
+
+bool ff_reports_served(const struct ff_report_wishes *wishes)
+{
+	for (size_t i = 0; i < wishes->len; i++)
+		if (wishes->v[i].kind->first && strcmp(wishes->v[i].value, "none") != 0)
+			return true;
+	return false;
 }
 
 void ff_reports_release(struct ff_report_wishes *wishes)
@@ -111,6 +164,7 @@ struct ff_config_note *ff_reports_notes(void)
 	notes = ff_xcalloc(len + 1, sizeof(*notes));
 	for (size_t i = 0; i < len; i++)
 		notes[i] = (struct ff_config_note){.key = ff_reporter_kinds[i]->name,
-						   .help = ff_reporter_kinds[i]->help};
+						   .help = ff_reporter_kinds[i]->help,
+						   .choices = ff_reporter_kinds[i]->choices};
 	return notes;
 }

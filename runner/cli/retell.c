@@ -58,15 +58,10 @@ static int open_reports(struct telling *t, struct ff_err *err)
 	ff_config_init(&config);
 	rc = ff_reports_choose(&wishes, &config, o->reports, err);
 	how.stdout_taken = wishes.stdout_taken;
-	if (rc == 0)
-		ff_reporters_add(&t->reporters, ff_report_terminal(&how));
-	for (size_t i = 0; rc == 0 && i < wishes.len; i++) {
-		struct ff_reporter *reporter = wishes.v[i].kind->open(&how, wishes.v[i].value, err);
-
-		if (reporter)
-			ff_reporters_add(&t->reporters, reporter);
-		else
-			rc = err->code;
+	if (rc == 0) {
+		how.terminal = ff_report_terminal(&how);
+		ff_reporters_add(&t->reporters, how.terminal);
+		rc = ff_reports_open(&t->reporters, &wishes, &how, err);
 	}
 	ff_reports_release(&wishes);
 	ff_config_release(&config);

@@ -98,6 +98,7 @@ struct ff_config_use {
 struct ff_config_report {
 	char *name;
 	char *path; /* absolute, or "-" */
+	char *text; /* as it was written: not all want a path */
 	struct ff_place place;
 };
 
@@ -377,6 +378,7 @@ int64_t ff_config_size_bytes(const char *text);
 struct ff_buf;
 struct ff_config_note {
 	const char *key, *help;
+	const char *choices; /* what it can be; NULL: a path */
 };
 int ff_config_reference(struct ff_buf *out, const struct ff_config_note *reports);
 /* The same as a JSON schema (draft 7), for editors: configs/farflung.schema.json. */

@@ -458,6 +458,7 @@ static bool read_reports(struct ff_reader *r, const struct ff_config_option *opt
 		report->place = ff_read_place(r, key);
 		report->name = ff_config_keep(config, key->text);
 		report->path = make_path(r, value, value->text);
+		report->text = ff_config_keep(config, value->text);
 		config->reports_len++;
 	}
 	return true;

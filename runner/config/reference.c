@@ -122,9 +122,11 @@ int ff_config_reference(struct ff_buf *out, const struct ff_config_note *reports
 			if (option->section == (enum ff_config_section)section)
 				add_option(out, option);
 	}
-	ff_buf_addstr(out, "\nreport  -  Files to write:\n");
+	ff_buf_addstr(out, "\nreport  -  Files to write, and who is told:\n");
 	for (; reports && reports->key; reports++)
-		ff_buf_addf(out, "  %-16s path\n  %-16s   %s\n", reports->key, "", reports->help);
+		ff_buf_addf(out, "  %-16s %s%s\n  %-16s   %s\n", reports->key,
+			    reports->choices ? "one of: " : "path",
+			    reports->choices ? reports->choices : "", "", reports->help);
 	ff_buf_addstr(out, placeholders);
 	return ff_buf_addch(out, '\n');
 }

@@ -59,11 +59,11 @@ static void add_reference(struct ff_buf *out, enum ff_config_section section)
 }
 
 /* "auto or off" as an enum; `off` is a boolean to some readers, and 1 a number to all. */
-static void add_choices(struct ff_buf *out, const char *choices)
+static void add_enum(struct ff_buf *out, const char *choices)
 {
 	const char *separator = "";
 
-	ff_buf_addstr(out, "{\"enum\": [");
+	ff_buf_addstr(out, "\"enum\": [");
 	while (*choices) {
 		size_t len = strcspn(choices, ", ");
 		bool is_or = len == 2 && !strncmp(choices, "or", 2);
@@ -78,7 +78,14 @@ static void add_choices(struct ff_buf *out, const char *choices)
 		}
 		choices += len + strspn(choices + len, ", ");
 	}
-	ff_buf_addstr(out, "]}");
+	ff_buf_addch(out, ']');
+}
+
+static void add_choices(struct ff_buf *out, const char *choices)
+{
+	ff_buf_addch(out, '{');
+	add_enum(out, choices);
+	ff_buf_addch(out, '}');
 }
 
 static void add_number(struct ff_buf *out, const struct ff_config_option *option)
@@ -139,7 +146,12 @@ static void add_reports(struct ff_buf *out, const struct ff_config_note *reports
 	for (const char *separator = ""; reports && reports->key; reports++, separator = ", ") {
 		ff_buf_addstr(out, separator);
 		add_string(out, reports->key);
-		ff_buf_addstr(out, ": {\"type\": \"string\", \"minLength\": 1, \"description\": ");
+		ff_buf_addstr(out, ": {");
+		if (reports->choices)
+			add_enum(out, reports->choices);
+		else
+			ff_buf_addstr(out, "\"type\": \"string\", \"minLength\": 1");
+		ff_buf_addstr(out, ", \"description\": ");
 		add_string(out, reports->help);
 		ff_buf_addstr(out, "}");
 	}

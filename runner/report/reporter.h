@@ -2,6 +2,7 @@
 #ifndef FF_REPORT_REPORTER_H
 #define FF_REPORT_REPORTER_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/strv.h"
 #include "event/event.h"
@@ -59,7 +60,9 @@ struct ff_reporter_opts {
 	bool runs;  /* units are runs of fewer tests, which another report counts: of failures that
 		       are alike one is shown */
 	bool front; /* the run's only job may have a front, whose the terminal then is */
-	const char *junit_prefix; /* before class names; NULL: nothing */
+	const char *junit_prefix;     /* before class names; NULL: nothing */
+	struct ff_reporter *terminal; /* people's text, for who has a word to say there; NULL: it
+					 is shown otherwise */
 	bool stdout_taken; /* another reporter writes to stdout: people's text goes to stderr */
 	/* How long the run is expected to go on, by what earlier ones took; negative: unknown.
 	 * NULL: never known. With `ctx`. */
@@ -81,6 +84,12 @@ struct ff_reporter_kind {
 	const char *arg;    /* what the option wants: "FILE" */
 	const char *help;   /* one line, for both */
 	bool may_be_stdout; /* "-" stands for stdout */
+	/* What is wanted is one of these, and no path: "a, b or c". NULL: it is a path. */
+	const char *choices;
+	/* The value that holds if the user gives none, or NULL; itself NULL: there is none. */
+	const char *(*by_itself)(void);
+	/* It has each event before the terminal has: what it says there stands above. */
+	bool first;
 	/* `value` is what the user gave, a path made absolute. NULL: err names it and says why;
 	 * what can be known before the run is checked now. */
 	struct ff_reporter *(*open)(const struct ff_reporter_opts *opts, const char *value,
@@ -92,6 +101,9 @@ extern const struct ff_reporter_kind *const ff_reporter_kinds[];
 /* NULL: unknown. */
 const struct ff_reporter_kind *ff_reporter_kind_find(const char *name);
 
+/* Whether it is one of the kind's choices, or the kind has none. */
+bool ff_reporter_kind_takes(const struct ff_reporter_kind *kind, const char *value);
+
 /* The reporters of a run, in a list of any length. */
 struct ff_reporters {
 	struct ff_reporter **v;
@@ -99,6 +111,8 @@ struct ff_reporters {
 };
 
 void ff_reporters_add(struct ff_reporters *reporters, struct ff_reporter *reporter);
+/* In front of all others. */
+void ff_reporters_add_first(struct ff_reporters *reporters, struct ff_reporter *reporter);
 void ff_reporters_event(const struct ff_reporters *reporters, const struct ff_event *event);
 void ff_reporters_tick(const struct ff_reporters *reporters, int64_t now_us);
 bool ff_reporters_full(const struct ff_reporters *reporters);
@@ -123,5 +137,10 @@ struct ff_report_look ff_report_look(const struct ff_reporter_opts *opts);
 
 /* On stdout, or stderr if that is taken. */
 struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts);
+/* A service reads what this terminal reporter writes (service.h): from now on none of it is a
+ * command, and no block is redrawn. */
+void ff_report_terminal_guard(struct ff_reporter *terminal, int service);
+/* A command, as it is: whole lines, behind all text so far. */
+void ff_report_terminal_command(struct ff_reporter *terminal, const struct ff_buf *command);
 
 #endif

@@ -8,7 +8,8 @@
 #define REPORTERS(X)                                                                               \
 	X(junit)                                                                                   \
 	X(jsonl)                                                                                   \
-	X(results)
+	X(results)                                                                                 \
+	X(ci)
 
 #define X(name) extern const struct ff_reporter_kind ff_report_##name;
 REPORTERS(X)
@@ -29,6 +30,21 @@ const struct ff_reporter_kind *ff_reporter_kind_find(const char *name)
 	return NULL;
 }
 
+bool ff_reporter_kind_takes(const struct ff_reporter_kind *kind, const char *value)
+{
+	const char *word = kind->choices;
+	size_t len;
+
+	if (!word)
+		return true;
+	for (; *word; word += len + strspn(word + len, ", ")) {
+		len = strcspn(word, ", ");
+		if (len == strlen(value) && !strncmp(word, value, len) && strcmp(value, "or") != 0)
+			return true;
+	}
+	return false;
+}
+
 void ff_reporters_add(struct ff_reporters *reporters, struct ff_reporter *reporter)
 {
 	if (reporters->len == reporters->cap) {
@@ -36,6 +52,14 @@ void ff_reporters_add(struct ff_reporters *reporters, struct ff_reporter *report
 		reporters->v = ff_xrealloc(reporters->v, reporters->cap * sizeof(*reporters->v));
 	}
 	reporters->v[reporters->len++] = reporter;
+}
+
+void ff_reporters_add_first(struct ff_reporters *reporters, struct ff_reporter *reporter)
+{
+	ff_reporters_add(reporters, reporter);
+	for (size_t i = reporters->len - 1; i > 0; i--)
+		reporters->v[i] = reporters->v[i - 1];
+	reporters->v[0] = reporter;
 }
 
 void ff_reporters_event(const struct ff_reporters *reporters, const struct ff_event *event)

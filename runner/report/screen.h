@@ -6,13 +6,16 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "report/service.h"
 #include "report/writer.h"
 
 struct ff_screen {
 	int fd;
 	struct ff_writer *writer;
-	bool block;	    /* the last frame had one */
-	struct ff_buf text; /* permanent lines of the next frame */
+	bool block;	       /* the last frame had one */
+	struct ff_buf text;    /* permanent lines of the next frame */
+	struct ff_guard guard; /* what they pass, if a service reads them */
+	struct ff_buf guarded;
 };
 
 struct ff_screen_size {
@@ -28,5 +31,7 @@ struct ff_screen_size ff_screen_size(const struct ff_screen *screen);
  * by newlines, none at its end; NULL: none). Of blocks that the terminal did not take yet only the
  * newest is drawn. */
 void ff_screen_frame(struct ff_screen *screen, const struct ff_buf *block, unsigned rows);
+/* Our own words to the service, as they are: whole lines, behind all text so far. */
+void ff_screen_command(struct ff_screen *screen, const struct ff_buf *command);
 
 #endif

@@ -63,3 +63,16 @@ struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts)
 
 	return ff_terminal_new(&setup);
 }
+
+void ff_report_terminal_guard(struct ff_reporter *terminal, int service)
+{
+	struct ff_terminal *t = (struct ff_terminal *)terminal;
+
+	t->screen.guard.service = (enum ff_service)service;
+	t->setup.tty = false;
+}
+
+void ff_report_terminal_command(struct ff_reporter *terminal, const struct ff_buf *command)
+{
+	ff_screen_command(&((struct ff_terminal *)terminal)->screen, command);
+}

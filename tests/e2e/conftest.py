@@ -80,7 +80,8 @@ class Farflung:
         self.cwd = cwd
         self.mark = uuid.uuid4().hex
         self.env = dict(os.environ, **{MARK: self.mark})
-        for name in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_AUTO_NUM_WORKERS", "FORCE_COLOR"):
+        for name in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_AUTO_NUM_WORKERS", "FORCE_COLOR",
+                     "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITLAB_CI", "BUILDKITE", "TEAMCITY_VERSION"):
             self.env.pop(name, None)
 
     def start(self, *args, **options):

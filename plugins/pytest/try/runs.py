@@ -185,7 +185,8 @@ class Trial:
         tail = self.args + ["-o", "cache_dir=" + cache, "--maxfail=0", "--color=no"] + spread
         if ours:
             python = " ".join(shlex.quote(word) for word in self.python)
-            command = [self.farflung, "pytest", "--python", python, "--jsonl", record, *self.options, "--"] + tail
+            command = [self.farflung, "pytest", "--ci", "none", "--python", python, "--jsonl", record]
+            command += [*self.options, "--"] + tail
         else:
             command = self.python + ["-m", "pytest", "-p", "farflung_try_record"] + tail
         if only is not None:

@@ -436,7 +436,8 @@ static void test_by_hand(void **state)
 static void test_reference(void **state)
 {
 	struct ff_buf out = FF_BUF_INIT;
-	const struct ff_config_note reports[] = {{"junit", "JUnit XML"}, {NULL, NULL}};
+	const struct ff_config_note reports[] = {{.key = "junit", .help = "JUnit XML"},
+						 {.key = NULL}};
 
 	assert_int_equal(ff_config_reference(&out, reports), 0);
 	assert_non_null(strstr(ff_buf_str(&out), "\n  junit            path\n"));

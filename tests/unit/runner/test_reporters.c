@@ -284,6 +284,47 @@ static void test_terminal(void **state)
 	}
 }
 
+/* Every event, evil ones too, as services are told of them: no control but their own. */
+static void run_service(const char *service, bool front, bool evil)
+{
+	const struct ff_reporter_kind *ci = ff_reporter_kind_find("ci");
+	char path[] = "/tmp/ff-reporters-XXXXXX";
+	struct ff_terminal_setup setup = {.writer.fd = mkstemp(path)};
+	struct ff_reporter_opts opts = {.terminal = ff_terminal_new(&setup), .front = front};
+	struct ff_reporters both = {0};
+	struct ff_buf text = FF_BUF_INIT;
+	struct ff_err err = {0};
+
+	ff_reporters_add(&both, opts.terminal);
+	ff_reporters_add_first(&both, ci->open(&opts, service, &err));
+	assert_ptr_equal(both.v[1], opts.terminal);
+	tell_all(both.v[0], evil);
+	assert_int_equal(ff_reporters_finish(&both, NULL), 0);
+	ff_reporters_release(&both);
+	read_all(path, &text);
+	if (strcmp(service, "none") == 0)
+		assert_int_equal(text.len, 0);
+	else if (strcmp(service, "gitlab") == 0)
+		assert_int_equal(text.len > 0, !front);
+	else
+		assert_harmless((const char *)ff_buf_data(&text), text.len, false, false);
+	if (strcmp(service, "github") == 0)
+		assert_non_null(strstr(ff_buf_str(&text), "::error "));
+	close(setup.writer.fd);
+	unlink(path);
+	ff_buf_release(&text);
+}
+
+static void test_services(void **state)
+{
+	static const char *const services[] = {"none", "github", "gitlab", "buildkite", "teamcity"};
+
+	unsetenv("GITHUB_STEP_SUMMARY");
+	for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++)
+		for (int how = 0; how < 4; how++)
+			run_service(services[i], how & 1, how & 2);
+}
+
 /* --- files --- */
 
 static void test_files(void **state)
@@ -292,7 +333,7 @@ static void test_files(void **state)
 	for (const struct ff_reporter_kind *const *kind = ff_reporter_kinds; *kind; kind++) {
 		if (strcmp((*kind)->arg, "FILE") != 0)
 			continue;
-		for (int evil = 0; evil < 2; evil++) {
+		for (int evil = 0; evil < 2 && !(*kind)->choices; evil++) {
 			char path[] = "/tmp/ff-reporters-XXXXXX";
 			struct ff_reporter_opts opts = {0};
 			struct ff_buf text = FF_BUF_INIT;
@@ -373,7 +414,11 @@ static void test_kinds(void **state)
 		assert_non_null(kind->open);
 		assert_true(kind->arg && kind->help && *kind->help);
 	}
-	assert_int_equal(count, 3);
+	assert_int_equal(count, 4);
+	assert_true(ff_reporter_kind_takes(ff_reporter_kind_find("junit"), "or"));
+	assert_true(ff_reporter_kind_takes(ff_reporter_kind_find("ci"), "teamcity"));
+	assert_false(ff_reporter_kind_takes(ff_reporter_kind_find("ci"), "or"));
+	assert_false(ff_reporter_kind_takes(ff_reporter_kind_find("ci"), "git"));
 	assert_null(ff_reporter_kind_find("terminal"));
 	assert_null(ff_reporter_kind_find(""));
 }
@@ -517,7 +562,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_terminal), cmocka_unit_test(test_files),
 		cmocka_unit_test(test_folders),	 cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_list),	 cmocka_unit_test(test_colours),
+		cmocka_unit_test(test_services), cmocka_unit_test(test_list),
+		cmocka_unit_test(test_colours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

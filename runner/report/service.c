@@ -1,0 +1,478 @@
+/* --ci: what a service that runs builds is told of a run, beside the text for people: what can be
+ * folded, failures with file and line, GitHub's summary of the step. On by itself where a service's
+ * variable is set. */
+#include "report/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "report/reporter.h"
+#include "report/text.h"
+
+enum {
+	HELD_MAX = 64,	   /* complaints kept of each of three sorts; more are counted */
+	LISTED_MAX = 5000, /* lines of a list of the summary */
+	TAIL_LINES = 20,
+	TAIL_BYTES = 4 << 10,
+	MESSAGE_COLUMNS = 400,
+};
+
+/* Sorts, in the order in which they are told. */
+enum { NEW_CAUSE, SAME_CAUSE, WARNING, SORTS };
+
+struct held {
+	char *file, *title, *message;
+	int line;
+};
+
+struct service {
+	struct ff_reporter base;
+	struct ff_reporter *terminal;
+	const struct ff_service_words *words; /* NULL: there is nobody to tell */
+	struct held held[SORTS][HELD_MAX];
+	uint32_t seen[SORTS];
+	struct ff_service_story story;
+	char *summary; /* the path; NULL: none is wanted */
+	char *cwd;     /* its folder in the service's tree, with '/'; NULL: not there */
+	bool front;    /* the terminal is another's: only the end is ours to say there */
+	bool many_jobs, begun, over;
+};
+
+/* --- complaints --- */
+
+/* The service knows files by their place in its tree; `file` is one of a test, mostly from where
+ * we are. */
+static char *place_of(const struct service *s, const char *file)
+{
+	struct ff_buf place = FF_BUF_INIT;
+
+	if (!file || !*file)
+		return NULL;
+	if (s->cwd && *file != '/' && access(file, F_OK) == 0)
+		ff_text_line(&place, s->cwd, 0, "");
+	ff_text_line(&place, file, 0, "");
+	return ff_buf_take(&place);
+}
+
+static void complain(struct service *s, int sort, const char *file, int line, const char *title,
+		     const char *message)
+{
+	struct ff_buf text = FF_BUF_INIT;
+	uint32_t i = s->seen[sort]++;
+
+	if (!s->words->complain || i >= HELD_MAX)
+		return;
+	s->held[sort][i].file = place_of(s, file);
+	s->held[sort][i].line = line;
+	ff_text_line(&text, title, MESSAGE_COLUMNS, "...");
+	s->held[sort][i].title = ff_xstrdup(ff_buf_str(&text));
+	ff_buf_clear(&text);
+	ff_text_lines(&text, message, strnlen(message, FF_SERVICE_TEXT_MAX), "", false);
+	if (text.len > 0)
+		text.len--; /* the last newline */
+	s->held[sort][i].message =
+		ff_xstrdup(text.len ? ff_buf_str(&text) : s->held[sort][i].title);
+	ff_buf_release(&text);
+}
+
+static void tell(struct service *s, struct ff_buf *out, int sort, uint32_t *room)
+{
+	for (uint32_t i = 0; i < HELD_MAX && i < s->seen[sort] && *room > 0; i++, --*room) {
+		const struct held *held = &s->held[sort][i];
+		const struct ff_service_complaint complaint = {.error = sort != WARNING,
+							       .file = held->file,
+							       .line = held->line,
+							       .title = held->title,
+							       .message = held->message};
+
+		s->words->complain(out, &complaint);
+	}
+}
+
+/* One of the few that are shown says how many are not. */
+static void tell_all(struct service *s, struct ff_buf *out, int from, int to, const char *what)
+{
+	uint32_t max = s->words->complaints_max ? s->words->complaints_max : HELD_MAX;
+	uint32_t all = 0, room;
+	char message[96];
+
+	for (int sort = from; sort < to; sort++)
+		all += s->seen[sort];
+	room = all > max ? max - 1 : max;
+	for (int sort = from; sort < to; sort++)
+		tell(s, out, sort, &room);
+	if (all <= max)
+		return;
+	snprintf(message, sizeof(message), "%u more %s, %u in all: see the end of the log",
+		 all - (max - 1), what, all);
+	s->words->complain(out, &(struct ff_service_complaint){.error = to != SORTS,
+							       .title = "farflung",
+							       .message = message});
+}
+
+/* --- what happens --- */
+
+static void say(struct service *s, struct ff_buf *out)
+{
+	if (out->len > 0)
+		ff_report_terminal_command(s->terminal, out);
+	ff_buf_release(out);
+}
+
+static char *name_of(const struct service *s, const struct ff_event *event)
+{
+	const char *unit = event->unit ? event->unit : "";
+
+	return s->many_jobs && event->job ? ff_xasprintf("%s: %s", event->job, unit)
+					  : ff_xstrdup(unit);
+}
+
+static void add_item(struct ff_buf *list, uint32_t *count, const char *name, const char *words)
+{
+	if (++*count > LISTED_MAX)
+		return;
+	ff_buf_addstr(list, "- ");
+	ff_service_markdown(list, name);
+	if (words && *words) {
+		ff_buf_addstr(list, ": ");
+		ff_service_markdown(list, words);
+	}
+	ff_buf_addch(list, '\n');
+}
+
+/* The last lines of what there is to show of a failure. */
+static char *tail_of(const struct ff_result *result)
+{
+	const char *text = result->longrepr ? result->longrepr : "", *from;
+	size_t len = strlen(text);
+	struct ff_buf shown = FF_BUF_INIT;
+	int lines = 0;
+
+	for (size_t i = result->sections_len; i > 0 && len == 0; i--) {
+		if (!result->sections[i - 1].text)
+			continue;
+		text = result->sections[i - 1].text;
+		len = result->sections[i - 1].len;
+	}
+	while (len > 0 && text[len - 1] == '\n')
+		len--;
+	for (from = text + len; from > text; from--) {
+		lines += from[-1] == '\n';
+		if (lines == TAIL_LINES || text + len - from == TAIL_BYTES)
+			break;
+	}
+	ff_text_lines(&shown, from, (size_t)(text + len - from), "", false);
+	return shown.len ? ff_buf_take(&shown) : NULL;
+}
+
+/* The number behind the file in `frame`, if it is the test's own file; else the test's line. */
+static int line_of(const struct ff_result *result, const char *frame)
+{
+	size_t len = result->file ? strlen(result->file) : 0;
+
+	if (len > 0 && !strncmp(frame, result->file, len) && frame[len] == ':')
+		return atoi(frame + len + 1);
+	return result->line;
+}
+
+static void on_failure(struct service *s, const struct ff_result *result, const char *name)
+{
+	struct ff_service_story *story = &s->story;
+	const char *message = result->message ? result->message : ff_outcome_word(result->outcome);
+	struct ff_buf frame = FF_BUF_INIT, text = FF_BUF_INIT;
+	size_t causes = story->failures.len;
+	uint32_t alike = ff_alike_add(&story->failures, result->message, result->longrepr, name);
+
+	if (story->failures.len > causes) {
+		story->causes =
+			ff_xrealloc(story->causes, story->failures.len * sizeof(*story->causes));
+		story->causes[story->causes_len++].tail = tail_of(result);
+	}
+	if (alike == 0)
+		add_item(&story->alone, &story->alone_len, name, ff_outcome_word(result->outcome));
+	ff_alike_frame(&frame, result->longrepr);
+	ff_buf_addstr(&text, message);
+	if (frame.len > 0)
+		ff_buf_addf(&text, "\nat %s", ff_buf_str(&frame));
+	/* Where each test is told, it is no problem of the build besides. */
+	if (!s->words->unit || s->front)
+		complain(s, alike > 1 ? SAME_CAUSE : NEW_CAUSE, result->file,
+			 line_of(result, frame.len ? ff_buf_str(&frame) : ""), name,
+			 ff_buf_str(&text));
+	ff_buf_release(&frame);
+	ff_buf_release(&text);
+}
+
+static void on_unit(struct service *s, const struct ff_event *event)
+{
+	const struct ff_result *result = event->u.unit_finished.result;
+	struct ff_buf out = FF_BUF_INIT, shown = FF_BUF_INIT;
+	char *name, words[48];
+
+	if (!result || !event->u.unit_finished.final)
+		return;
+	name = name_of(s, event);
+	if (ff_outcome_bad(result->outcome)) {
+		on_failure(s, result, name);
+	} else if (event->u.unit_finished.attempt > 1) {
+		snprintf(words, sizeof(words), "passed at attempt %u",
+			 event->u.unit_finished.attempt);
+		add_item(&s->story.flaky, &s->story.flaky_len, name, words);
+	}
+	if (s->words->unit && !s->front) {
+		ff_text_line(&shown, name, MESSAGE_COLUMNS, "...");
+		s->words->unit(&out, ff_buf_str(&shown), result);
+	}
+	say(s, &out);
+	ff_buf_release(&shown);
+	ff_free(name);
+}
+
+static void on_fault(struct service *s, int sort, const char *what, const char *name,
+		     const char *reason)
+{
+	char *title = ff_xasprintf("%s %s", what, name ? name : "?");
+
+	add_item(&s->story.faults, &s->story.faults_len, title, reason);
+	complain(s, sort, NULL, 0, title, reason ? reason : title);
+	ff_free(title);
+}
+
+static void on_problem(struct service *s, const struct ff_event *event)
+{
+	const char *nodeid = event->u.collect_problem.nodeid ? event->u.collect_problem.nodeid : "";
+	const char *message = event->u.collect_problem.message;
+	char *file;
+
+	if (event->u.collect_problem.skipped)
+		return;
+	file = ff_xstrndup(nodeid, strcspn(nodeid, ":"));
+	add_item(&s->story.faults, &s->story.faults_len, nodeid, message);
+	complain(s, NEW_CAUSE, file, 0, nodeid, message ? message : "it can't be collected");
+	ff_free(file);
+}
+
+static void on_started(struct service *s, const struct ff_event *event)
+{
+	struct ff_buf out = FF_BUF_INIT, title = FF_BUF_INIT;
+
+	s->many_jobs = event->u.run_started.jobs > 1;
+	if (s->front)
+		return;
+	s->begun = true;
+	ff_buf_addstr(&title, "farflung run ");
+	ff_text_line(&title, event->u.run_started.run_id, MESSAGE_COLUMNS, "...");
+	s->words->begin(&out, event->time_us, "farflung", ff_buf_str(&title));
+	ff_buf_release(&title);
+	say(s, &out);
+}
+
+static void add_totals(struct service *s, const struct ff_event *event)
+{
+	const struct ff_counts *counts = &event->u.run_finished.counts;
+	struct ff_buf *out = &s->story.totals;
+
+	for (int i = 0; i < FF_OUTCOMES; i++)
+		if (counts->by_outcome[i])
+			ff_buf_addf(out, "%s%u %s", out->len ? ", " : "", counts->by_outcome[i],
+				    ff_outcome_word((enum ff_outcome)i));
+	if (counts->not_run)
+		ff_buf_addf(out, "%s%u not run", out->len ? ", " : "", counts->not_run);
+	if (counts->parts_not_run)
+		ff_buf_addf(out, "%s%u files not run", out->len ? ", " : "", counts->parts_not_run);
+	ff_buf_addf(out, "%s in ", out->len ? "" : "nothing was run");
+	ff_text_took(out, event->u.run_finished.took_us);
+	if (event->u.run_finished.reason && event->u.run_finished.why != FF_REASON_NONE)
+		ff_buf_addf(out, " (%s)", event->u.run_finished.reason);
+}
+
+static void on_finished(struct service *s, const struct ff_event *event)
+{
+	struct ff_buf out = FF_BUF_INIT, newline = FF_BUF_INIT;
+
+	ff_buf_addch(&newline, '\n');
+	s->over = true;
+	s->story.good = event->u.run_finished.exit_code == 0;
+	add_totals(s, event);
+	if (s->begun)
+		s->words->end(&out, event->time_us, "farflung");
+	if (s->words->complain) {
+		tell_all(s, &out, NEW_CAUSE, WARNING, "failures");
+		tell_all(s, &out, WARNING, SORTS, "warnings");
+	}
+	/* What stands before may be a line that has not ended. */
+	if (s->front && out.len > 0)
+		ff_report_terminal_command(s->terminal, &newline);
+	ff_buf_release(&newline);
+	say(s, &out);
+}
+
+static void service_event(struct ff_reporter *reporter, const struct ff_event *event)
+{
+	struct service *s = (struct service *)reporter;
+
+	if (!s->words)
+		return;
+	switch (event->kind) {
+	case FF_EVENT_RUN_STARTED:
+		on_started(s, event);
+		break;
+	case FF_EVENT_COLLECT_PROBLEM:
+		on_problem(s, event);
+		break;
+	case FF_EVENT_UNIT_FINISHED:
+	case FF_EVENT_UNIT_BEFORE:
+		on_unit(s, event);
+		break;
+	case FF_EVENT_HOST_FAILED:
+	case FF_EVENT_HOST_LOST:
+		on_fault(s, WARNING, "host", event->host, event->u.host_lost.error);
+		break;
+	case FF_EVENT_JOB_FINISHED:
+		if (event->u.job_finished.result == FF_JOB_ERROR)
+			on_fault(s, NEW_CAUSE, "job", event->job, event->u.job_finished.reason);
+		break;
+	case FF_EVENT_RUN_FINISHED:
+		on_finished(s, event);
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- the end --- */
+
+/* Behind what others of the step wrote there. */
+static int write_summary(struct service *s)
+{
+	int fd = open(s->summary, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666), errnum = 0;
+	struct ff_buf text = FF_BUF_INIT;
+	struct stat st;
+	size_t done = 0;
+
+	if (fd < 0)
+		return errno;
+	if (fstat(fd, &st) == 0 && st.st_size < FF_SERVICE_SUMMARY_MAX)
+		ff_service_summary(&text, &s->story, FF_SERVICE_SUMMARY_MAX - (size_t)st.st_size);
+	while (done < text.len && errnum == 0) {
+		ssize_t put = write(fd, ff_buf_data(&text) + done, text.len - done);
+
+		if (put > 0)
+			done += (size_t)put;
+		else if (put < 0 && errno != EINTR)
+			errnum = errno;
+	}
+	if (close(fd) < 0 && errnum == 0)
+		errnum = errno;
+	ff_buf_release(&text);
+	return errnum;
+}
+
+static int service_finish(struct ff_reporter *reporter, struct ff_err *err)
+{
+	struct service *s = (struct service *)reporter;
+	int errnum = s->summary && s->over ? write_summary(s) : 0;
+
+	return errnum ? ff_err_sys(err, errnum, "cannot write the step's summary '%s'", s->summary)
+		      : 0;
+}
+
+static void service_free(struct ff_reporter *reporter)
+{
+	struct service *s = (struct service *)reporter;
+
+	for (int sort = 0; sort < SORTS; sort++)
+		for (int i = 0; i < HELD_MAX; i++) {
+			ff_free(s->held[sort][i].file);
+			ff_free(s->held[sort][i].title);
+			ff_free(s->held[sort][i].message);
+		}
+	ff_service_story_release(&s->story);
+	ff_free(s->summary);
+	ff_free(s->cwd);
+	ff_free(s);
+}
+
+static const struct ff_reporter_class service_class = {
+	.name = "ci",
+	.event = service_event,
+	.finish = service_finish,
+	.free = service_free,
+};
+
+/* --- which one --- */
+
+static const struct {
+	const char *word, *variable;
+} services[] = {
+#define X(name, word, variable) [FF_SERVICE_##name] = {word, variable},
+	FF_SERVICE_MAP(X)
+#undef X
+};
+
+static const char *service_here(void)
+{
+	for (int i = 0; i < FF_SERVICES; i++) {
+		const char *value = services[i].variable ? getenv(services[i].variable) : NULL;
+
+		if (value && *value && strcmp(value, "false") != 0)
+			return services[i].word;
+	}
+	return NULL;
+}
+
+/* Where we are below GitHub's checkout: "sub/", or "". */
+static char *below_workspace(void)
+{
+	const char *top = getenv("GITHUB_WORKSPACE");
+	char *here = realpath(".", NULL), *root = top && *top ? realpath(top, NULL) : NULL;
+	size_t len = root ? strlen(root) : 0;
+	char *below = NULL;
+
+	if (here && len > 0 && !strncmp(here, root, len) && (here[len] == '/' || !here[len]))
+		below = here[len] ? ff_xasprintf("%s/", here + len + 1) : ff_xstrdup("");
+	free(here);
+	free(root);
+	return below;
+}
+
+static struct ff_reporter *service_open(const struct ff_reporter_opts *opts, const char *value,
+					struct ff_err *err)
+{
+	struct service *s = ff_xcalloc(1, sizeof(*s));
+	const char *summary = getenv("GITHUB_STEP_SUMMARY");
+	int service = FF_SERVICE_NONE;
+
+	(void)err;
+	for (int i = 0; i < FF_SERVICES; i++)
+		if (opts->terminal && strcmp(services[i].word, value) == 0)
+			service = i;
+	s->base.class = &service_class;
+	s->terminal = opts->terminal;
+	s->front = opts->front;
+	s->words = ff_service_words((enum ff_service)service);
+	if (!s->words)
+		return &s->base;
+	ff_report_terminal_guard(s->terminal, service);
+	if (service == FF_SERVICE_GITHUB) {
+		s->summary = summary && *summary ? ff_xstrdup(summary) : NULL;
+		s->cwd = below_workspace();
+	}
+	return &s->base;
+}
+
+const struct ff_reporter_kind ff_report_ci = {
+	.name = "ci",
+	.arg = "SERVICE",
+	.help = "words for a CI service: none, github, gitlab, buildkite or teamcity",
+	.choices = "none, github, gitlab, buildkite or teamcity",
+	.by_itself = service_here,
+	.first = true,
+	.open = service_open,
+};

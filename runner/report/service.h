@@ -1,0 +1,99 @@
+/* Services that run builds and read what a program writes for commands of their own: GitHub
+ * Actions, GitLab CI, Buildkite, TeamCity. What we tell them (service.c, in the words of
+ * service_words.c), and how what others wrote is kept from being such a command
+ * (service_guard.c). */
+#ifndef FF_REPORT_SERVICE_H
+#define FF_REPORT_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "report/alike.h"
+
+struct ff_result;
+
+/* X(name, word, variable): the variable is set where the service runs the program. */
+#define FF_SERVICE_MAP(X)                                                                          \
+	X(NONE, "none", NULL)                                                                      \
+	X(GITHUB, "github", "GITHUB_ACTIONS")                                                      \
+	X(GITLAB, "gitlab", "GITLAB_CI")                                                           \
+	X(BUILDKITE, "buildkite", "BUILDKITE")                                                     \
+	X(TEAMCITY, "teamcity", "TEAMCITY_VERSION")
+
+enum ff_service {
+#define X(name, word, variable) FF_SERVICE_##name,
+	FF_SERVICE_MAP(X)
+#undef X
+		FF_SERVICES
+};
+
+/* --- text of others --- */
+
+/* Where in a line it is, from one text to the next. Zeroed with `service` set it is at the
+ * beginning of one. */
+struct ff_guard {
+	enum ff_service service;
+	uint8_t inside;	 /* the line has begun with what begins no command */
+	uint8_t escape;	 /* within an SGR sequence before that */
+	uint8_t colon;	 /* the first of two was seen */
+	bool open;	 /* the line has not ended */
+	size_t found[2]; /* how much of each word that may stand anywhere */
+};
+
+/* Adds `text` with a blank in the middle of whatever the service would take for a command. Any
+ * split of a text into parts is as safe as the whole. */
+void ff_guard_text(struct ff_guard *guard, struct ff_buf *out, const char *text, size_t len);
+
+/* --- our words --- */
+
+enum { FF_SERVICE_TEXT_MAX = 16 << 10 }; /* bytes of a traceback that a service is told */
+
+struct ff_service_complaint {
+	bool error;	  /* else a warning */
+	const char *file; /* NULL: unknown */
+	int line;	  /* 0: unknown */
+	const char *title, *message;
+};
+
+struct ff_service_words {
+	/* What follows, up to `end`, can be folded. `id` is of letters, digits and '-'. */
+	void (*begin)(struct ff_buf *out, int64_t time_us, const char *id, const char *title);
+	void (*end)(struct ff_buf *out, int64_t time_us, const char *id);
+	/* What is shown beside the line of the file; NULL: the service has no words for it. */
+	void (*complain)(struct ff_buf *out, const struct ff_service_complaint *complaint);
+	unsigned complaints_max; /* of errors, and of warnings, that it shows of a step; 0: all */
+	/* The final result of a unit; NULL: it does not count them. */
+	void (*unit)(struct ff_buf *out, const char *name, const struct ff_result *result);
+};
+
+/* NULL for none. */
+const struct ff_service_words *ff_service_words(enum ff_service service);
+
+/* --- GitHub's summary of a step --- */
+
+enum { FF_SERVICE_SUMMARY_MAX = (1 << 20) - 1024 }; /* bytes; it refuses more than 1 MiB */
+
+struct ff_service_cause {
+	char *tail; /* the last lines of its first failure */
+};
+
+struct ff_service_story {
+	struct ff_alike failures;
+	struct ff_service_cause *causes; /* of failures.v, as many */
+	size_t causes_len;
+	struct ff_buf alone;  /* Markdown: failures without a cause, in a list */
+	struct ff_buf flaky;  /* Markdown: units that passed when tried again, in a list */
+	struct ff_buf faults; /* Markdown: hosts and jobs that went wrong */
+	uint32_t flaky_len, faults_len, alone_len;
+	struct ff_buf totals; /* plain: "2 failed, 3 passed in 1.2s" */
+	bool good;
+};
+
+void ff_service_story_release(struct ff_service_story *story);
+/* `text` with nothing in it that is Markdown or HTML; one line. */
+void ff_service_markdown(struct ff_buf *out, const char *text);
+/* At most `max` bytes, and says what it leaves out. */
+void ff_service_summary(struct ff_buf *out, struct ff_service_story *story, size_t max);
+
+#endif

@@ -1,0 +1,187 @@
+/* What services that run builds are told, and what of others' text never reaches them as a
+ * command. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "event/event.h"
+#include "report/service.h"
+
+static void expect_guarded(enum ff_service service, const char *text, const char *expected)
+{
+	struct ff_guard guard = {.service = service};
+	struct ff_buf out = FF_BUF_INIT;
+
+	ff_guard_text(&guard, &out, text, strlen(text));
+	assert_string_equal(ff_buf_str(&out), expected);
+	ff_buf_release(&out);
+}
+
+static void test_commands_are_broken(void **state)
+{
+	expect_guarded(FF_SERVICE_GITHUB, "::set-output name=a::b\n", ": :set-output name=a::b\n");
+	expect_guarded(FF_SERVICE_GITHUB, "ok\r ::error::x", "ok\r : :error::x");
+	expect_guarded(FF_SERVICE_GITHUB, "\xc2\xa0\033[1;31m::error::x",
+		       "\xc2\xa0\033[1;31m: :error::x");
+	expect_guarded(FF_SERVICE_GITHUB, "###[add-path]/evil", "### [add-path]/evil");
+	expect_guarded(FF_SERVICE_TEAMCITY, "a ####teamcity[x]", "a ####teamcity [x]");
+	expect_guarded(FF_SERVICE_TEAMCITY, "##team##teamcity[x]", "##team##teamcity [x]");
+	expect_guarded(FF_SERVICE_GITLAB, "section_section_start:1:x",
+		       "section_section_start :1:x");
+	expect_guarded(FF_SERVICE_GITLAB, "section_end:1:x", "section_end :1:x");
+	expect_guarded(FF_SERVICE_BUILDKITE, "--- a\n+++ b\n~~~ c\n^^^ +++\n",
+		       " --- a\n +++ b\n ~~~ c\n ^^^ +++\n");
+}
+
+static void test_other_text_stays(void **state)
+{
+	static const char text[] = "a::b t.py::test_x\n:x ::\n#[a] ##\n----- a\n-x\n+y\n";
+
+	expect_guarded(FF_SERVICE_GITHUB, "a::b t.py::test_x\n:x ::\n#[a] ## [\n",
+		       "a::b t.py::test_x\n:x ::\n#[a] ## [\n");
+	expect_guarded(FF_SERVICE_BUILDKITE, text, text);
+	expect_guarded(FF_SERVICE_GITLAB, text, text);
+	expect_guarded(FF_SERVICE_TEAMCITY, text, text);
+	expect_guarded(FF_SERVICE_NONE, "::error::x ##teamcity[", "::error::x ##teamcity[");
+}
+
+/* Whether something that the service would obey is left. */
+static bool obeyed(enum ff_service service, const char *text)
+{
+	static const char *const words[FF_SERVICES][2] = {
+		[FF_SERVICE_GITHUB] = {"##[", "\n::"},
+		[FF_SERVICE_GITLAB] = {"section_start:", "section_end:"},
+		[FF_SERVICE_BUILDKITE] = {"\n--- ", "\n+++ "},
+		[FF_SERVICE_TEAMCITY] = {"##teamcity[", "##teamcity["},
+	};
+
+	return strstr(text, words[service][0]) || strstr(text, words[service][1]);
+}
+
+/* However the text is cut. */
+static void test_in_parts(void **state)
+{
+	static const char text[] =
+		"\n::a\n##[b]\nsection_start:1:c\nsection_end:2:d\n##teamcity[e]\n--- f\n+++ g\n";
+
+	for (int service = FF_SERVICE_GITHUB; service < FF_SERVICES; service++)
+		for (size_t first = 0; first < sizeof(text); first++)
+			for (size_t size = 1; size < 8; size++) {
+				struct ff_guard guard = {.service = (enum ff_service)service};
+				struct ff_buf out = FF_BUF_INIT;
+				size_t at = first;
+
+				assert_true(obeyed((enum ff_service)service, text));
+				ff_guard_text(&guard, &out, text, first);
+				for (; at + 1 < sizeof(text); at += size) {
+					size_t left = sizeof(text) - 1 - at;
+
+					ff_guard_text(&guard, &out, text + at,
+						      left < size ? left : size);
+				}
+				assert_false(obeyed((enum ff_service)service, ff_buf_str(&out)));
+				ff_buf_release(&out);
+			}
+}
+
+static void test_words(void **state)
+{
+	const struct ff_service_complaint complaint = {.error = true,
+						       .file = "a,b:c%.py",
+						       .line = 7,
+						       .title = "t::x, y",
+						       .message = "100%\r\nof: it, [all] it's"};
+	struct ff_section section = {.title = "stdout", .text = "##teamcity[x]\n", .len = 14};
+	const struct ff_result result = {.outcome = FF_OUTCOME_FAILED,
+					 .duration_us = 12345,
+					 .message = "it's",
+					 .sections = &section,
+					 .sections_len = 1};
+	struct ff_buf out = FF_BUF_INIT;
+
+	ff_service_words(FF_SERVICE_GITHUB)->complain(&out, &complaint);
+	assert_string_equal(ff_buf_str(&out), "::error file=a%2Cb%3Ac%25.py,line=7,title=t%3A%3Ax"
+					      "%2C y::100%25%0D%0Aof: it, [all] it's\n");
+	ff_buf_clear(&out);
+	ff_service_words(FF_SERVICE_TEAMCITY)->complain(&out, &complaint);
+	assert_string_equal(ff_buf_str(&out),
+			    "##teamcity[buildProblem description='t::x, y: 100%|r|nof: it, "
+			    "|[all|] it|'s']\n");
+	ff_buf_clear(&out);
+	ff_service_words(FF_SERVICE_TEAMCITY)->unit(&out, "a|b", &result);
+	assert_string_equal(ff_buf_str(&out),
+			    "##teamcity[testStarted name='a||b']\n"
+			    "##teamcity[testStdOut name='a||b' out='##teamcity|[x|]|n']\n"
+			    "##teamcity[testFailed name='a||b' message='it|'s']\n"
+			    "##teamcity[testFinished name='a||b' duration='12']\n");
+	ff_buf_clear(&out);
+	ff_service_words(FF_SERVICE_GITLAB)->begin(&out, 12000001, "farflung", "run");
+	assert_string_equal(ff_buf_str(&out), "section_start:12:farflung\r\033[0Krun\n");
+	ff_buf_release(&out);
+	assert_null(ff_service_words(FF_SERVICE_NONE));
+}
+
+static void test_markdown(void **state)
+{
+	struct ff_buf out = FF_BUF_INIT;
+
+	ff_service_markdown(&out, "a|b<img>`x`_y_\n@me &");
+	assert_string_equal(ff_buf_str(&out), "a\\|b&#60;img&#62;\\`x\\`\\_y\\_\\\\n&#64;me &#38;");
+	ff_buf_release(&out);
+}
+
+/* Whatever there is to tell, it is not more than the service takes, and what is left out is said.
+ */
+static void test_summary_is_bounded(void **state)
+{
+	struct ff_service_story story = {0};
+	struct ff_buf out = FF_BUF_INIT;
+	char message[64], frame[64];
+
+	ff_buf_addstr(&story.totals, "1500 failed in 1s");
+	for (int i = 0; i < 1500; i++) {
+		snprintf(message, sizeof(message), "m%c%c", 'a' + i % 26, 'a' + i / 26 % 26);
+		snprintf(frame, sizeof(frame), "t.py:%d: E", i);
+		ff_alike_add(&story.failures, message, frame, "t.py::test_x");
+		story.causes =
+			ff_xrealloc(story.causes, (story.causes_len + 1) * sizeof(*story.causes));
+		story.causes[story.causes_len].tail = ff_xcalloc(1, 2001);
+		memset(story.causes[story.causes_len++].tail, '<', 2000);
+	}
+	for (int i = 0; i < 5000; i++)
+		ff_buf_addstr(&story.flaky, "- a test of quite some length that was flaky\n");
+	story.flaky_len = 6000;
+	ff_service_summary(&out, &story, FF_SERVICE_SUMMARY_MAX);
+	assert_in_range(out.len, FF_SERVICE_SUMMARY_MAX / 2, FF_SERVICE_SUMMARY_MAX);
+	assert_non_null(strstr(ff_buf_str(&out), "more, of other causes"));
+	assert_non_null(strstr(ff_buf_str(&out), "### Flaky: 6000"));
+	ff_buf_clear(&out);
+	ff_service_summary(&out, &story, 20000);
+	assert_in_range(out.len, 1000, 20000);
+	ff_buf_clear(&out);
+	ff_service_summary(&out, &story, 100);
+	assert_int_equal(out.len, 0);
+	ff_buf_release(&out);
+	ff_service_story_release(&story);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_commands_are_broken),
+		cmocka_unit_test(test_other_text_stays),
+		cmocka_unit_test(test_in_parts),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_markdown),
+		cmocka_unit_test(test_summary_is_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
