@@ -102,7 +102,7 @@ static void say_where(const struct ff_terminal *t, struct ff_buf *out)
 {
 	if (t->few.run_id)
 		ff_buf_addf(out,
-			    "all of them: farflung show %s\n"
+			    "all of them: farflung replay -v %s\n"
 			    "all output of one:\n  farflung show %s UNIT --output\n",
 			    t->few.run_id, t->few.run_id);
 }

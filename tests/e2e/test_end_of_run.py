@@ -32,6 +32,8 @@ def test_500_failures_of_few_causes_fit_two_screens(farflung):
     run = next(line for line in lines if line.startswith("all of them:")).split()[-1]
     whole = farflung.run("show", run, "many[1]", "--output").stdout
     assert "1010\n" in whole
+    told = end_of(farflung.run("replay", "-v", run, code=1))
+    assert told.count("1010") == 500 and sum(line.startswith("FAILED many[") for line in told) == 500
 
 
 def test_ten_failures_are_shown_whole(farflung):
