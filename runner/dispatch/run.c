@@ -175,7 +175,11 @@ static void on_signal(uv_signal_t *handle, int signum)
 {
 	struct ff_run *run = handle->data;
 
-	(void)signum;
+	if (signum == SIGUSR1) {
+		if (run->opts.reporters && !run->told_over)
+			ff_reporters_show(run->opts.reporters);
+		return;
+	}
 	run->signalled = true;
 	put_kind(run, FF_INPUT_SIGNAL);
 }
@@ -199,7 +203,7 @@ void ff_run_interrupt(struct ff_run *run)
 
 static void catch_signals(struct ff_run *run)
 {
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
 
 	for (int i = 0; i < RUN_SIGNALS; i++) {
 		struct sigaction before;

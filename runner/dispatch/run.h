@@ -8,7 +8,7 @@
 #include "dispatch/engine.h"
 #include "dispatch/teller.h"
 
-enum { RUN_SIGNALS = 3 };
+enum { RUN_SIGNALS = 4 };
 
 /* --- feed.c --- */
 struct ff_feed;

@@ -160,31 +160,57 @@ static struct ff_alike_group *group_of(struct ff_alike *alike, const char *key)
 	return group;
 }
 
-uint32_t ff_alike_add(struct ff_alike *alike, const char *message, const char *longrepr,
-		      const char *name)
+/* `key` tells its group; empty: it is of none. */
+static uint32_t add_to_group(struct ff_alike *alike, const char *key, const char *name,
+			     const struct ff_alike_group *like)
 {
-	struct ff_buf key = FF_BUF_INIT, frame = FF_BUF_INIT;
-	struct ff_alike_group *group = NULL;
+	struct ff_alike_group *group = *key ? group_of(alike, key) : NULL;
 
 	alike->total++;
-	ff_alike_frame(&frame, longrepr);
-	ff_alike_message(&key, message ? message : "");
-	if (key.len > 0 || frame.len > 0) {
-		ff_buf_addch(&key, '\n');
-		ff_buf_add(&key, ff_buf_data(&frame), frame.len);
-		group = group_of(alike, ff_buf_str(&key));
-	}
 	if (group && group->count == 0) {
-		group->message = ff_xstrndup(message ? message : "", FF_ALIKE_TEXT_MAX);
-		group->frame = ff_xstrdup(ff_buf_str(&frame));
+		group->cause = ff_xstrdup(like->cause ? like->cause : "");
+		group->message = ff_xstrndup(like->message ? like->message : "", FF_ALIKE_TEXT_MAX);
+		group->frame = ff_xstrdup(like->frame ? like->frame : "");
 	}
 	if (group && group->count < FF_ALIKE_NAMES_MAX)
 		group->names[group->count] = ff_xstrdup(name);
 	if (group && ++group->count > alike->largest)
 		alike->largest = group->count;
+	return group ? group->count : 0;
+}
+
+uint32_t ff_alike_add(struct ff_alike *alike, const char *message, const char *longrepr,
+		      const char *name)
+{
+	struct ff_buf key = FF_BUF_INIT, frame = FF_BUF_INIT;
+	struct ff_alike_group like = {.message = (char *)message};
+	uint32_t count;
+
+	ff_alike_frame(&frame, longrepr);
+	ff_alike_message(&key, message ? message : "");
+	if (key.len > 0 || frame.len > 0) {
+		ff_buf_addch(&key, '\n');
+		ff_buf_add(&key, ff_buf_data(&frame), frame.len);
+	}
+	like.frame = (char *)ff_buf_str(&frame);
+	count = add_to_group(alike, ff_buf_str(&key), name, &like);
 	ff_buf_release(&frame);
 	ff_buf_release(&key);
-	return group ? group->count : 0;
+	return count;
+}
+
+uint32_t ff_alike_add_command(struct ff_alike *alike, const char *cause, const char *last_line,
+			      const char *name)
+{
+	struct ff_buf key = FF_BUF_INIT;
+	struct ff_alike_group like = {.cause = (char *)cause, .message = (char *)last_line};
+	uint32_t count;
+
+	ff_alike_message(&key, last_line ? last_line : "");
+	ff_buf_addf(&key, "\n%s", cause ? cause : "");
+	count = add_to_group(alike, ff_buf_str(&key), name, &like);
+	ff_buf_release(&key);
+	return count;
 }
 
 void ff_alike_release(struct ff_alike *alike)
@@ -194,6 +220,7 @@ void ff_alike_release(struct ff_alike *alike)
 
 		for (int n = 0; n < FF_ALIKE_NAMES_MAX; n++)
 			ff_free(group->names[n]);
+		ff_free(group->cause);
 		ff_free(group->message);
 		ff_free(group->frame);
 		ff_free(group);

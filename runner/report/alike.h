@@ -16,6 +16,7 @@ enum {
 };
 
 struct ff_alike_group {
+	char *cause;   /* said before the message: "exit status 3"; "": nothing */
 	char *message; /* as the first one had it */
 	char *frame;   /* "tests/test_x.py:12"; "": unknown */
 	char *names[FF_ALIKE_NAMES_MAX];
@@ -36,6 +37,10 @@ void ff_alike_release(struct ff_alike *alike);
  * it is only counted. */
 uint32_t ff_alike_add(struct ff_alike *alike, const char *message, const char *longrepr,
 		      const char *name);
+/* Of a command: `cause` is compared to the letter ("exit status 3" is not "exit status 4"), the
+ * last line of its output, which need not end and may be NULL, as a message is. */
+uint32_t ff_alike_add_command(struct ff_alike *alike, const char *cause, const char *last_line,
+			      const char *name);
 
 /* `message` without what differs from one failure to the next of the same cause: "0x..." for
  * addresses, "N" for numbers, "<path>" for what lies in a temporary folder; of its first line. */

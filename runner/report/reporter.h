@@ -17,6 +17,9 @@ struct ff_reporter_class {
 	/* Something may be redrawn (about 10 times a second while a run lasts, on a tty); may be
 	 * NULL. */
 	void (*tick)(struct ff_reporter *reporter, int64_t now_us);
+	/* The user asks what runs where since when (SIGUSR1). NULL: it has nothing for people to
+	 * read. */
+	void (*show)(struct ff_reporter *reporter);
 	/* Whether more waits to be written than it likes to hold: the run then stops reading from
 	 * its workers until it does not (`wake` of the options is called). NULL: never. */
 	bool (*full)(const struct ff_reporter *reporter);
@@ -115,6 +118,7 @@ void ff_reporters_add(struct ff_reporters *reporters, struct ff_reporter *report
 void ff_reporters_add_first(struct ff_reporters *reporters, struct ff_reporter *reporter);
 void ff_reporters_event(const struct ff_reporters *reporters, const struct ff_event *event);
 void ff_reporters_tick(const struct ff_reporters *reporters, int64_t now_us);
+void ff_reporters_show(const struct ff_reporters *reporters);
 bool ff_reporters_full(const struct ff_reporters *reporters);
 /* The first that has failed since the last time. */
 bool ff_reporters_failed(const struct ff_reporters *reporters, struct ff_err *err);

@@ -75,6 +75,13 @@ void ff_reporters_tick(const struct ff_reporters *reporters, int64_t now_us)
 			reporters->v[i]->class->tick(reporters->v[i], now_us);
 }
 
+void ff_reporters_show(const struct ff_reporters *reporters)
+{
+	for (size_t i = 0; i < reporters->len; i++)
+		if (reporters->v[i]->class->show)
+			reporters->v[i]->class->show(reporters->v[i]);
+}
+
 /* All are asked: each that is full will wake. */
 bool ff_reporters_deserted(const struct ff_reporters *reporters)
 {

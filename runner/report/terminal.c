@@ -128,66 +128,6 @@ static char *copy_of(const char *text)
 	return text ? ff_xstrdup(text) : NULL;
 }
 
-/* --- what runs --- */
-
-static void running_free(struct ff_terminal_running *running)
-{
-	ff_list_del(&running->node);
-	ff_free(running->job);
-	ff_free(running->unit);
-	ff_free(running->host);
-	ff_free(running->worker);
-	ff_free(running);
-}
-
-static void running_ended(struct ff_terminal *t, const char *job, uint32_t index)
-{
-	struct ff_terminal_running *running =
-		ff_map_del(&t->running, ff_terminal_unit_key(t, job, index, 0));
-
-	if (running)
-		running_free(running);
-}
-
-static void running_started(struct ff_terminal *t, const struct ff_event *event)
-{
-	struct ff_terminal_running *running;
-
-	running_ended(t, event->job, event->index);
-	running = ff_xcalloc(1, sizeof(*running));
-	running->job = copy_of(event->job);
-	running->unit = copy_of(event->unit);
-	running->host = copy_of(event->host);
-	running->worker = copy_of(event->worker);
-	running->index = event->index;
-	running->started_us = event->time_us;
-	ff_list_add_tail(&t->running_list, &running->node);
-	ff_map_set(&t->running, ff_terminal_unit_key(t, event->job, event->index, 0), running);
-	if (t->first_unit_us == 0)
-		t->first_unit_us = event->time_us;
-}
-
-static bool same(const char *wanted, const char *got)
-{
-	return !wanted || (got && strcmp(wanted, got) == 0);
-}
-
-/* Whatever ran there runs no more; NULL: any. */
-static void running_gone(struct ff_terminal *t, const char *job, const char *host,
-			 const char *worker)
-{
-	struct ff_list *pos, *tmp;
-
-	ff_list_for_each_safe(pos, tmp, &t->running_list) {
-		struct ff_terminal_running *running =
-			ff_container_of(pos, struct ff_terminal_running, node);
-
-		if (same(job, running->job) && same(host, running->host) &&
-		    same(worker, running->worker))
-			running_ended(t, running->job, running->index);
-	}
-}
-
 /* --- events --- */
 
 static void on_run_started(struct ff_terminal *t, const struct ff_event *event)
@@ -196,6 +136,7 @@ static void on_run_started(struct ff_terminal *t, const struct ff_event *event)
 	struct ff_buf *out = &t->screen.text;
 
 	t->started_us = event->time_us;
+	t->few.run_id = copy_of(event->u.run_started.run_id);
 	t->progress_us = event->time_us;
 	t->hosts = event->u.run_started.hosts;
 	t->many_jobs = event->u.run_started.jobs > 1;
@@ -251,6 +192,10 @@ static void on_job_added(struct ff_terminal *t, const struct ff_event *event)
 
 static void on_job_started(struct ff_terminal *t, const struct ff_event *event)
 {
+	struct ff_terminal_job *job = ff_terminal_job(t, event->job);
+
+	if (job)
+		job->begun = true;
 	job_is(t, event, event->u.job_started.payload, event->u.job_started.units);
 	if (event->u.job_started.units > 0)
 		ff_terminal_say_size(t, event, 0);
@@ -283,22 +228,29 @@ static void on_unit_started(struct ff_terminal *t, const struct ff_event *event)
 	ff_terminal_say_hosts(t);
 	if (event->host)
 		ff_terminal_host(t, event->host)->worked = true;
-	running_started(t, event);
+	ff_terminal_running_started(t, event);
+}
+
+static void on_unit_output(struct ff_terminal *t, const struct ff_event *event)
+{
+	ff_terminal_running_output(t, event);
+	ff_terminal_say_output(t, event);
 }
 
 static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event)
 {
-	size_t before = t->failures.len;
+	size_t before = t->failures.len, lines = t->summary.len;
+	uint32_t alike = 0;
 	char *attempts;
 	bool bad, shown;
 
-	running_ended(t, event->job, event->index);
+	ff_terminal_running_ended(t, event->job, event->index);
 	ff_terminal_end_output(t, event);
 	if (!event->u.unit_finished.result)
 		return;
 	bad = ff_outcome_bad(event->u.unit_finished.result->outcome);
 	ff_terminal_keep_durations(t, event);
-	shown = !bad || !event->u.unit_finished.final || ff_terminal_tell_failure(t, event);
+	shown = !bad || !event->u.unit_finished.final || ff_terminal_tell_failure(t, event, &alike);
 	if (!ff_terminal_has_front(t, event) && (shown || t->setup.verbosity > 0))
 		ff_terminal_say_unit(t, event);
 	if (!event->u.unit_finished.final) {
@@ -313,6 +265,7 @@ static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event
 	else if (shown)
 		ff_terminal_keep_failure(t, event);
 	ff_terminal_withhold(t, event, before);
+	ff_terminal_keep_few(t, alike, before, lines);
 	attempts = ff_map_del(&t->retried, ff_terminal_unit_key(t, event->job, event->index, 0));
 	if (attempts && !bad)
 		ff_terminal_keep_flaky(t, event, attempts);
@@ -322,7 +275,7 @@ static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event
 
 static void on_unit_lost(struct ff_terminal *t, const struct ff_event *event)
 {
-	running_ended(t, event->job, event->index);
+	ff_terminal_running_ended(t, event->job, event->index);
 	ff_terminal_end_output(t, event);
 	ff_terminal_say_lost_unit(t, event);
 }
@@ -342,14 +295,14 @@ static void on_units_not_run(struct ff_terminal *t, const struct ff_event *event
 static void on_host_gone(struct ff_terminal *t, const struct ff_event *event)
 {
 	if (event->host)
-		running_gone(t, NULL, event->host, NULL);
+		ff_terminal_running_gone(t, NULL, event->host, NULL);
 	ff_terminal_say_host(t, event);
 }
 
 static void on_worker_ended(struct ff_terminal *t, const struct ff_event *event)
 {
 	if (event->worker)
-		running_gone(t, NULL, event->host, event->worker);
+		ff_terminal_running_gone(t, NULL, event->host, event->worker);
 	ff_terminal_say_worker(t, event);
 }
 
@@ -359,7 +312,7 @@ static void on_job_finished(struct ff_terminal *t, const struct ff_event *event)
 
 	if (!job)
 		return;
-	running_gone(t, event->job, NULL, NULL);
+	ff_terminal_running_gone(t, event->job, NULL, NULL);
 	job_lacks(t, job, event->u.job_finished.counts.not_run);
 	job->parts_not_run = event->u.job_finished.counts.parts_not_run;
 	job->over = true;
@@ -441,7 +394,7 @@ static void (*const handlers[FF_EVENT_KINDS])(struct ff_terminal *t,
 	[FF_EVENT_UNITS_ADDED] = on_units_added,
 	[FF_EVENT_COLLECT_PROBLEM] = ff_terminal_keep_problem,
 	[FF_EVENT_UNIT_STARTED] = on_unit_started,
-	[FF_EVENT_UNIT_OUTPUT] = ff_terminal_say_output,
+	[FF_EVENT_UNIT_OUTPUT] = on_unit_output,
 	[FF_EVENT_UNIT_FINISHED] = on_unit_finished,
 	[FF_EVENT_UNIT_LOST] = on_unit_lost,
 	[FF_EVENT_UNITS_BEFORE] = ff_terminal_units_before,
@@ -504,6 +457,22 @@ static void terminal_tick(struct ff_reporter *reporter, int64_t now_us)
 	ff_buf_release(&block);
 }
 
+/* A terminal has it above its live block; else it is nothing that a report's reader asked for. */
+static void terminal_show(struct ff_reporter *reporter)
+{
+	struct ff_terminal *t = (struct ff_terminal *)reporter;
+
+	if (t->over || t->started_us == 0)
+		return;
+	if (t->setup.tty && t->voice == FF_TERMINAL_OWN) {
+		ff_terminal_tell_running(t, &t->screen.text);
+		ff_screen_frame(&t->screen, NULL, 0);
+		return;
+	}
+	ff_terminal_tell_running(t, &t->aside_text);
+	ff_terminal_pass_stderr(t);
+}
+
 static bool terminal_full(const struct ff_reporter *reporter)
 {
 	const struct ff_terminal *t = (const struct ff_terminal *)reporter;
@@ -547,8 +516,9 @@ static void terminal_free(struct ff_reporter *reporter)
 	size_t cursor = 0;
 	void *line;
 
-	running_gone(t, NULL, NULL, NULL);
+	ff_terminal_running_gone(t, NULL, NULL, NULL);
 	ff_terminal_free_tells(t);
+	ff_terminal_free_few(t);
 	ff_terminal_free_hosts(t);
 	ff_list_for_each_safe(pos, tmp, &t->job_list) {
 		struct ff_terminal_job *job = ff_container_of(pos, struct ff_terminal_job, node);
@@ -586,6 +556,7 @@ static const struct ff_reporter_class terminal_class = {
 	.name = "terminal",
 	.event = terminal_event,
 	.tick = terminal_tick,
+	.show = terminal_show,
 	.full = terminal_full,
 	.finish = terminal_finish,
 	.deserted = terminal_deserted,

@@ -62,6 +62,7 @@ struct ff_terminal_job {
 	char *kind;   /* its payload; NULL: unknown */
 	bool command; /* its units are commands, not tests */
 	bool told;    /* how many units it has */
+	bool begun;
 	uint32_t total, not_run;
 	uint32_t parts; /* files whose tests become known when they are run; 0: all are known */
 	uint32_t parts_not_run;
@@ -99,6 +100,8 @@ struct ff_terminal_running {
 	char *job, *unit, *host, *worker;
 	uint32_t index;
 	int64_t started_us;
+	struct ff_buf line; /* what it wrote last; bounded */
+	bool line_ended;    /* what comes next is another line */
 };
 
 /* Of terminal_tells.c: what failures have in common, and since when they fail. */
@@ -186,6 +189,10 @@ struct ff_terminal {
 	bool slow_settled;    /* whether somebody does */
 	struct ff_terminal_tells tells;
 	struct {
+		struct ff_buf failures, summary; /* which parts of them are whose: terminal_few.c */
+		char *run_id;
+	} few;
+	struct {
 		uint64_t files, bytes;
 		char *folder; /* that all are in; NULL */
 	} artifacts;
@@ -240,6 +247,8 @@ void ff_terminal_end_output(struct ff_terminal *t, const struct ff_event *event)
 void ff_terminal_say_progress(struct ff_terminal *t);
 
 /* terminal_front.c */
+/* What is in `aside_text` goes to stderr. */
+void ff_terminal_pass_stderr(struct ff_terminal *t);
 /* Whether nothing is shown now. */
 bool ff_terminal_hushed(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_front_started(struct ff_terminal *t, const struct ff_event *event);
@@ -260,7 +269,19 @@ void ff_terminal_keep_good(struct ff_terminal *t, const struct ff_event *event);
 /* A heading over the whole width; style NULL: none. */
 void ff_terminal_say_title(struct ff_terminal *t, const char *style, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Failures whose texts there was no room for. */
+void ff_terminal_say_left_out(struct ff_terminal *t, uint32_t left_out);
 void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event);
+
+/* terminal_running.c */
+void ff_terminal_running_started(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_running_output(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_running_ended(struct ff_terminal *t, const char *job, uint32_t index);
+/* Whatever ran there runs no more; NULL: any. */
+void ff_terminal_running_gone(struct ff_terminal *t, const char *job, const char *host,
+			      const char *worker);
+/* What runs where since when, with its last line, and what waits. */
+void ff_terminal_tell_running(struct ff_terminal *t, struct ff_buf *out);
 
 /* terminal_asked.c: what is asked for by the options of a job's sessions. */
 enum ff_terminal_traceback { FF_TERMINAL_TRACEBACK, FF_TERMINAL_LINE, FF_TERMINAL_NO_TRACEBACK };
@@ -283,10 +304,20 @@ void ff_terminal_say_times(struct ff_terminal *t);
 
 /* terminal_tells.c: of a unit's last attempt that was bad; and the end's words of all of them. */
 /* Gives whether it is to be shown as a whole: with `runs` not if one like it was. */
-bool ff_terminal_tell_failure(struct ff_terminal *t, const struct ff_event *event);
+/* `alike`: how many there are by now that are of its cause; 0: it is not compared. */
+bool ff_terminal_tell_failure(struct ff_terminal *t, const struct ff_event *event, uint32_t *alike);
 void ff_terminal_say_tells(struct ff_terminal *t);
 /* A property of a job that tells which of its units are run here. */
 void ff_terminal_hear_shard(struct ff_terminal *t, const struct ff_event *event);
+/* --- terminal_few.c: what the end shows of many failures --- */
+/* After a unit's texts were kept: how long both were `failures` and `summary` before. */
+void ff_terminal_keep_few(struct ff_terminal *t, uint32_t alike, size_t failures, size_t summary);
+/* Whether there are so many that of those that are alike one is shown. */
+bool ff_terminal_shows_few(const struct ff_terminal *t);
+void ff_terminal_say_few_failures(struct ff_terminal *t);
+void ff_terminal_say_few_lines(struct ff_terminal *t);
+void ff_terminal_free_few(struct ff_terminal *t);
+
 /* --- terminal_setup.c --- */
 void ff_terminal_say_setup(struct ff_terminal *t, const struct ff_event *event);
 

@@ -13,6 +13,8 @@ void ff_terminal_units_before(struct ff_terminal *t, const struct ff_event *even
 void ff_terminal_unit_before(struct ff_terminal *t, const struct ff_event *event)
 {
 	const struct ff_result *result = event->u.unit_finished.result;
+	size_t failures = t->failures.len, lines = t->summary.len;
+	uint32_t alike = 0;
 	char *attempts;
 	bool bad;
 
@@ -26,8 +28,9 @@ void ff_terminal_unit_before(struct ff_terminal *t, const struct ff_event *event
 	bad = ff_outcome_bad(result->outcome);
 	if (!bad)
 		ff_terminal_keep_good(t, event);
-	else if (ff_terminal_tell_failure(t, event))
+	else if (ff_terminal_tell_failure(t, event, &alike))
 		ff_terminal_keep_failure(t, event);
+	ff_terminal_keep_few(t, alike, failures, lines);
 	attempts = ff_map_del(&t->retried, ff_terminal_unit_key(t, event->job, event->index, 0));
 	if (attempts && !bad)
 		ff_terminal_keep_flaky(t, event, attempts);

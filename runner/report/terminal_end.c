@@ -329,6 +329,13 @@ void ff_terminal_say_title(struct ff_terminal *t, const char *style, const char 
 	ff_buf_release(&text);
 }
 
+void ff_terminal_say_left_out(struct ff_terminal *t, uint32_t left_out)
+{
+	if (left_out > 0)
+		ff_buf_addf(&t->screen.text, "%u more %s not shown: texts of more than %d MiB\n\n",
+			    left_out, left_out == 1 ? "is" : "are", FF_TERMINAL_FAILURES_MAX >> 20);
+}
+
 static void say_failures(struct ff_terminal *t, const char *title, struct ff_buf *texts,
 			 uint32_t left_out)
 {
@@ -338,9 +345,7 @@ static void say_failures(struct ff_terminal *t, const char *title, struct ff_buf
 		return;
 	ff_terminal_say_title(t, FF_TERMINAL_RED, "%s", title);
 	ff_buf_add(out, ff_buf_data(texts), texts->len);
-	if (left_out > 0)
-		ff_buf_addf(out, "%u more %s not shown: texts of more than %d MiB\n\n", left_out,
-			    left_out == 1 ? "is" : "are", FF_TERMINAL_FAILURES_MAX >> 20);
+	ff_terminal_say_left_out(t, left_out);
 	ff_buf_release(texts);
 }
 
@@ -529,7 +534,10 @@ static void say_last_line(struct ff_terminal *t, const struct ff_event *event)
 static void say_units(struct ff_terminal *t)
 {
 	say_failures(t, "errors", &t->errors, t->errors_left_out);
-	say_failures(t, "failures", &t->failures, t->failures_left_out);
+	if (ff_terminal_shows_few(t) && t->failures.len > 0)
+		ff_terminal_say_few_failures(t);
+	else
+		say_failures(t, "failures", &t->failures, t->failures_left_out);
 	say_lists(t);
 	if (t->passes.len > 0) {
 		ff_terminal_say_title(t, FF_TERMINAL_GREEN, "passes");
@@ -540,6 +548,10 @@ static void say_units(struct ff_terminal *t)
 	ff_terminal_say_times(t);
 	if (t->summary.len > 0) {
 		ff_terminal_say_title(t, FF_TERMINAL_BLUE, "short test summary info");
+		if (ff_terminal_shows_few(t)) {
+			ff_terminal_say_few_lines(t);
+			return;
+		}
 		ff_buf_add(&t->screen.text, ff_buf_data(&t->summary), t->summary.len);
 		ff_buf_addch(&t->screen.text, '\n');
 	}

@@ -40,7 +40,7 @@ static void keep_stderr(struct ff_terminal *t, const struct ff_event *event)
 		ff_buf_addch(&t->aside_text, '\n');
 }
 
-static void pass_stderr(struct ff_terminal *t)
+void ff_terminal_pass_stderr(struct ff_terminal *t)
 {
 	struct ff_writer_opts opts = t->setup.writer;
 
@@ -69,7 +69,7 @@ bool ff_terminal_hushed(struct ff_terminal *t, const struct ff_event *event)
 	if (t->voice == FF_TERMINAL_HELD)
 		return true;
 	ff_buf_clear(&t->screen.text);
-	pass_stderr(t);
+	ff_terminal_pass_stderr(t);
 	/* The front has said its last by then, and durations with it. */
 	if (event->kind != FF_EVENT_RUN_FINISHED || ff_terminal_no_summary(t))
 		return true;

@@ -33,20 +33,49 @@ static void add_since(struct ff_terminal *t, const struct ff_event *event, const
 	ff_buf_addch(out, '\n');
 }
 
-bool ff_terminal_tell_failure(struct ff_terminal *t, const struct ff_event *event)
+/* The last line that is not blank; a text of somebody else's, NULs and all. NULL: there is none. */
+static char *last_line(const struct ff_result *result)
+{
+	for (size_t i = result->sections_len; i-- > 0;) {
+		const struct ff_section *section = &result->sections[i];
+		size_t end = section->text ? section->len : 0, from;
+
+		while (end > 0 && strchr(" \t\r\n", section->text[end - 1]))
+			end--;
+		for (from = end; from > 0 && section->text[from - 1] != '\n';)
+			from--;
+		if (end > from)
+			return ff_xstrndup(section->text + from, end - from);
+	}
+	return NULL;
+}
+
+static uint32_t add_alike(struct ff_terminal *t, const struct ff_event *event, const char *name)
 {
 	const struct ff_result *result = event->u.unit_finished.result;
-	struct ff_buf name = FF_BUF_INIT;
-
+	const struct ff_terminal_job *job = ff_terminal_job(t, event->job);
 	uint32_t alike;
+	char *line;
+
+	if (!job || !job->command || result->longrepr)
+		return ff_alike_add(&t->tells.alike, result->message, result->longrepr, name);
+	line = last_line(result);
+	alike = ff_alike_add_command(&t->tells.alike, result->message, line, name);
+	ff_free(line);
+	return alike;
+}
+
+bool ff_terminal_tell_failure(struct ff_terminal *t, const struct ff_event *event, uint32_t *alike)
+{
+	struct ff_buf name = FF_BUF_INIT;
 
 	if (ff_terminal_has_front(t, event))
 		return true;
 	ff_terminal_unit(t, &name, event->job, event->unit);
-	alike = ff_alike_add(&t->tells.alike, result->message, result->longrepr, ff_buf_str(&name));
+	*alike = add_alike(t, event, ff_buf_str(&name));
 	add_since(t, event, ff_buf_str(&name));
 	ff_buf_release(&name);
-	return !t->setup.runs || alike <= 1;
+	return !t->setup.runs || *alike <= 1;
 }
 
 void ff_terminal_keep_attempt(struct ff_terminal *t, const struct ff_event *event)
@@ -75,6 +104,8 @@ static void say_group(struct ff_terminal *t, const struct ff_alike_group *group)
 
 	ff_alike_message(&message, group->message);
 	ff_buf_addf(out, "%u times: ", group->count);
+	ff_terminal_name(t, out, group->cause);
+	ff_buf_addstr(out, *group->cause && message.len > 0 ? ": " : "");
 	ff_terminal_name(t, out, ff_buf_str(&message));
 	if (*group->frame) {
 		ff_buf_addstr(out, message.len > 0 ? " at " : "at ");

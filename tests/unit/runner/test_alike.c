@@ -97,6 +97,22 @@ static void test_one_cause(void **state)
 	ff_alike_release(&alike);
 }
 
+/* What differs in the status is of another cause, what differs in a number of its text is not. */
+static void test_commands(void **state)
+{
+	struct ff_alike alike = {0};
+
+	assert_int_equal(ff_alike_add_command(&alike, "exit status 1", "no 1.db", "a"), 1);
+	assert_int_equal(ff_alike_add_command(&alike, "exit status 2", "no 1.db", "b"), 1);
+	assert_int_equal(ff_alike_add_command(&alike, "exit status 1", "no 2.db", "c"), 2);
+	assert_int_equal(ff_alike_add_command(&alike, "exit status 1", "no file", "d"), 1);
+	assert_int_equal(ff_alike_add_command(&alike, "exit status 1", NULL, "e"), 1);
+	assert_int_equal(alike.len, 4);
+	assert_string_equal(alike.v[0]->cause, "exit status 1");
+	assert_string_equal(alike.v[0]->message, "no 1.db");
+	ff_alike_release(&alike);
+}
+
 /* As many causes as failures are bounded, and all are counted. */
 static void test_many_causes(void **state)
 {
@@ -116,9 +132,8 @@ static void test_many_causes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_messages),
-		cmocka_unit_test(test_frames),
-		cmocka_unit_test(test_one_cause),
+		cmocka_unit_test(test_messages),    cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_one_cause),   cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_many_causes),
 	};
 
