@@ -265,7 +265,7 @@ static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event
 	else if (shown)
 		ff_terminal_keep_failure(t, event);
 	ff_terminal_withhold(t, event, before);
-	ff_terminal_keep_few(t, alike, before, lines);
+	ff_terminal_keep_few(t, event, alike, before, lines);
 	attempts = ff_map_del(&t->retried, ff_terminal_unit_key(t, event->job, event->index, 0));
 	if (attempts && !bad)
 		ff_terminal_keep_flaky(t, event, attempts);

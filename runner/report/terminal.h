@@ -311,7 +311,8 @@ void ff_terminal_say_tells(struct ff_terminal *t);
 void ff_terminal_hear_shard(struct ff_terminal *t, const struct ff_event *event);
 /* --- terminal_few.c: what the end shows of many failures --- */
 /* After a unit's texts were kept: how long both were `failures` and `summary` before. */
-void ff_terminal_keep_few(struct ff_terminal *t, uint32_t alike, size_t failures, size_t summary);
+void ff_terminal_keep_few(struct ff_terminal *t, const struct ff_event *event, uint32_t alike,
+			  size_t failures, size_t summary);
 /* Whether there are so many that of those that are alike one is shown. */
 bool ff_terminal_shows_few(const struct ff_terminal *t);
 void ff_terminal_say_few_failures(struct ff_terminal *t);

@@ -30,7 +30,7 @@ void ff_terminal_unit_before(struct ff_terminal *t, const struct ff_event *event
 		ff_terminal_keep_good(t, event);
 	else if (ff_terminal_tell_failure(t, event, &alike))
 		ff_terminal_keep_failure(t, event);
-	ff_terminal_keep_few(t, alike, failures, lines);
+	ff_terminal_keep_few(t, event, alike, failures, lines);
 	attempts = ff_map_del(&t->retried, ff_terminal_unit_key(t, event->job, event->index, 0));
 	if (attempts && !bad)
 		ff_terminal_keep_flaky(t, event, attempts);

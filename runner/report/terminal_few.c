@@ -25,8 +25,14 @@ static void add_span(struct ff_buf *spans, size_t from, size_t to, bool repeats)
 		ff_buf_add(spans, &span, sizeof(span));
 }
 
-void ff_terminal_keep_few(struct ff_terminal *t, uint32_t alike, size_t failures, size_t summary)
+void ff_terminal_keep_few(struct ff_terminal *t, const struct ff_event *event, uint32_t alike,
+			  size_t failures, size_t summary)
 {
+	const struct ff_terminal_job *job = ff_terminal_job(t, event->job);
+
+	/* Who runs tests looks for each of them, as in any other runner's words. */
+	if (!job || !job->command)
+		return;
 	add_span(&t->few.failures, failures, t->failures.len, alike > 1);
 	if (alike > 1)
 		add_span(&t->few.summary, summary, t->summary.len, true);
@@ -34,7 +40,7 @@ void ff_terminal_keep_few(struct ff_terminal *t, uint32_t alike, size_t failures
 
 bool ff_terminal_shows_few(const struct ff_terminal *t)
 {
-	return t->setup.verbosity <= 0 && t->tells.alike.total > FEW_WHOLE;
+	return t->setup.verbosity <= 0 && t->few.failures.len / sizeof(struct few_span) > FEW_WHOLE;
 }
 
 static size_t count_lines(const char *text, size_t len)

@@ -66,3 +66,12 @@ def test_sigusr1_tells_what_runs_and_what_waits(farflung):
     assert " one[1] | second\n" in told or " one[2] | second\n" in told
     assert "waiting: 1 unit, for a free slot" in told
     assert "waiting: job later, for the jobs that it needs" in told
+
+
+def test_failed_tests_are_all_shown(farflung, python):
+    """Tools look for these lines, as pytest writes them."""
+    (farflung.cwd / "test_many.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('n', range(30))\ndef test(n):\n" + "    n += 0\n" * 20 + "    assert n < 0\n")
+    done = farflung.run("pytest", "-n", 2, "--python", python, code=1)
+    assert done.stdout.count("FAILED test_many.py::test[") >= 30
+    assert done.stdout.count(">       assert n < 0") == 30 and "left out" not in done.stdout
