@@ -36,6 +36,7 @@ EACH_RERUN = {"junit"}, "xdist's JUnit has a passed test case for each failure b
 KNOWN = {
     **dict.fromkeys(["cov-fail-under", "conftest-exitstatus", "conftest-raises"], OWN_ERROR),
     "conftest-crash": ({"junit"}, "xdist's JUnit has a test case without a name for the crash, ours has it with its test"),
+    "github-actions-annotate-failures": ({"terminal"}, "farflung writes such lines itself there, for errors of set-up, too, and nobody else's"),
     "timeout-thread": ({"totals"}, "ours counts it as crashed, since it ends the whole worker, xdist as failed"),
     "forked": ({"junit"}, "xdist's JUnit has an error for the killed test, its terminal a failure, ours in both a failure"),
     **dict.fromkeys(["rerunfailures", "rerunfailures-ssh"], EACH_RERUN),
