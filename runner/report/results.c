@@ -335,7 +335,6 @@ static struct ff_reporter *results_open(const struct ff_reporter_opts *opts, con
 const struct ff_reporter_kind ff_report_results = {
 	.name = "results",
 	.arg = "DIR",
-	.help = "a folder for each unit, DIR/JOB/UNIT: stdout, stderr, status; attempt-N before "
-		"the last",
+	.help = "a folder for each unit, DIR/JOB/UNIT: stdout, stderr, status",
 	.open = results_open,
 };
