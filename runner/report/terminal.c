@@ -136,6 +136,7 @@ static void on_run_started(struct ff_terminal *t, const struct ff_event *event)
 	struct ff_buf *out = &t->screen.text;
 
 	t->started_us = event->time_us;
+	ff_free(t->few.run_id);
 	t->few.run_id = copy_of(event->u.run_started.run_id);
 	t->progress_us = event->time_us;
 	t->hosts = event->u.run_started.hosts;
