@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "rsync/protocol.h"
 
 enum { CRC_LEN = 4 };
@@ -105,21 +106,6 @@ int ff_dest_read(const struct ff_dest *dest, struct ff_buf *content)
 	return rc;
 }
 
-static bool write_all(int fd, const uint8_t *at, size_t len)
-{
-	while (len) {
-		ssize_t put = write(fd, at, len);
-
-		if (put < 0 && errno != EINTR)
-			return false;
-		if (put > 0) {
-			at += put;
-			len -= (size_t)put;
-		}
-	}
-	return true;
-}
-
 int ff_dest_write(const struct ff_dest *dest, const struct ff_buf *content)
 {
 	uint8_t crc[CRC_LEN];
@@ -129,8 +115,8 @@ int ff_dest_write(const struct ff_dest *dest, const struct ff_buf *content)
 	(void)unlinkat(dest->dir_fd, dest->fresh, 0); /* of one that was killed */
 	fd = openat(dest->dir_fd, dest->fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		    0600);
-	if (fd < 0 || !write_all(fd, ff_buf_data(content), content->len) ||
-	    !write_all(fd, crc, sizeof(crc)))
+	if (fd < 0 || ff_write_all(fd, ff_buf_data(content), content->len) ||
+	    ff_write_all(fd, crc, sizeof(crc)))
 		failed = errno;
 	if (fd >= 0 && close(fd) && !failed)
 		failed = errno;

@@ -13,6 +13,7 @@
 #include <xxhash.h>
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "base/map.h"
 #include "rsync/find.h"
 #include "rsync/hash.h"
@@ -174,30 +175,13 @@ static void remove_old(const struct ff_fetch *f)
 	ff_free(all);
 }
 
-static int write_all(int fd, const void *bytes, size_t len)
-{
-	const char *at = bytes;
-
-	while (len > 0) {
-		ssize_t put = write(fd, at, len);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return -1;
-		at += put;
-		len -= (size_t)put;
-	}
-	return 0;
-}
-
 static int write_sums(struct ff_fetch *f, struct ff_err *err)
 {
 	static const char fresh[] = FF_FETCH_SUMS ".new";
 	int fd = openat(f->folder_fd, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 			0666);
 
-	if (fd < 0 || write_all(fd, ff_buf_data(&f->sums), f->sums.len) || close(fd) ||
+	if (fd < 0 || ff_write_all(fd, ff_buf_data(&f->sums), f->sums.len) || close(fd) ||
 	    renameat(f->folder_fd, fresh, f->folder_fd, FF_FETCH_SUMS))
 		return failed(f, FF_FETCH_SUMS, errno, err);
 	return 0;
@@ -271,7 +255,7 @@ static int on_data(struct ff_fetch *f, const struct ff_value *item, struct ff_er
 	XXH3_128bits_update(f->hash, bytes->text, bytes->len);
 	if (f->md5)
 		ff_md5_add(f->md5, bytes->text, bytes->len);
-	if (write_all(f->fd, bytes->text, bytes->len))
+	if (ff_write_all(f->fd, bytes->text, bytes->len))
 		return failed(f, f->path, errno, err);
 	f->size += bytes->len;
 	return 0;

@@ -7,15 +7,14 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fd.h"
 #include "rsync/tree.h"
-
-enum { AT_ONCE = 1 << 14 };
 
 /* All of a file: 0, FF_ENOMEM, or FF_ESYS with errno set. */
 static int read_all(int fd, struct ff_buf *text)
 {
 	struct stat st;
-	ssize_t got;
+	int errnum;
 
 	if (fstat(fd, &st))
 		return FF_ESYS;
@@ -23,22 +22,11 @@ static int read_all(int fd, struct ff_buf *text)
 		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 		return FF_ESYS;
 	}
-	for (;;) {
-		uint8_t *room = ff_buf_reserve(text, AT_ONCE);
-
-		if (!room)
-			return FF_ENOMEM;
-		got = read(fd, room, AT_ONCE);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got ? FF_ESYS : 0;
-		ff_buf_added(text, (size_t)got);
-		if (text->len > FF_TREE_IGNORE_MAX) {
-			errno = EFBIG;
-			return FF_ESYS;
-		}
-	}
+	errnum = ff_read_all(fd, FF_TREE_IGNORE_MAX, text);
+	if (!errnum && text->len > FF_TREE_IGNORE_MAX)
+		errnum = EFBIG;
+	errno = errnum;
+	return errnum == ENOMEM ? FF_ENOMEM : errnum ? FF_ESYS : 0;
 }
 
 static int add_file(struct ff_tree *tree, struct ff_ignore_list *list, int fd)

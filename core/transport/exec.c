@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "transport/open.h"
 #include "wire/utf8.h"
 #include "worker/bootstrap.h"
@@ -16,21 +17,14 @@ enum { PIECE = 64 << 10 };
 
 static int read_all(int fd, struct ff_buf *text, const char *path, struct ff_err *err)
 {
-	ssize_t len;
+	int errnum = ff_read_all(fd, FF_EXEC_SOURCE_MAX, text);
 
-	do {
-		uint8_t *room = ff_buf_reserve(text, PIECE);
-
-		if (!room)
-			return ff_err_set(err, FF_ENOMEM, "%s: out of memory", path);
-		len = read(fd, room, PIECE);
-		if (len < 0 && errno != EINTR)
-			return ff_err_sys(err, errno, "%s: cannot be read", path);
-		ff_buf_added(text, len > 0 ? (size_t)len : 0);
-		if (text->len > FF_EXEC_SOURCE_MAX)
-			return ff_err_set(err, FF_ETOOBIG, "%s: over %d bytes", path,
-					  FF_EXEC_SOURCE_MAX);
-	} while (len != 0);
+	if (errnum == ENOMEM)
+		return ff_err_set(err, FF_ENOMEM, "%s: out of memory", path);
+	if (errnum)
+		return ff_err_sys(err, errnum, "%s: cannot be read", path);
+	if (text->len > FF_EXEC_SOURCE_MAX)
+		return ff_err_set(err, FF_ETOOBIG, "%s: over %d bytes", path, FF_EXEC_SOURCE_MAX);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "worker/bootstrap.h"
 
 #ifndef MFD_EXEC
@@ -227,21 +228,6 @@ const char *ff_bootstrap_image_hash(void)
 	return hex;
 }
 
-static int fill(int fd)
-{
-	size_t at = 0;
-
-	while (at < ff_image_worker_len) {
-		ssize_t count = write(fd, ff_image_worker + at, ff_image_worker_len - at);
-
-		if (count < 0 && errno != EINTR)
-			return -1;
-		if (count > 0)
-			at += (size_t)count;
-	}
-	return 0;
-}
-
 int ff_bootstrap_image_fd(struct ff_err *err)
 {
 	static int kept = -1;
@@ -255,7 +241,7 @@ int ff_bootstrap_image_fd(struct ff_err *err)
 		fd = memfd_create("farflung-worker", flags);
 	if (fd < 0)
 		return ff_err_sys(err, errno, "cannot make a memory file");
-	if (fill(fd) != 0) {
+	if (ff_write_all(fd, ff_image_worker, ff_image_worker_len)) {
 		int errnum = errno;
 
 		close(fd);

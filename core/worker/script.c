@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "worker/exec.h"
 #include "worker/lines.h"
 #include "worker/run.h"
@@ -110,8 +111,6 @@ static void end(struct ff_exec *exec, bool now)
 static int text_file(const struct ff_value *text, struct ff_err *err)
 {
 	char path[] = "/tmp/farflung-XXXXXX";
-	size_t done = 0;
-	ssize_t count;
 	int fd;
 
 	fd = memfd_create("script", MFD_CLOEXEC);
@@ -122,16 +121,10 @@ static int text_file(const struct ff_value *text, struct ff_err *err)
 	}
 	if (fd < 0)
 		return ff_err_sys(err, errno, "cannot store the script");
-	while (done < text->len) {
-		count = write(fd, text->text + done, text->len - done);
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0) {
-			ff_err_sys(err, errno, "cannot store the script");
-			close(fd);
-			return FF_ESYS;
-		}
-		done += (size_t)count;
+	if (ff_write_all(fd, text->text, text->len)) {
+		ff_err_sys(err, errno, "cannot store the script");
+		close(fd);
+		return FF_ESYS;
 	}
 	return fd;
 }

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/fd.h"
 #include "cli/chosen.h"
 #include "cli/command.h"
 #include "cli/said.h"
@@ -44,31 +45,19 @@ static const struct ff_option options[] = {
 static int read_input(const char *path, struct ff_buf *input, struct ff_err *err)
 {
 	bool is_stdin = !strcmp(path, "-");
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t got = 1;
-	int rc = 0;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), errnum;
+	const char *name = is_stdin ? "stdin" : path;
 
 	if (fd < 0)
 		return ff_err_sys(err, errno, "%s", path);
-	while (got && !rc) {
-		uint8_t *room = ff_buf_reserve(input, 1 << 16);
-
-		if (!room)
-			return ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
-		got = read(fd, room, 1 << 16);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			rc = ff_err_sys(err, errno, "%s", is_stdin ? "stdin" : path);
-		else
-			ff_buf_added(input, (size_t)got);
-		if (!rc && input->len > INPUT_MAX)
-			rc = ff_err_set(err, FF_ETOOBIG, "%s: more than %d MiB",
-					is_stdin ? "stdin" : path, INPUT_MAX >> 20);
-	}
+	errnum = ff_read_all(fd, INPUT_MAX, input);
 	if (!is_stdin)
 		close(fd);
-	return rc;
+	if (errnum)
+		return ff_err_sys(err, errnum, "%s", name);
+	if (input->len > INPUT_MAX)
+		return ff_err_set(err, FF_ETOOBIG, "%s: more than %d MiB", name, INPUT_MAX >> 20);
+	return 0;
 }
 
 /* --- while it goes on --- */

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/fd.h"
 #include "cli/command.h"
 #include "config/config.h"
 #include "dispatch/dispatch.h"
@@ -273,22 +274,15 @@ static void write_text(const char *folder, struct ff_buf *text, struct ff_buf *f
 static int write_file(const char *path, struct ff_buf *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	size_t done = 0;
+	int error;
 
 	if (fd < 0)
 		return errno;
-	while (done < text->len) {
-		ssize_t put = write(fd, ff_buf_data(text) + done, text->len - done);
-		int error = errno;
-
-		if (put < 0 && error == EINTR)
-			continue;
-		if (put < 0) {
-			close(fd);
-			unlink(path);
-			return error;
-		}
-		done += (size_t)put;
+	error = ff_write_all(fd, ff_buf_data(text), text->len);
+	if (error) {
+		close(fd);
+		unlink(path);
+		return error;
 	}
 	return close(fd) < 0 ? errno : 0;
 }

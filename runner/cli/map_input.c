@@ -8,57 +8,33 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/fd.h"
 #include "cli/map.h"
 #include "report/file.h"
 
 enum { READ_BYTES = 64 << 10 };
 
-/* All of the fd, malloc'd; NULL and errno. */
-static char *read_all(int fd, size_t *len)
-{
-	size_t cap = READ_BYTES;
-	char *text = ff_xmalloc(cap);
-
-	*len = 0;
-	for (;;) {
-		ssize_t n;
-
-		if (cap - *len < READ_BYTES / 2) {
-			cap += cap / 2;
-			text = ff_xrealloc(text, cap);
-		}
-		n = read(fd, text + *len, cap - *len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			ff_free(text);
-			return NULL;
-		}
-		if (n == 0)
-			return text;
-		*len += (size_t)n;
-	}
-}
-
+/* All of a file, or of stdin. */
 static int add_file(struct ff_lines *lines, const struct ff_map_input *input, const char *path)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
 	const char *name = is_stdin ? "<stdin>" : path;
 	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct ff_buf text = {.max = SIZE_MAX};
+	int errnum = fd < 0 ? errno : ff_read_all(fd, SIZE_MAX, &text);
 	struct ff_err err = {0};
-	char *text = NULL;
-	size_t len;
+	size_t len = text.len;
 
-	if (fd >= 0)
-		text = read_all(fd, &len);
-	if (!text)
-		ff_complain("map: %s: %s", name, strerror(errno));
+	if (errnum)
+		ff_complain("map: %s: %s", name, strerror(errnum));
 	if (fd > STDERR_FILENO)
 		close(fd);
-	if (!text)
+	if (errnum) {
+		ff_buf_release(&text);
 		return -1;
-	if (ff_lines_add(lines, name, text, len, input->nul ? '\0' : '\n', input->skip_empty,
-			 &err) < 0) {
+	}
+	if (ff_lines_add(lines, name, ff_buf_take(&text), len, input->nul ? '\0' : '\n',
+			 input->skip_empty, &err) < 0) {
 		ff_complain("map: %s", err.text);
 		return -1;
 	}

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/fd.h"
 #include "base/map.h"
 #include "config/compose.h"
 #include "config/explain.h"
@@ -242,23 +243,15 @@ int ff_config_parse_with(struct ff_config *config, const char *path, const char 
 
 int ff_config_read_fd(struct ff_buf *text, int fd, const char *path, struct ff_err *err)
 {
-	ssize_t got = 1;
+	int errnum = ff_read_all(fd, FF_CONFIG_FILE_MAX, text);
 
-	while (got > 0) {
-		uint8_t *room = ff_buf_reserve(text, 1 << 16);
-
-		if (!room)
-			return ff_err_set(err, FF_ENOMEM, "%s: %s", path, ff_err_text(FF_ENOMEM));
-		do {
-			got = read(fd, room, 1 << 16);
-		} while (got < 0 && errno == EINTR);
-		if (got < 0)
-			return ff_err_sys(err, errno, "%s", path);
-		ff_buf_added(text, (size_t)got);
-		if (text->len > FF_CONFIG_FILE_MAX)
-			return ff_err_set(err, FF_ECONFIG, "%s: larger than %d MiB", path,
-					  FF_CONFIG_FILE_MAX >> 20);
-	}
+	if (errnum == ENOMEM)
+		return ff_err_set(err, FF_ENOMEM, "%s: %s", path, ff_err_text(FF_ENOMEM));
+	if (errnum)
+		return ff_err_sys(err, errnum, "%s", path);
+	if (text->len > FF_CONFIG_FILE_MAX)
+		return ff_err_set(err, FF_ECONFIG, "%s: larger than %d MiB", path,
+				  FF_CONFIG_FILE_MAX >> 20);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/fd.h"
 #include "config/private.h"
 #include "config/vars.h"
 
@@ -87,31 +88,13 @@ static int complain(struct ff_err *err, const struct ff_config_secret *secret, c
 }
 
 /* Up to one byte more than may be; 0 or an errno. */
-static int read_some(int fd, struct ff_buf *text)
-{
-	while (text->len <= SECRET_MAX) {
-		uint8_t *room = ff_buf_reserve(text, 4096);
-		ssize_t got = room ? read(fd, room, 4096) : 0;
-
-		if (!room)
-			return ENOMEM;
-		if (got < 0 && errno != EINTR)
-			return errno;
-		if (got == 0)
-			return 0;
-		if (got > 0)
-			ff_buf_added(text, (size_t)got);
-	}
-	return 0;
-}
-
 static int read_file(const char *path, struct ff_buf *text)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
 
 	if (fd < 0)
 		return errno;
-	rc = read_some(fd, text);
+	rc = ff_read_all(fd, SECRET_MAX, text);
 	close(fd);
 	return rc;
 }
@@ -134,7 +117,7 @@ static int run_command(const struct ff_config_secret *secret, struct ff_buf *tex
 	posix_spawn_file_actions_destroy(&actions);
 	close(ends[1]);
 	if (!rc)
-		rc = read_some(ends[0], text);
+		rc = ff_read_all(ends[0], SECRET_MAX, text);
 	close(ends[0]);
 	while (!rc && waitpid(pid, status, 0) < 0)
 		rc = errno == EINTR ? 0 : errno;

@@ -7,38 +7,25 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "config/table.h"
 
 extern char **environ;
 
 static int read_all(int fd, const char *name, char **text, size_t *len, struct ff_err *err)
 {
-	size_t used = 0, cap = 1 << 16;
-	char *all = ff_xmalloc(cap + 1);
-	ssize_t got;
+	struct ff_buf all = FF_BUF_INIT;
+	int errnum = ff_read_all(fd, FF_CONFIG_TABLE_TEXT_MAX - 1, &all);
 
-	for (;;) {
-		do {
-			got = read(fd, all + used, cap - used);
-		} while (got < 0 && errno == EINTR);
-		if (got <= 0)
-			break;
-		used += (size_t)got;
-		if (used >= FF_CONFIG_TABLE_TEXT_MAX)
-			break;
-		if (used == cap)
-			all = ff_xrealloc(all, (cap *= 2) + 1);
+	if (errnum || all.len >= FF_CONFIG_TABLE_TEXT_MAX) {
+		ff_buf_release(&all);
+		return errnum ? ff_err_sys(err, errnum, "%s", name)
+			      : ff_err_set(err, FF_ECONFIG, "%s: larger than %d MiB", name,
+					   FF_CONFIG_TABLE_TEXT_MAX >> 20);
 	}
-	if (got) {
-		ff_free(all);
-		return got < 0 ? ff_err_sys(err, errno, "%s", name)
-			       : ff_err_set(err, FF_ECONFIG, "%s: larger than %d MiB", name,
-					    FF_CONFIG_TABLE_TEXT_MAX >> 20);
-	}
-	all[used] = '\0';
-	*text = all;
-	*len = used;
-	return 0;
+	*len = all.len;
+	*text = ff_buf_take(&all);
+	return *text ? 0 : ff_err_set(err, FF_ENOMEM, "%s: %s", name, ff_err_text(FF_ENOMEM));
 }
 
 int ff_source_file(const char *path, char **text, size_t *len, struct ff_err *err)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "report/file.h"
 #include "report/mapped.h"
 
@@ -82,8 +83,7 @@ static void write_file(struct results *results, uint32_t index, const char *name
 {
 	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (fresh ? O_TRUNC : O_APPEND);
 	struct ff_err err;
-	size_t done = 0;
-	int fd;
+	int fd, errnum;
 
 	set_path(results, index, name);
 	fd = open(ff_buf_str(&results->path), flags, 0666);
@@ -93,15 +93,9 @@ static void write_file(struct results *results, uint32_t index, const char *name
 		remember(results, errno);
 		return;
 	}
-	while (done < len) {
-		ssize_t n = write(fd, bytes + done, len - done);
-
-		if (n < 0 && errno != EINTR) {
-			remember(results, errno);
-			break;
-		}
-		done += n > 0 ? (size_t)n : 0;
-	}
+	errnum = ff_write_all(fd, bytes, len);
+	if (errnum)
+		remember(results, errnum);
 	if (close(fd) && errno != EINTR)
 		remember(results, errno);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "base/map.h"
 #include "report/file.h"
 #include "report/mapped.h"
@@ -98,19 +99,6 @@ static void leave_folder(struct results *results)
 
 /* --- files --- */
 
-static bool put_bytes(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
-
-		if (n < 0 && errno != EINTR)
-			return false;
-		bytes += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-	}
-	return true;
-}
-
 static int begin_file(struct results *results, const char *name)
 {
 	int fd = openat(results->fd, name,
@@ -137,7 +125,7 @@ static bool write_text(struct results *results, const char *name)
 
 	if (fd < 0)
 		return false;
-	written = put_bytes(fd, (char *)ff_buf_data(&results->text), results->text.len);
+	written = ff_write_all(fd, ff_buf_data(&results->text), results->text.len) == 0;
 	if (!written)
 		remember(results, errno, name);
 	return end_file(results, fd, name) && written;
@@ -166,8 +154,8 @@ static bool write_stream(struct results *results, const struct ff_result *result
 		if (!section->text || strcmp(file_of(section), name) != 0)
 			continue;
 		fd = fd < 0 ? begin_file(results, name) : fd;
-		written = fd >= 0 && (line_ended || put_bytes(fd, "\n", 1)) &&
-			  put_bytes(fd, section->text, section->len);
+		written = fd >= 0 && (line_ended || ff_write_all(fd, "\n", 1) == 0) &&
+			  ff_write_all(fd, section->text, section->len) == 0;
 		if (fd >= 0 && !written)
 			remember(results, errno, name);
 		line_ended = section->len == 0 || section->text[section->len - 1] == '\n';

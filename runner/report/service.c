@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "report/reporter.h"
 #include "report/text.h"
 
@@ -351,23 +352,15 @@ static void service_event(struct ff_reporter *reporter, const struct ff_event *e
 /* Behind what others of the step wrote there. */
 static int write_summary(struct service *s)
 {
-	int fd = open(s->summary, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666), errnum = 0;
+	int fd = open(s->summary, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666), errnum;
 	struct ff_buf text = FF_BUF_INIT;
 	struct stat st;
-	size_t done = 0;
 
 	if (fd < 0)
 		return errno;
 	if (fstat(fd, &st) == 0 && st.st_size < FF_SERVICE_SUMMARY_MAX)
 		ff_service_summary(&text, &s->story, FF_SERVICE_SUMMARY_MAX - (size_t)st.st_size);
-	while (done < text.len && errnum == 0) {
-		ssize_t put = write(fd, ff_buf_data(&text) + done, text.len - done);
-
-		if (put > 0)
-			done += (size_t)put;
-		else if (put < 0 && errno != EINTR)
-			errnum = errno;
-	}
+	errnum = ff_write_all(fd, ff_buf_data(&text), text.len);
 	if (close(fd) < 0 && errnum == 0)
 		errnum = errno;
 	ff_buf_release(&text);
