@@ -47,9 +47,20 @@ static void on_finished(void *ctx, uint32_t index, const struct ff_result *resul
 	hearing->ended(hearing, result);
 }
 
-int ff_hearing_item(struct ff_hearing *hearing, const struct ff_value *item,
-		    const struct ff_payload_sink *sink, void *ctx, struct ff_err *err)
+void ff_hearing_init(struct ff_hearing *hearing, const struct ff_payload_job *job,
+		     ff_heard_fn *unit, ff_heard_fn *discovery)
 {
+	*hearing = (struct ff_hearing){
+		.unit = job->unit != NULL,
+		.ended = job->unit ? unit : discovery,
+		.keep = job->unit ? FF_HEARD_OF_UNIT : FF_HEARD_OF_DISCOVERY,
+	};
+}
+
+int ff_hearing_item(void *reader, const struct ff_value *item, const struct ff_payload_sink *sink,
+		    void *ctx, struct ff_err *err)
+{
+	struct ff_hearing *hearing = reader;
 	static const struct ff_payload_sink own = {
 		.unit_started = on_started,
 		.returned = on_returned,

@@ -10,11 +10,15 @@ enum {
 	FF_HEARD_OF_DISCOVERY = 256 << 20, /* the same of what finds the units */
 };
 
+struct ff_hearing;
+
+/* Instead of unit_finished; tells hearing->sink. */
+typedef void ff_heard_fn(struct ff_hearing *hearing, const struct ff_result *result);
+
 struct ff_hearing {
 	size_t keep; /* bytes of each stream; 0: nothing is kept */
 	bool unit;   /* it runs a unit: its output and beginning are passed on */
-	/* Instead of unit_finished; tells `sink`. */
-	void (*ended)(struct ff_hearing *hearing, const struct ff_result *result);
+	ff_heard_fn *ended;
 
 	struct ff_buf kept[2];		    /* stdout, stderr */
 	bool cut;			    /* there was more */
@@ -22,9 +26,12 @@ struct ff_hearing {
 	void *ctx;
 };
 
-/* As struct ff_payload_reader's. */
-int ff_hearing_item(struct ff_hearing *hearing, const struct ff_value *item,
-		    const struct ff_payload_sink *sink, void *ctx, struct ff_err *err);
+/* Of a unit if the job names one, else of its discovery; `keep` is what goes with either. */
+void ff_hearing_init(struct ff_hearing *hearing, const struct ff_payload_job *job,
+		     ff_heard_fn *unit, ff_heard_fn *discovery);
+/* As struct ff_payload_reader's, whose reader begins with its struct ff_hearing. */
+int ff_hearing_item(void *reader, const struct ff_value *item, const struct ff_payload_sink *sink,
+		    void *ctx, struct ff_err *err);
 void ff_hearing_release(struct ff_hearing *hearing);
 /* What was kept of stdout, with a NUL behind it. */
 const char *ff_hearing_text(struct ff_hearing *hearing);

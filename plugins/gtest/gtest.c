@@ -166,20 +166,10 @@ static void *reader_open(const struct ff_payload_job *job)
 {
 	struct reader *reader = ff_xcalloc(1, sizeof(*reader));
 
-	reader->hearing.unit = job->unit != NULL;
-	reader->hearing.ended = job->unit ? ended : discovered;
-	reader->hearing.keep = job->unit ? FF_HEARD_OF_UNIT : FF_HEARD_OF_DISCOVERY;
+	ff_hearing_init(&reader->hearing, job, ended, discovered);
 	reader->unit = job->unit ? ff_xstrdup(job->unit) : NULL;
 	reader->disabled = runs_disabled(job->args);
 	return reader;
-}
-
-static int reader_item(void *ptr, const struct ff_value *item, const struct ff_payload_sink *sink,
-		       void *ctx, struct ff_err *err)
-{
-	struct reader *reader = ptr;
-
-	return ff_hearing_item(&reader->hearing, item, sink, ctx, err);
 }
 
 static void reader_close(void *ptr)
@@ -201,7 +191,7 @@ static const struct ff_payload_run run = {
 
 static const struct ff_payload_reader reader = {
 	.open = reader_open,
-	.item = reader_item,
+	.item = ff_hearing_item,
 	.close = reader_close,
 };
 
