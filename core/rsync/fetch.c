@@ -263,12 +263,13 @@ static int on_data(struct ff_fetch *f, const struct ff_value *item, struct ff_er
 
 static void add_sum(struct ff_fetch *f, const uint8_t digest[FF_RSYNC_DIGEST])
 {
+	char sum[FF_HASH_TEXT];
+
 	/* A line that can't be a line is left out: it is no checksum that is missed, but a file
 	 * that is not removed later. */
 	if (!strchr(f->path, '\n')) {
-		for (int i = 0; i < FF_RSYNC_DIGEST; i++)
-			ff_buf_addf(&f->sums, "%02x", digest[i]);
-		ff_buf_addf(&f->sums, "  %s\n", f->path);
+		ff_hash_text(digest, sum);
+		ff_buf_addf(&f->sums, "%s  %s\n", sum, f->path);
 	}
 	if (ff_map_set(&f->brought, f->path, f))
 		abort();

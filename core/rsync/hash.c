@@ -157,3 +157,14 @@ void ff_hash_bytes(const void *bytes, size_t len, uint8_t digest[FF_RSYNC_DIGEST
 	XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, len));
 	memcpy(digest, canonical.digest, FF_RSYNC_DIGEST);
 }
+
+void ff_hash_text(const uint8_t digest[FF_RSYNC_DIGEST], char text[FF_HASH_TEXT])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < FF_RSYNC_DIGEST; i++) {
+		text[2 * i] = digits[digest[i] >> 4];
+		text[2 * i + 1] = digits[digest[i] & 15];
+	}
+	text[2 * FF_RSYNC_DIGEST] = '\0';
+}

@@ -14,6 +14,9 @@
 int ff_hash_xxh3(int fd, bool sparse, uint8_t digest[FF_RSYNC_DIGEST]);
 /* Of bytes in memory, as they are. */
 void ff_hash_bytes(const void *bytes, size_t len, uint8_t digest[FF_RSYNC_DIGEST]);
+/* A digest in hexadecimal digits. */
+enum { FF_HASH_TEXT = 2 * FF_RSYNC_DIGEST + 1 };
+void ff_hash_text(const uint8_t digest[FF_RSYNC_DIGEST], char text[FF_HASH_TEXT]);
 /* In md5.c, which needs libcrypto: for python receivers, which have nothing faster built in. */
 int ff_hash_md5(int fd, bool sparse, uint8_t digest[FF_RSYNC_DIGEST]);
 

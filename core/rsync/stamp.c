@@ -12,7 +12,9 @@
 #include <xxhash.h>
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "rsync/find.h"
+#include "rsync/hash.h"
 #include "rsync/protocol.h"
 
 #define FOLDER ".farflung/stamps"
@@ -104,8 +106,7 @@ static int digest_of(const struct ff_find *find, const char *root, const char *s
 		rc = add_file(hash, root, find->paths.v[i], part, err);
 	if (!rc) {
 		XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(hash));
-		for (int i = 0; i < FF_RSYNC_DIGEST; i++)
-			snprintf(digest + 2 * i, 3, "%02x", canonical.digest[i]);
+		ff_hash_text(canonical.digest, digest);
 	}
 	XXH3_freeState(hash);
 	ff_free(part);
@@ -118,18 +119,13 @@ static int digest_of(const struct ff_find *find, const char *root, const char *s
 static bool read_file(const char *path, struct ff_buf *text)
 {
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	ssize_t got = 1;
+	int errnum;
 
-	while (fd >= 0 && got > 0 && text->len <= FF_STAMP_KEPT_MAX + FF_STAMP_DIGEST) {
-		uint8_t *room = ff_buf_reserve(text, 1 << 16);
-
-		got = room ? read(fd, room, 1 << 16) : -1;
-		if (got > 0)
-			ff_buf_added(text, (size_t)got);
-	}
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0 && got >= 0;
+	if (fd < 0)
+		return false;
+	errnum = ff_read_all(fd, FF_STAMP_KEPT_MAX + FF_STAMP_DIGEST, text);
+	close(fd);
+	return errnum == 0;
 }
 
 /* Whether the stamp says this digest; what is kept behind it. */

@@ -214,8 +214,7 @@ static bool show_one(const struct options *o, const struct entry *entry)
 		show_json(&story, entry->name, &out);
 	else
 		show_text(&story, entry->name, &out);
-	fwrite(ff_buf_str(&out), 1, out.len, stdout);
-	ff_buf_release(&out);
+	ff_print(&out);
 	ff_story_release(&story);
 	return good;
 }

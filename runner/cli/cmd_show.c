@@ -19,12 +19,6 @@ static const struct ff_option options[] = {
 	FF_OPTIONS_END,
 };
 
-static void print(struct ff_buf *out)
-{
-	fwrite(ff_buf_str(out), 1, out->len, stdout);
-	ff_buf_release(out);
-}
-
 /* --- the run --- */
 
 static void show_job(const struct ff_job_record *job, struct ff_buf *out)
@@ -71,7 +65,7 @@ static int show_run(const char *path)
 			ff_story_counts(&story, &out);
 		ff_buf_addch(&out, '\n');
 	}
-	print(&out);
+	ff_print(&out);
 	ff_story_release(&story);
 	return code;
 }
@@ -172,7 +166,7 @@ static int show_unit(const char *path, const char *unit, bool output)
 		ff_story_text(&s.out, unit);
 		ff_buf_addstr(&s.out, ": it has begun, and has no end\n");
 	}
-	print(&s.out);
+	ff_print(&s.out);
 	ff_free(s.nearest);
 	ff_reader_free(reader);
 	return code;

@@ -184,8 +184,7 @@ static int status_of(const char *path, bool json)
 	} else {
 		status_text(&story, going, &out);
 	}
-	fwrite(ff_buf_str(&out), 1, out.len, stdout);
-	ff_buf_release(&out);
+	ff_print(&out);
 	ff_story_release(&story);
 	return code;
 }
@@ -282,8 +281,7 @@ static int wait_and_tell(const struct ff_story *story)
 		ff_story_counts(&after, &out);
 		ff_buf_addch(&out, '\n');
 	}
-	fwrite(ff_buf_str(&out), 1, out.len, stdout);
-	ff_buf_release(&out);
+	ff_print(&out);
 	ff_story_release(&after);
 	return FF_EXIT_OK;
 }

@@ -70,8 +70,7 @@ static int show(const struct options *o, const char *path)
 			ff_slow_text(&text, &answer);
 		}
 	}
-	fwrite(ff_buf_str(&text), 1, text.len, stdout);
-	ff_buf_release(&text);
+	ff_print(&text);
 	ff_slow_answer_release(&answer);
 	ff_slow_free(slow);
 	return code;

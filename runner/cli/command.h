@@ -138,6 +138,8 @@ void ff_options_help(const struct ff_command *command);
 /* The word that --help has for the option's value. */
 const char *ff_option_arg(const struct ff_option *option);
 
+/* The text on stdout, as it is; releases it. */
+void ff_print(struct ff_buf *text);
 /* "farflung: …" on stderr; may be several lines. What could drive a terminal is escaped, here and
  * below. */
 void ff_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -1,4 +1,5 @@
-/* What is said on stderr. Foreign text in it (of a file, of a host) can't drive the terminal. */
+/* What is said on stdout and stderr. Foreign text in complaints (of a file, of a host) can't drive
+ * the terminal. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,13 @@
 #include "report/text.h"
 
 enum { LAST_COLUMNS = 2000 };
+
+void ff_print(struct ff_buf *text)
+{
+	if (text->len)
+		fwrite(ff_buf_data(text), 1, text->len, stdout);
+	ff_buf_release(text);
+}
 
 static void print(struct ff_buf *text)
 {

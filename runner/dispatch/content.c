@@ -11,17 +11,7 @@
 #include "config/content.h"
 #include "rsync/hash.h"
 
-static void put_hex(const uint8_t digest[FF_RSYNC_DIGEST], char text[FF_CONTENT_TEXT])
-{
-	static const char digits[] = "0123456789abcdef";
-
-	_Static_assert(FF_CONTENT_TEXT == 2 * FF_RSYNC_DIGEST + 1, "two digits a byte");
-	for (size_t i = 0; i < FF_RSYNC_DIGEST; i++) {
-		text[2 * i] = digits[digest[i] >> 4];
-		text[2 * i + 1] = digits[digest[i] & 15];
-	}
-	text[2 * FF_RSYNC_DIGEST] = '\0';
-}
+_Static_assert((int)FF_CONTENT_TEXT == (int)FF_HASH_TEXT, "a digest fits");
 
 char (*ff_content_of_jobs(const struct ff_plan *plan))[FF_CONTENT_TEXT]
 {
@@ -38,7 +28,7 @@ char (*ff_content_of_jobs(const struct ff_plan *plan))[FF_CONTENT_TEXT]
 		for (size_t j = 0; j < job->needs_len; j++)
 			ff_buf_addf(&text, " %s", all[job->needs[j]]);
 		ff_hash_bytes(ff_buf_data(&text), text.len, digest);
-		put_hex(digest, all[i]);
+		ff_hash_text(digest, all[i]);
 	}
 	ff_buf_release(&text);
 	return all;
@@ -54,6 +44,6 @@ int ff_content_of_file(const char *path, char text[FF_CONTENT_TEXT])
 		close(fd);
 	if (rc < 0)
 		return FF_ENOTFOUND;
-	put_hex(digest, text);
+	ff_hash_text(digest, text);
 	return 0;
 }

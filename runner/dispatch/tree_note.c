@@ -71,8 +71,7 @@ static void id_of(const struct file *file, const char *root, uint64_t *left, cha
 		return;
 	}
 	*left -= file->target ? 0 : file->size;
-	for (int i = 0; i < FF_RSYNC_DIGEST; i++)
-		snprintf(id + 2 * i, 3, "%02x", digest[i]);
+	ff_hash_text(digest, id);
 }
 
 /* path -> id; empty if there is no whole note. */
