@@ -129,12 +129,12 @@ def test_hosts_that_share_a_folder(farflung):
 def test_interrupted(farflung, times):
     """It is run, as long as the grace lasts."""
     farflung.yaml(ONE + "settings: {grace: 20s}\nteardown: 'touch torn'\njobs:\n  j: {run: 'touch runs; exec sleep %d'}\n" % (1 if times == 1 else 1000))
-    process = farflung.start("run")
+    live = farflung.follow("run")
     wait_until((farflung.cwd / "box" / "runs").exists, 60, "the unit runs")
-    for _ in range(times):
-        process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, (out, err)
+    for n in range(times):  # two at once would be one
+        live.process.send_signal(signal.SIGINT)
+        wait_until(lambda: len(of_kind(live.events, "interrupted")) > n, 20, "it has been taken in")
+    live.finish(130)
     assert (farflung.cwd / "box" / "torn").exists()
 
 
