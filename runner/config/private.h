@@ -16,6 +16,10 @@ void ff_config_add_text(struct ff_strv *strv, const char *text);
 char *ff_config_directory_of(struct ff_config *config, const char *path);
 /* All that comes from it, FF_CONFIG_FILE_MAX bytes at most; `path` is for messages. */
 int ff_config_read_fd(struct ff_buf *text, int fd, const char *path, struct ff_err *err);
+/* Appends what a command for /bin/sh writes on stdout, or more than `most` bytes: then it is left
+ * alone. It has no stdin, and our stderr. 0 or an errno; *status is waitpid's. In source.c. */
+int ff_config_shell(const char *directory, const char *command, size_t most, struct ff_buf *out,
+		    int *status);
 void ff_config_host_release(struct ff_config_host *host);
 
 #endif

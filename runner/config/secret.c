@@ -2,7 +2,6 @@
  * value, or what a command wrote. */
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +86,7 @@ static int complain(struct ff_err *err, const struct ff_config_secret *secret, c
 			  secret->place.column, secret->from, what);
 }
 
-/* Up to one byte more than may be; 0 or an errno. */
+/* All of it, or more than may be; 0 or an errno. */
 static int read_file(const char *path, struct ff_buf *text)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
@@ -96,31 +95,6 @@ static int read_file(const char *path, struct ff_buf *text)
 		return errno;
 	rc = ff_read_all(fd, SECRET_MAX, text);
 	close(fd);
-	return rc;
-}
-
-/* What the command writes on stdout; its stderr is ours. 0 or an errno; *status as of waitpid. */
-static int run_command(const struct ff_config_secret *secret, struct ff_buf *text, int *status)
-{
-	char *argv[] = {"sh", "-c", secret->from + strlen("cmd:"), NULL};
-	posix_spawn_file_actions_t actions;
-	int ends[2], rc;
-	pid_t pid;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return errno;
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addchdir_np(&actions, secret->directory);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-	rc = posix_spawn(&pid, "/bin/sh", &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	close(ends[1]);
-	if (!rc)
-		rc = ff_read_all(ends[0], SECRET_MAX, text);
-	close(ends[0]);
-	while (!rc && waitpid(pid, status, 0) < 0)
-		rc = errno == EINTR ? 0 : errno;
 	return rc;
 }
 
@@ -153,7 +127,8 @@ static int reveal(struct ff_config *config, struct ff_config_secret *secret, str
 	} else if (!strncmp(from, "file:", 5)) {
 		rc = read_file(from + 5, &text);
 	} else {
-		rc = run_command(secret, &text, &status);
+		rc = ff_config_shell(secret->directory, from + strlen("cmd:"), SECRET_MAX, &text,
+				     &status);
 	}
 	/* As $(...) does. */
 	while (*from != 'e' && text.len && ff_buf_data(&text)[text.len - 1] == '\n')
