@@ -40,21 +40,6 @@ void ff_unit_started(struct ff_engine *e, const struct unit_at *at)
 	ff_memory_started(e, at);
 }
 
-static void check_maxfail(struct ff_engine *e)
-{
-	int64_t maxfail = e->opts.config->settings.maxfail;
-	int64_t bad = 0;
-
-	for (int i = 0; i < FF_OUTCOMES; i++)
-		if (ff_outcome_bad((enum ff_outcome)i))
-			bad += e->state->run.counts.by_outcome[i];
-	if (maxfail == 0 || bad < maxfail || ff_engine_stopping(e))
-		return;
-	ff_engine_stop(
-		e, FF_REASON_MAXFAIL,
-		ff_engine_text(e, "after %lld failure%s", (long long)bad, bad == 1 ? "" : "s"));
-}
-
 bool ff_unit_may_retry(const struct ff_engine *e, uint32_t job, uint32_t unit,
 		       enum ff_outcome outcome)
 {
@@ -82,7 +67,7 @@ void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struc
 	if (again)
 		ff_retry(e, at);
 	else if (bad && at->host != FF_NOBODY)
-		check_maxfail(e);
+		ff_halt_look_maxfail(e);
 	if (!again)
 		ff_halt_look(e);
 	ff_job_touch(e, at->job);

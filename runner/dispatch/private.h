@@ -468,8 +468,9 @@ void ff_feed_units(struct ff_engine *e, const struct ff_input *input);
 void ff_feed_started(struct ff_engine *e, uint32_t job);
 
 /* --- decide_halt.c --- */
-/* A unit has come to its end: whether that is enough. */
+/* A unit has come to its end: whether that is enough. The other one: to a bad one, on a host. */
 void ff_halt_look(struct ff_engine *e);
+void ff_halt_look_maxfail(struct ff_engine *e);
 
 /* --- decide_ahead.c --- */
 /* A unit of the job took so long. */
