@@ -223,7 +223,7 @@ class Front(Hearing):
             if self.files is None:
                 self.trdist.show()
             else:
-                self.trdist.show_files(len(self.nodemanager.specs), self.files)
+                show_files(self.terminal, len(self.nodemanager.specs), self.files)
             self.terminal.write_line("")
             if self.verbose > 0:
                 name = self.scheduler_name()
@@ -342,6 +342,12 @@ class Front(Hearing):
         if again and report.outcome == "failed":
             report.outcome = "rerun"
         self.report(report)
+
+    def on_more(self, count, left):
+        """What pytest's progress goes by, and whether it was the last test: not before all files are known."""
+        files = max(self.files or 0, left)
+        rest = -(-count * left // (files - left)) if files > left else left
+        self.session.testscollected = count + max(rest, left)
 
     def on_lost(self, index, nodeid, text):
         if self.stop:

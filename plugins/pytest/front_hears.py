@@ -32,12 +32,6 @@ class Hearing:
             self.trdist.collected(node.gateway.spec, count)
         self.awaited.discard(node.gateway.id)
 
-    def on_more(self, count, left):
-        """What pytest's progress goes by, and whether it was the last test: not before all files are known."""
-        files = max(self.files or 0, left)
-        rest = -(-count * left // (files - left)) if files > left else left
-        self.session.testscollected = count + max(rest, left)
-
     def from_collect_report(self, node, data):
         key = (data.get("nodeid"), data.get("outcome"), repr(data.get("longrepr")))
         if key in self.collect_reports:

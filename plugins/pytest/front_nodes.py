@@ -238,9 +238,6 @@ class StatusLine:
         if not self.isatty:
             self.tr.write_line(self.text())
 
-    def show_files(self, workers, files):
-        show_files(self.tr, workers, files)
-
     def pytest_xdist_setupnodes(self, specs):
         self.steps = {spec.id: 0 for spec in specs}
         self.step(specs[-1], 0)
@@ -284,9 +281,6 @@ class XdistStatusLine:
 
     def show(self):
         self.reporter.ensure_show_status()
-
-    def show_files(self, workers, files):
-        show_files(self.reporter.config.pluginmanager.getplugin("terminalreporter"), workers, files)
 
 
 def make_status_line(config):
