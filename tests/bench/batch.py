@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 
-from common import ROUNDS, log, said, timed
-from engine import LAUNCHER, Running
+from common import LAUNCHER, ROUNDS, log, said, timed
+from engine import Running
 
 COUNT = 5000
 LINES = 100000

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from common import ROUNDS, log, said, timed
+from common import LAUNCHER, ROUNDS, log, said, timed
 
 MIB = 1 << 20
 SLOTS = 2
@@ -164,16 +164,6 @@ def commands(bench, count=5000):
 
 
 # --- much output ---
-
-# Peak memory is taken over from whoever starts a program, up to its exec: so a small one does that.
-LAUNCHER = """
-import os, sys
-pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
-_, status, usage = os.wait4(pid, 0)
-print("peak", usage.ru_maxrss)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-
 
 def printing(count, size):
     """A job of so many commands that print so many bytes."""
