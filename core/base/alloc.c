@@ -115,7 +115,7 @@ void *ff_xrealloc(void *old, size_t size_bytes)
 
 char *ff_xstrdup(const char *text)
 {
-	return or_die(ff_strdup(text));
+	return text ? or_die(ff_strdup(text)) : NULL;
 }
 
 char *ff_xstrndup(const char *text, size_t len)

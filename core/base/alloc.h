@@ -18,7 +18,7 @@ void ff_free(void *memory);
 void *ff_xmalloc(size_t size_bytes);
 void *ff_xcalloc(size_t count, size_t size_bytes);
 void *ff_xrealloc(void *old, size_t size_bytes);
-char *ff_xstrdup(const char *text);
+char *ff_xstrdup(const char *text); /* NULL: of NULL */
 char *ff_xstrndup(const char *text, size_t len);
 char *ff_xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

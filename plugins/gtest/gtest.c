@@ -167,7 +167,7 @@ static void *reader_open(const struct ff_payload_job *job)
 	struct reader *reader = ff_xcalloc(1, sizeof(*reader));
 
 	ff_hearing_init(&reader->hearing, job, ended, discovered);
-	reader->unit = job->unit ? ff_xstrdup(job->unit) : NULL;
+	reader->unit = ff_xstrdup(job->unit);
 	reader->disabled = runs_disabled(job->args);
 	return reader;
 }

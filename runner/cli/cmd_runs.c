@@ -62,9 +62,7 @@ static bool read_end(struct ff_story *story)
 		story->exit_code = event.u.run_finished.exit_code;
 		story->last_us = event.time_us;
 		story->state.run.counts = event.u.run_finished.counts;
-		story->reason = event.u.run_finished.reason
-					? ff_xstrdup(event.u.run_finished.reason)
-					: NULL;
+		story->reason = ff_xstrdup(event.u.run_finished.reason);
 	}
 	ff_arena_release(&arena);
 	if (fd >= 0)

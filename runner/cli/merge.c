@@ -40,7 +40,7 @@ struct ff_merge_part *ff_merge_part(const struct ff_merge_source *source, const 
 static void keep(char **kept, const char *text)
 {
 	ff_free(*kept);
-	*kept = text ? ff_xstrdup(text) : NULL;
+	*kept = ff_xstrdup(text);
 }
 
 static void add_part(struct ff_merge_source *source, const struct ff_event *event)

@@ -88,8 +88,7 @@ static void lose_running(struct telling *t, struct ff_err *err)
 		struct ff_event event = next(t, FF_EVENT_UNIT_FINISHED);
 		/* The entry goes when it is told. */
 		char *texts[] = {ff_xstrdup(unit->unit), ff_xstrdup(unit->job),
-				 unit->host ? ff_xstrdup(unit->host) : NULL,
-				 unit->worker ? ff_xstrdup(unit->worker) : NULL};
+				 ff_xstrdup(unit->host), ff_xstrdup(unit->worker)};
 
 		event.unit = texts[0];
 		event.job = texts[1];

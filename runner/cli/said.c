@@ -49,7 +49,7 @@ static struct ff_said_group *group_of(struct ff_said *said, const struct ff_exec
 	group = &said->groups[said->len++];
 	*group = (struct ff_said_group){
 		.end = result->end,
-		.message = result->message ? ff_xstrdup(result->message) : NULL,
+		.message = ff_xstrdup(result->message),
 		.output = ff_xcalloc(1, result->output_len + 1),
 		.output_len = result->output_len,
 		.first = UINT32_MAX,

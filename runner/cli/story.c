@@ -70,19 +70,14 @@ void ff_story_release(struct ff_story *story)
 
 /* --- reading --- */
 
-static char *copy_of(const char *text)
-{
-	return text ? ff_xstrdup(text) : NULL;
-}
-
 static void begun(struct ff_story *story, const struct ff_event *event, const char *key)
 {
 	struct ff_story_unit *unit = ff_xcalloc(1, sizeof(*unit));
 
-	*unit = (struct ff_story_unit){.unit = copy_of(event->unit),
-				       .job = copy_of(event->job),
-				       .host = copy_of(event->host),
-				       .worker = copy_of(event->worker),
+	*unit = (struct ff_story_unit){.unit = ff_xstrdup(event->unit),
+				       .job = ff_xstrdup(event->job),
+				       .host = ff_xstrdup(event->host),
+				       .worker = ff_xstrdup(event->worker),
 				       .index = event->index,
 				       .attempt = event->u.unit_started.attempt,
 				       .since_us = event->time_us};
@@ -142,15 +137,15 @@ int ff_story_take(struct ff_story *story, const struct ff_event *event, struct f
 		story->last_us = event->time_us;
 	if (event->kind == FF_EVENT_RUN_STARTED) {
 		story->began_us = event->time_us;
-		story->run_id = copy_of(event->u.run_started.run_id);
-		story->command = copy_of(event->u.run_started.command_line);
-		story->machine = copy_of(event->u.run_started.machine);
+		story->run_id = ff_xstrdup(event->u.run_started.run_id);
+		story->command = ff_xstrdup(event->u.run_started.command_line);
+		story->machine = ff_xstrdup(event->u.run_started.machine);
 		story->pid = event->u.run_started.pid;
 	} else if (event->kind == FF_EVENT_RUN_FINISHED) {
 		story->over = true;
 		story->exit_code = event->u.run_finished.exit_code;
 		ff_free(story->reason);
-		story->reason = copy_of(event->u.run_finished.reason);
+		story->reason = ff_xstrdup(event->u.run_finished.reason);
 	}
 	follow_units(story, event);
 	return 0;

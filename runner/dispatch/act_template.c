@@ -192,7 +192,7 @@ void ff_act_template_gone(const struct act_worker *worker)
 void ff_act_template_told(struct act_worker *worker, const char *text)
 {
 	struct act_template *template = template_of(worker);
-	char *folder = template->path ? ff_xstrdup(template->path) : NULL;
+	char *folder = ff_xstrdup(template->path);
 
 	template->told = true;
 	if (folder && up(folder) && (mkdir(folder, 0777) == 0 || errno == EEXIST) &&

@@ -18,19 +18,14 @@ struct named {
 	size_t len, cap;
 };
 
-static char *copy_of(const char *text)
-{
-	return text ? ff_xstrdup(text) : NULL;
-}
-
 static void note_start(struct ff_before_run *run, const struct ff_event *event)
 {
-	run->run_id = copy_of(event->u.run_started.run_id);
-	run->command_line = copy_of(event->u.run_started.command_line);
-	run->config_file = copy_of(event->u.run_started.config_file);
-	run->directory = copy_of(event->u.run_started.directory);
-	run->content = copy_of(event->u.run_started.content);
-	run->goes_on = copy_of(event->u.run_started.goes_on);
+	run->run_id = ff_xstrdup(event->u.run_started.run_id);
+	run->command_line = ff_xstrdup(event->u.run_started.command_line);
+	run->config_file = ff_xstrdup(event->u.run_started.config_file);
+	run->directory = ff_xstrdup(event->u.run_started.directory);
+	run->content = ff_xstrdup(event->u.run_started.content);
+	run->goes_on = ff_xstrdup(event->u.run_started.goes_on);
 }
 
 static void note_named(struct ff_before_run *run, const struct ff_event *event,

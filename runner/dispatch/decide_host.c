@@ -138,7 +138,7 @@ void ff_host_retry(struct ff_engine *e, struct engine_host *host)
 static void keep_text(char **kept, const char *text)
 {
 	ff_free(*kept);
-	*kept = text ? ff_xstrdup(text) : NULL;
+	*kept = ff_xstrdup(text);
 }
 
 static void ready(struct ff_engine *e, struct engine_host *host)

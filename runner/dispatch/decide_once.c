@@ -85,7 +85,7 @@ static void answer(struct ff_engine *e, uint32_t worker, const struct once *once
 static void set_text(struct once *once, const char *text)
 {
 	ff_free(once->text);
-	once->text = text ? ff_xstrdup(text) : NULL;
+	once->text = ff_xstrdup(text);
 }
 
 /* The first of those that wait is to set it up. */

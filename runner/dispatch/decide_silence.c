@@ -67,7 +67,7 @@ void ff_silence_anew(struct ff_engine *e, struct session *session)
 void ff_silence_doing(struct session *session, const char *words)
 {
 	ff_free(session->doing);
-	session->doing = words ? ff_xstrdup(words) : NULL;
+	session->doing = ff_xstrdup(words);
 }
 
 const char *ff_silence_while(const struct session *session)

@@ -61,7 +61,7 @@ static void end(struct one *one, enum ff_exec_end how, const char *message)
 {
 	one->end = how;
 	ff_free(one->message);
-	one->message = message ? ff_xstrdup(message) : NULL;
+	one->message = ff_xstrdup(message);
 	tell(one);
 }
 

@@ -250,8 +250,8 @@ struct ff_tree_note *ff_tree_note_begin(struct ff_loop *loop, const struct ff_tr
 	note->loop = loop;
 	note->opts = *opts;
 	note->opts.to = ff_xstrdup(opts->to);
-	note->opts.since = opts->since ? ff_xstrdup(opts->since) : NULL;
-	note->opts.since_run = opts->since_run ? ff_xstrdup(opts->since_run) : NULL;
+	note->opts.since = ff_xstrdup(opts->since);
+	note->opts.since_run = ff_xstrdup(opts->since_run);
 	note->root = ff_xstrdup(tree->root ? tree->root : ".");
 	copy_files(note, tree);
 	note->work.data = note;

@@ -154,7 +154,7 @@ static bool check_name(struct builder *b, const struct ff_place *place, const st
 
 static bool add_tags(struct builder *b, struct ff_host *host, const struct ff_config_host *config)
 {
-	char *copy = host->spec.tags ? ff_xstrdup(host->spec.tags) : NULL, *rest = copy, *tag;
+	char *copy = ff_xstrdup(host->spec.tags), *rest = copy, *tag;
 	struct ff_strv tags = FF_STRV_INIT;
 	bool ok = true;
 

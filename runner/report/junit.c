@@ -486,7 +486,7 @@ static struct ff_reporter *junit_open(const struct ff_reporter_opts *opts, const
 	junit = ff_xcalloc(1, sizeof(*junit));
 	junit->base.class = &junit_class;
 	junit->path = ff_xstrdup(value);
-	junit->prefix = opts->junit_prefix ? ff_xstrdup(opts->junit_prefix) : NULL;
+	junit->prefix = ff_xstrdup(opts->junit_prefix);
 	ff_spool_init(&junit->spool, &writer);
 	return &junit->base;
 }

@@ -240,8 +240,7 @@ static void results_event(struct ff_reporter *reporter, const struct ff_event *e
 	switch (event->kind) {
 	case FF_EVENT_RUN_STARTED:
 		ff_free(results->run);
-		results->run = event->u.run_started.run_id ? ff_xstrdup(event->u.run_started.run_id)
-							   : NULL;
+		results->run = ff_xstrdup(event->u.run_started.run_id);
 		break;
 	case FF_EVENT_UNIT_LOST:
 		on_lost(results, event);

@@ -123,11 +123,6 @@ struct ff_terminal_job *ff_terminal_job(struct ff_terminal *t, const char *name)
 	return job;
 }
 
-static char *copy_of(const char *text)
-{
-	return text ? ff_xstrdup(text) : NULL;
-}
-
 /* --- events --- */
 
 static void on_run_started(struct ff_terminal *t, const struct ff_event *event)
@@ -137,7 +132,7 @@ static void on_run_started(struct ff_terminal *t, const struct ff_event *event)
 
 	t->started_us = event->time_us;
 	ff_free(t->few.run_id);
-	t->few.run_id = copy_of(event->u.run_started.run_id);
+	t->few.run_id = ff_xstrdup(event->u.run_started.run_id);
 	t->progress_us = event->time_us;
 	t->hosts = event->u.run_started.hosts;
 	t->many_jobs = event->u.run_started.jobs > 1;
@@ -320,7 +315,7 @@ static void on_job_finished(struct ff_terminal *t, const struct ff_event *event)
 	job->result = event->u.job_finished.result;
 	job->why = event->u.job_finished.why;
 	ff_free(job->reason);
-	job->reason = copy_of(event->u.job_finished.reason);
+	job->reason = ff_xstrdup(event->u.job_finished.reason);
 }
 
 static void on_stopping(struct ff_terminal *t, const struct ff_event *event)

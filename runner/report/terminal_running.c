@@ -13,11 +13,6 @@ enum {
 	TOLD_MAX = 400,	      /* hosts and units that are told */
 };
 
-static char *copy_of(const char *text)
-{
-	return text ? ff_xstrdup(text) : NULL;
-}
-
 static void running_free(struct ff_terminal_running *running)
 {
 	ff_list_del(&running->node);
@@ -44,10 +39,10 @@ void ff_terminal_running_started(struct ff_terminal *t, const struct ff_event *e
 
 	ff_terminal_running_ended(t, event->job, event->index);
 	running = ff_xcalloc(1, sizeof(*running));
-	running->job = copy_of(event->job);
-	running->unit = copy_of(event->unit);
-	running->host = copy_of(event->host);
-	running->worker = copy_of(event->worker);
+	running->job = ff_xstrdup(event->job);
+	running->unit = ff_xstrdup(event->unit);
+	running->host = ff_xstrdup(event->host);
+	running->worker = ff_xstrdup(event->worker);
 	running->index = event->index;
 	running->started_us = event->time_us;
 	ff_list_add_tail(&t->running_list, &running->node);

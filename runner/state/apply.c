@@ -267,7 +267,7 @@ static void trace(const char *what, const char *name, const char *old, const cha
 static void set_text(char **text, const char *value)
 {
 	ff_free(*text);
-	*text = value ? ff_xstrdup(value) : NULL;
+	*text = ff_xstrdup(value);
 }
 
 static void unit_began(struct ff_state *state, const struct ff_event *event,

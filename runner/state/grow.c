@@ -88,8 +88,7 @@ void ff_state_take_units(struct ff_state *state, struct ff_job_record *job,
 		ff_state_know_units(state, job, event->u.collected.count);
 		job->parts_left = event->u.collected.parts;
 		ff_free(job->digest);
-		job->digest =
-			event->u.collected.digest ? ff_xstrdup(event->u.collected.digest) : NULL;
+		job->digest = ff_xstrdup(event->u.collected.digest);
 	} else if (event->kind == FF_EVENT_UNITS_ADDED) {
 		if (!job->open)
 			add_part(job, event);

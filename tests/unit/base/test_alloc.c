@@ -83,6 +83,7 @@ static void test_or_abort_forms(void **state)
 	char *a = ff_xstrdup("a"), *b = ff_xstrndup("bcd", 1), *c = ff_xasprintf("%d", 3);
 	char *d = ff_xrealloc(ff_xmalloc(1), 2), *e = ff_xcalloc(1, 1);
 
+	assert_null(ff_xstrdup(NULL));
 	assert_string_equal(a, "a");
 	assert_string_equal(b, "b");
 	assert_string_equal(c, "3");
@@ -97,11 +98,11 @@ static void test_or_abort_forms(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_copies),
-	    cmocka_unit_test(test_size_zero_is_not_out_of_memory),
-	    cmocka_unit_test_teardown(test_nth_fails, switch_off),
-	    cmocka_unit_test(test_cleanup),
-	    cmocka_unit_test(test_or_abort_forms),
+		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_size_zero_is_not_out_of_memory),
+		cmocka_unit_test_teardown(test_nth_fails, switch_off),
+		cmocka_unit_test(test_cleanup),
+		cmocka_unit_test(test_or_abort_forms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
