@@ -8,6 +8,9 @@
 #define REPORTERS(X)                                                                               \
 	X(junit)                                                                                   \
 	X(jsonl)                                                                                   \
+	X(tap)                                                                                     \
+	X(md)                                                                                      \
+	X(ctrf)                                                                                    \
 	X(results)                                                                                 \
 	X(ci)
 
