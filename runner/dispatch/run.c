@@ -232,7 +232,7 @@ static void catch_signals(struct ff_run *run)
 	for (int i = 0; i < RUN_SIGNALS; i++) {
 		struct sigaction before;
 
-		uv_signal_init(&run->loop->uv, &run->signals[i]);
+		uv_signal_init(run->loop->uv, &run->signals[i]);
 		run->signals[i].data = run;
 		if (!run->keys && (numbers[i] == SIGTSTP || numbers[i] == SIGCONT))
 			continue;
@@ -314,7 +314,7 @@ static int make_handles(struct ff_run *run, struct ff_err *err)
 	ff_deferred_init(&run->deferred, on_deferred);
 	ff_timer_init(&run->tick, run->loop, on_tick, run);
 	ff_timer_init(&run->due, run->loop, on_due, run);
-	uv_async_init(&run->loop->uv, &run->wake, on_wake);
+	uv_async_init(run->loop->uv, &run->wake, on_wake);
 	run->wake.data = run;
 	if (!run->opts.loop && !run->opts.feed && !run->opts.keys_are_others)
 		run->keys = ff_keys_new(run->loop, on_key, run);
