@@ -81,7 +81,12 @@ static bool receivable(void *arg)
 static PyObject *object_of(struct arrival *arrival, struct ff_strconfig config,
 			   PyObject *channel_of)
 {
-	PyObject *o = py_load(arrival->bytes, arrival->len, config, channel_of, NULL);
+	const struct arrival *before = py_resolving;
+	PyObject *o;
+
+	py_resolving = arrival;
+	o = py_load(arrival->bytes, arrival->len, config, channel_of, NULL);
+	py_resolving = before;
 
 	hub_lock();
 	arrival_free(arrival);

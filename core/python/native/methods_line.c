@@ -211,6 +211,21 @@ static PyObject *line_none(PyObject *self, PyObject *unused)
 	return line ? py_number_of(line) : PyErr_NoMemory();
 }
 
+__thread const struct arrival *py_resolving;
+
+static struct end *resolved(unsigned id)
+{
+	for (size_t i = 0; py_resolving && i < py_resolving->end_count; i++) {
+		struct end *end = py_resolving->ends[i];
+
+		if (ff_channel_id(end->channel) == id) {
+			end->refs++;
+			return end;
+		}
+	}
+	return NULL;
+}
+
 /* line_end(line, id) -> end of the channel with that id; without a channel where none can be */
 static PyObject *line_end(PyObject *self, PyObject *args)
 {
@@ -222,9 +237,11 @@ static PyObject *line_end(PyObject *self, PyObject *args)
 	if (!PyArg_ParseTuple(args, "nI", &line, &id))
 		return NULL;
 	hub_lock();
-	if (line->gateway && id > 0)
+	end = resolved(id);
+	if (!end && line->gateway && id > 0)
 		channel = ff_channel_from_id(line->gateway, id);
-	end = channel ? end_of(line, channel) : end_new(line, NULL);
+	if (!end)
+		end = channel ? end_of(line, channel) : end_new(line, NULL);
 	hub_unlock();
 	return end ? py_number_of(end) : PyErr_NoMemory();
 }
@@ -267,6 +284,7 @@ static bool has_next(void *arg)
  * next call of this. */
 static PyObject *py_line_next(PyObject *self, PyObject *args)
 {
+	const struct arrival *before;
 	struct next next = {0};
 	struct arrival *arrival;
 	PyObject *calls, *result = NULL;
@@ -281,6 +299,8 @@ static PyObject *py_line_next(PyObject *self, PyObject *args)
 		return NULL;
 	if (!arrival)
 		return waited == HUB_TIMEOUT ? py_new_ref(Py_False) : py_none();
+	before = py_resolving;
+	py_resolving = arrival;
 	if (arrival->kind == ARRIVAL_ITEM)
 		result = PyObject_CallFunction(
 			calls, "NNO", py_number_of(arrival->end),
@@ -289,6 +309,7 @@ static PyObject *py_line_next(PyObject *self, PyObject *args)
 	else
 		result = PyObject_CallFunction(calls, "NOz", py_number_of(arrival->end), Py_None,
 					       arrival->error);
+	py_resolving = before;
 	hub_lock();
 	if (arrival->kind == ARRIVAL_END) {
 		struct end *end = arrival->end;

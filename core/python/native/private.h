@@ -8,6 +8,10 @@
 /* Each ends with a NULL name. */
 extern struct PyMethodDef py_line_methods[], py_end_methods[];
 
+/* What this thread makes objects of: the channels in it are found there, since the far end may have
+ * closed them since, and then the library knows them no more. */
+extern __thread const struct arrival *py_resolving;
+
 /* READY, TIMEOUT, or SIGNAL with an exception set. Negative seconds are for ever. With the
  * interpreter's lock, which is given up meanwhile. */
 enum hub_wait py_wait_for(struct ff_list *list, double seconds, bool (*ready)(void *), void *arg);

@@ -17,6 +17,7 @@ def _line_of(gateway):
     line = getattr(gateway, "_line", None)
     if line is None:
         if _nowhere is None:
+            _native.start()
             _nowhere = _native.line_none()
         line = _nowhere
     return line
