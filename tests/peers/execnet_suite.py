@@ -76,7 +76,7 @@ class Peers:
             PEERS_OUTCOMES=str(place / "outcomes.json"))
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         argv = [str(self.python), "-m", "pytest", "-q", "-p", "outcomes", "-p", "no:cacheprovider",
-                "-W", "ignore", "--timeout", "60", "--timeout-method", "thread", "--tb", "short"]
+                "-W", "ignore", "--timeout", "30", "--timeout-method", "signal", "--tb", "short"]
         if suite == "execnet":
             argv += ["-p", "no:xdist"]
         with open(str(place / "log"), "wb") as log:

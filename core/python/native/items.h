@@ -19,4 +19,7 @@ bool py_dump(struct ff_buf *out, PyObject *o);
 PyObject *py_load(const uint8_t *bytes, size_t len, struct ff_strconfig config,
 		  PyObject *channel_of, size_t *used);
 
+/* The object that `value` stands for; `channel_of` as above. NULL: an exception is set. */
+PyObject *py_of_value(const struct ff_value *value, PyObject *channel_of);
+
 #endif

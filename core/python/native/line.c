@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "wire/serialize.h"
 
 /* --- arrivals --- */
 
@@ -18,20 +17,20 @@ void arrival_free(struct arrival *arrival)
 		end_unref(arrival->ends[i]);
 	ff_free(arrival->ends);
 	ff_free(arrival->error);
+	ff_item_release(&arrival->item);
 	end_unref(arrival->end);
 	ff_free(arrival);
 }
 
-static struct arrival *make_arrival(struct end *end, enum arrival_kind kind, size_t len)
+static struct arrival *make_arrival(struct end *end, enum arrival_kind kind)
 {
-	struct arrival *arrival = ff_calloc(1, sizeof(*arrival) + len);
+	struct arrival *arrival = ff_calloc(1, sizeof(*arrival));
 
 	if (!arrival)
 		return NULL;
 	ff_list_init(&arrival->node);
 	arrival->kind = kind;
 	arrival->end = end;
-	arrival->len = len;
 	end->refs++;
 	return arrival;
 }
@@ -128,7 +127,7 @@ static void add_channels(struct arrival *arrival, const struct ff_value *value)
 static void give_end(struct end *end)
 {
 	const char *error = ff_channel_error(end->channel);
-	struct arrival *arrival = make_arrival(end, ARRIVAL_END, 0);
+	struct arrival *arrival = make_arrival(end, ARRIVAL_END);
 
 	if (!arrival)
 		return;
@@ -142,23 +141,18 @@ static void give_end(struct end *end)
 
 static void give_item(struct end *end, const struct ff_item *item)
 {
-	struct ff_buf bytes = FF_BUF_INIT;
-	struct arrival *arrival = NULL;
+	struct arrival *arrival = make_arrival(end, ARRIVAL_ITEM);
 	size_t channels = count_channels(&item->value);
 
-	if (ff_dump_item(&bytes, &item->value, NULL) == 0)
-		arrival = make_arrival(end, ARRIVAL_ITEM, bytes.len);
 	if (arrival && channels > 0)
 		arrival->ends = ff_calloc(channels, sizeof(struct end *));
 	if (!arrival || (channels > 0 && !arrival->ends)) {
 		arrival_free(arrival);
-		ff_buf_release(&bytes);
 		ff_channel_close(end->channel, "out of memory at the receiver");
 		return;
 	}
-	memcpy(arrival->bytes, ff_buf_data(&bytes), bytes.len);
-	ff_buf_release(&bytes);
 	add_channels(arrival, &item->value);
+	ff_channel_take_item(end->channel, &arrival->item);
 	arrive(arrival);
 }
 
@@ -185,7 +179,6 @@ struct end *end_new(struct line *line, struct ff_channel *channel)
 	ff_list_init(&end->items);
 	ff_list_init(&end->waiters);
 	ff_list_init(&end->errors);
-	end->config = ff_strconfig_default;
 	end->channel = channel;
 	if (channel) {
 		end->refs++;
@@ -254,7 +247,7 @@ void end_drop(struct end *end)
 
 void end_close_here(struct end *end, bool closed, const char *error)
 {
-	struct arrival *arrival = make_arrival(end, ARRIVAL_END, 0);
+	struct arrival *arrival = make_arrival(end, ARRIVAL_END);
 
 	if (!arrival)
 		return;
@@ -373,6 +366,5 @@ void line_release(struct line *line)
 		return;
 	line->gateway = NULL;
 	ff_open_release(gateway);
-	free_all(&line->arrived);
 	line_unref(line);
 }

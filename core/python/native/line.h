@@ -32,7 +32,6 @@ struct end {
 	bool closed, no_more;  /* no more will come */
 	bool ended;	       /* the library has said so */
 	bool calls;	       /* items go to a Python callback */
-	struct ff_strconfig config;
 };
 
 enum arrival_kind { ARRIVAL_ITEM, ARRIVAL_END };
@@ -46,8 +45,7 @@ struct arrival {
 	char *error;	   /* ARRIVAL_END: the far end's, or NULL */
 	struct end **ends; /* ARRIVAL_ITEM: of the channels in it, with references */
 	size_t end_count;
-	size_t len;
-	uint8_t bytes[];
+	struct ff_item item; /* ARRIVAL_ITEM */
 };
 
 struct line_field {

@@ -78,14 +78,13 @@ static bool receivable(void *arg)
 	return !ff_list_empty(&end->items) || end->no_more;
 }
 
-static PyObject *object_of(struct arrival *arrival, struct ff_strconfig config,
-			   PyObject *channel_of)
+static PyObject *object_of(struct arrival *arrival, PyObject *channel_of)
 {
 	const struct arrival *before = py_resolving;
 	PyObject *o;
 
 	py_resolving = arrival;
-	o = py_load(arrival->bytes, arrival->len, config, channel_of, NULL);
+	o = py_of_value(&arrival->item.value, channel_of);
 	py_resolving = before;
 
 	hub_lock();
@@ -113,7 +112,7 @@ static PyObject *receive(PyObject *self, PyObject *args)
 		ended = !arrival && end->no_more;
 		hub_unlock();
 		if (arrival)
-			return object_of(arrival, end->config, channel_of);
+			return object_of(arrival, channel_of);
 		if (ended)
 			return py_new_ref(py_setup.ended);
 		waited = py_wait_for(&end->waiters, seconds, receivable, end);
@@ -142,7 +141,7 @@ static PyObject *call(PyObject *self, PyObject *args)
 		end->calls = true;
 	hub_unlock();
 	if (arrival)
-		return object_of(arrival, end->config, channel_of);
+		return object_of(arrival, channel_of);
 	return py_new_ref(ended ? py_setup.ended : py_setup.empty);
 }
 
@@ -237,18 +236,19 @@ static PyObject *close_here(PyObject *self, PyObject *args)
 	return py_none();
 }
 
-/* end_reconfigure(end, py2str_as_py3str, py3str_as_py2str, tell the far end) */
+/* end_reconfigure(end, py2str_as_py3str, py3str_as_py2str) */
 static PyObject *end_reconfigure(PyObject *self, PyObject *args)
 {
-	int py2, py3, tell, rc = 0;
+	struct ff_strconfig config;
 	struct end *end;
+	int py2, py3, rc = 0;
 
-	if (!PyArg_ParseTuple(args, "niii", &end, &py2, &py3, &tell))
+	if (!PyArg_ParseTuple(args, "nii", &end, &py2, &py3))
 		return NULL;
+	config = (struct ff_strconfig){.py2str_as_py3str = py2, .py3str_as_py2str = py3};
 	hub_lock();
-	end->config = (struct ff_strconfig){.py2str_as_py3str = py2, .py3str_as_py2str = py3};
-	if (tell && end->channel)
-		rc = ff_channel_reconfigure(end->channel, end->config);
+	if (end->channel)
+		rc = ff_channel_reconfigure(end->channel, config);
 	hub_drive();
 	hub_unlock();
 	return rc == 0 ? py_none() : PyErr_Format(PyExc_OSError, "%s", ff_err_text(rc));

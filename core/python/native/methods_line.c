@@ -279,19 +279,19 @@ static bool has_next(void *arg)
 	return next->arrival || (py_is_over(next->line) && ff_list_empty(&next->line->arrived));
 }
 
-/* line_next(line, seconds, calls) -> None when it is over, False after that time, or what
- * calls(end number, bytes or None, error or None) returned; the arrival counts as seen with the
- * next call of this. */
+/* line_next(line, seconds, calls, channel_of) -> None when it is over, False after that time, or
+ * what calls(end number, item, error or None, whether it is the end) returned; the arrival counts
+ * as seen with the next call of this. */
 static PyObject *py_line_next(PyObject *self, PyObject *args)
 {
 	const struct arrival *before;
 	struct next next = {0};
 	struct arrival *arrival;
-	PyObject *calls, *result = NULL;
+	PyObject *calls, *channel_of, *result = NULL;
 	enum hub_wait waited;
 	double seconds;
 
-	if (!PyArg_ParseTuple(args, "ndO", &next.line, &seconds, &calls))
+	if (!PyArg_ParseTuple(args, "ndOO", &next.line, &seconds, &calls, &channel_of))
 		return NULL;
 	waited = py_wait_for(&next.line->waiters, seconds, has_next, &next);
 	arrival = next.arrival;
@@ -301,14 +301,16 @@ static PyObject *py_line_next(PyObject *self, PyObject *args)
 		return waited == HUB_TIMEOUT ? py_new_ref(Py_False) : py_none();
 	before = py_resolving;
 	py_resolving = arrival;
-	if (arrival->kind == ARRIVAL_ITEM)
-		result = PyObject_CallFunction(
-			calls, "NNO", py_number_of(arrival->end),
-			PyBytes_FromStringAndSize((char *)arrival->bytes, (ssize_t)arrival->len),
-			Py_None);
-	else
-		result = PyObject_CallFunction(calls, "NOz", py_number_of(arrival->end), Py_None,
-					       arrival->error);
+	if (arrival->kind == ARRIVAL_ITEM) {
+		PyObject *o = py_of_value(&arrival->item.value, channel_of);
+
+		result = o ? PyObject_CallFunction(calls, "NNOO", py_number_of(arrival->end), o,
+						   Py_None, Py_False)
+			   : NULL;
+	} else {
+		result = PyObject_CallFunction(calls, "NOzO", py_number_of(arrival->end), Py_None,
+					       arrival->error, Py_True);
+	}
 	py_resolving = before;
 	hub_lock();
 	if (arrival->kind == ARRIVAL_END) {

@@ -42,6 +42,7 @@ PyObject *PyObject_Type(PyObject *o);
 PyObject *PyObject_Str(PyObject *o);
 
 PyObject *PyLong_FromLong(long v);
+PyObject *PyLong_FromLongLong(long long v);
 PyObject *PyLong_FromVoidPtr(void *p);
 PyObject *PyLong_FromString(const char *text, char **end, int base);
 void *PyLong_AsVoidPtr(PyObject *o);

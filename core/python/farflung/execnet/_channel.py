@@ -78,8 +78,6 @@ class Channel:
         model = gateway.execmodel
         self._green = model if getattr(model, "wait_fd", None) is not None else None
         self._end = _native.line_end(_line_of(gateway), id) if _end is None else _end
-        if self._strconfig != STRCONFIG:
-            _native.end_reconfigure(self._end, self._strconfig[0], self._strconfig[1], 0)
 
     def __repr__(self):
         return "<Channel id=%d %s>" % (self.id, "closed" if self.isclosed() else "open")
@@ -203,7 +201,7 @@ class Channel:
     def reconfigure(self, py2str_as_py3str=True, py3str_as_py2str=False):
         """How strings are read that come from Python 2, or go there."""
         self._strconfig = (py2str_as_py3str, py3str_as_py2str)
-        _native.end_reconfigure(self._end, bool(py2str_as_py3str), bool(py3str_as_py2str), 1)
+        _native.end_reconfigure(self._end, bool(py2str_as_py3str), bool(py3str_as_py2str))
 
 
 _native.setup(DumpError, LoadError, Channel)
@@ -212,11 +210,9 @@ _native.setup(DumpError, LoadError, Channel)
 class _Called:
     """What is to be called for a channel, also when that is no more than an end."""
 
-    def __init__(self, channel, callback, endmarker):
+    def __init__(self, callback, endmarker):
         self.callback = callback
         self.endmarker = endmarker
-        self.strconfig = channel._strconfig
-        self.channel_of = channel._channel_of
         self.failed = False
 
 
@@ -229,7 +225,7 @@ class Calls:
         self.started = False
 
     def add(self, channel, callback, endmarker):
-        called = self.by_end[channel._end] = _Called(channel, callback, endmarker)
+        called = self.by_end[channel._end] = _Called(callback, endmarker)
         if not self.started:
             self.started = True
             self.gateway.execmodel.start(self.serve)
@@ -242,28 +238,28 @@ class Calls:
 
     def serve(self):
         line, model = self.gateway._line, self.gateway.execmodel
+        channel_of = self.gateway._channelfactory._of
         if getattr(model, "wait_fd", None) is None:
-            while _native.line_next(line, -1.0, self.arrived) is not None:
+            while _native.line_next(line, -1.0, self.arrived, channel_of) is not None:
                 pass
         else:
             while wait_green(
                     model, line, 0, None,
-                    lambda: _native.line_next(line, 0.0, self.arrived)) is not None:
+                    lambda: _native.line_next(line, 0.0, self.arrived, channel_of)) is not None:
                 pass
 
-    def arrived(self, end, data, error):
+    def arrived(self, end, item, error, is_end):
         """An item, or the end, of a channel that has a callback. Raises nothing."""
         with self.gateway._receivelock:
             called = self.by_end.get(end)
             try:
-                if data is None:
+                if is_end:
                     self.ended(end)
                 elif called is not None and not called.failed:
-                    py2, py3 = called.strconfig
-                    called.callback(_native.loads(data, 0, py2, py3, called.channel_of)[0])
+                    called.callback(item)
             except Exception as exc:
                 self.gateway._trace("exception during callback: %s" % exc)
-                if called is not None and data is not None:
+                if called is not None and not is_end:
                     called.failed = True
                     text = geterrortext(exc)
                     _native.close_here(end, 1, text)
