@@ -34,8 +34,9 @@ struct hub {
 	struct hub_waiter own;
 	uint64_t leads; /* how often others led */
 	unsigned followers;
-	int64_t asleep_until_us; /* our own thread, while others lead */
-	int64_t poll_until_us;	 /* the leader; FF_NEVER_US: until something happens */
+	unsigned rest, next_rest; /* waits that a leader sleeps through at once */
+	int64_t asleep_until_us;  /* our own thread, while others lead */
+	int64_t poll_until_us;	  /* the leader; FF_NEVER_US: until something happens */
 	bool stop;
 	bool forked; /* this is a child of its process: the loop is not ours to run */
 	bool started;
