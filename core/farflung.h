@@ -34,6 +34,7 @@
 #include "gateway/names.h"
 #include "gateway/names_client.h"
 #include "io/loop.h"
+#include "io/post.h"
 #include "io/std.h"
 #include "io/trace.h"
 #include "rsync/send.h"

@@ -399,8 +399,8 @@ void ff_group_free(struct ff_group *group)
 {
 	if (!group)
 		return;
-	if (group->driver)
-		ff_group_terminate(group, 0);
+	while (group->driver && ff_group_terminate(group, 0) == FF_ECANCELED)
+		;
 	while (group->len)
 		ff_group_remove(group, ff_group_at(group, group->len - 1));
 	ff_map_release(&group->by_id);

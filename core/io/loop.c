@@ -69,6 +69,13 @@ int ff_loop_init(struct ff_loop *loop, struct ff_err *err)
 		loop->scratch = NULL;
 		return ff_err_set(err, FF_ESYS, "cannot make an event loop: %s", uv_strerror(rc));
 	}
+	rc = ff_posts_init(loop);
+	if (rc != 0) {
+		uv_loop_close(&loop->uv);
+		ff_free(loop->scratch);
+		loop->scratch = NULL;
+		return ff_err_set(err, rc, "cannot make an event loop: %s", ff_err_text(rc));
+	}
 	uv_timer_init(&loop->uv, &loop->wakeup);
 	uv_prepare_init(&loop->uv, &loop->prepare);
 	uv_idle_init(&loop->uv, &loop->idle);
@@ -89,7 +96,8 @@ static bool is_own(const struct ff_loop *loop, const uv_handle_t *handle)
 {
 	return handle == (const uv_handle_t *)&loop->wakeup ||
 	       handle == (const uv_handle_t *)&loop->prepare ||
-	       handle == (const uv_handle_t *)&loop->idle || ff_reaper_owns(loop, handle) ||
+	       handle == (const uv_handle_t *)&loop->idle ||
+	       handle == (const uv_handle_t *)&loop->posts.async || ff_reaper_owns(loop, handle) ||
 	       ff_watches_own(loop, handle);
 }
 
@@ -117,6 +125,7 @@ int ff_loop_release(struct ff_loop *loop)
 	struct survey survey;
 	int rc;
 
+	ff_posts_end(loop);
 	while (loop->ending > 0 && uv_loop_alive(&loop->uv))
 		uv_run(&loop->uv, UV_RUN_ONCE);
 	for (int round = 0; round < CLOSE_ROUNDS; round++) {
@@ -130,6 +139,7 @@ int ff_loop_release(struct ff_loop *loop)
 	}
 	if (survey.open > 0 || survey.closing > 0) {
 		uv_walk(&loop->uv, trace_handle, loop);
+		ff_posts_go_on(loop);
 		return FF_EINVAL;
 	}
 	ff_reaper_release(loop);
@@ -137,6 +147,7 @@ int ff_loop_release(struct ff_loop *loop)
 	uv_close((uv_handle_t *)&loop->wakeup, NULL);
 	uv_close((uv_handle_t *)&loop->prepare, NULL);
 	uv_close((uv_handle_t *)&loop->idle, NULL);
+	ff_posts_close(loop, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	rc = uv_loop_close(&loop->uv);
 	ff_watches_free(loop);
@@ -148,6 +159,29 @@ int ff_loop_release(struct ff_loop *loop)
 	loop->reaper = NULL;
 	loop->scratch = NULL;
 	return rc == 0 ? 0 : FF_EINVAL;
+}
+
+struct ff_loop *ff_loop_new(struct ff_err *err)
+{
+	struct ff_loop *loop = ff_malloc(sizeof(*loop));
+
+	if (!loop) {
+		ff_err_set(err, FF_ENOMEM, "out of memory");
+		return NULL;
+	}
+	if (ff_loop_init(loop, err) == 0)
+		return loop;
+	ff_free(loop);
+	return NULL;
+}
+
+int ff_loop_free(struct ff_loop *loop)
+{
+	int rc = loop ? ff_loop_release(loop) : 0;
+
+	if (rc == 0)
+		ff_free(loop);
+	return rc;
 }
 
 /* libuv counts whole milliseconds from a cached, cut-off time: compute an absolute millisecond that
@@ -194,16 +228,20 @@ int ff_loop_run_once(struct ff_loop *loop, int64_t deadline_us)
 {
 	if (loop->running)
 		return FF_EDEADLK;
+	if (ff_posts_take_interrupt(loop))
+		return FF_ECANCELED;
 	uv_update_time(&loop->uv);
 	if (deadline_us != FF_NEVER_US)
 		uv_timer_start(&loop->wakeup, on_wakeup, timeout_ms(&loop->uv, deadline_us), 0);
-	if (ff_list_empty(&loop->deferred))
+	if (ff_posts_wait(loop)) /* by its own the door keeps no loop running */
+		do_not_wait(loop);
+	else if (ff_list_empty(&loop->deferred))
 		stay_awake(loop);
 	loop->running = true;
 	uv_run(&loop->uv, UV_RUN_ONCE);
 	loop->running = false;
 	uv_timer_stop(&loop->wakeup);
-	return 0;
+	return ff_posts_take_interrupt(loop) ? FF_ECANCELED : 0;
 }
 
 void ff_deferred_init(struct ff_deferred *deferred, void (*fn)(struct ff_deferred *))
@@ -235,6 +273,9 @@ void ff_loop_defer(struct ff_loop *loop, struct ff_deferred *deferred)
 		return;
 	ff_list_add_tail(&loop->deferred, &deferred->node);
 	uv_prepare_start(&loop->prepare, on_prepare);
+	/* A prepare handle alone does not show in uv_backend_timeout, by which foreign loops wait.
+	 */
+	do_not_wait(loop);
 }
 
 void ff_deferred_cancel(struct ff_deferred *deferred)

@@ -1,29 +1,43 @@
-/* The loop: libuv's, with what the rest of core needs of it. Single-threaded. */
+/* The loop: libuv's, with what the rest of core needs of it. A loop and all that lives on it belong
+ * to one thread at a time; loops in several threads know nothing of each other. What other threads
+ * may call is in io/post.h. */
 #ifndef FF_IO_LOOP_H
 #define FF_IO_LOOP_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
 #include "base/err.h"
 #include "base/list.h"
+#include "io/post.h"
+
+/* Of post.c: what other threads have left. */
+struct ff_posts {
+	pthread_mutex_t lock; /* over queue, ended and the handle's end */
+	struct ff_list queue;
+	bool ended;
+	bool interrupted, stopped; /* atomic */
+	uv_async_t async;
+};
 
 struct ff_loop {
 	uv_loop_t uv;
 	bool running; /* inside uv_run: blocking calls are FF_EDEADLK */
 	uv_timer_t wakeup;
-	uint8_t *scratch;	  /* what streams read into; valid during their data callback */
-	struct ff_reaper *reaper; /* process.c: exits where pidfds are missing */
+	uint8_t *scratch;	    /* what streams read into; valid during their data callback */
+	struct ff_reaper *reaper;   /* process.c: exits where pidfds are missing */
 	struct ff_watches *watches; /* watch.c; NULL before they are needed */
-	int null_fd;		  /* process.c: /dev/null; -1 before it is needed */
-	bool no_pidfd;		  /* for tests: behave as on a kernel without pidfds */
+	int null_fd;		    /* process.c: /dev/null; -1 before it is needed */
+	bool no_pidfd;		    /* for tests: behave as on a kernel without pidfds */
 	uv_prepare_t prepare;
 	uv_idle_t idle;		 /* active: something was handled, do not wait this time */
 	struct ff_list deferred; /* ff_loop_defer */
 	unsigned spin_rest; /* so many waits are slept through before the next try to stay awake */
 	unsigned spin_next_rest; /* and so many after that, should it fail */
 	unsigned ending;	 /* what ends by itself and ff_loop_release waits for */
+	struct ff_posts posts;
 };
 
 enum { FF_LOOP_SCRATCH = 64 << 10 };
@@ -31,11 +45,16 @@ enum { FF_LOOP_SCRATCH = 64 << 10 };
 /* 0, FF_ENOMEM or FF_ESYS. From then on SIGPIPE is ignored, and the soft limit of open files is the
  * hard one (children started by ff_process_spawn get the old one). */
 int ff_loop_init(struct ff_loop *loop, struct ff_err *err);
+/* The same on the heap: for those who can't know the size. NULL on failure. */
+struct ff_loop *ff_loop_new(struct ff_err *err);
+/* ff_loop_release and the memory, which stays where that fails. NULL: 0. */
+int ff_loop_free(struct ff_loop *loop);
 /* Waits for what is `ending` and runs pending close callbacks; every other handle must be closing
  * or closed: FF_EINVAL (and a trace of what is left) otherwise. */
 int ff_loop_release(struct ff_loop *loop);
 /* Runs until at least one event was handled or the deadline passed (FF_NEVER_US: none). FF_EDEADLK
- * inside the loop. Returns 0 also when there was nothing left to wait for. */
+ * inside the loop, FF_ECANCELED after ff_loop_interrupt. Returns 0 also when there was nothing left
+ * to wait for. */
 int ff_loop_run_once(struct ff_loop *loop, int64_t deadline_us);
 
 /* Something to be done once, soon, but not from inside the present call: right before the loop
@@ -67,5 +86,14 @@ void ff_timer_set(struct ff_timer *timer, int64_t deadline_us);
 bool ff_overslept(int64_t late_us, int64_t limit_us);
 /* `closed` (may be NULL) is called when the memory may be reused. */
 void ff_timer_close(struct ff_timer *timer, void (*closed)(struct ff_timer *));
+
+/* Of post.c, for the loop's own beginning and end. */
+int ff_posts_init(struct ff_loop *loop);
+/* From now on nothing can be posted; what was posted is called. */
+void ff_posts_end(struct ff_loop *loop);
+void ff_posts_go_on(struct ff_loop *loop);
+void ff_posts_close(struct ff_loop *loop, uv_close_cb closed);
+bool ff_posts_wait(struct ff_loop *loop); /* whether some do */
+bool ff_posts_take_interrupt(struct ff_loop *loop);
 
 #endif

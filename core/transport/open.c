@@ -237,6 +237,7 @@ struct ff_gateway *ff_makegateway(struct ff_group *group, const char *text, stru
 	struct ff_loop *loop = ff_group_ctx(group);
 	struct ff_gateway *gateway;
 	struct ff_xspec spec;
+	int rc = 0;
 
 	if (loop->running) {
 		ff_err_set(err, FF_EDEADLK, "%s", ff_err_text(FF_EDEADLK));
@@ -249,8 +250,10 @@ struct ff_gateway *ff_makegateway(struct ff_group *group, const char *text, stru
 		ff_xspec_release(&spec);
 		return NULL;
 	}
-	while (!waiter.done)
-		ff_loop_run_once(loop, FF_NEVER_US);
+	while (!waiter.done && rc == 0)
+		rc = ff_loop_run_once(loop, FF_NEVER_US);
+	if (rc)
+		ff_err_set(&waiter.err, rc, "%s", ff_err_text(rc));
 	if (waiter.err.code == 0)
 		return gateway;
 	if (err)
