@@ -35,22 +35,25 @@ static struct arrival *make_arrival(struct end *end, enum arrival_kind kind)
 	return arrival;
 }
 
-/* The end sees it. */
-static void settle(struct arrival *arrival)
+void line_settle(struct arrival *arrival)
 {
 	struct end *end = arrival->end;
 
+	arrival->end = NULL; /* what an end keeps must not keep it */
 	if (arrival->kind == ARRIVAL_ITEM) {
 		ff_list_add_tail(&end->items, &arrival->node);
+		arrival = NULL;
 	} else {
 		end->no_more = true;
 		end->closed = end->closed || arrival->closed;
-		if (arrival->error)
+		if (arrival->error) {
 			ff_list_add_tail(&end->errors, &arrival->node);
-		else
-			arrival_free(arrival);
+			arrival = NULL;
+		}
 	}
 	hub_wake(&end->waiters);
+	arrival_free(arrival);
+	end_unref(end);
 }
 
 static void arrive(struct arrival *arrival)
@@ -61,7 +64,7 @@ static void arrive(struct arrival *arrival)
 		ff_list_add_tail(&line->arrived, &arrival->node);
 		hub_wake(&line->waiters);
 	} else {
-		settle(arrival);
+		line_settle(arrival);
 	}
 }
 
@@ -76,7 +79,7 @@ struct arrival *line_next(struct line *line)
 			line->calling = true;
 			return arrival;
 		}
-		settle(arrival);
+		line_settle(arrival);
 	}
 	return NULL;
 }
@@ -238,10 +241,6 @@ void end_drop(struct end *end)
 	} else if (channel && !end->ended) {
 		ff_channel_send_eof(channel);
 	}
-	/* What arrived and was not taken holds references of its own: a circle. */
-	if (!end->calls)
-		free_all(&end->items);
-	free_all(&end->errors);
 	end_unref(end);
 }
 
@@ -254,7 +253,7 @@ void end_close_here(struct end *end, bool closed, const char *error)
 	arrival->closed = closed;
 	if (error)
 		arrival->error = ff_strdup(error);
-	settle(arrival);
+	line_settle(arrival);
 }
 
 /* --- lines --- */

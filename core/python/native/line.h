@@ -40,7 +40,7 @@ enum arrival_kind { ARRIVAL_ITEM, ARRIVAL_END };
 struct arrival {
 	struct ff_list node;
 	enum arrival_kind kind;
-	struct end *end;   /* with a reference */
+	struct end *end;   /* with a reference, until it keeps this itself */
 	bool closed;	   /* ARRIVAL_END: both ways */
 	char *error;	   /* ARRIVAL_END: the far end's, or NULL */
 	struct end **ends; /* ARRIVAL_ITEM: of the channels in it, with references */
@@ -78,6 +78,8 @@ void end_close_here(struct end *end, bool closed, const char *error);
 /* The next arrival for a Python callback; those for other ends before it are passed on. NULL: none
  * yet. The last one is then done with. */
 struct arrival *line_next(struct line *line);
+/* Lets the end see it. */
+void line_settle(struct arrival *arrival);
 struct arrival *end_take(struct end *end);
 void arrival_free(struct arrival *arrival);
 

@@ -313,18 +313,10 @@ static PyObject *py_line_next(PyObject *self, PyObject *args)
 	}
 	py_resolving = before;
 	hub_lock();
-	if (arrival->kind == ARRIVAL_END) {
-		struct end *end = arrival->end;
-
-		end->no_more = true;
-		end->closed = end->closed || arrival->closed;
-		if (arrival->error) {
-			ff_list_add_tail(&end->errors, &arrival->node);
-			arrival = NULL;
-		}
-		hub_wake(&end->waiters);
-	}
-	arrival_free(arrival);
+	if (arrival->kind == ARRIVAL_END)
+		line_settle(arrival);
+	else
+		arrival_free(arrival);
 	hub_unlock();
 	return result;
 }
