@@ -103,7 +103,7 @@ def test_channels_that_their_maker_closed(gateway):
 
 
 def test_a_callback_that_raises(gateway):
-    channel = gateway.remote_exec("channel.send(1); channel.send(2); channel.receive()")
+    channel = gateway.remote_exec("channel.receive(); channel.send(1); channel.send(2); channel.receive()")
     seen = []
 
     def callback(item):
@@ -112,6 +112,7 @@ def test_a_callback_that_raises(gateway):
             raise ValueError("from the callback")
 
     channel.setcallback(callback, endmarker="end")
+    channel.send("go")
     with pytest.raises(execnet.RemoteError, match="from the callback"):
         channel.waitclose(SECONDS)
     assert seen[0] == 1 and 2 not in seen
