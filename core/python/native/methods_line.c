@@ -98,6 +98,8 @@ static PyObject *line_state(PyObject *self, PyObject *number)
 
 static PyObject *py_line_kill(PyObject *self, PyObject *line)
 {
+	if (hub.forked)
+		return py_none();
 	hub_lock();
 	line_kill(PyLong_AsVoidPtr(line));
 	hub_drive();
@@ -107,6 +109,8 @@ static PyObject *py_line_kill(PyObject *self, PyObject *line)
 
 static PyObject *py_line_release(PyObject *self, PyObject *line)
 {
+	if (hub.forked)
+		return py_none();
 	hub_lock();
 	line_release(PyLong_AsVoidPtr(line));
 	hub_drive();
@@ -126,6 +130,8 @@ static PyObject *line_exit(PyObject *self, PyObject *number)
 {
 	struct line *line = PyLong_AsVoidPtr(number);
 
+	if (hub.forked)
+		return py_none();
 	hub_lock();
 	if (line->gateway)
 		ff_gateway_exit(line->gateway);

@@ -1,5 +1,6 @@
 """Groups of gateways, and many channels as one."""
 import atexit
+import os
 import shlex
 import sys
 import time
@@ -40,6 +41,7 @@ class Group:
         self._autoidcounter = 0
         self._autoidlock = Lock()
         self._number = None  # the library's group; made with the first gateway
+        self._pid = os.getpid()
         self.set_execmodel(execmodel)
         for xspec in xspecs:
             self.makegateway(xspec)
@@ -174,6 +176,8 @@ class Group:
         self._gateways_to_join.append(gateway)
 
     def _cleanup_atexit(self):
+        if self._pid != os.getpid():
+            return  # what a fork has of its parent's gateways is not its own
         trace("=== atexit cleanup %r ===" % (self,))
         self.terminate(timeout=1.0)
 
