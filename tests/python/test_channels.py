@@ -1,5 +1,6 @@
 """Channels and gateways where things go wrong, or are large, many, or late."""
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -393,3 +394,66 @@ def test_without_a_library(tmp_path):
         env=dict(os.environ, PYTHONPATH=top, FARFLUNG_LIBRARY=str(tmp_path)))
     assert done.returncode == 1
     assert "FARFLUNG_LIBRARY=%s: no %s/libfarflung-python.so" % (tmp_path, tmp_path) in done.stderr
+
+
+def test_workers_show_their_channels_as_execnets_do(gateway):
+    channel = gateway.remote_exec(
+        """
+        factory = channel.gateway._channelfactory
+        channel.send((channel.id in factory._channels, -1 in factory._channels))
+        """)
+    assert channel.receive(SECONDS) == (True, False)
+
+
+def test_all_sorts_of_work_in_six_threads(group):
+    """Ends, callbacks, errors and channels in items, as they come; a seed draws them."""
+    for _ in range(3):
+        group.makegateway()
+    failed = []
+
+    def ask(gateway, draw):
+        channel = gateway.remote_exec("for x in channel: channel.send(x)")
+        for i in range(10):
+            channel.send(i)
+            assert channel.receive(SECONDS) == i
+
+    def call(gateway, draw):
+        channel = gateway.remote_exec("for x in channel: channel.send(x)")
+        seen, done = [], threading.Event()
+        channel.setcallback(lambda item: (seen.append(item), len(seen) == 10 and done.set()))
+        for i in range(10):
+            channel.send(i)
+        assert done.wait(SECONDS) and seen == list(range(10))
+        channel.close()
+
+    def blocks(gateway, draw):
+        channel = gateway.remote_exec("for x in channel: channel.send(x)")
+        sizes = [draw.randrange(1 << 18) for _ in range(5)]
+        for size in sizes:
+            channel.send(b"x" * size)
+        assert [len(channel.receive(SECONDS)) for _ in sizes] == sizes
+
+    def channels(gateway, draw):
+        channel = gateway.remote_exec("channel.send(channel.receive())")
+        one = gateway.newchannel()
+        channel.send({"one": [one]})
+        assert channel.receive(SECONDS)["one"][0] is one
+
+    def error(gateway, draw):
+        with pytest.raises(execnet.RemoteError):
+            gateway.remote_exec("1 / 0").receive(SECONDS)
+
+    def work(number):
+        draw = random.Random(number)
+        try:
+            for _ in range(60):
+                draw.choice([ask, call, blocks, channels, error])(group[draw.randrange(3)], draw)
+        except BaseException as exc:
+            failed.append(exc)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(2 * SECONDS)
+    assert not failed and not any(thread.is_alive() for thread in threads)
