@@ -49,6 +49,7 @@ extern "C" {
 #include "gateway/multichannel.h"
 #include "gateway/names.h"
 #include "gateway/names_client.h"
+#include "io/embed.h"
 #include "io/loop.h"
 #include "io/post.h"
 #include "io/std.h"
