@@ -1,6 +1,7 @@
 # Build rules shared by the rooms: warnings, sanitizers, and one static library per layer.
 
-add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wno-unused-parameter)
+add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wno-unused-parameter
+                    $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>)
 if(FARFLUNG_WERROR)
   add_compile_options(-Werror)
 endif()

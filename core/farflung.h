@@ -15,16 +15,32 @@
  *     ff_group_free(group);
  *     ff_loop_release(&loop);
  *
- * One thread at a time may use a group and what belongs to it. Nothing prints, save traces that
+ * A loop, its groups and what belongs to them are one thread's at a time; several threads may have
+ * a loop each. What other threads may call is in io/post.h. Nothing prints, save traces that
  * FARFLUNG_DEBUG asks for (io/trace.h). See libfarflung(3) and farflung(3). */
 #ifndef FARFLUNG_H
 #define FARFLUNG_H
 
+/* What the headers below include, before they are told that they are C. */
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <uv.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/strv.h"
+#include "base/version.h"
 #include "gateway/channel.h"
 #include "gateway/channel_file.h"
 #include "gateway/exec.h"
@@ -33,6 +49,7 @@
 #include "gateway/multichannel.h"
 #include "gateway/names.h"
 #include "gateway/names_client.h"
+#include "io/embed.h"
 #include "io/loop.h"
 #include "io/post.h"
 #include "io/std.h"
@@ -45,5 +62,9 @@
 #include "wire/task.h"
 #include "wire/value.h"
 #include "wire/xspec.h"
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

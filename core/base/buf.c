@@ -7,6 +7,9 @@
 #include "base/alloc.h"
 #include "base/err.h"
 
+/* For those who cannot use the inline ones: bindings of other languages. */
+extern inline uint8_t *ff_buf_data(const struct ff_buf *buf);
+
 enum { BUF_MIN = 64 };
 
 void ff_buf_init(struct ff_buf *buf, size_t max)

@@ -28,7 +28,7 @@ void ff_buf_release(struct ff_buf *buf);
 /* Forgets the content, keeps the memory. */
 void ff_buf_clear(struct ff_buf *buf);
 
-static inline uint8_t *ff_buf_data(const struct ff_buf *buf)
+inline uint8_t *ff_buf_data(const struct ff_buf *buf)
 {
 	return buf->mem ? buf->mem + buf->off : NULL;
 }

@@ -2,18 +2,20 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 
 enum { LOG_LINE_MAX = 2048 };
 
-static ff_log_fn *log_sink;
-static void *log_ctx;
+/* Read by every thread: the sink is there only with its context. */
+static _Atomic(ff_log_fn *) log_sink;
+static _Atomic(void *) log_ctx;
 
 void ff_log_set(ff_log_fn *sink, void *ctx)
 {
-	log_sink = sink;
 	log_ctx = ctx;
+	log_sink = sink;
 }
 
 bool ff_log_on(void)
@@ -24,9 +26,10 @@ bool ff_log_on(void)
 void ff_log(const char *fmt, ...)
 {
 	char line[LOG_LINE_MAX];
+	ff_log_fn *sink = log_sink;
 	va_list args;
 
-	if (!log_sink)
+	if (!sink)
 		return;
 	va_start(args, fmt);
 	vsnprintf(line, sizeof(line), fmt, args);
@@ -34,5 +37,5 @@ void ff_log(const char *fmt, ...)
 	for (char *p = line; *p; p++)
 		if (*p == '\n' || *p == '\r')
 			*p = ' ';
-	log_sink(log_ctx, line);
+	sink(log_ctx, line);
 }

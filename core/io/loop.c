@@ -36,7 +36,7 @@ static void do_not_wait(struct ff_loop *loop)
 
 static void on_wakeup(uv_timer_t *timer)
 {
-	do_not_wait(ff_container_of(timer->loop, struct ff_loop, uv));
+	do_not_wait(timer->data);
 }
 
 /* A parent that ignores SIGCHLD would leave us children without an exit status. */
@@ -54,42 +54,53 @@ static void prepare_signals(void)
 	}
 }
 
-int ff_loop_init(struct ff_loop *loop, struct ff_err *err)
+int ff_loop_begin(struct ff_loop *loop, uv_loop_t *uv, struct ff_err *err)
 {
 	int rc;
 
 	memset(loop, 0, sizeof(*loop));
+	loop->uv = uv ? uv : &loop->own;
 	loop->null_fd = -1;
 	loop->scratch = ff_malloc(FF_LOOP_SCRATCH);
 	if (!loop->scratch)
 		return ff_err_set(err, FF_ENOMEM, "out of memory");
-	rc = uv_loop_init(&loop->uv);
+	rc = uv ? 0 : uv_loop_init(&loop->own);
 	if (rc != 0) {
-		ff_free(loop->scratch);
-		loop->scratch = NULL;
-		return ff_err_set(err, FF_ESYS, "cannot make an event loop: %s", uv_strerror(rc));
+		ff_err_set(err, FF_ESYS, "cannot make an event loop: %s", uv_strerror(rc));
+		goto no_loop;
 	}
 	rc = ff_posts_init(loop);
 	if (rc != 0) {
-		uv_loop_close(&loop->uv);
-		ff_free(loop->scratch);
-		loop->scratch = NULL;
-		return ff_err_set(err, rc, "cannot make an event loop: %s", ff_err_text(rc));
+		ff_err_set(err, rc, "cannot make an event loop: %s", ff_err_text(rc));
+		goto no_posts;
 	}
-	uv_timer_init(&loop->uv, &loop->wakeup);
-	uv_prepare_init(&loop->uv, &loop->prepare);
-	uv_idle_init(&loop->uv, &loop->idle);
-	loop->prepare.data = loop;
+	uv_timer_init(loop->uv, &loop->wakeup);
+	uv_prepare_init(loop->uv, &loop->prepare);
+	uv_idle_init(loop->uv, &loop->idle);
+	loop->wakeup.data = loop->prepare.data = loop;
 	ff_list_init(&loop->deferred);
 	loop->spin_next_rest = SPIN_REST_MIN;
 	prepare_signals();
 	ff_spawn_raise_files();
 	return 0;
+
+no_posts:
+	if (!uv)
+		uv_loop_close(&loop->own);
+no_loop:
+	ff_free(loop->scratch);
+	loop->scratch = NULL;
+	return rc == FF_ENOMEM ? FF_ENOMEM : FF_ESYS;
+}
+
+int ff_loop_init(struct ff_loop *loop, struct ff_err *err)
+{
+	return ff_loop_begin(loop, NULL, err);
 }
 
 struct survey {
 	struct ff_loop *loop;
-	unsigned open, closing;
+	unsigned open, closing, own;
 };
 
 static bool is_own(const struct ff_loop *loop, const uv_handle_t *handle)
@@ -105,11 +116,13 @@ static void survey_handle(uv_handle_t *handle, void *ctx)
 {
 	struct survey *survey = ctx;
 
-	if (is_own(survey->loop, handle))
+	if (is_own(survey->loop, handle)) {
+		survey->own++;
 		return;
+	}
 	if (uv_is_closing(handle)) {
 		survey->closing++;
-	} else {
+	} else if (survey->loop->uv == &survey->loop->own) { /* else it may be the adopter's */
 		survey->open++;
 	}
 }
@@ -120,36 +133,48 @@ static void trace_handle(uv_handle_t *handle, void *ctx)
 		ff_log("loop: a %s handle is still open", uv_handle_type_name(handle->type));
 }
 
-int ff_loop_release(struct ff_loop *loop)
+/* Of an adopted loop only ours: it goes on with what else is there. */
+static int close_own(struct ff_loop *loop)
 {
 	struct survey survey;
-	int rc;
 
-	ff_posts_end(loop);
-	while (loop->ending > 0 && uv_loop_alive(&loop->uv))
-		uv_run(&loop->uv, UV_RUN_ONCE);
-	for (int round = 0; round < CLOSE_ROUNDS; round++) {
-		survey = (struct survey){.loop = loop};
-		uv_walk(&loop->uv, survey_handle, &survey);
-		survey.open += (unsigned)ff_watches_open(loop);
-		survey.closing += !ff_list_empty(&loop->deferred);
-		if (survey.closing == 0)
-			break;
-		uv_run(&loop->uv, UV_RUN_NOWAIT);
-	}
-	if (survey.open > 0 || survey.closing > 0) {
-		uv_walk(&loop->uv, trace_handle, loop);
-		ff_posts_go_on(loop);
-		return FF_EINVAL;
-	}
 	ff_reaper_release(loop);
 	ff_watches_end(loop);
 	uv_close((uv_handle_t *)&loop->wakeup, NULL);
 	uv_close((uv_handle_t *)&loop->prepare, NULL);
 	uv_close((uv_handle_t *)&loop->idle, NULL);
 	ff_posts_close(loop, NULL);
-	uv_run(&loop->uv, UV_RUN_DEFAULT);
-	rc = uv_loop_close(&loop->uv);
+	do {
+		uv_run(loop->uv, UV_RUN_NOWAIT);
+		survey = (struct survey){.loop = loop};
+		uv_walk(loop->uv, survey_handle, &survey);
+	} while (survey.own > 0);
+	return loop->uv == &loop->own ? uv_loop_close(&loop->own) : 0;
+}
+
+int ff_loop_release(struct ff_loop *loop)
+{
+	struct survey survey;
+	int rc;
+
+	ff_posts_end(loop);
+	while (loop->ending > 0 && uv_loop_alive(loop->uv))
+		uv_run(loop->uv, UV_RUN_ONCE);
+	for (int round = 0; round < CLOSE_ROUNDS; round++) {
+		survey = (struct survey){.loop = loop};
+		uv_walk(loop->uv, survey_handle, &survey);
+		survey.open += (unsigned)ff_watches_open(loop);
+		survey.closing += !ff_list_empty(&loop->deferred);
+		if (survey.closing == 0)
+			break;
+		uv_run(loop->uv, UV_RUN_NOWAIT);
+	}
+	if (survey.open > 0 || survey.closing > 0) {
+		uv_walk(loop->uv, trace_handle, loop);
+		ff_posts_go_on(loop);
+		return FF_EINVAL;
+	}
+	rc = close_own(loop);
 	ff_watches_free(loop);
 	if (loop->null_fd >= 0)
 		close(loop->null_fd);
@@ -202,14 +227,14 @@ static uint64_t timeout_ms(const uv_loop_t *uv, int64_t deadline_us)
  * that sleep at once, twice as many each time; and who else wants this CPU is let go first. */
 static void stay_awake(struct ff_loop *loop)
 {
-	struct pollfd ready = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
+	struct pollfd ready = {.fd = uv_backend_fd(loop->uv), .events = POLLIN};
 	uint64_t end;
 
 	if (loop->spin_rest > 0) {
 		loop->spin_rest--;
 		return;
 	}
-	if (uv_backend_timeout(&loop->uv) == 0)
+	if (uv_backend_timeout(loop->uv) == 0)
 		return;
 	end = uv_hrtime() + SPIN_NS;
 	do {
@@ -230,15 +255,15 @@ int ff_loop_run_once(struct ff_loop *loop, int64_t deadline_us)
 		return FF_EDEADLK;
 	if (ff_posts_take_interrupt(loop))
 		return FF_ECANCELED;
-	uv_update_time(&loop->uv);
+	uv_update_time(loop->uv);
 	if (deadline_us != FF_NEVER_US)
-		uv_timer_start(&loop->wakeup, on_wakeup, timeout_ms(&loop->uv, deadline_us), 0);
+		uv_timer_start(&loop->wakeup, on_wakeup, timeout_ms(loop->uv, deadline_us), 0);
 	if (ff_posts_wait(loop)) /* by its own the door keeps no loop running */
 		do_not_wait(loop);
 	else if (ff_list_empty(&loop->deferred))
 		stay_awake(loop);
 	loop->running = true;
-	uv_run(&loop->uv, UV_RUN_ONCE);
+	uv_run(loop->uv, UV_RUN_ONCE);
 	loop->running = false;
 	uv_timer_stop(&loop->wakeup);
 	return ff_posts_take_interrupt(loop) ? FF_ECANCELED : 0;
@@ -286,9 +311,10 @@ void ff_deferred_cancel(struct ff_deferred *deferred)
 int ff_timer_init(struct ff_timer *timer, struct ff_loop *loop, void (*fn)(struct ff_timer *),
 		  void *ctx)
 {
-	if (uv_timer_init(&loop->uv, &timer->uv) != 0)
+	if (uv_timer_init(loop->uv, &timer->uv) != 0)
 		return FF_ESYS;
 	timer->uv.data = NULL;
+	timer->loop = loop;
 	timer->fn = fn;
 	timer->ctx = ctx;
 	timer->deadline_us = FF_NEVER_US;
@@ -302,7 +328,7 @@ static void on_timer(uv_timer_t *uv)
 
 	timer->late_us = ff_clock_us() - timer->deadline_us;
 	timer->deadline_us = FF_NEVER_US;
-	do_not_wait(ff_container_of(uv->loop, struct ff_loop, uv));
+	do_not_wait(timer->loop);
 	timer->fn(timer);
 }
 

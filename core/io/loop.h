@@ -23,8 +23,9 @@ struct ff_posts {
 };
 
 struct ff_loop {
-	uv_loop_t uv;
-	bool running; /* inside uv_run: blocking calls are FF_EDEADLK */
+	uv_loop_t *uv;
+	uv_loop_t own; /* what uv points to, unless it was adopted (io/embed.h) */
+	bool running;  /* inside uv_run: blocking calls are FF_EDEADLK */
 	uv_timer_t wakeup;
 	uint8_t *scratch;	    /* what streams read into; valid during their data callback */
 	struct ff_reaper *reaper;   /* process.c: exits where pidfds are missing */
@@ -71,6 +72,7 @@ void ff_deferred_cancel(struct ff_deferred *deferred);
 /* A timer whose memory is the caller's. Times are monotonic microseconds (rounded up to ms). */
 struct ff_timer {
 	uv_timer_t uv;
+	struct ff_loop *loop;
 	void (*fn)(struct ff_timer *timer);
 	void *ctx;
 	int64_t deadline_us; /* FF_NEVER_US: not set */
@@ -87,6 +89,8 @@ bool ff_overslept(int64_t late_us, int64_t limit_us);
 /* `closed` (may be NULL) is called when the memory may be reused. */
 void ff_timer_close(struct ff_timer *timer, void (*closed)(struct ff_timer *));
 
+/* Of loop.c, for embed.c: the beginning of all but libuv's loop. */
+int ff_loop_begin(struct ff_loop *loop, uv_loop_t *uv, struct ff_err *err);
 /* Of post.c, for the loop's own beginning and end. */
 int ff_posts_init(struct ff_loop *loop);
 /* From now on nothing can be posted; what was posted is called. */

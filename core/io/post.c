@@ -41,7 +41,7 @@ int ff_posts_init(struct ff_loop *loop)
 	posts->async.data = loop;
 	if (pthread_mutex_init(&posts->lock, NULL) != 0)
 		return FF_ENOMEM;
-	if (uv_async_init(&loop->uv, &posts->async, on_async) != 0) {
+	if (uv_async_init(loop->uv, &posts->async, on_async) != 0) {
 		pthread_mutex_destroy(&posts->lock);
 		return FF_ESYS;
 	}

@@ -176,7 +176,7 @@ static int watch_sigchld(struct ff_process *process)
 		loop->reaper = ff_calloc(1, sizeof(*loop->reaper));
 		if (!loop->reaper)
 			return FF_ENOMEM;
-		uv_signal_init(&loop->uv, &loop->reaper->signal);
+		uv_signal_init(loop->uv, &loop->reaper->signal);
 		loop->reaper->signal.data = loop->reaper;
 		ff_list_init(&loop->reaper->processes);
 	}

@@ -20,6 +20,12 @@
 #define CLONE_PIDFD 0x00001000
 #endif
 
+/* ThreadSanitizer takes clone for a fork, and then what the child does to be the program's own. */
+#ifdef __SANITIZE_THREAD__
+int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
+#define clone __clone
+#endif
+
 /* Nothing that a sanitizer has put a trap into may run in the child. */
 #define RAW __attribute__((no_sanitize("address", "undefined", "thread"), noinline))
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,11 @@
 enum { LINE_MAX_BYTES = 4096 };
 
 static struct {
-	bool looked;
+	pthread_once_t once;
 	const char *word; /* NULL: no tracing */
 	bool to_stderr;
 	int fd; /* of the file */
-} trace = {.fd = -1};
+} trace = {.once = PTHREAD_ONCE_INIT, .fd = -1};
 
 /* A whole line in one write: lines of several processes do not mix. */
 static void put(const char *line, int len)
@@ -86,14 +87,10 @@ static const char *read_word(void)
 	return word && *word && strcmp(word, "0") != 0 ? word : NULL;
 }
 
-void ff_trace_from_env(void)
+static void look(void)
 {
-	const char *word;
+	const char *word = read_word();
 
-	if (trace.looked)
-		return;
-	trace.looked = true;
-	word = read_word();
 	if (!word || ff_log_on())
 		return;
 	trace.to_stderr = strcmp(word, "2") == 0;
@@ -104,6 +101,11 @@ void ff_trace_from_env(void)
 	}
 	trace.word = trace.to_stderr ? "2" : "1";
 	ff_log_set(on_line, NULL);
+}
+
+void ff_trace_from_env(void)
+{
+	pthread_once(&trace.once, look);
 }
 
 const char *ff_trace_word(void)

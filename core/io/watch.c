@@ -120,7 +120,7 @@ static int begin(struct ff_loop *loop)
 	if (!watches)
 		return -ENOMEM;
 	watches->set = epoll_create1(EPOLL_CLOEXEC);
-	rc = watches->set < 0 ? -errno : uv_poll_init(&loop->uv, &watches->poll, watches->set);
+	rc = watches->set < 0 ? -errno : uv_poll_init(loop->uv, &watches->poll, watches->set);
 	if (rc != 0) {
 		if (watches->set >= 0)
 			close(watches->set);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,23 +50,28 @@ void ff_dest_release(struct ff_dest *dest)
 	dest->dir_fd = -1;
 }
 
+static uint32_t crc32_table[256];
+
+static void fill_crc32_table(void)
+{
+	for (uint32_t i = 0; i < 256; i++) {
+		uint32_t value = i;
+
+		for (int bit = 0; bit < 8; bit++)
+			value = value >> 1 ^ (value & 1 ? UINT32_C(0xedb88320) : 0);
+		crc32_table[i] = value;
+	}
+}
+
 /* CRC-32 as zip and Python's binascii have it. */
 static uint32_t crc32_of(const uint8_t *at, size_t len)
 {
-	static uint32_t table[256];
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	uint32_t crc = UINT32_MAX;
 
-	if (!table[1]) {
-		for (uint32_t i = 0; i < 256; i++) {
-			uint32_t value = i;
-
-			for (int bit = 0; bit < 8; bit++)
-				value = value >> 1 ^ (value & 1 ? UINT32_C(0xedb88320) : 0);
-			table[i] = value;
-		}
-	}
+	pthread_once(&once, fill_crc32_table);
 	while (len--)
-		crc = crc >> 8 ^ table[(crc ^ *at++) & 0xff];
+		crc = crc >> 8 ^ crc32_table[(crc ^ *at++) & 0xff];
 	return ~crc;
 }
 

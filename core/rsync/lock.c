@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ struct held {
 	char owner[WORD_MAX];
 };
 static struct ff_list all_held = {&all_held, &all_held};
+static pthread_mutex_t all_held_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Who holds a lock, as the file says. */
 struct who {
@@ -256,7 +258,9 @@ int ff_dest_lock(const struct ff_dest *dest, const char *root, const char *owner
 	for (int tries = 0; rc == AGAIN && tries < TRIES; tries++) {
 		if (tries)
 			nanosleep(&pause, NULL);
+		pthread_mutex_lock(&all_held_lock);
 		rc = attempt(dest, &me, &other, err);
+		pthread_mutex_unlock(&all_held_lock);
 	}
 	switch (rc) {
 	case TAKEN:

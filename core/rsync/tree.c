@@ -16,6 +16,9 @@
 #include "base/map.h"
 #include "rsync/protocol.h"
 
+/* For those who cannot use the inline ones: bindings of other languages. */
+extern inline const char *ff_tree_name(const struct ff_tree_entry *entry);
+
 struct scan {
 	struct ff_tree *tree;
 	const struct ff_tree_filter *filter;

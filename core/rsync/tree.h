@@ -82,7 +82,7 @@ int ff_tree_unpack(struct ff_tree *tree, const void *bytes, size_t len, struct f
 
 /* --- for the files of this room --- */
 
-static inline const char *ff_tree_name(const struct ff_tree_entry *entry)
+inline const char *ff_tree_name(const struct ff_tree_entry *entry)
 {
 	return entry->path + entry->name_at;
 }

@@ -1,4 +1,5 @@
 /* The public face of opening: groups on a loop, gateways by xspec, and what is known of them. */
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -64,14 +65,18 @@ static void on_exit_of_program(void)
 	ff_popen_end_all(EXIT_LIMIT_S * FF_SECOND_US);
 }
 
+static void register_exit(void)
+{
+	atexit(on_exit_of_program);
+}
+
 struct ff_group *ff_open_group(struct ff_loop *loop, struct ff_err *err)
 {
-	static bool registered;
+	static pthread_once_t registered = PTHREAD_ONCE_INIT;
 	struct ff_group *group;
 
 	ff_trace_from_env();
-	if (!registered)
-		registered = atexit(on_exit_of_program) == 0;
+	pthread_once(&registered, register_exit);
 	group = ff_group_new(&driver, loop);
 	if (!group)
 		ff_err_set(err, FF_ENOMEM, "out of memory");

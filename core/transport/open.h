@@ -26,7 +26,7 @@ struct ff_open_opts {
 	 * (worker/template.h): this worker is forked from one with the same text, argv and
 	 * environment, if that is ready within half of connect_timeout_us. For popen via a native
 	 * worker; without effect elsewhere. NULL: none. */
-	const char *template;
+	const char *template_source;
 	uint32_t window_bytes; /* 0: FF_CHANNEL_WINDOW */
 	uint32_t item_max;     /* 0: the window and 1 MiB; see ff_channel_set_item_max */
 	/* The gateway is open and configured (err NULL), or could not be opened: err says which

@@ -586,6 +586,8 @@ void ff_opener_release(struct ff_opener *opener)
 		return;
 	opener->releasing = true;
 	opener->loop->ending++;
+	/* It may not have begun yet, and then it shall not. */
+	ff_deferred_cancel(&opener->start);
 	/* Nobody is listening any more. */
 	opener->opts.opened = NULL;
 	opener->opts.closed = NULL;

@@ -1,9 +1,11 @@
 /* Local processes as lines: a program's stdin and stdout, its stderr heard beside them. Knows
  * nothing of what runs there. */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -19,8 +21,9 @@ enum {
 	WORDS_MAX = 80,
 };
 
-/* All of this process, for its end. */
+/* All of this process, whichever thread runs them, for its end. */
 static struct ff_list lines = {&lines, &lines};
+static pthread_mutex_t lines_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct line {
 	struct ff_list node; /* in `lines` */
@@ -142,7 +145,9 @@ static void on_timer_closed(struct ff_timer *timer)
 	struct ff_conn *conn = line->conn;
 	void (*freed)(struct ff_conn *) = line->freed;
 
+	pthread_mutex_lock(&lines_lock);
 	ff_list_del(&line->node);
+	pthread_mutex_unlock(&lines_lock);
 	ff_free(line);
 	conn->state = NULL;
 	freed(conn);
@@ -204,7 +209,9 @@ int ff_popen_start(struct ff_conn *conn, const struct ff_popen *popen, struct ff
 		return ff_err_set(err, cause.code, "%s", cause.text);
 	}
 	line->owner = getpid();
+	pthread_mutex_lock(&lines_lock);
 	ff_list_add_tail(&lines, &line->node);
+	pthread_mutex_unlock(&lines_lock);
 	conn->state = line;
 	ff_loop_defer(conn->loop, &line->start);
 	return 0;
@@ -243,8 +250,14 @@ void ff_popen_release(struct ff_conn *conn, void (*freed)(struct ff_conn *conn))
 void ff_popen_end_all(int64_t limit_us)
 {
 	int64_t deadline = ff_clock_us() + limit_us, left;
+	struct timespec until;
 	struct ff_list *node;
 
+	/* A copy of a process made by fork may have been born with the lock held. */
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += limit_us / FF_SECOND_US;
+	if (pthread_mutex_timedlock(&lines_lock, &until) != 0)
+		return;
 	ff_list_for_each(node, &lines) {
 		struct line *line = ff_container_of(node, struct line, node);
 
@@ -260,6 +273,7 @@ void ff_popen_end_all(int64_t limit_us)
 		if (!ff_process_await(line->process, left > 0 ? (int)(left / 1000) : 0))
 			ff_process_kill(line->process, SIGKILL);
 	}
+	pthread_mutex_unlock(&lines_lock);
 }
 
 static bool popen_handles(const struct ff_xspec *spec)

@@ -202,7 +202,7 @@ static void try_next(struct ff_sock *sock)
 			address_failed(sock, errno);
 			continue;
 		}
-		if (uv_poll_init(&sock->conn->loop->uv, &sock->poll, sock->fd) != 0) {
+		if (uv_poll_init(sock->conn->loop->uv, &sock->poll, sock->fd) != 0) {
 			address_failed(sock, ENOMEM);
 			continue;
 		}
@@ -256,7 +256,7 @@ int ff_sock_split(struct ff_sock *sock, const char *text, struct ff_err *err)
 int ff_sock_reach(struct ff_sock *sock, struct ff_err *err)
 {
 	static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	int rc = uv_getaddrinfo(&sock->conn->loop->uv, &sock->resolve, on_resolved, sock->host,
+	int rc = uv_getaddrinfo(sock->conn->loop->uv, &sock->resolve, on_resolved, sock->host,
 				sock->service, &hints);
 
 	if (rc != 0)

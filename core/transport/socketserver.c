@@ -310,13 +310,13 @@ struct ff_socketserver *ff_socketserver_new(struct ff_loop *loop,
 		rc = open_listener(server, err);
 	if (rc != 0)
 		return fail(server);
-	rc = uv_poll_init(&loop->uv, &server->poll, server->fd);
+	rc = uv_poll_init(loop->uv, &server->poll, server->fd);
 	if (rc != 0) {
 		ff_err_set(err, FF_ESYS, "cannot watch a descriptor: %s", uv_strerror(rc));
 		return fail(server);
 	}
 	find_address(server);
-	uv_signal_init(&loop->uv, &server->child);
+	uv_signal_init(loop->uv, &server->child);
 	ff_timer_init(&server->pause, loop, on_pause_over, server);
 	server->handles = 3;
 	server->poll.data = server->child.data = server;
@@ -408,7 +408,7 @@ int ff_socketserver_run(const struct ff_socketserver_opts *opts, struct ff_err *
 		return rc;
 	/* Before anybody hears that it listens. */
 	for (int i = 0; i < SIGNALS; i++) {
-		uv_signal_init(&loop.uv, &signals[i]);
+		uv_signal_init(loop.uv, &signals[i]);
 		uv_signal_start(&signals[i], on_stop, numbers[i]);
 	}
 	server = ff_socketserver_new(&loop, opts, &cause);

@@ -61,7 +61,7 @@ int ff_ssh_step_lookup(struct ff_ssh *ssh, struct ff_err *err)
 	if (!ssh->looked_up && !ssh->lookup_pending) {
 		snprintf(service, sizeof(service), "%ld", config->port);
 		ssh->lookup.data = ssh;
-		rc = uv_getaddrinfo(&ssh->conn->loop->uv, &ssh->lookup, lookup_done,
+		rc = uv_getaddrinfo(ssh->conn->loop->uv, &ssh->lookup, lookup_done,
 				    config->hostname, service, &hints);
 		if (rc < 0)
 			return ff_err_set(err, FF_EUNREACH, "cannot resolve host '%s': %s",
@@ -114,7 +114,7 @@ static struct ff_ssh_socket *socket_adopt(struct ff_ssh *ssh, int fd)
 {
 	struct ff_ssh_socket *sock = ff_calloc(1, sizeof(*sock));
 
-	if (!sock || uv_poll_init(&ssh->conn->loop->uv, &sock->poll, fd) != 0) {
+	if (!sock || uv_poll_init(ssh->conn->loop->uv, &sock->poll, fd) != 0) {
 		ff_free(sock);
 		return NULL;
 	}

@@ -2,6 +2,7 @@
  */
 #include <errno.h>
 #include <fnmatch.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -178,13 +179,20 @@ static void set_callback(LIBSSH2_SESSION *session, int type, void (*function)(vo
 	libssh2_session_callback_set(session, type, pointer);
 }
 
+static bool initialized; /* libssh2, which has no lock for it */
+
+static void initialize(void)
+{
+	initialized = libssh2_init(0) == 0;
+}
+
 static int new_session(struct ff_ssh *ssh, struct ff_err *err)
 {
-	static bool initialized;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	if (!initialized && libssh2_init(0) != 0)
+	pthread_once(&once, initialize);
+	if (!initialized)
 		return ff_err_set(err, FF_ENOMEM, "libssh2 cannot be initialized");
-	initialized = true;
 	ssh->session = libssh2_session_init_ex(NULL, NULL, NULL, ssh);
 	if (!ssh->session)
 		return ff_err_set(err, FF_ENOMEM, "out of memory");

@@ -1,4 +1,5 @@
 /* Runs `ssh -G` once for each distinct ssh= value, and gives the answer to all who wait for it. */
+#include <pthread.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -25,13 +26,18 @@ struct ff_ssh_entry {
 	struct ff_buf out, complaint;
 };
 
+/* Of all loops, each of which knows its own ones only: those are its thread's, and the lock is for
+ * the list. */
 static struct ff_list entries = {&entries, &entries};
 static size_t entry_count;
+static pthread_mutex_t entries_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void entry_free(struct ff_ssh_entry *entry)
 {
+	pthread_mutex_lock(&entries_lock);
 	ff_list_del(&entry->node);
 	entry_count--;
+	pthread_mutex_unlock(&entries_lock);
 	if (entry->process)
 		ff_process_free(entry->process);
 	ff_ssh_config_unref(entry->config);
@@ -54,23 +60,30 @@ static struct ff_ssh_entry *entry_new(char *key, struct ff_loop *loop)
 	ff_list_init(&entry->waiters);
 	ff_buf_init(&entry->out, ANSWER_MAX);
 	ff_buf_init(&entry->complaint, COMPLAINT_MAX);
+	pthread_mutex_lock(&entries_lock);
 	ff_list_add_tail(&entries, &entry->node);
 	entry_count++;
+	pthread_mutex_unlock(&entries_lock);
 	return entry;
 }
 
-/* An answer, or a question under way on the same loop. */
+/* An answer, or a question under way, on the same loop. */
 static struct ff_ssh_entry *entry_find(const char *key, const struct ff_loop *loop)
 {
+	struct ff_ssh_entry *found = NULL;
 	struct ff_list *pos;
 
+	pthread_mutex_lock(&entries_lock);
 	ff_list_for_each(pos, &entries) {
 		struct ff_ssh_entry *entry = ff_container_of(pos, struct ff_ssh_entry, node);
 
-		if (!strcmp(entry->key, key) && (entry->config || entry->loop == loop))
-			return entry;
+		if (entry->loop == loop && !strcmp(entry->key, key)) {
+			found = entry;
+			break;
+		}
 	}
-	return NULL;
+	pthread_mutex_unlock(&entries_lock);
+	return found;
 }
 
 static void collect_out(struct ff_process *process, const void *bytes, size_t len, void *ctx)
@@ -157,6 +170,16 @@ static void explain_failure(struct ff_ssh_entry *entry, int status, struct ff_er
 		ff_err_set(err, FF_ECONFIG, "ssh -G: %s", how);
 }
 
+static bool have_too_many(void)
+{
+	bool too_many;
+
+	pthread_mutex_lock(&entries_lock);
+	too_many = entry_count > ENTRIES_MAX;
+	pthread_mutex_unlock(&entries_lock);
+	return too_many;
+}
+
 static void process_finished(struct ff_process *process, void *ctx)
 {
 	struct ff_ssh_entry *entry = ctx;
@@ -188,7 +211,7 @@ static void process_finished(struct ff_process *process, void *ctx)
 		if (entry->config)
 			waiter->config = ff_ssh_config_ref(entry->config);
 	}
-	if (!entry->config || entry_count > ENTRIES_MAX)
+	if (!entry->config || have_too_many())
 		entry_free(entry);
 	while (!ff_list_empty(&waiters)) {
 		struct ff_ssh_waiter *waiter =

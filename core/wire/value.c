@@ -6,6 +6,20 @@
 
 #include "base/alloc.h"
 
+_Static_assert(sizeof(struct ff_value) == 16, "values are meant to be two words");
+
+/* For those who cannot use the inline ones: bindings of other languages. */
+extern inline struct ff_value ff_value_of(enum ff_kind kind);
+extern inline struct ff_value ff_none(void);
+extern inline struct ff_value ff_bool(bool boolean);
+extern inline struct ff_value ff_int(int64_t integer);
+extern inline struct ff_value ff_float(double real);
+extern inline struct ff_value ff_bytes(const void *bytes, size_t len);
+extern inline struct ff_value ff_strn(const char *text, size_t len);
+extern inline struct ff_value ff_str(const char *text);
+extern inline struct ff_value ff_collection(enum ff_kind kind, const struct ff_value *items,
+					    size_t len);
+
 void ff_item_release(struct ff_item *item)
 {
 	ff_arena_release(&item->arena);

@@ -46,60 +46,95 @@ struct ff_value {
 	};
 };
 
-_Static_assert(sizeof(struct ff_value) == 16, "values are meant to be two words");
-
 /* A value together with the memory it points into. */
 struct ff_item {
 	struct ff_arena arena;
 	struct ff_value value;
 };
 
+#ifdef __cplusplus
+#define FF_ITEM_INIT                                                                               \
+	{                                                                                          \
+	}
+#else
 #define FF_ITEM_INIT                                                                               \
 	{                                                                                          \
 		.value = {.kind = FF_NONE }                                                        \
 	}
+#endif
 
 /* Frees the memory; the item is None afterwards and may be filled again. */
 void ff_item_release(struct ff_item *item);
 
-/* --- making: text and items are borrowed, not copied --- */
+/* --- making: text and items are borrowed, not copied. What is longer than `len` can say is cut in
+ * no way: dumping it is FF_EDUMP, as for all of 2 GiB and more --- */
 
-static inline struct ff_value ff_none(void)
+#define FF_VALUE_LEN(len) ((len) > UINT32_MAX ? UINT32_MAX : (uint32_t)(len))
+
+/* Of `kind`, all else zero. */
+inline struct ff_value ff_value_of(enum ff_kind kind)
 {
-	return (struct ff_value){.kind = FF_NONE};
+	struct ff_value value;
+
+	memset(&value, 0, sizeof(value));
+	value.kind = (uint8_t)kind;
+	return value;
 }
-static inline struct ff_value ff_bool(bool boolean)
+inline struct ff_value ff_none(void)
 {
-	return (struct ff_value){.kind = FF_BOOL, .boolean = boolean};
+	return ff_value_of(FF_NONE);
 }
-static inline struct ff_value ff_int(int64_t integer)
+inline struct ff_value ff_bool(bool boolean)
 {
-	return (struct ff_value){.kind = FF_INT, .integer = integer};
+	struct ff_value value = ff_value_of(FF_BOOL);
+
+	value.boolean = boolean;
+	return value;
 }
-static inline struct ff_value ff_float(double real)
+inline struct ff_value ff_int(int64_t integer)
 {
-	return (struct ff_value){.kind = FF_FLOAT, .real = real};
+	struct ff_value value = ff_value_of(FF_INT);
+
+	value.integer = integer;
+	return value;
 }
-static inline struct ff_value ff_bytes(const void *bytes, size_t len)
+inline struct ff_value ff_float(double real)
 {
-	return (struct ff_value){
-		.kind = FF_BYTES, .len = (uint32_t)len, .text = (const char *)bytes};
+	struct ff_value value = ff_value_of(FF_FLOAT);
+
+	value.real = real;
+	return value;
 }
-static inline struct ff_value ff_strn(const char *text, size_t len)
+inline struct ff_value ff_bytes(const void *bytes, size_t len)
 {
-	return (struct ff_value){.kind = FF_STR, .len = (uint32_t)len, .text = text};
+	struct ff_value value = ff_value_of(FF_BYTES);
+
+	value.len = FF_VALUE_LEN(len);
+	value.text = (const char *)bytes;
+	return value;
+}
+inline struct ff_value ff_strn(const char *text, size_t len)
+{
+	struct ff_value value = ff_value_of(FF_STR);
+
+	value.len = FF_VALUE_LEN(len);
+	value.text = text;
+	return value;
 }
 /* NULL gives None. */
-static inline struct ff_value ff_str(const char *text)
+inline struct ff_value ff_str(const char *text)
 {
 	return text ? ff_strn(text, strlen(text)) : ff_none();
 }
 /* `kind`: FF_LIST, FF_TUPLE, FF_SET, FF_FROZENSET or FF_DICT (then `items` holds 2 * len values).
  */
-static inline struct ff_value ff_collection(enum ff_kind kind, const struct ff_value *items,
-					    size_t len)
+inline struct ff_value ff_collection(enum ff_kind kind, const struct ff_value *items, size_t len)
 {
-	return (struct ff_value){.kind = (uint8_t)kind, .len = (uint32_t)len, .items = items};
+	struct ff_value value = ff_value_of(kind);
+
+	value.len = FF_VALUE_LEN(len);
+	value.items = items;
+	return value;
 }
 
 /* --- looking: none of these fails, a wrong kind gives the fallback --- */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -211,31 +212,34 @@ void ff_bootstrap_image(const void **bytes, size_t *len)
 	*len = ff_image_worker_len;
 }
 
-const char *ff_bootstrap_image_hash(void)
+static char image_hash[2 * EVP_MAX_MD_SIZE + 1];
+
+static void compute_image_hash(void)
 {
-	static char hex[2 * EVP_MAX_MD_SIZE + 1];
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned int len = 0;
 
-	if (hex[0])
-		return hex;
 	if (EVP_Digest(ff_image_worker, ff_image_worker_len, digest, &len, EVP_sha256(), NULL) != 1)
-		return "";
+		return;
 	for (unsigned int i = 0; i < len; i++) {
-		hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-		hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+		image_hash[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+		image_hash[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
 	}
-	return hex;
 }
 
-int ff_bootstrap_image_fd(struct ff_err *err)
+const char *ff_bootstrap_image_hash(void)
 {
-	static int kept = -1;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, compute_image_hash);
+	return image_hash;
+}
+
+static int make_image_fd(struct ff_err *err)
+{
 	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 	int fd;
 
-	if (kept >= 0)
-		return kept;
 	fd = memfd_create("farflung-worker", flags | MFD_EXEC);
 	if (fd < 0 && errno == EINVAL) /* a kernel that does not know MFD_EXEC */
 		fd = memfd_create("farflung-worker", flags);
@@ -248,6 +252,19 @@ int ff_bootstrap_image_fd(struct ff_err *err)
 		return ff_err_sys(err, errnum, "cannot fill a memory file");
 	}
 	fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
-	kept = fd;
-	return kept;
+	return fd;
+}
+
+int ff_bootstrap_image_fd(struct ff_err *err)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static int kept = -1;
+	int fd;
+
+	pthread_mutex_lock(&lock);
+	if (kept < 0)
+		kept = make_image_fd(err);
+	fd = kept;
+	pthread_mutex_unlock(&lock);
+	return fd;
 }

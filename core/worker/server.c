@@ -95,7 +95,7 @@ static void enter(struct ff_worker *worker, enum ff_worker_state state)
 	case FF_WORKER_STOPPED:
 		ff_timer_set(&worker->phase, FF_NEVER_US);
 		/* Right before the loop would wait, there is nothing left to wait for. */
-		uv_stop(&worker->loop.uv);
+		uv_stop(worker->loop.uv);
 		return;
 	case FF_WORKER_SERVING:
 		return;
@@ -342,8 +342,8 @@ static int open_all(struct ff_worker *worker, int in_fd, int out_fd, struct ff_e
 	ff_timer_init(&worker->reap, &worker->loop, on_reap, worker);
 	ff_timer_init(&worker->gather, &worker->loop, on_gather, worker);
 	ff_deferred_init(&worker->flush, on_flush);
-	uv_signal_init(&worker->loop.uv, &worker->sigterm);
-	uv_signal_init(&worker->loop.uv, &worker->sighup);
+	uv_signal_init(worker->loop.uv, &worker->sigterm);
+	uv_signal_init(worker->loop.uv, &worker->sighup);
 	worker->sigterm.data = worker->sighup.data = worker;
 	uv_signal_start(&worker->sigterm, on_signal, SIGTERM);
 	uv_signal_start(&worker->sighup, on_signal, SIGHUP);

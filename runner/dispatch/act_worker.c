@@ -247,7 +247,7 @@ void ff_act_open_worker(struct ff_act *act, const struct ff_order *order)
 		return;
 	}
 	if (make_spec(worker, &spec, &err) == 0) {
-		opts.template = ff_act_template(worker);
+		opts.template_source = ff_act_template(worker);
 		worker->gateway = ff_open_gateway(act->group, &spec, &opts, &err);
 		if (worker->gateway)
 			return;

@@ -79,7 +79,7 @@ struct ff_feed *ff_feed_new(const struct ff_run_feed *opts, struct ff_loop *loop
 	feed->epoll = epoll;
 	feed->put = put;
 	feed->ctx = ctx;
-	uv_poll_init(&loop->uv, &feed->poll, epoll);
+	uv_poll_init(loop->uv, &feed->poll, epoll);
 	feed->poll.data = feed;
 	uv_poll_start(&feed->poll, UV_READABLE, on_readable);
 	return feed;

@@ -208,7 +208,7 @@ static void catch_signals(struct ff_run *run)
 	for (int i = 0; i < RUN_SIGNALS; i++) {
 		struct sigaction before;
 
-		uv_signal_init(&run->loop->uv, &run->signals[i]);
+		uv_signal_init(run->loop->uv, &run->signals[i]);
 		run->signals[i].data = run;
 		/* nohup and shells ignore some for us: that is to stay so. */
 		if (sigaction(numbers[i], NULL, &before) != 0 || before.sa_handler != SIG_IGN)
@@ -288,7 +288,7 @@ static int make_handles(struct ff_run *run, struct ff_err *err)
 	ff_deferred_init(&run->deferred, on_deferred);
 	ff_timer_init(&run->tick, run->loop, on_tick, run);
 	ff_timer_init(&run->due, run->loop, on_due, run);
-	uv_async_init(&run->loop->uv, &run->wake, on_wake);
+	uv_async_init(run->loop->uv, &run->wake, on_wake);
 	run->wake.data = run;
 	if (!run->opts.loop)
 		catch_signals(run);

@@ -153,7 +153,7 @@ struct ff_teller *ff_teller_new(struct ff_loop *loop, const struct ff_before *be
 	t->before = before;
 	t->put = put;
 	t->ctx = ctx;
-	uv_idle_init(&loop->uv, &t->idle);
+	uv_idle_init(loop->uv, &t->idle);
 	t->idle.data = t;
 	return t;
 }

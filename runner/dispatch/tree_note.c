@@ -255,7 +255,7 @@ struct ff_tree_note *ff_tree_note_begin(struct ff_loop *loop, const struct ff_tr
 	note->root = ff_xstrdup(tree->root ? tree->root : ".");
 	copy_files(note, tree);
 	note->work.data = note;
-	note->over = uv_queue_work(&loop->uv, &note->work, work, on_over) < 0;
+	note->over = uv_queue_work(loop->uv, &note->work, work, on_over) < 0;
 	return note;
 }
 

@@ -272,7 +272,7 @@ static int fake_open(struct ff_conn *conn, const struct ff_launch *launch, struc
 	fake->inner.ops = &inner_ops;
 	fake->inner.ctx = fake;
 	fake->alive = 1;
-	uv_idle_init(&conn->loop->uv, &fake->idle);
+	uv_idle_init(conn->loop->uv, &fake->idle);
 	fake->idle.data = fake;
 	rc = fake->inner.transport->open(&fake->inner, launch, err);
 	if (rc != 0) {

@@ -349,7 +349,7 @@ static void freed_while_it_runs(void **state)
 	struct ff_process *process = start(fixture, &watcher, &spawn, SHELL("sleep 1000"));
 
 	ff_process_free(process);
-	uv_run(&fixture->loop.uv, UV_RUN_DEFAULT);
+	uv_run(fixture->loop.uv, UV_RUN_DEFAULT);
 	assert_int_equal(watcher.exited + watcher.finished, 0);
 	forget(&watcher);
 }
@@ -408,7 +408,7 @@ static void reading_pauses(void **state)
 
 	ff_process_read(process, false);
 	for (int i = 0; i < 3; i++)
-		uv_run(&fixture->loop.uv, UV_RUN_NOWAIT);
+		uv_run(fixture->loop.uv, UV_RUN_NOWAIT);
 	assert_int_equal(watcher.out.len, 0);
 	ff_process_read(process, true);
 	await(fixture, &watcher);

@@ -136,7 +136,7 @@ static void bulk_with_back_pressure(void **state)
 	ff_stream_shutdown(&a.stream);
 	assert_true(ff_stream_unsent(&a.stream) > 0);
 	for (int i = 0; i < 3; i++)
-		uv_run(&loop.uv, UV_RUN_NOWAIT);
+		uv_run(loop.uv, UV_RUN_NOWAIT);
 	assert_int_equal(b.in.len, 0);
 	assert_true(ff_stream_unsent(&a.stream) > 0);
 	ff_stream_read(&b.stream, true);
