@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "io/embed.h"
 
 struct hub hub = {.lock = PTHREAD_MUTEX_INITIALIZER, .own_fd = -1, .lead_fd = -1, .next_rest = 16};
 
@@ -50,29 +51,24 @@ static void hear(int fd)
 		;
 }
 
-static bool busy(void)
-{
-	return uv_backend_timeout(&hub.loop.uv) == 0 || !ff_list_empty(&hub.loop.deferred);
-}
-
 static int64_t loop_deadline_us(void)
 {
-	int timeout_ms = uv_backend_timeout(&hub.loop.uv);
+	int timeout_ms = ff_loop_timeout_ms(&hub.loop);
 
-	return timeout_ms < 0 ? FF_NEVER_US : ff_clock_us() + (int64_t)timeout_ms * 1000;
+	return timeout_ms < 0	 ? FF_NEVER_US
+	       : timeout_ms == 0 ? 0
+				 : ff_clock_us() + (int64_t)timeout_ms * 1000;
 }
 
 void hub_drive(void)
 {
 	if (hub.loop.running || hub.forked)
 		return;
-	hub.loop.running = true;
 	for (int round = 0; round < DRIVE_ROUNDS; round++) {
-		uv_run(&hub.loop.uv, UV_RUN_NOWAIT);
-		if (!busy())
+		ff_loop_turn(&hub.loop);
+		if (ff_loop_timeout_ms(&hub.loop) != 0)
 			break;
 	}
-	hub.loop.running = false;
 	if (hub.leader && hub.poll_until_us > loop_deadline_us())
 		ring(hub.leader == &hub.own ? hub.own_fd : hub.lead_fd);
 }
@@ -101,15 +97,13 @@ static bool met_awake(struct pollfd *fds)
 static int lead(struct hub_waiter *me, int wake_fd, int64_t deadline_us)
 {
 	struct pollfd fds[2] = {
-		{.fd = uv_backend_fd(&hub.loop.uv), .events = POLLIN},
+		{.fd = ff_loop_fd(&hub.loop), .events = POLLIN},
 		{.fd = wake_fd, .events = POLLIN},
 	};
 	int64_t until_us = loop_deadline_us(), left_us;
 	struct timespec left;
 	int rc, error;
 
-	if (busy())
-		until_us = 0;
 	hub.poll_until_us = until_us;
 	if (deadline_us < until_us)
 		until_us = deadline_us;
@@ -217,7 +211,6 @@ bool hub_start(struct ff_err *err)
 		ff_list_init(&hub.own.node);
 		if (ff_loop_init(&hub.loop, err) != 0)
 			return false;
-		uv_async_init(&hub.loop.uv, &hub.alive, NULL);
 		pthread_atfork(hub_lock, hub_unlock, on_child);
 	}
 	if (!start_thread(err))

@@ -27,7 +27,6 @@ struct hub_waiter {
 struct hub {
 	pthread_mutex_t lock;
 	struct ff_loop loop;
-	uv_async_t alive; /* keeps the loop from having nothing to wait for */
 	pthread_t thread;
 	int own_fd, lead_fd;	   /* wake our own thread, and a leader */
 	struct hub_waiter *leader; /* &own while it is our own thread */
