@@ -139,6 +139,22 @@ RAW static void child_search(struct child *child, const char *name)
 	errno = denied ? EACCES : ENOENT;
 }
 
+/* Valgrind finds no file behind a memory file's descriptor, but one by its name. */
+RAW static void child_exec_by_path(const struct child *child, int fd)
+{
+	char path[] = "/proc/self/fd/\0\0\0\0\0\0\0\0\0\0";
+	int at = (int)sizeof("/proc/self/fd/") - 1, saved = errno;
+
+	if (saved != ENOENT)
+		return;
+	for (int rest = fd; rest >= 10; rest /= 10)
+		at++;
+	for (int rest = fd; at >= (int)sizeof("/proc/self/fd/") - 1; rest /= 10)
+		path[at--] = (char)('0' + rest % 10);
+	execve(path, child->birth->spawn->argv, child->env);
+	errno = saved;
+}
+
 RAW static int child_main(void *arg)
 {
 	struct child *child = arg;
@@ -171,6 +187,7 @@ RAW static int child_main(void *arg)
 		syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, child->files, NULL);
 	if (exec_fd >= 0) {
 		fexecve(exec_fd, spawn->argv, child->env);
+		child_exec_by_path(child, exec_fd);
 	} else if (child->path) {
 		child_search(child, spawn->argv[0]);
 	} else {
