@@ -74,23 +74,53 @@ void hub_drive(void)
 }
 
 /* An answer that is microseconds away is met awake, as in io/loop.c, and on its terms: a try in
- * vain is followed by waits that sleep at once, twice as many each time. Without the lock. */
-static bool met_awake(struct pollfd *fds)
+ * vain is followed by waits that sleep at once, twice as many each time. */
+static bool may_stay_awake(const struct hub_waiter *me, int64_t until_us)
 {
-	int64_t end_us;
+	if (me == &hub.own || until_us == 0)
+		return false;
+	if (hub.rest == 0)
+		return true;
+	hub.rest--;
+	return false;
+}
 
-	end_us = ff_clock_us() + SPIN_US;
-	do {
-		if (poll(fds, 2, 0) != 0) {
-			hub.next_rest = SPIN_REST_MIN;
-			return true;
-		}
-		sched_yield();
-	} while (ff_clock_us() < end_us);
+static void rest_after(bool met)
+{
+	if (met) {
+		hub.next_rest = SPIN_REST_MIN;
+		return;
+	}
 	hub.rest = hub.next_rest;
 	if (hub.next_rest < SPIN_REST_MAX)
 		hub.next_rest *= 2;
+}
+
+/* Without the lock. */
+static bool met_awake(struct pollfd *fds)
+{
+	int64_t end_us = ff_clock_us() + SPIN_US;
+
+	do {
+		if (poll(fds, 2, 0) != 0)
+			return true;
+		sched_yield();
+	} while (ff_clock_us() < end_us);
 	return false;
+}
+
+/* Without the lock. EINTR or 0. */
+static int sleep_until(struct pollfd *fds, int64_t until_us)
+{
+	int64_t left_us = until_us - ff_clock_us();
+	struct timespec left;
+
+	if (until_us == FF_NEVER_US)
+		return ppoll(fds, 2, NULL, NULL) < 0 ? errno : 0;
+	if (left_us < 0)
+		left_us = 0;
+	left = (struct timespec){.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
+	return ppoll(fds, 2, &left, NULL) < 0 ? errno : 0;
 }
 
 /* Polls once as `me`, the leader. With the lock, which is given up meanwhile. EINTR or 0. */
@@ -100,36 +130,31 @@ static int lead(struct hub_waiter *me, int wake_fd, int64_t deadline_us)
 		{.fd = ff_loop_fd(&hub.loop), .events = POLLIN},
 		{.fd = wake_fd, .events = POLLIN},
 	};
-	int64_t until_us = loop_deadline_us(), left_us;
-	struct timespec left;
-	int rc, error;
+	int64_t until_us = loop_deadline_us();
+	bool awake, met = false;
+	int error = 0;
 
 	hub.poll_until_us = until_us;
 	if (deadline_us < until_us)
 		until_us = deadline_us;
+	awake = may_stay_awake(me, until_us);
 	hub.leader = me;
 	me->leading = true;
 	hub_unlock();
-	left_us = until_us == FF_NEVER_US ? 0 : until_us - ff_clock_us();
-	if (left_us < 0)
-		left_us = 0;
-	left = (struct timespec){.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
-	if (me == &hub.own || hub.rest > 0 || (left_us <= SPIN_US && until_us != FF_NEVER_US)) {
-		hub.rest -= hub.rest > 0;
-		rc = ppoll(fds, 2, until_us == FF_NEVER_US ? NULL : &left, NULL);
-		error = rc < 0 ? errno : 0;
-	} else {
-		/* A signal may have come meanwhile that no system call was interrupted for. */
-		rc = met_awake(fds);
-		error = rc ? 0 : EINTR;
-	}
-	if (rc > 0 && fds[1].revents)
+	if (awake)
+		met = met_awake(fds);
+	else
+		error = sleep_until(fds, until_us);
+	if (fds[1].revents)
 		hear(wake_fd);
 	hub_lock();
+	if (awake)
+		rest_after(met);
 	me->leading = false;
 	if (hub.leader == me)
 		hub.leader = NULL;
-	return error == EINTR ? EINTR : 0;
+	/* A signal may have come while no system call was there to be interrupted. */
+	return error == EINTR || (awake && !met) ? EINTR : 0;
 }
 
 static void nap(int64_t for_us)
