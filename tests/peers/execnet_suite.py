@@ -4,7 +4,7 @@
     tests/peers/execnet_suite.py BUILD_DIR [execnet] [xdist]
 
 Prints a table: suite, how many tests passed or failed with execnet, how many of them do the same with
-us, which differ and why (the reasons are those of core/python/README.md). Exit status 1: a test
+us, how many differ always, or at times only, and why (the reasons are those of core/python/README.md). Exit status 1: a test
 differs without a reason there, or too many do; 3: what it takes can't be had.
 """
 import collections
@@ -106,21 +106,24 @@ def compare(peers, suite):
     """The table's line; whether all is as it should be."""
     theirs, ours = peers.run(suite, False), peers.run(suite, True)
     differing = sorted(test for test in set(theirs) | set(ours) if theirs.get(test) != ours.get(test))
-    # A test that does both with both is no difference.
+    # Both suites have tests that depend on time: one that has the same outcome in another try is told
+    # apart. That execnet itself fails at what it passed before, makes no test the same.
+    at_times = 0
     for _ in range(TRIES - 1):
         if not differing:
             break
         again = peers.run(suite, False, differing), peers.run(suite, True, differing)
         for test in list(differing):
-            both = {theirs.get(test), again[0].get(test)} & {ours.get(test), again[1].get(test)}
-            if both:
+            allowed = {theirs.get(test)} | {again[0].get(test)} - {"failed"}
+            if allowed & {ours.get(test), again[1].get(test)}:
                 differing.remove(test)
+                at_times += 1
     counted = [test for test, said in theirs.items() if said in ("passed", "failed")]
     same = len(counted) - len(set(differing) & set(counted))
     known = reasons()
     why = collections.Counter(reason_for(test, known) or "NO REASON" for test in differing)
-    print("| %s | %d of %d | %d | %s |" % (
-        SUITES[suite][0], same, len(counted), len(differing),
+    print("| %s | %d of %d | %d | %d | %s |" % (
+        SUITES[suite][0], same, len(counted), len(differing), at_times,
         "; ".join("%d: %s" % (count, reason) for reason, count in why.most_common()) or "-"), flush=True)
     for test in differing:
         if reason_for(test, known) is None:
@@ -136,7 +139,7 @@ def main(argv):
     peers = Peers(pathlib.Path(argv[0]))
     try:
         peers.prepare()
-        print("| suite | outcomes as with execnet | differing | reasons |\n|---|---|---|---|", flush=True)
+        print("| suite | outcomes as with execnet | differing | at times | reasons |\n|---|---|---|---|---|", flush=True)
         return 0 if all([compare(peers, suite) for suite in wanted]) else 1
     except CannotBe as exc:
         print("peers: %s" % exc, file=sys.stderr)
