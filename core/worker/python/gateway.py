@@ -38,6 +38,11 @@ class Gateway:
     def __repr__(self):
         return "<Gateway id=%r receive-live>" % self.id
 
+    # Where programs that know execnet's inside look for channels.
+    _channelfactory = property(lambda self: self)
+    _channels = property(lambda self: {
+        id: state.channel() for id, state in list(self._states.items()) if not state.closed})
+
     def newchannel(self):
         """A new channel of ours; send it over another one to make it known."""
         with self._lock:

@@ -1,0 +1,2 @@
+"""Kept for HostNotFound."""
+from farflung.execnet._errors import HostNotFound  # noqa: F401
