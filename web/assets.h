@@ -10,6 +10,7 @@
 	X(dom)                                                                                     \
 	X(format)                                                                                  \
 	X(source)                                                                                  \
+	X(view_runs)                                                                               \
 	X(view_run)                                                                                \
 	X(view_failures)                                                                           \
 	X(view_timeline)                                                                           \

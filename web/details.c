@@ -1,6 +1,7 @@
 #include "web/details.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -55,7 +56,7 @@ static void close_block(struct ff_details *details)
 	}
 	ff_buf_added(out, len);
 	GROW(details->blocks, details->blocks_len, details->blocks_cap);
-	details->blocks[details->blocks_len++].piece = (struct ff_spool_piece){at, len};
+	details->blocks[details->blocks_len++] = (struct ff_details_block){{at, len}, text->len};
 	ff_buf_clear(text);
 	ff_spool_flush(&details->spool);
 }
@@ -101,6 +102,78 @@ int ff_details_block(const struct ff_details *details, uint32_t block, struct ff
 		ff_buf_add(out, bytes, len);
 	free(bytes);
 	return errnum;
+}
+
+/* --- of one row --- */
+
+static json_t *read_block(struct ff_details *details, uint32_t block)
+{
+	struct ff_buf packed = FF_BUF_INIT, text = FF_BUF_INIT;
+	uLong len;
+	uint8_t *room;
+	json_t *list = NULL;
+
+	if (block == details->blocks_len) { /* it is being filled */
+		ff_buf_add(&text, ff_buf_data(&details->text), details->text.len);
+		ff_buf_addch(&text, ']');
+	} else if (ff_spool_finish(&details->spool) == 0 &&
+		   ff_details_block(details, block, &packed) == 0) {
+		len = details->blocks[block].text_len;
+		room = ff_buf_reserve(&text, len);
+		if (room && uncompress(room, &len, ff_buf_data(&packed), (uLong)packed.len) == Z_OK)
+			ff_buf_added(&text, len);
+	}
+	if (text.len > 0)
+		list = json_loadb((const char *)ff_buf_data(&text), text.len, JSON_ALLOW_NUL, NULL);
+	ff_buf_release(&packed);
+	ff_buf_release(&text);
+	return list;
+}
+
+/* The row's entries of a block behind those in `found`. */
+static int take_entries(struct ff_details *details, uint32_t block, uint32_t row, json_t *found)
+{
+	json_t *list = read_block(details, block), *pair;
+	size_t i;
+
+	if (!list)
+		return FF_ELOAD;
+	json_array_foreach(list, i,
+			   pair) if (json_integer_value(json_array_get(pair, 0)) == (json_int_t)row)
+		json_array_append(found, json_array_get(pair, 1));
+	json_decref(list);
+	return 0;
+}
+
+/* A row's blocks, the first one first: it has few. */
+static int take_blocks(struct ff_details *details, uint32_t entry, uint32_t row, json_t *found)
+{
+	const struct ff_details_entry *at = &details->entries[entry - 1];
+	int rc = 0;
+
+	if (at->before && details->entries[at->before - 1].block != at->block)
+		rc = take_blocks(details, at->before, row, found);
+	else if (at->before)
+		return take_blocks(details, at->before, row, found);
+	return rc ? rc : take_entries(details, at->block, row, found);
+}
+
+int ff_details_of(struct ff_details *details, uint32_t row, struct ff_buf *out)
+{
+	json_t *found = json_array();
+	char *text;
+	int rc = 0;
+
+	if (row < details->last_cap && details->last[row])
+		rc = take_blocks(details, details->last[row], row, found);
+	text = rc == 0 ? json_dumps(found, JSON_COMPACT) : NULL;
+	if (rc == 0 && !text)
+		rc = FF_ENOMEM;
+	if (text)
+		ff_buf_addstr(out, text);
+	free(text);
+	json_decref(found);
+	return rc;
 }
 
 /* --- entries --- */

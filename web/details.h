@@ -13,6 +13,7 @@
 
 struct ff_details_block {
 	struct ff_spool_piece piece; /* of the file */
+	size_t text_len;	     /* when it is inflated */
 };
 
 /* An entry is in a block; `before`: the row's entry before this one, + 1; 0: none. */
@@ -44,5 +45,8 @@ int ff_details_finish(struct ff_details *details);
 /* After that, and with more to come only for blocks that are closed: the compressed bytes (zlib's
  * format). 0 or an errno. */
 int ff_details_block(const struct ff_details *details, uint32_t block, struct ff_buf *out);
+/* Appends all that is kept of a row by now, as a JSON list of attempts. 0, FF_ELOAD or FF_ENOMEM.
+ */
+int ff_details_of(struct ff_details *details, uint32_t row, struct ff_buf *out);
 
 #endif

@@ -13,6 +13,7 @@
 #include "cli/runs.h"
 #include "cli/story.h"
 #include "dispatch/dispatch.h"
+#include "event/glance.h"
 #include "event/journal.h"
 #include "event/json.h"
 #include "event/reader.h"
@@ -30,44 +31,23 @@ static const struct ff_option options[] = {
 
 enum {
 	LIMIT_DEFAULT = 20,
-	TAIL_SIZE = 64 << 10, /* the last line of a journal is somewhere in there */
 };
 
 /* The end that stands in the journal's last line, if it does: then nothing else need be read. */
 static bool read_end(struct ff_story *story)
 {
-	char *tail = ff_xmalloc(TAIL_SIZE), *line = NULL;
-	int fd = open(story->path, O_RDONLY | O_CLOEXEC);
-	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
-	off_t from = size > TAIL_SIZE ? size - TAIL_SIZE : 0;
-	ssize_t len = size > 0 ? pread(fd, tail, TAIL_SIZE, from) : -1;
 	struct ff_arena arena = {0};
 	struct ff_event event;
-	bool found = false;
+	bool found = ff_journal_end(story->path, &arena, &event);
 
-	for (ssize_t i = 0, begin = 0; i < len; i++) {
-		if (tail[i] != '\n')
-			continue;
-		if (memmem(tail + begin, (size_t)(i - begin), "\"run-finished\"", 14))
-			line = tail + begin;
-		begin = i + 1;
-	}
-	if (line &&
-	    ff_event_parse(
-		    &event, &arena, line,
-		    (size_t)((char *)memchr(line, '\n', (size_t)(tail + len - line)) + 1 - line),
-		    NULL) == 0 &&
-	    event.kind == FF_EVENT_RUN_FINISHED) {
-		story->over = found = true;
+	if (found) {
+		story->over = true;
 		story->exit_code = event.u.run_finished.exit_code;
 		story->last_us = event.time_us;
 		story->state.run.counts = event.u.run_finished.counts;
 		story->reason = ff_xstrdup(event.u.run_finished.reason);
 	}
 	ff_arena_release(&arena);
-	if (fd >= 0)
-		close(fd);
-	ff_free(tail);
 	return found;
 }
 

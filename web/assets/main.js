@@ -1,8 +1,9 @@
 // The page: which view the address names, keys, light and dark.
 import { fill, h, line } from "farflung/dom";
-import { open } from "farflung/source";
+import { open, runs } from "farflung/source";
 import { view as failures } from "farflung/view_failures";
 import { view as run } from "farflung/view_run";
+import { view as all } from "farflung/view_runs";
 import { view as tests } from "farflung/view_tests";
 import { view as timeline } from "farflung/view_timeline";
 import { view as unit } from "farflung/view_unit";
@@ -44,21 +45,39 @@ function keys(event) {
   } else if (event.key === "Escape") history.back();
 }
 
+// A run that goes on is drawn anew; what somebody reads there, or writes, stays.
+function follow(source, main, note) {
+  source.follow(() => {
+    const { name } = address();
+    const top = main.querySelector(".window")?.scrollTop;
+    if (name === "unit" || document.activeElement?.id === "q" || main.querySelector("details[open]")) return;
+    show(source, main).then(() => {
+      if (top !== undefined) main.querySelector(".window").scrollTop = top;
+    });
+  }, (broken) => { note.textContent = broken ? "no connection; trying again" : "live"; });
+}
+
 async function begin() {
   const app = document.getElementById("app");
   const main = h("main", { tabindex: "-1" }, h("p", null, "reading…"));
+  const note = h("span.quiet", { role: "status" });
   try {
     const source = await open();
-    const title = line(source.run.id || "a run");
-    fill(app, h("header", null, h("strong", null, "farflung"), " ", title,
+    const top = [h("strong", null, document.getElementById("ff-run") ? "farflung" : h("a", { href: "/" }, "farflung")), " "];
+    if (!source) {
+      fill(app, h("header", null, top), fill(main, all(await runs())));
+      return;
+    }
+    fill(app, h("header", null, top, line(source.run.id || "a run"),
       h("nav", { "aria-label": "views" }, TABS.map(([name, words, key]) =>
-        h("a", { href: `#/${name}`, "data-tab": name, title: `key: ${key}` }, words)))), main);
+        h("a", { href: `#/${name}`, "data-tab": name, title: `key: ${key}` }, words))), note), main);
+    document.title = `farflung ${line(source.run.id || "")}`;
     window.addEventListener("hashchange", () => show(source, main));
     document.addEventListener("keydown", keys);
     await show(source, main);
+    follow(source, main, note);
   } catch (error) {
-    fill(app, h("p.s-failed", null, `This page can't be shown: ${error.message}`));
-    throw error;
+    fill(app, h("p.s-failed", null, `This page can't be shown: ${error.message}`), h("p", null, h("a", { href: "/" }, "all runs")));
   }
 }
 

@@ -9,18 +9,15 @@ async function inflate(id) {
 
 const CACHED_BLOCKS = 8;
 
-class FileSource {
-  live = false;
-  #details = null;
-  #blocks = new Map();
-
-  async open() {
-    [this.run, this.rows, this.spans] = await Promise.all(["ff-run", "ff-rows", "ff-spans"].map(inflate));
-    this.length = this.rows.name.length;
+// What both have: the run in columns.
+class Source {
+  take(run, rows, spans) {
+    [this.run, this.rows, this.spans] = [run, rows, spans];
+    this.length = rows.name.length;
     for (const name of ["message", "file"]) {
       const texts = new Map();
-      for (let i = 0; i < this.rows[name].length; i += 2) texts.set(this.rows[name][i], this.rows[name][i + 1]);
-      this.rows[name] = texts;
+      for (let i = 0; i < rows[name].length; i += 2) texts.set(rows[name][i], rows[name][i + 1]);
+      rows[name] = texts;
     }
     return this;
   }
@@ -58,6 +55,18 @@ class FileSource {
     else if (sort === "start") found.sort((a, b) => start[a] - start[b] || a - b);
     return found;
   }
+}
+
+class FileSource extends Source {
+  #details = null;
+  #blocks = new Map();
+
+  async open() {
+    return this.take(...(await Promise.all(["ff-run", "ff-rows", "ff-spans"].map(inflate))));
+  }
+
+  // It is over.
+  follow() {}
 
   async #block(number) {
     if (!this.#blocks.has(number)) {
@@ -84,6 +93,59 @@ class FileSource {
   }
 }
 
+async function ask(path) {
+  const response = await fetch(`/api/v1/${path}`, { credentials: "same-origin" });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error || `status ${response.status}`);
+  return answer;
+}
+
+// One that a server has, which may be going on.
+class ServedSource extends Source {
+  constructor(id) {
+    super();
+    this.path = `runs/${encodeURIComponent(id)}`;
+  }
+
+  async open() {
+    const run = await ask(this.path);
+    return this.take(run, await ask(`${this.path}/rows`), await ask(`${this.path}/spans`));
+  }
+
+  // Calls `changed` when there is more; what was missed while the connection was cut comes with it.
+  follow(changed, broken) {
+    if (this.run.over) return;
+    const news = new EventSource(`/api/v1/${this.path}/events?after=${this.run.seq}`);
+    let busy = false, again = false;
+    const look = async () => {
+      if (busy) { again = true; return; }
+      busy = true;
+      do {
+        again = false;
+        await this.open();
+        changed();
+        await new Promise((done) => setTimeout(done, 500));
+      } while (again);
+      busy = false;
+    };
+    news.addEventListener("news", look);
+    news.addEventListener("over", () => { news.close(); look(); });
+    news.addEventListener("open", () => broken(false));
+    news.addEventListener("error", () => broken(true));
+  }
+
+  details(number) {
+    return ask(`${this.path}/rows/${number}`);
+  }
+}
+
+export async function runs() {
+  return (await ask("runs")).runs;
+}
+
+// The run that this page is about; null: it is about all of them.
 export async function open() {
-  return new FileSource().open();
+  if (document.getElementById("ff-run")) return new FileSource().open();
+  const [, id] = location.pathname.match(/^\/runs\/([^/]+)$/) || [];
+  return id ? new ServedSource(decodeURIComponent(id)).open() : null;
 }

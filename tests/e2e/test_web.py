@@ -1,0 +1,263 @@
+"""farflung web: the runs of a folder as JSON and pages, for whoever may see them."""
+import contextlib
+import gzip
+import http.client
+import json
+import re
+import signal
+import socket
+import urllib.parse
+
+import jsonschema
+import pytest
+import yaml
+
+from conftest import TOP, junit_outcomes, wait_until, write
+
+API = yaml.safe_load((TOP / "web" / "openapi.yaml").read_text())
+MODULES = re.findall(r"X\((\w+)\)", (TOP / "web" / "assets.h").read_text().split("FF_ASSET_MODULE_MAP(X)", 1)[1].split("struct")[0])
+RUN = """
+version: 1
+inventory: [{spec: popen, slots: 2}]
+jobs:
+  good: {run: "echo said {n}", matrix: {n: [1, 2, 3]}}
+  bad: {run: "echo '<b>oops</b>' >&2; exit 3"}
+"""
+
+
+class Web:
+    def __init__(self, farflung, *args, at="127.0.0.1"):
+        self.process = farflung.start("web", "--listen", f"{at}:0", *args)
+        self.url = self.process.stdout.readline().strip()
+        parts = urllib.parse.urlsplit(self.url)
+        self.host, self.port = parts.hostname, parts.port
+        self.token = urllib.parse.parse_qs(parts.query).get("token", [None])[0]
+
+    def ask(self, path, method="GET", **headers):
+        """(status, headers, body)"""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+
+    def json(self, path, code=200, **headers):
+        status, _, body = self.ask(path, **headers)
+        assert status == code, body
+        return json.loads(body)
+
+    def end(self):
+        self.process.send_signal(signal.SIGINT)
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def web(farflung):
+    made = []
+
+    def start(*args, **options):
+        made.append(Web(farflung, *args, **options))
+        return made[-1]
+
+    yield start
+    for one in made:
+        if one.process.poll() is None:
+            assert one.end() == (0, "", "")
+
+
+def resolved(schema):
+    """With its references put in."""
+    if isinstance(schema, list):
+        return [resolved(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        found = API
+        for word in schema["$ref"].lstrip("#/").split("/"):
+            found = found[word]
+        return resolved(found)
+    return {key: resolved(value) for key, value in schema.items()}
+
+
+def check(value, path, code="200"):
+    answer = resolved(API["paths"][path]["get"]["responses"][code])
+    jsonschema.validate(value, answer["content"]["application/json"]["schema"])
+
+
+def test_the_api_is_as_its_document_says(farflung, web):
+    farflung.run_yaml(RUN, "--junit", "r.xml", code=1)
+    served = web()
+    listed = served.json("/api/v1/runs")
+    check(listed, "/api/v1/runs")
+    (one,) = listed["runs"]
+    assert one["state"] == "failed" and one["exit_code"] == 1
+    base = f"/api/v1/runs/{one['id']}"
+    run, rows, spans = served.json(base), served.json(base + "/rows"), served.json(base + "/spans")
+    check(run, "/api/v1/runs/{run}")
+    check(rows, "/api/v1/runs/{run}/rows")
+    check(spans, "/api/v1/runs/{run}/spans")
+    assert run["by_state"] == {"passed": 3, "failed": 1} and len(rows["name"]) == len(junit_outcomes(farflung.cwd / "r.xml"))
+    assert {len(column) for name, column in rows.items() if name not in ("message", "file")} == {4}
+    for number, name in enumerate(rows["name"]):
+        details = served.json(f"{base}/rows/{number}")
+        check(details, "/api/v1/runs/{run}/rows/{row}")
+        text = details[0]["sections"][0]["text"]
+        assert text == ("<b>oops</b>\n" if name == "bad" else f"said {name[-2]}\n")
+    missing = served.json(f"{base}/rows/4", code=404)
+    check(missing, "/api/v1/runs/{run}/rows/{row}", "404")
+
+
+def test_a_run_that_goes_on(farflung, web):
+    farflung.yaml("version: 1\ninventory: [popen]\njobs: {a: {run: 'true'}, b: {run: 'until test -e go; do sleep 0.02; done', needs: [a]}}\n")
+    live = farflung.follow("run")
+    live.event("unit-started", unit="b")
+    served = web()
+    (one,) = served.json("/api/v1/runs")["runs"]
+    assert one["state"] == "running"
+    base = f"/api/v1/runs/{one['id']}"
+    wait_until(lambda: served.json(base)["by_state"] == {"passed": 1, "running": 1}, 10, "what runs is shown")
+    seq = served.json(base)["seq"]
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("GET", base + "/events", headers={"Last-Event-ID": str(seq)})
+        stream = connection.getresponse()
+        assert stream.headers["Content-Type"] == "text/event-stream"
+        write(farflung.cwd / "go", "")
+        told = []
+        while not told or not told[-1].startswith("event: over"):
+            told.append(stream.readline().decode().strip())
+        ids = [int(line[4:]) for line in told if line.startswith("id: ")]
+        assert ids == sorted(ids) and ids[0] > seq
+        stream.readline(), stream.readline()
+        assert stream.read() == b"", "nothing more will come"
+    live.finish(0)
+    assert served.json(base)["by_state"] == {"passed": 2} and served.json("/api/v1/runs")["runs"][0]["state"] == "passed"
+
+
+def test_a_run_that_was_killed(farflung, web):
+    farflung.yaml("version: 1\ninventory: [popen]\njobs: {a: {run: 'sleep 100'}}\n")
+    live = farflung.follow("run")
+    live.event("unit-started")
+    served = web()
+    live.process.kill()
+    live.process.wait()
+    wait_until(lambda: served.json("/api/v1/runs")["runs"][0]["state"] == "cut off", 10, "it is seen")
+
+
+def test_pages_and_what_they_are_made_of(farflung, web):
+    farflung.run_yaml(RUN, code=1)
+    served = web()
+    status, headers, body = served.ask("/")
+    page = body.decode()
+    assert status == 200 and "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"] and headers["X-Content-Type-Options"] == "nosniff"
+    names = json.loads(re.search(r'<script type="importmap">(.*?)</script>', page).group(1))["imports"]
+    assert sorted(names) == sorted(f"farflung/{name}" for name in MODULES)
+    for path in [*names.values(), "/assets/style.css"]:
+        status, headers, body = served.ask(path, Accept_Encoding="gzip")
+        source = gzip.decompress(body) if headers["Content-Encoding"] == "gzip" else body
+        name = path.rsplit("/", 1)[1]
+        assert status == 200 and source == (TOP / "web" / "assets" / name).read_bytes()
+        assert headers["Content-Type"].startswith("text/css" if name.endswith("css") else "text/javascript")
+    assert served.ask("/runs/anything")[2] == page.encode()
+
+
+@pytest.mark.parametrize("path", ["/x", "/assets/x.js", "/assets/../server.c", "/api/v1/", "/api/v1/runs/last", "/api/v1/runs/", "/api/v1/runs/..",
+                                  "/api/v1/runs/%2e%2e", "/api/v1/runs/1/x", "/api/v1/runs/1/rows/x", "/api/v1/runs/1/rows/99999999999"])
+def test_what_is_not_there(farflung, web, path):
+    farflung.run_yaml(RUN, code=1)
+    if path == "/api/v1/runs/last":  # a name, but no run's
+        path = "/api/v1/runs/20010101-000000-0000"
+    answer = web().json(path, code=404)
+    assert answer["error"]
+
+
+@pytest.mark.parametrize("headers, code", [
+    ({"Host": "evil.example"}, 403), ({"Host": "evil.example:80"}, 403), ({"Origin": "http://evil.example"}, 403), ({"Origin": "null"}, 403),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200), ({"Sec-Fetch-Site": "same-origin"}, 200),
+])  # fmt: skip
+def test_pages_of_others_get_nothing(farflung, web, headers, code):
+    served = web()
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("GET", "/api/v1/runs", headers=headers)
+        assert connection.getresponse().status == code
+    assert served.ask("/api/v1/runs", Host=f"LOCALHOST:{served.port}", Origin=f"http://LOCALHOST:{served.port}")[0] == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_nothing_is_changed(web, method):
+    assert web().ask("/api/v1/runs", method=method)[0] == 405
+
+
+def test_a_token(farflung, web):
+    served = web("--token")
+    assert re.fullmatch("[0-9a-f]{32}", served.token)
+    assert served.ask("/api/v1/runs")[0] == served.ask("/")[0] == served.ask("/assets/main.js")[0] == 401
+    assert served.ask("/?token=" + "0" * 32)[0] == served.ask("/?token=")[0] == 401
+    status, headers, _ = served.ask(f"/runs/x?token={served.token}")
+    assert status == 303 and headers["Location"] == "/runs/x"
+    cookie = headers["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert served.ask("/api/v1/runs", Cookie=cookie.split(";")[0])[0] == 200
+    assert served.ask(f"//evil.example?token={served.token}")[1]["Location"] == "/"
+
+
+def test_elsewhere_a_token_is_always_asked_for(farflung, web):
+    served = web(at="0.0.0.0")
+    assert served.token and served.ask("/api/v1/runs")[0] == 401
+
+
+@pytest.mark.parametrize("where, words", [("nonsense", "nonsense"), ("127.0.0.1:x", "'x'"), ("127.0.0.1:99999999", "99999999"), ("192.0.2.1:0", "192.0.2.1")])
+def test_no_such_address(farflung, where, words):
+    assert words in farflung.run("web", "--listen", where, code=2).stderr
+
+
+def test_an_address_that_is_taken(farflung, web):
+    served = web()
+    assert str(served.port) in farflung.run("web", "--listen", str(served.port), code=2).stderr
+
+
+def test_no_runs_are_no_error(farflung, web):
+    assert web().json("/api/v1/runs") == {"runs": []}
+
+
+def test_clients_that_say_nothing_keep_nobody_out(farflung, web):
+    served = web()
+    silent = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(20)]
+    try:
+        for one in silent[:10]:
+            one.sendall(b"GET /api/v1/runs HTTP/1.1\r\nHost: ")
+        assert served.json("/api/v1/runs") == {"runs": []}
+    finally:
+        for one in silent:
+            one.close()
+
+
+def test_it_ends_though_somebody_listens(farflung, web):
+    farflung.yaml("version: 1\ninventory: [popen]\njobs: {a: {run: 'until test -e go; do sleep 0.02; done'}}\n")
+    live = farflung.follow("run")
+    live.event("unit-started")
+    served = web()
+    run = served.json("/api/v1/runs")["runs"][0]["id"]
+    with socket.create_connection(("127.0.0.1", served.port)) as listening:
+        listening.sendall(f"GET /api/v1/runs/{run}/events HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode())
+        assert listening.recv(100)
+        assert served.end() == (0, "", "")
+    write(farflung.cwd / "go", "")
+    live.finish(0)
+
+
+def test_a_damaged_journal(farflung, web):
+    farflung.run_yaml(RUN, code=1)
+    journal = farflung.cwd / ".farflung" / "runs" / "last" / "journal.jsonl"
+    text = journal.read_bytes()
+    for damage, state in ((text.replace(b"\n", b"\ngarbage\n", 1), "failed"), (b"garbage\n", "damaged")):
+        journal.write_bytes(damage)
+        served = web()
+        (one,) = served.json("/api/v1/runs")["runs"]
+        assert one["state"] == state
+        assert "journal.jsonl" in served.json(f"/api/v1/runs/{one['id']}", code=500)["error"]
+        assert served.end() == (0, "", "")

@@ -1,0 +1,36 @@
+/* The server behind `farflung web`: pages of a folder's runs, and the JSON that they are made of
+ * (openapi.yaml). It only reads. */
+#ifndef FF_WEB_SERVER_H
+#define FF_WEB_SERVER_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct ff_web;
+
+struct ff_web_opts {
+	const char *runs;    /* the folder that has a folder for each run */
+	const char *address; /* "127.0.0.1", "::1", "0.0.0.0" */
+	const char *port;    /* "0": a free one */
+	/* What has to be known by who asks: given once as ?token=, then kept in a cookie. NULL:
+	 * nothing, which is for loopback addresses only. */
+	const char *token;
+};
+
+enum {
+	FF_WEB_CONNECTIONS_MAX = 64, /* more wait, or are refused */
+	FF_WEB_IDLE_S = 30,	     /* a connection that nothing comes or goes over is closed */
+	FF_WEB_RUNS_MAX = 500,	     /* of the list */
+};
+
+/* Serves from threads of its own. NULL: FF_EINVAL: no address, or a token is wanted; FF_ESYS. */
+struct ff_web *ff_web_start(const struct ff_web_opts *opts, struct ff_err *err);
+/* Ends all connections. NULL is fine. */
+void ff_web_stop(struct ff_web *web);
+/* Where it is, with the token: "http://127.0.0.1:8765/?token=…". */
+const char *ff_web_url(const struct ff_web *web);
+/* Whether an address is one that only this machine reaches. */
+bool ff_web_is_loopback(const char *address);
+
+#endif
