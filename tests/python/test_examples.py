@@ -238,6 +238,21 @@ def test_remote_status(gateway):
     channel.waitclose()
 
 
+def test_gui_code_has_the_main_thread_there(gateway):
+    ask = """
+        import threading
+        channel.send(threading.current_thread() is threading.main_thread())
+        channel.receive()
+        """
+    first = gateway.remote_exec(ask)
+    assert first.receive() is True
+    second = gateway.remote_exec(ask)
+    assert second.receive() is False
+    for channel in (first, second):
+        channel.send(None)
+        channel.waitclose()
+
+
 GUI = """
 import threading
 import farflung.execnet as execnet
@@ -259,7 +274,7 @@ print(events.get(timeout=30))
 """
 
 
-def test_gui_in_the_main_thread(script):
+def test_gui_code_has_the_main_thread_here(script):
     assert script(GUI) == "(True, False)\n(42, False)\n"
 
 
