@@ -1,6 +1,7 @@
 """What execnet's documentation shows by example, under farflung.execnet."""
 import os
 import pathlib
+import subprocess
 import sys
 import textwrap
 
@@ -378,3 +379,14 @@ def test_stand_in_for_execnet(script, tmp_path):
             "print(gw.remote_exec('import execnet; channel.send(execnet.__file__)').receive() == execnet.__file__)\n")
     paths = os.pathsep.join([str(folder), str(folder.parent.parent)])
     assert script(text, env=dict(os.environ, PYTHONPATH=paths)) == "True\n"
+
+
+def test_a_script_is_run_as_it_is(tmp_path):
+    (tmp_path / "old.py").write_text(
+        "import execnet, sys\nprint(execnet.makegateway().remote_exec('channel.send(1)').receive(), sys.argv[1:])\n")
+    package = str(pathlib.Path(execnet.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-m", "farflung.as_execnet", "python", "old.py", "-x"], cwd=str(tmp_path),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=60,
+        env=dict(os.environ, PYTHONPATH=package))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 ['-x']\n", "")
