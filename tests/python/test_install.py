@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-pytest.importorskip("setuptools")
 pytest.importorskip("pip")
+if pytest.importorskip("setuptools", minversion="61").__version__ < "70.1":
+    pytest.importorskip("wheel")
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "core" / "python"
 LIBRARY = pathlib.Path(os.environ.get("FARFLUNG_LIBRARY", "."))
