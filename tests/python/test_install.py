@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-pytest.importorskip("pip")
-if pytest.importorskip("setuptools", minversion="61").__version__ < "70.1":
+if pytest.importorskip("setuptools", minversion="61").__version__ < "70.1":  # before pip: they share a module
     pytest.importorskip("wheel")
+pytest.importorskip("pip")
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "core" / "python"
 LIBRARY = pathlib.Path(os.environ.get("FARFLUNG_LIBRARY", "."))
