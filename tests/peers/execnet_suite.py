@@ -104,23 +104,27 @@ def reason_for(test, known):
 
 def compare(peers, suite):
     """The table's line; whether all is as it should be."""
+    known = reasons()
     theirs, ours = peers.run(suite, False), peers.run(suite, True)
     differing = sorted(test for test in set(theirs) | set(ours) if theirs.get(test) != ours.get(test))
     # Both suites have tests that depend on time: one that has the same outcome in another try is told
     # apart. That execnet itself fails at what it passed before, makes no test the same.
     at_times = 0
-    for _ in range(TRIES - 1):
-        if not differing:
+    again = {}
+    for attempt in range(TRIES - 1):
+        unexplained = [test for test in differing if reason_for(test, known) is None]
+        if not unexplained:
             break
-        again = peers.run(suite, False, differing), peers.run(suite, True, differing)
-        for test in list(differing):
-            allowed = {theirs.get(test)} | {again[0].get(test)} - {"failed"}
-            if allowed & {ours.get(test), again[1].get(test)}:
+        if attempt == 0:
+            again = peers.run(suite, False, unexplained)
+        mine = peers.run(suite, True, unexplained)
+        for test in unexplained:
+            allowed = {theirs.get(test)} | {again.get(test)} - {"failed"}
+            if allowed & {ours.get(test), mine.get(test)}:
                 differing.remove(test)
                 at_times += 1
     counted = [test for test, said in theirs.items() if said in ("passed", "failed")]
     same = len(counted) - len(set(differing) & set(counted))
-    known = reasons()
     why = collections.Counter(reason_for(test, known) or "NO REASON" for test in differing)
     print("| %s | %d of %d | %d | %d | %s |" % (
         SUITES[suite][0], same, len(counted), len(differing), at_times,

@@ -13,6 +13,18 @@ import farflung.execnet as execnet  # noqa: E402
 SECONDS = 60
 
 
+@pytest.fixture(scope="session")
+def home_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, home_folder):
+    """Workers keep what they have compiled in its cache."""
+    monkeypatch.setenv("HOME", str(home_folder))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+
 @pytest.fixture
 def group():
     group = execnet.Group()

@@ -285,6 +285,8 @@ def test_terminate_kills_what_does_not_end(group):
     ("popen//via=nobody", KeyError),
     ("popen//python=/not/there/python", OSError),
     ("socket=127.0.0.1:1", execnet.HostNotFound),
+    ("socket=no.such.host.invalid:8888", execnet.HostNotFound),
+    ("ssh=-F /dev/null -p 1 127.0.0.1", execnet.HostNotFound),
 ])
 def test_what_cannot_be_opened(group, spec, exception):
     with pytest.raises(exception):

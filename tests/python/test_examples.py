@@ -1,6 +1,7 @@
 """What execnet's documentation shows by example, under farflung.execnet."""
 import os
 import pathlib
+import subprocess
 import sys
 import textwrap
 
@@ -238,6 +239,21 @@ def test_remote_status(gateway):
     channel.waitclose()
 
 
+def test_gui_code_has_the_main_thread_there(gateway):
+    ask = """
+        import threading
+        channel.send(threading.current_thread() is threading.main_thread())
+        channel.receive()
+        """
+    first = gateway.remote_exec(ask)
+    assert first.receive() is True
+    second = gateway.remote_exec(ask)
+    assert second.receive() is False
+    for channel in (first, second):
+        channel.send(None)
+        channel.waitclose()
+
+
 GUI = """
 import threading
 import farflung.execnet as execnet
@@ -259,7 +275,7 @@ print(events.get(timeout=30))
 """
 
 
-def test_gui_in_the_main_thread(script):
+def test_gui_code_has_the_main_thread_here(script):
     assert script(GUI) == "(True, False)\n(42, False)\n"
 
 
@@ -363,3 +379,14 @@ def test_stand_in_for_execnet(script, tmp_path):
             "print(gw.remote_exec('import execnet; channel.send(execnet.__file__)').receive() == execnet.__file__)\n")
     paths = os.pathsep.join([str(folder), str(folder.parent.parent)])
     assert script(text, env=dict(os.environ, PYTHONPATH=paths)) == "True\n"
+
+
+def test_a_script_is_run_as_it_is(tmp_path):
+    (tmp_path / "old.py").write_text(
+        "import execnet, sys\nprint(execnet.makegateway().remote_exec('channel.send(1)').receive(), sys.argv[1:])\n")
+    package = str(pathlib.Path(execnet.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-m", "farflung.as_execnet", "python", "old.py", "-x"], cwd=str(tmp_path),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=60,
+        env=dict(os.environ, PYTHONPATH=package))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 ['-x']\n", "")

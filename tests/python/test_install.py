@@ -2,13 +2,15 @@
 import ctypes.util
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
 
-pytest.importorskip("setuptools")
+if pytest.importorskip("setuptools", minversion="61").__version__ < "70.1":  # before pip: they share a module
+    pytest.importorskip("wheel")
 pytest.importorskip("pip")
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "core" / "python"
@@ -90,3 +92,10 @@ def test_nowhere(installed):
     assert said == "" and "cannot load libfarflung-python.so; tried" in complained
     for place in ("beside the package: no ", "the system's libraries (ldconfig): "):
         assert place in complained
+
+
+def test_one_version():
+    top = SOURCE.parent.parent
+    version = re.search(r"project\(farflung VERSION (\S+)", (top / "CMakeLists.txt").read_text()).group(1)
+    assert '__version__ = "%s"' % version in (SOURCE / "farflung" / "__init__.py").read_text()
+    assert 'version = "%s"' % version in (SOURCE / "pyproject.toml").read_text()

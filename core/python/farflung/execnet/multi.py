@@ -18,7 +18,7 @@ from farflung.execnet.xspec import XSpec
 
 # libfarflung's error codes (base/err.h) that are something else than an OSError here.
 _VALUE_ERRORS = (-2, -18, -21, -23)  # INVAL, EXISTS, UNSUPPORTED, CONFIG
-_HOST_ERRORS = (-16, -17)  # UNREACH, NOTFOUND
+_HOST_ERRORS = (-14, -15, -16, -17)  # AUTH, HOSTKEY, UNREACH, NOTFOUND: where ssh's status is 255
 _KILL_SECONDS = 10.0  # for the system to bring in what was killed
 
 
