@@ -22,16 +22,26 @@ static bool writable(void *arg)
 	       ff_channel_writable(end->channel);
 }
 
-static int send_packed(struct end *end, const struct ff_buf *packed, struct ff_err *err)
+/* What is to be sent: a packed item, or bytes that need no packing. */
+struct sending {
+	struct ff_buf packed;
+	char *bytes;
+	ssize_t len;
+};
+
+static int try_send(struct end *end, const struct sending *what, struct ff_err *err)
 {
-	void *state = packed->len > LET_OTHERS_RUN ? PyEval_SaveThread() : NULL;
+	bool large = what->bytes || what->packed.len > LET_OTHERS_RUN;
+	void *state = large ? PyEval_SaveThread() : NULL;
 	int rc = FF_ECLOSED;
 
 	hub_lock();
-	if (end->channel && !end->closed)
-		rc = ff_channel_send_packed(end->channel, packed, err);
-	else
+	if (!end->channel || end->closed)
 		ff_err_set(err, rc, "the channel is closed");
+	else if (what->bytes)
+		rc = ff_channel_send_bytes(end->channel, what->bytes, (size_t)what->len, err);
+	else
+		rc = ff_channel_send_packed(end->channel, &what->packed, err);
 	if (rc == FF_EAGAIN)
 		ff_channel_set_drain(end->channel, on_drain, end);
 	hub_drive();
@@ -41,10 +51,23 @@ static int send_packed(struct end *end, const struct ff_buf *packed, struct ff_e
 	return rc;
 }
 
+/* False: an exception is set. */
+static bool prepare(struct sending *what, PyObject *o)
+{
+	if (py_type(o) == &PyBytes_Type) {
+		if (PyBytes_AsStringAndSize(o, &what->bytes, &what->len) != 0)
+			return false;
+		if (what->len > LET_OTHERS_RUN)
+			return true;
+		what->bytes = NULL;
+	}
+	return py_dump(&what->packed, o);
+}
+
 /* send(end, object) */
 static PyObject *py_send(PyObject *self, PyObject *args)
 {
-	struct ff_buf packed = FF_BUF_INIT;
+	struct sending what = {.packed = FF_BUF_INIT};
 	struct ff_err err;
 	struct end *end;
 	PyObject *o;
@@ -54,14 +77,14 @@ static PyObject *py_send(PyObject *self, PyObject *args)
 		return NULL;
 	if (hub.forked)
 		return PyErr_Format(PyExc_OSError, "the gateway is that of another process");
-	if (!py_dump(&packed, o)) {
-		ff_buf_release(&packed);
+	if (!prepare(&what, o)) {
+		ff_buf_release(&what.packed);
 		return NULL;
 	}
-	while ((rc = send_packed(end, &packed, &err)) == FF_EAGAIN)
+	while ((rc = try_send(end, &what, &err)) == FF_EAGAIN)
 		if (py_wait_for(&end->waiters, -1, writable, end) == HUB_SIGNAL)
 			break;
-	ff_buf_release(&packed);
+	ff_buf_release(&what.packed);
 	if (rc == 0)
 		return py_none();
 	if (rc == FF_EAGAIN)
