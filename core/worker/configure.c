@@ -14,7 +14,7 @@
 #include "worker/kwargs.h"
 #include "worker/worker.h"
 
-enum { FOLDER_MODE = 0777 };
+enum { FOLDER_MODE = 0777, NICE_MAX = 1 << 20 };
 
 int ff_configure_make_folders(const char *path, struct ff_err *err)
 {
@@ -92,20 +92,30 @@ static int apply_env(const struct ff_value *kwargs, struct ff_err *err)
 	return 0;
 }
 
-static int apply(const struct ff_value *kwargs, struct ff_err *err)
+/* As os.nice: any number, the system cuts it to what it has. */
+static int change_nice(int64_t increment, struct ff_err *err)
 {
-	int increment = (int)ff_dict_int(kwargs, "nice", 0), rc;
+	int number = increment > NICE_MAX ? NICE_MAX : (int)increment;
+
+	if (increment < -NICE_MAX)
+		number = -NICE_MAX;
+	errno = 0;
+	if (number && nice(number) == -1 && errno)
+		return ff_err_sys(err, errno, "cannot set nice %d", number);
+	return 0;
+}
+
+int ff_configure_apply(const struct ff_value *kwargs, struct ff_err *err)
+{
 	const char *folder;
+	int rc;
 
 	rc = ff_kwargs_text(kwargs, "chdir", &folder, err);
 	if (!rc && folder && *folder)
 		rc = enter_folder(folder, err);
 	if (!rc)
 		rc = apply_env(kwargs, err);
-	errno = 0;
-	if (!rc && increment && nice(increment) == -1 && errno)
-		rc = ff_err_sys(err, errno, "cannot set nice %d", increment);
-	return rc;
+	return rc ? rc : change_nice(ff_dict_int(kwargs, "nice", 0), err);
 }
 
 int ff_builtin_configure(struct ff_worker *worker, struct ff_channel *channel,
@@ -115,7 +125,7 @@ int ff_builtin_configure(struct ff_worker *worker, struct ff_channel *channel,
 	char cwd[PATH_MAX];
 	int rc;
 
-	rc = apply(request->kwargs, err);
+	rc = ff_configure_apply(request->kwargs, err);
 	if (rc)
 		return rc;
 	if (!getcwd(cwd, sizeof(cwd)))

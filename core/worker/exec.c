@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/foreign.h"
 #include "worker/worker.h"
 
 static const struct {
@@ -18,18 +19,14 @@ static const struct {
 	{"stamp", ff_builtin_stamp},
 };
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t len = text ? strlen(text) : 0, end_len = strlen(end);
-
-	return len >= end_len && !strcmp(text + len - end_len, end);
-}
-
 ff_builtin_fn *ff_exec_find(const struct ff_request *request, struct ff_err *err)
 {
 	const struct ff_value *source = request->source;
+	ff_builtin_fn *foreign = ff_foreign_find(request);
 	size_t i;
 
+	if (foreign)
+		return foreign;
 	for (i = 0; request->call_name && i < sizeof(builtins) / sizeof(builtins[0]); i++) {
 		if (!strcmp(builtins[i].name, request->call_name))
 			return builtins[i].start;
@@ -39,10 +36,16 @@ ff_builtin_fn *ff_exec_find(const struct ff_request *request, struct ff_err *err
 			   request->call_name);
 		return NULL;
 	}
+	/* A module is no script, though it may begin like one: run by itself it would do something
+	 * else, such as listen to everybody. */
+	if (request->file_name && !request->greeted) {
+		ff_err_set(err, FF_EUNSUPPORTED,
+			   "this is a native worker: it runs no Python, so not the module '%s'",
+			   request->file_name);
+		return NULL;
+	}
 	if (source->kind == FF_STR && source->len >= 2 && !memcmp(source->text, "#!", 2))
 		return ff_builtin_script;
-	if (ends_with(request->file_name, "gateway_io.py"))
-		return ff_builtin_proxy;
 	ff_err_set(err, FF_EUNSUPPORTED,
 		   "this is a native worker: it runs no Python, only built-ins by call_name and "
 		   "texts that begin with \"#!\"");
@@ -54,7 +57,9 @@ static int start(struct ff_worker *worker, struct ff_channel *channel, const str
 {
 	static const struct ff_value none = {.kind = FF_NONE};
 	const struct ff_value *kwargs = ff_at(task, 3);
-	struct ff_request request = {.source = ff_at(task, 0), .kwargs = kwargs ? kwargs : &none};
+	struct ff_request request = {.source = ff_at(task, 0),
+				     .kwargs = kwargs ? kwargs : &none,
+				     .greeted = worker->greeted};
 	const struct ff_value *file_name = ff_at(task, 1), *call_name = ff_at(task, 2);
 	ff_builtin_fn *fn;
 

@@ -27,6 +27,7 @@ struct ff_request {
 	const char *file_name;	       /* or NULL */
 	const char *call_name;	       /* or NULL */
 	const struct ff_value *kwargs; /* a dict, or None */
+	bool greeted;		       /* the peer said HELLO: it is one of ours */
 };
 
 enum { FF_EXEC_RUNNING = 0, FF_EXEC_DONE = 1 };
@@ -41,8 +42,8 @@ ff_builtin_fn ff_builtin_command, ff_builtin_script, ff_builtin_proxy, ff_builti
 	ff_builtin_info, ff_builtin_rsync, ff_builtin_echo, ff_builtin_emit, ff_builtin_fetch,
 	ff_builtin_stamp;
 
-/* The built-in that a request names: by call_name, by "#!" at the front of its source, or (what
- * execnet sends for `via=`) by being execnet's own gateway_io module. NULL and words: none. */
+/* The built-in that a request names: by being source of execnet's own (foreign.h), by call_name, or
+ * by "#!" at the front of its source. NULL and words: none. */
 ff_builtin_fn *ff_exec_find(const struct ff_request *request, struct ff_err *err);
 
 /* The worker's `exec` callback. */

@@ -298,6 +298,11 @@ static void on_announce(struct ff_gateway *gateway, struct ff_pack *hello, void 
 	ff_info_pack(hello);
 }
 
+static void on_hello(struct ff_gateway *gateway, const struct ff_value *capabilities, void *ctx)
+{
+	((struct ff_worker *)ctx)->greeted = true;
+}
+
 /* Silence, nonsense, or no memory. */
 static void on_closed(struct ff_gateway *gateway, const struct ff_err *why, void *ctx)
 {
@@ -315,6 +320,7 @@ static const struct ff_gateway_ops gateway_ops = {
 	.numexecuting = num_executing,
 	.terminate = on_terminate,
 	.announce = on_announce,
+	.hello = on_hello,
 	.closed = on_closed,
 };
 

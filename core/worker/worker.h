@@ -41,6 +41,7 @@ struct ff_worker {
 	int64_t start_us;
 	enum ff_worker_state state;
 	int status;    /* to exit with */
+	bool greeted;  /* the peer said HELLO */
 	bool flushing; /* something is to be sent */
 	bool out_failed;
 };

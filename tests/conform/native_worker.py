@@ -298,6 +298,188 @@ def test_execnet_terminate():
     wait_gone(pid)
 
 
+def test_execnet_rinfo():
+    group = execnet.Group()
+    gateway = execnet_gateway(group)
+    info = gateway._rinfo()
+    assert os.path.samefile(info.executable, WORKER), info
+    assert (info.platform, info.cwd) == ("linux", os.getcwd()), info
+    assert info.version_info[3] == "native" and state(info.pid) is not None, info
+    group.terminate(LIMIT_S)
+
+
+def test_execnet_settings():
+    group = execnet.Group()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = os.path.join(os.path.realpath(folder), "new")
+        gateway = execnet_gateway(group, "//chdir=%s//nice=20//env:FF_WORD=a b" % folder)
+        assert gateway._rinfo().cwd == folder
+        lines = list(gateway.remote_exec("#!/bin/sh\npwd\nnice\necho $FF_WORD"))
+        assert lines == [folder, "19", "a b"], lines
+        try:
+            execnet_gateway(group, "//chdir=/proc/none")
+            raise AssertionError("no error")
+        except execnet.RemoteError as error:
+            assert "cannot create '/proc/none'" in error.formatted, error.formatted
+        group.terminate(LIMIT_S)
+
+
+def listening(pid):
+    """What the worker, with all that it started, listens on."""
+    below, inodes = {pid}, set()
+    for _ in range(4):
+        for entry in os.listdir("/proc"):
+            try:
+                if entry.isdigit():
+                    parent = open("/proc/%s/stat" % entry).read().rsplit(")", 1)[1].split()[1]
+                    if int(parent) in below:
+                        below.add(int(entry))
+            except OSError:
+                pass
+    for one in below:
+        try:
+            for fd in os.listdir("/proc/%d/fd" % one):
+                word = os.readlink("/proc/%d/fd/%s" % (one, fd))
+                if word.startswith("socket:["):
+                    inodes.add(word[8:-1])
+        except OSError:
+            pass
+    found = []
+    for line in open("/proc/net/tcp").read().splitlines()[1:]:
+        words = line.split()
+        if words[3] == "0A" and words[9] in inodes:
+            host, port = words[1].split(":")
+            found.append((socket.inet_ntoa(struct.pack("=I", int(host, 16))), int(port, 16)))
+    return found
+
+
+def test_execnet_installvia():
+    """Bound to what was asked for, open for one connection, and then a gateway as any other."""
+    group = execnet.Group()
+    master = execnet_gateway(group, "//id=master")
+    sub = group.makegateway("socket//installvia=master")
+    assert sub.remoteaddress.startswith("127.0.0.1:"), sub.remoteaddress
+    assert list(sub.remote_exec("#!/bin/sh\necho up")) == ["up"]
+    pid = sub._rinfo().pid
+    assert pid != master._rinfo().pid
+    assert listening(master._io.popen.pid) == []
+    group.terminate(LIMIT_S)
+    wait_gone(pid)
+
+
+def test_execnet_socketserver():
+    from execnet.script import socketserver
+
+    group = execnet.Group()
+    master = execnet_gateway(group)
+    channel = master.remote_exec(socketserver)
+    assert master.remote_status().numexecuting == 1
+    assert listening(master._io.popen.pid) == []  # nobody has asked for a port yet
+    channel.send(("127.0.0.1", 0))
+    address = channel.receive(LIMIT_S)
+    assert listening(master._io.popen.pid) == [address]
+    group.terminate(LIMIT_S)
+    assert listening(master._io.popen.pid) == []
+    for bad, text in [(("no.such.host", 0), "cannot listen on 'no.such.host'"),
+                      (("127.0.0.1", 70000), "(host, port) was expected"),
+                      (("192.0.2.1", 0), "cannot listen on 192.0.2.1:0"), (7, "was expected")]:
+        channel = execnet_gateway(group).remote_exec(socketserver)
+        channel.send(bad)
+        try:
+            channel.receive(LIMIT_S)
+            raise AssertionError("no error")
+        except channel.RemoteError as error:
+            assert text in error.formatted, error.formatted
+    group.terminate(LIMIT_S)
+
+
+def test_execnet_module_is_no_script():
+    """A module that begins like a script is Python, and would do by itself what nobody asked for."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, mark = os.path.join(folder, "looks_like.py"), os.path.join(folder, "mark")
+        with open(path, "w") as file:
+            file.write("#!/bin/sh\necho > %s\n" % mark)
+        module = type(os)("looks_like")
+        module.__file__ = path
+        group = execnet.Group()
+        channel = execnet_gateway(group).remote_exec(module)
+        try:
+            channel.waitclose(LIMIT_S)
+            raise AssertionError("no error")
+        except channel.RemoteError as error:
+            assert "native worker" in error.formatted and "looks_like.py" in error.formatted
+        assert not os.path.exists(mark)
+        group.terminate(LIMIT_S)
+
+
+def test_execnet_rsync():
+    group = execnet.Group()
+    gateway = execnet_gateway(group)
+    with tempfile.TemporaryDirectory() as folder:
+        source, dest = os.path.join(folder, "source"), os.path.join(folder, "made", "dest")
+        os.makedirs(os.path.join(source, "sub", "empty"))
+        for name, text in [("a", b"one"), ("sub/b", b"x" * 100000), ("sub/d\u00fc", b"")]:
+            with open(os.path.join(source, name), "wb") as file:
+                file.write(text)
+        os.chmod(os.path.join(source, "a"), 0o640)
+        os.symlink(os.path.join(source, "a"), os.path.join(source, "inside"))
+        os.symlink("../a", os.path.join(source, "sub", "near"))
+
+        def sync(**options):
+            sent, done = [], []
+            rsync = execnet.RSync(source, verbose=False)
+            rsync._report_send_file = lambda *words: sent.append(words)
+            rsync.add_target(gateway, dest, finishedcallback=lambda: done.append(1), **options)
+            rsync.send()
+            assert done == [1]
+            return len(sent)
+
+        assert sync() == 3
+        for name in ["a", "sub/b", "sub/d\u00fc"]:
+            old, new = os.path.join(source, name), os.path.join(dest, name)
+            assert open(old, "rb").read() == open(new, "rb").read()
+            assert os.stat(old).st_mode == os.stat(new).st_mode
+            assert abs(os.stat(old).st_mtime - os.stat(new).st_mtime) < 1e-5
+        assert os.path.isdir(os.path.join(dest, "sub", "empty"))
+        assert os.readlink(os.path.join(dest, "inside")) == os.path.join(dest, "a")
+        assert os.readlink(os.path.join(dest, "sub", "near")) == "../a"
+        assert sync() == 0
+        os.unlink(os.path.join(source, "sub", "b"))
+        with open(os.path.join(source, "a"), "wb") as file:
+            file.write(b"longer")
+        assert sync() == 1
+        assert os.path.exists(os.path.join(dest, "sub", "b"))
+        sync(delete=True)
+        assert not os.path.exists(os.path.join(dest, "sub", "b"))
+        assert open(os.path.join(dest, "a"), "rb").read() == b"longer"
+        os.rename(os.path.join(source, "sub"), os.path.join(source, "other"))
+        open(os.path.join(source, "sub"), "w").close()  # a file where a folder was
+        sync(delete=True)
+        assert os.path.isfile(os.path.join(dest, "sub"))
+    group.terminate(LIMIT_S)
+
+
+def test_foreign_rsync_stays_inside():
+    from execnet import rsync_remote
+
+    group = execnet.Group()
+    gateway = execnet_gateway(group)
+    with tempfile.TemporaryDirectory() as folder:
+        for items in [([0o755, "../out"],), ([0o755, ".."],), ([0o755, 7],),
+                      ([0o755], ("link", "../out", "x")), ([0o755], ("link", "/tmp/out", "x"))]:
+            channel = gateway.remote_exec(rsync_remote)
+            channel.send((os.path.join(folder, "dest"), {}))
+            for item in items:
+                channel.send(item)
+            try:
+                while True:
+                    channel.receive(LIMIT_S)
+            except channel.RemoteError as error:
+                assert "of a tree" in error.formatted or "of an entry" in error.formatted
+        assert os.listdir(folder) == ["dest"]
+    group.terminate(LIMIT_S)
+
+
 def test_execnet_via():
     """Plain execnet opens a Python gateway through ours, in its own form."""
     group = execnet.Group()

@@ -202,6 +202,41 @@ def test_main_thread_only(make_gateway):
         first = gw.remote_exec("pass")
 
 
+def test_main_thread_only_in_a_row(make_gateway):
+    gw = make_gateway("main_thread_only")
+    where = """
+        import threading
+        channel.send(threading.current_thread() is threading.main_thread())
+        """
+    # Not even the close is waited for, and what they still do takes some time.
+    for i in range(300):
+        assert gw.remote_exec(where + "import time; time.sleep(%f)" % (i % 3 * 0.002)).receive(LIMIT)
+    several = [gw.remote_exec(where + "import time; time.sleep(0.01)") for _ in range(20)]
+    assert all(channel.receive(LIMIT) for channel in several)
+    assert gw.remote_status().numexecuting <= 1
+
+
+def test_indented_source(raw):
+    worker = raw()
+    sources = "  channel.send(1)", "\n\tif 1:\n\t\tchannel.send(1)\n", "\n\n  # why\n  channel.send(1)\n"
+    for number, source in enumerate(sources):
+        worker.exec(source, 1 + 2 * number)
+        assert worker.item() == 1
+        assert worker.frame()[0] == CLOSE
+    worker.exec("  a = 1\n b = 2\n", 11)
+    code, _, payload = worker.frame()
+    assert code == CLOSE_ERROR and "IndentationError" in loads_internal(payload)
+
+
+def test_syntax_error_text(raw):
+    worker = raw()
+    worker.exec("x = = 1")
+    code, _, payload = worker.frame()
+    text = loads_internal(payload)
+    assert code == CLOSE_ERROR and text.startswith("Traceback (most recent call last):\n")
+    assert text.count("Traceback") == 1 and "SyntaxError: invalid syntax" in text and "x = = 1" in text
+
+
 @pytest.mark.parametrize("model", ["nonsense", "gevent", "eventlet"])
 def test_bad_execmodel(model):
     extra = "" if model == "nonsense" else "import sys\nsys.modules[%r] = None\n" % model

@@ -223,7 +223,7 @@ static bool channel_to_us(struct rig *rig)
 
 /* --- executions side by side --- */
 
-enum { EXECUTIONS = 10 };
+enum { EXECUTIONS = 10, IN_A_ROW = 300 };
 
 static void drop_all(struct ff_channel *(*channels)[EXECUTIONS])
 {
@@ -276,6 +276,21 @@ static bool main_thread_only(struct rig *rig)
 	CHECK(third);
 	EXPECT(third, ff_bool(true));
 	EXPECT_EOF(third);
+	return true;
+}
+
+/* The item comes before the execution has ended: the next one is not refused for that. */
+static bool main_thread_in_a_row(struct rig *rig)
+{
+	struct ff_gateway *gw = rig_more(rig, 0, "execmodel=main_thread_only");
+
+	CHECK(gw);
+	for (int i = 0; i < IN_A_ROW; i++) {
+		CHANNEL channel = rig_exec(rig, gw, "channel.send(1)", "");
+
+		CHECK(channel);
+		EXPECT(channel, ff_int(1));
+	}
 	return true;
 }
 
@@ -405,6 +420,7 @@ const struct scenario scenarios_channels[] = {
 	{"channel_to_us", ON_PYTHON, channel_to_us},
 	{"concurrent", ON_PYTHON, concurrent},
 	{"main_thread_only", ON_PYTHON | ON_NOTHING, main_thread_only},
+	{"main_thread_in_a_row", ON_PYTHON | ON_NOTHING, main_thread_in_a_row},
 	{"status", ON_SHARED, status},
 	{"reconfigure", ON_PYTHON, reconfigure},
 	{"reconfigure_gateway", ON_FRESH, reconfigure_gateway},

@@ -313,6 +313,9 @@ class ExecModel:
         return self.subprocess.Popen(args, stdout=pipe, stdin=pipe)
 
 
+FIRST_LINE = "Traceback (most recent call last):\n"
+
+
 def error_text(source, name):
     """The current exception as text, without the worker's own frame, but with the source's lines."""
     kind, exc, trace = sys.exc_info()
@@ -323,13 +326,25 @@ def error_text(source, name):
         import traceback
 
         remember_source(linecache, source, name)
-        return "".join(traceback.format_exception(kind, exc, trace.tb_next))
+        text = "".join(traceback.format_exception(kind, exc, trace.tb_next))
+        # a SyntaxError has no frames, and then no first line either
+        return text if text.startswith(FIRST_LINE) else FIRST_LINE + text
     except Exception:
         return kind.__name__
 
 
 def remember_source(linecache, source, name):
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+
+
+def dedented(source):
+    """As it would stand at the left margin; execnet does that where it sends."""
+    blank = source[: len(source) - len(source.lstrip())]
+    if blank[-1:] not in (" ", "\t"):
+        return source
+    import textwrap
+
+    return textwrap.dedent(source)
 
 
 def dump_text(text):

@@ -22,6 +22,8 @@ class Gateway:
         self._idle = execmodel._queue()
         self._running = 0
         self._mainbusy = False
+        self._waiting = []  # (channel, task) for the main thread, where nothing else may execute
+        self._patience = None  # until when the first of them waits
         self._main = get_ident()
         self._window = 0  # the other side's; 0: it knows no credit
         self._sent_at = self._heard_at = monotonic()
@@ -444,11 +446,18 @@ class Gateway:
             main = not self._mainbusy
             if main:
                 self._mainbusy = True
-            refused = not main and self.execmodel.backend == "main_thread_only"
-            if not refused:
+            wait = not main and self.execmodel.backend == "main_thread_only"
+            if not wait:
                 self._running += 1
-        if refused:
-            channel.close(DEADLOCK_TEXT)
+            else:
+                # the running one may have said its last word already
+                watched = self._patience is not None
+                if not self._waiting:
+                    self._patience = monotonic() + PATIENCE
+                self._waiting.append((channel, task))
+        if wait:
+            if not watched:
+                self.execmodel.start(self._refuse_waiting)
         elif main:
             self._tasks.put((channel, task, True))
         else:
@@ -456,6 +465,34 @@ class Gateway:
                 self.execmodel.start(self._execute, (channel, task, False))
             except (RuntimeError, MemoryError) as exc:
                 self._finish(channel, "cannot execute: %s" % exc, False)
+
+    def _refuse_waiting(self):
+        from time import sleep
+
+        while 1:
+            with self._lock:
+                if not self._waiting:
+                    self._patience = None
+                    return
+                left = self._patience - monotonic()
+                late = self._waiting.pop(0) if left <= 0 else None
+                if late:
+                    self._patience = monotonic() + PATIENCE
+            if not late:
+                sleep(left)
+                continue
+            try:
+                late[0].close(DEADLOCK_TEXT)
+            except OSError:
+                pass
+
+    def _next_in_main(self):
+        with self._lock:
+            self._mainbusy = bool(self._waiting)
+            if self._waiting:
+                self._running += 1
+                self._patience = monotonic() + PATIENCE
+                self._tasks.put(self._waiting.pop(0) + (True,))
 
     def _execute(self, channel, task, main):
         error = restore = None
@@ -484,6 +521,7 @@ class Gateway:
         source = ""
         try:
             source, name, call_name, kwargs = task
+            source = dedented(source)
             name = name or "<remote exec>"
             # another thread may be importing it just now
             if hasattr(sys.modules.get("linecache"), "cache"):
@@ -508,8 +546,7 @@ class Gateway:
     def _finish(self, channel, error, main):
         channel._executing = False
         if main:  # before the other side hears of it and sends the next
-            with self._lock:
-                self._mainbusy = False
+            self._next_in_main()
         try:
             channel.close(error)
         except OSError:
@@ -547,6 +584,7 @@ class Gateway:
             return
         with self._lock:
             self._finished = True
+            del self._waiting[:]
         for state in list(self._states.values()):
             self._end(state, False, True)
         self._await_executions()

@@ -31,6 +31,7 @@ INT_MAX = 2147483647
 DIGITS = 4000  # newer interpreters refuse to make longer decimal numbers, or to read them
 END = object()
 INTERRUPT_TEXT = "keyboard-interrupted"
+PATIENCE = 1  # seconds for what runs in the main thread, before another one is refused
 DEADLOCK_TEXT = "concurrent remote_exec would cause deadlock for main_thread_only execmodel"
 
 header = Struct("!bii")
