@@ -60,6 +60,8 @@ def who_sees_all(config):
     """(in words, its source or None) of each plugin and conftest that may look at all tests at once."""
     for name in WHOLE_HOOKS:
         for impl in getattr(config.pluginmanager.hook, name).get_hookimpls():
+            if name == "pytest_collection_modifyitems" and not is_known(impl.plugin) and looks_at_one(impl):
+                continue
             if is_conftest(impl.plugin):
                 yield "%s (%s)" % (name, clean(impl.plugin.__file__)), impl.plugin.__file__
             elif not is_known(impl.plugin):

@@ -18,7 +18,7 @@ enum { SLOTS_MAX = 100000, SLOTS_UNLIMITED = 1000, RESULT_KEPT = 64 << 10 };
 struct options {
 	struct ff_strv tx, files, reports;
 	const char *slots, *on, *inventory, *separator, *joblog, *results, *halt, *retries,
-		*retry_delay, *timeout, *block;
+		*retry_delay, *timeout, *block, *max_args;
 	bool nul, skip_empty, resume, resume_failed, tag, keep, lines, dry, bar, pipe;
 	int argc;
 	char **argv;
@@ -39,6 +39,8 @@ static const struct ff_option options[] = {
 	FF_OPTION("colsep", 'C', TEXT, "REGEX",
 		  "split each item into {1} {2} ...: an extended regular expression, \\t a tab",
 		  separator),
+	FF_OPTION("max-replace-args", 'N', TEXT, "0|1",
+		  "0: the command as it is, once for each item, which it does not get", max_args),
 	FF_OPTION("pipe", 0, FLAG, NULL,
 		  "blocks of stdin as stdin of the command, cut at line ends", pipe),
 	FF_OPTION("block", 0, TEXT, "SIZE", "how large these are (default: 1M)", block),
@@ -146,6 +148,10 @@ static int check(const struct options *o, int64_t *block_bytes)
 	if ((o->resume || o->resume_failed) && !o->joblog) {
 		ff_complain("map: --resume and --resume-failed want --joblog FILE, which says what "
 			    "is done");
+		return -1;
+	}
+	if (o->max_args && strcmp(o->max_args, "0") != 0 && strcmp(o->max_args, "1") != 0) {
+		ff_complain("map: -N wants 0 or 1, got '%s'", o->max_args);
 		return -1;
 	}
 	if (o->block && !o->pipe) {
@@ -367,6 +373,7 @@ static int run(const struct ff_command *command, int argc, char **argv)
 	int rc = ff_options_parse(command, argc, argv, &o, &none, &words);
 
 	ff_lines_init(&lines);
+	lines.bare = o.max_args && strcmp(o.max_args, "0") == 0;
 	if (rc > 0) {
 		code = FF_EXIT_OK;
 	} else if (rc == 0 && check(&o, &input.block_bytes) == 0) {

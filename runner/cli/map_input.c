@@ -189,8 +189,11 @@ int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
 		rc = read_blocks(lines, input);
 	} else {
 		/* The command alone tells whether items may come later. */
-		rc = ff_lines_command(lines, at ? ff_buf_str(&command) : "", &err) ||
-		     add_sources(lines, input, words, at);
+		rc = ff_lines_command(lines, at ? ff_buf_str(&command) : "", &err);
+		if (rc)
+			ff_complain("map: %s", err.text);
+		else
+			rc = add_sources(lines, input, words, at);
 	}
 	if (!rc && ((input->separator && ff_lines_separate(lines, input->separator, &err)) ||
 		    ff_lines_command(lines, at ? ff_buf_str(&command) : "", &err))) {

@@ -67,6 +67,9 @@ struct ff_run_opts {
 	const struct ff_before *before;
 	/* NULL: no job is open. */
 	const struct ff_run_feed *feed;
+	/* Keys are not the run's: a front may want them. Else, on a terminal, `t` asks for what
+	 * runs where, as SIGUSR1 does. */
+	bool keys_are_others;
 	/* The run's exit code is its only job's payload's own, where that has any. */
 	bool payload_exits;
 };

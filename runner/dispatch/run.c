@@ -66,6 +66,8 @@ static void tell(struct ff_run *run)
 		if (run->opts.reporters && !run->told_over)
 			ff_reporters_event(run->opts.reporters, event);
 		ff_bus_publish(run->bus, event);
+		if (event->kind == FF_EVENT_UNIT_STARTED)
+			ff_keys_begin(run->keys);
 		run->told_over |= event->kind == FF_EVENT_RUN_FINISHED;
 	}
 }
@@ -171,17 +173,39 @@ static void on_tick(struct ff_timer *timer)
 	ff_timer_set(timer, run->ticked_us + TICK_US);
 }
 
+static void show(struct ff_run *run)
+{
+	if (run->opts.reporters && !run->told_over)
+		ff_reporters_show(run->opts.reporters);
+}
+
+static void on_key(void *ctx, char key)
+{
+	if (key == 't' || key == 'T')
+		show(ctx);
+}
+
 static void on_signal(uv_signal_t *handle, int signum)
 {
 	struct ff_run *run = handle->data;
 
-	if (signum == SIGUSR1) {
-		if (run->opts.reporters && !run->told_over)
-			ff_reporters_show(run->opts.reporters);
-		return;
+	switch (signum) {
+	case SIGUSR1:
+		show(run);
+		break;
+	case SIGTSTP:
+		/* As by default, but for the terminal that we hold. */
+		ff_keys_suspend(run->keys);
+		raise(SIGSTOP);
+		break;
+	case SIGCONT:
+		ff_keys_resume(run->keys);
+		break;
+	default:
+		run->signalled = true;
+		put_kind(run, FF_INPUT_SIGNAL);
+		break;
 	}
-	run->signalled = true;
-	put_kind(run, FF_INPUT_SIGNAL);
 }
 
 static void on_wake(uv_async_t *handle)
@@ -203,13 +227,15 @@ void ff_run_interrupt(struct ff_run *run)
 
 static void catch_signals(struct ff_run *run)
 {
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGTSTP, SIGCONT};
 
 	for (int i = 0; i < RUN_SIGNALS; i++) {
 		struct sigaction before;
 
 		uv_signal_init(&run->loop->uv, &run->signals[i]);
 		run->signals[i].data = run;
+		if (!run->keys && (numbers[i] == SIGTSTP || numbers[i] == SIGCONT))
+			continue;
 		/* nohup and shells ignore some for us: that is to stay so. */
 		if (sigaction(numbers[i], NULL, &before) != 0 || before.sa_handler != SIG_IGN)
 			uv_signal_start(&run->signals[i], on_signal, numbers[i]);
@@ -290,6 +316,8 @@ static int make_handles(struct ff_run *run, struct ff_err *err)
 	ff_timer_init(&run->due, run->loop, on_due, run);
 	uv_async_init(&run->loop->uv, &run->wake, on_wake);
 	run->wake.data = run;
+	if (!run->opts.loop && !run->opts.feed && !run->opts.keys_are_others)
+		run->keys = ff_keys_new(run->loop, on_key, run);
 	if (!run->opts.loop)
 		catch_signals(run);
 	ff_timer_set(&run->tick, ff_clock_us() + TICK_US);
@@ -376,6 +404,7 @@ static void close_handles(struct ff_run *run)
 {
 	run->closing = 3;
 	run->closing += ff_feed_close(run->feed, feed_closed, run);
+	ff_keys_free(run->keys);
 	ff_deferred_cancel(&run->deferred);
 	ff_timer_close(&run->tick, timer_closed);
 	ff_timer_close(&run->due, timer_closed);

@@ -6,9 +6,10 @@
 #include "dispatch/dispatch.h"
 #include "dispatch/content.h"
 #include "dispatch/engine.h"
+#include "dispatch/keys.h"
 #include "dispatch/teller.h"
 
-enum { RUN_SIGNALS = 4 };
+enum { RUN_SIGNALS = 6 };
 
 /* --- feed.c --- */
 struct ff_feed;
@@ -40,6 +41,7 @@ struct ff_run {
 	uv_async_t wake;
 	uv_signal_t signals[RUN_SIGNALS];
 	struct ff_feed *feed; /* NULL */
+	struct ff_keys *keys; /* NULL: nobody's */
 	int closing;	      /* handles */
 	int64_t ticked_us;
 	bool hosts_only;

@@ -33,6 +33,7 @@ struct ff_lines {
 	char *command; /* NULL: an item is a command itself */
 	struct ff_lines_part *parts;
 	size_t parts_len;
+	bool bare;	  /* set before it is given: a command without {} is as it is */
 	bool direct;	  /* the command needs no shell */
 	bool delicate;	  /* not each value can stand in it: all must be known before */
 	const char *name; /* of its job; borrowed */

@@ -198,6 +198,14 @@ static bool has_placeholder(const struct ff_lines *lines)
 	return false;
 }
 
+static bool takes_items(const struct ff_lines *lines)
+{
+	for (size_t i = 0; i < lines->parts_len; i++)
+		if (lines->parts[i].kind == PART_VALUE)
+			return true;
+	return false;
+}
+
 static void read_parts(struct ff_lines *lines)
 {
 	const char *done = lines->command, *at = done;
@@ -275,7 +283,10 @@ int ff_lines_command(struct ff_lines *lines, const char *command, struct ff_err 
 		return 0;
 	lines->command = ff_xstrdup(command);
 	read_parts(lines);
-	if (!has_placeholder(lines) && lines->blocks_fd < 0) {
+	if (lines->bare && takes_items(lines))
+		return ff_err_set(err, FF_EINVAL,
+				  "the command has a {}, but -N 0 gives it no item");
+	if (!lines->bare && !has_placeholder(lines) && lines->blocks_fd < 0) {
 		char *longer = ff_xasprintf("%s {}", command);
 
 		ff_free(lines->command);

@@ -156,6 +156,7 @@ static struct ff_alike_group *group_of(struct ff_alike *alike, const char *key)
 	}
 	group = ff_xcalloc(1, sizeof(*group));
 	ff_map_set(&alike->by_key, key, group);
+	group->number = (uint32_t)alike->len;
 	alike->v[alike->len++] = group;
 	return group;
 }
@@ -167,6 +168,7 @@ static uint32_t add_to_group(struct ff_alike *alike, const char *key, const char
 	struct ff_alike_group *group = *key ? group_of(alike, key) : NULL;
 
 	alike->total++;
+	alike->last = group;
 	if (group && group->count == 0) {
 		group->cause = ff_xstrdup(like->cause ? like->cause : "");
 		group->message = ff_xstrndup(like->message ? like->message : "", FF_ALIKE_TEXT_MAX);

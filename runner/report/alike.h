@@ -21,6 +21,7 @@ struct ff_alike_group {
 	char *frame;   /* "tests/test_x.py:12"; "": unknown */
 	char *names[FF_ALIKE_NAMES_MAX];
 	uint32_t count;
+	uint32_t number; /* its place in `v` */
 };
 
 struct ff_alike {
@@ -29,6 +30,7 @@ struct ff_alike {
 	size_t len, cap;
 	uint32_t total;	  /* failures */
 	uint32_t largest; /* of a group */
+	const struct ff_alike_group *last; /* that one was added to; NULL: it is only counted */
 };
 
 void ff_alike_release(struct ff_alike *alike);

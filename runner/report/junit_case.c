@@ -79,42 +79,6 @@ void ff_junit_outcome(struct ff_spool *spool, const char *payload, const struct 
 	ff_junit_problem(spool, element, type, result->message, result->longrepr);
 }
 
-const char *ff_junit_longreprs(const struct ff_result *result, struct ff_buf *text)
-{
-	for (size_t i = 0; i + 1 < result->phases_len; i++)
-		if (result->phases[i].longrepr && !result->phases[i].rerun)
-			ff_buf_addf(text, "%s%s", text->len ? "\n" : "",
-				    result->phases[i].longrepr);
-	return ff_buf_str(text);
-}
-
-size_t ff_junit_main_step(const struct ff_result *whole)
-{
-	size_t main = 0;
-
-	for (size_t i = 0; i < whole->phases_len; i++)
-		if (whole->phases[i].outcome != FF_OUTCOME_SKIPPED &&
-		    !ff_outcome_bad(whole->phases[main].outcome))
-			main = i;
-	return main;
-}
-
-struct ff_result ff_junit_step(const struct ff_result *whole, size_t step)
-{
-	bool is_main = step == ff_junit_main_step(whole);
-	struct ff_result result = is_main ? *whole : (struct ff_result){0};
-
-	result.phases = &whole->phases[step];
-	result.phases_len = 1;
-	/* What ended the whole is told at least here. */
-	result.outcome = result.phases->outcome;
-	if (is_main && !ff_outcome_bad(result.outcome))
-		result.outcome = whole->outcome;
-	result.message = result.phases->message ? result.phases->message : result.message;
-	result.duration_us = result.phases->duration_us;
-	return result;
-}
-
 void ff_junit_reruns(struct ff_spool *spool, const struct ff_result *result, const char *element)
 {
 	for (size_t i = 0; i < result->phases_len; i++) {

@@ -13,12 +13,6 @@ void ff_junit_problem_body(struct ff_spool *spool, const char *type, const char 
 			   const char *text);
 /* The problem that the result is, if it is one, of a job with this payload (NULL: not known). */
 void ff_junit_outcome(struct ff_spool *spool, const char *payload, const struct ff_result *result);
-/* Those of all phases but the last, in `text`. */
-const char *ff_junit_longreprs(const struct ff_result *result, struct ff_buf *text);
-/* Of a list of commands: what one of its steps came to, as a result of its own. The main one has
- * what was captured, and earlier attempts: the first that is bad, or the last that ran. */
-size_t ff_junit_main_step(const struct ff_result *whole);
-struct ff_result ff_junit_step(const struct ff_result *whole, size_t step);
 /* What a plugin ran again within the attempt, a problem each. */
 void ff_junit_reruns(struct ff_spool *spool, const struct ff_result *result, const char *element);
 /* system-out, or with `err` system-err: captured text goes where its title says. */

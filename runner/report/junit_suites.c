@@ -123,6 +123,5 @@ void ff_junit_suite_free(struct suite *suite)
 	ff_free(suite->pieces);
 	ff_free(suite->name);
 	ff_free(suite->payload);
-	ff_free(suite->error);
 	ff_free(suite);
 }

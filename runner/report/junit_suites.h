@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "report/cases.h"
 #include "report/reporter.h"
 #include "report/spool.h"
 
@@ -20,7 +21,6 @@ struct attempt {
 struct suite {
 	struct suite *next;
 	char *name, *payload;	       /* payload: NULL: not told */
-	char *error;		       /* what was said of the job as a whole; NULL */
 	struct ff_spool_piece *pieces; /* adjoining test cases are one */
 	size_t pieces_len, pieces_cap;
 	struct ff_map attempts; /* index of a unit -> struct attempt, the first of a list */
@@ -28,9 +28,6 @@ struct suite {
 	struct ff_buf properties;
 	bool places; /* test cases have file and line, as in "xunit1" */
 	uint32_t tests, failures, errors, skipped;
-	uint32_t nameless; /* test cases of units that are not named */
-	bool listed;	   /* its units were to be named, not run */
-	bool namesake;	   /* a bad unit has the job's name: nothing more is to be said under it */
 	int64_t started_us, took_us;
 };
 
@@ -41,7 +38,7 @@ struct junit {
 	struct ff_spool spool;
 	struct suite *suites, *last;
 	struct ff_map by_name;
-	char *stop;    /* why the run is stopping, in words; NULL */
+	struct ff_cases cases;
 	uint64_t from; /* where the piece that is being written began */
 };
 

@@ -4,10 +4,14 @@
 #include "base/alloc.h"
 #include "report/reporter.h"
 
-/* Each NAME.c has a `const struct ff_reporter_kind ff_report_NAME`. */
+/* Each NAME.c, here or in web/, has a `const struct ff_reporter_kind ff_report_NAME`. */
 #define REPORTERS(X)                                                                               \
 	X(junit)                                                                                   \
 	X(jsonl)                                                                                   \
+	X(tap)                                                                                     \
+	X(md)                                                                                      \
+	X(ctrf)                                                                                    \
+	X(html)                                                                                    \
 	X(results)                                                                                 \
 	X(ci)
 

@@ -14,13 +14,11 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "report/reporter.h"
+#include "report/summary.h"
 #include "report/text.h"
 
 enum {
-	HELD_MAX = 64,	   /* complaints kept of each of three sorts; more are counted */
-	LISTED_MAX = 5000, /* lines of a list of the summary */
-	TAIL_LINES = 20,
-	TAIL_BYTES = 4 << 10,
+	HELD_MAX = 64, /* complaints kept of each of three sorts; more are counted */
 	MESSAGE_COLUMNS = 400,
 };
 
@@ -38,11 +36,11 @@ struct service {
 	const struct ff_service_words *words; /* NULL: there is nobody to tell */
 	struct held held[SORTS][HELD_MAX];
 	uint32_t seen[SORTS];
-	struct ff_service_story story;
-	char *summary; /* the path; NULL: none is wanted */
-	char *cwd;     /* its folder in the service's tree, with '/'; NULL: not there */
-	bool front;    /* the terminal is another's: only the end is ours to say there */
-	bool many_jobs, begun, over;
+	struct ff_summary summary;
+	char *step; /* the path of the step's summary; NULL: none is wanted */
+	char *cwd;  /* its folder in the service's tree, with '/'; NULL: not there */
+	bool front; /* the terminal is another's: only the end is ours to say there */
+	bool begun, over;
 };
 
 /* --- complaints --- */
@@ -126,52 +124,6 @@ static void say(struct service *s, struct ff_buf *out)
 	ff_buf_release(out);
 }
 
-static char *name_of(const struct service *s, const struct ff_event *event)
-{
-	const char *unit = event->unit ? event->unit : "";
-
-	return s->many_jobs && event->job ? ff_xasprintf("%s: %s", event->job, unit)
-					  : ff_xstrdup(unit);
-}
-
-static void add_item(struct ff_buf *list, uint32_t *count, const char *name, const char *words)
-{
-	if (++*count > LISTED_MAX)
-		return;
-	ff_buf_addstr(list, "- ");
-	ff_service_markdown(list, name);
-	if (words && *words) {
-		ff_buf_addstr(list, ": ");
-		ff_service_markdown(list, words);
-	}
-	ff_buf_addch(list, '\n');
-}
-
-/* The last lines of what there is to show of a failure. */
-static char *tail_of(const struct ff_result *result)
-{
-	const char *text = result->longrepr ? result->longrepr : "", *from;
-	size_t len = strlen(text);
-	struct ff_buf shown = FF_BUF_INIT;
-	int lines = 0;
-
-	for (size_t i = result->sections_len; i > 0 && len == 0; i--) {
-		if (!result->sections[i - 1].text)
-			continue;
-		text = result->sections[i - 1].text;
-		len = result->sections[i - 1].len;
-	}
-	while (len > 0 && text[len - 1] == '\n')
-		len--;
-	for (from = text + len; from > text; from--) {
-		lines += from[-1] == '\n';
-		if (lines == TAIL_LINES || text + len - from == TAIL_BYTES)
-			break;
-	}
-	ff_text_lines(&shown, from, (size_t)(text + len - from), "", false);
-	return shown.len ? ff_buf_take(&shown) : NULL;
-}
-
 /* The number behind the file in `frame`, if it is the test's own file; else the test's line. */
 static int line_of(const struct ff_result *result, const char *frame)
 {
@@ -184,28 +136,18 @@ static int line_of(const struct ff_result *result, const char *frame)
 
 static void on_failure(struct service *s, const struct ff_result *result, const char *name)
 {
-	struct ff_service_story *story = &s->story;
 	const char *message = result->message ? result->message : ff_outcome_word(result->outcome);
 	struct ff_buf frame = FF_BUF_INIT, text = FF_BUF_INIT;
-	size_t causes = story->failures.len;
-	uint32_t alike = ff_alike_add(&story->failures, result->message, result->longrepr, name);
 
-	if (story->failures.len > causes) {
-		story->causes =
-			ff_xrealloc(story->causes, story->failures.len * sizeof(*story->causes));
-		story->causes[story->causes_len++].tail = tail_of(result);
-	}
-	if (alike == 0)
-		add_item(&story->alone, &story->alone_len, name, ff_outcome_word(result->outcome));
+	/* Where each test is told, it is no problem of the build besides. */
+	if (s->words->unit && !s->front)
+		return;
 	ff_alike_frame(&frame, result->longrepr);
 	ff_buf_addstr(&text, message);
 	if (frame.len > 0)
 		ff_buf_addf(&text, "\nat %s", ff_buf_str(&frame));
-	/* Where each test is told, it is no problem of the build besides. */
-	if (!s->words->unit || s->front)
-		complain(s, alike > 1 ? SAME_CAUSE : NEW_CAUSE, result->file,
-			 line_of(result, frame.len ? ff_buf_str(&frame) : ""), name,
-			 ff_buf_str(&text));
+	complain(s, s->summary.alike > 1 ? SAME_CAUSE : NEW_CAUSE, result->file,
+		 line_of(result, frame.len ? ff_buf_str(&frame) : ""), name, ff_buf_str(&text));
 	ff_buf_release(&frame);
 	ff_buf_release(&text);
 }
@@ -214,18 +156,13 @@ static void on_unit(struct service *s, const struct ff_event *event)
 {
 	const struct ff_result *result = event->u.unit_finished.result;
 	struct ff_buf out = FF_BUF_INIT, shown = FF_BUF_INIT;
-	char *name, words[48];
+	char *name;
 
 	if (!result || !event->u.unit_finished.final)
 		return;
-	name = name_of(s, event);
-	if (ff_outcome_bad(result->outcome)) {
+	name = ff_summary_name(&s->summary, event->job, event->unit);
+	if (ff_outcome_bad(result->outcome))
 		on_failure(s, result, name);
-	} else if (event->u.unit_finished.attempt > 1) {
-		snprintf(words, sizeof(words), "passed at attempt %u",
-			 event->u.unit_finished.attempt);
-		add_item(&s->story.flaky, &s->story.flaky_len, name, words);
-	}
 	if (s->words->unit && !s->front) {
 		ff_text_line(&shown, name, MESSAGE_COLUMNS, "...");
 		s->words->unit(&out, ff_buf_str(&shown), result);
@@ -240,7 +177,6 @@ static void on_fault(struct service *s, int sort, const char *what, const char *
 {
 	char *title = ff_xasprintf("%s %s", what, name ? name : "?");
 
-	add_item(&s->story.faults, &s->story.faults_len, title, reason);
 	complain(s, sort, NULL, 0, title, reason ? reason : title);
 	ff_free(title);
 }
@@ -254,7 +190,6 @@ static void on_problem(struct service *s, const struct ff_event *event)
 	if (event->u.collect_problem.skipped)
 		return;
 	file = ff_xstrndup(nodeid, strcspn(nodeid, ":"));
-	add_item(&s->story.faults, &s->story.faults_len, nodeid, message);
 	complain(s, NEW_CAUSE, file, 0, nodeid, message ? message : "it can't be collected");
 	ff_free(file);
 }
@@ -263,7 +198,6 @@ static void on_started(struct service *s, const struct ff_event *event)
 {
 	struct ff_buf out = FF_BUF_INIT, title = FF_BUF_INIT;
 
-	s->many_jobs = event->u.run_started.jobs > 1;
 	if (s->front)
 		return;
 	s->begun = true;
@@ -274,33 +208,12 @@ static void on_started(struct service *s, const struct ff_event *event)
 	say(s, &out);
 }
 
-static void add_totals(struct service *s, const struct ff_event *event)
-{
-	const struct ff_counts *counts = &event->u.run_finished.counts;
-	struct ff_buf *out = &s->story.totals;
-
-	for (int i = 0; i < FF_OUTCOMES; i++)
-		if (counts->by_outcome[i])
-			ff_buf_addf(out, "%s%u %s", out->len ? ", " : "", counts->by_outcome[i],
-				    ff_outcome_word((enum ff_outcome)i));
-	if (counts->not_run)
-		ff_buf_addf(out, "%s%u not run", out->len ? ", " : "", counts->not_run);
-	if (counts->parts_not_run)
-		ff_buf_addf(out, "%s%u files not run", out->len ? ", " : "", counts->parts_not_run);
-	ff_buf_addf(out, "%s in ", out->len ? "" : "nothing was run");
-	ff_text_took(out, event->u.run_finished.took_us);
-	if (event->u.run_finished.reason && event->u.run_finished.why != FF_REASON_NONE)
-		ff_buf_addf(out, " (%s)", event->u.run_finished.reason);
-}
-
 static void on_finished(struct service *s, const struct ff_event *event)
 {
 	struct ff_buf out = FF_BUF_INIT, newline = FF_BUF_INIT;
 
 	ff_buf_addch(&newline, '\n');
 	s->over = true;
-	s->story.good = event->u.run_finished.exit_code == 0;
-	add_totals(s, event);
 	if (s->begun)
 		s->words->end(&out, event->time_us, "farflung");
 	if (s->words->complain) {
@@ -320,6 +233,7 @@ static void service_event(struct ff_reporter *reporter, const struct ff_event *e
 
 	if (!s->words)
 		return;
+	ff_summary_event(&s->summary, event);
 	switch (event->kind) {
 	case FF_EVENT_RUN_STARTED:
 		on_started(s, event);
@@ -352,14 +266,14 @@ static void service_event(struct ff_reporter *reporter, const struct ff_event *e
 /* Behind what others of the step wrote there. */
 static int write_summary(struct service *s)
 {
-	int fd = open(s->summary, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666), errnum;
+	int fd = open(s->step, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666), errnum;
 	struct ff_buf text = FF_BUF_INIT;
 	struct stat st;
 
 	if (fd < 0)
 		return errno;
 	if (fstat(fd, &st) == 0 && st.st_size < FF_SERVICE_SUMMARY_MAX)
-		ff_service_summary(&text, &s->story, FF_SERVICE_SUMMARY_MAX - (size_t)st.st_size);
+		ff_summary_write(&text, &s->summary, FF_SERVICE_SUMMARY_MAX - (size_t)st.st_size);
 	errnum = ff_write_all(fd, ff_buf_data(&text), text.len);
 	if (close(fd) < 0 && errnum == 0)
 		errnum = errno;
@@ -370,9 +284,9 @@ static int write_summary(struct service *s)
 static int service_finish(struct ff_reporter *reporter, struct ff_err *err)
 {
 	struct service *s = (struct service *)reporter;
-	int errnum = s->summary && s->over ? write_summary(s) : 0;
+	int errnum = s->step && s->over ? write_summary(s) : 0;
 
-	return errnum ? ff_err_sys(err, errnum, "cannot write the step's summary '%s'", s->summary)
+	return errnum ? ff_err_sys(err, errnum, "cannot write the step's summary '%s'", s->step)
 		      : 0;
 }
 
@@ -386,8 +300,8 @@ static void service_free(struct ff_reporter *reporter)
 			ff_free(s->held[sort][i].title);
 			ff_free(s->held[sort][i].message);
 		}
-	ff_service_story_release(&s->story);
-	ff_free(s->summary);
+	ff_summary_release(&s->summary);
+	ff_free(s->step);
 	ff_free(s->cwd);
 	ff_free(s);
 }
@@ -446,6 +360,7 @@ static struct ff_reporter *service_open(const struct ff_reporter_opts *opts, con
 	for (int i = 0; i < FF_SERVICES; i++)
 		if (opts->terminal && strcmp(services[i].word, value) == 0)
 			service = i;
+	ff_summary_init(&s->summary);
 	s->base.class = &service_class;
 	s->terminal = opts->terminal;
 	s->front = opts->front;
@@ -454,7 +369,7 @@ static struct ff_reporter *service_open(const struct ff_reporter_opts *opts, con
 		return &s->base;
 	ff_report_terminal_guard(s->terminal, service);
 	if (service == FF_SERVICE_GITHUB) {
-		s->summary = summary && *summary ? ff_xstrdup(summary) : NULL;
+		s->step = summary && *summary ? ff_xstrdup(summary) : NULL;
 		s->cwd = below_workspace();
 	}
 	return &s->base;

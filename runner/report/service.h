@@ -1,7 +1,7 @@
 /* Services that run builds and read what a program writes for commands of their own: GitHub
  * Actions, GitLab CI, Buildkite, TeamCity. What we tell them (service.c, in the words of
- * service_words.c), and how what others wrote is kept from being such a command
- * (service_guard.c). */
+ * service_words.c; GitHub's summary of the step is summary.h's), and how what others wrote is kept
+ * from being such a command (service_guard.c). */
 #ifndef FF_REPORT_SERVICE_H
 #define FF_REPORT_SERVICE_H
 
@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "report/alike.h"
 
 struct ff_result;
 
@@ -70,30 +69,6 @@ struct ff_service_words {
 /* NULL for none. */
 const struct ff_service_words *ff_service_words(enum ff_service service);
 
-/* --- GitHub's summary of a step --- */
-
-enum { FF_SERVICE_SUMMARY_MAX = (1 << 20) - 1024 }; /* bytes; it refuses more than 1 MiB */
-
-struct ff_service_cause {
-	char *tail; /* the last lines of its first failure */
-};
-
-struct ff_service_story {
-	struct ff_alike failures;
-	struct ff_service_cause *causes; /* of failures.v, as many */
-	size_t causes_len;
-	struct ff_buf alone;  /* Markdown: failures without a cause, in a list */
-	struct ff_buf flaky;  /* Markdown: units that passed when tried again, in a list */
-	struct ff_buf faults; /* Markdown: hosts and jobs that went wrong */
-	uint32_t flaky_len, faults_len, alone_len;
-	struct ff_buf totals; /* plain: "2 failed, 3 passed in 1.2s" */
-	bool good;
-};
-
-void ff_service_story_release(struct ff_service_story *story);
-/* `text` with nothing in it that is Markdown or HTML; one line. */
-void ff_service_markdown(struct ff_buf *out, const char *text);
-/* At most `max` bytes, and says what it leaves out. */
-void ff_service_summary(struct ff_buf *out, struct ff_service_story *story, size_t max);
+enum { FF_SERVICE_SUMMARY_MAX = (1 << 20) - 1024 }; /* bytes; GitHub refuses more than 1 MiB */
 
 #endif

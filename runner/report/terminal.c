@@ -245,6 +245,7 @@ static void on_unit_finished(struct ff_terminal *t, const struct ff_event *event
 	if (!event->u.unit_finished.result)
 		return;
 	bad = ff_outcome_bad(event->u.unit_finished.result->outcome);
+	ff_terminal_use(t, event, event->u.unit_finished.result->duration_us, false);
 	ff_terminal_keep_durations(t, event);
 	shown = !bad || !event->u.unit_finished.final || ff_terminal_tell_failure(t, event, &alike);
 	if (!ff_terminal_has_front(t, event) && (shown || t->setup.verbosity > 0))
@@ -273,14 +274,27 @@ static void on_unit_lost(struct ff_terminal *t, const struct ff_event *event)
 {
 	ff_terminal_running_ended(t, event->job, event->index);
 	ff_terminal_end_output(t, event);
+	ff_terminal_use(t, event, event->u.unit_lost.duration_us, true);
 	ff_terminal_say_lost_unit(t, event);
 	ff_terminal_keep_lost(t, event);
+}
+
+static void keep_not_run(struct ff_terminal_job *job, const char *name)
+{
+	if (job && name && job->not_run_names.len < FF_TERMINAL_NOT_RUN_NAMES)
+		ff_strv_add(&job->not_run_names, name);
+}
+
+static void on_part_not_run(struct ff_terminal *t, const struct ff_event *event)
+{
+	keep_not_run(ff_terminal_job(t, event->job), event->u.part_not_run.part);
 }
 
 static void on_units_not_run(struct ff_terminal *t, const struct ff_event *event)
 {
 	struct ff_terminal_job *job = ff_terminal_job(t, event->job);
 
+	keep_not_run(job, event->unit);
 	/* That they are not run is no loss; the job's end says why. */
 	if (job && (event->u.units_not_run.why == FF_REASON_TIME ||
 		    event->u.units_not_run.why == FF_REASON_WHEN))
@@ -398,6 +412,7 @@ static void (*const handlers[FF_EVENT_KINDS])(struct ff_terminal *t,
 	[FF_EVENT_UNIT_BEFORE] = ff_terminal_unit_before,
 	[FF_EVENT_UNIT_ARTIFACTS] = ff_terminal_hear_artifacts,
 	[FF_EVENT_UNITS_NOT_RUN] = on_units_not_run,
+	[FF_EVENT_PART_NOT_RUN] = on_part_not_run,
 	[FF_EVENT_FRONT_STARTED] = ff_terminal_front_started,
 	[FF_EVENT_FRONT_TEXT] = ff_terminal_front_text,
 	[FF_EVENT_FRONT_FINISHED] = ff_terminal_front_finished,
@@ -523,6 +538,7 @@ static void terminal_free(struct ff_reporter *reporter)
 		ff_free(job->name);
 		ff_free(job->kind);
 		ff_free(job->reason);
+		ff_strv_release(&job->not_run_names);
 		ff_buf_release(&job->line);
 		ff_buf_release(&job->withheld);
 		ff_free(job);

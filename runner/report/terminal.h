@@ -7,12 +7,14 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/strv.h"
 #include "report/alike.h"
 #include "report/reporter.h"
 #include "report/screen.h"
 #include "report/slow.h"
 
 enum {
+	FF_TERMINAL_NOT_RUN_NAMES = 5,	/* of what did not run, of a job */
 	FF_TERMINAL_HOST_LINES = 20,	/* more hosts than these are summarised */
 	FF_TERMINAL_JOB_LINES = 200,	/* jobs that the end has a line for, save failed ones */
 	FF_TERMINAL_COMMAND_LINES = 20, /* a job of up to so many commands shows those that pass */
@@ -53,6 +55,9 @@ struct ff_terminal_host {
 	char *unfit_for, *unfit; /* a payload that can't run there, and why */
 	bool was_ready;		 /* at some time */
 	bool worked;		 /* a worker of it started, or a unit */
+	uint32_t slots;		 /* as it was last told */
+	uint32_t attempts, lost; /* that have ended there; of these lost with it */
+	int64_t busy_us;	 /* that they took */
 };
 
 enum { FF_TERMINAL_ASKED_MAX = 16 };
@@ -67,6 +72,7 @@ struct ff_terminal_job {
 	uint32_t total, not_run;
 	uint32_t parts; /* files whose tests become known when they are run; 0: all are known */
 	uint32_t parts_not_run;
+	struct ff_strv not_run_names; /* the first of them, units or files */
 	bool over;
 	enum ff_job_result result;
 	enum ff_reason why;
@@ -240,6 +246,14 @@ void ff_terminal_say_hosts(struct ff_terminal *t);
 void ff_terminal_say_worker(struct ff_terminal *t, const struct ff_event *event);
 /* The end's list of hosts that are not all right. */
 void ff_terminal_say_lost_hosts(struct ff_terminal *t);
+/* An attempt has ended on the event's host. */
+void ff_terminal_use(struct ff_terminal *t, const struct ff_event *event, int64_t took_us,
+		     bool lost);
+/* What all have had, where there are several; the run took `took_us`. */
+void ff_terminal_say_use(struct ff_terminal *t, int64_t took_us);
+/* Says a line of our own words and empties it: broken between words where it is wider than the
+ * screen is known to be, further lines behind `indent`. */
+void ff_terminal_wrap(struct ff_terminal *t, struct ff_buf *line, const char *indent);
 void ff_terminal_free_hosts(struct ff_terminal *t);
 
 /* terminal_lines.c: likewise. */

@@ -293,13 +293,32 @@ void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event,
 
 /* --- the end --- */
 
-static void add_rule(const struct ff_terminal *t, struct ff_buf *out, const char *style,
-		     const struct ff_buf *title)
+void ff_terminal_wrap(struct ff_terminal *t, struct ff_buf *line, const char *indent)
 {
+	size_t columns = t->setup.columns ? t->setup.columns
+			 : t->setup.tty	  ? ff_screen_size(&t->screen).columns
+					  : 0;
+
+	ff_text_wrap(&t->screen.text, (const char *)ff_buf_data(line), line->len, columns, indent);
+	ff_buf_addch(&t->screen.text, '\n');
+	ff_buf_clear(line);
+}
+
+static void add_rule(struct ff_terminal *t, const char *style, const struct ff_buf *title)
+{
+	struct ff_buf *out = &t->screen.text;
 	size_t columns = ff_screen_size(&t->screen).columns, room;
 	size_t width = ff_text_width((const char *)ff_buf_data(title), title->len) + 2;
 
 	columns = t->setup.columns ? t->setup.columns : t->setup.tty ? columns : 80;
+	if (width > columns && (t->setup.columns || t->setup.tty)) {
+		struct ff_buf line = FF_BUF_INIT;
+
+		ff_buf_add(&line, ff_buf_data(title), title->len);
+		ff_terminal_wrap(t, &line, "");
+		ff_buf_release(&line);
+		return;
+	}
 	room = columns > width + 2 ? columns - width : 2;
 	for (int side = 0; side < 2; side++) {
 		ff_terminal_paint(t, out, style);
@@ -325,7 +344,7 @@ void ff_terminal_say_title(struct ff_terminal *t, const char *style, const char 
 	ff_buf_vaddf(&text, fmt, args);
 	va_end(args);
 	ff_terminal_unpaint(t, &text);
-	add_rule(t, &t->screen.text, style ? style : "", &text);
+	add_rule(t, style ? style : "", &text);
 	ff_buf_release(&text);
 }
 
@@ -388,6 +407,21 @@ static void add_not_run(struct ff_buf *out, const struct ff_terminal_job *job)
 		ff_buf_addf(out, ", nor did %u file%s", files, files == 1 ? "" : "s");
 }
 
+/* ": a, b and 3 more" of what is known by name. */
+static void add_not_run_names(const struct ff_terminal *t, struct ff_buf *out,
+			      const struct ff_terminal_job *job)
+{
+	const struct ff_strv *names = &job->not_run_names;
+	size_t all = (size_t)job->not_run + job->parts_not_run;
+
+	for (size_t i = 0; i < names->len; i++) {
+		ff_buf_addstr(out, i ? ", " : ": ");
+		ff_terminal_name(t, out, names->v[i]);
+	}
+	if (names->len > 0 && all > names->len)
+		ff_buf_addf(out, " and %zu more", all - names->len);
+}
+
 static void say_job(struct ff_terminal *t, const struct ff_terminal_job *job)
 {
 	const char *whole = job->reason ? job->reason : ff_reason_word(job->why);
@@ -396,7 +430,7 @@ static void say_job(struct ff_terminal *t, const struct ff_terminal_job *job)
 	const char *reason = whole;
 	size_t first;
 	bool bad = job->result == FF_JOB_ERROR || job->result == FF_JOB_FAILED;
-	struct ff_buf *out = &t->screen.text;
+	struct ff_buf line = FF_BUF_INIT, *out = &line;
 
 	if (told) {
 		ff_text_gist(&gist, whole);
@@ -409,16 +443,19 @@ static void say_job(struct ff_terminal *t, const struct ff_terminal_job *job)
 	ff_buf_addf(out, ": %s", job->over ? ff_job_result_word(job->result) : "not finished");
 	ff_terminal_unpaint(t, out);
 	if (first > 0) {
-		char *line = ff_xstrndup(reason, first);
+		char *text = ff_xstrndup(reason, first);
 
 		ff_buf_addstr(out, ": ");
-		ff_text_line(out, line, 0, "");
-		ff_free(line);
+		ff_text_line(out, text, 0, "");
+		ff_free(text);
 	}
 	add_not_run(out, job);
-	ff_buf_addch(out, '\n');
+	add_not_run_names(t, out, job);
+	ff_terminal_wrap(t, out, "  ");
+	ff_buf_release(&line);
 	if (reason[first] && !told)
-		ff_text_lines(out, reason + first + 1, strlen(reason + first + 1), "", false);
+		ff_text_lines(&t->screen.text, reason + first + 1, strlen(reason + first + 1), "",
+			      false);
 	ff_buf_release(&gist);
 }
 
@@ -526,7 +563,7 @@ static void say_last_line(struct ff_terminal *t, const struct ff_event *event)
 	ff_buf_addstr(&title, in);
 	ff_text_seconds(&title, event->u.run_finished.took_us);
 	ff_terminal_unpaint(t, &title);
-	add_rule(t, &t->screen.text, style, &title);
+	add_rule(t, style, &title);
 	ff_buf_release(&title);
 }
 
@@ -566,6 +603,8 @@ void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event)
 		ff_terminal_say_lost_units(t);
 	}
 	ff_terminal_say_lost_hosts(t);
+	if (!ff_terminal_no_summary(t))
+		ff_terminal_say_use(t, event->u.run_finished.took_us);
 	say_jobs(t);
 	ff_terminal_say_artifacts(t);
 	if (t->setup.verbosity >= -1)

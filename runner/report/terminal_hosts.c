@@ -87,6 +87,7 @@ static void host_is_ready(struct ff_terminal *t, const struct ff_event *event)
 	struct ff_buf *out = &t->screen.text;
 
 	host->state = FF_TERMINAL_HOST_READY;
+	host->slots = event->u.host_ready.slots;
 	if (!host->was_ready) {
 		t->hosts_ready++;
 		t->hosts_native += event->u.host_ready.native;

@@ -210,6 +210,31 @@ size_t ff_text_width(const char *text, size_t len)
 	return columns;
 }
 
+void ff_text_wrap(struct ff_buf *out, const char *text, size_t len, size_t columns,
+		  const char *indent)
+{
+	const char *end = text + len;
+	size_t used = 0;
+
+	for (bool first = true; text < end; first = false) {
+		const char *blank = memchr(text, ' ', (size_t)(end - text));
+		size_t word = (size_t)((blank ? blank : end) - text);
+		size_t width = ff_text_width(text, word);
+
+		if (!first && columns > 0 && used + 1 + width > columns) {
+			ff_buf_addch(out, '\n');
+			ff_buf_addstr(out, indent);
+			used = strlen(indent);
+		} else if (!first) {
+			ff_buf_addch(out, ' ');
+			used++;
+		}
+		ff_buf_add(out, text, word);
+		used += width;
+		text += word + 1;
+	}
+}
+
 size_t ff_text_fit(const char *text, size_t len, size_t columns)
 {
 	size_t used;

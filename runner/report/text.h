@@ -27,6 +27,11 @@ void ff_text_lines(struct ff_buf *out, const char *text, size_t len, const char 
  * behind the text's first line. All of it where it is none of these. */
 void ff_text_gist(struct ff_buf *out, const char *text);
 
+/* Breaks one line at blanks, so that none is wider than `columns` (0: as it is) unless a word is;
+ * those behind the first begin with `indent`. No newline at the end. */
+void ff_text_wrap(struct ff_buf *out, const char *text, size_t len, size_t columns,
+		  const char *indent);
+
 /* How many columns `text` takes; SGR sequences take none. */
 size_t ff_text_width(const char *text, size_t len);
 /* How many bytes of `text` fit into `columns`; SGR sequences take no room. */

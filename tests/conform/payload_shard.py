@@ -301,7 +301,7 @@ def test_auto_collects_all_where_a_hook_may_see_all_of_it(suite, where):  # noqa
     ({"test_c.py": "pytest_plugins = ['helper']\ndef test_4(): pass\n", "helper.py": HOOK}, "what may read"),
     ({"conftest.py": "pytest_plugins = ['helper']\n", "helper.py": HOOK}, "pytest_collection_modifyitems (helper)"),
     ({"conftest.py": "def pytest_configure(config): config.pluginmanager.register(Own())\n"
-                     "class Own:\n    def pytest_collection_modifyitems(self, items): pass\n"},
+                     "class Own:\n    def pytest_collection_modifyitems(self, items): items.reverse()\n"},
      "pytest_collection_modifyitems (conftest)"),
 ])  # fmt: skip
 def test_auto_collects_all_where_tests_may_be_seen_otherwise(suite, files, why):  # noqa: F811

@@ -1,5 +1,6 @@
 """The end of a run with many failures is a list, not a flood; what runs is told to who asks."""
 import os
+import re
 import signal
 
 from conftest import wait_until
@@ -75,3 +76,48 @@ def test_failed_tests_are_all_shown(farflung, python):
     done = farflung.run("pytest", "-n", 2, "--python", python, code=1)
     assert done.stdout.count("FAILED test_many.py::test[") >= 30
     assert done.stdout.count(">       assert n < 0") == 30 and "left out" not in done.stdout
+
+
+STOPPED = """
+inventory: [{spec: popen, name: one, slots: 2}, {spec: popen, name: two}]
+settings: {maxfail: 1}
+jobs:
+  first: {run: 'exit 3', count: 1}
+  a-job-with-a-name: {run: 'true', matrix: {a_long_name: [1, 2, 3, 4, 5, 6, 7]}, needs: {first: any}}
+"""
+
+
+def test_what_did_not_run_is_named_and_no_word_is_cut(farflung):
+    farflung.yaml(STOPPED)
+    lines = farflung.run("run", code=1, env=dict(farflung.env, COLUMNS="60")).stdout.splitlines()
+    at = next(at for at, line in enumerate(lines) if line.startswith("job a-job-with-a-name: "))
+    text = " ".join(line.strip() for line in lines[at:at + 9])
+    names = ", ".join(f"a-job-with-a-name[a_long_name={i}]" for i in range(1, 6))
+    assert f"7 of 7 commands did not run: {names} and 2 more" in text
+    assert max(map(len, lines[at:])) <= 60
+    whole = farflung.run("replay", code=1).stdout.splitlines()
+    assert any(line.endswith(f"did not run: {names} and 2 more") for line in whole), "known to be no screen"
+
+
+def test_what_each_host_had(farflung):
+    farflung.yaml("inventory: [{spec: popen, name: one, slots: 2}, {spec: popen, name: two}]\n"
+                  "jobs: {a: {run: 'sleep 0.2', count: 6}}\n")
+    lines = farflung.run("run", code=0).stdout.splitlines()
+    told = [re.fullmatch(r"host (\w+): (\d+) attempts?, busy (\d+)(?:\.\d)? % of (\d) slots?", line) for line in lines]
+    told = {match[1]: (int(match[2]), int(match[3]), int(match[4])) for match in told if match}
+    assert set(told) == {"one", "two"} and sum(had[0] for had in told.values()) == 6
+    assert told["one"][2] == 2 and all(0 < had[1] <= 100 for had in told.values() if had[0])
+
+
+def test_many_hosts_are_summed_up(farflung):
+    farflung.yaml("inventory: [" + ", ".join(f"{{spec: popen, name: h{i}}}" for i in range(8)) + "]\n"
+                  "jobs: {a: {run: 'sleep 0.1', count: 16}}\n")
+    out = farflung.run("run", code=0).stdout
+    assert re.search(r"^hosts: 8, busy .* to .*, half of them over .*; the least h\d: ", out, re.M)
+    assert out.count("attempt") == 3
+    assert farflung.run("replay", "-v").stdout.count(" of 1 slot\n") == 8
+
+
+def test_one_host_has_nothing_to_be_compared_with(farflung):
+    farflung.yaml("inventory: [popen]\njobs: {a: {run: 'true', count: 3}}\n")
+    assert "busy" not in farflung.run("run", code=0).stdout

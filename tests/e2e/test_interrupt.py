@@ -164,8 +164,8 @@ def test_the_summary_says_what_did_not_run(farflung, python):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "farflung: 3 passed, 7 not run; interrupted (exit 130)"
-    assert "job unit: stopped: interrupted; 4 of 5 commands did not run\n" in out
-    assert "job later: stopped: interrupted; 3 of 3 commands did not run\n" in out
+    assert "job unit: stopped: interrupted; 4 of 5 commands did not run: unit[2], unit[3], unit[4], unit[5]\n" in out
+    assert "job later: stopped: interrupted; 3 of 3 commands did not run: later[1], later[2], later[3]\n" in out
     assert "job tests: stopped: interrupted" in out
     assert "job done" not in out
     text = (farflung.cwd / "junit.xml").read_text()

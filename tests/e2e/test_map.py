@@ -73,6 +73,8 @@ def joblog(path):
         ["--tag", "printf", "'%s\\nx\\n'", ":::", "a b", "c"],
         ["printf", "'[%s]'", ":::", *TOUGH],
         ["--dry-run", "echo", "{} > {.}", ":::", "a b", "c.d"],
+        ["-N0", "echo", "as it is", ":::", "a", "b"],
+        ["-N0", "echo", "{#}", ":::", "a", "b"],
     ],
     ids=lambda args: " ".join(args)[:40],
 )
@@ -251,6 +253,8 @@ def test_bytes_that_are_no_text(farflung, worker, command):
         (["--tx", "nonsense=1", "echo", ":::", "1"], "nonsense"),
         (["-f", "none.yaml", "echo", ":::", "1"], "none.yaml"),
         (["--on", "nobody", "echo", ":::", "1"], "nobody"),
+        (["-N", "2", "echo", ":::", "1"], "-N wants"),
+        (["-N0", "echo", "{}", ":::", "1"], "-N 0 gives it no item"),
         (["--timeout", "soon", "echo", ":::", "1"], "--timeout"),
     ],
     ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "",

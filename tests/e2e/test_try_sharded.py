@@ -8,7 +8,7 @@ from conftest import of_kind, outcomes, read_jsonl, write
 MARKS_EACH = """
 import pytest
 def pytest_collection_modifyitems(items):
-    for item in items:
+    for _, item in enumerate(items):
         if item.name.endswith("[3]"):
             item.add_marker(pytest.mark.skip(reason="three"))
 """

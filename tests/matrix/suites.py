@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Test suites of others by plain pytest, by `pytest -n 2` and by `farflung pytest -n 2`.
 
-    tests/matrix/suites.py [--every | --dist=NAME,…] [NAME…]      all of SUITES, or those of these names
+    tests/matrix/suites.py [--every | --dist=NAME,…] [--collect=HOW,…] [NAME…]      all of SUITES, or those of these names
 
-Ours runs with every --dist where the suite is small (or with --every), else with load; or with those that are named.
+Ours runs with every --dist where the suite is small (or with --every), else with load; or with those that are named. With
+--every each is run with every --collect, else with the default, or with those that are named.
 Compares each test's outcome and the number of warnings. A difference that plain pytest and pytest-xdist (with the same
 --dist) don't have between them is a fault, unless KNOWN names its kind with a reason; what is there and equal is one,
 too. With MATRIX_TRIES=2 what differs runs once more, and that is said: for machines that others share.
@@ -24,6 +25,7 @@ RELEASE, KEYS = "bookworm", "/usr/share/keyrings/debian-archive-keyring.gpg"
 LIMIT = 600  # s, of one run
 BASE_PACKAGES = ["pytest==8.4.*", "pytest-xdist==3.8.*"]
 POLICIES = ("load", "worksteal", "loadscope", "loadfile", "loadgroup", "each", "no")
+COLLECTS = ("every", "shard", "auto")
 
 
 class Installed:
@@ -139,11 +141,11 @@ KNOWN = {}
 class Result:
     """What one run gave: exit status, test -> outcomes, number of warnings, seconds."""
 
-    def __init__(self, suite, how, dist="load"):
+    def __init__(self, suite, how, dist="load", collect=None):
         source = suite.source()
         place = HOME / "suites" / suite.name
         place.mkdir(parents=True, exist_ok=True)
-        name = how if how == "plain" else f"{how}-{dist}"
+        name = how if how == "plain" else f"{how}-{dist}-{collect}" if collect else f"{how}-{dist}"
         work, junit = place / "work", place / f"{name}.xml"  # the same for all: ids may have it in them
         shutil.rmtree(work, ignore_errors=True)
         if source:
@@ -153,7 +155,7 @@ class Result:
         if junit.exists():
             junit.unlink()
         began = time.monotonic()
-        self.code, out, err = run(command_of(suite, how, dist, junit), work, clean_env(**suite.env), LIMIT)
+        self.code, out, err = run(command_of(suite, how, dist, collect, junit), work, clean_env(**suite.env), LIMIT)
         self.took = time.monotonic() - began
         (place / f"{name}.log").write_text(f"exit {self.code}\n{out}\n--- stderr\n{err}")
         shutil.rmtree(work, ignore_errors=True)
@@ -175,10 +177,11 @@ def merged(outcomes):
     return {name: sorted(values) for name, values in found.items()}
 
 
-def command_of(suite, how, dist, junit):
+def command_of(suite, how, dist, collect, junit):
     python = suite.environment.python
     if how == "farflung":
-        spread = [FARFLUNG, "pytest", "-n", "2", "--dist", dist, "--python", python, "--junit", junit, "--"]
+        chosen = ["--collect", collect] if collect else []
+        spread = [FARFLUNG, "pytest", "-n", "2", "--dist", dist, *chosen, "--python", python, "--junit", junit, "--"]
     else:
         spread = [python, "-m", "pytest", f"--junitxml={junit}", "-n", "0"]
         spread[-1:] = ["2", "--dist", dist] if how == "xdist" else ["0"]
@@ -204,13 +207,26 @@ def faults_of(plain, xdist, ours):
     return found
 
 
-def compare_dist(suite, plain, xdist, dist):
-    """(our result, its faults) with one --dist; `xdist` is that of load."""
+class Others:
+    """What plain pytest and pytest-xdist give for one suite, each run once."""
+
+    def __init__(self, suite):
+        self.suite = suite
+        self.plain, self.by_dist = Result(suite, "plain"), {}
+
+    def xdist(self, dist="load"):
+        if dist not in self.by_dist:
+            self.by_dist[dist] = Result(self.suite, "xdist", dist)
+        return self.by_dist[dist]
+
+
+def compare_one(suite, others, dist, collect):
+    """(our result, its faults) with one --dist and one --collect."""
     for left in reversed(range(int(os.environ.get("MATRIX_TRIES", "1")))):
-        ours = Result(suite, "farflung", dist)
-        found = faults_of(plain, xdist, ours)
+        ours = Result(suite, "farflung", dist, collect)
+        found = faults_of(others.plain, others.xdist(), ours)
         if found and dist != "load":
-            found = faults_of(plain, Result(suite, "xdist", dist), ours)
+            found = faults_of(others.plain, others.xdist(dist), ours)
         if not (found and left):
             return ours, found
         say(f"{suite.name}: --dist {dist}: a second try, since it differs in {', '.join(found)}")
@@ -220,18 +236,20 @@ def policies_of(suite, wanted):
     return wanted or (POLICIES if suite.small else POLICIES[:1])
 
 
-def compare(suite, wanted):
+def compare(suite, policies, collects):
     """(row of the table, whether it is as it should be)"""
-    plain, xdist = Result(suite, "plain"), Result(suite, "xdist")
+    others = Others(suite)
     ours, kinds, verdicts = [], set(), []
-    for dist in policies_of(suite, wanted):
-        result, found = compare_dist(suite, plain, xdist, dist)
+    for dist, collect in [(dist, collect) for dist in policies for collect in collects]:
+        result, found = compare_one(suite, others, dist, collect)
+        how = f"{dist}/{collect}" if collect else dist
         ours.append(result)
         kinds.update(found)
-        verdicts.append(f"{dist} differs in {', '.join(found)}" if found else f"{dist} the same")
+        verdicts.append(f"{how} differs in {', '.join(found)}" if found else f"{how} the same")
         for lines in found.values():
             lines = lines[:20] + ([f"and {len(lines) - 20} more"] if len(lines) > 20 else [])
-            print("\n".join(f"{suite.name}: {dist}: {line}" for line in lines), flush=True)
+            print("\n".join(f"{suite.name}: {how}: {line}" for line in lines), flush=True)
+    plain, xdist = others.plain, others.xdist()
     known, reason = KNOWN.get(suite.name, ((), ""))
     passed = sum("passed" in outcomes for outcomes in plain.outcomes.values())
     if not passed:
@@ -244,19 +262,23 @@ def compare(suite, wanted):
 
 
 def main(words):
-    wanted = POLICIES if "--every" in words else ()
+    every = "--every" in words
+    wanted, collects = POLICIES if every else (), COLLECTS if every else (None,)
     for word in words:
         if word.startswith("--dist="):
             wanted = tuple(word[len("--dist=") :].split(","))
+        if word.startswith("--collect="):
+            collects = tuple(word[len("--collect=") :].split(","))
     names = [word for word in words if not word.startswith("--")]
     suites = [suite for suite in SUITES if not names or suite.name in names]
-    if not suites or len(suites) < len(set(names)) or not set(wanted) <= set(POLICIES):
-        say(f"known are: --every --dist={','.join(POLICIES)} " + " ".join(suite.name for suite in SUITES))
+    if not suites or len(suites) < len(set(names)) or not set(wanted) <= set(POLICIES) or not {*collects} - {None} <= {*COLLECTS}:
+        known = f"--every --dist={','.join(POLICIES)} --collect={','.join(COLLECTS)} "
+        say(f"known are: {known}" + " ".join(suite.name for suite in SUITES))
         return 2
     make_all([suite.environment for suite in suites])
     rows, bad = [], []
     for suite in suites:
-        row, good = compare(suite, wanted)
+        row, good = compare(suite, policies_of(suite, wanted), collects)
         rows.append(row)
         bad += [] if good else [suite.name]
     print(table(["suite", "tests", "plain", "xdist", "farflung", "here"], rows))

@@ -273,12 +273,12 @@ static void test_report_choice(void **state)
 	ff_strv_release(&given);
 	ff_config_release(&c);
 
-	text = "report: {juint: a, html: b, junit: '-'}\n";
+	text = "report: {juint: a, word: b, junit: '-'}\n";
 	assert_int_equal(ff_config_parse(&c, "demo.yaml", text, strlen(text), &err), 0);
 	assert_int_equal(ff_reports_choose(&wishes, &c, NULL, &err), FF_ECONFIG);
 	assert_string_equal(err.text,
 			    "demo.yaml:1:10: unknown key 'juint'; did you mean 'junit'?\n"
-			    "demo.yaml:1:20: unknown key 'html'\n"
+			    "demo.yaml:1:20: unknown key 'word'\n"
 			    "demo.yaml:1:29: 'junit' can't be written to stdout, it wants a file");
 	ff_config_release(&c);
 }

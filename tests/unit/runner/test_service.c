@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "event/event.h"
 #include "report/service.h"
+#include "report/summary.h"
 
 static void expect_guarded(enum ff_service service, const char *text, const char *expected)
 {
@@ -132,7 +133,7 @@ static void test_markdown(void **state)
 {
 	struct ff_buf out = FF_BUF_INIT;
 
-	ff_service_markdown(&out, "a|b<img>`x`_y_\n@me &");
+	ff_summary_text(&out, "a|b<img>`x`_y_\n@me &");
 	assert_string_equal(ff_buf_str(&out), "a\\|b&#60;img&#62;\\`x\\`\\_y\\_\\\\n&#64;me &#38;");
 	ff_buf_release(&out);
 }
@@ -141,35 +142,37 @@ static void test_markdown(void **state)
  */
 static void test_summary_is_bounded(void **state)
 {
-	struct ff_service_story story = {0};
+	struct ff_summary summary;
 	struct ff_buf out = FF_BUF_INIT;
 	char message[64], frame[64];
 
-	ff_buf_addstr(&story.totals, "1500 failed in 1s");
+	ff_summary_init(&summary);
+	ff_buf_addstr(&summary.totals, "1500 failed in 1s");
 	for (int i = 0; i < 1500; i++) {
 		snprintf(message, sizeof(message), "m%c%c", 'a' + i % 26, 'a' + i / 26 % 26);
 		snprintf(frame, sizeof(frame), "t.py:%d: E", i);
-		ff_alike_add(&story.failures, message, frame, "t.py::test_x");
-		story.causes =
-			ff_xrealloc(story.causes, (story.causes_len + 1) * sizeof(*story.causes));
-		story.causes[story.causes_len].tail = ff_xcalloc(1, 2001);
-		memset(story.causes[story.causes_len++].tail, '<', 2000);
+		ff_alike_add(&summary.failures, message, frame, "t.py::test_x");
+		summary.tails = ff_xrealloc(summary.tails,
+					    (summary.tails_len + 1) * sizeof(*summary.tails));
+		summary.tails[summary.tails_len] = ff_xcalloc(1, 2001);
+		memset(summary.tails[summary.tails_len++], '<', 2000);
 	}
 	for (int i = 0; i < 5000; i++)
-		ff_buf_addstr(&story.flaky, "- a test of quite some length that was flaky\n");
-	story.flaky_len = 6000;
-	ff_service_summary(&out, &story, FF_SERVICE_SUMMARY_MAX);
+		ff_buf_addstr(&summary.flaky.text,
+			      "- a test of quite some length that was flaky\n");
+	summary.flaky.count = 6000;
+	ff_summary_write(&out, &summary, FF_SERVICE_SUMMARY_MAX);
 	assert_in_range(out.len, FF_SERVICE_SUMMARY_MAX / 2, FF_SERVICE_SUMMARY_MAX);
 	assert_non_null(strstr(ff_buf_str(&out), "more, of other causes"));
 	assert_non_null(strstr(ff_buf_str(&out), "### Flaky: 6000"));
 	ff_buf_clear(&out);
-	ff_service_summary(&out, &story, 20000);
+	ff_summary_write(&out, &summary, 20000);
 	assert_in_range(out.len, 1000, 20000);
 	ff_buf_clear(&out);
-	ff_service_summary(&out, &story, 100);
+	ff_summary_write(&out, &summary, 100);
 	assert_int_equal(out.len, 0);
 	ff_buf_release(&out);
-	ff_service_story_release(&story);
+	ff_summary_release(&summary);
 }
 
 int main(void)

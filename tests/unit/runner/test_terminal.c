@@ -146,7 +146,11 @@ static void whole_run(struct plain *plain)
 	"unit: tests/test_x.py::test_f (attempt 2)\n"                                              \
 	"  attempt 1: failed [build1 gw3] 0.12s - AssertionError: assert 1 == 2\n"                \
 	"\n"
-#define LAST                                                                                       \
+#define USE                                                                                        \
+	"host popen: 4 attempts, busy 100 % of 1 slot\n"                                           \
+	"host build1: 3 attempts, busy 0.7 % of 8 slots\n"                                         \
+	"\n"
+#define LAST(use)                                                                                       \
 	"═══════════════════════════ short test summary info ════════════════════════════\n"       \
 	"FAILED build[n=2] - exit status 3\n"                                                      \
 	"ERROR unit: tests/test_bad.py - SyntaxError: invalid\n"                                   \
@@ -156,25 +160,26 @@ static void whole_run(struct plain *plain)
 	"  build1 lost: connection lost\n"                                                         \
 	"  build2 failed: host not reached: no route\n"                                            \
 	"\n"                                                                                       \
+	use                                                                                        \
 	"job later: skipped: it needs 'build', which did not pass\n"                               \
 	"\n"                                                                                       \
 	"═ 2 failed, 3 passed, 1 skipped, 2 deselected, 1 not collected, 1 retried, 1 flaky, 2 warnings in 4.21s ═\n"
 /* clang-format on */
 
 static const char *const golden[] = {
-	HOST_FAILED NEEDS HOST_LOST FAILURES WARNED LAST,
+	HOST_FAILED NEEDS HOST_LOST FAILURES WARNED LAST(""),
 	STARTED HOSTS HOST_FAILED PYTHON BUILD BUILD_1 BUILD_2 COLLECTED BAD_FILE TEST_A TEST_F_1
-		NOTICES NEEDS GW3 HOST_LOST FAILURES LISTS LAST,
+		NOTICES NEEDS GW3 HOST_LOST FAILURES LISTS LAST(USE),
 	STARTED HOSTS HOST_FAILED PYTHON
 	"  rootdir: /srv/tree\n" BUILD BUILD_1 BUILD_2 COLLECTED BAD_FILE TEST_OK TEST_A TEST_S
-		TEST_F_1 TEST_F_2 NOTICES NEEDS GW3 HOST_LOST FAILURES LISTS LAST,
+		TEST_F_1 TEST_F_2 NOTICES NEEDS GW3 HOST_LOST FAILURES LISTS LAST(USE),
 	STARTED HOSTS HOST_FAILED PYTHON
 	"  rootdir: /srv/tree\n" BUILD "[popen build[n=1]] a warning\n"
 	"[popen build[n=1]] made\n"
 	"[popen build[n=1]]\n"
 	"[popen build[n=1]] more\n"
 	"[popen build[n=1]] no end\n" BUILD_1 BUILD_2 COLLECTED BAD_FILE TEST_OK TEST_A TEST_S
-		TEST_F_1 TEST_F_2 NOTICES NEEDS GW3 HOST_LOST FAILURES LISTS LAST,
+		TEST_F_1 TEST_F_2 NOTICES NEEDS GW3 HOST_LOST FAILURES LISTS LAST(USE),
 };
 
 static void test_verbosities(void **state)
@@ -527,6 +532,9 @@ static void test_hosts_go_and_come(void **state)
 			    "t.py::a [build1]: connection lost\n"
 			    "t.py::b [build1]: connection lost\n\n"
 			    "hosts: 2 of 3 used; build3 failed: no route\n"
+			    "\n"
+			    "host build1: 2 attempts, busy 0.0 % of 2 slots, 2 lost\n"
+			    "host build2: 0 attempts, busy 0.0 % of 2 slots\n"
 			    "\n"
 			    "═════════════════════════════ nothing ran in 0.00s "
 			    "═════════════════════════════\n");

@@ -200,9 +200,33 @@ static void test_locale(void **state)
 	}
 }
 
+static void wrapped(const char *text, size_t columns, const char *expected)
+{
+	struct ff_buf out = FF_BUF_INIT;
+
+	ff_text_wrap(&out, text, strlen(text), columns, "  ");
+	assert_string_equal(ff_buf_str(&out), expected);
+	ff_buf_release(&out);
+}
+
+static void test_wrap(void **state)
+{
+	wrapped("", 10, "");
+	wrapped("one", 2, "one");
+	wrapped("one two three", 0, "one two three");
+	wrapped("one two three", 13, "one two three");
+	wrapped("one two three", 12, "one two\n  three");
+	wrapped("a bcdefghijkl m", 5, "a\n  bcdefghijkl\n  m");
+	/* Colours take no room, characters of several bytes one column. */
+	wrapped("\033[31mone\033[0m two", 7, "\033[31mone\033[0m two");
+	wrapped("\xc3\xa9\xc3\xa9\xc3\xa9 two", 7, "\xc3\xa9\xc3\xa9\xc3\xa9 two");
+	wrapped("a  b", 3, "a \n  b");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_line),	cmocka_unit_test(test_gist),
 		cmocka_unit_test(test_lines),	cmocka_unit_test(test_width),
 		cmocka_unit_test(test_numbers), cmocka_unit_test(test_locale),

@@ -1,0 +1,46 @@
+// One row: its attempts, with tracebacks and output.
+import { h, line, terminal } from "farflung/dom";
+import { KINDS, took } from "farflung/format";
+
+function quoted(text) {
+  return /^[\w@%+=:,./[\]-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`;
+}
+
+function repeat(source, row) {
+  if (row.kind !== 0 || !source.run.id) return null;
+  return h("p", null, "again: ", h("code", null, `farflung rerun ${source.run.id} ${quoted(row.name)}`));
+}
+
+function entry(one, many) {
+  const facts = Object.entries(one.properties || {});
+  return h("div.attempt", null,
+    many ? h("h3", null, `attempt ${one.attempt}: ${one.outcome || ""}`) : null,
+    one.longrepr ? terminal(one.longrepr) : one.message ? h("p", null, line(one.message)) : null,
+    (one.sections || []).map((section) => [h("h4", null, line(section.title)), terminal(section.text)]),
+    (one.reruns || []).map((rerun) => [h("h4", null, `run again after: ${rerun.outcome}`), terminal(rerun.longrepr || rerun.message || "")]),
+    facts.length ? h("dl", null, facts.map(([name, value]) => [h("dt", null, line(name)), h("dd", null, line(value))])) : null);
+}
+
+export async function attempts(source, row) {
+  const found = await source.details(row.number);
+  if (!found.length) return [h("p.quiet", null, "It said nothing.")];
+  return found.map((one) => entry(one, found.length > 1));
+}
+
+export async function view(source, number) {
+  if (!(number >= 0 && number < source.length)) return h("section", null, h("h1", null, "There is no such unit."));
+  const row = source.row(number);
+  const place = row.file ? `${row.file}${row.line > 0 ? `:${row.line}` : ""}` : null;
+  return h("section", null,
+    h("h1", null, h(`span.state.s-${row.state}`, null, row.state), " ", line(row.name)),
+    row.message ? h("p", null, line(row.message)) : null,
+    h("dl", null,
+      h("dt", null, "job"), h("dd", null, line(row.job.name)),
+      row.kind ? [h("dt", null, "kind"), h("dd", null, KINDS[row.kind])] : null,
+      place ? [h("dt", null, "place"), h("dd", null, h("code", null, line(place)))] : null,
+      row.lane ? [h("dt", null, "where"), h("dd", null, line(`${row.lane.host} ${row.lane.name}`))] : null,
+      row.took ? [h("dt", null, "took"), h("dd", null, took(row.took),
+        row.setup || row.teardown ? ` (set-up ${took(row.setup)}, teardown ${took(row.teardown)})` : "")] : null,
+      row.attempts > 1 ? [h("dt", null, "attempts"), h("dd", null, String(row.attempts))] : null),
+    repeat(source, row), await attempts(source, row));
+}

@@ -1,0 +1,207 @@
+#include "web/document.h"
+
+#include "event/json.h"
+
+static void add_counts(struct ff_json *json, const struct ff_counts *counts)
+{
+	ff_json_open(json, "counts", '{');
+	ff_json_int(json, "total", counts->total);
+	for (int i = 0; i < FF_OUTCOMES; i++)
+		if (counts->by_outcome[i])
+			ff_json_int(json, ff_outcome_word((enum ff_outcome)i),
+				    counts->by_outcome[i]);
+	if (counts->not_run)
+		ff_json_int(json, "not-run", counts->not_run);
+	if (counts->parts_not_run)
+		ff_json_int(json, "parts-not-run", counts->parts_not_run);
+	if (counts->retried)
+		ff_json_int(json, "retried", counts->retried);
+	ff_json_close(json, '}');
+}
+
+static void add_jobs(struct ff_json *json, const struct ff_model *model)
+{
+	ff_json_open(json, "jobs", '[');
+	for (uint32_t i = 0; i < model->jobs_len; i++) {
+		const struct ff_model_job *job = &model->jobs[i];
+		uint32_t number = ff_state_find_job(&model->state, job->name);
+		const struct ff_job_record *record =
+			number == FF_NOBODY ? NULL : &model->state.jobs[number];
+
+		ff_json_open(json, NULL, '{');
+		ff_json_str(json, "name", job->name);
+		ff_json_str(json, "payload", job->payload);
+		if (record) {
+			ff_json_str(json, "state", ff_job_state_word(record->state));
+			if (record->state == FF_JOBSTATE_FINISHED)
+				ff_json_str(json, "result", ff_job_result_word(record->result));
+			ff_json_int(json, "units", record->units_len);
+			add_counts(json, &record->counts);
+		}
+		ff_json_str(json, "reason", job->reason);
+		ff_json_close(json, '}');
+	}
+	ff_json_close(json, ']');
+}
+
+static void add_hosts(struct ff_json *json, const struct ff_model *model)
+{
+	ff_json_open(json, "hosts", '[');
+	for (uint32_t i = 0; i < model->state.hosts_len; i++) {
+		const struct ff_host_record *host = &model->state.hosts[i];
+
+		ff_json_open(json, NULL, '{');
+		ff_json_str(json, "name", host->name);
+		ff_json_str(json, "state", ff_host_state_word(host->state));
+		ff_json_int(json, "slots", host->slots);
+		ff_json_int(json, "running", host->running);
+		ff_json_str(json, "error", host->error ? host->error : host->unfit);
+		ff_json_close(json, '}');
+	}
+	ff_json_close(json, ']');
+}
+
+static void add_lanes(struct ff_json *json, const struct ff_model *model)
+{
+	ff_json_open(json, "lanes", '[');
+	for (uint32_t i = 0; i < model->lanes_len; i++) {
+		const struct ff_lane *lane = &model->lanes[i];
+
+		ff_json_open(json, NULL, '{');
+		ff_json_str(json, "host", lane->host);
+		ff_json_str(json, "name", lane->name);
+		if (lane->row != FF_NO_ROW)
+			ff_json_int(json, "row", lane->row);
+		ff_json_close(json, '}');
+	}
+	ff_json_close(json, ']');
+}
+
+static void add_causes(struct ff_json *json, const struct ff_model *model)
+{
+	ff_json_open(json, "causes", '[');
+	for (size_t i = 0; i < model->causes.len; i++) {
+		const struct ff_alike_group *group = model->causes.v[i];
+
+		ff_json_open(json, NULL, '{');
+		ff_json_str(json, "message", group->message);
+		ff_json_str(json, "frame", group->frame);
+		ff_json_int(json, "count", group->count);
+		ff_json_close(json, '}');
+	}
+	ff_json_close(json, ']');
+}
+
+int ff_document_run(struct ff_buf *out, const struct ff_model *model)
+{
+	struct ff_json json;
+
+	ff_json_begin(&json, out);
+	ff_json_str(&json, "id", model->run_id);
+	ff_json_str(&json, "command", model->command);
+	ff_json_str(&json, "directory", model->directory);
+	ff_json_str(&json, "config_file", model->config_file);
+	ff_json_str(&json, "version", model->version);
+	ff_json_int(&json, "began_us", model->began_us);
+	ff_json_int(&json, "took_us", model->last_us - model->began_us);
+	ff_json_uint(&json, "seq", model->seq);
+	ff_json_str(&json, "state", ff_run_state_word(model->state.run.state));
+	ff_json_bool(&json, "over", model->over);
+	if (model->over)
+		ff_json_int(&json, "exit_code", model->exit_code);
+	ff_json_str(&json, "reason", model->reason);
+	ff_json_int(&json, "rows", model->rows_len);
+	add_counts(&json, &model->state.run.counts);
+	ff_json_open(&json, "by_state", '{');
+	for (int i = 0; i < FF_ROW_STATES; i++)
+		if (model->by_state[i])
+			ff_json_int(&json, ff_row_state_word((enum ff_row_state)i),
+				    model->by_state[i]);
+	ff_json_close(&json, '}');
+	add_jobs(&json, model);
+	add_hosts(&json, model);
+	add_lanes(&json, model);
+	add_causes(&json, model);
+	ff_json_end(&json);
+	return json.error;
+}
+
+/* --- columns --- */
+
+/* A number that stands for none is -1. */
+#define COLUMN(json, of, list, len, name, value)                                                   \
+	do {                                                                                       \
+		ff_json_open(json, name, '[');                                                     \
+		for (uint32_t i = 0; i < (len); i++) {                                             \
+			const typeof(*(list)) *of = &(list)[i];                                    \
+			ff_json_int(json, NULL, value);                                            \
+		}                                                                                  \
+		ff_json_close(json, ']');                                                          \
+	} while (0)
+
+static int64_t or_none(uint32_t number)
+{
+	return number == UINT32_MAX ? -1 : (int64_t)number;
+}
+
+/* [row, text, …] of those that have one. */
+static void add_sparse(struct ff_json *json, const struct ff_model *model, const char *name,
+		       size_t offset)
+{
+	ff_json_open(json, name, '[');
+	for (uint32_t i = 0; i < model->rows_len; i++) {
+		const char *text = *(const char *const *)((const char *)&model->rows[i] + offset);
+
+		if (!text)
+			continue;
+		ff_json_int(json, NULL, i);
+		ff_json_str(json, NULL, text);
+	}
+	ff_json_close(json, ']');
+}
+
+int ff_document_rows(struct ff_buf *out, const struct ff_model *model)
+{
+	const struct ff_row *rows = model->rows;
+	uint32_t len = model->rows_len;
+	struct ff_json json;
+
+	ff_json_begin(&json, out);
+	ff_json_open(&json, "name", '[');
+	for (uint32_t i = 0; i < len; i++)
+		ff_json_str(&json, NULL, rows[i].name);
+	ff_json_close(&json, ']');
+	COLUMN(&json, row, rows, len, "job", row->job);
+	COLUMN(&json, row, rows, len, "state", row->state);
+	COLUMN(&json, row, rows, len, "kind", row->kind);
+	COLUMN(&json, row, rows, len, "flags", (row->bad ? 1 : 0) | (row->flaky ? 2 : 0));
+	COLUMN(&json, row, rows, len, "lane", or_none(row->lane));
+	COLUMN(&json, row, rows, len, "cause", or_none(row->cause));
+	COLUMN(&json, row, rows, len, "attempts", row->attempts);
+	COLUMN(&json, row, rows, len, "start", row->start_us);
+	COLUMN(&json, row, rows, len, "took", row->took_us);
+	COLUMN(&json, row, rows, len, "setup", row->setup_us);
+	COLUMN(&json, row, rows, len, "teardown", row->teardown_us);
+	COLUMN(&json, row, rows, len, "line", row->line);
+	add_sparse(&json, model, "message", offsetof(struct ff_row, message));
+	add_sparse(&json, model, "file", offsetof(struct ff_row, file));
+	ff_json_end(&json);
+	return json.error;
+}
+
+int ff_document_spans(struct ff_buf *out, const struct ff_model *model)
+{
+	const struct ff_span *spans = model->spans;
+	uint32_t len = model->spans_len;
+	struct ff_json json;
+
+	ff_json_begin(&json, out);
+	COLUMN(&json, span, spans, len, "kind", span->kind);
+	COLUMN(&json, span, spans, len, "state", span->state);
+	COLUMN(&json, span, spans, len, "lane", span->lane);
+	COLUMN(&json, span, spans, len, "row", or_none(span->row));
+	COLUMN(&json, span, spans, len, "start", span->start_us);
+	COLUMN(&json, span, spans, len, "took", span->took_us);
+	ff_json_end(&json);
+	return json.error;
+}
