@@ -276,6 +276,7 @@ static void on_unit_lost(struct ff_terminal *t, const struct ff_event *event)
 	ff_terminal_end_output(t, event);
 	ff_terminal_use(t, event, event->u.unit_lost.duration_us, true);
 	ff_terminal_say_lost_unit(t, event);
+	ff_terminal_keep_lost(t, event);
 }
 
 static void keep_not_run(struct ff_terminal_job *job, const char *name)
@@ -556,6 +557,7 @@ static void terminal_free(struct ff_reporter *reporter)
 	ff_terminal_free_warnings(t);
 	ff_terminal_free_durations(t);
 	ff_terminal_free_artifacts(t);
+	ff_terminal_free_lost(t);
 	ff_buf_release(&t->flaky);
 	ff_buf_release(&t->scratch);
 	ff_writer_free(t->aside);
@@ -588,6 +590,7 @@ struct ff_reporter *ff_terminal_new(const struct ff_terminal_setup *setup)
 	ff_list_init(&t->job_list);
 	ff_list_init(&t->running_list);
 	ff_list_init(&t->warning_list);
+	ff_list_init(&t->lost.list);
 	t->voice = setup->front ? FF_TERMINAL_HELD : FF_TERMINAL_OWN;
 	return &t->base;
 }

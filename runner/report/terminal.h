@@ -22,6 +22,7 @@ enum {
 	FF_TERMINAL_FAILURES_MAX = 16 << 20,	/* bytes of failures' text kept for the end */
 	FF_TERMINAL_WARNINGS_MAX = 1 << 20,	/* the same for warnings */
 	FF_TERMINAL_FLAKY_MAX = 1000,		/* units listed as flaky */
+	FF_TERMINAL_LOST_MAX = 20,		/* units listed as lost */
 	FF_TERMINAL_TELLS_MAX = 50,		/* entries of each list of terminal_tells.c */
 	FF_TERMINAL_OUTPUT_LINE_MAX = 16 << 10, /* a longer line of output is shown in pieces */
 };
@@ -190,6 +191,11 @@ struct ff_terminal {
 	uint32_t warnings_len, warnings_left_out;
 	struct ff_buf flaky;
 	uint32_t flaky_len;
+	struct {
+		struct ff_map units; /* key -> what is kept of it: terminal_lost.c */
+		struct ff_list list;
+		uint32_t len, more; /* units kept; losses of others */
+	} lost;
 	struct ff_terminal_durations durations;
 	struct ff_slow *slow; /* where the time went; NULL: nobody asks for it */
 	bool slow_settled;    /* whether somebody does */
@@ -332,6 +338,11 @@ bool ff_terminal_shows_few(const struct ff_terminal *t);
 void ff_terminal_say_few_failures(struct ff_terminal *t);
 void ff_terminal_say_few_lines(struct ff_terminal *t);
 void ff_terminal_free_few(struct ff_terminal *t);
+
+/* --- terminal_lost.c --- */
+void ff_terminal_keep_lost(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_say_lost_units(struct ff_terminal *t);
+void ff_terminal_free_lost(struct ff_terminal *t);
 
 /* --- terminal_setup.c --- */
 void ff_terminal_say_setup(struct ff_terminal *t, const struct ff_event *event);

@@ -600,6 +600,7 @@ void ff_terminal_say_end(struct ff_terminal *t, const struct ff_event *event)
 	if (!ff_terminal_no_summary(t)) {
 		say_units(t);
 		ff_terminal_say_tells(t);
+		ff_terminal_say_lost_units(t);
 	}
 	ff_terminal_say_lost_hosts(t);
 	if (!ff_terminal_no_summary(t))

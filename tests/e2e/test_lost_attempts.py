@@ -60,8 +60,11 @@ def test_each_is_tried_again_alone(farflung):
     if len(of_kind(events, "host-ready", host="box")) > 1:
         assert "host box is back: native worker, " in live.stderr
     # Said once as it happens, and in the summary if it was not back by then.
-    (line,) = [said for said in lines_about(live.stderr, "SIGKILL") if not said.startswith("hosts: ")]
+    said = [line for line in lines_about(live.stderr, "SIGKILL") if not line.startswith("hosts: ")]
+    (line,) = [line for line in said if not line.startswith("work[")]
     assert line.startswith("host box away: ") and "; 3 units ran there; trying again in " in line
+    # The end names what was lost, though all of it passed elsewhere.
+    assert {line.split(" [box]: ")[0] for line in said if line.startswith("work[")} == units
     assert not re.search(r"^(LOST|RETRY)", live.stderr, re.MULTILINE)
     assert live.stderr.splitlines()[-1] == "farflung: 6 passed (exit 0)"
     told = [dict(e) for e in read_journal(farflung.cwd / ".farflung" / "runs" / "last" / "journal.jsonl")]

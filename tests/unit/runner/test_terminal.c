@@ -527,6 +527,10 @@ static void test_hosts_go_and_come(void **state)
 			    "host build1 is back: native worker, 2 slots, ready in 100 ms\n"
 			    "host build3 failed: no route\n"
 			    "\n"
+			    "═══════════════════════════ lost with what ran them "
+			    "════════════════════════════\n"
+			    "t.py::a [build1]: connection lost\n"
+			    "t.py::b [build1]: connection lost\n\n"
 			    "hosts: 2 of 3 used; build3 failed: no route\n"
 			    "\n"
 			    "host build1: 2 attempts, busy 0.0 % of 2 slots, 2 lost\n"
@@ -707,6 +711,32 @@ static void test_lost_without_time(void **state)
 	plain_close(&plain);
 }
 
+/* The end names each lost unit once, up to a bound; what is beyond is counted. */
+static void test_lost_by_name(void **state)
+{
+	struct plain plain;
+	char name[16];
+	const char *text, *end;
+
+	plain_open(&plain, 0, false);
+	tell_started(&plain.teller, 1, 1);
+	for (uint32_t i = 0; i < FF_TERMINAL_LOST_MAX + 3; i++) {
+		snprintf(name, sizeof(name), "t.py::a%u", i);
+		tell_lost(&plain.teller, name, 0);
+	}
+	tell_lost(&plain.teller, "t.py::a0", 0);
+	tell(&plain.teller, FF_EVENT_RUN_FINISHED);
+	text = plain_text(&plain);
+	end = strstr(text, " lost with what ran them ");
+	assert_non_null(end);
+	assert_non_null(strstr(end, "\nt.py::a0, 2 times, last [build1]: connection lost\n"
+				    "t.py::a1 [build1]: connection lost\n"));
+	assert_non_null(strstr(end, "\nt.py::a19 [build1]: connection lost\n"
+				    "and 3 more losses of others\n\n"));
+	assert_null(strstr(end, "t.py::a20"));
+	plain_close(&plain);
+}
+
 /* Units that have one name run beside each other. */
 static void test_same_names(void **state)
 {
@@ -863,6 +893,7 @@ int main(void)
 		cmocka_unit_test(test_host_takes_workers),
 		cmocka_unit_test(test_not_run),
 		cmocka_unit_test(test_lost_without_time),
+		cmocka_unit_test(test_lost_by_name),
 		cmocka_unit_test(test_same_names),
 	};
 
