@@ -8,6 +8,7 @@
 #include "transport/given.h"
 #include "transport/opener.h"
 #include "transport/popen.h"
+#include "io/loop_private.h"
 
 enum {
 	CONNECT_TIMEOUT_S = 30,

@@ -22,6 +22,7 @@
 #include "transport/open.h"
 #include "worker/bootstrap.h"
 #include "../../fakes/descriptors.h"
+#include "io/loop_private.h"
 
 #define PYTHON "popen//python=/usr/bin/python3"
 
