@@ -1,9 +1,8 @@
 /* farflung.h - the public face of libfarflung: execnet's gateways, channels and groups in C.
  *
- *     struct ff_loop loop;
  *     struct ff_err err = {0};
- *     ff_loop_init(&loop, &err);
- *     struct ff_group *group = ff_open_group(&loop, &err);
+ *     struct ff_loop *loop = ff_loop_new(&err);
+ *     struct ff_group *group = ff_open_group(loop, &err);
  *     struct ff_gateway *gw = ff_makegateway(group, "popen//python=python3", &err);
  *     struct ff_channel *ch = ff_gateway_remote_exec(
  *             gw, &(struct ff_task){.source = "channel.send(6 * 7)"}, &err);
@@ -13,7 +12,7 @@
  *     ff_channel_unref(ch);
  *     ff_group_terminate(group, 5000);
  *     ff_group_free(group);
- *     ff_loop_release(&loop);
+ *     ff_loop_free(loop);
  *
  * A loop, its groups and what belongs to them are one thread's at a time; several threads may have
  * a loop each. What other threads may call is in io/post.h. Nothing prints, save traces that
@@ -22,13 +21,11 @@
 #define FARFLUNG_H
 
 /* What the headers below include, before they are told that they are C. */
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <uv.h>
 
 #ifdef __cplusplus
 extern "C" {

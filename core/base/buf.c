@@ -23,6 +23,22 @@ void ff_buf_release(struct ff_buf *buf)
 	ff_buf_init(buf, buf->max);
 }
 
+struct ff_buf *ff_buf_new(size_t max)
+{
+	struct ff_buf *buf = ff_malloc(sizeof(*buf));
+
+	if (buf)
+		ff_buf_init(buf, max);
+	return buf;
+}
+
+void ff_buf_free(struct ff_buf *buf)
+{
+	if (buf)
+		ff_buf_release(buf);
+	ff_free(buf);
+}
+
 void ff_buf_clear(struct ff_buf *buf)
 {
 	buf->off = buf->len = 0;

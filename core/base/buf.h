@@ -25,6 +25,9 @@ struct ff_buf {
 
 void ff_buf_init(struct ff_buf *buf, size_t max);
 void ff_buf_release(struct ff_buf *buf);
+/* The same on the heap, for those who can't know the size; NULL: out of memory. */
+struct ff_buf *ff_buf_new(size_t max);
+void ff_buf_free(struct ff_buf *buf); /* NULL: nothing */
 /* Forgets the content, keeps the memory. */
 void ff_buf_clear(struct ff_buf *buf);
 

@@ -38,7 +38,7 @@ int main(int argc, char **argv)
 	struct ff_gateway *gateway = NULL;
 	struct ff_channel *channel = NULL;
 	struct ff_group *group;
-	struct ff_loop loop;
+	struct ff_loop *loop;
 	struct ff_err err = {0};
 	int rc;
 
@@ -46,10 +46,11 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: file_server XSPEC FILE...\n");
 		return 2;
 	}
-	rc = ff_loop_init(&loop, &err);
-	if (rc != 0)
+	loop = ff_loop_new(&err);
+	rc = err.code;
+	if (!loop)
 		goto failed;
-	group = ff_open_group(&loop, &err);
+	group = ff_open_group(loop, &err);
 	gateway = ff_makegateway(group, argv[1], &err);
 	if (gateway)
 		channel = ff_gateway_remote_exec(gateway, &task, &err);
@@ -60,7 +61,7 @@ int main(int argc, char **argv)
 	ff_channel_unref(channel);
 	ff_group_terminate(group, END_MS);
 	ff_group_free(group);
-	ff_loop_release(&loop);
+	ff_loop_free(loop);
 failed:
 	if (rc != 0)
 		fprintf(stderr, "file_server: %s\n", err.text);

@@ -1,7 +1,7 @@
 /* Brings a folder to any number of places at once; each file is read once for all of them.
  *
  *     rsync_two SOURCE XSPEC...     the copy is the folder "copy" where each worker works:
- *                                   "ssh=build1//worker=native//chdir=work" */
+ *                                   "ssh=build1//chdir=work" */
 #include <stdio.h>
 
 #include "farflung.h"
@@ -34,17 +34,15 @@ static int sync_all(struct ff_loop *loop, struct ff_group *group, struct ff_rsyn
 {
 	static const struct ff_rsync_events events = {.finished = on_finished};
 	int failed = 0;
-	/* A native worker has the receiver built in. */
-	struct ff_rsync_target_opts opts = {.dest = "copy",
-					    .remove = true,
-					    .task = {.call_name = "rsync"},
-					    .events = &events,
-					    .ctx = &failed};
+	struct ff_rsync_target_opts opts = {
+		.dest = "copy", .remove = true, .events = &events, .ctx = &failed};
 
 	for (; *specs; specs++) {
 		struct ff_gateway *gateway = ff_makegateway(group, *specs, err);
 
-		if (!gateway || !ff_rsync_add_target(rsync, gateway, &opts, err))
+		/* Native workers have the receiver built in, python workers are sent it. */
+		if (!gateway || ff_exec_builtin(gateway, "rsync", &opts.task, err) != 0 ||
+		    !ff_rsync_add_target(rsync, gateway, &opts, err))
 			return err->code;
 	}
 	while (!ff_rsync_done(rsync))
@@ -59,20 +57,23 @@ int main(int argc, char **argv)
 	struct ff_rsync *rsync;
 	struct ff_group *group;
 	struct ff_tree tree;
-	struct ff_loop loop;
+	struct ff_loop *loop;
 	struct ff_err err = {0};
 	int rc;
 
 	if (argc < 3)
 		return fail(&(struct ff_err){.text = "usage: rsync_two SOURCE XSPEC..."});
-	if (ff_tree_scan(&tree, argv[1], NULL, &err) != 0 || ff_loop_init(&loop, &err) != 0)
+	if (ff_tree_scan(&tree, argv[1], NULL, &err) != 0)
 		return fail(&err);
-	group = ff_open_group(&loop, &err);
+	loop = ff_loop_new(&err);
+	if (!loop)
+		return fail(&err);
+	group = ff_open_group(loop, &err);
 	rsync = ff_rsync_new(&tree);
-	rc = sync_all(&loop, group, rsync, argv + 2, &err);
+	rc = sync_all(loop, group, rsync, argv + 2, &err);
 	ff_rsync_free(rsync);
 	ff_group_terminate(group, END_MS);
 	ff_group_free(group);
-	ff_loop_release(&loop);
+	ff_loop_free(loop);
 	return rc == 0 ? 0 : fail(&err);
 }

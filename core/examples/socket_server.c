@@ -46,16 +46,16 @@ int main(int argc, char **argv)
 {
 	const char *starter = argc > 1 ? argv[1] : "popen//id=starter";
 	struct ff_group *group;
-	struct ff_loop loop;
 	struct ff_err err = {0};
-	int rc = ff_loop_init(&loop, &err);
+	struct ff_loop *loop = ff_loop_new(&err);
+	int rc = err.code;
 
-	if (rc == 0) {
-		group = ff_open_group(&loop, &err);
+	if (loop) {
+		group = ff_open_group(loop, &err);
 		rc = serve_and_reach(group, starter, &err);
 		ff_group_terminate(group, END_MS);
 		ff_group_free(group);
-		ff_loop_release(&loop);
+		ff_loop_free(loop);
 	}
 	if (rc != 0)
 		fprintf(stderr, "socket_server: %s\n", err.text);

@@ -80,21 +80,22 @@ int main(void)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct ff_group *group;
-	struct ff_loop loop;
+	struct ff_loop *loop;
 	struct ff_err err = {0};
 
 	workers_count = cpus < 2 ? 2 : cpus > WORKERS_MAX ? WORKERS_MAX : (int)cpus;
 	for (int i = 0; i < TASKS; i++)
 		todo[i] = i;
-	if (ff_loop_init(&loop, &err) != 0)
+	loop = ff_loop_new(&err);
+	if (!loop)
 		return 1;
-	group = ff_open_group(&loop, &err);
+	group = ff_open_group(loop, &err);
 	serve(group, &err);
 	for (int i = 0; i < workers_count; i++)
 		ff_channel_unref(channels[i]);
 	ff_group_terminate(group, END_MS);
 	ff_group_free(group);
-	ff_loop_release(&loop);
+	ff_loop_free(loop);
 	printf("%d tasks, %d results %s\n", TASKS, done, err.text);
 	return done != TASKS;
 }

@@ -65,13 +65,14 @@ int main(int argc, char **argv)
 	struct ff_channel *channels[WORKERS_MAX] = {0};
 	struct ff_multichannel *multi;
 	struct ff_group *group;
-	struct ff_loop loop;
+	struct ff_loop *loop;
 	struct ff_err err = {0};
 	int rc;
 
-	if (count > WORKERS_MAX || ff_loop_init(&loop, &err) != 0)
+	loop = count > WORKERS_MAX ? NULL : ff_loop_new(&err);
+	if (!loop)
 		return fail(&err);
-	group = ff_open_group(&loop, &err);
+	group = ff_open_group(loop, &err);
 	rc = start(group, specs, count, channels, &err);
 	if (rc == 0) {
 		multi = ff_multichannel_new(channels, (size_t)count);
@@ -83,6 +84,6 @@ int main(int argc, char **argv)
 	/* No worker outlives us: whoever does not end in time is killed. */
 	ff_group_terminate(group, END_MS);
 	ff_group_free(group);
-	ff_loop_release(&loop);
+	ff_loop_free(loop);
 	return rc == 0 ? 0 : fail(&err);
 }

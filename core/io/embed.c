@@ -2,7 +2,7 @@
 #include "io/embed.h"
 
 #include "base/alloc.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 
 int ff_loop_adopt(struct ff_loop *loop, struct uv_loop_s *uv, struct ff_err *err)
 {

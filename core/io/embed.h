@@ -14,13 +14,11 @@
 struct ff_loop;
 struct uv_loop_s; /* uv_loop_t */
 
-/* As ff_loop_init, on a libuv loop that is there already and stays its owner's: whoever runs that
+/* As ff_loop_new, on a libuv loop that is there already and stays its owner's: whoever runs that
  * runs ours. Our handles keep it alive as long as gateways are open. Blocking calls run it, with
- * all that is on it, so they are not for its owner's callbacks. ff_loop_release, outside of uv_run
+ * all that is on it, so they are not for its owner's callbacks. ff_loop_free, outside of uv_run
  * and before uv_loop_close, runs it until ours has ended and leaves the rest as it was. SIGPIPE and
- * the limit of open files: as ff_loop_init. FF_EINVAL without a loop, FF_ENOMEM, FF_ESYS. */
-int ff_loop_adopt(struct ff_loop *loop, struct uv_loop_s *uv, struct ff_err *err);
-/* The same on the heap; ff_loop_free frees it, not the libuv loop. NULL on failure. */
+ * the limit of open files: as ff_loop_new. NULL: FF_EINVAL without a loop, FF_ENOMEM, FF_ESYS. */
 struct ff_loop *ff_loop_new_adopted(struct uv_loop_s *uv, struct ff_err *err);
 
 /* A descriptor, ours, that can be read when there is something to do (epoll in epoll, poll). */

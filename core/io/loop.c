@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 #include "io/process.h"
 #include "io/spawn.h"
 #include "io/watch.h"

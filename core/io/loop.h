@@ -1,103 +1,26 @@
 /* The loop: libuv's, with what the rest of core needs of it. A loop and all that lives on it belong
  * to one thread at a time; loops in several threads know nothing of each other. What other threads
- * may call is in io/post.h. */
+ * may call is in io/post.h, how it lives in another loop in io/embed.h. What it is made of is
+ * private to the library: io/loop_private.h. */
 #ifndef FF_IO_LOOP_H
 #define FF_IO_LOOP_H
 
-#include <pthread.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <uv.h>
 
 #include "base/err.h"
-#include "base/list.h"
 #include "io/post.h"
 
-/* Of post.c: what other threads have left. */
-struct ff_posts {
-	pthread_mutex_t lock; /* over queue, ended and the handle's end */
-	struct ff_list queue;
-	bool ended;
-	bool interrupted, stopped; /* atomic */
-	uv_async_t async;
-};
+struct ff_loop;
 
-struct ff_loop {
-	uv_loop_t *uv;
-	uv_loop_t own; /* what uv points to, unless it was adopted (io/embed.h) */
-	bool running;  /* inside uv_run: blocking calls are FF_EDEADLK */
-	uv_timer_t wakeup;
-	uint8_t *scratch;	    /* what streams read into; valid during their data callback */
-	struct ff_reaper *reaper;   /* process.c: exits where pidfds are missing */
-	struct ff_watches *watches; /* watch.c; NULL before they are needed */
-	int null_fd;		    /* process.c: /dev/null; -1 before it is needed */
-	bool no_pidfd;		    /* for tests: behave as on a kernel without pidfds */
-	uv_prepare_t prepare;
-	uv_idle_t idle;		 /* active: something was handled, do not wait this time */
-	struct ff_list deferred; /* ff_loop_defer */
-	unsigned spin_rest; /* so many waits are slept through before the next try to stay awake */
-	unsigned spin_next_rest; /* and so many after that, should it fail */
-	unsigned ending;	 /* what ends by itself and ff_loop_release waits for */
-	struct ff_posts posts;
-};
-
-enum { FF_LOOP_SCRATCH = 64 << 10 };
-
-/* 0, FF_ENOMEM or FF_ESYS. From then on SIGPIPE is ignored, and the soft limit of open files is the
- * hard one (children started by ff_process_spawn get the old one). */
-int ff_loop_init(struct ff_loop *loop, struct ff_err *err);
-/* The same on the heap: for those who can't know the size. NULL on failure. */
+/* NULL on failure: FF_ENOMEM or FF_ESYS. From then on SIGPIPE is ignored, and the soft limit of
+ * open files is the hard one (workers get the old one). */
 struct ff_loop *ff_loop_new(struct ff_err *err);
-/* ff_loop_release and the memory, which stays where that fails. NULL: 0. */
+/* Waits for what is ending and frees the loop; NULL: 0. With gateways still open FF_EINVAL (and a
+ * trace of what is left): the loop stays as it is then. */
 int ff_loop_free(struct ff_loop *loop);
-/* Waits for what is `ending` and runs pending close callbacks; every other handle must be closing
- * or closed: FF_EINVAL (and a trace of what is left) otherwise. */
-int ff_loop_release(struct ff_loop *loop);
-/* Runs until at least one event was handled or the deadline passed (FF_NEVER_US: none). FF_EDEADLK
- * inside the loop, FF_ECANCELED after ff_loop_interrupt. Returns 0 also when there was nothing left
- * to wait for. */
+/* Runs until at least one event was handled or the deadline passed (monotonic microseconds;
+ * FF_NEVER_US: none). FF_EDEADLK inside the loop, FF_ECANCELED after ff_loop_interrupt. Returns 0
+ * also when there was nothing left to wait for. */
 int ff_loop_run_once(struct ff_loop *loop, int64_t deadline_us);
-
-/* Something to be done once, soon, but not from inside the present call: right before the loop
- * waits the next time. The memory is the caller's. */
-struct ff_deferred {
-	struct ff_list node;
-	void (*fn)(struct ff_deferred *deferred);
-};
-void ff_deferred_init(struct ff_deferred *deferred, void (*fn)(struct ff_deferred *));
-/* Harmless when it is deferred already. */
-void ff_loop_defer(struct ff_loop *loop, struct ff_deferred *deferred);
-void ff_deferred_cancel(struct ff_deferred *deferred);
-
-/* A timer whose memory is the caller's. Times are monotonic microseconds (rounded up to ms). */
-struct ff_timer {
-	uv_timer_t uv;
-	struct ff_loop *loop;
-	void (*fn)(struct ff_timer *timer);
-	void *ctx;
-	int64_t deadline_us; /* FF_NEVER_US: not set */
-	int64_t late_us;     /* inside `fn`: how long after its deadline it is called */
-	bool open;
-};
-int ff_timer_init(struct ff_timer *timer, struct ff_loop *loop, void (*fn)(struct ff_timer *),
-		  void *ctx);
-/* Fires once at deadline_us; replaces an earlier setting; FF_NEVER_US stops it. */
-void ff_timer_set(struct ff_timer *timer, int64_t deadline_us);
-/* For limits on what others do: whether the end of a limit of `limit_us` is seen so late (by a
- * quarter of it) that it says nothing about them: we were stopped, or busy ourselves. */
-bool ff_overslept(int64_t late_us, int64_t limit_us);
-/* `closed` (may be NULL) is called when the memory may be reused. */
-void ff_timer_close(struct ff_timer *timer, void (*closed)(struct ff_timer *));
-
-/* Of loop.c, for embed.c: the beginning of all but libuv's loop. */
-int ff_loop_begin(struct ff_loop *loop, uv_loop_t *uv, struct ff_err *err);
-/* Of post.c, for the loop's own beginning and end. */
-int ff_posts_init(struct ff_loop *loop);
-/* From now on nothing can be posted; what was posted is called. */
-void ff_posts_end(struct ff_loop *loop);
-void ff_posts_go_on(struct ff_loop *loop);
-void ff_posts_close(struct ff_loop *loop, uv_close_cb closed);
-bool ff_posts_wait(struct ff_loop *loop); /* whether some do */
-bool ff_posts_take_interrupt(struct ff_loop *loop);
 
 #endif

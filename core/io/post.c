@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 
 struct post {
 	struct ff_list node;

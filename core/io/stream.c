@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "io/stream.h"
+#include "io/loop_private.h"
 
 enum {
 	READS_PER_EVENT = 8, /* then others have their turn */

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "io/loop_private.h"
 
 enum { BATCH = 64 };
 

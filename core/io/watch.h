@@ -5,7 +5,7 @@
 #define FF_IO_WATCH_H
 
 #include "base/list.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 
 enum { FF_WATCH_READ = 1, FF_WATCH_WRITE = 2 };
 

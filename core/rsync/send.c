@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/opts.h"
 #include "base/alloc.h"
 
 struct ff_rsync *ff_rsync_new(struct ff_tree *tree)
@@ -373,12 +374,14 @@ static struct ff_channel *start(struct ff_gateway *gateway, const struct ff_rsyn
 }
 
 struct ff_rsync_target *ff_rsync_add_target(struct ff_rsync *rsync, struct ff_gateway *gateway,
-					    const struct ff_rsync_target_opts *opts,
+					    const struct ff_rsync_target_opts *given,
 					    struct ff_err *err)
 {
+	struct ff_rsync_target_opts all, *opts = &all;
 	struct ff_rsync_target *target;
 	size_t words = rsync->tree.len / 64 + 1;
 
+	ff_opts_copy(&all, sizeof(all), given, FF_OPTS_UNTIL(struct ff_rsync_target_opts, holder));
 	if (rsync->root_fd < 0) {
 		ff_err_set(err, FF_ESYS, "%s: cannot be read any more", rsync->tree.root);
 		return NULL;

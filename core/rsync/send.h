@@ -41,7 +41,9 @@ struct ff_rsync *ff_rsync_new(struct ff_tree *tree);
 /* Unfinished targets are abandoned (their channels closed, finished not called). */
 void ff_rsync_free(struct ff_rsync *rsync);
 
+/* Grows at its end: FF_RSYNC_TARGET_OPTS_INIT, or .size = sizeof(struct ff_rsync_target_opts). */
 struct ff_rsync_target_opts {
+	size_t size;	  /* of this struct as the caller knows it; 0: it ends with holder */
 	const char *dest; /* on the target, relative to its working directory, or absolute */
 	bool remove;	  /* delete what earlier syncs brought and is not in the tree any more */
 	/* What to run there: for a native worker {.call_name = "rsync"}, for a python worker the
@@ -55,6 +57,17 @@ struct ff_rsync_target_opts {
 	const char *owner;
 	const char *holder; /* words for who is refused: "user@host pid 17"; NULL: none */
 };
+#ifdef __cplusplus
+#define FF_RSYNC_TARGET_OPTS_INIT                                                                  \
+	{                                                                                          \
+		sizeof(struct ff_rsync_target_opts)                                                \
+	}
+#else
+#define FF_RSYNC_TARGET_OPTS_INIT                                                                  \
+	{                                                                                          \
+		.size = sizeof(struct ff_rsync_target_opts)                                        \
+	}
+#endif
 
 /* Starts syncing to one more target. Everything further happens as its channel delivers. */
 struct ff_rsync_target *ff_rsync_add_target(struct ff_rsync *rsync, struct ff_gateway *gateway,

@@ -348,3 +348,25 @@ void ff_tree_release(struct ff_tree *tree)
 	ff_sync_faults_release(&tree->faults);
 	*tree = (struct ff_tree){.arena = FF_ARENA_INIT};
 }
+
+struct ff_tree *ff_tree_new(const char *root, const struct ff_tree_filter *filter,
+			    struct ff_err *err)
+{
+	struct ff_tree *tree = ff_malloc(sizeof(*tree));
+
+	if (!tree) {
+		ff_err_set(err, FF_ENOMEM, "out of memory");
+		return NULL;
+	}
+	if (ff_tree_scan(tree, root, filter, err) == 0)
+		return tree;
+	ff_free(tree);
+	return NULL;
+}
+
+void ff_tree_free(struct ff_tree *tree)
+{
+	if (tree)
+		ff_tree_release(tree);
+	ff_free(tree);
+}

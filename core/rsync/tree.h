@@ -73,6 +73,11 @@ struct ff_tree_filter {
 int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_filter *filter,
 		 struct ff_err *err);
 void ff_tree_release(struct ff_tree *tree);
+/* ff_tree_scan on the heap, for those who can't know the size; NULL: err. */
+struct ff_tree *ff_tree_new(const char *root, const struct ff_tree_filter *filter,
+			    struct ff_err *err);
+/* NULL: nothing. An ff_rsync_new that took the content over leaves the shell to be freed. */
+void ff_tree_free(struct ff_tree *tree);
 
 /* The manifest's bytes (README.md, "Manifest"), and back. Received manifests are checked: FF_EPROTO
  * for absolute paths, "..", empty or "." components, a file before its directory, duplicates,

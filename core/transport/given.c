@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "io/stream.h"
 #include "transport/given.h"
+#include "io/loop_private.h"
 
 struct given {
 	struct ff_conn *conn;

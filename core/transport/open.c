@@ -3,11 +3,13 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/opts.h"
 #include "base/clock.h"
 #include "io/trace.h"
 #include "transport/given.h"
 #include "transport/opener.h"
 #include "transport/popen.h"
+#include "io/loop_private.h"
 
 enum {
 	CONNECT_TIMEOUT_S = 30,
@@ -191,13 +193,15 @@ static int find_parent(struct ff_group *group, const struct ff_xspec *spec,
 }
 
 struct ff_gateway *ff_open_gateway(struct ff_group *group, struct ff_xspec *spec,
-				   const struct ff_open_opts *opts, struct ff_err *err)
+				   const struct ff_open_opts *given, struct ff_err *err)
 {
-	const struct ff_transport *transport =
-		opts->line_fd > 0 ? &ff_transport_given : ff_transport_find(spec, err);
+	struct ff_open_opts all, *opts = &all;
+	const struct ff_transport *transport;
 	bool had_id = spec->id;
 	struct ff_opener *parent, *opener = NULL;
 
+	ff_opts_copy(&all, sizeof(all), given, FF_OPTS_UNTIL(struct ff_open_opts, ctx));
+	transport = opts->line_fd > 0 ? &ff_transport_given : ff_transport_find(spec, err);
 	if (!transport || find_parent(group, spec, &parent, err) != 0)
 		return NULL;
 	if (opts->inherit_fd > 0 && transport != &ff_transport_popen) {

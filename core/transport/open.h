@@ -6,7 +6,9 @@
 #include "gateway/group.h"
 #include "io/loop.h"
 
+/* Grows at its end: FF_OPEN_OPTS_INIT, or .size = sizeof(struct ff_open_opts) and zeros. */
 struct ff_open_opts {
+	size_t size; /* of this struct as the caller knows it; 0: it ends with ctx */
 	/* None of these limits is held against the other end while this process was stopped, asleep
 	 * or busy for long: then they begin anew. */
 	int64_t connect_timeout_us; /* from the call to the answer; 0: 30 s */
@@ -45,11 +47,24 @@ struct ff_open_opts {
 	void (*stderr_line)(struct ff_gateway *gateway, const char *line, void *ctx);
 	void *ctx;
 };
+#ifdef __cplusplus
+#define FF_OPEN_OPTS_INIT                                                                          \
+	{                                                                                          \
+		sizeof(struct ff_open_opts)                                                        \
+	}
+#else
+#define FF_OPEN_OPTS_INIT                                                                          \
+	{                                                                                          \
+		.size = sizeof(struct ff_open_opts)                                                \
+	}
+#endif
 
 /* A group that lives on a loop, which must not be released before it. When the program exits with
  * members left, local ones get the end of their input, 1 s, and SIGKILL (for their process group);
- * those elsewhere see the connection end and stop by themselves. Looks at FARFLUNG_DEBUG
- * (io/trace.h). NULL: FF_ENOMEM. */
+ * those elsewhere see the connection end and stop by themselves. That
+ * touches the members of all loops: before exit or the return of main, other threads must have left
+ * theirs (ff_loop_stop and pthread_join); who can't wait for that calls _exit. Looks at
+ * FARFLUNG_DEBUG (io/trace.h). NULL: FF_ENOMEM. */
 struct ff_group *ff_open_group(struct ff_loop *loop, struct ff_err *err);
 
 /* Starts opening `spec` (taken over on success: its content moves). The gateway is in the group, in

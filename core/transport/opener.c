@@ -11,6 +11,7 @@
 #include "transport/opener.h"
 #include "transport/socket.h"
 #include "worker/bootstrap.h"
+#include "io/loop_private.h"
 
 /* How long the end of a gateway waits to be told for the exit of what carried it. */
 #define EXIT_LIMIT_US FF_SECOND_US

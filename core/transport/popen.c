@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "transport/popen.h"
+#include "io/loop_private.h"
 
 enum {
 	/* How long something that outlived the program may hold its output open. */

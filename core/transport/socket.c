@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "transport/socket.h"
 #include "transport/socket_session.h"
+#include "io/loop_private.h"
 
 void ff_sock_free_if_done(struct ff_sock *sock)
 {

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "transport/socket_session.h"
+#include "io/loop_private.h"
 
 enum {
 	PLAIN_CHUNK = 16 << 10, /* a TLS record's worth */

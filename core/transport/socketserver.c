@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "transport/socketserver_session.h"
+#include "io/loop_private.h"
 
 enum {
 	BACKLOG = 128,

@@ -12,6 +12,7 @@
 #include "io/process.h"
 #include "transport/socket.h"
 #include "transport/socketserver_session.h"
+#include "io/loop_private.h"
 
 enum {
 	HIGH = 1 << 20, /* bytes that wait in one direction: the other side is not read then */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "transport/command.h"
 #include "transport/ssh_session.h"
+#include "io/loop_private.h"
 
 extern const struct ff_transport ff_transport_ssh;
 
@@ -146,7 +147,7 @@ static void finish(struct ff_ssh *ssh, const struct ff_err *err)
 	case FF_ELOST:
 		if (failed_in >= FF_SSH_RUNNING)
 			break; /* how the worker ended: others say where */
-		/* fall through */
+			       /* fall through */
 	case FF_EUNREACH:
 	case FF_EAUTH:
 	case FF_EHOSTKEY:

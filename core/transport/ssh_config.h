@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/strv.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 #include "wire/xspec.h"
 
 /* ssh's yes and no; 0 is "not said". */

@@ -5,7 +5,7 @@
 
 #include <libssh2.h>
 
-#include "io/loop.h"
+#include "io/loop_private.h"
 #include "transport/ssh_agent.h"
 #include "transport/ssh_config.h"
 #include "transport/ssh_key.h"

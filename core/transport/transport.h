@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 #include "wire/xspec.h"
 
 struct ff_conn;

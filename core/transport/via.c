@@ -10,6 +10,7 @@
 #include "transport/open.h"
 #include "transport/via.h"
 #include "worker/bootstrap.h"
+#include "io/loop_private.h"
 
 enum {
 	CHUNK = 64 << 10,

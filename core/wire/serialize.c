@@ -100,7 +100,7 @@ static inline void put_run(struct ff_pack *p, enum ff_opcode op, const void *byt
 
 static inline void put_str(struct ff_pack *p, const char *utf8, size_t len)
 {
-	if (!ff_is_ascii(utf8, len) && !ff_is_utf8(utf8, len)) {
+	if (len <= INT32_MAX && !ff_is_ascii(utf8, len) && !ff_is_utf8(utf8, len)) {
 		fail(p, FF_EDUMP, "text that is not UTF-8");
 		return;
 	}

@@ -26,6 +26,27 @@ void ff_item_release(struct ff_item *item)
 	*item = (struct ff_item)FF_ITEM_INIT;
 }
 
+struct ff_item *ff_item_new(void)
+{
+	struct ff_item *item = ff_malloc(sizeof(*item));
+
+	if (item)
+		*item = (struct ff_item)FF_ITEM_INIT;
+	return item;
+}
+
+void ff_item_free(struct ff_item *item)
+{
+	if (item)
+		ff_item_release(item);
+	ff_free(item);
+}
+
+const struct ff_value *ff_item_value(const struct ff_item *item)
+{
+	return &item->value;
+}
+
 const char *ff_kind_name(enum ff_kind kind)
 {
 	switch (kind) {

@@ -65,6 +65,11 @@ struct ff_item {
 
 /* Frees the memory; the item is None afterwards and may be filled again. */
 void ff_item_release(struct ff_item *item);
+/* An empty one on the heap, for those who can't know the size; NULL: out of memory. */
+struct ff_item *ff_item_new(void);
+void ff_item_free(struct ff_item *item); /* NULL: nothing */
+/* What an item holds, valid until it is released or filled anew. */
+const struct ff_value *ff_item_value(const struct ff_item *item);
 
 /* --- making: text and items are borrowed, not copied. What is longer than `len` can say is cut in
  * no way: dumping it is FF_EDUMP, as for all of 2 GiB and more --- */

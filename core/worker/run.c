@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "io/loop_private.h"
 
 enum event { ON_TIMER, ON_END, ON_KILL, ON_EXIT, ON_EOF, EVENTS };
 

@@ -3,7 +3,7 @@
 #ifndef FF_WORKER_RUN_H
 #define FF_WORKER_RUN_H
 
-#include "io/loop.h"
+#include "io/loop_private.h"
 #include "io/process.h"
 
 #define FF_RUN_GRACE_US (5 * FF_SECOND_US)

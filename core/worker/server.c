@@ -13,6 +13,7 @@
 #include "worker/children.h"
 #include "worker/exec.h"
 #include "worker/info.h"
+#include "io/loop_private.h"
 
 #define KILL_LIMIT_US (5 * FF_SECOND_US)
 

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "io/loop_private.h"
 
 enum { WORD_MAX = 256 };
 

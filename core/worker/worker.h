@@ -5,7 +5,7 @@
 
 #include "base/list.h"
 #include "gateway/gateway.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 #include "io/stream.h"
 
 #define FF_WORKER_GRACE_US  (2 * FF_SECOND_US) /* from SIGTERM to SIGKILL when the worker ends */

@@ -7,7 +7,7 @@
 #include "dispatch/dispatch.h"
 #include "dispatch/input.h"
 #include "gateway/group.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 
 struct ff_act;
 

@@ -9,6 +9,7 @@
 #include "dispatch/act_private.h"
 #include "io/process.h"
 #include "transport/transport.h"
+#include "io/loop_private.h"
 
 enum {
 	FRONT_ITEM_MAX = 512 << 20,

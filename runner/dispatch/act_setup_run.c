@@ -10,6 +10,7 @@
 #include "io/process.h"
 #include "rsync/stamp.h"
 #include "state/state.h"
+#include "io/loop_private.h"
 
 #define STAMP "setup-run"
 

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "dispatch/act_private.h"
+#include "io/loop_private.h"
 
 enum { PATIENCE = 3 }; /* a turn lasts so many times as long as it took at most */
 

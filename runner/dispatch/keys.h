@@ -2,7 +2,7 @@
 #ifndef FF_DISPATCH_KEYS_H
 #define FF_DISPATCH_KEYS_H
 
-#include "io/loop.h"
+#include "io/loop_private.h"
 
 struct ff_keys;
 

@@ -9,6 +9,7 @@
 #include "dispatch/act.h"
 #include "dispatch/run.h"
 #include "io/prompt.h"
+#include "io/loop_private.h"
 
 enum {
 	TICK_US = 100000,

@@ -5,7 +5,7 @@
 
 #include "dispatch/before.h"
 #include "dispatch/input.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 
 struct ff_teller;
 

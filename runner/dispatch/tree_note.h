@@ -3,7 +3,7 @@
 #ifndef FF_DISPATCH_TREE_NOTE_H
 #define FF_DISPATCH_TREE_NOTE_H
 
-#include "io/loop.h"
+#include "io/loop_private.h"
 #include "rsync/tree.h"
 
 struct ff_tree_note;

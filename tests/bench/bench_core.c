@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "farflung.h"
+#include "io/loop_private.h"
 
 enum { STARTS = 15, ROUND_TRIPS = 5000, MESSAGES = 1000000, BLOCKS = 300, BLOCK = 1 << 20 };
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "rsync/send.h"
 #include "transport/open.h"
+#include "io/loop_private.h"
 
 enum { TARGETS_MAX = 64, END_MS = 5000 };
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "io/process.h"
+#include "io/loop_private.h"
 
 struct bench {
 	struct ff_loop loop;

@@ -9,6 +9,7 @@
 #include "gateway/channel.h"
 #include "gateway/gateway.h"
 #include "transport/open.h"
+#include "io/loop_private.h"
 
 enum { COUNT_MAX = 256 };
 

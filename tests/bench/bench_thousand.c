@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "gateway/exec.h"
 #include "transport/open.h"
+#include "io/loop_private.h"
 
 enum { WAIT_MS = 60000 };
 

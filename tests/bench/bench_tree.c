@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "rsync/send.h"
 #include "transport/open.h"
+#include "io/loop_private.h"
 
 static void die(const struct ff_err *err)
 {

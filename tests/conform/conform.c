@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "fake_transport.h"
 #include "scenarios.h"
+#include "io/loop_private.h"
 
 enum { FAKE_PIECE_MAX = 2048, FAKE_SEED = 20090 };
 

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "farflung.h"
+#include "io/loop_private.h"
 #include "limits_peers.h"
 
 enum {

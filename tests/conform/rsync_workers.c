@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "worker/bootstrap.h"
+#include "io/loop_private.h"
 
 enum { NOBODY = 65534, NOT_AS_NOBODY = 120, END_MS = 20000, PATHS = 8 };
 

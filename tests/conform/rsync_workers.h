@@ -5,7 +5,7 @@
 
 #include "../unit/rsync/rig.h"
 
-#include "io/loop.h"
+#include "io/loop_private.h"
 #include "transport/open.h"
 
 enum {

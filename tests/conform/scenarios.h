@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "farflung.h"
+#include "io/loop_private.h"
 
 enum {
 	RIG_SPECS_MAX = 16,

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "scenarios.h"
 #include "descriptors.h"
+#include "io/loop_private.h"
 
 enum { END_MS = 20000 };
 

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "farflung.h"
+#include "io/loop_private.h"
 
 enum { ITEM = 48 << 10, LIMIT_MS = 60000 };
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/strv.h"
 #include "transport/transport.h"
+#include "io/loop_private.h"
 
 extern const struct ff_transport ff_transport_ssh;
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "io/embed.h"
+#include "io/loop_private.h"
 
 struct hub hub = {.lock = PTHREAD_MUTEX_INITIALIZER, .own_fd = -1, .lead_fd = -1, .next_rest = 16};
 

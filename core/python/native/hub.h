@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 
 /* A thread, or a greenlet, that waits for something. */
 struct hub_waiter {

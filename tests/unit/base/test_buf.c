@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/opts.h"
 #include "base/err.h"
 
 static void test_append_and_str(void **state)
@@ -145,13 +146,40 @@ static void test_out_of_memory(void **state)
 	ff_buf_release(&buf);
 }
 
+struct grown {
+	size_t size;
+	int old, ctx, added;
+};
+
+/* A shorter struct is an older program's: what lies behind it is none of ours. */
+static void test_opts_grow(void **state)
+{
+	struct grown given = {.old = 1, .ctx = 2, .added = 3}, got;
+
+	given.size = FF_OPTS_UNTIL(struct grown, old);
+	ff_opts_copy(&got, sizeof(got), &given, 1);
+	assert_int_equal(got.old, 1);
+	assert_int_equal(got.ctx, 0);
+	assert_int_equal(got.added, 0);
+	given.size = 0;
+	ff_opts_copy(&got, sizeof(got), &given, FF_OPTS_UNTIL(struct grown, ctx));
+	assert_int_equal(got.ctx, 2);
+	assert_int_equal(got.added, 0);
+	given.size = sizeof(given);
+	ff_opts_copy(&got, sizeof(got), &given, 1);
+	assert_int_equal(got.added, 3);
+	given.size = sizeof(given) + 64; /* newer than we are */
+	ff_opts_copy(&got, sizeof(got), &given, 1);
+	assert_int_equal(got.added, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_append_and_str), cmocka_unit_test(test_shown),
-		cmocka_unit_test(test_long_format),    cmocka_unit_test(test_bound),
-		cmocka_unit_test(test_queue),	       cmocka_unit_test(test_take),
-		cmocka_unit_test(test_out_of_memory),
+		cmocka_unit_test(test_append_and_str), cmocka_unit_test(test_opts_grow),
+		cmocka_unit_test(test_shown),	       cmocka_unit_test(test_long_format),
+		cmocka_unit_test(test_bound),	       cmocka_unit_test(test_queue),
+		cmocka_unit_test(test_take),	       cmocka_unit_test(test_out_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

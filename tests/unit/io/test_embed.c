@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "io/embed.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 
 struct seen {
 	struct ff_deferred deferred;

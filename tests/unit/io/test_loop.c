@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 
 struct fired {
 	struct ff_loop *loop;

@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 #include "base/clock.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 #include "io/post.h"
 
 enum { THREADS = 8, POSTS = 2000 };

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "io/process.h"
 #include "../../fakes/descriptors.h"
+#include "io/loop_private.h"
 
 struct fixture {
 	struct ff_loop loop;

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "io/stream.h"
+#include "io/loop_private.h"
 
 struct end {
 	struct ff_stream stream;

@@ -440,9 +440,27 @@ static void refuses_long_paths(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
+static void test_on_the_heap(void **state)
+{
+	char root[] = "/tmp/ff-tree-XXXXXX";
+	struct ff_err err = {0};
+	struct ff_tree *tree = ff_tree_new("/nonexistent", NULL, &err);
+
+	assert_null(tree);
+	assert_int_equal(err.code, FF_ESYS);
+	ff_tree_free(tree);
+	assert_non_null(mkdtemp(root));
+	tree = ff_tree_new(root, NULL, &err);
+	assert_non_null(tree);
+	assert_string_equal(tree->entries[0].path, "");
+	ff_tree_free(tree);
+	assert_int_equal(rmdir(root), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_on_the_heap),
 		TEST(scans_in_order),
 		TEST(links_into_the_tree),
 		TEST(special_files_are_problems),

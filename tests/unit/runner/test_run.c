@@ -15,7 +15,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "dispatch/dispatch.h"
-#include "io/loop.h"
+#include "io/loop_private.h"
 
 enum { EVENTS_MAX = 4096 };
 
@@ -108,8 +108,7 @@ static struct one *begin(struct ff_loop *loop, const char *yaml)
 	opts.journal = one->journal;
 	one->run = ff_run_start(&opts, &err);
 	assert_non_null(one->run);
-	one->first.subscription =
-		ff_bus_subscribe(ff_run_bus(one->run), 1, on_first, one, &err);
+	one->first.subscription = ff_bus_subscribe(ff_run_bus(one->run), 1, on_first, one, &err);
 	assert_non_null(one->first.subscription);
 	return one;
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "transport/open.h"
 #include "worker/bootstrap.h"
+#include "io/loop_private.h"
 
 struct fixture {
 	struct ff_loop loop;

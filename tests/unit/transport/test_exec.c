@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "farflung.h"
+#include "io/loop_private.h"
 
 #define PYTHON "popen//python=/usr/bin/python3"
 #define NATIVE "popen//worker=native"

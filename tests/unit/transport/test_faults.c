@@ -18,6 +18,7 @@
 #include "transport/open.h"
 #include "worker/bootstrap.h"
 #include "../../fakes/descriptors.h"
+#include "io/loop_private.h"
 
 enum {
 	WALK_MAX = 5000,

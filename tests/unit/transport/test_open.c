@@ -22,6 +22,7 @@
 #include "transport/open.h"
 #include "worker/bootstrap.h"
 #include "../../fakes/descriptors.h"
+#include "io/loop_private.h"
 
 #define PYTHON "popen//python=/usr/bin/python3"
 
@@ -873,12 +874,46 @@ static void a_descriptor_for_the_worker(void **state)
 	close(ends[1]);
 }
 
+static bool older_opened;
+
+static void on_older_opened(struct ff_gateway *gateway, const struct ff_err *err, void *ctx)
+{
+	assert_null(err);
+	assert_null(ctx);
+	older_opened = true;
+}
+
+static void on_unknown(struct ff_gateway *gateway, const struct ff_err *err, void *ctx)
+{
+	fail_msg("what lies behind the options was called");
+}
+
+/* A program that knows the options up to `opened`; what lies behind is none of ours. */
+static void older_options(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct ff_open_opts opts = {
+		.size = offsetof(struct ff_open_opts, closed),
+		.opened = on_older_opened,
+		.closed = on_unknown,
+		.ctx = fixture,
+	};
+	struct ff_xspec spec;
+
+	older_opened = false;
+	assert_int_equal(ff_xspec_parse(&spec, "popen//worker=native", NULL), 0);
+	assert_non_null(ff_open_gateway(fixture->group, &spec, &opts, NULL));
+	RUN_UNTIL(fixture, older_opened);
+	assert_int_equal(ff_group_terminate(fixture->group, 5000), 0);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(python_worker),
+		CASE(older_options),
 		CASE(a_descriptor_for_the_worker),
 		CASE(native_worker),
 		CASE(default_spec),

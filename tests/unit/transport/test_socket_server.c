@@ -19,6 +19,7 @@
 #include "transport/token.h"
 #include "worker/bootstrap.h"
 #include "../../fakes/descriptors.h"
+#include "io/loop_private.h"
 
 enum { LIMIT_MS = 20000 };
 

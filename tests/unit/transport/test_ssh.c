@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "transport/ssh_config.h"
 #include "transport/transport.h"
+#include "io/loop_private.h"
 
 extern const struct ff_transport ff_transport_ssh;
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "farflung.h"
+#include "io/loop_private.h"
 
 enum { THREADS = 8, ROUNDS = 2, GATEWAYS = 2, WAIT_MS = 60000 };
 

@@ -19,6 +19,7 @@
 #include "faults.h"
 #include "transport/open.h"
 #include "worker/worker.h"
+#include "io/loop_private.h"
 
 enum { WALK_MAX = 2000, WAIT_MS = 5000, ROUND_US = 9000000, PROGRAM_S = 150, NEVER = 1000000000 };
 

@@ -216,6 +216,19 @@ static void check_no_dump(struct ff_value value)
 	ff_buf_release(&out);
 }
 
+/* A length that 32 bits can't hold is refused, not taken for what is left of it. */
+static void test_no_length_is_cut(void **state)
+{
+	size_t len = ((size_t)1 << 32) + 3;
+
+	check_no_dump(ff_bytes("abc", len));
+	check_no_dump(ff_strn("abc", len));
+	check_no_dump(ff_collection(FF_LIST, NULL, len));
+	check_no_dump(ff_collection(FF_TUPLE, NULL, len));
+	check_no_dump(ff_collection(FF_DICT, NULL, len));
+	check_no_dump(ff_bytes("abc", (size_t)1 << 31));
+}
+
 static void test_dump_refused(void **state)
 {
 	struct ff_value nested[FF_DEPTH_MAX + 1], one = ff_int(1);
@@ -473,6 +486,7 @@ int main(void)
 		cmocka_unit_test(test_packing),
 		cmocka_unit_test(test_packing_items),
 		cmocka_unit_test(test_packing_refused),
+		cmocka_unit_test(test_no_length_is_cut),
 		cmocka_unit_test(test_dump_refused),
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_loads_coerces),

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "wire/serialize.h"
 #include "wire/value.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -225,17 +226,34 @@ static void test_repr_of_much_is_cut_early(void **state)
 	free(many);
 }
 
+static void test_on_the_heap(void **state)
+{
+	struct ff_item *item = ff_item_new();
+	struct ff_buf *buf = ff_buf_new(0);
+	struct ff_value value = ff_str("text of some length");
+
+	assert_int_equal(ff_item_value(item)->kind, FF_NONE);
+	assert_int_equal(ff_dump_item(buf, &value, NULL), 0);
+	assert_int_equal(ff_load_item(item, ff_buf_data(buf), buf->len, NULL, 0, NULL), 0);
+	assert_true(ff_value_equal(ff_item_value(item), &value));
+	ff_buf_free(buf);
+	ff_item_free(item);
+	ff_buf_free(NULL);
+	ff_item_free(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_lookups),
-	    cmocka_unit_test(test_scalars),
-	    cmocka_unit_test(test_equal_scalars),
-	    cmocka_unit_test(test_equal_unordered),
-	    cmocka_unit_test(test_equal_nested_sets),
-	    cmocka_unit_test(test_equal_without_memory),
-	    cmocka_unit_test(test_repr),
-	    cmocka_unit_test(test_repr_of_much_is_cut_early),
+		cmocka_unit_test(test_lookups),
+		cmocka_unit_test(test_on_the_heap),
+		cmocka_unit_test(test_scalars),
+		cmocka_unit_test(test_equal_scalars),
+		cmocka_unit_test(test_equal_unordered),
+		cmocka_unit_test(test_equal_nested_sets),
+		cmocka_unit_test(test_equal_without_memory),
+		cmocka_unit_test(test_repr),
+		cmocka_unit_test(test_repr_of_much_is_cut_early),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
