@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+"""execnet's own test suite, with our workers at the far side of its gateways.
+
+usage: suites.py WORKER [python | native …]       (./setup peers)
+
+The suite comes with execnet's sources from PyPI. Its outcomes with execnet alone are what those with
+our workers are compared to; each test that ends otherwise has to be in the table below, with a reason.
+"""
+import collections
+import fnmatch
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+EXECNET = "2.1.2"
+SUITE_S = 900
+# What those two add are greenlets on execnet's own side; our python worker's are in conform/popen_*.
+CHOICE = "not eventlet and not gevent"
+
+# By peer: a pattern of test names, and why they end otherwise. The first that fits counts.
+REASONS = {
+    "python": [],
+    "native": [],
+}
+
+
+def fetch(folder, version=EXECNET):
+    """execnet's sources; the folder that they are in."""
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", "execnet",
+         "--dest", folder, "execnet==" + version],
+        check=True,
+    )  # fmt: skip
+    with tarfile.open(os.path.join(folder, "execnet-%s.tar.gz" % version)) as archive:
+        archive.extractall(folder, filter="data")
+    return os.path.join(folder, "execnet-" + version)
+
+
+def run_with(python, module_plugin, suite, outcomes, path=(), **more):
+    """Runs the suite by this interpreter, with a plugin loaded before all else that puts something of
+    ours in execnet's place. Returns {test: (outcome, first line of what failed)}."""
+    env = dict(os.environ, FF_OUTCOMES=outcomes, PYTHONDONTWRITEBYTECODE="1", **more)
+    env["PYTHONPATH"] = os.pathsep.join([HERE, *path, os.path.join(suite, "src")])
+    if os.path.exists(outcomes):
+        os.unlink(outcomes)
+    done = subprocess.run(
+        [python, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", module_plugin,
+         "-k", CHOICE, "-o", "timeout=30", "--tb=line", "testing"],
+        cwd=suite, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SUITE_S,
+    )  # fmt: skip
+    if done.returncode not in (0, 1) or not os.path.exists(outcomes):
+        sys.exit("the suite did not run to its end:\n" + done.stdout.decode(errors="replace")[-3000:])
+    with open(outcomes) as file:
+        return {name: tuple(value) for name, value in json.load(file).items()}
+
+
+def compare(name, alone, ours, reasons):
+    """Prints the rows of one run; returns how many differ without a reason."""
+    differing = [one for one in alone if ours.get(one, ("not run",))[0] != alone[one][0]]
+    why = collections.Counter()
+    unknown = []
+    for one in differing:
+        test = re.sub(r"^testing/", "", one)
+        found = [text for pattern, text in reasons if fnmatch.fnmatchcase(test, pattern)]
+        why[found[0] if found else "NOT EXPLAINED"] += 1
+        if not found:
+            unknown.append("%s: %s, was %s %s" % ((test,) + (ours.get(one, ("not run", "")))[:1] + (alone[one][0], ours.get(one, ("", ""))[1][:120])))
+    print("%-28s %6d %6d  %9d" % (name, len(alone), len(alone) - len(differing), len(differing)))
+    for text, count in why.most_common():
+        print("    %4d  %s" % (count, text))
+    for line in unknown:
+        print("          " + line)
+    return len(unknown)
+
+
+def main():
+    worker, peers = os.path.abspath(sys.argv[1]), sys.argv[2:] or ["python", "native"]
+    with tempfile.TemporaryDirectory() as folder:
+        suite = os.environ.get("FF_EXECNET_SOURCES") or fetch(folder)
+        outcomes = os.path.join(folder, "outcomes")
+        print("%-28s %6s %6s  %9s" % ("execnet %s, far side" % EXECNET, "tests", "same", "differing"))
+        alone = run_with(sys.executable, "far_side", suite, outcomes)
+        unknown = 0
+        for peer in peers:
+            ours = run_with(sys.executable, "far_side", suite, outcomes, FF_PEER=peer, FF_WORKER=worker)
+            unknown += compare(peer + " worker", alone, ours, REASONS[peer])
+    return 1 if unknown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
