@@ -24,7 +24,16 @@ CHOICE = "not eventlet and not gevent"
 
 # By peer: a pattern of test names, and why they end otherwise. The first that fits counts.
 REASONS = {
-    "python": [],
+    "python": [
+        ("*test_channel_passing_over_channel*", "looks into execnet's own Gateway._channelfactory at the far side"),
+        ("*test_remoteerror_readable_traceback*", "wants the file name gateway_base in the text of an error"),
+        ("*test_popen_filetracing", "wants execnet's words in the trace; ours are others"),
+        ("*test_popen_stderr_tracing", "wants execnet's words in the trace; ours are others"),
+        ("*test__rinfo[[]thread-*", "does not wait for the chdir that it has started: our worker answers sooner"),
+        ("*test_gateway_status_busy*", "execnet's own mark: timing"),
+        ("*test_popen_nice", "marked as failing by execnet; works"),
+        ("*test_waitclose_on_remote_killed", "fails at times with execnet alone"),
+    ],
     "native": [],
 }
 
@@ -50,7 +59,7 @@ def run_with(python, module_plugin, suite, outcomes, path=(), **more):
         os.unlink(outcomes)
     done = subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", module_plugin,
-         "-k", CHOICE, "-o", "timeout=30", "--tb=line", "testing"],
+         "-k", CHOICE, "--tb=line", "testing"],
         cwd=suite, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SUITE_S,
     )  # fmt: skip
     if done.returncode not in (0, 1) or not os.path.exists(outcomes):
