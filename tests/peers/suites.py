@@ -22,19 +22,21 @@ SUITE_S = 900
 # What those two add are greenlets on execnet's own side; our python worker's are in conform/popen_*.
 CHOICE = "not eventlet and not gevent"
 
-# By peer: a pattern of test names, and why they end otherwise. The first that fits counts.
+# By peer: how "test: first line of what failed" begins, as a pattern, and why. The first that fits counts.
 REASONS = {
     "python": [
         ("*test_channel_passing_over_channel*", "looks into execnet's own Gateway._channelfactory at the far side"),
         ("*test_remoteerror_readable_traceback*", "wants the file name gateway_base in the text of an error"),
         ("*test_popen_filetracing", "wants execnet's words in the trace; ours are others"),
         ("*test_popen_stderr_tracing", "wants execnet's words in the trace; ours are others"),
-        ("*test__rinfo[[]thread-*", "does not wait for the chdir that it has started: our worker answers sooner"),
+        ("*test__rinfo*", "does not wait for the chdir that it has started: our worker answers sooner"),
         ("*test_gateway_status_busy*", "execnet's own mark: timing"),
         ("*test_popen_nice", "marked as failing by execnet; works"),
         ("*test_waitclose_on_remote_killed", "fails at times with execnet alone"),
     ],
-    "native": [],
+    "native": [
+        ("*: *this is a native worker", "sends Python source: refused in words, as it must be"),
+    ],
 }
 
 
@@ -75,7 +77,8 @@ def compare(name, alone, ours, reasons):
     unknown = []
     for one in differing:
         test = re.sub(r"^testing/", "", one)
-        found = [text for pattern, text in reasons if fnmatch.fnmatchcase(test, pattern)]
+        words = "%s: %s" % (test, ours.get(one, ("", ""))[1])
+        found = [text for pattern, text in reasons if fnmatch.fnmatchcase(words, pattern + "*")]
         why[found[0] if found else "NOT EXPLAINED"] += 1
         if not found:
             unknown.append("%s: %s, was %s %s" % ((test,) + (ours.get(one, ("not run", "")))[:1] + (alone[one][0], ours.get(one, ("", ""))[1][:120])))
