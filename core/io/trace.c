@@ -19,7 +19,8 @@ enum { LINE_MAX_BYTES = 4096 };
 
 static struct {
 	pthread_once_t once;
-	const char *word; /* NULL: no tracing */
+	const char *word;     /* NULL: no tracing */
+	const char *variable; /* it stood in this one */
 	bool to_stderr;
 	int fd; /* of the file */
 } trace = {.once = PTHREAD_ONCE_INIT, .fd = -1};
@@ -66,13 +67,17 @@ void ff_trace_pass(const char *line)
  * an earlier process of ours left can be removed, somebody else's can't. */
 static int open_file(void)
 {
-	const char *folder = getenv("TMPDIR");
+	static const char *const variables[] = {"TMPDIR", "TEMP", "TMP"};
+	bool execnets = !strcmp(trace.variable, "EXECNET_DEBUG");
+	const char *folder = NULL;
 	char path[PATH_MAX];
 
+	for (int i = 0; i < 3 && (!folder || !*folder); i++)
+		folder = getenv(variables[i]);
 	if (!folder || !*folder)
 		folder = "/tmp";
-	if (snprintf(path, sizeof(path), "%s/farflung-debug-%d", folder, (int)getpid()) >=
-	    (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/%s-debug-%d", folder,
+		     execnets ? "execnet" : "farflung", (int)getpid()) >= (int)sizeof(path))
 		return -1;
 	unlink(path);
 	return open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_APPEND | O_CLOEXEC, 0600);
@@ -82,6 +87,7 @@ static const char *read_word(void)
 {
 	const char *word = getenv("FARFLUNG_DEBUG");
 
+	trace.variable = word ? "FARFLUNG_DEBUG" : "EXECNET_DEBUG";
 	if (!word)
 		word = getenv("EXECNET_DEBUG");
 	return word && *word && strcmp(word, "0") != 0 ? word : NULL;
@@ -111,6 +117,11 @@ void ff_trace_from_env(void)
 const char *ff_trace_word(void)
 {
 	return trace.word;
+}
+
+const char *ff_trace_variable(void)
+{
+	return trace.variable;
 }
 
 bool ff_trace_is_line(const char *line)

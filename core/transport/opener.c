@@ -384,8 +384,11 @@ void ff_opener_line_data(struct ff_opener *opener, const void *bytes, size_t len
 	}
 }
 
-/* The native worker was to be executed, and was not: a shell's or our own child's exit status says
- * so, or a signal for what a machine or its rules don't allow. */
+enum { SSH_UNREACHED = 255 };
+
+/* The native worker was to be executed, and ended before its first byte: a shell or our own child
+ * could not run it, a machine or its rules don't allow it, or what it runs under (valgrind, say)
+ * can't. Not so if somebody has ended it, or ssh says that the host was not reached. */
 static bool could_not_run(const struct ff_opener *opener)
 {
 	int status = opener->conn.status;
@@ -393,8 +396,9 @@ static bool could_not_run(const struct ff_opener *opener)
 	if (!opener->native || opener->state != S(BOOTING) || status == -1)
 		return false;
 	if (WIFSIGNALED(status))
-		return WTERMSIG(status) == SIGSYS || WTERMSIG(status) == SIGILL;
-	return WEXITSTATUS(status) == FF_EXIT_NO_EXEC || WEXITSTATUS(status) == FF_EXIT_NOT_FOUND;
+		return WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGTERM &&
+		       WTERMSIG(status) != SIGINT && WTERMSIG(status) != SIGHUP;
+	return WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != SSH_UNREACHED;
 }
 
 void ff_opener_line_down(struct ff_opener *opener, const struct ff_err *err)

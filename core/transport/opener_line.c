@@ -75,7 +75,7 @@ static int add_upload(struct ff_buf *command)
 	rc = ff_bootstrap_upload_command(&plain);
 	text = ff_buf_str(&plain);
 	if (rc == 0 && text && strncmp(text, exec, strlen(exec)) == 0)
-		rc = ff_buf_addf(command, "exec env FARFLUNG_DEBUG=%s %s", word,
+		rc = ff_buf_addf(command, "exec env %s=%s %s", ff_trace_variable(), word,
 				 text + strlen(exec));
 	else if (rc == 0)
 		rc = FF_ENOMEM;
@@ -86,7 +86,7 @@ static int add_upload(struct ff_buf *command)
 static int add_interpreter(struct ff_buf *command, const struct ff_xspec *spec)
 {
 	const char *word = ff_trace_word();
-	int rc = word ? ff_buf_addf(command, "env FARFLUNG_DEBUG=%s ", word) : 0;
+	int rc = word ? ff_buf_addf(command, "env %s=%s ", ff_trace_variable(), word) : 0;
 
 	return rc == 0 ? ff_bootstrap_python_command(command, spec, NULL) : rc;
 }

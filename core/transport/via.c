@@ -184,16 +184,29 @@ static void on_start(struct ff_deferred *deferred)
 	tunnel->conn->ops->opened(tunnel->conn, tunnel->conn->ctx);
 }
 
+/* What a python worker runs in; NULL: it is none, or does not know. */
+static const char *interpreter_of(const struct ff_gateway *parent)
+{
+	const char *own = ff_dict_str(ff_gateway_info(parent), "executable", NULL);
+
+	return own && *own && !ff_gateway_is_native(parent) ? own : NULL;
+}
+
 /* What the proxy runs: here `popen` means the parent's machine, everything else a program there. */
 static int build_argv(struct ff_strv *argv, const struct ff_conn *conn,
-		      const struct ff_launch *launch, struct ff_err *err)
+		      const struct ff_gateway *parent, const struct ff_launch *launch,
+		      struct ff_err *err)
 {
 	int rc;
 
 	if (!conn->spec->popen)
 		return ff_command_argv(argv, conn->spec, launch->command, err);
 	if (!launch->native) {
-		rc = ff_strv_add_all(argv, launch->argv);
+		const char *own = conn->spec->python ? NULL : interpreter_of(parent);
+
+		rc = ff_strv_add(argv, own ? own : launch->argv[0]);
+		if (rc == 0)
+			rc = ff_strv_add_all(argv, launch->argv + 1);
 	} else {
 		rc = ff_strv_add(argv, "/bin/sh");
 		if (rc == 0)
@@ -279,7 +292,7 @@ static int via_open(struct ff_conn *conn, const struct ff_launch *launch, struct
 	if (!tunnel->parent || ff_gateway_state(tunnel->parent) != FF_GATEWAY_OPEN) {
 		rc = ff_err_set(err, FF_EUNREACH, "gateway '%s' is not open", conn->spec->via);
 	} else {
-		rc = build_argv(&argv, conn, launch, err);
+		rc = build_argv(&argv, conn, tunnel->parent, launch, err);
 		if (rc == 0)
 			rc = start_proxy(tunnel, &argv, launch, err);
 	}

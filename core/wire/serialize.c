@@ -8,6 +8,8 @@
 #include "wire/opcode.h"
 #include "wire/utf8.h"
 
+static const char NOT_HASHABLE[] = "a list, dict or set as a dict key or in a set";
+
 enum {
 	COUNT_SIZE = 5, /* opcode and int4 */
 	DOUBLE_SIZE = 8,
@@ -150,6 +152,15 @@ static enum ff_opcode build_op(enum ff_kind kind)
 
 static void put_value(struct ff_pack *p, const struct ff_value *value, unsigned depth);
 
+/* A receiver in Python could not make the container: it would give up the connection. */
+static void put_key(struct ff_pack *p, const struct ff_value *value, unsigned depth)
+{
+	if (ff_is_hashable(value))
+		put_value(p, value, depth);
+	else
+		fail(p, FF_EDUMP, NOT_HASHABLE);
+}
+
 static void put_container(struct ff_pack *p, const struct ff_value *value, unsigned depth)
 {
 	const struct ff_value *items = value->items;
@@ -174,10 +185,16 @@ static void put_container(struct ff_pack *p, const struct ff_value *value, unsig
 	case FF_DICT:
 		put_op(p, FF_OP_NEWDICT);
 		for (size_t i = 0; i < value->len && !p->error; i++) {
-			put_value(p, &items[2 * i], depth + 1);
+			put_key(p, &items[2 * i], depth + 1);
 			put_value(p, &items[2 * i + 1], depth + 1);
 			put_op(p, FF_OP_SETITEM);
 		}
+		break;
+	case FF_SET:
+	case FF_FROZENSET:
+		for (size_t i = 0; i < value->len && !p->error; i++)
+			put_key(p, &items[i], depth + 1);
+		put_count(p, build_op((enum ff_kind)value->kind), value->len);
 		break;
 	default:
 		for (size_t i = 0; i < value->len && !p->error; i++)
@@ -249,6 +266,15 @@ static bool begin(struct ff_pack *p)
 	if (level->count >= INT32_MAX)
 		fail(p, FF_EDUMP, "a container of 2^31 or more elements");
 	return !p->error;
+}
+
+/* Whether the next value is a key, or part of one. */
+static bool in_key(const struct ff_pack *p)
+{
+	const struct ff_pack_level *level = &p->level[p->depth];
+
+	return level->key || level->kind == FF_SET || level->kind == FF_FROZENSET ||
+	       (level->kind == FF_DICT && level->count % 2 == 0);
 }
 
 /* After each value: list elements and dict entries are stored into the container below. */
@@ -329,7 +355,10 @@ void ff_pack_value(struct ff_pack *p, const struct ff_value *value)
 {
 	if (!begin(p))
 		return;
-	put_value(p, value, p->depth);
+	if (in_key(p))
+		put_key(p, value, p->depth);
+	else
+		put_value(p, value, p->depth);
 	end(p);
 }
 
@@ -355,6 +384,7 @@ void ff_pack_item(struct ff_pack *p, const void *item, size_t len)
 void ff_pack_open(struct ff_pack *p, enum ff_kind kind)
 {
 	struct ff_pack_level *level;
+	bool key;
 
 	if (!begin(p))
 		return;
@@ -366,8 +396,14 @@ void ff_pack_open(struct ff_pack *p, enum ff_kind kind)
 		fail(p, FF_EDUMP, "containers nested too deeply");
 		return;
 	}
+	key = in_key(p);
+	if (key && kind != FF_TUPLE && kind != FF_FROZENSET) {
+		fail(p, FF_EDUMP, NOT_HASHABLE);
+		return;
+	}
 	level = &p->level[++p->depth];
-	*level = (struct ff_pack_level){.kind = (uint8_t)kind, .count_at = p->buf->len + 1};
+	*level = (struct ff_pack_level){
+		.kind = (uint8_t)kind, .count_at = p->buf->len + 1, .key = key};
 	if (kind == FF_LIST)
 		put_count(p, FF_OP_NEWLIST, 0);
 	else if (kind == FF_DICT)

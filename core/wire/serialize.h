@@ -20,6 +20,7 @@ struct ff_pack_level {
 	size_t count_at; /* offset of the count to patch, for lists */
 	uint32_t count;	 /* values packed so far: elements, or keys and values */
 	uint8_t kind;
+	bool key; /* it is, or is part of, a dict key or an element of a set */
 };
 
 /* Errors are sticky: calls after a failed one do nothing, ff_pack_done tells. The buffer then holds

@@ -8,8 +8,7 @@
 #include "base/buf.h"
 
 enum {
-	NICE_MIN = -20,
-	NICE_MAX = 19,
+	NICE_LIMIT = 999999999, /* the system cuts it to what it has, as for Python's os.nice */
 	SLOTS_MIN = 1,
 	SLOTS_MAX = 100000,
 };
@@ -50,8 +49,8 @@ static const char *complaint_about(const char *key, const char *value)
 	static const char *const execmodels[] = {"thread", "main_thread_only", "gevent", "eventlet",
 						 NULL};
 
-	if (strcmp(key, "nice") == 0 && !is_number(value, NICE_MIN, NICE_MAX))
-		return "must be a number from -20 to 19";
+	if (strcmp(key, "nice") == 0 && !is_number(value, -NICE_LIMIT, NICE_LIMIT))
+		return "must be a number";
 	if (strcmp(key, "slots") == 0 && !is_number(value, SLOTS_MIN, SLOTS_MAX))
 		return "must be a number from 1 to 100000";
 	if (strcmp(key, "worker") == 0 && !is_one_of(value, workers))

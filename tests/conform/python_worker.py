@@ -1968,6 +1968,13 @@ def test_trace_to_stderr(raw, name):
     assert any("ZeroDivisionError" in line for line in told)
 
 
+def test_trace_to_execnets_file(raw, tmp_path):
+    worker = raw(env=trace_env(EXECNET_DEBUG="1", TMPDIR=str(tmp_path)))
+    worker.exec("channel.send(1)")
+    assert worker.item() == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["execnet-debug-%d" % worker.popen.pid]
+
+
 def test_trace_to_a_file(raw, tmp_path):
     env = trace_env(FARFLUNG_DEBUG="1", EXECNET_DEBUG="2", TMPDIR=str(tmp_path))
     worker = raw(env=env, stderr=subprocess.PIPE)

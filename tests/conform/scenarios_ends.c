@@ -2,6 +2,7 @@
  * be opened. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -321,6 +322,36 @@ static bool no_interpreter(struct rig *rig)
 	return true;
 }
 
+/* Without python=, `popen` on a python worker's machine means that worker's own interpreter. */
+static bool parents_interpreter(struct rig *rig)
+{
+	struct ff_gateway *first = rig->setup->fake ? NULL : rig_more(rig, 0, NULL), *parent,
+			  *child;
+	char folder[] = "/tmp/farflung-conform-XXXXXX", path[64], spec[128];
+	const char *real, *seen = "";
+	struct ff_err err = {0};
+	bool same;
+
+	if (rig->setup->fake)
+		return true;
+	CHECK(first);
+	real = ff_dict_str(ff_gateway_info(first), "executable", NULL);
+	CHECK(real && mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/a_python", folder);
+	CHECK(symlink(real, path) == 0);
+	snprintf(spec, sizeof(spec), "popen//id=owner//python=%s", path);
+	parent = ff_makegateway(rig->group, spec, &err);
+	child = parent ? ff_makegateway(rig->group, "popen//via=owner", &err) : NULL;
+	if (child)
+		seen = ff_dict_str(ff_gateway_info(child), "executable", "");
+	same = strcmp(seen, path) == 0;
+	unlink(path);
+	rmdir(folder);
+	CHECK(child);
+	CHECK(same);
+	return true;
+}
+
 /* A program, but no worker. */
 static bool no_worker(struct rig *rig)
 {
@@ -348,6 +379,7 @@ const struct scenario scenarios_ends[] = {
 	{"configured", ON_NOTHING, configured},
 	{"cannot_chdir", ON_NOTHING, cannot_chdir},
 	{"no_interpreter", ON_NOTHING | ON_PYTHON | ON_LAUNCHED, no_interpreter},
+	{"parents_interpreter", ON_NOTHING | ON_PYTHON | ON_LAUNCHED, parents_interpreter},
 	{"no_worker", ON_NOTHING | ON_PYTHON | ON_LAUNCHED, no_worker},
 	{0},
 };

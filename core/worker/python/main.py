@@ -78,9 +78,10 @@ def main(id, backend, sock):
             sys.exit("execmodel=%s: %s in %s" % (backend, exc, sys.executable))
     elif backend not in ("thread", "main_thread_only"):
         sys.exit("execmodel=%s: not known" % backend)
-    word = os.environ.get("FARFLUNG_DEBUG", os.environ.get("EXECNET_DEBUG", ""))
+    variable = "FARFLUNG_DEBUG" if "FARFLUNG_DEBUG" in os.environ else "EXECNET_DEBUG"
+    word = os.environ.get(variable, "")
     if word not in ("", "0"):
-        gateway = traced(gateway, word)
+        gateway = traced(gateway, word, variable.partition("_")[0].lower())
     if sock is not None:
         rfd = wfd = sock.fileno()
     else:

@@ -1,14 +1,14 @@
 # What FARFLUNG_DEBUG shows; costs nothing when it is not set.
 
 
-def traced(base, word):
+def traced(base, word, prefix):
     """A Gateway that tells what it does: to stderr if the word is 2, else to a file."""
     if word == "2":
         fd = 2
     else:
         from tempfile import gettempdir
 
-        path = "%s/farflung-debug-%d" % (gettempdir(), os.getpid())
+        path = "%s/%s-debug-%d" % (gettempdir(), prefix, os.getpid())
         try:
             os.unlink(path)
         except OSError:

@@ -67,7 +67,8 @@ static void run(const char *ours, const char *execnets, void (*body)(void), stru
 	close(ends[0]);
 	assert_int_equal(waitpid(result->pid, &status, 0), result->pid);
 	assert_int_equal(status, 0);
-	snprintf(path, sizeof(path), "%s/farflung-debug-%d", dir, (int)result->pid);
+	snprintf(path, sizeof(path), "%s/%s-debug-%d", dir, ours ? "farflung" : "execnet",
+		 (int)result->pid);
 	read_file(path, result->file, sizeof(result->file), &result->mode);
 	assert_int_equal(rmdir(dir), 0);
 }

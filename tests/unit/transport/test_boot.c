@@ -393,6 +393,24 @@ static void worker_that_cannot_be_executed(void **state)
 	check_works(gateway);
 }
 
+/* What it is run under (valgrind, say) ends, with whatever status. */
+static void worker_that_ends_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct ff_gateway *gateway;
+
+	add_program(fixture, "docker",
+		    "#!/bin/sh\nshift 3\ncase \"$3\" in *sha256sum*) echo farflung-run; "
+		    "echo no tool >&2; exit 1;; esac\nexec \"$@\"\n");
+	gateway = make(fixture, "docker=c//worker=native");
+	assert_false(ff_gateway_is_native(gateway));
+	assert_non_null(
+		strstr(ff_gateway_stderr(gateway),
+		       "the native worker does not run here (exit status 1): Python takes its "
+		       "place\n"));
+	check_works(gateway);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(int argc, char **argv)
@@ -411,6 +429,7 @@ int main(int argc, char **argv)
 		CASE(home_that_is_unknown),
 		CASE(umask_is_kept),
 		CASE(worker_that_cannot_be_executed),
+		CASE(worker_that_ends_at_once),
 	};
 
 	if (argc > 1)

@@ -184,11 +184,44 @@ static void pack_too_deep(struct ff_pack *p)
 		ff_pack_close(p);
 }
 
+static void pack_list_as_key(struct ff_pack *p)
+{
+	ff_pack_open(p, FF_DICT);
+	ff_pack_open(p, FF_LIST);
+	ff_pack_close(p);
+	ff_pack_int(p, 1);
+	ff_pack_close(p);
+}
+
+static void pack_dict_deep_in_a_set(struct ff_pack *p)
+{
+	ff_pack_open(p, FF_SET);
+	ff_pack_open(p, FF_TUPLE);
+	ff_pack_open(p, FF_DICT);
+	ff_pack_close(p);
+	ff_pack_close(p);
+	ff_pack_close(p);
+}
+
+static void pack_value_as_key(struct ff_pack *p)
+{
+	const struct ff_value list = ff_collection(FF_LIST, NULL, 0);
+
+	ff_pack_open(p, FF_DICT);
+	ff_pack_value(p, &list);
+	ff_pack_int(p, 1);
+	ff_pack_close(p);
+}
+
 static void test_packing_refused(void **state)
 {
 	static void (*const wrong[])(struct ff_pack *) = {
-		pack_nothing,	    pack_two,	   pack_unclosed,    pack_unopened,
-		pack_half_an_entry, pack_not_utf8, pack_open_scalar, pack_too_deep,
+		pack_nothing,	    pack_two,
+		pack_unclosed,	    pack_unopened,
+		pack_half_an_entry, pack_not_utf8,
+		pack_open_scalar,   pack_too_deep,
+		pack_list_as_key,   pack_dict_deep_in_a_set,
+		pack_value_as_key,
 	};
 
 	for (size_t i = 0; i < COUNT(wrong); i++) {
@@ -227,6 +260,26 @@ static void test_no_length_is_cut(void **state)
 	check_no_dump(ff_collection(FF_TUPLE, NULL, len));
 	check_no_dump(ff_collection(FF_DICT, NULL, len));
 	check_no_dump(ff_bytes("abc", (size_t)1 << 31));
+}
+
+/* What Python could not hold must not leave: it would cost the connection there. */
+static void test_unhashable_refused(void **state)
+{
+	static const enum ff_kind kinds[] = {FF_LIST, FF_DICT, FF_SET};
+
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		struct ff_value bad = ff_collection(kinds[i], NULL, 0);
+		struct ff_value inner = ff_collection(FF_TUPLE, &bad, 1);
+		struct ff_value pairs[] = {bad, ff_none()}, deep[] = {inner, ff_none()};
+		struct ff_value outer;
+
+		check_no_dump(ff_collection(FF_DICT, pairs, 1));
+		check_no_dump(ff_collection(FF_DICT, deep, 1));
+		check_no_dump(ff_collection(FF_SET, &bad, 1));
+		check_no_dump(ff_collection(FF_FROZENSET, &inner, 1));
+		outer = ff_collection(FF_DICT, pairs, 1);
+		check_no_dump(ff_collection(FF_LIST, &outer, 1));
+	}
 }
 
 static void test_dump_refused(void **state)
@@ -487,6 +540,7 @@ int main(void)
 		cmocka_unit_test(test_packing_items),
 		cmocka_unit_test(test_packing_refused),
 		cmocka_unit_test(test_no_length_is_cut),
+		cmocka_unit_test(test_unhashable_refused),
 		cmocka_unit_test(test_dump_refused),
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_loads_coerces),

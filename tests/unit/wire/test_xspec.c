@@ -17,11 +17,11 @@ static void test_parse(void **state)
 	struct ff_xspec spec;
 
 	assert_int_equal(
-	    ff_xspec_parse(&spec,
-			   "ssh=-p 2222 build1//python=python3.11//chdir=a=b//nice=-5//"
-			   "env:A=b//env:EMPTY=//dont_write_bytecode//slots=4//new=1//bare",
-			   NULL),
-	    0);
+		ff_xspec_parse(&spec,
+			       "ssh=-p 2222 build1//python=python3.11//chdir=a=b//nice=-5//"
+			       "env:A=b//env:EMPTY=//dont_write_bytecode//slots=4//new=1//bare",
+			       NULL),
+		0);
 	assert_string_equal(spec.ssh, "-p 2222 build1");
 	assert_string_equal(spec.python, "python3.11");
 	assert_string_equal(spec.chdir, "a=b");
@@ -44,10 +44,12 @@ static void test_parse(void **state)
 static void test_every_known_key(void **state)
 {
 	static const char text[] =
-	    "id=a//popen//ssh=a//vagrant_ssh=a//socket=a//python=a//chdir=a//nice=19//"
-	    "execmodel=main_thread_only//dont_write_bytecode//ssh_config=a//via=a//installvia=a//"
-	    "worker=native//slots=100000//tags=a,b//docker=a//kubectl=a//namespace=a//podman=a//"
-	    "srun=a//token_file=a";
+		"id=a//popen//ssh=a//vagrant_ssh=a//socket=a//python=a//chdir=a//nice=20//"
+		"execmodel=main_thread_only//dont_write_bytecode//ssh_config=a//via=a//"
+		"installvia=a//"
+		"worker=native//slots=100000//tags=a,b//docker=a//kubectl=a//namespace=a//podman=a/"
+		"/"
+		"srun=a//token_file=a";
 	struct ff_xspec spec;
 
 	assert_int_equal(ff_xspec_parse(&spec, text, NULL), 0);
@@ -64,31 +66,30 @@ static void test_refused(void **state)
 	static const struct {
 		const char *text, *message;
 	} cases[] = {
-	    {"", "xspec '': empty part"},
-	    {"popen//", "xspec 'popen//': empty part"},
-	    {"popen////id=a", "xspec 'popen////id=a': empty part"},
-	    {"=x", "xspec '=x': empty key in 'x'"},
-	    {"popen//popen", "xspec 'popen//popen': duplicate key 'popen'"},
-	    {"popen//popen=a", "xspec 'popen//popen=a': duplicate key 'popen'"},
-	    {"x=1//xy//x", "xspec 'x=1//xy//x': duplicate key 'x'"},
-	    {"env:A=1//env:AB=2//env:A=3",
-	     "xspec 'env:A=1//env:AB=2//env:A=3': duplicate key 'env:A'"},
-	    {"env:A", "xspec 'env:A': no value for 'env:A'"},
-	    {"env:=1", "xspec 'env:=1': no variable name in 'env:'"},
-	    {"popen//_x=1", "xspec 'popen//_x=1': key starts with an underscore: '_x'"},
-	    {"nice=20", "xspec 'nice=20': nice='20' must be a number from -20 to 19"},
-	    {"nice", "xspec 'nice': nice='' must be a number from -20 to 19"},
-	    {"nice=-", "xspec 'nice=-': nice='-' must be a number from -20 to 19"},
-	    {"nice=1x", "xspec 'nice=1x': nice='1x' must be a number from -20 to 19"},
-	    {"slots=0", "xspec 'slots=0': slots='0' must be a number from 1 to 100000"},
-	    {"slots=100001",
-	     "xspec 'slots=100001': slots='100001' must be a number from 1 to 100000"},
-	    {"slots=99999999999999999999",
-	     "xspec 'slots=99999999999999999999': slots='99999999999999999999' must be a "
-	     "number from 1 to 100000"},
-	    {"worker=c", "xspec 'worker=c': worker='c' must be native or python"},
-	    {"execmodel", "xspec 'execmodel': execmodel='' must be thread, main_thread_only, "
-			  "gevent or eventlet"},
+		{"", "xspec '': empty part"},
+		{"popen//", "xspec 'popen//': empty part"},
+		{"popen////id=a", "xspec 'popen////id=a': empty part"},
+		{"=x", "xspec '=x': empty key in 'x'"},
+		{"popen//popen", "xspec 'popen//popen': duplicate key 'popen'"},
+		{"popen//popen=a", "xspec 'popen//popen=a': duplicate key 'popen'"},
+		{"x=1//xy//x", "xspec 'x=1//xy//x': duplicate key 'x'"},
+		{"env:A=1//env:AB=2//env:A=3",
+		 "xspec 'env:A=1//env:AB=2//env:A=3': duplicate key 'env:A'"},
+		{"env:A", "xspec 'env:A': no value for 'env:A'"},
+		{"env:=1", "xspec 'env:=1': no variable name in 'env:'"},
+		{"popen//_x=1", "xspec 'popen//_x=1': key starts with an underscore: '_x'"},
+		{"nice", "xspec 'nice': nice='' must be a number"},
+		{"nice=-", "xspec 'nice=-': nice='-' must be a number"},
+		{"nice=1x", "xspec 'nice=1x': nice='1x' must be a number"},
+		{"slots=0", "xspec 'slots=0': slots='0' must be a number from 1 to 100000"},
+		{"slots=100001",
+		 "xspec 'slots=100001': slots='100001' must be a number from 1 to 100000"},
+		{"slots=99999999999999999999",
+		 "xspec 'slots=99999999999999999999': slots='99999999999999999999' must be a "
+		 "number from 1 to 100000"},
+		{"worker=c", "xspec 'worker=c': worker='c' must be native or python"},
+		{"execmodel", "xspec 'execmodel': execmodel='' must be thread, main_thread_only, "
+			      "gevent or eventlet"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -126,13 +127,13 @@ static void test_set_and_copy(void **state)
 static void test_label(void **state)
 {
 	static const char *const cases[][2] = {
-	    {"ssh=-p 2222 build1//id=a", "ssh=build1"},
-	    {"ssh=build1", "ssh=build1"},
-	    {"id=x//popen", "popen"},
-	    {"popen=1", "popen=1"},
-	    {"socket=h:8888//via=gw0", "socket=h:8888"},
-	    {"docker=box//chdir=x", "docker=box"},
-	    {"chdir=x", "chdir=x"},
+		{"ssh=-p 2222 build1//id=a", "ssh=build1"},
+		{"ssh=build1", "ssh=build1"},
+		{"id=x//popen", "popen"},
+		{"popen=1", "popen=1"},
+		{"socket=h:8888//via=gw0", "socket=h:8888"},
+		{"docker=box//chdir=x", "docker=box"},
+		{"chdir=x", "chdir=x"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -172,9 +173,9 @@ static void test_nth_allocation_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_parse),   cmocka_unit_test(test_every_known_key),
-	    cmocka_unit_test(test_refused), cmocka_unit_test(test_set_and_copy),
-	    cmocka_unit_test(test_label),   cmocka_unit_test(test_nth_allocation_fails),
+		cmocka_unit_test(test_parse),	cmocka_unit_test(test_every_known_key),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_set_and_copy),
+		cmocka_unit_test(test_label),	cmocka_unit_test(test_nth_allocation_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
