@@ -15,6 +15,8 @@
  *     ff_group_free(group);
  *     ff_loop_release(&loop);
  *
+ * What is closed, freed or released may be NULL: nothing is done then, and 0 returned.
+ *
  * One thread at a time may use a group and what belongs to it. Nothing prints, save traces that
  * FARFLUNG_DEBUG asks for (io/trace.h). See libfarflung(3) and farflung(3). */
 #ifndef FARFLUNG_H

@@ -8,6 +8,8 @@
 
 void ff_item_release(struct ff_item *item)
 {
+	if (!item)
+		return;
 	ff_arena_release(&item->arena);
 	*item = (struct ff_item)FF_ITEM_INIT;
 }
