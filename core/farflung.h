@@ -14,6 +14,8 @@
  *     ff_group_free(group);
  *     ff_loop_free(loop);
  *
+ * What is closed, freed or released may be NULL: nothing is done then, and 0 returned.
+ *
  * A loop, its groups and what belongs to them are one thread's at a time; several threads may have
  * a loop each. What other threads may call is in io/post.h. Nothing prints, save traces that
  * FARFLUNG_DEBUG asks for (io/trace.h). See libfarflung(3) and farflung(3). */

@@ -19,6 +19,8 @@ void ff_buf_init(struct ff_buf *buf, size_t max)
 
 void ff_buf_release(struct ff_buf *buf)
 {
+	if (!buf)
+		return;
 	ff_free(buf->mem);
 	ff_buf_init(buf, buf->max);
 }

@@ -12,6 +12,8 @@ const char *ff_err_name(int code)
 		return "FF_E" #name;
 		FF_ERR_MAP(X)
 #undef X
+	case 0:
+		return "0";
 	default:
 		return "FF_E?";
 	}
@@ -25,6 +27,8 @@ const char *ff_err_text(int code)
 		return text;
 		FF_ERR_MAP(X)
 #undef X
+	case 0:
+		return "no error";
 	default:
 		return "unknown error";
 	}

@@ -49,7 +49,8 @@ struct ff_err {
 	char text[FF_ERR_TEXT_MAX];
 };
 
-/* "FF_ENOMEM" and "out of memory"; unknown codes give "FF_E?" and "unknown error". */
+/* "FF_ENOMEM" and "out of memory"; 0 gives "0" and "no error", unknown codes give "FF_E?" and
+ * "unknown error". */
 const char *ff_err_name(int code);
 const char *ff_err_text(int code);
 

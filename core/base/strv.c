@@ -24,6 +24,8 @@ static void cut(struct ff_strv *strv, size_t len)
 
 void ff_strv_release(struct ff_strv *strv)
 {
+	if (!strv)
+		return;
 	cut(strv, 0);
 	ff_free(strv->v);
 	ff_strv_init(strv);

@@ -313,10 +313,13 @@ void ff_channel_refuse(struct ff_channel *channel, const char *error)
 
 int ff_channel_close(struct ff_channel *channel, const char *error)
 {
-	struct ff_gateway *gateway = channel->gateway;
+	struct ff_gateway *gateway;
 
+	if (!channel)
+		return 0;
 	if (channel->executing)
 		return FF_EINVAL;
+	gateway = channel->gateway;
 	if (channel->state == FF_CHANNEL_CLOSED)
 		return 0;
 	ff_channel_hold(channel);

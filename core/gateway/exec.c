@@ -13,6 +13,8 @@ struct collector {
 
 void ff_items_release(struct ff_items *items)
 {
+	if (!items)
+		return;
 	for (size_t i = 0; i < items->len; i++)
 		ff_item_release(&items->v[i]);
 	ff_free(items->v);

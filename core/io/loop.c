@@ -157,6 +157,8 @@ int ff_loop_release(struct ff_loop *loop)
 	struct survey survey;
 	int rc;
 
+	if (!loop)
+		return 0;
 	ff_posts_end(loop);
 	while (loop->ending > 0 && uv_loop_alive(loop->uv))
 		uv_run(loop->uv, UV_RUN_ONCE);
@@ -360,7 +362,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void ff_timer_close(struct ff_timer *timer, void (*closed)(struct ff_timer *))
 {
-	if (!timer->open)
+	if (!timer || !timer->open)
 		return;
 	timer->open = false;
 	timer->uv.data = (void *)closed;

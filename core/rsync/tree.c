@@ -339,6 +339,8 @@ int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_fi
 
 void ff_tree_release(struct ff_tree *tree)
 {
+	if (!tree)
+		return;
 	ff_arena_release(&tree->arena);
 	ff_free(tree->entries);
 	ff_free(tree->root);

@@ -149,6 +149,8 @@ int ff_exec_source_read(struct ff_exec_source *source, const char *path, const c
 
 void ff_exec_source_release(struct ff_exec_source *source)
 {
+	if (!source)
+		return;
 	ff_free(source->text);
 	ff_free(source->path);
 	*source = (struct ff_exec_source){0};

@@ -87,8 +87,8 @@ struct ff_group *ff_open_group(struct ff_loop *loop, struct ff_err *err)
 
 void ff_open_release(struct ff_gateway *gateway)
 {
-	struct ff_group *group = ff_gateway_group(gateway);
-	struct ff_opener *opener = ff_opener_of(gateway);
+	struct ff_group *group = gateway ? ff_gateway_group(gateway) : NULL;
+	struct ff_opener *opener = group ? ff_opener_of(gateway) : NULL;
 
 	if (!group)
 		return;

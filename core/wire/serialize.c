@@ -412,10 +412,11 @@ void ff_pack_open(struct ff_pack *p, enum ff_kind kind)
 
 void ff_pack_close(struct ff_pack *p)
 {
-	const struct ff_pack_level *level = &p->level[p->depth];
+	const struct ff_pack_level *level;
 
-	if (p->error)
+	if (!p || p->error)
 		return;
+	level = &p->level[p->depth];
 	if (!p->depth) {
 		fail(p, FF_EDUMP, "closing a container that is not open");
 		return;

@@ -22,6 +22,8 @@ extern inline struct ff_value ff_collection(enum ff_kind kind, const struct ff_v
 
 void ff_item_release(struct ff_item *item)
 {
+	if (!item)
+		return;
 	ff_arena_release(&item->arena);
 	*item = (struct ff_item)FF_ITEM_INIT;
 }

@@ -179,6 +179,8 @@ int ff_xspec_parse(struct ff_xspec *spec, const char *text, struct ff_err *err)
 
 void ff_xspec_release(struct ff_xspec *spec)
 {
+	if (!spec)
+		return;
 	ff_free(spec->text);
 #define X(name, member) ff_free(spec->member);
 	FF_XSPEC_KEYS(X)

@@ -17,6 +17,8 @@ static void test_names(void **state)
 	assert_string_equal(ff_err_name(FF_ENOMEM), "FF_ENOMEM");
 	assert_string_equal(ff_err_name(FF_ECONFIG), "FF_ECONFIG");
 	assert_string_equal(ff_err_name(1), "FF_E?");
+	assert_string_equal(ff_err_name(0), "0");
+	assert_string_equal(ff_err_text(0), "no error");
 	assert_string_equal(ff_err_text(FF_EEOF), "end of file");
 	assert_string_equal(ff_err_text(-999), "unknown error");
 }
