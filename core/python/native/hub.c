@@ -54,7 +54,7 @@ static void hear(int fd)
 
 static int64_t loop_deadline_us(void)
 {
-	int timeout_ms = ff_loop_timeout_ms(&hub.loop);
+	int timeout_ms = ff_loop_timeout_ms(hub.loop);
 
 	return timeout_ms < 0	 ? FF_NEVER_US
 	       : timeout_ms == 0 ? 0
@@ -63,11 +63,11 @@ static int64_t loop_deadline_us(void)
 
 void hub_drive(void)
 {
-	if (hub.loop.running || hub.forked)
+	if (hub.loop->running || hub.forked)
 		return;
 	for (int round = 0; round < DRIVE_ROUNDS; round++) {
-		ff_loop_turn(&hub.loop);
-		if (ff_loop_timeout_ms(&hub.loop) != 0)
+		ff_loop_turn(hub.loop);
+		if (ff_loop_timeout_ms(hub.loop) != 0)
 			break;
 	}
 	if (hub.leader && hub.poll_until_us > loop_deadline_us())
@@ -128,7 +128,7 @@ static int sleep_until(struct pollfd *fds, int64_t until_us)
 static int lead(struct hub_waiter *me, int wake_fd, int64_t deadline_us)
 {
 	struct pollfd fds[2] = {
-		{.fd = ff_loop_fd(&hub.loop), .events = POLLIN},
+		{.fd = ff_loop_fd(hub.loop), .events = POLLIN},
 		{.fd = wake_fd, .events = POLLIN},
 	};
 	int64_t until_us = loop_deadline_us();
@@ -235,7 +235,8 @@ bool hub_start(struct ff_err *err)
 			return false;
 		}
 		ff_list_init(&hub.own.node);
-		if (ff_loop_init(&hub.loop, err) != 0)
+		hub.loop = ff_loop_new(err);
+		if (!hub.loop)
 			return false;
 		pthread_atfork(hub_lock, hub_unlock, on_child);
 	}

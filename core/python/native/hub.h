@@ -26,7 +26,7 @@ struct hub_waiter {
 
 struct hub {
 	pthread_mutex_t lock;
-	struct ff_loop loop;
+	struct ff_loop *loop;
 	pthread_t thread;
 	int own_fd, lead_fd;	   /* wake our own thread, and a leader */
 	struct hub_waiter *leader; /* &own while it is our own thread */

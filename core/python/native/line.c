@@ -278,7 +278,7 @@ static void on_closed(struct ff_gateway *gateway, const struct ff_err *err, void
 
 struct ff_group *line_group_new(struct ff_err *err)
 {
-	return ff_open_group(&hub.loop, err);
+	return ff_open_group(hub.loop, err);
 }
 
 static int set_spec(struct ff_xspec *spec, const char *text, const struct line_field *fields,
