@@ -209,6 +209,8 @@ def test_durations_are_those_of_pytest(farflung, python, words):
 
     def told(text):
         lines = [line.strip("=═ ") for line in re.findall(r"^\d+\.\d\ds \w+ .*|^[=═(].*durations.*$", text, re.M)]
+        # What takes next to no time may take as much as is shown, on a busy machine.
+        lines = [re.sub(r"^\(\d+ durations", "(durations", line) for line in lines if not line.startswith("0.0")]
         return [re.sub(r"^(\d+\.\d)\ds", r"\1", line) for line in lines]
 
     assert told(done.stdout) == told(plain) != []

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from conftest import of_kind, outcomes, wait_until
+from conftest import of_kind, outcomes, wait_until, write
 
 HOSTS = "version: 1\ninventory:\n  hosts:\n"
 ONE = HOSTS + "    - {spec: popen, name: box, slots: 2, chdir: box}\n"
@@ -73,13 +73,19 @@ def test_an_input_that_is_not_there(farflung):
 def test_where_it_fails_nothing_runs(farflung):
     """Others do the work; what it printed is shown, and the exit code says so."""
     junit = farflung.cwd / "junit.xml"
-    done = farflung.run_yaml(
+    farflung.yaml(
         HOSTS + "    - {spec: popen, name: bad, chdir: bad}\n    - {spec: popen, name: good, chdir: good}\n"
         "setup: 'test $FARFLUNG_HOST = good && exit; echo no licence >&2; exit 7'\nteardown: 'touch torn'\n"
-        "jobs:\n  j: {run: 'true', count: 4}\n", "--junit", junit, code=3)
-    assert {e["host"] for e in of_kind(done.events, "unit-finished")} == {"good"}
-    assert "host bad: setup failed: exit status 7" in done.stdout and "  no licence\n" in done.stdout
-    assert done.stderr.splitlines()[-1] == "farflung: 4 passed; 1 setup or teardown of hosts failed (exit 3)"
+        "jobs:\n  j: {run: 'until test -e go; do sleep 0.02; done', count: 4}\n")
+    live = farflung.follow("run", "--junit", junit)
+    failed = live.wait_for(lambda events: [e for e in of_kind(events, "host-setup") if e.get("error")])
+    assert [(e["host"], e["error"]) for e in failed] == [("bad", "exit status 7")]
+    live.event("unit-started")
+    write(farflung.cwd / "good" / "go", "")
+    events = live.finish(code=3)
+    assert {e["host"] for e in of_kind(events, "unit-finished")} == {"good"}
+    assert "host bad: setup failed: exit status 7" in live.stderr and "  no licence\n" in live.stderr
+    assert live.stderr.splitlines()[-1] == "farflung: 4 passed; 1 setup or teardown of hosts failed (exit 3)"
     case, = ElementTree.parse(junit).findall("./testsuite[@name='setup']/testcase")
     assert case.get("name") == "setup of host bad" and "no licence" in case.find("error").text
     assert (farflung.cwd / "bad" / "torn").exists() and (farflung.cwd / "good" / "torn").exists()
