@@ -8,19 +8,12 @@
 
 #include "base/alloc.h"
 #include "event/json.h"
+#include "web/grow.h"
 
 enum {
 	BLOCK = 64 << 10, /* bytes of JSON, from which a block is closed */
 	LEVEL = 3,	  /* the loop's time is worth more than the file's size */
 };
-
-#define GROW(list, len, cap)                                                                       \
-	do {                                                                                       \
-		if ((len) == (cap)) {                                                              \
-			(cap) = (cap) ? 2 * (cap) : 16;                                            \
-			(list) = ff_xrealloc(list, (cap) * sizeof(*(list)));                       \
-		}                                                                                  \
-	} while (0)
 
 void ff_details_init(struct ff_details *details, const struct ff_writer_opts *opts)
 {
@@ -55,7 +48,7 @@ static void close_block(struct ff_details *details)
 		len = 0;
 	}
 	ff_buf_added(out, len);
-	GROW(details->blocks, details->blocks_len, details->blocks_cap);
+	FF_WEB_GROW(details->blocks, details->blocks_len, details->blocks_cap);
 	details->blocks[details->blocks_len++] = (struct ff_details_block){{at, len}, text->len};
 	ff_buf_clear(text);
 	ff_spool_flush(&details->spool);
@@ -73,7 +66,7 @@ static void note_entry(struct ff_details *details, uint32_t row)
 		       (cap - details->last_cap) * sizeof(*details->last));
 		details->last_cap = cap;
 	}
-	GROW(details->entries, details->entries_len, details->entries_cap);
+	FF_WEB_GROW(details->entries, details->entries_len, details->entries_cap);
 	details->entries[details->entries_len++] =
 		(struct ff_details_entry){row, details->blocks_len, details->last[row]};
 	details->last[row] = details->entries_len;

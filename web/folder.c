@@ -14,6 +14,7 @@
 #include "event/going.h"
 #include "event/json.h"
 #include "event/reader.h"
+#include "report/file.h"
 #include "web/details.h"
 #include "web/document.h"
 
@@ -81,17 +82,14 @@ static void told(void *ctx, uint32_t row, const struct ff_case *c)
 	ff_details_add(&((struct open_run *)ctx)->details, row, c);
 }
 
+/* Not beside the journal: nothing is written there. */
 static int scratch(struct ff_err *err)
 {
 	const char *tmp = getenv("TMPDIR");
-	char path[4096];
-	int fd;
+	char *path = ff_xasprintf("%s/farflung", tmp && *tmp ? tmp : "/tmp");
+	int fd = ff_report_scratch(path, err);
 
-	snprintf(path, sizeof(path), "%s/farflung-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0)
-		return ff_err_sys(err, errno, "%s", path);
-	unlink(path);
+	ff_free(path);
 	return fd;
 }
 

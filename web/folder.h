@@ -16,7 +16,7 @@ struct ff_web_folder;
 struct ff_web_folder *ff_web_folder_new(const char *path);
 void ff_web_folder_free(struct ff_web_folder *folder);
 
-/* X(name): the parts of a run that are asked for, each one JSON value. */
+/* The parts of a run that are asked for, each one JSON value. */
 enum ff_web_part {
 	FF_WEB_RUN,	/* document.h's */
 	FF_WEB_ROWS,	/* likewise */

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "web/grow.h"
 
 /* --- words --- */
 
@@ -45,14 +46,6 @@ static enum ff_row_state row_state_of(enum ff_outcome outcome)
 
 /* --- what grows --- */
 
-#define GROW(list, len, cap)                                                                       \
-	do {                                                                                       \
-		if ((len) == (cap)) {                                                              \
-			(cap) = (cap) ? 2 * (cap) : 16;                                            \
-			(list) = ff_xrealloc(list, (cap) * sizeof(*(list)));                       \
-		}                                                                                  \
-	} while (0)
-
 static const char *text_of(struct ff_model *model, const char *text)
 {
 	const char *copy = text ? ff_arena_strdup(&model->texts, text) : NULL;
@@ -75,7 +68,7 @@ static uint32_t job_number(struct ff_model *model, const char *name)
 	number = number_in(&model->job_numbers, name);
 	if (number != UINT32_MAX)
 		return number;
-	GROW(model->jobs, model->jobs_len, model->jobs_cap);
+	FF_WEB_GROW(model->jobs, model->jobs_len, model->jobs_cap);
 	model->jobs[model->jobs_len] =
 		(struct ff_model_job){.name = text_of(model, name), .payload = ""};
 	ff_map_set(&model->job_numbers, name, (void *)((uintptr_t)model->jobs_len + 1));
@@ -96,7 +89,7 @@ static uint32_t lane_number(struct ff_model *model, const char *host, const char
 	uint32_t number = number_in(&model->lane_numbers, key);
 
 	if (number == UINT32_MAX) {
-		GROW(model->lanes, model->lanes_len, model->lanes_cap);
+		FF_WEB_GROW(model->lanes, model->lanes_len, model->lanes_cap);
 		number = model->lanes_len++;
 		model->lanes[number] = (struct ff_lane){.host = text_of(model, host ? host : ""),
 							.name = text_of(model, name),
@@ -134,7 +127,7 @@ static uint32_t new_row(struct ff_model *model, const char *job, const char *nam
 {
 	uint32_t number = model->rows_len;
 
-	GROW(model->rows, model->rows_len, model->rows_cap);
+	FF_WEB_GROW(model->rows, model->rows_len, model->rows_cap);
 	model->rows[model->rows_len++] = (struct ff_row){
 		.name = text_of(model, name ? name : ""),
 		.job = job_number(model, job),
@@ -188,7 +181,7 @@ static void set_state(struct ff_model *model, uint32_t row, enum ff_row_state st
 
 static void add_span(struct ff_model *model, const struct ff_span *span)
 {
-	GROW(model->spans, model->spans_len, model->spans_cap);
+	FF_WEB_GROW(model->spans, model->spans_len, model->spans_cap);
 	model->spans[model->spans_len++] = *span;
 }
 
