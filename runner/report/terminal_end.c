@@ -293,13 +293,18 @@ void ff_terminal_keep_flaky(struct ff_terminal *t, const struct ff_event *event,
 
 /* --- the end --- */
 
+/* 0: nobody knows how wide it will be shown. */
+static size_t columns_of(const struct ff_terminal *t)
+{
+	return t->setup.columns ? t->setup.columns
+	       : t->setup.tty	? ff_screen_size(&t->screen).columns
+				: 0;
+}
+
 void ff_terminal_wrap(struct ff_terminal *t, struct ff_buf *line, const char *indent)
 {
-	size_t columns = t->setup.columns ? t->setup.columns
-			 : t->setup.tty	  ? ff_screen_size(&t->screen).columns
-					  : 0;
-
-	ff_text_wrap(&t->screen.text, (const char *)ff_buf_data(line), line->len, columns, indent);
+	ff_text_wrap(&t->screen.text, (const char *)ff_buf_data(line), line->len, columns_of(t),
+		     indent);
 	ff_buf_addch(&t->screen.text, '\n');
 	ff_buf_clear(line);
 }
@@ -307,11 +312,10 @@ void ff_terminal_wrap(struct ff_terminal *t, struct ff_buf *line, const char *in
 static void add_rule(struct ff_terminal *t, const char *style, const struct ff_buf *title)
 {
 	struct ff_buf *out = &t->screen.text;
-	size_t columns = ff_screen_size(&t->screen).columns, room;
+	size_t known = columns_of(t), columns = known ? known : 80, room;
 	size_t width = ff_text_width((const char *)ff_buf_data(title), title->len) + 2;
 
-	columns = t->setup.columns ? t->setup.columns : t->setup.tty ? columns : 80;
-	if (width > columns && (t->setup.columns || t->setup.tty)) {
+	if (known && width > known) {
 		struct ff_buf line = FF_BUF_INIT;
 
 		ff_buf_add(&line, ff_buf_data(title), title->len);
