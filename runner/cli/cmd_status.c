@@ -1,4 +1,5 @@
-/* farflung status [RUN], farflung cancel RUN: a run that another terminal or a timer started. */
+/* farflung status [RUN], farflung cancel RUN [NAME...]: a run that another terminal or a timer
+ * started. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "event/going.h"
 #include "event/json.h"
 #include "event/reader.h"
+#include "event/request.h"
 #include "report/text.h"
 
 struct status_options {
@@ -308,6 +310,84 @@ static int cancel_run(const char *path, bool now)
 	return code;
 }
 
+/* One line of what the run has answered. Whether it was the last. */
+static bool tell_answer(const struct ff_event *event, struct ff_buf *out, int *code)
+{
+	if (event->u.cancelled.error) {
+		ff_complain("cancel: %s; nothing was cancelled", event->u.cancelled.error);
+		*code = FF_EXIT_USAGE;
+		return true;
+	}
+	ff_buf_addstr(out, "cancelled ");
+	ff_story_text(out, event->u.cancelled.name);
+	ff_buf_addf(out, ": %u running, %u waiting\n", event->u.cancelled.running,
+		    event->u.cancelled.waiting);
+	return event->u.cancelled.last;
+}
+
+static int wait_answer(const struct ff_story *story, const char *id)
+{
+	const struct timespec pause = {.tv_nsec = 20000000};
+	struct ff_err err = {0};
+	struct ff_reader *reader = ff_reader_new(story->path, &err);
+	const struct ff_event *event;
+	struct ff_buf out = FF_BUF_INIT;
+	int code = FF_EXIT_OK, rc = reader ? 0 : FF_ESYS;
+	bool over = false, gone = false;
+
+	if (reader)
+		ff_reader_brief(reader);
+	while (rc >= 0 && !over) {
+		rc = ff_reader_next(reader, &event, &err);
+		if (rc > 0 && event->kind == FF_EVENT_CANCELLED &&
+		    strcmp(event->u.cancelled.request, id) == 0)
+			over = tell_answer(event, &out, &code);
+		if (rc != 0)
+			continue;
+		/* What it wrote before it went has to be read once more. */
+		if (gone) {
+			ff_complain("cancel: run %s ended before it took that", story->run_id);
+			code = FF_EXIT_USAGE;
+			break;
+		}
+		gone = !ff_run_is_going(story->path);
+		if (!gone)
+			nanosleep(&pause, NULL);
+	}
+	if (rc < 0) {
+		ff_complain("cancel: %s", err.text);
+		code = FF_EXIT_INFRA;
+	}
+	ff_reader_free(reader);
+	ff_print(&out);
+	return code;
+}
+
+/* Some of it: the run is asked, and answers. */
+static int cancel_some(const char *path, const char *const *names)
+{
+	struct ff_story story;
+	struct ff_err err = {0};
+	int rc, code;
+	char *id = ff_xasprintf("%ld-%lld", (long)getpid(), (long long)ff_clock_wall_us());
+
+	ff_story_init(&story, path);
+	rc = ff_story_read(&story, true, &err);
+	if (rc == 0 && !ff_run_is_going(story.path))
+		rc = ff_err_set(&err, FF_ENOTFOUND, "run %s is not going", story.run_id);
+	if (rc == 0)
+		rc = ff_request_cancel(story.path, id, names, &err);
+	if (rc == 0) {
+		code = wait_answer(&story, id);
+	} else {
+		ff_complain("cancel: %s", err.text);
+		code = rc == FF_ENOTFOUND || rc == FF_ETOOBIG ? FF_EXIT_USAGE : FF_EXIT_INFRA;
+	}
+	ff_story_release(&story);
+	ff_free(id);
+	return code;
+}
+
 static int cancel(const struct ff_command *command, int argc, char **argv)
 {
 	struct cancel_options o = {0};
@@ -317,10 +397,14 @@ static int cancel(const struct ff_command *command, int argc, char **argv)
 
 	if (rc > 0)
 		code = FF_EXIT_OK;
-	else if (rc == 0 && words.len != 1)
-		ff_complain("cancel: which RUN? Just one ('last' is the last that was started)");
+	else if (rc == 0 && words.len == 0)
+		ff_complain("cancel: which RUN? ('last' is the last that was started)");
+	else if (rc == 0 && words.len > 1 && o.now)
+		ff_complain("cancel: --now is for a whole run; what is named is killed anyway");
 	else if (rc == 0 && (path = ff_story_find("cancel", words.v[0])))
-		code = cancel_run(path, o.now);
+		code = words.len > 1
+			       ? cancel_some(path, (const char *const *)(uintptr_t)words.v + 1)
+			       : cancel_run(path, o.now);
 	ff_free(path);
 	ff_strv_release(&words);
 	return code;
@@ -342,16 +426,19 @@ const struct ff_command ff_command_status = {
 
 const struct ff_command ff_command_cancel = {
 	.name = "cancel",
-	.summary = "End a run that goes on, in order, and wait until it has ended.",
-	.synopsis = "[OPTIONS] RUN",
+	.summary = "End a run that goes on, or only some of its jobs or units.",
+	.synopsis = "[OPTIONS] RUN [JOB|UNIT...]",
 	.details =
-		"As Ctrl-C on its terminal: running units may end within settings.grace, its "
-		"reports "
-		"are written. It must be\n"
-		"a run of this machine. Nothing but the process that has the run's journal open is "
-		"ever sent a signal. Exit\n"
-		"codes: 0 it has ended, 2 usage, no such run, or it is not going, 3 it can't be "
-		"ended.\n",
+		"A run ends as by Ctrl-C on its terminal: running units may end within "
+		"settings.grace, its reports are\n"
+		"written; it must be one of this machine. Nothing but the process that has the "
+		"run's journal open is ever\n"
+		"sent a signal. Of jobs and units, named as rerun has them, those that wait are "
+		"not run, those that run are\n"
+		"killed, and all else goes on; the run does not pass. It is told what runs and "
+		"waits when the run has taken\n"
+		"that. Exit codes: 0 done, 2 usage, no such run, job or unit, or it is not going, "
+		"3 it can't be ended.\n",
 	.options = cancel_options,
 	.run = cancel,
 };

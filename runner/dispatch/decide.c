@@ -363,6 +363,11 @@ static int exit_code(const struct ff_engine *e, struct ff_buf *reason, enum ff_r
 	for (int i = 0; i < FF_OUTCOMES && code == 0; i++)
 		if (ff_outcome_bad((enum ff_outcome)i) && run->counts.by_outcome[i] > 0)
 			code = 1;
+	/* Also of a job that would have been skipped. */
+	if (code == 0 && e->cancelled > 0) {
+		code = 1;
+		*why = FF_REASON_CANCELLED;
+	}
 	if (run->interrupts > 0) {
 		ff_buf_addstr(reason, "; interrupted");
 		*why = FF_REASON_INTERRUPTED;
@@ -515,6 +520,9 @@ static void dispatch(struct ff_engine *e, const struct ff_input *input)
 		break;
 	case FF_INPUT_DISK:
 		run_disk(e, input->u.said.text);
+		break;
+	case FF_INPUT_CANCEL:
+		ff_cancel_input(e, input);
 		break;
 	case FF_INPUT_UNITS:
 		ff_feed_units(e, input);

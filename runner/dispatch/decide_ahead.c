@@ -87,6 +87,7 @@ void ff_ahead_begin(struct ff_engine *e, struct execution *execution)
 	at = ff_execution_unit(e, execution);
 	ff_unit_started(e, &at);
 	ff_ahead_give(e, execution);
+	ff_cancel_began(e, at.job, at.unit);
 }
 
 void ff_ahead_withdraw(struct ff_engine *e, uint32_t job, bool all)

@@ -59,6 +59,8 @@ static const char *words_of(struct ff_engine *e, const struct session *session, 
 	const char *worker = ff_run_session_record(e, session)->name;
 	const char *host = e->state->hosts[session->placement.host].name;
 
+	if (session->cancelled)
+		return session->killed_for;
 	if (session->timed_out && session->killed_for)
 		return ff_engine_text(e, "%s (worker %s on %s was killed)", session->killed_for,
 				      worker, host);
@@ -78,7 +80,8 @@ void ff_run_session_report(struct ff_engine *e, struct session *session, const c
 	struct unit_at at = ff_run_session_unit(session, ff_run_session_record(e, session)->unit);
 	static const char quoted[] = "; stderr:";
 	const char *said = input ? input->u.ended.said : NULL;
-	struct ff_result result = {.outcome = session->timed_out     ? FF_OUTCOME_TIMEOUT
+	struct ff_result result = {.outcome = session->cancelled     ? FF_OUTCOME_LOST
+					      : session->timed_out   ? FF_OUTCOME_TIMEOUT
 					      : ff_engine_killing(e) ? FF_OUTCOME_LOST
 								     : FF_OUTCOME_CRASHED,
 				   .duration_us = e->now.mono_us - session->started_us};
@@ -104,8 +107,8 @@ static void emit_ended(struct ff_engine *e, const struct session *session, const
 {
 	struct ff_event event = ff_run_session_event(e, session, FF_EVENT_WORKER_ENDED);
 
-	event.u.worker_ended.crashed =
-		reason && !ff_engine_killing(e) && !(input && input->u.ended.host_lost);
+	event.u.worker_ended.crashed = reason && !ff_engine_killing(e) && !session->cancelled &&
+				       !(input && input->u.ended.host_lost);
 	if (input)
 		event.u.worker_ended.wait = input->u.ended.wait;
 	event.u.worker_ended.reason = reason;
@@ -207,8 +210,8 @@ bool ff_run_session_hold(struct ff_engine *e, struct session *session, const cha
 	uint32_t unit = ff_run_session_record(e, session)->unit;
 	struct ff_input *held;
 
-	if (!ff_run_session_runs(e, session) || session->killed_late || ff_engine_killing(e) ||
-	    ff_run_session_job(e, session)->stopped ||
+	if (!ff_run_session_runs(e, session) || session->killed_late || session->cancelled ||
+	    ff_engine_killing(e) || ff_run_session_job(e, session)->stopped ||
 	    ff_unit_may_retry(e, session->placement.job, unit,
 			      session->timed_out ? FF_OUTCOME_TIMEOUT : FF_OUTCOME_CRASHED))
 		return false;

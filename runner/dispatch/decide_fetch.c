@@ -214,8 +214,10 @@ void ff_fetch_host_lost(struct ff_engine *e, struct execution *execution, const 
 void ff_fetch_kill(struct ff_engine *e, struct execution *execution)
 {
 	struct unit_at at = ff_execution_unit(e, execution);
-	struct ff_result result =
-		give_up(e, execution, &at, "interrupted before its artifacts were there");
+	struct ff_result result = give_up(e, execution, &at,
+					  ff_cancel_is(e, at.job, at.unit)
+						  ? "cancelled before its artifacts were there"
+						  : "interrupted before its artifacts were there");
 
 	ff_execution_end(e, execution, &result);
 }

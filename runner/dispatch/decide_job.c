@@ -317,6 +317,7 @@ static enum ff_job_result result_of(const struct ff_engine *e, uint32_t number)
 		/* fall through */
 	case FF_REASON_TIME:
 	case FF_REASON_INTERRUPTED:
+	case FF_REASON_CANCELLED:
 	case FF_REASON_DISK:
 		/* It came to its end all the same, if nothing is left. */
 		if (!record->known || record->parts_left > 0 || record->open ||
@@ -372,6 +373,7 @@ static void settle(struct ff_engine *e, uint32_t number)
 		leave_units(e, number);
 		leave_parts(e, number);
 	}
+	ff_cancel_judge(e, number);
 	ff_once_end(e, number);
 	ff_sched_job_end(e->sched, number);
 }

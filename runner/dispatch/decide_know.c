@@ -58,6 +58,7 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 	if (!expect(e, number, &opts, &us) && e->opts.expected_us && !e->state->jobs[number].open)
 		opts.expected_us = e->opts.expected_us(e->opts.ctx, number);
 	ff_sched_job_units(e->sched, number, &opts);
+	ff_cancel_known(e, number);
 	ff_free(claims);
 	ff_free(us);
 }

@@ -139,7 +139,7 @@ static void exclude(struct ff_engine *e, const struct session *session)
 }
 
 /* What others were given of it already, and have not begun. */
-static void take_back(struct ff_engine *e, uint32_t number)
+void ff_own_take_back(struct ff_engine *e, uint32_t number)
 {
 	struct ff_list *pos;
 
@@ -198,7 +198,7 @@ bool ff_own_collection(struct ff_engine *e, struct session *session, const struc
 		return true;
 	}
 	exclude(e, session);
-	take_back(e, number);
+	ff_own_take_back(e, number);
 	ff_run_session_up(e, session);
 	ff_job_touch(e, number);
 	return true;
@@ -211,11 +211,13 @@ void ff_own_look(struct ff_engine *e, uint32_t number)
 	struct unit_at at = {.job = number, .host = FF_NOBODY, .worker = FF_NOBODY};
 	struct ff_result result = {.outcome = FF_OUTCOME_LOST};
 
-	if (!job->differs || !queues || job->stopped)
+	if (!(job->differs || job->cancelled) || !queues || job->stopped)
 		return;
 	while ((at.unit = ff_queues_take_dropped(queues)) != FF_NOBODY) {
 		uint32_t id = ff_spread_index(e, number, at.unit);
 
+		if (ff_cancel_dropped(e, number, at.unit))
+			continue;
 		result.message = ff_engine_text(e, "not run: %s has collected it, not %s",
 						e->state->workers[job->named_by].name,
 						(const char *)ff_map_get_u32(&job->lacking, id));

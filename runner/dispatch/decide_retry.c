@@ -127,6 +127,23 @@ void ff_retry_due(struct ff_engine *e, struct resting *resting)
 	ff_job_touch(e, unit.job);
 }
 
+bool ff_retry_drop(struct ff_engine *e, uint32_t job, uint32_t unit)
+{
+	struct ff_list *pos;
+
+	ff_list_for_each(pos, &e->jobs[job].resting) {
+		struct resting *resting = ff_container_of(pos, struct resting, in_job);
+
+		if (resting->unit != unit)
+			continue;
+		ff_engine_not_due(e, &resting->due);
+		ff_list_del(&resting->in_job);
+		ff_free(resting);
+		return true;
+	}
+	return false;
+}
+
 void ff_retry_forget(struct ff_engine *e, uint32_t job)
 {
 	struct ff_list *pos, *tmp;

@@ -298,12 +298,13 @@ static void unit_began(struct ff_engine *e, struct session *session, uint32_t in
 	ff_unit_started(e, &at);
 	if (limit > 0 && !session->killed_late)
 		ff_engine_due(e, &session->timeout, e->now.mono_us + limit);
+	ff_cancel_began(e, at.job, unit);
 }
 
 /* It said so before the kill came there, which hits whatever is next. */
 static void ended_in_time(struct ff_engine *e, struct session *session, const struct unit_at *at)
 {
-	session->timed_out = false;
+	session->timed_out = session->cancelled = false;
 	session->killed_for = NULL;
 	session->killed_late = ff_engine_keep(
 		&e->jobs[at->job],
@@ -370,7 +371,8 @@ static void returned(struct ff_engine *e, struct session *session, const struct 
 	if (!session->up)
 		return;
 	/* Where each worker runs everything it is asked for nothing. */
-	if (ff_run_session_job(e, session)->each == 0 || ff_run_session_job(e, session)->differs)
+	if (ff_run_session_job(e, session)->each == 0 || ff_run_session_job(e, session)->differs ||
+	    ff_run_session_job(e, session)->cancelled)
 		take_in(e, session, input);
 	ff_driven_returned(e, session, input);
 	ff_run_session_feed_idle(e, session->placement.job);

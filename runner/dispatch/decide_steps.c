@@ -215,6 +215,12 @@ bool ff_steps_go_on(struct ff_engine *e, struct execution *execution, struct ff_
 
 	if (!config->steps_len)
 		return false;
+	/* A step may have ended before it heard that it is to. */
+	if (ff_cancel_is(e, execution->placement.job, execution->placement.unit) && !dropped) {
+		dropped = true;
+		result->outcome = FF_OUTCOME_LOST;
+		result->message = "cancelled";
+	}
 	steps = steps_of(e, execution);
 	add_step(e, steps, config, result);
 	steps->now = find_next(e, steps, config, dropped);

@@ -125,7 +125,9 @@ void ff_front_part_lost(struct ff_engine *e, uint32_t job, const char *name, con
 /* Each by its name, or that they are so many. */
 void ff_front_not_run(struct ff_engine *e, uint32_t job, const struct ff_event *event)
 {
-	const char *why = ff_front_why(e, job);
+	const char *why = event->u.units_not_run.why == FF_REASON_CANCELLED
+				  ? ff_reason_word(FF_REASON_CANCELLED)
+				  : ff_front_why(e, job);
 	struct ff_front_item item = {
 		.kind = FF_FRONT_LOST, .unit = event->index, .name = event->unit, .text = why};
 

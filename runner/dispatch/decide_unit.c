@@ -54,6 +54,7 @@ void ff_unit_finished(struct ff_engine *e, const struct unit_at *at, const struc
 	bool bad = ff_outcome_bad(result->outcome);
 	/* A lost unit was given up for good, whatever `retries` says. */
 	bool again = bad && result->outcome != FF_OUTCOME_LOST && !e->jobs[at->job].stopped &&
+		     !ff_cancel_is(e, at->job, at->unit) &&
 		     (at->again || ff_unit_may_retry(e, at->job, at->unit, result->outcome));
 
 	event.u.unit_finished.attempt = unit->attempts;
@@ -233,7 +234,10 @@ static void on_finished(struct ff_engine *e, const struct ff_input *input)
 			ff_ahead_returned(e, input);
 			return;
 		}
-		result.message = ff_engine_killed(e);
+		result.message =
+			ff_cancel_is(e, execution->placement.job, execution->placement.unit)
+				? "cancelled"
+				: ff_engine_killed(e);
 		result.duration_us = e->now.mono_us - execution->started_us;
 	}
 	if (ff_steps_go_on(e, execution, &result))

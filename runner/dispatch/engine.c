@@ -126,6 +126,7 @@ static void free_jobs(struct ff_engine *e)
 		ff_free(job->dependents);
 		ff_free(job->done_before);
 		ff_free(job->untold);
+		ff_free(job->cancelled);
 		ff_free(job->front.asked);
 		ff_free(job->seats);
 		ff_free(job->parts);

@@ -27,6 +27,7 @@
 	X(WARNED)      /* something worth a notice, from nowhere in particular */                  \
 	X(BEFORE)      /* an attempt of a unit, as an earlier run told it */                       \
 	X(BEFORE_TOLD) /* job: no more of these come */                                            \
+	X(CANCEL)      /* somebody wants some of it no more */                                     \
 	X(UNITS)       /* of a job that is open, have come */                                      \
 	X(HOST_OPENED)                                                                             \
 	X(HOST_SYNCED)                                                                             \
@@ -105,6 +106,10 @@ struct ff_input {
 	uint32_t unit; /* index, of UNIT_… and FRONT_GIVES_UP */
 	struct ff_arena arena;
 	union {
+		struct {
+			const char *request;	  /* told when it was taken */
+			const char *const *names; /* of jobs and units; NULL-terminated */
+		} cancel;
 		struct {
 			uint32_t count;
 			bool open;	   /* more may come */

@@ -66,7 +66,8 @@ struct session {
 	bool told_end;	/* nothing more comes */
 	bool wants;	/* waits for an answer */
 	bool finished;	/* has said its last */
-	bool timed_out; /* killed because its unit took too long */
+	bool timed_out; /* killed because its unit took too long, or … */
+	bool cancelled; /* … because it was cancelled */
 	bool let_go;	/* it is not needed any more */
 	bool served;	/* a unit came to its end there */
 	/* It has asked for its job's front; that has answered; that was told of its end. */
@@ -231,7 +232,10 @@ struct engine_job {
 	uint32_t ids_from;  /* the worker that was asked for the names; FF_NOBODY */
 	int64_t started_us;
 	struct job_front front;
-	int session_status; /* of the session that ended it; 0 */
+	int session_status;  /* of the session that ended it; 0 */
+	uint64_t *cancelled; /* bitset of units; NULL: none */
+	uint32_t cancelled_words;
+	bool cancelled_all; /* the whole job was */
 	bool settled;	    /* all its units have come to an end: its front may still write */
 	bool stopped;	    /* nothing of it is begun any more */
 	bool judged;	    /* what it needs has come out, and it was decided whether it runs */
@@ -279,6 +283,7 @@ struct ff_engine {
 	bool full;	 /* reporters are */
 	bool over;
 	unsigned faults;
+	uint32_t cancelled; /* units that were not run for that */
 	/* of the decision under way */
 	struct ff_now now;
 	struct ff_decision *decision;
@@ -461,6 +466,24 @@ void ff_retry_due(struct ff_engine *e, struct resting *resting);
 bool ff_retry_holds_back(struct ff_engine *e, struct session *session, uint32_t unit);
 /* No more of them come to that. */
 void ff_retry_forget(struct ff_engine *e, uint32_t job);
+
+/* The unit rests: no more of it comes. False: it does not. */
+bool ff_retry_drop(struct ff_engine *e, uint32_t job, uint32_t unit);
+
+/* --- decide_cancel.c --- */
+/* Units, or jobs, are wanted no more. */
+void ff_cancel_input(struct ff_engine *e, const struct ff_input *input);
+bool ff_cancel_is(const struct ff_engine *e, uint32_t job, uint32_t unit);
+/* The scheduler gives it out no more, and nobody has it; false: it was not cancelled. */
+bool ff_cancel_dropped(struct ff_engine *e, uint32_t job, uint32_t unit);
+/* The scheduler has just been told the job's units. */
+void ff_cancel_known(struct ff_engine *e, uint32_t job);
+/* It begins, though it may have been cancelled on its way. */
+void ff_cancel_began(struct ff_engine *e, uint32_t job, uint32_t unit);
+/* What runs there is ended. */
+void ff_cancel_session(struct ff_engine *e, struct session *session);
+/* Its units have come to their ends: if some were cancelled, it did not pass. */
+void ff_cancel_judge(struct ff_engine *e, uint32_t job);
 
 /* --- decide_feed.c --- */
 /* Units of an open job have come; what came before the job began it is told then. */

@@ -158,7 +158,9 @@ const char *ff_spread_id(struct ff_engine *e, const struct unit_at *at);
 /* A session has another collection than the job: what both have runs; false: nothing may. */
 bool ff_own_collection(struct ff_engine *e, struct session *session, const struct ff_input *input,
 		       const char *text);
-/* Units that not all have come to their end. */
+/* What is excluded and others have, and have not begun, is asked back. */
+void ff_own_take_back(struct ff_engine *e, uint32_t job);
+/* Units that not all have come to their end, and cancelled ones. */
 void ff_own_look(struct ff_engine *e, uint32_t job);
 /* What it knows the test by; the other way round. Those of others: as they are. */
 uint32_t ff_own_index(const struct session *session, uint32_t id);

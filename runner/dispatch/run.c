@@ -153,6 +153,29 @@ static void note_gap(struct ff_run *run)
 	run->ticked_us = now;
 }
 
+/* --- what others ask --- */
+
+static void on_cancel(void *ctx, const char *id, const char *const *names)
+{
+	struct ff_input *input = ff_input_new(FF_INPUT_CANCEL);
+
+	input->u.cancel.request = ff_input_text(input, id);
+	input->u.cancel.names = ff_input_lines(input, names);
+	put(ctx, input);
+}
+
+static void look_at_requests(struct ff_run *run)
+{
+	struct ff_err err = {0};
+	struct ff_input *input;
+
+	if (!run->requests || ff_requests_look(run->requests, &err) == 0)
+		return;
+	input = ff_input_new(FF_INPUT_WARNED);
+	input->u.said.text = ff_input_text(input, err.text);
+	put(run, input);
+}
+
 static void on_due(struct ff_timer *timer)
 {
 	struct ff_run *run = timer->ctx;
@@ -170,6 +193,7 @@ static void on_tick(struct ff_timer *timer)
 		ff_reporters_tick(run->opts.reporters, run->ticked_us);
 	look_at_reporters(run);
 	look_at_feed(run);
+	look_at_requests(run);
 	ff_bus_pump(run->bus);
 	ff_timer_set(timer, run->ticked_us + TICK_US);
 }
@@ -336,6 +360,8 @@ struct ff_run *ff_run_make(const struct ff_run_opts *opts, bool hosts_only, stru
 		return NULL;
 	}
 	run->bus = ff_bus_new(opts->journal);
+	if (opts->journal)
+		run->requests = ff_requests_new(ff_journal_path(opts->journal), on_cancel, run);
 	make_engine(run);
 	if (opts->feed) {
 		run->feed = ff_feed_new(opts->feed, run->loop, put, run, err);
@@ -427,6 +453,7 @@ void ff_run_end(struct ff_run *run)
 	drain(run);
 	ff_act_free(run->act);
 	ff_teller_free(run->teller);
+	ff_requests_free(run->requests);
 	ff_inputs_release(&run->inputs);
 	close_handles(run);
 	ff_bus_free(run->bus);

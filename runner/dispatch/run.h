@@ -8,6 +8,7 @@
 #include "dispatch/engine.h"
 #include "dispatch/keys.h"
 #include "dispatch/teller.h"
+#include "event/request.h"
 
 enum { RUN_SIGNALS = 6 };
 
@@ -40,9 +41,10 @@ struct ff_run {
 	struct ff_timer tick, due;
 	uv_async_t wake;
 	uv_signal_t signals[RUN_SIGNALS];
-	struct ff_feed *feed; /* NULL */
-	struct ff_keys *keys; /* NULL: nobody's */
-	int closing;	      /* handles */
+	struct ff_feed *feed;	      /* NULL */
+	struct ff_keys *keys;	      /* NULL: nobody's */
+	struct ff_requests *requests; /* NULL: without a journal nobody can ask */
+	int closing;		      /* handles */
 	int64_t ticked_us;
 	bool hosts_only;
 	bool signalled; /* also when all is settled, and nobody decides on it any more */

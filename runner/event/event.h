@@ -48,6 +48,7 @@
 	X(NOTICE, "notice")                                                                        \
 	X(JOB_FINISHED, "job-finished")                                                            \
 	X(STOPPING, "stopping")                                                                    \
+	X(CANCELLED, "cancelled") /* somebody wanted some of it no more */                         \
 	X(INTERRUPTED, "interrupted")                                                              \
 	X(RUN_FINISHED, "run-finished")
 
@@ -87,8 +88,9 @@ enum ff_outcome {
 	X(MAXFAIL, "maxfail", 1) /* so many bad units end the run */                               \
 	X(TIME, "time", 0)	 /* a job that begins units for a time: that is over */            \
 	X(INTERRUPTED, "interrupted", 130)                                                         \
-	X(FLAKY, "flaky", 1)	 /* units passed only when tried again: settings.flaky_fail */     \
-	X(SESSION, "session", 1) /* a session of its payload ended it: pytest.exit, -x */          \
+	X(CANCELLED, "cancelled", 1) /* by somebody, while all else went on */                     \
+	X(FLAKY, "flaky", 1)	     /* units passed only when tried again: settings.flaky_fail */ \
+	X(SESSION, "session", 1)     /* a session of its payload ended it: pytest.exit, -x */      \
 	X(NOTHING, "nothing-collected", 1)                                                         \
 	X(DIFFER, "collections-differ", 1)                                                         \
 	X(PAYLOAD, "payload", 1) /* an internal error of the payload */                            \
@@ -426,6 +428,13 @@ struct ff_event {
 			const char *reason;
 			bool kill; /* what runs is ended, too */
 		} stopping;
+		struct {
+			const char *request;	   /* whose it is */
+			const char *name;	   /* of a job, or of units */
+			uint32_t running, waiting; /* units, when it came */
+			bool last;		   /* of the request's names */
+			const char *error;	   /* NULL; else nothing of the request was done */
+		} cancelled;
 		struct {
 			int times; /* 1: finish what runs, 2: kill */
 		} interrupted;

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "event/folder.h"
 #include "event/journal.h"
+#include "event/request.h"
 
 enum {
 	DAY_S = 24 * 3600,
@@ -45,7 +46,7 @@ static void complain(struct prune *prune, int errnum, const char *folder, const 
 static bool is_ours(const char *name)
 {
 	return strcmp(name, FF_JOURNAL_NAME) == 0 || strcmp(name, FF_OUTPUT_NAME) == 0 ||
-	       strcmp(name, FF_TREE_NAME) == 0;
+	       strcmp(name, FF_TREE_NAME) == 0 || strcmp(name, FF_REQUESTS_NAME) == 0;
 }
 
 /* Whether the folder holds nothing but files that a run made. */
@@ -96,6 +97,7 @@ static void remove_run(struct prune *prune, const struct run *run)
 	} else if ((journal < 0 || flock(journal, LOCK_EX | LOCK_NB) == 0) && only_ours(fd)) {
 		/* The journal last: what is left of a half-removed run is still one. */
 		remove_file(prune, fd, run, FF_TREE_NAME);
+		remove_file(prune, fd, run, FF_REQUESTS_NAME);
 		remove_file(prune, fd, run, FF_OUTPUT_NAME);
 		remove_file(prune, fd, run, FF_JOURNAL_NAME);
 		if (unlinkat(prune->fd, run->name, AT_REMOVEDIR) < 0 && errno != ENOENT)

@@ -93,6 +93,8 @@ bool ff_bound_has(const struct ff_bound *bound, uint32_t unit);
  * of them is. The caller has them wait, or not, by ff_bound_wait. */
 void ff_bound_part(struct ff_queues *queues, uint32_t first, uint32_t units,
 		   const struct ff_claim *claims, size_t len, bool whole);
+/* It waits no more, though nobody has it; false: it did not. */
+bool ff_bound_leave(struct ff_queues *queues, uint32_t unit);
 /* It waits (again): for who holds the rest of its block, or for whoever can. */
 void ff_bound_wait(struct ff_queues *queues, uint32_t unit);
 /* It ended there, or is not given out again. */

@@ -375,6 +375,22 @@ static uint32_t take_out(struct ff_queues *queues, struct ff_bound_block *block)
 	return block->waiting[block->len];
 }
 
+bool ff_bound_leave(struct ff_queues *queues, uint32_t unit)
+{
+	struct ff_bound_block *block = block_of(&queues->bound, unit);
+	uint32_t at = 0;
+
+	while (block && at < block->len && block->waiting[at] != unit)
+		at++;
+	if (!block || at == block->len)
+		return false;
+	memmove(block->waiting + at, block->waiting + at + 1,
+		(block->len - at - 1) * sizeof(*block->waiting));
+	block->waiting[block->len - 1] = unit;
+	take_out(queues, block);
+	return true;
+}
+
 static struct ff_bound_block *first_block(struct ff_queues *queues, uint32_t kind)
 {
 	uint32_t at = first_in_line(queues, kind, NULL);

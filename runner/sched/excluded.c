@@ -1,6 +1,5 @@
 /* Units that are given out no more, though they are not done: not every worker has them. Those that
- * wait are dropped at once; those that somebody has, or that wait in a block of bound ones, when
- * they come by. */
+ * wait are dropped at once; those that somebody has, when they come by. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -34,13 +33,16 @@ void ff_queues_exclude(struct ff_queues *queues, uint32_t unit)
 	if (queues->excluded.size == 0) {
 		ff_pending_init(&queues->excluded, queues->units, false);
 		ff_pending_init(&queues->dropped, queues->units, false);
+	} else if (queues->excluded.size < queues->units) { /* more have become known */
+		ff_pending_grow(&queues->excluded, queues->units);
+		ff_pending_grow(&queues->dropped, queues->units);
 	}
 	ff_pending_add(&queues->excluded, unit);
 	if (ff_queues_withdraw(queues, unit)) {
 		queues->parcels.left_us -= ff_queues_expected(queues, unit);
 		ff_queues_shuns_no_more(queues, unit);
 		ff_queues_drops(queues, unit);
-	} else if (leave_alone(queues, unit)) {
+	} else if (ff_bound_leave(queues, unit) || leave_alone(queues, unit)) {
 		ff_queues_drops(queues, unit);
 	}
 }

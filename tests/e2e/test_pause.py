@@ -86,3 +86,22 @@ def test_nothing_is_lost_and_nothing_runs_twice(farflung, fresh_sshd, tmp_path, 
     assert {(root / f"ran-{n}").read_text() for n in range(12)} == {"x"}
     assert (root / "shell-ran").read_text() == "x\n"
     assert {(root / f"later-ran-{n}").read_text() for n in range(1, 6)} == {"x\n"}
+
+
+def test_limits_of_units(farflung):
+    """Commands and tests go on while we stand still, and so does their time; what ended in it has ended in time."""
+    write(farflung.cwd / "test_it.py", "import pathlib, time\n"
+          "def test_ends():\n    pathlib.Path('test').touch()\n    time.sleep(0.6)\n    pathlib.Path('test-over').touch()\n"
+          "def test_next():\n    time.sleep(0.6)\n")
+    farflung.yaml("inventory: [{spec: 2*popen, python: /usr/bin/python3}]\njobs:\n"
+                  "  ends: {pytest: [-p, 'no:cacheprovider', test_it.py], timeout: 1500ms}\n"
+                  "  hangs: {run: 'touch command; exec sleep 60', timeout: 1500ms}\n")
+    live = farflung.follow("run")
+    wait_until(lambda: all((farflung.cwd / name).exists() for name in ("test", "command")), 60, "both run")
+    stand_still(live, 3.4)
+    assert (farflung.cwd / "test-over").exists()
+    events = live.finish(1)
+    assert outcomes(events) == {"test_it.py::test_ends": "passed", "test_it.py::test_next": "passed", "hangs": "timeout"}
+    assert not of_kind(events, "unit-lost") and not [e for e in of_kind(events, "worker-ended") if e.get("reason")]
+    (hung,) = of_kind(events, "unit-finished", unit="hangs")
+    assert hung["result"]["duration_us"] < 3_000_000, "it was killed when its time was over, not when we went on"

@@ -171,3 +171,96 @@ def test_nobody_else_is_ended(farflung):
     write(farflung.cwd / "go", "")
     live.finish(1)
     innocent.communicate(timeout=60)
+
+
+def ends(events):
+    """Each unit's only end: its outcome, or why it was not run."""
+    got = {}
+    for e in events:
+        if e["event"] == "unit-finished" and e["final"] or e["event"] == "units-not-run":
+            assert e["unit"] not in got, e
+            got[e["unit"]] = e["result"]["outcome"] if "result" in e else e["why"]
+    return got
+
+
+def test_cancel_units(farflung):
+    live = waiting(farflung, "  c: {run: 'touch never', needs: a}\n")
+    run = run_id(live)
+    done = farflung.run("cancel", run, "a[n=2]", "a[n=4]", code=0)
+    assert done.stdout.splitlines() == ["cancelled a[n=2]: 1 running, 0 waiting", "cancelled a[n=4]: 0 running, 1 waiting"]
+    (killed,) = live.wait_for(lambda events: of_kind(events, "unit-finished", unit="a[n=2]"))
+    assert killed["result"]["message"] == "cancelled" and killed["attempt"] == 1
+    write(farflung.cwd / "go", "")
+    events = live.finish(1)
+    assert ends(events) == {"a[n=1]": "passed", "a[n=2]": "lost", "a[n=3]": "passed", "a[n=4]": "cancelled", "b": "failed",
+                            "c": "needs"}
+    assert not (farflung.cwd / "never").exists()
+    assert "2 not run" in live.stderr.splitlines()[-1] and "1 lost" in live.stderr.splitlines()[-1]
+    farflung.run("replay", "last", "--junit", "x.xml", "--tap", "x.tap", code=1)
+    assert 'message="not run: cancelled"' in (farflung.cwd / "x.xml").read_text()
+    assert "not run: cancelled" in (farflung.cwd / "x.tap").read_text()
+    assert "cancelled" in farflung.run("show", run, "a[n=2]", code=0).stdout
+    assert "is not going" in farflung.run("cancel", run, "a[n=2]", code=2).stderr
+    again = farflung.follow("run", "--resume").finish(1)
+    assert {e["unit"] for e in of_kind(again, "unit-started")} == {"a[n=2]", "a[n=4]", "c"}
+    assert (farflung.cwd / "never").exists()
+
+
+def test_cancel_is_enough_to_fail(farflung):
+    """Nothing has gone wrong but that a unit was not wanted."""
+    farflung.yaml(f"inventory: [popen]\njobs:\n  a: {{run: 'echo x; {WAITS}', retries: 3, matrix: {{n: [1, 2]}}}}\n")
+    live = farflung.follow("run")
+    live.event("unit-output")
+    farflung.run("cancel", "last", "a[n=2]", code=0)
+    write(farflung.cwd / "go", "")
+    assert ends(live.finish(1)) == {"a[n=1]": "passed", "a[n=2]": "cancelled"}
+
+
+def test_cancel_job(farflung):
+    live = waiting(farflung)
+    done = farflung.run("cancel", "last", "a", code=0)
+    assert done.stdout == "cancelled a: 2 running, 1 waiting\n"
+    events = live.finish(1)
+    assert ends(events) == {"a[n=1]": "passed", "a[n=2]": "lost", "a[n=3]": "lost", "a[n=4]": "cancelled", "b": "failed"}
+
+
+def test_cancel_what_is_not_there(farflung):
+    live = waiting(farflung)
+    done = farflung.run("cancel", "last", "a[n=3]", "a[n=9]", code=2)
+    assert "there is no job and no unit 'a[n=9]'; nothing was cancelled" in done.stderr and not done.stdout
+    assert "'a[n=1]' has come to its end already" in farflung.run("cancel", "last", "a[n=1]", code=2).stderr
+    assert "--now is for a whole run" in farflung.run("cancel", "--now", "last", "a", code=2).stderr
+    with open(farflung.cwd / ".farflung/runs/last/requests", "a") as requests:
+        requests.write('{"id": "x"}\nno words\n{"id": "x", "cancel": [3]}\n')
+    live.wait_for(lambda events: [e for e in of_kind(events, "notice") if "is no request" in e["text"]])
+    write(farflung.cwd / "go", "")
+    events = live.finish(1)
+    assert set(ends(events).values()) == {"passed", "failed"}
+
+
+def test_cancel_file_of_another_kind(farflung):
+    live = waiting(farflung)
+    os.symlink("/etc/passwd", farflung.cwd / ".farflung/runs/last/requests")
+    live.wait_for(lambda events: [e for e in of_kind(events, "notice") if "is not read" in e["text"]])
+    assert "requests: " in farflung.run("cancel", "last", "a", code=3).stderr
+    write(farflung.cwd / "go", "")
+    live.finish(1)
+
+
+def test_cancel_a_test(farflung):
+    """Its worker is killed, and another one goes on."""
+    farflung.yaml("inventory: [popen]\njobs:\n  t: {pytest: [test_x.py]}\n")
+    write(farflung.cwd / "test_x.py", "import os, time\n"
+          "def test_a(): pass\n"
+          "def test_b():\n    open('begun', 'w').close()\n    while True: time.sleep(0.02)\n"
+          "def test_c(): pass\n"
+          "def test_d(): pass\n")
+    live = farflung.follow("run")
+    wait_until(lambda: (farflung.cwd / "begun").exists(), 60, "test_b runs")
+    done = farflung.run("cancel", "last", "test_x.py::test_d", "test_x.py::test_b", code=0)
+    assert done.stdout.splitlines()[1] == "cancelled test_x.py::test_b: 1 running, 0 waiting"
+    events = live.finish(1)
+    assert ends(events) == {"test_x.py::test_a": "passed", "test_x.py::test_b": "lost", "test_x.py::test_c": "passed",
+                            "test_x.py::test_d": "cancelled"}
+    (killed,) = of_kind(events, "unit-finished", unit="test_x.py::test_b")
+    assert killed["result"]["message"] == "cancelled"

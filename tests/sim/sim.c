@@ -483,11 +483,57 @@ static void put_at(struct run *run, enum ff_input_kind kind, int64_t at)
 	world_put(run->world, input, at);
 }
 
+/* The name of some unit, as far as they have names now; or of its job. */
+static const char *any_name(struct run *run, struct ff_input *input, uint64_t dice)
+{
+	const struct ff_plan *plan = &run->sim->plan;
+	uint32_t job = (uint32_t)(dice % plan->len), unit = (uint32_t)(dice / 16 % 60);
+	struct ff_buf name = FF_BUF_INIT;
+	const char *text;
+
+	if (dice / 8 % 6 == 0) {
+		ff_buf_addstr(&name, plan->jobs[job].config->name);
+	} else if (plan->jobs[job].units_len > 0 && !plan->jobs[job].payload->session &&
+		   !plan->jobs[job].payload->discover) {
+		ff_plan_unit_name(&plan->jobs[job], unit % (uint32_t)plan->jobs[job].units_len,
+				  &name);
+	} else {
+		ff_buf_addf(&name, "t%u", unit);
+	}
+	text = ff_input_text(input, ff_buf_str(&name));
+	ff_buf_release(&name);
+	return text;
+}
+
+/* Of the seed alone: what else happens is as it would be. */
+static void cancel_some(struct run *run)
+{
+	uint64_t dice = (run->sim->seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	int64_t at = world_now(run->world);
+
+	if (run->sim->seed % 4 != 1)
+		return;
+	run->disturbed = true;
+	for (uint32_t i = 0; i <= run->sim->seed / 4 % 5; i++) {
+		struct ff_input *input = ff_input_new(FF_INPUT_CANCEL);
+		const char *names[3] = {NULL};
+
+		dice ^= dice << 13, dice ^= dice >> 7, dice ^= dice << 17;
+		at += (int64_t)(dice >> 40) % 3000000;
+		names[0] = any_name(run, input, dice >> 20);
+		names[1] = dice & 1 ? any_name(run, input, dice >> 24) : NULL;
+		input->u.cancel.request = ff_input_text(input, "r");
+		input->u.cancel.names = ff_input_lines(input, names);
+		world_put(run->world, input, at);
+	}
+}
+
 /* Signals, a full reporter, a pause, a full disk: what comes from our own side. */
 static void disturb(struct run *run)
 {
 	struct world *world = run->world;
 
+	cancel_some(run);
 	if (world_chance(world, 150)) {
 		run->disturbed = true;
 		for (int64_t at = world_below(world, 8000000); world_chance(world, 700);

@@ -50,6 +50,7 @@ static const size_t member_size[FF_EVENT_KINDS] = {
 	S(NOTICE, notice),
 	S(JOB_FINISHED, job_finished),
 	S(STOPPING, stopping),
+	S(CANCELLED, cancelled),
 	S(INTERRUPTED, interrupted),
 	S(RUN_FINISHED, run_finished),
 	S(FRONT_STARTED, front_started),

@@ -66,6 +66,7 @@ static void make(const char *dir, const char *run)
 	assert_int_equal(mkdir(path, 0700), 0);
 	touch(dir, run, "journal.jsonl");
 	touch(dir, run, "output");
+	touch(dir, run, "requests");
 }
 
 static bool there(const char *dir, const char *run)

@@ -254,9 +254,36 @@ static void test_part_by_part(void **state)
 	ff_queues_free(queues);
 }
 
+/* What nobody wants any more is dropped at once, also from the middle of a block. */
+static void test_excluded(void **state)
+{
+	static const struct ff_claim claims[] = {
+		{.unit = 0, .group = 0, .weight = 1},
+		{.unit = 1, .group = 0, .weight = 1},
+		{.unit = 2, .group = 0, .weight = 1},
+	};
+	struct ff_queues *queues = make(5, &ff_policy_load, claims, 3, 1);
+
+	ff_queues_exclude(queues, 1);
+	assert_int_equal(ff_queues_take_dropped(queues), 1);
+	assert_int_equal(ff_queues_take_dropped(queues), NOBODY);
+	assert_int_equal(ff_queues_waiting(queues), 4);
+	ff_queues_exclude(queues, 4);
+	assert_int_equal(ff_queues_take_dropped(queues), 4);
+	assert_next(queues, 0, "0 2");
+	/* Somebody has it: when it comes back. */
+	ff_queues_exclude(queues, 2);
+	assert_int_equal(ff_queues_take_dropped(queues), NOBODY);
+	ff_queues_returned(queues, 0, (const uint32_t[]){2}, 1);
+	assert_int_equal(ff_queues_take_dropped(queues), 2);
+	ff_queues_free(queues);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_excluded),
 		cmocka_unit_test(test_a_resource_is_had_once),
 		cmocka_unit_test(test_nothing_runs_beside_a_serial_one),
 		cmocka_unit_test(test_a_group_stays_together),

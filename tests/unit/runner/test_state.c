@@ -137,6 +137,7 @@ static const struct rule rules[] = {
 	{FF_EVENT_JOB_FINISHED, .job = {" waiting running ", "finished"},
 	 .front = {" none finished failed ", NULL}},
 	{FF_EVENT_STOPPING, .run = {" running stopping ", "stopping"}},
+	{.kind = FF_EVENT_CANCELLED},
 	{FF_EVENT_INTERRUPTED, .run = {GOING, "stopping"}},
 	{FF_EVENT_RUN_FINISHED, .run = {GOING, "finished"}},
 };
