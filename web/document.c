@@ -1,6 +1,12 @@
 #include "web/document.h"
 
+#include <inttypes.h>
+#include <string.h>
+
 #include "event/json.h"
+#include "web/timeline.h"
+
+enum { LAST_LINE_MAX = 200 };
 
 static void add_counts(struct ff_json *json, const struct ff_counts *counts)
 {
@@ -61,6 +67,22 @@ static void add_hosts(struct ff_json *json, const struct ff_model *model)
 	ff_json_close(json, ']');
 }
 
+/* What was said last, of what is no more than a line. */
+static void add_last_line(struct ff_json *json, const struct ff_buf *tail)
+{
+	const char *text = (const char *)ff_buf_data(tail), *begin;
+	size_t len = tail->len;
+
+	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+		len--;
+	begin = len ? memrchr(text, '\n', len) : NULL;
+	begin = begin ? begin + 1 : text;
+	if (len)
+		ff_json_strn(json, "last_line", begin,
+			     text + len - begin < LAST_LINE_MAX ? (size_t)(text + len - begin)
+								: LAST_LINE_MAX);
+}
+
 static void add_lanes(struct ff_json *json, const struct ff_model *model)
 {
 	ff_json_open(json, "lanes", '[');
@@ -70,8 +92,14 @@ static void add_lanes(struct ff_json *json, const struct ff_model *model)
 		ff_json_open(json, NULL, '{');
 		ff_json_str(json, "host", lane->host);
 		ff_json_str(json, "name", lane->name);
-		if (lane->row != FF_NO_ROW)
+		ff_json_int(json, "attempts", lane->attempts);
+		ff_json_int(json, "busy_us", lane->busy_us);
+		if (lane->row != FF_NO_ROW) {
 			ff_json_int(json, "row", lane->row);
+			ff_json_str(json, "unit", model->rows[lane->row].name);
+			ff_json_int(json, "since_us", model->rows[lane->row].start_us);
+			add_last_line(json, &lane->tail);
+		}
 		ff_json_close(json, '}');
 	}
 	ff_json_close(json, ']');
@@ -111,6 +139,7 @@ int ff_document_run(struct ff_buf *out, const struct ff_model *model)
 		ff_json_int(&json, "exit_code", model->exit_code);
 	ff_json_str(&json, "reason", model->reason);
 	ff_json_int(&json, "rows", model->rows_len);
+	ff_json_int(&json, "read", model->read);
 	add_counts(&json, &model->state.run.counts);
 	ff_json_open(&json, "by_state", '{');
 	for (int i = 0; i < FF_ROW_STATES; i++)
@@ -126,9 +155,127 @@ int ff_document_run(struct ff_buf *out, const struct ff_model *model)
 	return json.error;
 }
 
-/* --- columns --- */
+/* --- some of it --- */
 
 /* A number that stands for none is -1. */
+static int64_t or_none(uint32_t number)
+{
+	return number == UINT32_MAX ? -1 : (int64_t)number;
+}
+
+static void add_row(struct ff_json *json, const struct ff_model *model, uint32_t number)
+{
+	const struct ff_row *row = &model->rows[number];
+
+	ff_json_int(json, "number", number);
+	ff_json_str(json, "name", row->name);
+	ff_json_int(json, "job", row->job);
+	ff_json_str(json, "state",
+		    row->state < FF_ROW_STATES ? ff_row_state_word(row->state) : "running");
+	ff_json_int(json, "kind", row->kind);
+	ff_json_bool(json, "bad", row->bad);
+	ff_json_bool(json, "flaky", row->flaky);
+	if (row->lane != FF_NO_LANE)
+		ff_json_int(json, "lane", row->lane);
+	if (row->cause != FF_NO_CAUSE)
+		ff_json_int(json, "cause", row->cause);
+	ff_json_int(json, "attempts", row->attempts);
+	ff_json_int(json, "start", row->start_us);
+	ff_json_int(json, "took", row->took_us);
+	ff_json_int(json, "setup", row->setup_us);
+	ff_json_int(json, "teardown", row->teardown_us);
+	ff_json_str(json, "message", row->message);
+	ff_json_str(json, "file", row->file);
+	ff_json_int(json, "line", row->line);
+}
+
+int ff_document_found(struct ff_buf *out, const struct ff_model *model,
+		      const struct ff_rows_found *found, uint32_t from, uint32_t count)
+{
+	struct ff_json json;
+
+	ff_json_begin(&json, out);
+	ff_json_int(&json, "found", found->len);
+	ff_json_int(&json, "from", from);
+	ff_json_open(&json, "rows", '[');
+	for (uint32_t i = 0; i < count && from < found->len && i < found->len - from; i++) {
+		ff_json_open(&json, NULL, '{');
+		add_row(&json, model, found->v[from + i]);
+		ff_json_close(&json, '}');
+	}
+	ff_json_close(&json, ']');
+	ff_json_end(&json);
+	return json.error;
+}
+
+int ff_document_row(struct ff_buf *out, const struct ff_model *model, uint32_t number,
+		    const char *attempts)
+{
+	const struct ff_row *row = &model->rows[number];
+	const struct ff_lane *lane = row->lane == FF_NO_LANE ? NULL : &model->lanes[row->lane];
+	struct ff_json json;
+
+	ff_json_begin(&json, out);
+	ff_json_open(&json, "row", '{');
+	add_row(&json, model, number);
+	ff_json_close(&json, '}');
+	if (lane && lane->row == number)
+		ff_json_strn(&json, "output", (const char *)ff_buf_data(&lane->tail),
+			     lane->tail.len);
+	/* It is JSON already. */
+	ff_buf_addstr(out, ",\"attempts\":");
+	ff_buf_addstr(out, attempts);
+	ff_json_end(&json);
+	return json.error;
+}
+
+struct pieces {
+	struct ff_json *json;
+	uint32_t lane; /* whose list is open; FF_NO_LANE */
+};
+
+static void add_piece(void *ctx, uint32_t lane, const struct ff_piece *piece)
+{
+	struct pieces *pieces = ctx;
+	const int64_t numbers[] = {piece->start_us, piece->took_us, piece->kind,
+				   piece->state,    piece->count,   or_none(piece->row)};
+
+	if (pieces->lane != lane) {
+		if (pieces->lane != FF_NO_LANE) {
+			ff_json_close(pieces->json, ']');
+			ff_json_close(pieces->json, '}');
+		}
+		pieces->lane = lane;
+		ff_json_open(pieces->json, NULL, '{');
+		ff_json_int(pieces->json, "lane", lane);
+		ff_json_open(pieces->json, "pieces", '[');
+	}
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		ff_json_int(pieces->json, NULL, numbers[i]);
+}
+
+int ff_document_timeline(struct ff_buf *out, const struct ff_model *model, int64_t from_us,
+			 int64_t to_us, uint32_t pixels)
+{
+	struct ff_json json;
+	struct pieces pieces = {&json, FF_NO_LANE};
+
+	ff_json_begin(&json, out);
+	ff_json_int(&json, "from", from_us);
+	ff_json_int(&json, "to", to_us);
+	ff_json_open(&json, "lanes", '[');
+	ff_timeline_draw(model, &(struct ff_timeline){from_us, to_us, pixels, add_piece, &pieces});
+	if (pieces.lane != FF_NO_LANE) {
+		ff_json_close(&json, ']');
+		ff_json_close(&json, '}');
+	}
+	ff_json_close(&json, ']');
+	ff_json_end(&json);
+	return json.error;
+}
+
+/* --- columns --- */
+
 #define COLUMN(json, of, list, len, name, value)                                                   \
 	do {                                                                                       \
 		ff_json_open(json, name, '[');                                                     \
@@ -138,11 +285,6 @@ int ff_document_run(struct ff_buf *out, const struct ff_model *model)
 		}                                                                                  \
 		ff_json_close(json, ']');                                                          \
 	} while (0)
-
-static int64_t or_none(uint32_t number)
-{
-	return number == UINT32_MAX ? -1 : (int64_t)number;
-}
 
 /* [row, text, …] of those that have one. */
 static void add_sparse(struct ff_json *json, const struct ff_model *model, const char *name,

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,25 +12,22 @@
 #include "event/glance.h"
 #include "event/going.h"
 #include "event/json.h"
-#include "event/reader.h"
-#include "report/file.h"
-#include "web/details.h"
 #include "web/document.h"
+#include "web/opened.h"
 
-enum { OPEN_MAX_RUNS = 4 }; /* models that are kept; of more the one not seen longest goes */
+enum { OPEN_MAX_RUNS = 4 }; /* that are kept; of more the one not seen longest goes */
 
-struct open_run {
-	char *id, *journal;
-	struct ff_reader *reader;
-	struct ff_model model;
-	struct ff_details details;
-	uint64_t used; /* when it was asked for last, in calls */
+struct place {
+	char *id;
+	struct ff_opened *run; /* NULL: the place is free */
+	unsigned users;	       /* that look at it right now */
+	uint64_t used;	       /* when it was asked for last, in calls */
 };
 
 struct ff_web_folder {
 	char *path;
-	pthread_mutex_t lock;
-	struct open_run *runs[OPEN_MAX_RUNS];
+	pthread_mutex_t lock; /* of what follows, never held while a run is waited for */
+	struct place places[OPEN_MAX_RUNS];
 	uint64_t calls;
 };
 
@@ -44,24 +40,14 @@ struct ff_web_folder *ff_web_folder_new(const char *path)
 	return folder;
 }
 
-static void close_run(struct open_run *run)
-{
-	if (!run)
-		return;
-	ff_reader_free(run->reader);
-	ff_model_release(&run->model);
-	ff_details_release(&run->details);
-	ff_free(run->id);
-	ff_free(run->journal);
-	ff_free(run);
-}
-
 void ff_web_folder_free(struct ff_web_folder *folder)
 {
 	if (!folder)
 		return;
-	for (int i = 0; i < OPEN_MAX_RUNS; i++)
-		close_run(folder->runs[i]);
+	for (int i = 0; i < OPEN_MAX_RUNS; i++) {
+		ff_opened_free(folder->places[i].run);
+		ff_free(folder->places[i].id);
+	}
 	pthread_mutex_destroy(&folder->lock);
 	ff_free(folder->path);
 	ff_free(folder);
@@ -77,109 +63,129 @@ static bool is_id(const char *id)
 	return len > 0 && len <= 64 && strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz-") == len;
 }
 
-static void told(void *ctx, uint32_t row, const struct ff_case *c)
+char *ff_web_folder_journal(const struct ff_web_folder *folder, const char *id, struct ff_err *err)
 {
-	ff_details_add(&((struct open_run *)ctx)->details, row, c);
-}
+	char *journal = is_id(id) ? ff_xasprintf("%s/%s/journal.jsonl", folder->path, id) : NULL;
 
-/* Not beside the journal: nothing is written there. */
-static int scratch(struct ff_err *err)
-{
-	const char *tmp = getenv("TMPDIR");
-	char *path = ff_xasprintf("%s/farflung", tmp && *tmp ? tmp : "/tmp");
-	int fd = ff_report_scratch(path, err);
-
-	ff_free(path);
-	return fd;
-}
-
-static struct open_run *open_run(const struct ff_web_folder *folder, const char *id,
-				 struct ff_err *err)
-{
-	struct open_run *run = ff_xcalloc(1, sizeof(*run));
-	struct ff_writer_opts writer = {.fd = scratch(err)};
-
-	run->id = ff_xstrdup(id);
-	run->journal = ff_xasprintf("%s/%s/journal.jsonl", folder->path, id);
-	ff_model_init(&run->model);
-	run->model.told = told;
-	run->model.ctx = run;
-	ff_details_init(&run->details, &writer);
-	if (access(run->journal, F_OK) < 0 && errno == ENOENT)
-		ff_err_set(err, FF_ENOTFOUND, "there is no run %s", id);
-	else if (writer.fd >= 0)
-		run->reader = ff_reader_new(run->journal, err);
-	if (run->reader)
-		return run;
-	close_run(run);
+	if (journal && (access(journal, F_OK) == 0 || errno != ENOENT))
+		return journal;
+	ff_free(journal);
+	ff_err_set(err, FF_ENOTFOUND, "there is no such run");
 	return NULL;
 }
 
-/* All that its journal has by now. */
-static int follow(struct open_run *run, struct ff_err *err)
+/* A place that has the run, or can have it; NULL: all are in use. */
+static struct place *find_place(struct ff_web_folder *folder, const char *id)
 {
-	const struct ff_event *event;
+	struct place *best = NULL;
+
+	for (int i = 0; i < OPEN_MAX_RUNS; i++) {
+		struct place *at = &folder->places[i];
+
+		if (at->run && strcmp(at->id, id) == 0)
+			return at;
+		if (at->users == 0 && (!best || at->used < best->used))
+			best = at;
+	}
+	return best;
+}
+
+static int open_at(const struct ff_web_folder *folder, struct place *place, const char *id,
+		   struct ff_err *err)
+{
+	char *journal = ff_web_folder_journal(folder, id, err);
+	struct ff_opened *run = journal ? ff_opened_new(journal, err) : NULL;
+
+	ff_free(journal);
+	if (!run)
+		return err->code;
+	ff_opened_free(place->run);
+	ff_free(place->id);
+	place->run = run;
+	place->id = ff_xstrdup(id);
+	return 0;
+}
+
+/* The run, locked; give_back ends that. */
+static struct place *borrow(struct ff_web_folder *folder, const char *id, struct ff_err *err)
+{
+	struct place *place;
+	int rc = 0;
+
+	pthread_mutex_lock(&folder->lock);
+	place = find_place(folder, id);
+	if (!place)
+		rc = ff_err_set(err, FF_EBUSY, "too many runs are looked at");
+	else if (!place->run || strcmp(place->id, id) != 0)
+		rc = open_at(folder, place, id, err);
+	if (rc == 0) {
+		place->users++;
+		place->used = ++folder->calls;
+	}
+	pthread_mutex_unlock(&folder->lock);
+	if (rc == 0 && ff_opened_lock(place->run, err) < 0) {
+		pthread_mutex_lock(&folder->lock);
+		place->users--;
+		pthread_mutex_unlock(&folder->lock);
+		rc = err->code;
+	}
+	return rc == 0 ? place : NULL;
+}
+
+static void give_back(struct ff_web_folder *folder, struct place *place)
+{
+	ff_opened_unlock(place->run);
+	pthread_mutex_lock(&folder->lock);
+	place->users--;
+	pthread_mutex_unlock(&folder->lock);
+}
+
+static int answer_row(struct ff_opened *run, uint32_t row, struct ff_buf *out, struct ff_err *err)
+{
+	const struct ff_model *model = ff_opened_model(run);
+	struct ff_buf attempts = FF_BUF_INIT;
 	int rc;
 
-	while ((rc = ff_reader_next(run->reader, &event, err)) == 1)
-		ff_model_take(&run->model, event, NULL);
+	if (row >= model->rows_len)
+		return ff_err_set(err, FF_ENOTFOUND, "there is no row %u", row);
+	rc = ff_details_of(ff_opened_details(run), row, &attempts);
+	rc = rc ? rc : ff_document_row(out, model, row, ff_buf_str(&attempts));
+	ff_buf_release(&attempts);
 	return rc;
 }
 
-static struct open_run *find(struct ff_web_folder *folder, const char *id, struct ff_err *err)
-{
-	struct open_run **place = &folder->runs[0];
-
-	if (!is_id(id)) {
-		ff_err_set(err, FF_ENOTFOUND, "there is no run of that name");
-		return NULL;
-	}
-	for (int i = 0; i < OPEN_MAX_RUNS; i++) {
-		struct open_run **at = &folder->runs[i];
-
-		if (*at && strcmp((*at)->id, id) == 0) {
-			place = at;
-			break;
-		}
-		if (!*at || (*place && (*at)->used < (*place)->used))
-			place = at;
-	}
-	if (!*place || strcmp((*place)->id, id) != 0) {
-		struct open_run *run = open_run(folder, id, err);
-
-		if (!run) {
-			return NULL;
-		}
-		close_run(*place);
-		*place = run;
-	}
-	(*place)->used = ++folder->calls;
-	return follow(*place, err) < 0 ? NULL : *place;
-}
-
-int ff_web_folder_part(struct ff_web_folder *folder, const char *id, enum ff_web_part part,
-		       uint32_t row, struct ff_buf *out, struct ff_err *err)
+int ff_web_folder_ask(struct ff_web_folder *folder, const char *id,
+		      const struct ff_web_question *question, struct ff_buf *out,
+		      struct ff_err *err)
 {
 	struct ff_err own = {0};
-	struct open_run *run;
-	int rc;
+	struct place *place = borrow(folder, id, err = err ? err : &own);
+	const struct ff_model *model;
+	int64_t to_us = question->to_us;
+	int rc = 0;
 
-	err = err ? err : &own;
-	pthread_mutex_lock(&folder->lock);
-	run = find(folder, id, err);
-	if (!run)
-		rc = err->code;
-	else if (part == FF_WEB_RUN)
-		rc = ff_document_run(out, &run->model);
-	else if (part == FF_WEB_ROWS)
-		rc = ff_document_rows(out, &run->model);
-	else if (part == FF_WEB_SPANS)
-		rc = ff_document_spans(out, &run->model);
-	else if (row >= run->model.rows_len)
-		rc = ff_err_set(err, FF_ENOTFOUND, "there is no row %u", row);
-	else
-		rc = ff_details_of(&run->details, row, out);
-	pthread_mutex_unlock(&folder->lock);
+	if (!place)
+		return err->code;
+	model = ff_opened_model(place->run);
+	switch (question->part) {
+	case FF_WEB_RUN:
+		rc = ff_document_run(out, model);
+		break;
+	case FF_WEB_ROWS:
+		rc = ff_document_found(out, model,
+				       ff_opened_find(place->run, &question->query, question->key),
+				       question->from, question->count);
+		break;
+	case FF_WEB_ROW:
+		rc = answer_row(place->run, question->row, out, err);
+		break;
+	case FF_WEB_TIMELINE:
+		to_us = to_us ? to_us : model->last_us - model->began_us;
+		to_us = to_us > question->from_us ? to_us : question->from_us + 1;
+		rc = ff_document_timeline(out, model, question->from_us, to_us, question->pixels);
+		break;
+	}
+	give_back(folder, place);
 	return rc;
 }
 
@@ -187,17 +193,14 @@ int ff_web_folder_seq(struct ff_web_folder *folder, const char *id, uint64_t *se
 		      struct ff_err *err)
 {
 	struct ff_err own = {0};
-	struct open_run *run;
+	struct place *place = borrow(folder, id, err = err ? err : &own);
 
-	err = err ? err : &own;
-	pthread_mutex_lock(&folder->lock);
-	run = find(folder, id, err);
-	if (run) {
-		*seq = run->model.seq;
-		*over = run->model.over || !ff_run_is_going(run->journal);
-	}
-	pthread_mutex_unlock(&folder->lock);
-	return run ? 0 : err->code;
+	if (!place)
+		return err->code;
+	*seq = ff_opened_model(place->run)->seq;
+	*over = ff_opened_over(place->run);
+	give_back(folder, place);
+	return 0;
 }
 
 /* --- all runs --- */

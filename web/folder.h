@@ -1,6 +1,5 @@
-/* The runs of a folder, for the server: a list of all, and models of those that are looked at,
- * which follow their journals as these grow. Only reads. From any thread, one call at a time for
- * each of them (a lock is inside). */
+/* The runs of a folder, for the server: a list of all, and those that are looked at. Only reads.
+ * From any thread. */
 #ifndef FF_WEB_FOLDER_H
 #define FF_WEB_FOLDER_H
 
@@ -9,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "web/rows.h"
 
 struct ff_web_folder;
 
@@ -16,23 +16,32 @@ struct ff_web_folder;
 struct ff_web_folder *ff_web_folder_new(const char *path);
 void ff_web_folder_free(struct ff_web_folder *folder);
 
-/* The parts of a run that are asked for, each one JSON value. */
-enum ff_web_part {
-	FF_WEB_RUN,	/* document.h's */
-	FF_WEB_ROWS,	/* likewise */
-	FF_WEB_SPANS,	/* likewise */
-	FF_WEB_DETAILS, /* of one row: what details.h has, a list of attempts */
+/* What is asked of a run; each answer is one JSON value, of document.h. */
+enum ff_web_part { FF_WEB_RUN, FF_WEB_ROWS, FF_WEB_ROW, FF_WEB_TIMELINE };
+
+struct ff_web_question {
+	enum ff_web_part part;
+	struct ff_rows_query query; /* ROWS: which, */
+	const char *key;	    /* in words, */
+	uint32_t from, count;	    /* and what part of them */
+	uint32_t row;		    /* ROW */
+	int64_t from_us, to_us;	    /* TIMELINE; to_us 0: up to now */
+	uint32_t pixels;
 };
 
 /* Appends {"runs": [...]}, the latest first, of at most `max`. */
 int ff_web_folder_list(struct ff_web_folder *folder, size_t max, struct ff_buf *out,
 		       struct ff_err *err);
-/* Appends a part of a run as it stands now. FF_ENOTFOUND: there is no such run, or no such row;
- * FF_ELOAD, FF_ESYS: its journal can't be read. */
-int ff_web_folder_part(struct ff_web_folder *folder, const char *run, enum ff_web_part part,
-		       uint32_t row, struct ff_buf *out, struct ff_err *err);
-/* How far a run's journal is: the number of its last event; `over`: no more will come. */
+/* Appends the answer as things stand now. FF_ENOTFOUND: there is no such run, or no such row;
+ * FF_EBUSY: too many runs are looked at; FF_ELOAD, FF_ESYS: its journal can't be read. */
+int ff_web_folder_ask(struct ff_web_folder *folder, const char *run,
+		      const struct ff_web_question *question, struct ff_buf *out,
+		      struct ff_err *err);
+/* How far a run's model is: the number of its last event; `over`: no more will come. */
 int ff_web_folder_seq(struct ff_web_folder *folder, const char *run, uint64_t *seq, bool *over,
 		      struct ff_err *err);
+/* The path of a run's journal, the caller's to free; NULL: FF_ENOTFOUND. */
+char *ff_web_folder_journal(const struct ff_web_folder *folder, const char *run,
+			    struct ff_err *err);
 
 #endif

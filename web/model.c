@@ -179,10 +179,27 @@ static void set_state(struct ff_model *model, uint32_t row, enum ff_row_state st
 	model->by_state[state]++;
 }
 
+/* Spans come as they end, which is nearly by their start. */
+static void add_to_lane(struct ff_model *model, struct ff_lane *lane, uint32_t span)
+{
+	uint32_t at;
+
+	FF_WEB_GROW(lane->spans, lane->spans_len, lane->spans_cap);
+	for (at = lane->spans_len++; at > 0; at--) {
+		uint32_t before = lane->spans[at - 1];
+
+		if (model->spans[before].start_us <= model->spans[span].start_us)
+			break;
+		lane->spans[at] = before;
+	}
+	lane->spans[at] = span;
+}
+
 static void add_span(struct ff_model *model, const struct ff_span *span)
 {
 	FF_WEB_GROW(model->spans, model->spans_len, model->spans_cap);
-	model->spans[model->spans_len++] = *span;
+	model->spans[model->spans_len] = *span;
+	add_to_lane(model, &model->lanes[span->lane], model->spans_len++);
 }
 
 static int64_t now_of(const struct ff_model *model, const struct ff_event *event)
@@ -206,7 +223,21 @@ static void on_unit_started(struct ff_model *model, const struct ff_event *event
 	row->lane = lane;
 	row->attempts = (uint16_t)event->u.unit_started.attempt;
 	model->lanes[lane].row = number;
+	ff_buf_clear(&model->lanes[lane].tail);
 	set_state(model, number, FF_ROW_RUNNING);
+}
+
+static void on_unit_output(struct ff_model *model, const struct ff_event *event)
+{
+	uint32_t number = *row_place(model, event->job, event->index);
+	uint32_t lane = number == FF_NO_ROW ? FF_NO_LANE : model->rows[number].lane;
+	struct ff_buf *tail = lane == FF_NO_LANE ? NULL : &model->lanes[lane].tail;
+
+	if (!tail || model->lanes[lane].row != number)
+		return;
+	ff_buf_add(tail, event->u.unit_output.bytes, event->u.unit_output.len);
+	if (tail->len > 2 * FF_LANE_TAIL)
+		ff_buf_consume(tail, tail->len - FF_LANE_TAIL);
 }
 
 /* An attempt has ended: its span, and its lane is free. */
@@ -226,6 +257,8 @@ static void end_attempt(struct ff_model *model, uint32_t number, int64_t now, in
 		took_us >= 0 && now - took_us > row->start_us ? now - took_us : row->start_us;
 	row->start_us = span.start_us;
 	row->took_us = span.took_us;
+	model->lanes[row->lane].attempts++;
+	model->lanes[row->lane].busy_us += span.took_us;
 	add_span(model, &span);
 }
 
@@ -409,6 +442,9 @@ static void on_event(struct ff_model *model, const struct ff_event *event)
 	case FF_EVENT_UNIT_STARTED:
 		on_unit_started(model, event);
 		break;
+	case FF_EVENT_UNIT_OUTPUT:
+		on_unit_output(model, event);
+		break;
 	case FF_EVENT_UNIT_LOST:
 		on_unit_lost(model, event);
 		break;
@@ -438,7 +474,7 @@ int ff_model_take(struct ff_model *model, const struct ff_event *event, struct f
 
 void ff_model_init(struct ff_model *model)
 {
-	*model = (struct ff_model){.cases = {.each = on_case, .ctx = model}};
+	*model = (struct ff_model){.cases = {.each = on_case, .ctx = model}, .read = 1000};
 	ff_state_init(&model->state);
 	ff_arena_init(&model->texts);
 }
@@ -447,6 +483,10 @@ void ff_model_release(struct ff_model *model)
 {
 	for (uint32_t i = 0; i < model->jobs_len; i++)
 		ff_free(model->jobs[i].rows);
+	for (uint32_t i = 0; i < model->lanes_len; i++) {
+		ff_free(model->lanes[i].spans);
+		ff_buf_release(&model->lanes[i].tail);
+	}
 	ff_free(model->jobs);
 	ff_free(model->rows);
 	ff_free(model->spans);

@@ -77,6 +77,15 @@ struct ff_lane {
 	const char *host, *name; /* name: the worker's, "#1" of a slot, "" of the host itself */
 	uint32_t row;		 /* that runs there; FF_NO_ROW */
 	int64_t since_us;	 /* of what a span will be of: see model.c; -1: nothing */
+	uint32_t *spans;	 /* numbers, by their start */
+	uint32_t spans_len, spans_cap;
+	uint32_t attempts;  /* of units that ended here, */
+	int64_t busy_us;    /* and what they took */
+	struct ff_buf tail; /* the end of what its row has said */
+};
+
+enum {
+	FF_LANE_TAIL = 16 << 10 /* bytes of `tail` that are kept at least, if there are as many */
 };
 
 struct ff_model_job {
@@ -104,6 +113,7 @@ struct ff_model {
 	uint64_t seq;		   /* of the last event */
 	bool over;
 	int exit_code;
+	uint32_t read; /* thousandths of the journal that this is of: who feeds it says so */
 	/* Called for each attempt that came to a result, and each case: what details are kept of.
 	 * NULL: nobody keeps them. */
 	void (*told)(void *ctx, uint32_t row, const struct ff_case *c);

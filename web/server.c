@@ -5,19 +5,20 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "web/folder.h"
+#include "web/api.h"
 #include "web/http.h"
+
+enum { BODY_MAX = 64 << 10 };
 
 struct ff_web {
 	struct MHD_Daemon *daemon;
-	struct ff_web_folder *folder;
+	struct ff_web_api api;
+	char *runs;
 	struct ff_web_guard guard;
 	struct ff_buf page; /* the one page, whose code asks for the rest */
 	char *page_policy;
@@ -35,172 +36,46 @@ bool ff_web_is_loopback(const char *address)
 	return inet_pton(AF_INET6, address, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
-/* --- news of a run --- */
-
-/* Lines as they come, for one that listens. */
-struct listener {
-	struct ff_web *web;
-	char *run;
-	uint64_t seq; /* what it knows */
-	bool told_over;
-	int silent; /* looks without news */
-};
-
-enum { LOOK_MS = 250, PING_AFTER = 40 };
-
-static void wait_ms(long ms)
-{
-	struct timespec time = {0, ms * 1000000};
-
-	nanosleep(&time, NULL);
-}
-
-static ssize_t listen_on(void *ctx, uint64_t pos, char *out, size_t max)
-{
-	struct listener *listener = ctx;
-	uint64_t seq = 0;
-	bool over = false;
-
-	(void)pos;
-	if (listener->told_over)
-		return MHD_CONTENT_READER_END_OF_STREAM;
-	while (!listener->web->stopping) {
-		if (ff_web_folder_seq(listener->web->folder, listener->run, &seq, &over, NULL) < 0)
-			return MHD_CONTENT_READER_END_WITH_ERROR;
-		if (seq != listener->seq || over) {
-			listener->seq = seq;
-			listener->told_over = over;
-			listener->silent = 0;
-			return snprintf(out, max, "id: %llu\nevent: %s\ndata: {\"seq\":%llu}\n\n",
-					(unsigned long long)seq, over ? "over" : "news",
-					(unsigned long long)seq);
-		}
-		if (++listener->silent % PING_AFTER == 0)
-			return snprintf(out, max, ": still here\n\n");
-		wait_ms(LOOK_MS);
-	}
-	return MHD_CONTENT_READER_END_OF_STREAM;
-}
-
-static void free_listener(void *ctx)
-{
-	struct listener *listener = ctx;
-
-	ff_free(listener->run);
-	ff_free(listener);
-}
-
-/* From the number that the browser had last, after its connection was cut, or that it names. */
-static enum MHD_Result answer_news(struct ff_web *web, struct MHD_Connection *connection,
-				   const char *run)
-{
-	struct listener *listener = ff_xcalloc(1, sizeof(*listener));
-	struct MHD_Response *response;
-
-	listener->web = web;
-	listener->run = ff_xstrdup(run);
-	listener->seq = ff_web_number(ff_web_header(connection, "Last-Event-ID"),
-				      ff_web_number(ff_web_argument(connection, "after"), 0));
-	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, listen_on, listener,
-						     free_listener);
-	if (!response) {
-		free_listener(listener);
-		return MHD_NO;
-	}
-	return ff_web_send(connection, 200, response, "text/event-stream", NULL);
-}
-
 /* --- what is asked for --- */
 
-static enum MHD_Result answer_part(struct ff_web *web, struct MHD_Connection *connection,
-				   const char *run, const char *what)
-{
-	struct ff_buf out = FF_BUF_INIT;
-	struct ff_err err = {0};
-	uint64_t row = 0;
-	enum ff_web_part part = FF_WEB_DETAILS;
-	enum MHD_Result result;
-	int rc;
+/* A request's body, as it comes. */
+struct request {
+	struct ff_buf body;
+	bool too_long;
+};
 
-	if (!what)
-		part = FF_WEB_RUN;
-	else if (strcmp(what, "rows") == 0)
-		part = FF_WEB_ROWS;
-	else if (strcmp(what, "spans") == 0)
-		part = FF_WEB_SPANS;
-	else if (strncmp(what, "rows/", 5) == 0)
-		row = ff_web_number(what + 5, UINT64_MAX);
-	else
-		return ff_web_refuse(connection, 404, "there is no such part of a run");
-	rc = row > UINT32_MAX
-		     ? ff_err_set(&err, FF_ENOTFOUND, "there is no such row")
-		     : ff_web_folder_part(web->folder, run, part, (uint32_t)row, &out, &err);
-	result = rc == 0 ? ff_web_send_text(connection, 200, &out, "application/json", NULL)
-			 : ff_web_refuse(connection, rc == FF_ENOTFOUND ? 404 : 500,
-					 *err.text ? err.text : ff_err_text(rc));
-	ff_buf_release(&out);
-	return result;
-}
-
-static enum MHD_Result answer_list(struct ff_web *web, struct MHD_Connection *connection)
-{
-	struct ff_buf out = FF_BUF_INIT;
-	struct ff_err err = {0};
-	int rc = ff_web_folder_list(web->folder, FF_WEB_RUNS_MAX, &out, &err);
-	enum MHD_Result result =
-		rc == 0 ? ff_web_send_text(connection, 200, &out, "application/json", NULL)
-			: ff_web_refuse(connection, 500, *err.text ? err.text : ff_err_text(rc));
-
-	ff_buf_release(&out);
-	return result;
-}
-
-/* "/api/v1/runs", "/api/v1/runs/ID", "/api/v1/runs/ID/PART" */
-static enum MHD_Result answer_api(struct ff_web *web, struct MHD_Connection *connection,
+static enum MHD_Result answer_get(struct ff_web *web, struct MHD_Connection *connection,
 				  const char *path)
 {
-	enum MHD_Result result;
-	const char *what;
-	char *run;
-
-	if (strcmp(path, "runs") == 0)
-		return answer_list(web, connection);
-	if (strncmp(path, "runs/", 5) != 0)
-		return ff_web_refuse(connection, 404, "the API has runs, and nothing else");
-	path += 5;
-	what = strchr(path, '/');
-	run = ff_xstrndup(path, what ? (size_t)(what - path) : strlen(path));
-	if (what && strcmp(what + 1, "events") == 0)
-		result = answer_news(web, connection, run);
-	else
-		result = answer_part(web, connection, run, what ? what + 1 : NULL);
-	ff_free(run);
-	return result;
+	if (strncmp(path, "/api/v1/", 8) == 0)
+		return ff_web_api_get(&web->api, connection, path + 8);
+	if (strncmp(path, "/assets/", 8) == 0)
+		return ff_web_send_asset(connection, path + 8);
+	if (strcmp(path, "/") == 0 || strncmp(path, "/runs/", 6) == 0)
+		return ff_web_send_text(connection, 200, &web->page, "text/html; charset=utf-8",
+					web->page_policy);
+	return ff_web_refuse(connection, 404, "there is nothing here");
 }
 
-static enum MHD_Result answer(void *ctx, struct MHD_Connection *connection, const char *path,
-			      const char *method, const char *version, const char *body,
-			      size_t *body_len, void **state)
+static enum MHD_Result answer_post(struct ff_web *web, struct MHD_Connection *connection,
+				   const char *path, struct request *request)
 {
-	struct ff_web *web = ctx;
-	static char seen;
-	const char *why;
+	if (request->too_long)
+		return ff_web_refuse(connection, 413, "that is too long");
+	if (strncmp(path, "/api/v1/", 8) != 0)
+		return ff_web_refuse(connection, 405, "this is only read");
+	return ff_web_api_post(&web->api, connection, path + 8, &request->body);
+}
 
-	(void)version;
-	(void)body;
-	/* The first call is before a body, which nobody wants. */
-	if (!*state) {
-		*state = &seen;
-		return MHD_YES;
-	}
-	if (*body_len > 0) {
-		*body_len = 0;
-		return MHD_YES;
-	}
-	why = ff_web_guard_host(&web->guard, connection);
+static enum MHD_Result answer_all(struct ff_web *web, struct MHD_Connection *connection,
+				  const char *path, const char *method, struct request *request)
+{
+	const char *why = ff_web_guard_host(&web->guard, connection);
+	bool get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+
 	if (why)
 		return ff_web_refuse(connection, 403, why);
-	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+	if (!get && strcmp(method, "POST") != 0)
 		return ff_web_refuse(connection, 405, "this server only reads");
 	switch (ff_web_guard_token(&web->guard, connection)) {
 	case FF_WEB_TOKEN_GIVEN:
@@ -210,16 +85,45 @@ static enum MHD_Result answer(void *ctx, struct MHD_Connection *connection, cons
 			connection, 401,
 			"the address that farflung printed has a token; it is needed once");
 	default:
-		break;
+		return get ? answer_get(web, connection, path)
+			   : answer_post(web, connection, path, request);
 	}
-	if (strncmp(path, "/api/v1/", 8) == 0)
-		return answer_api(web, connection, path + 8);
-	if (strncmp(path, "/assets/", 8) == 0)
-		return ff_web_send_asset(connection, path + 8);
-	if (strcmp(path, "/") == 0 || strncmp(path, "/runs/", 6) == 0)
-		return ff_web_send_text(connection, 200, &web->page, "text/html; charset=utf-8",
-					web->page_policy);
-	return ff_web_refuse(connection, 404, "there is nothing here");
+}
+
+static enum MHD_Result answer(void *ctx, struct MHD_Connection *connection, const char *path,
+			      const char *method, const char *version, const char *body,
+			      size_t *body_len, void **state)
+{
+	struct request *request = *state;
+
+	(void)version;
+	/* The first call is before a body. */
+	if (!request) {
+		*state = ff_xcalloc(1, sizeof(*request));
+		return MHD_YES;
+	}
+	if (*body_len > 0) {
+		request->too_long |= request->body.len + *body_len > BODY_MAX;
+		if (!request->too_long)
+			ff_buf_add(&request->body, body, *body_len);
+		*body_len = 0;
+		return MHD_YES;
+	}
+	return answer_all(ctx, connection, path, method, request);
+}
+
+static void completed(void *ctx, struct MHD_Connection *connection, void **state,
+		      enum MHD_RequestTerminationCode why)
+{
+	struct request *request = *state;
+
+	(void)ctx;
+	(void)connection;
+	(void)why;
+	if (request)
+		ff_buf_release(&request->body);
+	ff_free(request);
+	*state = NULL;
 }
 
 /* --- life --- */
@@ -274,7 +178,9 @@ struct ff_web *ff_web_start(const struct ff_web_opts *opts, struct ff_err *err)
 		return NULL;
 	port = port_of(fd);
 	web = ff_xcalloc(1, sizeof(*web));
-	web->folder = ff_web_folder_new(opts->runs);
+	web->runs = ff_xstrdup(opts->runs);
+	web->api = (struct ff_web_api){ff_web_folder_new(opts->runs), web->runs, opts->token,
+				       &web->stopping};
 	ff_web_guard_init(&web->guard, opts->address, port, opts->token);
 	web->page_policy = ff_web_page(&web->page);
 	web->url =
@@ -285,7 +191,8 @@ struct ff_web *ff_web_start(const struct ff_web_opts *opts, struct ff_err *err)
 		NULL, NULL, answer, web, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)FF_WEB_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)FF_WEB_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 << 10),
-		MHD_OPTION_THREAD_STACK_SIZE, (size_t)(512 << 10), MHD_OPTION_END);
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)(512 << 10), MHD_OPTION_NOTIFY_COMPLETED,
+		completed, NULL, MHD_OPTION_END);
 	if (web->daemon)
 		return web;
 	close(fd);
@@ -301,7 +208,8 @@ void ff_web_stop(struct ff_web *web)
 	web->stopping = true;
 	if (web->daemon)
 		MHD_stop_daemon(web->daemon);
-	ff_web_folder_free(web->folder);
+	ff_web_folder_free(web->api.folder);
+	ff_free(web->runs);
 	ff_web_guard_release(&web->guard);
 	ff_buf_release(&web->page);
 	ff_free(web->page_policy);

@@ -1,5 +1,5 @@
 /* The server behind `farflung web`: pages of a folder's runs, and the JSON that they are made of
- * (openapi.yaml). It only reads. */
+ * (openapi.yaml). It reads; where a token is asked for, runs may be ended and begun again. */
 #ifndef FF_WEB_SERVER_H
 #define FF_WEB_SERVER_H
 
@@ -21,7 +21,6 @@ struct ff_web_opts {
 enum {
 	FF_WEB_CONNECTIONS_MAX = 64, /* more wait, or are refused */
 	FF_WEB_IDLE_S = 30,	     /* a connection that nothing comes or goes over is closed */
-	FF_WEB_RUNS_MAX = 500,	     /* of the list */
 };
 
 /* Serves from threads of its own. NULL: FF_EINVAL: no address, or a token is wanted; FF_ESYS. */

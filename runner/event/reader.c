@@ -37,7 +37,7 @@ struct ff_reader {
 	struct ff_output_source source; /* first: it is cast back */
 	char *path, *output_path;
 	int fd, output_fd; /* output_fd: -1 until it is looked for, or if there is none */
-	uint64_t line, seq, output_size;
+	uint64_t line, seq, output_size, read;
 	uint64_t budget; /* bytes that this event may still take from the output file */
 	struct ff_buf pending;
 	size_t scanned; /* of pending, has no newline */
@@ -337,6 +337,17 @@ void ff_reader_free(struct ff_reader *reader)
 	ff_free(reader);
 }
 
+void ff_reader_place(const struct ff_reader *reader, uint64_t *at, uint64_t *size)
+{
+	struct stat st;
+
+	*at = *size = 0;
+	if (fstat(reader->fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	*size = (uint64_t)st.st_size;
+	*at = reader->read - (reader->pending.len - reader->taken);
+}
+
 const char *ff_reader_missing(const struct ff_reader *reader)
 {
 	return reader->missing;
@@ -370,6 +381,7 @@ static int next_line(struct ff_reader *reader, size_t *len, struct ff_err *err)
 			return ff_err_sys(err, errno, "%s", reader->path);
 		if (n == 0)
 			return 0;
+		reader->read += (uint64_t)n;
 		ff_buf_added(pending, (size_t)n);
 	}
 }

@@ -24,6 +24,9 @@ void ff_reader_brief(struct ff_reader *reader);
  * what reporters saw. A text that the output file no longer has is "[output is missing]". */
 int ff_reader_next(struct ff_reader *reader, const struct ff_event **event, struct ff_err *err);
 
+/* How much of the journal has been read, and how long it is by now, in bytes; 0 and 0: unknown. */
+void ff_reader_place(const struct ff_reader *reader, uint64_t *at, uint64_t *size);
+
 /* The first text that was missing, in words that name the file; NULL: none so far. */
 const char *ff_reader_missing(const struct ff_reader *reader);
 

@@ -93,19 +93,78 @@ def test_the_api_is_as_its_document_says(farflung, web):
     (one,) = listed["runs"]
     assert one["state"] == "failed" and one["exit_code"] == 1
     base = f"/api/v1/runs/{one['id']}"
-    run, rows, spans = served.json(base), served.json(base + "/rows"), served.json(base + "/spans")
+    run, rows, timeline = served.json(base), served.json(base + "/rows"), served.json(base + "/timeline")
     check(run, "/api/v1/runs/{run}")
     check(rows, "/api/v1/runs/{run}/rows")
-    check(spans, "/api/v1/runs/{run}/spans")
-    assert run["by_state"] == {"passed": 3, "failed": 1} and len(rows["name"]) == len(junit_outcomes(farflung.cwd / "r.xml"))
-    assert {len(column) for name, column in rows.items() if name not in ("message", "file")} == {4}
-    for number, name in enumerate(rows["name"]):
-        details = served.json(f"{base}/rows/{number}")
-        check(details, "/api/v1/runs/{run}/rows/{row}")
-        text = details[0]["sections"][0]["text"]
-        assert text == ("<b>oops</b>\n" if name == "bad" else f"said {name[-2]}\n")
+    check(timeline, "/api/v1/runs/{run}/timeline")
+    assert run["by_state"] == {"passed": 3, "failed": 1} and run["read"] == 1000
+    assert rows["found"] == len(rows["rows"]) == len(junit_outcomes(farflung.cwd / "r.xml")) == 4
+    assert sum(lane["attempts"] for lane in run["lanes"]) == 4
+    pieces = [piece for lane in timeline["lanes"] for piece in pieces_of(lane)]
+    assert sorted(piece["row"] for piece in pieces if piece["kind"] in (UNIT, MANY)) == [0, 1, 2, 3]
+    for row in rows["rows"]:
+        one = served.json(f"{base}/rows/{row['number']}")
+        check(one, "/api/v1/runs/{run}/rows/{row}")
+        assert one["row"] == row
+        text = one["attempts"][0]["sections"][0]["text"]
+        assert text == ("<b>oops</b>\n" if row["name"] == "bad" else f"said {row['name'][-2]}\n")
     missing = served.json(f"{base}/rows/4", code=404)
     check(missing, "/api/v1/runs/{run}/rows/{row}", "404")
+
+
+UNIT, MANY = 0, 3
+
+
+def pieces_of(lane):
+    numbers = lane["pieces"]
+    assert len(numbers) % 6 == 0
+    return [dict(zip(("start", "took", "kind", "state", "count", "row"), numbers[i : i + 6])) for i in range(0, len(numbers), 6)]
+
+
+def test_windows(farflung, web):
+    farflung.run_yaml("""
+version: 1
+inventory: [{spec: popen, slots: 2}]
+jobs:
+  many: {run: "exit $(({n} %% 10 == 3))", matrix: {n: [%s]}}
+  other: {run: "echo Needle; sleep 0.3; exit 4"}
+""" % ", ".join(map(str, range(50))), code=1)
+    served = web()
+    base = f"/api/v1/runs/{served.json('/api/v1/runs')['runs'][0]['id']}"
+
+    def rows(query, code=200):
+        answer = served.json(f"{base}/rows?{query}", code=code)
+        check(answer, "/api/v1/runs/{run}/rows", str(code))
+        return answer
+
+    everything = rows("count=1000")
+    total = everything["found"]
+    assert [row["number"] for row in everything["rows"]] == list(range(total)) and total == served.json(base)["rows"]
+    assert rows("from=10&count=5")["rows"] == everything["rows"][10:15]
+    assert rows(f"from={total - 1}&count=5")["rows"] == everything["rows"][-1:] and rows("from=4000000000")["rows"] == []
+    bad = rows("bad=1&count=1000")["rows"]
+    assert bad == [row for row in everything["rows"] if row["bad"]] and 0 < len(bad) < total
+    assert rows("states=failed,passed&count=1000")["found"] == total
+    slowest = rows("sort=slowest&count=1000")["rows"]
+    assert slowest[0]["name"] == "other" and [row["took"] for row in slowest] == sorted((row["took"] for row in slowest), reverse=True)
+    assert [row["name"] for row in rows("sort=name&count=1000")["rows"]] == sorted(row["name"] for row in everything["rows"])
+    jobs = [job["name"] for job in served.json(base)["jobs"]]
+    assert [row["name"] for row in rows(f"job={jobs.index('other')}")["rows"]] == ["other"]
+    assert [row["name"] for row in rows("q=OTHER+status")["rows"]] == ["other"] and rows("q=nothing")["found"] == 0
+    causes = served.json(base)["causes"]
+    assert sum(rows(f"bad=1&cause={number}")["found"] for number in range(len(causes))) + rows("bad=1&cause=none")["found"] == len(bad)
+    for wrong in ("states=x", "sort=x", "from=x", "from=-1", "count=1001", "job=a", "cause=x"):
+        assert wrong.split("=")[0] in rows(wrong, 400)["error"] or "'x'" in rows(wrong, 400)["error"]
+    # A picture of few pixels has few pieces, and all units in them.
+    coarse, fine = served.json(base + "/timeline?pixels=1"), served.json(base + "/timeline?pixels=16384")
+    counted = [sum(piece["count"] for lane in of["lanes"] for piece in pieces_of(lane) if piece["kind"] in (UNIT, MANY)) for of in (coarse, fine)]
+    assert counted == [total, total]
+    assert sum(len(lane["pieces"]) for lane in coarse["lanes"]) < sum(len(lane["pieces"]) for lane in fine["lanes"])
+    middle = served.json(base)["took_us"] // 2
+    part = served.json(base + f"/timeline?from={middle}&to={middle + 1000}&pixels=100")
+    assert all(piece["start"] < middle + 1000 and piece["start"] + piece["took"] >= middle for lane in part["lanes"] for piece in pieces_of(lane))
+    for wrong in ("from=5&to=5", "pixels=16385", "to=x"):
+        check(served.json(base + "/timeline?" + wrong, code=400), "/api/v1/runs/{run}/timeline", "400")
 
 
 def test_a_run_that_goes_on(farflung, web):
@@ -190,6 +249,79 @@ def test_pages_of_others_get_nothing(farflung, web, headers, code):
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 def test_nothing_is_changed(web, method):
     assert web().ask("/api/v1/runs", method=method)[0] == 405
+
+
+class Acting:
+    """A server that has a token, and who knows it."""
+
+    def __init__(self, web):
+        self.served = web("--token")
+        self.cookie = f"farflung-{self.served.port}={self.served.token}"
+
+    def json(self, path):
+        return self.served.json(path, Cookie=self.cookie)
+
+    def post(self, path, body, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.served.port, timeout=60)
+        with contextlib.closing(connection):
+            given = {"Content-Type": "application/json", "Cookie": self.cookie, **headers}
+            connection.request("POST", path, body=body, headers={name: value for name, value in given.items() if value})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
+
+def test_a_unit_and_a_run_are_ended(farflung, web):
+    farflung.yaml("version: 1\ninventory: [{spec: popen, slots: 2}]\njobs: {a: {run: 'echo so far; sleep 100'}, b: {run: 'sleep 100'}, c: {run: 'true'}}\n")
+    live = farflung.follow("run")
+    live.event("unit-started", unit="b")
+    acting = Acting(web)
+    base = f"/api/v1/runs/{acting.json('/api/v1/runs')['runs'][0]['id']}"
+    number = next(row["number"] for row in acting.json(base + "/rows")["rows"] if row["name"] == "a")
+    wait_until(lambda: acting.json(f"{base}/rows/{number}").get("output") == "so far\n", 10, "output is shown as it comes")
+    assert [lane.get("last_line") for lane in acting.json(base)["lanes"] if lane.get("unit") == "a"] == ["so far"]
+    status, words = acting.post(base + "/cancel", '{"names": ["nobody"]}')
+    assert status == 400 and "nobody" in words
+    assert acting.post(base + "/cancel", '{"names": ["a"]}')[0] == 202
+    wait_until(lambda: "running" not in [row["state"] for row in acting.json(base + "/rows?q=a")["rows"] if row["name"] == "a"], 10, "it is cancelled")
+    assert acting.json(base)["by_state"].get("running"), "all else goes on"
+    assert acting.post(base + "/cancel", "{}")[0] == 202
+    live.finish(130)
+    assert acting.post(base + "/cancel", "{}")[0] == 400, "it is over"
+
+
+def test_what_failed_is_run_again(farflung, web):
+    farflung.run_yaml("version: 1\ninventory: [popen]\njobs: {a: {run: 'test -e go'}, b: {run: 'true'}}\n", code=1)
+    write(farflung.cwd / "go", "")
+    acting = Acting(web)
+    (one,) = acting.json("/api/v1/runs")["runs"]
+    assert acting.post(f"/api/v1/runs/{one['id']}/rerun", "{}")[0] == 202
+    wait_until(lambda: sorted(run["state"] for run in acting.json("/api/v1/runs")["runs"]) == ["failed", "passed"], 20, "a run of its own")
+    (again,) = (run["id"] for run in acting.json("/api/v1/runs")["runs"] if run["state"] == "passed")
+    assert acting.json(f"/api/v1/runs/{again}")["by_state"].get("passed") == 2, "what had passed is carried over"
+
+
+@pytest.mark.parametrize("body, headers, code", [
+    ("", {}, 400), ("[]", {}, 400), ('{"names": "a"}', {}, 400), ('{"names": [1]}', {}, 400), ('{"names": [""]}', {}, 400), ('{"x": 1}', {}, 400),
+    ('{"names": [' + ",".join('"a"' for _ in range(1001)) + "]}", {}, 400), ("x" * 70000, {}, 413),
+    ("{}", {"Content-Type": "text/plain"}, 415), ("{}", {"Content-Type": None}, 415), ("{}", {"Cookie": None}, 401),
+    ("{}", {"Cookie": "farflung=x"}, 401), ("{}", {"Origin": "http://evil.example"}, 403),
+])  # fmt: skip
+def test_what_is_not_done(farflung, web, body, headers, code):
+    farflung.run_yaml("version: 1\ninventory: [popen]\njobs: {a: {run: 'true'}}\n")
+    acting = Acting(web)
+    run = acting.json("/api/v1/runs")["runs"][0]["id"]
+    for what in ("cancel", "rerun"):
+        assert acting.post(f"/api/v1/runs/{run}/{what}", body, **headers)[0] == code
+    assert len(acting.json("/api/v1/runs")["runs"]) == 1
+    assert acting.post("/api/v1/runs/20010101-000000-0000/cancel", "{}")[0] == 404
+
+
+def test_without_a_token_nothing_is_done(farflung, web):
+    farflung.run_yaml(RUN, code=1)
+    served = web()
+    run = served.json("/api/v1/runs")["runs"][0]["id"]
+    for what in ("cancel", "rerun"):
+        assert served.ask(f"/api/v1/runs/{run}/{what}", method="POST", Content_Type="application/json")[0] == 403
 
 
 def test_a_token(farflung, web):

@@ -23,7 +23,7 @@ function change(name, value) {
   location.hash = `#/${view}${query.size ? `?${query}` : ""}`;
 }
 
-async function show(source, main) {
+async function show(source, main, focus = true) {
   const { name, argument, query } = address();
   const views = { run, failures, timeline, tests: () => tests(source, query, change), unit: () => unit(source, Number(argument)) };
   for (const link of document.querySelectorAll("nav a")) {
@@ -31,7 +31,7 @@ async function show(source, main) {
     else link.removeAttribute("aria-current");
   }
   fill(main, await (views[name] || run)(source));
-  main.focus({ preventScroll: true });
+  if (focus) main.focus({ preventScroll: true });
 }
 
 function keys(event) {
@@ -47,13 +47,14 @@ function keys(event) {
 
 // A run that goes on is drawn anew; what somebody reads there, or writes, stays.
 function follow(source, main, note) {
-  source.follow(() => {
+  source.follow(async () => {
     const { name } = address();
+    if (main.firstChild?.refresh) { main.firstChild.refresh(); return; }
+    if (name === "unit" && !main.querySelector("h1 .s-running")) return;
+    if (/^(INPUT|BUTTON|SELECT)$/.test(document.activeElement?.tagName) || main.querySelector("details[open]")) return;
     const top = main.querySelector(".window")?.scrollTop;
-    if (name === "unit" || document.activeElement?.id === "q" || main.querySelector("details[open]")) return;
-    show(source, main).then(() => {
-      if (top !== undefined) main.querySelector(".window").scrollTop = top;
-    });
+    await show(source, main, false);
+    if (top !== undefined) main.querySelector(".window").scrollTop = top;
   }, (broken) => { note.textContent = broken ? "no connection; trying again" : "live"; });
 }
 
@@ -72,7 +73,7 @@ async function begin() {
       h("nav", { "aria-label": "views" }, TABS.map(([name, words, key]) =>
         h("a", { href: `#/${name}`, "data-tab": name, title: `key: ${key}` }, words))), note), main);
     document.title = `farflung ${line(source.run.id || "")}`;
-    window.addEventListener("hashchange", () => show(source, main));
+    window.addEventListener("hashchange", () => show(source, main).catch((error) => fill(main, h("p.s-failed", null, line(error.message)))));
     document.addEventListener("keydown", keys);
     await show(source, main);
     follow(source, main, note);

@@ -1,5 +1,16 @@
-// Where views get a run from. A file has all of it, compressed, in itself.
+// Where views get a run from: a server, which is asked for what is seen, or a file, which has all of it, compressed,
+// in itself. Both have
+//   run                         how it stands (document.h)
+//   rows(query, from, count)    {found, rows}: a window of what a query finds
+//   unit(number)                {row, attempts, output}: one row, and what there is to read of it
+//   timeline(from, to, pixels)  {lanes: [{lane, pieces}]}, PIECE numbers a piece
+//   follow(changed, broken)     calls `changed` when there is more
 import { STATES } from "farflung/format";
+
+export const PIECE = 6; // start, took, kind, state, count, row
+export const PIECES = ["unit", "unit-setup", "unit-teardown", "many", "connect", "sync", "setup", "start", "collect"];
+const PHASES_FROM = 12; // pixels, as in timeline.c
+const MANY = PIECES.indexOf("many");
 
 async function inflate(id) {
   const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
@@ -8,65 +19,67 @@ async function inflate(id) {
 }
 
 const CACHED_BLOCKS = 8;
+const ORDERS = {
+  slowest: ({ took }) => (a, b) => took[b] - took[a] || a - b,
+  name: ({ name }) => (a, b) => (name[a] < name[b] ? -1 : name[a] > name[b] ? 1 : a - b),
+  start: ({ start }) => (a, b) => start[a] - start[b] || a - b,
+};
 
-// What both have: the run in columns.
-class Source {
-  take(run, rows, spans) {
-    [this.run, this.rows, this.spans] = [run, rows, spans];
-    this.length = rows.name.length;
+class FileSource {
+  #details = null;
+  #blocks = new Map();
+  #lanes = null;
+  #found = { key: null, numbers: [] };
+
+  async open() {
+    [this.run, this.columns, this.spans] = await Promise.all(["ff-run", "ff-rows", "ff-spans"].map(inflate));
     for (const name of ["message", "file"]) {
-      const texts = new Map();
-      for (let i = 0; i < rows[name].length; i += 2) texts.set(rows[name][i], rows[name][i + 1]);
-      rows[name] = texts;
+      const list = this.columns[name], texts = new Map();
+      for (let i = 0; i < list.length; i += 2) texts.set(list[i], list[i + 1]);
+      this.columns[name] = texts;
     }
     return this;
   }
 
-  row(number) {
-    const rows = this.rows;
+  // It is over.
+  follow() {}
+
+  #row(number) {
+    const of = this.columns;
     return {
-      number, name: rows.name[number], job: this.run.jobs[rows.job[number]], state: STATES[rows.state[number]],
-      kind: rows.kind[number], bad: (rows.flags[number] & 1) > 0, flaky: (rows.flags[number] & 2) > 0,
-      lane: this.run.lanes[rows.lane[number]], cause: rows.cause[number], attempts: rows.attempts[number],
-      start: rows.start[number], took: rows.took[number], setup: rows.setup[number], teardown: rows.teardown[number],
-      message: rows.message.get(number), file: rows.file.get(number), line: rows.line[number],
+      number, name: of.name[number], job: of.job[number], state: STATES[of.state[number]], kind: of.kind[number],
+      bad: (of.flags[number] & 1) > 0, flaky: (of.flags[number] & 2) > 0,
+      lane: of.lane[number] < 0 ? undefined : of.lane[number], cause: of.cause[number] < 0 ? undefined : of.cause[number],
+      attempts: of.attempts[number], start: of.start[number], took: of.took[number], setup: of.setup[number],
+      teardown: of.teardown[number], message: of.message.get(number), file: of.file.get(number), line: of.line[number],
     };
   }
 
-  // Numbers of the rows that a query wants, in its order.
-  find({ text = "", states = null, job = null, cause = null, flaky = false, sort = "order" }) {
-    const { name, state, took, start, flags, message } = this.rows;
-    const wanted = states && new Set(states.map((word) => STATES.indexOf(word)));
-    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = [];
-    for (let i = 0; i < this.length; i++) {
-      if (wanted && !wanted.has(state[i])) continue;
-      if (job !== null && this.rows.job[i] !== job) continue;
-      if (cause !== null && this.rows.cause[i] !== cause) continue;
-      if (flaky && !(flags[i] & 2)) continue;
-      if (words.length) {
-        const all = `${name[i]} ${message.get(i) || ""}`.toLowerCase();
-        if (!words.every((word) => all.includes(word))) continue;
-      }
-      found.push(i);
+  #wants({ states, job, cause, bad, flaky, q }) {
+    const of = this.columns, wanted = states && new Set(states.split(",").map((word) => STATES.indexOf(word)));
+    const words = (q || "").toLowerCase().split(/\s+/).filter(Boolean);
+    return (i) => {
+      if (wanted && !wanted.has(of.state[i])) return false;
+      if (job !== undefined && of.job[i] !== Number(job)) return false;
+      if (cause !== undefined && of.cause[i] !== (cause === "none" ? -1 : cause)) return false;
+      if ((bad && !(of.flags[i] & 1)) || (flaky && !(of.flags[i] & 2))) return false;
+      if (!words.length) return true;
+      const all = `${of.name[i]} ${of.message.get(i) || ""}`.toLowerCase();
+      return words.every((word) => all.includes(word));
+    };
+  }
+
+  async rows(query, from, count) {
+    const key = JSON.stringify(query);
+    if (this.#found.key !== key) {
+      const wants = this.#wants(query), numbers = [];
+      for (let i = 0; i < this.columns.name.length; i++) if (wants(i)) numbers.push(i);
+      if (ORDERS[query.sort]) numbers.sort(ORDERS[query.sort](this.columns));
+      this.#found = { key, numbers };
     }
-    if (sort === "slowest") found.sort((a, b) => took[b] - took[a] || a - b);
-    else if (sort === "name") found.sort((a, b) => (name[a] < name[b] ? -1 : name[a] > name[b] ? 1 : a - b));
-    else if (sort === "start") found.sort((a, b) => start[a] - start[b] || a - b);
-    return found;
+    const { numbers } = this.#found;
+    return { found: numbers.length, from, rows: numbers.slice(from, from + count).map((number) => this.#row(number)) };
   }
-}
-
-class FileSource extends Source {
-  #details = null;
-  #blocks = new Map();
-
-  async open() {
-    return this.take(...(await Promise.all(["ff-run", "ff-rows", "ff-spans"].map(inflate))));
-  }
-
-  // It is over.
-  follow() {}
 
   async #block(number) {
     if (!this.#blocks.has(number)) {
@@ -76,8 +89,8 @@ class FileSource extends Source {
     return this.#blocks.get(number);
   }
 
-  // What there is of a row's attempts, the first one first.
-  async details(number) {
+  async unit(number) {
+    if (!(number >= 0 && number < this.columns.name.length)) throw new Error("there is no such row");
     if (!this.#details) {
       const index = JSON.parse(document.getElementById("ff-index").textContent);
       this.#details = new Map();
@@ -86,56 +99,123 @@ class FileSource extends Source {
         this.#details.get(index[i]).add(index[i + 1]);
       }
     }
-    const found = [];
+    const attempts = [];
     for (const block of this.#details.get(number) || [])
-      for (const [row, entry] of await this.#block(block)) if (row === number) found.push(entry);
-    return found;
+      for (const [row, entry] of await this.#block(block)) if (row === number) attempts.push(entry);
+    return { row: this.#row(number), attempts };
+  }
+
+  // Spans of each lane by start.
+  #by_lane() {
+    if (this.#lanes) return this.#lanes;
+    const { lane, start } = this.spans;
+    this.#lanes = this.run.lanes.map(() => []);
+    for (let i = 0; i < lane.length; i++) this.#lanes[lane[i]].push(i);
+    for (const list of this.#lanes) list.sort((a, b) => start[a] - start[b]);
+    return this.#lanes;
+  }
+
+  // As timeline.c has it.
+  #pieces(list, from, to, pixel) {
+    const { start, took, kind, state, row } = this.spans, of = this.columns, pieces = [];
+    let many = null;
+    const put = () => {
+      if (many) pieces.push(many.start, many.took, many.count > 1 ? MANY : 0, many.state, many.count, many.row);
+      many = null;
+    };
+    for (const i of list) {
+      if (start[i] >= to) break;
+      if (start[i] + took[i] < from) continue;
+      if (kind[i] === 0 && took[i] < pixel) {
+        if (many && start[i] - many.start >= pixel) put();
+        many = many || { start: start[i], took: 0, state: state[i], row: row[i], count: 0 };
+        many.count++;
+        many.took = Math.max(many.took, start[i] + took[i] - many.start);
+        if (row[i] >= 0 && of.flags[row[i]] & 1) [many.row, many.state] = [row[i], state[i]];
+        continue;
+      }
+      put();
+      const setup = row[i] >= 0 ? of.setup[row[i]] : 0, teardown = row[i] >= 0 ? of.teardown[row[i]] : 0;
+      if (kind[i] !== 0) pieces.push(start[i], took[i], kind[i] + MANY, state[i], 1, -1);
+      else if (took[i] < PHASES_FROM * pixel || start[i] !== of.start[row[i]] || setup + teardown === 0 || setup + teardown > took[i])
+        pieces.push(start[i], took[i], 0, state[i], 1, row[i]);
+      else {
+        if (setup) pieces.push(start[i], setup, 1, state[i], 1, row[i]);
+        pieces.push(start[i] + setup, took[i] - setup - teardown, 0, state[i], 1, row[i]);
+        if (teardown) pieces.push(start[i] + took[i] - teardown, teardown, 2, state[i], 1, row[i]);
+      }
+    }
+    put();
+    return pieces;
+  }
+
+  async timeline(from, to, pixels) {
+    const pixel = Math.max(1, (to - from) / pixels);
+    const lanes = this.#by_lane().map((list, lane) => ({ lane, pieces: this.#pieces(list, from, to, pixel) }));
+    return { from, to, lanes: lanes.filter(({ pieces }) => pieces.length) };
   }
 }
 
-async function ask(path) {
-  const response = await fetch(`/api/v1/${path}`, { credentials: "same-origin" });
+async function ask(path, options) {
+  const response = await fetch(`/api/v1/${path}`, { credentials: "same-origin", ...options });
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.error || `status ${response.status}`);
   return answer;
 }
 
-// One that a server has, which may be going on.
-class ServedSource extends Source {
+// One that a server has, which may be going on, or of which not all has been read yet.
+class ServedSource {
   constructor(id) {
-    super();
     this.path = `runs/${encodeURIComponent(id)}`;
   }
 
   async open() {
-    const run = await ask(this.path);
-    return this.take(run, await ask(`${this.path}/rows`), await ask(`${this.path}/spans`));
+    this.run = await ask(this.path);
+    return this;
   }
 
-  // Calls `changed` when there is more; what was missed while the connection was cut comes with it.
+  rows(query, from, count) {
+    const given = Object.entries({ ...query, from, count }).filter(([, value]) => value !== undefined && value !== null && value !== false);
+    return ask(`${this.path}/rows?${new URLSearchParams(given)}`);
+  }
+
+  unit(number) {
+    return ask(`${this.path}/rows/${number}`);
+  }
+
+  timeline(from, to, pixels) {
+    return ask(`${this.path}/timeline?from=${Math.floor(from)}&to=${Math.ceil(to)}&pixels=${Math.max(1, Math.floor(pixels))}`);
+  }
+
+  // "cancel" or "rerun"; no names: all of it, or all that failed.
+  act(what, names) {
+    return ask(`${this.path}/${what}`, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(names ? { names } : {}),
+    });
+  }
+
+  // What was missed while the connection was cut comes with it.
   follow(changed, broken) {
-    if (this.run.over) return;
+    if (this.run.over && this.run.read === 1000) return;
     const news = new EventSource(`/api/v1/${this.path}/events?after=${this.run.seq}`);
     let busy = false, again = false;
     const look = async () => {
       if (busy) { again = true; return; }
       busy = true;
-      do {
-        again = false;
-        await this.open();
-        changed();
-        await new Promise((done) => setTimeout(done, 500));
-      } while (again);
+      try {
+        do {
+          again = false;
+          await this.open();
+          await changed();
+          await new Promise((done) => setTimeout(done, 500));
+        } while (again);
+      } catch (error) { broken(true); }
       busy = false;
     };
     news.addEventListener("news", look);
     news.addEventListener("over", () => { news.close(); look(); });
     news.addEventListener("open", () => broken(false));
     news.addEventListener("error", () => broken(true));
-  }
-
-  details(number) {
-    return ask(`${this.path}/rows/${number}`);
   }
 }
 

@@ -25,12 +25,9 @@ function jobs(source) {
 // Busy shares: units on each host's lanes, of its slots for all of the run.
 function hosts(source) {
   const busy = new Map();
-  const { lane, took: times, row } = source.spans;
-  for (let i = 0; i < lane.length; i++) {
-    if (row[i] < 0) continue;
-    const host = source.run.lanes[lane[i]].host;
-    const sum = busy.get(host) || { us: 0, units: 0 };
-    busy.set(host, { us: sum.us + times[i], units: sum.units + 1 });
+  for (const lane of source.run.lanes) {
+    const sum = busy.get(lane.host) || { us: 0, units: 0 };
+    busy.set(lane.host, { us: sum.us + lane.busy_us, units: sum.units + lane.attempts });
   }
   return h("table", null, h("caption", null, "Hosts"),
     h("thead", null, h("tr", null, ["host", "slots", "attempts", "busy", "state"].map((word) => h("th", { scope: "col" }, word)))),
@@ -42,16 +39,64 @@ function hosts(source) {
     })));
 }
 
-function slowest(source) {
-  const found = source.find({ sort: "slowest" }).slice(0, 10).filter((number) => source.rows.took[number] > 0);
-  return h("table", null, h("caption", null, "Longest"),
-    h("tbody", null, found.map((number) => {
-      const row = source.row(number);
-      return h("tr", null, h("td.number", null, took(row.took)), h("td", null, h("a", { href: `#/unit/${number}` }, line(row.name))));
-    })));
+// What runs right now, the longest first, with its last line.
+function running(source) {
+  const lanes = source.run.lanes.filter((lane) => lane.row !== undefined).sort((a, b) => a.since_us - b.since_us);
+  if (source.run.over || !lanes.length) return null;
+  return h("table.running", null, h("caption", null, "Running"),
+    h("tbody", null, lanes.slice(0, 200).map((lane) => h("tr", null,
+      h("td", null, line(`${lane.host} ${lane.name}`)), h("td.number", null, took(source.run.took_us - lane.since_us)),
+      h("td", null, h("a", { href: `#/unit/${lane.row}` }, line(lane.unit))), h("td.quiet", null, line(lane.last_line || ""))))),
+    lanes.length > 200 ? h("tfoot", null, h("tr", null, h("td", { colspan: 4 }, `and ${count(lanes.length - 200)} more`))) : null);
 }
 
-export function view(source) {
+async function slowest(source) {
+  const { rows } = await source.rows({ sort: "slowest" }, 0, 10);
+  return h("table", null, h("caption", null, "Longest"),
+    h("tbody", null, rows.filter((row) => row.took > 0).map((row) =>
+      h("tr", null, h("td.number", null, took(row.took)), h("td", null, h("a", { href: `#/unit/${row.number}` }, line(row.name)))))));
+}
+
+// The newest failures of a run that goes on.
+async function failures(source) {
+  if (source.run.over || !source.run.causes.length) return null;
+  const { found } = await source.rows({ bad: 1 }, 0, 1);
+  const { rows } = await source.rows({ bad: 1 }, Math.max(0, found - 10), 10);
+  return h("table", null, h("caption", null, "Latest failures"),
+    h("tbody", null, rows.reverse().map((row) => h("tr", null, h(`td.s-${row.state}`, null, row.state),
+      h("td", null, h("a", { href: `#/unit/${row.number}` }, line(row.name))), h("td.quiet", null, line(row.message || ""))))));
+}
+
+// What is done to a run: only where a server may, and says so when it does not.
+export function button(source, what, names, words) {
+  if (!source.act) return null;
+  const said = h("span", { role: "status" });
+  const node = h("button", {
+    onclick: async () => {
+      node.disabled = true;
+      try {
+        await source.act(what, names);
+        said.textContent = " it was asked for";
+      } catch (error) {
+        said.textContent = ` ${error.message}`;
+        node.disabled = false;
+      }
+    },
+  }, words);
+  return h("p", null, node, said);
+}
+
+function progress(source) {
+  const run = source.run;
+  const done = Object.entries(run.by_state).reduce((sum, [state, n]) => sum + (state === "running" ? 0 : n), 0);
+  return [
+    run.read < 1000 ? h("p", null, "reading its journal ", h("progress", { max: 1000, value: run.read })) : null,
+    !run.over && run.counts.total ? h("p", null, `${count(Math.min(done, run.counts.total))} of ${count(run.counts.total)} `,
+      h("progress", { max: Math.max(1, run.counts.total), value: Math.min(done, run.counts.total), "aria-label": "units done" })) : null,
+  ];
+}
+
+export async function view(source) {
   const run = source.run;
   const [state, words] = verdict(run);
   return h("section", null,
@@ -62,5 +107,8 @@ export function view(source) {
       h("dt", null, "command"), h("dd", null, h("code", null, `farflung ${line(run.command || "")}`)),
       h("dt", null, "began"), h("dd", null, when(run.began_us)),
       h("dt", null, "took"), h("dd", null, took(run.took_us))),
-    tiles(source), jobs(source), hosts(source), slowest(source));
+    progress(source), tiles(source),
+    run.over || run.read < 1000 ? null : button(source, "cancel", null, "Stop the run"),
+    run.over && Object.keys(run.by_state).some((state) => ["failed", "error", "crashed", "timeout", "lost"].includes(state)) ? button(source, "rerun", null, "Run what failed again") : null,
+    running(source), await failures(source), jobs(source), hosts(source), await slowest(source));
 }

@@ -1,6 +1,7 @@
-// A lane for each worker and slot; what is shorter than a pixel is drawn as shares of it.
+// A lane for each worker and slot. Pieces are asked for as they are seen: what is shorter than a pixel comes put together.
 import { h, line } from "farflung/dom";
-import { SPANS, STATES, took } from "farflung/format";
+import { STATES, count, took } from "farflung/format";
+import { PIECE, PIECES } from "farflung/source";
 
 const LANE = 18; // px
 const LEFT = 150; // px for names
@@ -8,32 +9,15 @@ const TOP = 24; // px for the axis
 
 const COLOURS = {
   passed: "--passed", failed: "--failed", error: "--failed", crashed: "--failed", timeout: "--failed", lost: "--failed",
-  skipped: "--skipped", xfailed: "--skipped", xpassed: "--skipped", connect: "--wait", sync: "--wait", setup: "--wait", start: "--wait", collect: "--collect",
+  skipped: "--skipped", xfailed: "--skipped", xpassed: "--skipped", connect: "--wait", sync: "--wait", setup: "--wait", start: "--wait",
+  collect: "--collect", "unit-setup": "--phase", "unit-teardown": "--phase",
 };
 
-function colour_of(style, spans, i) {
-  const word = spans.kind[i] === 0 ? STATES[spans.state[i]] : SPANS[spans.kind[i]];
-  return style.getPropertyValue(COLOURS[word] || "--running");
-}
-
-// Spans of each lane by start, so that those in sight are found by bisection.
-function by_lane(source) {
-  const lanes = source.run.lanes.map(() => []);
-  const { lane, start } = source.spans;
-  for (let i = 0; i < lane.length; i++) lanes[lane[i]].push(i);
-  for (const list of lanes) list.sort((a, b) => start[a] - start[b]);
-  return lanes;
-}
-
-function first_at(list, start, us) {
-  let low = 0, high = list.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (start[list[middle]] < us) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+// Of a piece at i of a list of pieces.
+const word_of = (list, i) => {
+  const kind = PIECES[list[i + 2]];
+  return kind === "unit" || kind === "many" ? STATES[list[i + 3]] : kind;
+};
 
 function step_of(span_us, pixels) {
   const least = (span_us / pixels) * 90;
@@ -45,23 +29,22 @@ function step_of(span_us, pixels) {
   return step < least ? step * 2 : step;
 }
 
-export function view(source) {
-  const lanes = by_lane(source);
-  const order = lanes.map((_, i) => i).filter((i) => lanes[i].length);
-  const total = Math.max(1, source.run.took_us);
-  const { start, took: times, row } = source.spans;
-  let from = 0, to = total;
-  const canvas = h("canvas", { tabindex: "0", role: "img", "aria-label": "timeline: + and - zoom, arrows move, Enter opens what is under the pointer" });
+export async function view(source) {
+  let total = Math.max(1, source.run.took_us);
+  let from = 0, to = total, drawn = { lanes: [] }, asked = null;
+  const canvas = h("canvas", { tabindex: "0", role: "img", "aria-label": "timeline: + and - zoom, arrows move, 0 shows all, Enter opens what is under the pointer" });
   const tip = h("p.tip", { role: "status" }, "\u00a0");
-  let pointed = -1;
+  let pointed = null;
 
   const draw = () => {
-    const width = canvas.clientWidth, height = TOP + order.length * LANE;
+    const width = canvas.clientWidth, height = TOP + drawn.lanes.length * LANE;
     const scale = window.devicePixelRatio || 1;
     canvas.width = width * scale;
     canvas.height = height * scale;
     canvas.style.height = `${height}px`;
     const ctx = canvas.getContext("2d"), style = getComputedStyle(document.documentElement);
+    const colours = {};
+    const colour = (word) => (colours[word] ||= style.getPropertyValue(COLOURS[word] || "--running"));
     ctx.scale(scale, scale);
     ctx.font = "12px system-ui, sans-serif";
     ctx.fillStyle = style.getPropertyValue("--text");
@@ -72,54 +55,71 @@ export function view(source) {
       ctx.fillText(took(at), x + 3, 12);
       ctx.fillRect(x, 0, 1, TOP - 6);
     }
-    order.forEach((number, place) => {
-      const y = TOP + place * LANE, list = lanes[number], lane = source.run.lanes[number];
+    drawn.lanes.forEach(({ lane: number, pieces }, place) => {
+      const y = TOP + place * LANE, lane = source.run.lanes[number];
       ctx.fillStyle = style.getPropertyValue("--text");
-      ctx.fillText(line(`${lane.host} ${lane.name}`).slice(0, 22), 4, y + 13);
-      let i = Math.max(0, first_at(list, start, from) - 1), filled = -1;
-      for (; i < list.length && start[list[i]] < to; i++) {
-        const span = list[i];
-        if (start[span] + times[span] < from) continue;
-        const x = Math.max(0, (start[span] - from) * per);
-        const w = Math.min(pixels, (start[span] + times[span] - from) * per) - x;
-        // Of many on one pixel the bad ones are seen.
-        const bad = row[span] >= 0 && source.rows.flags[row[span]] & 1;
-        if (w < 1 && Math.floor(x) === filled && !bad) continue;
-        filled = Math.floor(x);
-        ctx.fillStyle = colour_of(style, source.spans, span);
+      ctx.fillText(line(`${lane?.host} ${lane?.name}`).slice(0, 22), 4, y + 13);
+      for (let i = 0; i < pieces.length; i += PIECE) {
+        const x = Math.max(0, (pieces[i] - from) * per);
+        const w = Math.min(pixels, (pieces[i] + pieces[i + 1] - from) * per) - x;
+        if (w < 0 || x > pixels) continue;
+        ctx.fillStyle = colour(word_of(pieces, i));
         ctx.fillRect(LEFT + x, y + 2, Math.max(w > 3 ? w - 0.5 : w, 1), LANE - 4);
       }
     });
   };
+  // What is there is drawn at once, finer when the answer has come.
+  const ask = async () => {
+    const want = `${from} ${to} ${canvas.clientWidth}`;
+    if (asked) { asked.again = want !== asked.want; return; }
+    asked = { want, again: false };
+    try {
+      drawn = await source.timeline(from, to, Math.max(1, canvas.clientWidth - LEFT));
+    } catch (error) { tip.textContent = line(error.message); }
+    const { again } = asked;
+    asked = null;
+    draw();
+    if (again) ask();
+  };
+  const show = () => { draw(); ask(); };
 
   const at_pointer = (event) => {
     const box = canvas.getBoundingClientRect();
     const x = event.clientX - box.left - LEFT, place = Math.floor((event.clientY - box.top - TOP) / LANE);
-    if (x < 0 || place < 0 || place >= order.length) return -1;
-    const us = from + (x * (to - from)) / Math.max(1, canvas.clientWidth - LEFT);
-    const list = lanes[order[place]];
-    for (let i = Math.min(list.length, first_at(list, start, us + 1)) - 1; i >= 0 && i >= first_at(list, start, us) - 3; i--)
-      if (start[list[i]] <= us && us <= start[list[i]] + times[list[i]]) return list[i];
-    return -1;
+    if (x < 0 || !drawn.lanes[place]) return null;
+    const pixel = (to - from) / Math.max(1, canvas.clientWidth - LEFT), us = from + x * pixel, { pieces } = drawn.lanes[place];
+    for (let i = pieces.length - PIECE; i >= 0; i -= PIECE)
+      if (pieces[i] <= us && us <= pieces[i] + Math.max(pieces[i + 1], pixel)) return pieces.slice(i, i + PIECE);
+    return null;
   };
   const zoom = (factor, centre) => {
     const span = Math.min(total, Math.max(1000, (to - from) * factor));
     from = Math.min(total - span, Math.max(0, centre - (centre - from) * (span / (to - from))));
     to = from + span;
-    draw();
+    show();
   };
   const move = (share) => {
     const span = to - from;
     from = Math.min(total - span, Math.max(0, from + share * span));
     to = from + span;
-    draw();
+    show();
   };
-  const open = () => { if (pointed >= 0 && row[pointed] >= 0) location.hash = `#/unit/${row[pointed]}`; };
-  canvas.addEventListener("pointermove", (event) => {
+  const open = () => { if (pointed && pointed[5] >= 0) location.hash = `#/unit/${pointed[5]}`; };
+  let telling = 0;
+  canvas.addEventListener("pointermove", async (event) => {
     pointed = at_pointer(event);
-    if (pointed < 0) { tip.textContent = "\u00a0"; return; }
-    const what = row[pointed] >= 0 ? source.rows.name[row[pointed]] : SPANS[source.spans.kind[pointed]];
-    tip.textContent = `${line(what)}: ${took(times[pointed])}, at ${took(start[pointed])}`;
+    const turn = ++telling;
+    if (!pointed) { tip.textContent = "\u00a0"; return; }
+    const [start, took_us, kind, , many, row] = pointed;
+    const times = `${took(took_us)}, at ${took(start)}`;
+    let what = PIECES[kind];
+    if (many > 1) what = `${count(many)} units`;
+    else if (row >= 0) {
+      try {
+        what = `${line((await source.unit(row)).row.name)}${kind === 1 ? " (set-up)" : kind === 2 ? " (teardown)" : ""}`;
+      } catch (error) { what = "unit"; }
+    }
+    if (turn === telling) tip.textContent = `${what}: ${times}`;
   });
   canvas.addEventListener("click", open);
   canvas.addEventListener("wheel", (event) => {
@@ -130,14 +130,23 @@ export function view(source) {
   canvas.addEventListener("keydown", (event) => {
     const keys = {
       "+": () => zoom(0.5, (from + to) / 2), "=": () => zoom(0.5, (from + to) / 2), "-": () => zoom(2, (from + to) / 2),
-      ArrowLeft: () => move(-0.2), ArrowRight: () => move(0.2), 0: () => { from = 0; to = total; draw(); }, Enter: open,
+      ArrowLeft: () => move(-0.2), ArrowRight: () => move(0.2), 0: () => { from = 0; to = total; show(); }, Enter: open,
     };
     if (!keys[event.key]) return;
     event.preventDefault();
     keys[event.key]();
   });
-  new ResizeObserver(draw).observe(canvas);
-  const legend = [["passed", "passed"], ["failed", "bad"], ["skipped", "skipped"], ["wait", "connecting, starting, set-up"], ["collect", "collecting"]];
-  return h("section", null, h("h1", null, "Timeline"), tip, canvas,
+  new ResizeObserver(show).observe(canvas);
+  drawn = await source.timeline(from, to, 1000);
+  const legend = [["passed", "passed"], ["failed", "bad"], ["skipped", "skipped"], ["phase", "a unit's set-up, teardown"], ["wait", "connecting, starting, set-up"], ["collect", "collecting"]];
+  const node = h("section", null, h("h1", null, "Timeline"), tip, canvas,
     h("p.legend", null, legend.map(([name, words]) => h(`span.k-${name}`, null, words))));
+  // Who sees all of it sees what is new, too.
+  node.refresh = () => {
+    const all = from === 0 && to === total;
+    total = Math.max(1, source.run.took_us);
+    if (all) to = total;
+    show();
+  };
+  return node;
 }

@@ -1,6 +1,7 @@
-// One row: its attempts, with tracebacks and output.
+// One row: its attempts, with tracebacks and output; of one that runs what it has said so far.
 import { h, line, terminal } from "farflung/dom";
 import { KINDS, took } from "farflung/format";
+import { button } from "farflung/view_run";
 
 function quoted(text) {
   return /^[\w@%+=:,./[\]-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`;
@@ -21,26 +22,34 @@ function entry(one, many) {
     facts.length ? h("dl", null, facts.map(([name, value]) => [h("dt", null, line(name)), h("dd", null, line(value))])) : null);
 }
 
-export async function attempts(source, row) {
-  const found = await source.details(row.number);
-  if (!found.length) return [h("p.quiet", null, "It said nothing.")];
-  return found.map((one) => entry(one, found.length > 1));
+export function attempts({ attempts: found, output }) {
+  const nodes = found.map((one) => entry(one, found.length > 1 || output !== undefined));
+  if (output !== undefined) nodes.push(h("div.attempt", null, h("h4", null, "output so far"), terminal(output)));
+  return nodes.length ? nodes : [h("p.quiet", null, "It said nothing.")];
 }
 
 export async function view(source, number) {
-  if (!(number >= 0 && number < source.length)) return h("section", null, h("h1", null, "There is no such unit."));
-  const row = source.row(number);
+  let found;
+  try {
+    found = await source.unit(number);
+  } catch (error) {
+    return h("section", null, h("h1", null, "There is no such unit."), h("p", null, line(error.message)));
+  }
+  const row = found.row;
+  const lane = row.lane === undefined ? null : source.run.lanes[row.lane];
   const place = row.file ? `${row.file}${row.line > 0 ? `:${row.line}` : ""}` : null;
   return h("section", null,
     h("h1", null, h(`span.state.s-${row.state}`, null, row.state), " ", line(row.name)),
     row.message ? h("p", null, line(row.message)) : null,
     h("dl", null,
-      h("dt", null, "job"), h("dd", null, line(row.job.name)),
+      h("dt", null, "job"), h("dd", null, line(source.run.jobs[row.job]?.name || "")),
       row.kind ? [h("dt", null, "kind"), h("dd", null, KINDS[row.kind])] : null,
       place ? [h("dt", null, "place"), h("dd", null, h("code", null, line(place)))] : null,
-      row.lane ? [h("dt", null, "where"), h("dd", null, line(`${row.lane.host} ${row.lane.name}`))] : null,
+      lane ? [h("dt", null, "where"), h("dd", null, line(`${lane.host} ${lane.name}`))] : null,
       row.took ? [h("dt", null, "took"), h("dd", null, took(row.took),
         row.setup || row.teardown ? ` (set-up ${took(row.setup)}, teardown ${took(row.teardown)})` : "")] : null,
       row.attempts > 1 ? [h("dt", null, "attempts"), h("dd", null, String(row.attempts))] : null),
-    repeat(source, row), await attempts(source, row));
+    row.state === "running" ? button(source, "cancel", [row.name], "Cancel it") : null,
+    row.bad && source.run.over && row.kind === 0 ? button(source, "rerun", [row.name], "Run it again") : null,
+    repeat(source, row), attempts(found));
 }
