@@ -9,11 +9,17 @@
 #include "base/buf.h"
 #include "web/folder.h"
 
+/* News of runs that browsers listen to. */
+struct ff_web_streams {
+	atomic_bool stopping; /* they end */
+	atomic_int open;
+};
+
 struct ff_web_api {
 	struct ff_web_folder *folder;
-	const char *runs;	     /* the folder's path */
-	bool may_act;		     /* a token was given: runs may be ended, and begun again */
-	const atomic_bool *stopping; /* streams end */
+	const char *runs; /* the folder's path */
+	bool may_act;	  /* a token was given: runs may be ended, and begun again */
+	struct ff_web_streams *streams;
 };
 
 /* `path`: behind "/api/v1/". */

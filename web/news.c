@@ -33,7 +33,7 @@ static ssize_t listen_on(void *ctx, uint64_t pos, char *out, size_t max)
 	(void)pos;
 	if (listener->told_over)
 		return MHD_CONTENT_READER_END_OF_STREAM;
-	while (!*listener->api->stopping) {
+	while (!listener->api->streams->stopping) {
 		if (ff_web_folder_seq(listener->api->folder, listener->run, &seq, &over, NULL) < 0)
 			return MHD_CONTENT_READER_END_WITH_ERROR;
 		if (seq != listener->seq || over) {
@@ -55,6 +55,7 @@ static void free_listener(void *ctx)
 {
 	struct listener *listener = ctx;
 
+	listener->api->streams->open--;
 	ff_free(listener->run);
 	ff_free(listener);
 }
@@ -66,6 +67,7 @@ enum MHD_Result ff_web_news(const struct ff_web_api *api, struct MHD_Connection 
 	struct MHD_Response *response;
 
 	listener->api = api;
+	api->streams->open++;
 	listener->run = ff_xstrdup(run);
 	listener->seq = ff_web_number(ff_web_header(connection, "Last-Event-ID"),
 				      ff_web_number(ff_web_argument(connection, "after"), 0));

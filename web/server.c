@@ -7,13 +7,17 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "web/api.h"
 #include "web/http.h"
 
-enum { BODY_MAX = 64 << 10 };
+enum {
+	BODY_MAX = 64 << 10,
+	FAREWELL_NAPS = 50,
+};
 
 struct ff_web {
 	struct MHD_Daemon *daemon;
@@ -22,8 +26,8 @@ struct ff_web {
 	struct ff_web_guard guard;
 	struct ff_buf page; /* the one page, whose code asks for the rest */
 	char *page_policy;
-	char *url;
-	atomic_bool stopping;
+	char *base, *token;
+	struct ff_web_streams streams;
 };
 
 bool ff_web_is_loopback(const char *address)
@@ -180,12 +184,12 @@ struct ff_web *ff_web_start(const struct ff_web_opts *opts, struct ff_err *err)
 	web = ff_xcalloc(1, sizeof(*web));
 	web->runs = ff_xstrdup(opts->runs);
 	web->api = (struct ff_web_api){ff_web_folder_new(opts->runs), web->runs, opts->token,
-				       &web->stopping};
+				       &web->streams};
 	ff_web_guard_init(&web->guard, opts->address, port, opts->token);
 	web->page_policy = ff_web_page(&web->page);
-	web->url =
-		ff_xasprintf("http://%s%s%s:%u/%s%s", six ? "[" : "", opts->address, six ? "]" : "",
-			     port, opts->token ? "?token=" : "", opts->token ? opts->token : "");
+	web->base = ff_xasprintf("http://%s%s%s:%u", six ? "[" : "", opts->address, six ? "]" : "",
+				 port);
+	web->token = ff_xstrdup(opts->token);
 	web->daemon = MHD_start_daemon(
 		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0,
 		NULL, NULL, answer, web, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
@@ -201,11 +205,19 @@ struct ff_web *ff_web_start(const struct ff_web_opts *opts, struct ff_err *err)
 	return NULL;
 }
 
+void ff_web_farewell(struct ff_web *web)
+{
+	const struct timespec nap = {.tv_nsec = 20000000};
+
+	for (int i = 0; i < FAREWELL_NAPS && web && web->streams.open > 0; i++)
+		nanosleep(&nap, NULL);
+}
+
 void ff_web_stop(struct ff_web *web)
 {
 	if (!web)
 		return;
-	web->stopping = true;
+	web->streams.stopping = true;
 	if (web->daemon)
 		MHD_stop_daemon(web->daemon);
 	ff_web_folder_free(web->api.folder);
@@ -213,11 +225,13 @@ void ff_web_stop(struct ff_web *web)
 	ff_web_guard_release(&web->guard);
 	ff_buf_release(&web->page);
 	ff_free(web->page_policy);
-	ff_free(web->url);
+	ff_free(web->base);
+	ff_free(web->token);
 	ff_free(web);
 }
 
-const char *ff_web_url(const struct ff_web *web)
+char *ff_web_url(const struct ff_web *web, const char *path)
 {
-	return web->url;
+	return ff_xasprintf("%s%s%s%s", web->base, path, web->token ? "?token=" : "",
+			    web->token ? web->token : "");
 }

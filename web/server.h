@@ -25,10 +25,12 @@ enum {
 
 /* Serves from threads of its own. NULL: FF_EINVAL: no address, or a token is wanted; FF_ESYS. */
 struct ff_web *ff_web_start(const struct ff_web_opts *opts, struct ff_err *err);
+/* Waits a moment, a second at most, in which those who listen are told how the run ended. */
+void ff_web_farewell(struct ff_web *web); /* NULL is fine */
 /* Ends all connections. NULL is fine. */
 void ff_web_stop(struct ff_web *web);
-/* Where it is, with the token: "http://127.0.0.1:8765/?token=…". */
-const char *ff_web_url(const struct ff_web *web);
+/* Where `path` is, with the token: "http://127.0.0.1:8765/?token=…"; the caller's to free. */
+char *ff_web_url(const struct ff_web *web, const char *path);
 /* Whether an address is one that only this machine reaches. */
 bool ff_web_is_loopback(const char *address);
 

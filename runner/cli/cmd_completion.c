@@ -31,7 +31,7 @@ static struct ff_complete value_of(const struct ff_option *option)
 	const char *arg = ff_option_arg(option);
 
 	if (option->kind == FF_OPTION_FLAG || option->kind == FF_OPTION_SETS ||
-	    option->kind == FF_OPTION_COUNT)
+	    option->kind == FF_OPTION_COUNT || option->kind == FF_OPTION_MAYBE)
 		return (struct ff_complete){.kind = FF_COMPLETE_NONE};
 	if (option->kind == FF_OPTION_CHOICE)
 		return (struct ff_complete){FF_COMPLETE_WORDS, option->choices};

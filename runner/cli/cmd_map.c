@@ -17,7 +17,7 @@ enum { SLOTS_MAX = 100000, SLOTS_UNLIMITED = 1000, RESULT_KEPT = 64 << 10 };
 
 struct options {
 	struct ff_strv tx, files, reports;
-	const char *slots, *on, *inventory, *separator, *joblog, *results, *halt, *retries,
+	const char *slots, *on, *inventory, *separator, *joblog, *results, *web, *halt, *retries,
 		*retry_delay, *timeout, *block, *max_args;
 	bool nul, skip_empty, resume, resume_failed, tag, keep, lines, dry, bar, pipe;
 	int argc;
@@ -64,6 +64,7 @@ static const struct ff_option options[] = {
 	FF_OPTION("bar", 0, FLAG, NULL, "show how far it is, if stderr is a terminal", bar),
 	FF_OPTION("eta", 0, FLAG, NULL, "the same", bar),
 	FF_OPTION_REPORT_FILES(reports),
+	FF_OPTION_WEB(web),
 	FF_OPTIONS_END,
 };
 
@@ -313,6 +314,7 @@ static int run_lines(const struct options *o, struct ff_lines *lines)
 					  .only = only,
 					  .usage_code = FF_MAP_USAGE,
 					  .command = "map",
+					  .web = o->web,
 					  .mapped = &mapped,
 					  .argc = o->argc,
 					  .argv = o->argv};

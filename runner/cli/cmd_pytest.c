@@ -43,6 +43,7 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("memory", JOB, "memory", memory, "WHEN"),
 	FF_PYTEST_LIMITS,
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
+	FF_OPTION_WEB(web),
 	FF_PYTEST_LOOK,
 	FF_OPTIONS_END,
 };
@@ -319,6 +320,7 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .junit_prefix = o->junit_prefix,
 					  .command = name_of(o),
 					  .shard = o->shard,
+					  .web = o->web,
 					  .stress = o->stress ? &stress : NULL,
 					  .argc = argc,
 					  .argv = argv};

@@ -1,17 +1,12 @@
 /* farflung web: pages of the runs of a folder. */
-#include <openssl/rand.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "cli/command.h"
 #include "cli/runs.h"
 #include "dispatch/dispatch.h"
-#include "web/server.h"
-
-#define PORT_DEFAULT "8765"
-enum { TOKEN_BYTES = 16 };
+#include "cli/serve.h"
 
 struct options {
 	const char *listen;
@@ -20,7 +15,7 @@ struct options {
 
 static const struct ff_option options[] = {
 	FF_OPTION("listen", 'l', TEXT, "ADDRESS",
-		  "where: PORT, ADDRESS or ADDRESS:PORT (default: 127.0.0.1:" PORT_DEFAULT
+		  "where: PORT, ADDRESS or ADDRESS:PORT (default: 127.0.0.1:" FF_SERVE_PORT
 		  "; port 0: a free one)",
 		  listen),
 	FF_OPTION("token", 0, FLAG, NULL,
@@ -28,45 +23,11 @@ static const struct ff_option options[] = {
 	FF_OPTIONS_END,
 };
 
-/* "8080", "0.0.0.0", "0.0.0.0:8080", "[::1]:8080", "::1" */
-static void split(const char *text, char **address, const char **port)
-{
-	const char *colon = text ? strrchr(text, ':') : NULL;
-
-	*port = PORT_DEFAULT;
-	*address = NULL;
-	if (!text)
-		return;
-	if (text[strspn(text, "0123456789")] == '\0') {
-		*port = text;
-	} else if (*text == '[' && strchr(text, ']')) {
-		*address = ff_xstrndup(text + 1, strcspn(text + 1, "]"));
-		if (strchr(text, ']')[1] == ':')
-			*port = strchr(text, ']') + 2;
-	} else if (colon && strchr(text, ':') == colon) {
-		*address = ff_xstrndup(text, (size_t)(colon - text));
-		*port = colon + 1;
-	} else {
-		*address = ff_xstrdup(text);
-	}
-}
-
-static char *new_token(void)
-{
-	unsigned char bytes[TOKEN_BYTES];
-	struct ff_buf text = FF_BUF_INIT;
-
-	if (RAND_bytes(bytes, sizeof(bytes)) != 1)
-		return NULL;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		ff_buf_addf(&text, "%02x", bytes[i]);
-	return ff_buf_take(&text);
-}
-
-static int serve(const struct ff_web_opts *opts)
+static int serve(const char *home, const struct options *o)
 {
 	struct ff_err err = {0};
 	struct ff_web *web;
+	char *url;
 	sigset_t ends;
 	int number = 0;
 
@@ -76,12 +37,14 @@ static int serve(const struct ff_web_opts *opts)
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGHUP);
 	sigprocmask(SIG_BLOCK, &ends, NULL);
-	web = ff_web_start(opts, &err);
+	web = ff_serve(home, o->listen, o->token, false, &err);
 	if (!web) {
 		ff_complain("web: %s", err.text);
 		return FF_EXIT_USAGE;
 	}
-	printf("%s\n", ff_web_url(web));
+	url = ff_web_url(web, "/");
+	printf("%s\n", url);
+	ff_free(url);
 	fflush(stdout);
 	sigwait(&ends, &number);
 	ff_web_stop(web);
@@ -92,29 +55,16 @@ static int run(const struct ff_command *command, int argc, char **argv)
 {
 	struct options o = {0};
 	struct ff_strv words = FF_STRV_INIT;
-	struct ff_web_opts opts = {0};
-	char *address = NULL, *token = NULL, *runs = NULL;
 	int code = FF_EXIT_USAGE, rc = ff_options_parse(command, argc, argv, &o, &words, NULL);
 
 	if (rc == 0 && words.len > 1) {
 		ff_complain("web: one DIR is enough, got '%s' as well", words.v[1]);
 		rc = -1;
 	}
-	if (rc == 0) {
-		split(o.listen, &address, &opts.port);
-		opts.address = address ? address : "127.0.0.1";
-		runs = ff_xasprintf("%s/.farflung/runs",
-				    words.len ? words.v[0] : ff_runs_home("."));
-		opts.runs = runs;
-		if (o.token || !ff_web_is_loopback(opts.address))
-			opts.token = token = new_token();
-		code = serve(&opts);
-	} else if (rc > 0) {
+	if (rc == 0)
+		code = serve(words.len ? words.v[0] : ff_runs_home("."), &o);
+	else if (rc > 0)
 		code = FF_EXIT_OK;
-	}
-	ff_free(address);
-	ff_free(token);
-	ff_free(runs);
 	ff_strv_release(&words);
 	return code;
 }
@@ -126,7 +76,8 @@ const struct ff_command ff_command_web = {
 	.details =
 		"Serves the runs of DIR (default: where we are) until Ctrl-C, and prints its "
 		"address. "
-		"It only reads.\n"
+		"With --token runs can be ended there, and what failed run again; else it only "
+		"reads.\n"
 		"On other addresses than this machine's own, and with --token, the address has a "
 		"token, which a browser\n"
 		"keeps in a cookie. Exit codes: 0, 2 usage, or the address can't be had.\n",

@@ -13,14 +13,15 @@
 
 /* How an option's value is kept. */
 enum ff_option_kind {
-	FF_OPTION_FLAG,	   /* bool */
-	FF_OPTION_SETS,	   /* const char *, it becomes `choices`: another spelling of an option */
-	FF_OPTION_COUNT,   /* int, one more each time */
-	FF_OPTION_TEXT,	   /* const char *, the last one wins; never empty */
-	FF_OPTION_CHOICE,  /* the same, one of `choices` */
-	FF_OPTION_CONFIG,  /* the same, and right for `section` and `key`: see ff_config_set */
-	FF_OPTION_NUMBER,  /* int64_t from 0 to INT32_MAX */
-	FF_OPTION_LIST,	   /* struct ff_strv, in order */
+	FF_OPTION_FLAG,	  /* bool */
+	FF_OPTION_SETS,	  /* const char *, it becomes `choices`: another spelling of an option */
+	FF_OPTION_COUNT,  /* int, one more each time */
+	FF_OPTION_TEXT,	  /* const char *, the last one wins; never empty */
+	FF_OPTION_MAYBE,  /* the same, only behind "="; "" if there is none: --web, --web=ADDRESS */
+	FF_OPTION_CHOICE, /* as TEXT, one of `choices` */
+	FF_OPTION_CONFIG, /* the same, and right for `section` and `key`: see ff_config_set */
+	FF_OPTION_NUMBER, /* int64_t from 0 to INT32_MAX */
+	FF_OPTION_LIST,	  /* struct ff_strv, in order */
 	FF_OPTION_REPORTS, /* struct ff_strv of names and values in turn: all of ff_reporter_kinds
 			    */
 };
@@ -72,6 +73,10 @@ struct ff_option {
 		.name = (option), .letter = (short_), .kind = FF_OPTION_SETS, .choices = (value),  \
 		.help = (text), .offset = offsetof(struct options, member)                         \
 	}
+#define FF_OPTION_WEB(member)                                                                      \
+	FF_OPTION("web", 0, MAYBE, "[=ADDRESS]",                                                   \
+		  "show the run in a browser while it goes on; ADDRESS as farflung web has it",    \
+		  member)
 #define FF_OPTIONS_END                                                                             \
 	{                                                                                          \
 		.name = NULL                                                                       \

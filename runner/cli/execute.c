@@ -10,6 +10,7 @@
 #include "cli/group.h"
 #include "cli/resume.h"
 #include "cli/runs.h"
+#include "cli/serve.h"
 #include "cli/shard.h"
 #include "dispatch/dispatch.h"
 #include "dispatch/input.h"
@@ -66,6 +67,7 @@ struct execution {
 	struct ff_run_terminal terminal;
 	struct last_word *word; /* in reporters */
 	struct ff_group_hold group;
+	struct ff_web *web;		     /* shows it; NULL */
 	const struct ff_reporter *history;   /* likewise; NULL: none */
 	const struct ff_mapped_opts *mapped; /* its units are told so; NULL */
 	struct ff_config *shard;	     /* whose jobs run but a part of their units; NULL */
@@ -283,6 +285,17 @@ static void say_last_word(const struct execution *x, int code)
 	ff_free(text);
 }
 
+/* Where the run is shown: whoever knows that may end it. */
+static void say_pages(const struct execution *x)
+{
+	char *path = ff_xasprintf("/runs/%s", ff_journal_run_id(x->run.journal));
+	char *url = ff_web_url(x->web, path);
+
+	ff_complain("web: %s", url);
+	ff_free(url);
+	ff_free(path);
+}
+
 /* Runs, reports, and says the last word; what workers do at their exit comes behind it. */
 static int run_all(struct execution *x)
 {
@@ -296,6 +309,8 @@ static int run_all(struct execution *x)
 			ff_complain("no journal will be kept: %s", err.text);
 		else
 			ff_group_tell(&x->group, ff_journal_path(x->run.journal));
+		if (x->web && x->run.journal)
+			say_pages(x);
 		open_history(x);
 	}
 	run = ff_run_start(&x->run, &err);
@@ -375,9 +390,15 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 	if (open_reporters(x, opts, &wishes, &err)) {
 		ff_complain("%s", err.text);
 		code = refuse(opts, "");
+	} else if (opts->web && !(x->web = ff_serve(runs_directory(x->run.config), opts->web, true,
+						    true, &err))) {
+		ff_complain("--web: %s", err.text);
+		code = refuse(opts, "");
 	} else {
 		code = run_in_turn(x);
 	}
+	ff_web_farewell(x->web);
+	ff_web_stop(x->web);
 	ff_reporters_release(&x->reporters);
 	ff_reports_release(&wishes);
 	ff_buf_release(&command_line);

@@ -34,8 +34,8 @@ static void print_option(char letter, const char *name, const char *arg, const c
 	char left[64];
 
 	snprintf(left, sizeof(left), "%c%c%c %s%s%s%s", letter ? '-' : ' ', letter ? letter : ' ',
-		 letter && *name ? ',' : ' ', *name ? "--" : "", name, arg ? " " : "",
-		 arg ? arg : "");
+		 letter && *name ? ',' : ' ', *name ? "--" : "", name,
+		 arg && strncmp(arg, "[=", 2) != 0 ? " " : "", arg ? arg : "");
 	printf("  %-28s %s", left, help);
 }
 

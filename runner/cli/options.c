@@ -57,7 +57,7 @@ static struct found find_letter(const struct ff_command *command, char letter)
 static bool takes_value(const struct ff_option *option)
 {
 	return option->kind != FF_OPTION_FLAG && option->kind != FF_OPTION_SETS &&
-	       option->kind != FF_OPTION_COUNT;
+	       option->kind != FF_OPTION_COUNT && option->kind != FF_OPTION_MAYBE;
 }
 
 static int complain_unknown(const struct ff_command *command, const char *word, size_t len)
@@ -130,6 +130,9 @@ static int store(const struct parse *p, const struct found *found, const char *v
 	case FF_OPTION_COUNT:
 		++*(int *)at;
 		return 0;
+	case FF_OPTION_MAYBE:
+		*(const char **)at = value ? value : "";
+		return 0;
 	case FF_OPTION_TEXT:
 	case FF_OPTION_CHOICE:
 	case FF_OPTION_CONFIG:
@@ -171,8 +174,8 @@ static int parse_long(const struct parse *p, const char *word, const char *next,
 		return *used ? ff_strv_add(p->rest, next) : 0;
 	}
 	if (!takes_value(found.own)) {
-		if (!value)
-			return store(p, &found, NULL);
+		if (!value || (found.own->kind == FF_OPTION_MAYBE && *value))
+			return store(p, &found, value);
 		ff_complain("%s: %.*s takes no value", p->command->name, (int)len, word);
 		return -1;
 	}

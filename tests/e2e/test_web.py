@@ -316,6 +316,98 @@ def test_what_is_not_done(farflung, web, body, headers, code):
     assert acting.post("/api/v1/runs/20010101-000000-0000/cancel", "{}")[0] == 404
 
 
+class Shown:
+    """A run that is shown while it goes on."""
+
+    def __init__(self, farflung, *args):
+        self.process = farflung.start(*args)
+        for line in self.process.stderr:
+            if found := re.search(r"web: (http://127\.0\.0\.1:(\d+))(/runs/[^?]+)\?token=([0-9a-f]{32})$", line.strip()):
+                break
+        else:
+            pytest.fail("no address")
+        self.port, self.page, self.token = int(found[2]), found[3], found[4]
+        self.base = f"/api/v1{self.page}"
+        self.headers = {"Cookie": f"farflung-{self.port}={self.token}", "Content-Type": "application/json"}
+
+    def ask(self, path, method="GET", body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request(method, path, body=body, headers=self.headers)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+
+    def finish(self, code):
+        out, err = self.process.communicate(timeout=60)
+        assert self.process.returncode == code, out + err
+
+
+GOES_ON = "version: 1\ninventory: [{spec: popen, slots: 2}]\njobs: {a: {run: 'true'}, b: {run: 'until test -e go; do sleep 0.02; done', needs: [a]}}\n"
+
+
+def test_a_run_that_is_shown(farflung, web):
+    farflung.yaml(GOES_ON)
+    shown, other = Shown(farflung, "run", "--web"), Shown(farflung, "run", "--web")
+    assert shown.port != other.port, "the second one finds a port of its own"
+    for one in (shown, other):
+        wait_until(lambda: one.ask(one.base)[1]["by_state"] == {"passed": 1, "running": 1}, 10, "what runs is shown")
+        assert one.ask("/api/v1/runs/20010101-000000-0000")[0] == 404
+    status, answer = other.ask(other.base + "/cancel", "POST", "{}")
+    assert status == 202, answer
+    other.finish(130)
+    # Who listens when it ends is told so.
+    with socket.create_connection(("127.0.0.1", shown.port)) as listening:
+        asked = f"GET {shown.base}/events HTTP/1.1\r\nHost: 127.0.0.1:{shown.port}\r\nCookie: {shown.headers['Cookie']}\r\n\r\n"
+        listening.sendall(asked.encode())
+        stream = listening.makefile("rb")
+        assert stream.readline().startswith(b"HTTP/1.1 200")
+        write(farflung.cwd / "go", "")
+        assert b"event: over\n" in stream.read()
+    shown.finish(0)
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", shown.port)).close()
+
+
+def test_pages_of_a_run_at_no_address(farflung):
+    farflung.yaml("version: 1\ninventory: [popen]\njobs: {a: {run: 'touch began'}}\n")
+    for where in ("nonsense", "127.0.0.1:99999999"):
+        assert where.split(":")[-1] in farflung.run("run", f"--web={where}", code=2).stderr
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert str(taken.getsockname()[1]) in farflung.run("run", f"--web={taken.getsockname()[1]}", code=2).stderr
+    assert not (farflung.cwd / "began").exists()
+
+
+def test_a_run_does_not_notice_who_looks_at_it(farflung, web):
+    """200 clients: silent ones, slow ones, some that only listen, some that ask and never read."""
+    farflung.yaml(GOES_ON)
+    shown = Shown(farflung, "run", "--web")
+    wait_until(lambda: shown.ask(shown.base)[1]["by_state"].get("running"), 10, "it runs")
+
+    def memory():
+        return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{shown.process.pid}/status").read())[1])
+
+    before = memory()
+    asked = f"GET {{}} HTTP/1.1\r\nHost: 127.0.0.1:{shown.port}\r\nCookie: {shown.headers['Cookie']}\r\n\r\n"
+    words = [b"", b"GET /", asked.format(shown.base + "/events").encode(), asked.format("/assets/main.js").encode() * 200]
+    clients = []
+    with contextlib.ExitStack() as stack:
+        for i in range(200):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", shown.port))
+            clients.append((client, words[i % len(words)]))
+        for client, text in clients:
+            with contextlib.suppress(OSError):
+                client.setblocking(True)
+                client.settimeout(0.2)
+                client.send(text)
+        assert memory() - before < 32 << 10
+        write(farflung.cwd / "go", "")
+        shown.finish(0)
+
+
 def test_without_a_token_nothing_is_done(farflung, web):
     farflung.run_yaml(RUN, code=1)
     served = web()
