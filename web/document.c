@@ -107,17 +107,22 @@ static void add_lanes(struct ff_json *json, const struct ff_model *model)
 
 static void add_causes(struct ff_json *json, const struct ff_model *model)
 {
+	struct ff_buf title = FF_BUF_INIT;
+
 	ff_json_open(json, "causes", '[');
 	for (size_t i = 0; i < model->causes.len; i++) {
 		const struct ff_alike_group *group = model->causes.v[i];
 
 		ff_json_open(json, NULL, '{');
-		ff_json_str(json, "message", group->message);
+		ff_buf_clear(&title);
+		ff_alike_title(&title, group);
+		ff_json_str(json, "message", title.len ? ff_buf_str(&title) : "");
 		ff_json_str(json, "frame", group->frame);
 		ff_json_int(json, "count", group->count);
 		ff_json_close(json, '}');
 	}
 	ff_json_close(json, ']');
+	ff_buf_release(&title);
 }
 
 int ff_document_run(struct ff_buf *out, const struct ff_model *model)
@@ -135,6 +140,7 @@ int ff_document_run(struct ff_buf *out, const struct ff_model *model)
 	ff_json_uint(&json, "seq", model->seq);
 	ff_json_str(&json, "state", ff_run_state_word(model->state.run.state));
 	ff_json_bool(&json, "over", model->over);
+	ff_json_bool(&json, "going", model->going);
 	if (model->over)
 		ff_json_int(&json, "exit_code", model->exit_code);
 	ff_json_str(&json, "reason", model->reason);

@@ -287,7 +287,7 @@ static void fill_result(struct ff_model *model, uint32_t number, const struct ff
 	row->flaky = ff_case_flaky(c);
 	if (!row->bad)
 		return;
-	ff_alike_add(&model->causes, result->message, result->longrepr, row->name);
+	ff_alike_add_result(&model->causes, c->payload, result, row->name);
 	row->cause = model->causes.last ? model->causes.last->number : FF_NO_CAUSE;
 }
 

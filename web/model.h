@@ -112,6 +112,7 @@ struct ff_model {
 	int64_t began_us, last_us; /* wall clock, of the first event and the last */
 	uint64_t seq;		   /* of the last event */
 	bool over;
+	bool going; /* its process is there: who feeds this says so */
 	int exit_code;
 	uint32_t read; /* thousandths of the journal that this is of: who feeds it says so */
 	/* Called for each attempt that came to a result, and each case: what details are kept of.

@@ -222,6 +222,7 @@ int ff_opened_lock(struct ff_opened *run, struct ff_err *err)
 	/* What its thread has not seen yet may have been there for long. */
 	while (run->caught_up && run->err.code == 0 && take_some(run))
 		;
+	run->model.going = !run->model.over && ff_run_is_going(run->journal);
 	if (run->err.code == 0)
 		return 0;
 	rc = ff_err_set(err, run->err.code, "%s", run->err.text);
@@ -274,5 +275,5 @@ bool ff_opened_over(struct ff_opened *run)
 {
 	/* What it wrote last, before its end, may not be read yet. */
 	return run->caught_up && run->model.read == 1000 &&
-	       (run->model.over || (!ff_run_is_going(run->journal) && !take_some(run)));
+	       (run->model.over || (!run->model.going && !take_some(run)));
 }

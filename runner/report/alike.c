@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "event/event.h"
 
 /* --- the same message --- */
 
@@ -230,4 +231,44 @@ void ff_alike_release(struct ff_alike *alike)
 	ff_map_release(&alike->by_key);
 	ff_free(alike->v);
 	*alike = (struct ff_alike){0};
+}
+
+/* --- results --- */
+
+/* The last line that is not blank; a text of somebody else's, NULs and all. NULL: there is none. */
+static char *last_line(const struct ff_result *result)
+{
+	for (size_t i = result->sections_len; i-- > 0;) {
+		const struct ff_section *section = &result->sections[i];
+		size_t end = section->text ? section->len : 0, from;
+
+		while (end > 0 && strchr(" \t\r\n", section->text[end - 1]))
+			end--;
+		for (from = end; from > 0 && section->text[from - 1] != '\n';)
+			from--;
+		if (end > from)
+			return ff_xstrndup(section->text + from, end - from);
+	}
+	return NULL;
+}
+
+uint32_t ff_alike_add_result(struct ff_alike *alike, const char *payload,
+			     const struct ff_result *result, const char *name)
+{
+	uint32_t count;
+	char *line;
+
+	if (!payload || strcmp(payload, "run") != 0 || result->longrepr)
+		return ff_alike_add(alike, result->message, result->longrepr, name);
+	line = last_line(result);
+	count = ff_alike_add_command(alike, result->message, line, name);
+	ff_free(line);
+	return count;
+}
+
+void ff_alike_title(struct ff_buf *out, const struct ff_alike_group *group)
+{
+	ff_buf_addstr(out, group->cause);
+	ff_buf_addstr(out, *group->cause && *group->message ? ": " : "");
+	ff_buf_addstr(out, group->message);
 }

@@ -28,8 +28,8 @@ struct ff_alike {
 	struct ff_map by_key;
 	struct ff_alike_group **v; /* in the order of their first */
 	size_t len, cap;
-	uint32_t total;	  /* failures */
-	uint32_t largest; /* of a group */
+	uint32_t total;			   /* failures */
+	uint32_t largest;		   /* of a group */
 	const struct ff_alike_group *last; /* that one was added to; NULL: it is only counted */
 };
 
@@ -43,6 +43,13 @@ uint32_t ff_alike_add(struct ff_alike *alike, const char *message, const char *l
  * last line of its output, which need not end and may be NULL, as a message is. */
 uint32_t ff_alike_add_command(struct ff_alike *alike, const char *cause, const char *last_line,
 			      const char *name);
+
+/* Of a unit of a job with that payload: as its kind is compared. */
+struct ff_result;
+uint32_t ff_alike_add_result(struct ff_alike *alike, const char *payload,
+			     const struct ff_result *result, const char *name);
+/* What was said of it in one line: "exit status 3: No such file". "": nothing. */
+void ff_alike_title(struct ff_buf *out, const struct ff_alike_group *group);
 
 /* `message` without what differs from one failure to the next of the same cause: "0x..." for
  * addresses, "N" for numbers, "<path>" for what lies in a temporary folder; of its first line. */

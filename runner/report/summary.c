@@ -59,11 +59,12 @@ static char *tail_of(const struct ff_result *result)
 	return shown.len ? ff_buf_take(&shown) : NULL;
 }
 
-static void on_failure(struct ff_summary *summary, const struct ff_result *result, const char *name)
+static void on_failure(struct ff_summary *summary, const struct ff_case *c, const char *name)
 {
+	const struct ff_result *result = c->result;
 	size_t causes = summary->failures.len;
 
-	summary->alike = ff_alike_add(&summary->failures, result->message, result->longrepr, name);
+	summary->alike = ff_alike_add_result(&summary->failures, c->payload, result, name);
 	if (summary->failures.len > causes) {
 		summary->tails = ff_xrealloc(summary->tails,
 					     summary->failures.len * sizeof(*summary->tails));
@@ -78,7 +79,7 @@ static void on_unit(struct ff_summary *summary, const struct ff_case *c, const c
 	char words[48];
 
 	if (ff_outcome_bad(c->result->outcome)) {
-		on_failure(summary, c->result, name);
+		on_failure(summary, c, name);
 	} else if (ff_case_flaky(c)) {
 		snprintf(words, sizeof(words), "passed at attempt %u", c->attempts + 1);
 		add_item(&summary->flaky, name, c->attempts ? words : "passed when run again");
@@ -206,9 +207,11 @@ static void add_html(struct ff_buf *out, const char *text)
 
 static void add_cause(struct ff_buf *out, const struct ff_alike_group *group, const char *tail)
 {
-	struct ff_buf line = FF_BUF_INIT;
+	struct ff_buf line = FF_BUF_INIT, title = FF_BUF_INIT;
 
-	ff_text_line(&line, *group->message ? group->message : "no message", 400, "...");
+	ff_alike_title(&title, group);
+	ff_text_line(&line, title.len ? ff_buf_str(&title) : "no message", 400, "...");
+	ff_buf_release(&title);
 	ff_buf_addf(out, "<details><summary>%u: ", group->count);
 	add_html(out, ff_buf_str(&line));
 	if (*group->frame) {

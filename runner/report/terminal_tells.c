@@ -33,46 +33,16 @@ static void add_since(struct ff_terminal *t, const struct ff_event *event, const
 	ff_buf_addch(out, '\n');
 }
 
-/* The last line that is not blank; a text of somebody else's, NULs and all. NULL: there is none. */
-static char *last_line(const struct ff_result *result)
-{
-	for (size_t i = result->sections_len; i-- > 0;) {
-		const struct ff_section *section = &result->sections[i];
-		size_t end = section->text ? section->len : 0, from;
-
-		while (end > 0 && strchr(" \t\r\n", section->text[end - 1]))
-			end--;
-		for (from = end; from > 0 && section->text[from - 1] != '\n';)
-			from--;
-		if (end > from)
-			return ff_xstrndup(section->text + from, end - from);
-	}
-	return NULL;
-}
-
-static uint32_t add_alike(struct ff_terminal *t, const struct ff_event *event, const char *name)
-{
-	const struct ff_result *result = event->u.unit_finished.result;
-	const struct ff_terminal_job *job = ff_terminal_job(t, event->job);
-	uint32_t alike;
-	char *line;
-
-	if (!job || !job->command || result->longrepr)
-		return ff_alike_add(&t->tells.alike, result->message, result->longrepr, name);
-	line = last_line(result);
-	alike = ff_alike_add_command(&t->tells.alike, result->message, line, name);
-	ff_free(line);
-	return alike;
-}
-
 bool ff_terminal_tell_failure(struct ff_terminal *t, const struct ff_event *event, uint32_t *alike)
 {
+	const struct ff_terminal_job *job = ff_terminal_job(t, event->job);
 	struct ff_buf name = FF_BUF_INIT;
 
 	if (ff_terminal_has_front(t, event))
 		return true;
 	ff_terminal_unit(t, &name, event->job, event->unit);
-	*alike = add_alike(t, event, ff_buf_str(&name));
+	*alike = ff_alike_add_result(&t->tells.alike, job && job->command ? "run" : NULL,
+				     event->u.unit_finished.result, ff_buf_str(&name));
 	add_since(t, event, ff_buf_str(&name));
 	ff_buf_release(&name);
 	return !t->setup.runs || *alike <= 1;

@@ -23,15 +23,22 @@ function change(name, value) {
   location.hash = `#/${view}${query.size ? `?${query}` : ""}`;
 }
 
+let turn = 0; // of what is to be shown: what comes late is for nobody
+let searching = false;
+
 async function show(source, main, focus = true) {
+  const mine = ++turn;
   const { name, argument, query } = address();
   const views = { run, failures, timeline, tests: () => tests(source, query, change), unit: () => unit(source, Number(argument)) };
   for (const link of document.querySelectorAll("nav a")) {
     if (link.dataset.tab === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  fill(main, await (views[name] || run)(source));
-  if (focus) main.focus({ preventScroll: true });
+  const node = await (views[name] || run)(source);
+  if (mine !== turn) return;
+  fill(main, node);
+  if (focus) (searching && document.getElementById("q") || main).focus({ preventScroll: true });
+  searching = false;
 }
 
 function keys(event) {
@@ -40,8 +47,9 @@ function keys(event) {
   if (tab) location.hash = `#/${tab[0]}`;
   else if (event.key === "/") {
     event.preventDefault();
-    if (address().name !== "tests") location.hash = "#/tests";
-    setTimeout(() => document.getElementById("q")?.focus());
+    searching = address().name !== "tests";
+    if (searching) location.hash = "#/tests";
+    else document.getElementById("q")?.focus();
   } else if (event.key === "Escape") history.back();
 }
 
@@ -55,7 +63,7 @@ function follow(source, main, note) {
     const top = main.querySelector(".window")?.scrollTop;
     await show(source, main, false);
     if (top !== undefined) main.querySelector(".window").scrollTop = top;
-  }, (broken) => { note.textContent = broken ? "no connection; trying again" : "live"; });
+  }, (broken) => { note.textContent = source.run.over ? "" : broken ? "no connection; trying again" : "live"; });
 }
 
 async function begin() {

@@ -2,8 +2,13 @@
 import { h, line } from "farflung/dom";
 import { count, percent, took, when } from "farflung/format";
 
+// Since it began; of one that goes on up to now, which its last event is not.
+function elapsed(run) {
+  return run.going ? Math.max(run.took_us, Date.now() * 1000 - run.began_us) : run.took_us;
+}
+
 function verdict(run) {
-  if (!run.over) return ["running", run.state === "running" ? "running" : "did not come to its end"];
+  if (!run.over) return run.going ? ["running", "running"] : run.read < 1000 ? ["running", "being read"] : ["failed", "cut off: its process is gone"];
   return run.exit_code === 0 ? ["passed", "passed"] : ["failed", `failed (exit ${run.exit_code})`];
 }
 
@@ -45,7 +50,7 @@ function running(source) {
   if (source.run.over || !lanes.length) return null;
   return h("table.running", null, h("caption", null, "Running"),
     h("tbody", null, lanes.slice(0, 200).map((lane) => h("tr", null,
-      h("td", null, line(`${lane.host} ${lane.name}`)), h("td.number", null, took(source.run.took_us - lane.since_us)),
+      h("td", null, line(`${lane.host} ${lane.name}`)), h("td.number", null, took(elapsed(source.run) - lane.since_us)),
       h("td", null, h("a", { href: `#/unit/${lane.row}` }, line(lane.unit))), h("td.quiet", null, line(lane.last_line || ""))))),
     lanes.length > 200 ? h("tfoot", null, h("tr", null, h("td", { colspan: 4 }, `and ${count(lanes.length - 200)} more`))) : null);
 }
@@ -106,9 +111,9 @@ export async function view(source) {
       h("dt", null, "run"), h("dd", null, line(run.id || "")),
       h("dt", null, "command"), h("dd", null, h("code", null, `farflung ${line(run.command || "")}`)),
       h("dt", null, "began"), h("dd", null, when(run.began_us)),
-      h("dt", null, "took"), h("dd", null, took(run.took_us))),
+      h("dt", null, "took"), h("dd", null, took(elapsed(run)))),
     progress(source), tiles(source),
-    run.over || run.read < 1000 ? null : button(source, "cancel", null, "Stop the run"),
+    !run.going || run.read < 1000 ? null : button(source, "cancel", null, "Stop the run"),
     run.over && Object.keys(run.by_state).some((state) => ["failed", "error", "crashed", "timeout", "lost"].includes(state)) ? button(source, "rerun", null, "Run what failed again") : null,
     running(source), await failures(source), jobs(source), hosts(source), await slowest(source));
 }
