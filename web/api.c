@@ -26,8 +26,8 @@ static enum MHD_Result refuse(struct MHD_Connection *connection, int rc, const s
 	return ff_web_refuse(connection, status, *err->text ? err->text : ff_err_text(rc));
 }
 
-static enum MHD_Result send_answer(struct MHD_Connection *connection, int rc,
-				   const struct ff_buf *out, const struct ff_err *err)
+enum MHD_Result ff_web_answer(struct MHD_Connection *connection, int rc, const struct ff_buf *out,
+			      const struct ff_err *err)
 {
 	return rc == 0 ? ff_web_send_text(connection, 200, out, "application/json", NULL)
 		       : refuse(connection, rc, err);
@@ -38,7 +38,7 @@ static enum MHD_Result answer_list(const struct ff_web_api *api, struct MHD_Conn
 	struct ff_buf out = FF_BUF_INIT;
 	struct ff_err err = {0};
 	int rc = ff_web_folder_list(api->folder, LIST_MAX, &out, &err);
-	enum MHD_Result result = send_answer(connection, rc, &out, &err);
+	enum MHD_Result result = ff_web_answer(connection, rc, &out, &err);
 
 	ff_buf_release(&out);
 	return result;
@@ -46,8 +46,7 @@ static enum MHD_Result answer_list(const struct ff_web_api *api, struct MHD_Conn
 
 /* --- arguments --- */
 
-/* A number up to `max`; `*number` stays as it is if there is none. FF_EINVAL names it. */
-static int take_number(struct MHD_Connection *connection, const char *name, uint64_t max,
+int ff_web_take_number(struct MHD_Connection *connection, const char *name, uint64_t max,
 		       int64_t *number, struct ff_err *err)
 {
 	const char *text = ff_web_argument(connection, name);
@@ -86,15 +85,15 @@ static int take_query(struct MHD_Connection *connection, struct ff_web_question 
 	if (rc == 0)
 		rc = ff_rows_sort(ff_web_argument(connection, "sort"), &query->sort, err);
 	if (rc == 0)
-		rc = take_number(connection, "job", UINT32_MAX, &query->job, err);
+		rc = ff_web_take_number(connection, "job", UINT32_MAX, &query->job, err);
 	if (rc == 0 && cause && strcmp(cause, "none") == 0)
 		query->cause = -1;
 	else if (rc == 0)
-		rc = take_number(connection, "cause", UINT32_MAX, &query->cause, err);
+		rc = ff_web_take_number(connection, "cause", UINT32_MAX, &query->cause, err);
 	if (rc == 0)
-		rc = take_number(connection, "from", UINT32_MAX, &from, err);
+		rc = ff_web_take_number(connection, "from", UINT32_MAX, &from, err);
 	if (rc == 0)
-		rc = take_number(connection, "count", COUNT_MAX, &count, err);
+		rc = ff_web_take_number(connection, "count", COUNT_MAX, &count, err);
 	question->from = (uint32_t)from;
 	question->count = (uint32_t)count;
 	ff_buf_addf(key, "%x %lld %lld %d %d %d ", query->states, (long long)query->job,
@@ -108,12 +107,12 @@ static int take_times(struct MHD_Connection *connection, struct ff_web_question 
 		      struct ff_err *err)
 {
 	int64_t pixels = 1000;
-	int rc = take_number(connection, "from", INT64_MAX / 2, &question->from_us, err);
+	int rc = ff_web_take_number(connection, "from", INT64_MAX / 2, &question->from_us, err);
 
 	if (rc == 0)
-		rc = take_number(connection, "to", INT64_MAX / 2, &question->to_us, err);
+		rc = ff_web_take_number(connection, "to", INT64_MAX / 2, &question->to_us, err);
 	if (rc == 0)
-		rc = take_number(connection, "pixels", PIXELS_MAX, &pixels, err);
+		rc = ff_web_take_number(connection, "pixels", PIXELS_MAX, &pixels, err);
 	if (rc == 0 && question->to_us && question->to_us <= question->from_us)
 		rc = ff_err_set(err, FF_EINVAL, "to: expected more than from");
 	question->pixels = pixels > 0 ? (uint32_t)pixels : 1;
@@ -149,7 +148,7 @@ static enum MHD_Result answer_run(const struct ff_web_api *api, struct MHD_Conne
 	}
 	if (rc == 0)
 		rc = ff_web_folder_ask(api->folder, run, &question, &out, &err);
-	result = send_answer(connection, rc, &out, &err);
+	result = ff_web_answer(connection, rc, &out, &err);
 	ff_buf_release(&key);
 	ff_buf_release(&out);
 	return result;
@@ -177,9 +176,14 @@ enum MHD_Result ff_web_api_get(const struct ff_web_api *api, struct MHD_Connecti
 
 	if (strcmp(path, "runs") == 0)
 		return answer_list(api, connection);
+	if (strcmp(path, "trends") == 0)
+		return ff_web_trends(api, connection);
+	if (strcmp(path, "compare") == 0)
+		return ff_web_compare(api, connection);
 	run = split_run(path, &what);
 	if (!run)
-		return ff_web_refuse(connection, 404, "the API has runs, and nothing else");
+		return ff_web_refuse(connection, 404,
+				     "the API has runs, trends and compare, and nothing else");
 	if (what && strcmp(what, "events") == 0)
 		result = ff_web_news(api, connection, run);
 	else

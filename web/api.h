@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "web/digest.h"
 #include "web/folder.h"
 
 /* News of runs that browsers listen to. */
@@ -17,6 +18,7 @@ struct ff_web_streams {
 
 struct ff_web_api {
 	struct ff_web_folder *folder;
+	struct ff_digests *digests;
 	const char *runs; /* the folder's path */
 	bool may_act;	  /* a token was given: runs may be ended, and begun again */
 	struct ff_web_streams *streams;
@@ -28,6 +30,17 @@ enum MHD_Result ff_web_api_get(const struct ff_web_api *api, struct MHD_Connecti
 /* `body`: all of it. */
 enum MHD_Result ff_web_api_post(const struct ff_web_api *api, struct MHD_Connection *connection,
 				const char *path, struct ff_buf *body);
+
+/* "trends" and "compare": what many runs come to. */
+enum MHD_Result ff_web_trends(const struct ff_web_api *api, struct MHD_Connection *connection);
+enum MHD_Result ff_web_compare(const struct ff_web_api *api, struct MHD_Connection *connection);
+/* What went wrong as a status and its words; else the answer. */
+enum MHD_Result ff_web_answer(struct MHD_Connection *connection, int rc, const struct ff_buf *out,
+			      const struct ff_err *err);
+/* An argument that is a number up to `max`; `*number` stays as it is if there is none. FF_EINVAL
+ * names it. */
+int ff_web_take_number(struct MHD_Connection *connection, const char *name, uint64_t max,
+		       int64_t *number, struct ff_err *err);
 
 /* The stream of a run's news, from the number that the browser had last, after its connection was
  * cut, or that it names. */

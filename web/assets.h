@@ -11,6 +11,8 @@
 	X(format)                                                                                  \
 	X(source)                                                                                  \
 	X(view_runs)                                                                               \
+	X(view_trends)                                                                             \
+	X(view_compare)                                                                            \
 	X(view_run)                                                                                \
 	X(view_failures)                                                                           \
 	X(view_timeline)                                                                           \

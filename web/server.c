@@ -183,8 +183,8 @@ struct ff_web *ff_web_start(const struct ff_web_opts *opts, struct ff_err *err)
 	port = port_of(fd);
 	web = ff_xcalloc(1, sizeof(*web));
 	web->runs = ff_xstrdup(opts->runs);
-	web->api = (struct ff_web_api){ff_web_folder_new(opts->runs), web->runs, opts->token,
-				       &web->streams};
+	web->api = (struct ff_web_api){ff_web_folder_new(opts->runs), ff_digests_new(opts->runs),
+				       web->runs, opts->token, &web->streams};
 	ff_web_guard_init(&web->guard, opts->address, port, opts->token);
 	web->page_policy = ff_web_page(&web->page);
 	web->base = ff_xasprintf("http://%s%s%s:%u", six ? "[" : "", opts->address, six ? "]" : "",
@@ -221,6 +221,7 @@ void ff_web_stop(struct ff_web *web)
 	if (web->daemon)
 		MHD_stop_daemon(web->daemon);
 	ff_web_folder_free(web->api.folder);
+	ff_digests_free(web->api.digests);
 	ff_free(web->runs);
 	ff_web_guard_release(&web->guard);
 	ff_buf_release(&web->page);

@@ -180,6 +180,27 @@ describe("views of a run", () => {
   });
 });
 
+it("shows trends, and two runs beside each other", async () => {
+  for (const bad of [0, 1]) run(home, `version: 1\ninventory: [popen]\njobs:\n  turns: {run: "exit ${bad}"}\n  good: {run: "true"}\n`);
+  server = await Server.start(home);
+  await page.goto(server.url.href);
+  await page.click("text=Trends");
+  await page.waitForSelector(".trends svg polyline");
+  assert.match(await page.textContent("h1"), /2 runs/);
+  await page.selectOption("select[aria-label=by]", "test");
+  await until(() => document.querySelectorAll(".trends tbody tr").length === 2 && location.hash.includes("by=test"));
+  await page.selectOption("select[aria-label=sort]", "failing");
+  await until(() => /turns/.test(document.querySelector(".trends tbody th").textContent));
+  await shot("trends");
+  await page.click("text=Runs");
+  await page.waitForSelector("input[type=checkbox]");
+  for (const box of await page.$$("input[type=checkbox]")) await box.check();
+  await page.click("text=Compare the two");
+  await until(() => /newly failing|fixed/.test(document.querySelector("article")?.textContent));
+  await shot("compare");
+  was_quiet(server.url.origin);
+});
+
 it("shows foreign text as text", async () => {
   const done = run(home, `version: 1\ninventory: [popen]\njobs:\n  bad: {run: "printf %s {n}; exit 1", matrix: {n: [${JSON.stringify(HOSTILE)}]}}\n`);
   assert.equal(done.code, 1, done.err);

@@ -167,6 +167,73 @@ jobs:
         check(served.json(base + "/timeline?" + wrong, code=400), "/api/v1/runs/{run}/timeline", "400")
 
 
+TREND = """
+version: 1
+inventory: [{spec: popen, slots: 2}]
+jobs:
+  steady: {run: "true", matrix: {n: [1, 2, 3]}}
+  grows: {run: "sleep %s"}
+  turns: {run: "exit %d"}
+%s"""
+
+
+def test_trends_and_two_runs_beside_each_other(farflung, web):
+    for i in range(4):
+        more = "  flaky: {run: 'test -e flag || { touch flag; exit 1; }', retries: 1}\n" if i == 3 else "  once: {run: 'true'}\n"
+        farflung.run_yaml(TREND % (0.01 + 2 * (i == 3), i % 2, more), code=i % 2)
+    farflung.yaml("version: 1\ninventory: [popen]\njobs: {a: {run: 'sleep 100'}}\n")
+    cut = farflung.follow("run")
+    cut.event("unit-started")
+    cut.process.kill()
+    cut.process.wait()
+    served = web()
+
+    def trends(query, code=200):
+        answer = served.json(f"/api/v1/trends?{query}", code=code)
+        check(answer, "/api/v1/trends", str(code))
+        return answer
+
+    ids = sorted((run["began_us"], run["id"]) for run in served.json("/api/v1/runs")["runs"] if run["state"] != "cut off")
+    ids = [name for _, name in ids]
+    answer = trends("by=job&sort=growing")
+    assert sorted(run["id"] for run in answer["runs"]) == sorted(ids) and len(ids) == 4, "only those that are over"
+    groups = {group["name"]: group for group in answer["groups"]}
+    assert sorted(groups) == ["flaky", "grows", "once", "steady", "turns"] and answer["groups"][0]["name"] == "grows"
+    assert [point[0] for point in groups["steady"]["points"]] == [3] * 4
+    assert sorted(point[1] for point in groups["turns"]["points"]) == [0, 0, 1, 1]
+    assert sum(point[2] for point in groups["flaky"]["points"]) == 1 and sum(point[0] for point in groups["once"]["points"]) == 3
+    for point in groups["grows"]["points"]:
+        assert 10000 <= point[3] <= point[4]
+    assert trends("by=job&sort=failing")["groups"][0]["name"] == "turns" and trends("sort=flaky")["groups"][0]["name"] == "flaky"
+    assert sorted(group["name"] for group in trends("by=test&q=STEADY")["groups"]) == [f"steady[n={n}]" for n in (1, 2, 3)]
+    assert [group["name"] for group in trends("by=host")["groups"]] == ["popen"] and trends("by=file")["groups"] == []
+    assert len(trends("by=test&count=2")["groups"]) == 2 and trends("by=test&count=2")["found"] == 7 and len(trends("runs=2")["runs"]) == 2
+    for wrong in ("by=x", "sort=x", "runs=51", "count=x"):
+        assert wrong.split("=")[0] in trends(wrong, 400)["error"]
+
+    def compare(before, after):
+        answer = served.json(f"/api/v1/compare?before={before}&after={after}")
+        check(answer, "/api/v1/compare")
+        return {name: [unit["name"] for unit in value["units"]] for name, value in answer.items() if isinstance(value, dict)}
+
+    by_id = {run["id"]: run for run in answer["runs"]}
+    green = [name for name in ids if by_id[name]["exit_code"] == 0]
+    last = next(run["id"] for run in answer["runs"] if run["id"] == ids[-1])
+    told = compare(green[0], last)
+    assert told["broken"] == ["turns"] and "grows" in told["slower"] and told["added"] == ["flaky"] and told["removed"] == ["once"]
+    assert told["fixed"] == told["still"] == [] and "grows" not in told["faster"]
+    told = compare(last, green[0])
+    assert told["fixed"] == ["turns"] and told["broken"] == [] and told["removed"] == ["flaky"] and "grows" not in told["slower"]
+    assert compare(last, last)["still"] == ["turns"]
+    for query in ("", f"before={last}", f"before={last}&after=x", f"before=..&after={last}", f"before={last}&after={cut_id(served)}"):
+        check(served.json(f"/api/v1/compare?{query}", code=404), "/api/v1/compare", "404")
+
+
+def cut_id(served):
+    (one,) = (run["id"] for run in served.json("/api/v1/runs")["runs"] if run["state"] == "cut off")
+    return one
+
+
 def test_a_run_that_goes_on(farflung, web):
     farflung.yaml("version: 1\ninventory: [popen]\njobs: {a: {run: 'true'}, b: {run: 'until test -e go; do sleep 0.02; done', needs: [a]}}\n")
     live = farflung.follow("run")

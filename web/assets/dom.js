@@ -16,6 +16,16 @@ export function h(what, properties, ...children) {
   return node;
 }
 
+const SVG = ["http:", "", "www.w3.org", "2000", "svg"].join("/"); // a name, which nobody is asked for
+
+// The same for pictures: svg("circle", {cx: 1, …}, child, …).
+export function svg(tag, attributes, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes || {})) node.setAttribute(name, value);
+  node.append(...children.flat(Infinity).filter((child) => child !== null));
+  return node;
+}
+
 export function fill(node, ...children) {
   node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return node;

@@ -4,6 +4,8 @@ import { open, runs } from "farflung/source";
 import { view as failures } from "farflung/view_failures";
 import { view as run } from "farflung/view_run";
 import { view as all } from "farflung/view_runs";
+import { view as compared } from "farflung/view_compare";
+import { view as changing } from "farflung/view_trends";
 import { view as tests } from "farflung/view_tests";
 import { view as timeline } from "farflung/view_timeline";
 import { view as unit } from "farflung/view_unit";
@@ -23,6 +25,13 @@ function change(name, value) {
   location.hash = `#/${view}${query.size ? `?${query}` : ""}`;
 }
 
+function mark(name) {
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.dataset.tab === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
 let turn = 0; // of what is to be shown: what comes late is for nobody
 let searching = false;
 
@@ -30,10 +39,7 @@ async function show(source, main, focus = true) {
   const mine = ++turn;
   const { name, argument, query } = address();
   const views = { run, failures, timeline, tests: () => tests(source, query, change), unit: () => unit(source, Number(argument)) };
-  for (const link of document.querySelectorAll("nav a")) {
-    if (link.dataset.tab === name) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
+  mark(name);
   const node = await (views[name] || run)(source);
   if (mine !== turn) return;
   fill(main, node);
@@ -66,6 +72,15 @@ function follow(source, main, note) {
   }, (broken) => { note.textContent = source.run.over ? "" : broken ? "no connection; trying again" : "live"; });
 }
 
+// Of all runs.
+async function show_all(main) {
+  const mine = ++turn, { name, query } = address();
+  const views = { trends: () => changing(query, change), compare: () => compared(query) };
+  mark(name in views ? name : "runs");
+  const node = views[name] ? await views[name]() : all(await runs());
+  if (mine === turn) fill(main, node);
+}
+
 async function begin() {
   const app = document.getElementById("app");
   const main = h("main", { tabindex: "-1" }, h("p", null, "reading…"));
@@ -74,7 +89,11 @@ async function begin() {
     const source = await open();
     const top = [h("strong", null, document.getElementById("ff-run") ? "farflung" : h("a", { href: "/" }, "farflung")), " "];
     if (!source) {
-      fill(app, h("header", null, top), fill(main, all(await runs())));
+      fill(app, h("header", null, top, h("nav", { "aria-label": "views" }, [["runs", "Runs"], ["trends", "Trends"]].map(([name, words]) =>
+        h("a", { href: `#/${name}`, "data-tab": name }, words)))), main);
+      const look = () => show_all(main).catch((error) => fill(main, h("p.s-failed", null, line(error.message))));
+      window.addEventListener("hashchange", look);
+      await look();
       return;
     }
     fill(app, h("header", null, top, line(source.run.id || "a run"),

@@ -223,6 +223,14 @@ export async function runs() {
   return (await ask("runs")).runs;
 }
 
+export function trends(query) {
+  return ask(`trends?${new URLSearchParams(query)}`);
+}
+
+export function compare(before, after) {
+  return ask(`compare?${new URLSearchParams({ before, after })}`);
+}
+
 // The run that this page is about; null: it is about all of them.
 export async function open() {
   if (document.getElementById("ff-run")) return new FileSource().open();
