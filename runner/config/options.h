@@ -70,7 +70,7 @@ enum ff_config_section {
 	X(PROFILES, "mapping", "a mapping of names to what they change")                           \
 	X(OVERRIDES, "mapping", "a mapping of patterns of jobs to what they change")               \
 	X(GROUPS, "mapping", "a mapping of names to host patterns or lists of them")               \
-	X(SECRET_TEXT, "text", "text or {secret: ...}")                                            \
+	X(SECRET_TEXT, "text or secret", "text or {secret: ...}")                                  \
 	X(NAMED, "mapping", "a mapping of names to text or {secret: ...}")                         \
 	X(TEMPLATE, "text", "JSON as text")                                                        \
 	X(WHENS, "texts", "one or a list of %s")                                                   \

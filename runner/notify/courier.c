@@ -103,13 +103,11 @@ static json_t *document_for(struct ff_courier *courier, const struct news *news,
 	json_t *document = json_deep_copy(news->document);
 	const char *run = ff_notify_get(document, "run");
 	size_t index = (size_t)(receiver - courier->opts.notify->config->receivers);
-	bool known = *run && strcmp(run, "none") != 0;
-	char start[48];
 
-	snprintf(start, sizeof(start), "%lld-%d", (long long)(ff_clock_wall_us() / FF_SECOND_US),
-		 (int)getpid());
+	/* The queue's order is that of names. */
 	json_object_set_new(document, "id",
-			    json_sprintf("%s.%d.%zu", known ? run : start, courier->number, index));
+			    json_sprintf("%016lld.%s.%d.%zu", (long long)ff_clock_wall_us(),
+					 *run ? run : "none", courier->number, index));
 	if (!news->only)
 		json_object_set_new(document, "event",
 				    json_string(ff_notify_word(told_as(news->whens, receiver))));

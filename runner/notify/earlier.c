@@ -67,59 +67,104 @@ static bool same(const struct ff_strv *a, const struct ff_strv *b)
 	return true;
 }
 
-/* Its exit code; negative: it was another one's, or came to no end of its own. */
-static int look_at(const char *journal, const char *file, const struct ff_strv *jobs,
-		   const char *shard)
+/* A run that is there. */
+struct there {
+	char *journal, *id;
+	int64_t began_us;
+};
+
+/* False: it is none that this one could be compared with. */
+static bool is_alike(struct there *there, const struct ff_earlier *own)
 {
 	struct ff_arena arena = FF_ARENA_INIT;
-	struct ff_strv its = FF_STRV_INIT;
+	struct ff_event event;
+	bool alike = false;
+
+	if (ff_journal_beginning(there->journal, &arena, &event, NULL) == 0) {
+		char *file = ff_earlier_file(event.u.run_started.directory,
+					     event.u.run_started.config_file);
+		char *shard = ff_earlier_shard(event.u.run_started.command_line);
+
+		there->began_us = event.time_us;
+		alike = strcmp(file, own->file) == 0 && strcmp(shard, own->shard) == 0 &&
+			event.time_us <= own->began_us;
+		ff_free(file);
+		ff_free(shard);
+	}
+	ff_arena_release(&arena);
+	return alike;
+}
+
+/* Its exit code; negative: it had other jobs, or came to no end of its own. */
+static int code_of(const struct there *there, const struct ff_earlier *own)
+{
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct ff_strv jobs = FF_STRV_INIT;
 	struct ff_event event;
 	int code = -1;
 
-	if (ff_journal_beginning(journal, &arena, &event, NULL) == 0) {
-		char *its_file = ff_earlier_file(event.u.run_started.directory,
-						 event.u.run_started.config_file);
-		char *its_shard = ff_earlier_shard(event.u.run_started.command_line);
-
-		if (strcmp(its_file, file) == 0 && strcmp(its_shard, shard) == 0 &&
-		    ff_journal_end(journal, &arena, &event))
+	if (ff_journal_end(there->journal, &arena, &event) &&
+	    event.u.run_finished.exit_code != FF_NOTIFY_INTERRUPTED) {
+		read_jobs(there->journal, &jobs);
+		if (same(&jobs, own->jobs))
 			code = event.u.run_finished.exit_code;
-		ff_free(its_shard);
-		ff_free(its_file);
 	}
-	if (code >= 0) {
-		read_jobs(journal, &its);
-		if (!same(&its, jobs) || code == 130)
-			code = -1;
-	}
-	ff_strv_release(&its);
+	ff_strv_release(&jobs);
 	ff_arena_release(&arena);
 	return code;
 }
 
-bool ff_earlier_failed(const char *home, const char *run_id, const char *file,
-		       const struct ff_strv *jobs, const char *shard, char **id)
+static int latest_first(const void *a, const void *b)
+{
+	int64_t left = ((const struct there *)a)->began_us;
+	int64_t right = ((const struct there *)b)->began_us;
+
+	return (left < right) - (left > right);
+}
+
+/* Those of the last so many runs that are alike; how many. */
+static size_t find_alike(const char *home, const struct ff_earlier *own, struct there *there)
 {
 	char *folder = ff_xasprintf("%s/.farflung/runs", home);
 	struct dirent **entries = NULL;
-	int len = scandir(folder, &entries, NULL, alphasort), code = -1;
+	int len = scandir(folder, &entries, NULL, alphasort);
+	size_t found = 0;
 
-	/* Their names begin with the time. */
-	for (int i = len - 1; i >= 0 && i >= len - LOOK_BACK && code < 0; i--) {
+	/* Their names begin with the time, in seconds. */
+	for (int i = len - 1; i >= 0 && i >= len - LOOK_BACK; i--) {
 		const char *name = entries[i]->d_name;
-		char *journal;
+		struct there one = {.id = ff_xstrdup(name)};
 
-		if (*name == '.' || !strcmp(name, "last") || strcmp(name, run_id) >= 0)
+		one.journal = ff_xasprintf("%s/%s/journal.jsonl", folder, name);
+		if (*name != '.' && strcmp(name, "last") != 0 && strcmp(name, own->run_id) != 0 &&
+		    is_alike(&one, own)) {
+			there[found++] = one;
 			continue;
-		journal = ff_xasprintf("%s/%s/journal.jsonl", folder, name);
-		code = look_at(journal, file, jobs, shard);
-		if (code > 0)
-			*id = ff_xstrdup(name);
-		ff_free(journal);
+		}
+		ff_free(one.id);
+		ff_free(one.journal);
 	}
 	for (int i = 0; i < len; i++)
 		free(entries[i]);
 	free(entries);
 	ff_free(folder);
+	return found;
+}
+
+bool ff_earlier_failed(const char *home, const struct ff_earlier *own, char **id)
+{
+	struct there there[LOOK_BACK];
+	size_t len = find_alike(home, own, there);
+	int code = -1;
+
+	qsort(there, len, sizeof(*there), latest_first);
+	for (size_t i = 0; i < len; i++) {
+		if (code < 0)
+			code = code_of(&there[i], own);
+		if (code > 0 && !*id)
+			*id = ff_xstrdup(there[i].id);
+		ff_free(there[i].id);
+		ff_free(there[i].journal);
+	}
 	return code > 0;
 }

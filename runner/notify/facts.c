@@ -28,7 +28,7 @@ struct ff_facts {
 	const struct ff_config *config;
 	struct ff_cases cases;
 	struct some failures, flaky, lost;
-	bool told_failure, told_host;
+	bool told_failure, told_host, interrupted;
 	struct ff_map hosts; /* names to how often in a row they went away */
 	char *run_id, *file, *shard, *previous;
 	struct ff_strv jobs;
@@ -206,33 +206,50 @@ unsigned ff_facts_event(struct ff_facts *facts, const struct ff_event *event)
 	case FF_EVENT_HOST_FAILED:
 	case FF_EVENT_HOST_LOST:
 		return on_host(facts, event);
+	case FF_EVENT_INTERRUPTED:
+		facts->interrupted = true;
+		return 0;
 	case FF_EVENT_RUN_FINISHED:
 		on_end(facts, event);
 		return 0;
 	default:
 		break;
 	}
-	if (facts->told_failure || facts->failures.count == failures)
+	if (facts->told_failure || facts->interrupted || facts->failures.count == failures)
 		return 0;
 	facts->told_failure = true;
 	return 1U << FF_NOTIFY_FIRST_FAILURE;
 }
 
+/* What an interrupt ended is lost, and nobody's failure. */
+static bool has_failures(const struct ff_facts *facts)
+{
+	const uint32_t *by_outcome = facts->counts.by_outcome;
+
+	if (facts->exit_code != FF_NOTIFY_INTERRUPTED)
+		return facts->exit_code != 0;
+	return by_outcome[FF_OUTCOME_FAILED] || by_outcome[FF_OUTCOME_ERROR] ||
+	       by_outcome[FF_OUTCOME_CRASHED] || by_outcome[FF_OUTCOME_TIMEOUT];
+}
+
 unsigned ff_facts_end(struct ff_facts *facts, const char *home, int exit_code)
 {
-	bool stopped = exit_code == 130;
+	const struct ff_earlier own = {.run_id = facts->run_id,
+				       .began_us = facts->began_us,
+				       .file = facts->file,
+				       .shard = facts->shard,
+				       .jobs = &facts->jobs};
 	unsigned whens = 1U << FF_NOTIFY_FINISH;
 
 	facts->ended = true;
 	facts->exit_code = exit_code;
-	if (exit_code != 0 && !(stopped && facts->failures.count == 0))
+	if (has_failures(facts))
 		whens |= 1U << FF_NOTIFY_FAILURE;
 	if (facts->flaky.count)
 		whens |= 1U << FF_NOTIFY_FLAKY;
 	ff_earlier_sort(&facts->jobs);
 	if (exit_code == 0 && facts->run_id && facts->file &&
-	    ff_earlier_failed(home, facts->run_id, facts->file, &facts->jobs, facts->shard,
-			      &facts->previous))
+	    ff_earlier_failed(home, &own, &facts->previous))
 		whens |= 1U << FF_NOTIFY_RECOVERY;
 	return whens;
 }
@@ -284,9 +301,8 @@ static void add_title(struct ff_buf *out, const struct ff_facts *facts, const ch
 		ff_buf_addstr(out, "has a first failure");
 	else if (whens & 1U << FF_NOTIFY_HOST_LOST)
 		ff_buf_addf(out, "has lost host %s", ff_notify_get(lost, "host"));
-	else if (facts->exit_code == 130)
-		ff_buf_addf(out, "was interrupted%s",
-			    facts->failures.count ? ", with failures" : "");
+	else if (facts->exit_code == FF_NOTIFY_INTERRUPTED)
+		ff_buf_addf(out, "was interrupted%s", has_failures(facts) ? ", with failures" : "");
 	else if (facts->exit_code != 0)
 		ff_buf_addstr(out, "failed");
 	else if (whens & 1U << FF_NOTIFY_RECOVERY)
@@ -338,9 +354,9 @@ static const char *result_word(const struct ff_facts *facts)
 {
 	if (!facts->ended)
 		return "running";
-	return facts->exit_code == 0	 ? "passed"
-	       : facts->exit_code == 130 ? "interrupted"
-					 : "failed";
+	return facts->exit_code == 0			   ? "passed"
+	       : facts->exit_code == FF_NOTIFY_INTERRUPTED ? "interrupted"
+							   : "failed";
 }
 
 /* What words there are for it. */

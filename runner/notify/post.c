@@ -382,19 +382,14 @@ static void finished(struct ff_post *post, struct transfer *t, CURLcode rc)
 	post->done(post->ctx, what, &outcome);
 }
 
-void ff_post_work(struct ff_post *post, struct pollfd *fds, unsigned fds_len, int wait_ms)
+/* Does what can be done without waiting; whether one has come to its end. */
+static bool perform(struct ff_post *post)
 {
-	struct curl_waitfd *extra = ff_xcalloc(fds_len + 1, sizeof(*extra));
 	int running = 0, left;
+	bool any = false;
 	CURLMsg *message;
 
-	/* Its own deadlines are heeded. */
-	for (unsigned i = 0; i < fds_len; i++)
-		extra[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = CURL_WAIT_POLLIN};
 	post->api->multi_perform(post->multi, &running);
-	post->api->multi_poll(post->multi, extra, fds_len, wait_ms, NULL);
-	post->api->multi_perform(post->multi, &running);
-	ff_free(extra);
 	while ((message = post->api->multi_info_read(post->multi, &left))) {
 		struct transfer *t = NULL;
 
@@ -402,5 +397,22 @@ void ff_post_work(struct ff_post *post, struct pollfd *fds, unsigned fds_len, in
 			continue;
 		post->api->easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
 		finished(post, t, message->data.result);
+		any = true;
 	}
+	return any;
+}
+
+void ff_post_work(struct ff_post *post, struct pollfd *fds, unsigned fds_len, int wait_ms)
+{
+	struct curl_waitfd *extra;
+
+	if (perform(post))
+		return;
+	extra = ff_xcalloc(fds_len + 1, sizeof(*extra));
+	for (unsigned i = 0; i < fds_len; i++)
+		extra[i] = (struct curl_waitfd){.fd = fds[i].fd, .events = CURL_WAIT_POLLIN};
+	/* Its own deadlines are heeded. */
+	post->api->multi_poll(post->multi, extra, fds_len, wait_ms, NULL);
+	ff_free(extra);
+	(void)perform(post);
 }

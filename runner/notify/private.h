@@ -9,7 +9,8 @@
 
 /* --- facts.c: what is known of a run, and the words for it --- */
 
-enum { FF_FACTS_LISTED_MAX = 20 }; /* units or hosts that are told one by one */
+enum { FF_NOTIFY_INTERRUPTED = 130 }; /* exit code of a run that was */
+enum { FF_FACTS_LISTED_MAX = 20 };    /* units or hosts that are told one by one */
 
 struct ff_facts;
 struct ff_facts *ff_facts_new(const struct ff_config *config);
@@ -31,10 +32,15 @@ const char *ff_notify_get(const json_t *document, const char *key);
 
 /* --- earlier.c --- */
 
-/* Whether the run before `run_id` that had the same file, jobs and shard, and came to an end of its
- * own, has failed; then its id in *id (the caller's to free). `jobs` are names, sorted. */
-bool ff_earlier_failed(const char *home, const char *run_id, const char *file,
-		       const struct ff_strv *jobs, const char *shard, char **id);
+/* A run, as far as it has to be the same. */
+struct ff_earlier {
+	const char *run_id, *file, *shard;
+	int64_t began_us;
+	const struct ff_strv *jobs; /* names, sorted */
+};
+/* Whether the run before this one that had the same file, jobs and shard, and came to an end of its
+ * own, has failed; then its id in *id (the caller's to free). */
+bool ff_earlier_failed(const char *home, const struct ff_earlier *own, char **id);
 /* The file's absolute name. The caller's to free. */
 char *ff_earlier_file(const char *directory, const char *path);
 /* "K/N" in a command line, or "". The caller's to free. */
