@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/execute.h"
 #include "dispatch/dispatch.h"
+#include "notify/notify.h"
 
 struct options {
 	struct ff_strv vars, profiles;
@@ -62,7 +63,8 @@ static int check_with(const char *path, const struct ff_config_opts *opts, bool 
 		ff_strv_add(profiles, config.profiles[i]);
 	if (ff_inventory_build(&inventory, &config, &err) < 0 ||
 	    ff_plan_build(&plan, &config, &inventory, NULL, &err) < 0 ||
-	    ff_reports_choose(&reports, &config, NULL, &err) < 0) {
+	    ff_reports_choose(&reports, &config, NULL, &err) < 0 ||
+	    ff_notify_check(&config, &err) < 0) {
 		ff_complain_lines(err.text);
 	} else {
 		if (plan.hints && !quiet)

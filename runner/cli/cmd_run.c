@@ -19,7 +19,7 @@ struct options {
 	const char *on, *color, *maxfail, *required, *history, *shard, *flaky, *retry_delay,
 		*strict, *memory, *resume, *collect, *web;
 	const struct ff_before *before; /* that was found by it */
-	bool quiet, help_config, force;
+	bool quiet, help_config, force, no_notify;
 	int verbose;
 	int argc; /* as given, for the journal */
 	char **argv;
@@ -48,6 +48,7 @@ static const struct ff_option options[] = {
 		  "only the K-th of N parts of the tests, by history or file sizes", shard),
 	FF_OPTION("resume", 0, TEXT, "[RUN]",
 		  "go on with a killed, interrupted or full-disk run (default: the last)", resume),
+	FF_OPTION("no-notify", 0, FLAG, NULL, "tell nobody of those in 'notify'", no_notify),
 	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per unit; twice: output too", verbose),
 	FF_OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary", quiet),
 	FF_OPTION_COLOR(color),
@@ -122,6 +123,8 @@ static int run_file(const char *path, void *values)
 	override(&config, "require_hosts", o->required);
 	override(&config, "history", o->history);
 	config.force = o->force;
+	if (o->no_notify)
+		config.receivers_len = 0;
 	override_collect(&config, o->collect);
 	for (size_t i = 0; o->memory && i < config.jobs_len; i++)
 		ff_config_set(&config, &config.jobs[i],

@@ -15,6 +15,7 @@
 #include "dispatch/dispatch.h"
 #include "dispatch/input.h"
 #include "event/mask.h"
+#include "notify/notify.h"
 #include "report/mapped.h"
 #include "report/stress.h"
 #include "store/history.h"
@@ -69,6 +70,7 @@ struct execution {
 	struct ff_group_hold group;
 	struct ff_web *web;		     /* shows it; NULL */
 	const struct ff_reporter *history;   /* likewise; NULL: none */
+	struct ff_reporter *notify;	     /* likewise */
 	const struct ff_mapped_opts *mapped; /* its units are told so; NULL */
 	struct ff_config *shard;	     /* whose jobs run but a part of their units; NULL */
 	struct ff_mask mask;		     /* secrets of the jobs that run */
@@ -210,9 +212,12 @@ static int finish_reporters(struct execution *x, int code)
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
 		sigaction(signals[i], &abandon, &before[i]);
 	rc = ff_reporters_finish(&x->reporters, complain);
+	code = rc && code == FF_EXIT_OK ? FF_EXIT_INFRA : code;
+	if (x->notify)
+		ff_notify_end(x->notify, code);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
 		sigaction(signals[i], &before[i], NULL);
-	return rc && code == FF_EXIT_OK ? FF_EXIT_INFRA : code;
+	return code;
 }
 
 /* Where journals are kept, and those of earlier runs pruned. */
@@ -246,6 +251,20 @@ static void open_history(struct execution *x)
 	x->run.expect = ff_history_expect(history);
 	x->run.sharded = ff_history_sharded(history);
 	ff_free(path);
+}
+
+/* Behind all others, whose files are there when somebody is told of them. */
+static void open_notify(struct execution *x)
+{
+	const struct ff_notify_opts opts = {.config = x->run.config,
+					    .home = runs_directory(x->run.config),
+					    .mask = &x->mask,
+					    .complain = complain};
+
+	if (!x->run.config->receivers_len)
+		return;
+	x->notify = ff_notify_new(&opts);
+	ff_reporters_add(&x->reporters, x->notify);
 }
 
 static void prune_journals(const struct ff_config *config)
@@ -312,6 +331,7 @@ static int run_all(struct execution *x)
 		if (x->web && x->run.journal)
 			say_pages(x);
 		open_history(x);
+		open_notify(x);
 	}
 	run = ff_run_start(&x->run, &err);
 	if (!run) {
@@ -405,8 +425,13 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 	return code;
 }
 
-/* The values of all secrets that jobs of the plan may use. From here on they are no text of the
- * run. */
+static void mask_one(void *ctx, const char *value)
+{
+	ff_mask_add(ctx, value, strlen(value));
+}
+
+/* The values of all secrets that jobs of the plan may use, and those that are told. From here on
+ * they are no text of the run. */
 static int reveal_secrets(struct execution *x, struct ff_config *config, const struct ff_plan *plan,
 			  struct ff_err *err)
 {
@@ -421,6 +446,9 @@ static int reveal_secrets(struct execution *x, struct ff_config *config, const s
 				ff_mask_add(&x->mask, job->vars[j].secret->value,
 					    strlen(job->vars[j].secret->value));
 	}
+	if (ff_config_reveal_receivers(config, mask_one, &x->mask, err) ||
+	    ff_notify_check(config, err))
+		return err->code;
 	ff_input_mask(&x->mask);
 	return 0;
 }

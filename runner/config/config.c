@@ -117,6 +117,8 @@ void ff_config_release(struct ff_config *config)
 		job_release(&config->jobs[i]);
 	ff_config_host_release(&config->defaults);
 	ff_strv_release(&config->outside.cmd);
+	for (size_t i = 0; i < config->receivers_len; i++)
+		ff_strv_release(&config->receivers[i].to);
 	ff_config_table_free_all(config->tables);
 	ff_strv_release(&config->setup.inputs);
 	ff_strv_release(&config->tree.exclude);

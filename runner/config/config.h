@@ -112,6 +112,64 @@ enum ff_halt { FF_HALT_NEVER, FF_HALT_FAIL, FF_HALT_SUCCESS, FF_HALT_DONE };
 
 struct ff_plan_source;
 
+/* A text, or where it is as a secret; neither: it is not given. */
+struct ff_config_text {
+	char *text;
+	struct ff_config_secret *secret;
+	struct ff_place place;
+};
+
+struct ff_config_named {
+	char *name;
+	struct ff_config_text value;
+};
+
+/* notify: when somebody is told. X(name, word) */
+#define FF_NOTIFY_MAP(X)                                                                           \
+	X(START, "start")                                                                          \
+	X(FIRST_FAILURE, "first_failure")                                                          \
+	X(HOST_LOST, "host_lost")                                                                  \
+	X(FAILURE, "failure") /* from here on: at the end, the first that holds is what is told */ \
+	X(RECOVERY, "recovery")                                                                    \
+	X(FLAKY, "flaky")                                                                          \
+	X(FINISH, "finish")
+
+enum ff_notify_when {
+#define X(name, word) FF_NOTIFY_##name,
+	FF_NOTIFY_MAP(X)
+#undef X
+		FF_NOTIFY_WHENS
+};
+
+/* One that is told: an entry of `notify`. */
+enum { FF_CONFIG_RECEIVERS_MAX = 100 };
+struct ff_config_receiver {
+	struct ff_place place;
+	char *form;		   /* the key that says how: "webhook" */
+	char *name;		   /* by default its form, with a number where there are several */
+	unsigned on;		   /* bits, by ff_notify_when */
+	struct ff_config_text url; /* of webhook, slack, teams, mattermost and discord */
+	struct ff_strv to;	   /* email: addresses */
+	char *repository;	   /* of the statuses: "owner/name", or GitLab's number */
+	char *command;		   /* shell text */
+	char *method;
+	struct ff_config_named *headers, *env;
+	size_t headers_len, env_len;
+	char *template; /* JSON; NULL: all that is known */
+	struct ff_place template_place, repository_place;
+	struct ff_place *to_places;
+	struct ff_config_text hmac_key, token, password;
+	struct ff_config_text smtp;
+	char *from, *user, *tls;
+	struct ff_place from_place;
+	char *context, *sha, *link;
+	struct ff_config_text api;
+	char *ca_file; /* absolute; NULL: the system's */
+	int64_t timeout_us, retries;
+};
+/* What it is; NULL: it is not given, or a secret that is not revealed. */
+const char *ff_config_text_value(const struct ff_config_text *text);
+
 /* needs: what must have become of a job. */
 enum ff_config_need {
 	FF_NEED_PASSED,
@@ -266,6 +324,8 @@ struct ff_config {
 	size_t profiles_len;
 	struct ff_config_report *reports; /* names are not checked here: see report/reporter.h */
 	size_t reports_len;
+	struct ff_config_receiver *receivers;
+	size_t receivers_len;
 	struct {
 		char *group;		  /* NULL: none */
 		char *cancel_in_progress; /* "queue" or "true" */
@@ -288,6 +348,7 @@ struct ff_config {
 		char *history; /* a path from the configuration's folder, or "none"; NULL: where
 				  journals are */
 		int64_t keep_runs, keep_days; /* journals that stay; 0: no limit */
+		int64_t notify_wait_us;	      /* that the end of a run waits for its notices */
 		/* So many units, or (not in a file) so many of a hundred, and whether what runs is
 		 * killed. */
 		struct {
@@ -338,6 +399,9 @@ bool ff_config_is_secret(const struct ff_config_job *job, const char *text);
  * command. FF_ECONFIG as file:line:column: there is none, it is empty, or too short to be masked.
  */
 int ff_config_reveal(struct ff_config *config, const struct ff_config_job *job, struct ff_err *err);
+/* The same of those that are told; calls `each` with the value of each secret. */
+int ff_config_reveal_receivers(struct ff_config *config, void (*each)(void *ctx, const char *value),
+			       void *ctx, struct ff_err *err);
 
 /* The folder on this machine that stands for the working directory of workers: the tree's source,
  * or where the configuration is. */

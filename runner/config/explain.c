@@ -91,7 +91,8 @@ static void explain_value(struct ff_reader *r, const struct ff_config_option *op
 
 	/* Where units have placeholders of their own, they are shown. */
 	add_flow(&text,
-		 option && (option->braces || option->type == FF_TYPE_STEPS)
+		 option && (option->braces || option->type == FF_TYPE_STEPS ||
+			    option->type == FF_TYPE_TEMPLATE)
 			 ? ff_vars_replace_environment(r, node)
 			 : ff_vars_replace(r, node),
 		 0);
@@ -123,7 +124,8 @@ static void explain_vars(struct ff_reader *r, const char *key, const struct ff_y
 static bool is_mapping_of_values(enum ff_config_type type)
 {
 	return type == FF_TYPE_ENV || type == FF_TYPE_MATRIX || type == FF_TYPE_POOLS ||
-	       type == FF_TYPE_USES || type == FF_TYPE_GROUPS || type == FF_TYPE_REPORTS;
+	       type == FF_TYPE_USES || type == FF_TYPE_GROUPS || type == FF_TYPE_REPORTS ||
+	       type == FF_TYPE_NAMED;
 }
 
 static void explain_section(struct ff_reader *r, enum ff_config_section section, const char *prefix,
@@ -197,7 +199,7 @@ static void explain_option(struct ff_reader *r, const struct ff_config_option *o
 			     job ? job->vars_len : r->config->vars_len, out);
 	} else if (node->kind != FF_YAML_SCALAR &&
 		   (option->type == FF_TYPE_JOBS || option->type == FF_TYPE_HOSTS ||
-		    is_mapping_of_values(option->type))) {
+		    option->type == FF_TYPE_RECEIVERS || is_mapping_of_values(option->type))) {
 		explain_entries(r, option, key, node, out);
 	} else {
 		explain_value(r, option, key, node, out);
@@ -211,7 +213,8 @@ static void explain_option(struct ff_reader *r, const struct ff_config_option *o
 static void explain_section(struct ff_reader *r, enum ff_config_section section, const char *prefix,
 			    const struct ff_yaml_node *node, struct ff_buf *out)
 {
-	bool defaults = section != FF_SECTION_HOST && section != FF_SECTION_DEFAULTS;
+	bool defaults = section != FF_SECTION_HOST && section != FF_SECTION_DEFAULTS &&
+			section != FF_SECTION_NOTIFY;
 
 	for (const struct ff_config_option *option = ff_config_options; option->key; option++) {
 		const struct ff_yaml_node *value = find(node, option->key);

@@ -1,27 +1,10 @@
-/* An inventory's URL, by libcurl, which is loaded when it is needed: see CMakeLists.txt. */
-#define CURL_DISABLE_TYPECHECK
-#include <curl/curl.h>
-#include <dlfcn.h>
+/* An inventory's URL, by libcurl. */
 #include <string.h>
 
+#include "config/curl.h"
 #include "config/outside.h"
 
 enum { REDIRECTIONS_MAX = 5 };
-
-#define CURL_MAP(X)                                                                                \
-	X(curl_global_init)                                                                        \
-	X(curl_easy_init)                                                                          \
-	X(curl_easy_setopt)                                                                        \
-	X(curl_easy_perform)                                                                       \
-	X(curl_easy_strerror)                                                                      \
-	X(curl_easy_cleanup)
-
-#undef curl_easy_setopt
-static struct {
-#define X(name) __typeof__(name) *name;
-	CURL_MAP(X)
-#undef X
-} api;
 
 struct sink {
 	struct ff_buf *out;
@@ -49,42 +32,25 @@ static bool begins(const char *url, const char *with)
 	return !strncmp(url, with, strlen(with));
 }
 
-/* The library stays loaded. */
-static int load(struct ff_err *err)
+static void set_up(const struct ff_curl *api, CURL *curl, const char *url,
+		   const struct ff_outside_opts *opts, struct sink *sink)
 {
-	static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4"};
-	void *library = NULL;
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && !library; i++)
-		library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-#define X(name)                                                                                    \
-	api.name = library ? (__typeof__(name) *)dlsym(library, #name) : NULL;                     \
-	if (!api.name)                                                                             \
-		return ff_err_set(err, FF_ECONFIG, "libcurl is not here: %s", dlerror());
-	CURL_MAP(X)
-#undef X
-	return 0;
-}
-
-static void set_up(CURL *curl, const char *url, const struct ff_outside_opts *opts,
-		   struct sink *sink)
-{
-	api.curl_easy_setopt(curl, CURLOPT_URL, url);
+	api->easy_setopt(curl, CURLOPT_URL, url);
 	/* What a file of ours names may be a file; what a server says may not. */
-	api.curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https,file");
-	api.curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
-	api.curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-	api.curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTIONS_MAX);
-	api.curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-	api.curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
-	api.curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	api.curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)((opts->timeout_us + 999) / 1000));
-	api.curl_easy_setopt(curl, CURLOPT_USERAGENT, "farflung/" FARFLUNG_VERSION);
-	api.curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
-	api.curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
-	api.curl_easy_setopt(curl, CURLOPT_WRITEDATA, sink);
+	api->easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https,file");
+	api->easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
+	api->easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+	api->easy_setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTIONS_MAX);
+	api->easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+	api->easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+	api->easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	api->easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)((opts->timeout_us + 999) / 1000));
+	api->easy_setopt(curl, CURLOPT_USERAGENT, "farflung/" FARFLUNG_VERSION);
+	api->easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
+	api->easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
+	api->easy_setopt(curl, CURLOPT_WRITEDATA, sink);
 	if (opts->ca_file)
-		api.curl_easy_setopt(curl, CURLOPT_CAINFO, opts->ca_file);
+		api->easy_setopt(curl, CURLOPT_CAINFO, opts->ca_file);
 }
 
 int ff_outside_fetch(struct ff_buf *out, const char *url, const struct ff_outside_opts *opts,
@@ -92,6 +58,7 @@ int ff_outside_fetch(struct ff_buf *out, const char *url, const struct ff_outsid
 {
 	struct sink sink = {.out = out, .left = opts->max_bytes};
 	char words[CURL_ERROR_SIZE] = "";
+	const struct ff_curl *api;
 	CURLcode rc;
 	CURL *curl;
 
@@ -101,19 +68,19 @@ int ff_outside_fetch(struct ff_buf *out, const char *url, const struct ff_outsid
 				  "https:// or file:// is wanted");
 	if (!begins(url, "https://") && !begins(url, "file:///"))
 		return ff_err_set(err, FF_ECONFIG, "https://... or file:///... is wanted");
-	if (load(err))
-		return err->code;
-	curl = api.curl_global_init(CURL_GLOBAL_DEFAULT) ? NULL : api.curl_easy_init();
+	api = ff_curl_load(err);
+	if (!api)
+		return FF_ECONFIG;
+	curl = api->easy_init();
 	if (!curl)
 		return ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
-	api.curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, words);
-	set_up(curl, url, opts, &sink);
-	rc = api.curl_easy_perform(curl);
-	api.curl_easy_cleanup(curl);
+	api->easy_setopt(curl, CURLOPT_ERRORBUFFER, words);
+	set_up(api, curl, url, opts, &sink);
+	rc = api->easy_perform(curl);
+	api->easy_cleanup(curl);
 	if (sink.rc == FF_ETOOBIG)
 		return ff_err_set(err, FF_ECONFIG, "more than %zu MiB", opts->max_bytes >> 20);
 	if (rc)
-		return ff_err_set(err, FF_ECONFIG, "%s",
-				  *words ? words : api.curl_easy_strerror(rc));
+		return ff_err_set(err, FF_ECONFIG, "%s", *words ? words : api->easy_strerror(rc));
 	return 0;
 }

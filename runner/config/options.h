@@ -20,6 +20,7 @@
 	X(RETRY, "jobs.NAME.retries",                                                              \
 	  "How what failed is tried again; a number stands for {count: ...}")                      \
 	X(STEP, "jobs.NAME.steps[]", "A step; a text stands for {run: ...}")                       \
+	X(NOTIFY, "notify[]", "Who is told of a run; each has one of the first nine keys")         \
 	X(CONCURRENCY, "concurrency", "Runs of which one goes at a time; a text: {group: ...}")    \
 	X(ARTIFACTS, "jobs.NAME.artifacts",                                                        \
 	  "What is brought back of each unit; a list stands for {paths: ...}")                     \
@@ -69,6 +70,11 @@ enum ff_config_section {
 	X(PROFILES, "mapping", "a mapping of names to what they change")                           \
 	X(OVERRIDES, "mapping", "a mapping of patterns of jobs to what they change")               \
 	X(GROUPS, "mapping", "a mapping of names to host patterns or lists of them")               \
+	X(SECRET_TEXT, "text or secret", "text or {secret: ...}")                                  \
+	X(NAMED, "mapping", "a mapping of names to text or {secret: ...}")                         \
+	X(TEMPLATE, "text", "JSON as text")                                                        \
+	X(WHENS, "texts", "one or a list of %s")                                                   \
+	X(RECEIVERS, "list", "a list of mappings")                                                 \
 	X(REPORTS, "mapping", "a mapping")                                                         \
 	X(HOSTS, "list", "a list of hosts")                                                        \
 	X(JOBS, "mapping", "a mapping of names to jobs")                                           \

@@ -20,6 +20,9 @@ int ff_config_read_fd(struct ff_buf *text, int fd, const char *path, struct ff_e
  * alone. It has no stdin, and our stderr. 0 or an errno; *status is waitpid's. In source.c. */
 int ff_config_shell(const char *directory, const char *command, size_t most, struct ff_buf *out,
 		    int *status);
+/* Looks it up if it has no value yet: see ff_config_reveal. */
+int ff_config_reveal_secret(struct ff_config *config, struct ff_config_secret *secret,
+			    struct ff_err *err);
 void ff_config_host_release(struct ff_config_host *host);
 
 #endif

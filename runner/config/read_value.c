@@ -543,6 +543,11 @@ static ff_read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_EXCLUDE] = read_exclude,
 	[FF_TYPE_EXCLUDE_FROM] = read_exclude_from,
 	[FF_TYPE_GROUPS] = read_groups,
+	[FF_TYPE_SECRET_TEXT] = ff_read_secret_text,
+	[FF_TYPE_NAMED] = ff_read_named,
+	[FF_TYPE_TEMPLATE] = read_text,
+	[FF_TYPE_WHENS] = ff_read_whens,
+	[FF_TYPE_RECEIVERS] = ff_read_receivers,
 	[FF_TYPE_REPORTS] = read_reports,
 	[FF_TYPE_VARS] = ff_vars_read,
 };
@@ -558,7 +563,10 @@ void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
 	/* A text that is split is noted word by word; variables and steps are one by one. */
 	if (option->braces && !is_split)
 		ff_vars_note(r, r->job, node);
-	else if (!option->braces && option->type != FF_TYPE_VARS && option->type != FF_TYPE_STEPS)
+	else if (option->type == FF_TYPE_TEMPLATE)
+		node = ff_vars_replace_environment(r, node);
+	else if (!option->braces && option->type != FF_TYPE_VARS && option->type != FF_TYPE_STEPS &&
+		 option->type != FF_TYPE_RECEIVERS)
 		node = ff_vars_replace(r, node);
 	if (!readers[option->type](r, option, node, member))
 		ff_read_complain(r, option, node);

@@ -101,7 +101,11 @@ static bool add_scalar(struct ff_buf *out, const struct ff_config_option *option
 	case FF_TYPE_TEXT:
 	case FF_TYPE_PATH:
 	case FF_TYPE_FOLDER:
+	case FF_TYPE_TEMPLATE:
 		ff_buf_addstr(out, TEXT);
+		return true;
+	case FF_TYPE_SECRET_TEXT:
+		ff_buf_addstr(out, TEXT ", " SECRET);
 		return true;
 	case FF_TYPE_NUMBER:
 	case FF_TYPE_NUMBER_OR_ALL:
@@ -179,11 +183,40 @@ static void add_profiles(struct ff_buf *out)
 		     "[\"profiles\"]}, {\"required\": [\"version\"]}]}}]}}");
 }
 
+static void add_list(struct ff_buf *out, const char *rest)
+{
+	ff_buf_addf(out, "{\"type\": \"array\", %s\"items\": ", rest);
+}
+
+/* Of `notify` and what stands below it; false: it is of none of these types. */
+static bool add_notify(struct ff_buf *out, const struct ff_config_option *option)
+{
+	switch (option->type) {
+	case FF_TYPE_NAMED:
+		add_mapping(out, "", TEXT ", " SECRET);
+		return true;
+	case FF_TYPE_WHENS:
+		add_choices(out, option->choices);
+		ff_buf_addstr(out, ", ");
+		add_list(out, "\"minItems\": 1, ");
+		add_choices(out, option->choices);
+		break;
+	case FF_TYPE_RECEIVERS:
+		add_list(out, "");
+		add_reference(out, option->child);
+		break;
+	default:
+		return false;
+	}
+	ff_buf_addch(out, '}');
+	return true;
+}
+
 /* What of it may stand there, in a list of anyOf; `true` for a type that is not known here. */
 static void add_value(struct ff_buf *out, const struct ff_config_option *option,
 		      const struct ff_config_note *reports)
 {
-	if (add_scalar(out, option))
+	if (add_scalar(out, option) || add_notify(out, option))
 		return;
 	switch (option->type) {
 	case FF_TYPE_TEXTS:
@@ -255,7 +288,8 @@ static void add_property(struct ff_buf *out, const struct ff_config_option *opti
 {
 	struct ff_buf probe = FF_BUF_INIT;
 	bool text = option->type == FF_TYPE_TEXT || option->type == FF_TYPE_PATH ||
-		    option->type == FF_TYPE_FOLDER;
+		    option->type == FF_TYPE_FOLDER || option->type == FF_TYPE_TEMPLATE ||
+		    option->type == FF_TYPE_SECRET_TEXT;
 
 	ff_buf_addf(out, "%s", indent);
 	add_string(out, option->key);

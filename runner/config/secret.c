@@ -110,7 +110,7 @@ static const char *what_is_wrong(struct ff_buf *text)
 	return NULL;
 }
 
-static int reveal(struct ff_config *config, struct ff_config_secret *secret, struct ff_err *err)
+static int look_up(struct ff_config *config, struct ff_config_secret *secret, struct ff_err *err)
 {
 	struct ff_buf text = FF_BUF_INIT;
 	const char *words = NULL, *from = secret->from;
@@ -153,20 +153,30 @@ static int reveal(struct ff_config *config, struct ff_config_secret *secret, str
 	return rc;
 }
 
+int ff_config_reveal_secret(struct ff_config *config, struct ff_config_secret *secret,
+			    struct ff_err *err)
+{
+	int rc = secret->value ? 0 : look_up(config, secret, err);
+
+	if (rc < 0)
+		return rc;
+	/* From the command line, perhaps, and that of an earlier run was masked. */
+	if (strcmp(secret->value, "***") == 0)
+		return complain(err, secret,
+				"what -e gave an earlier run is not kept: give it again");
+	if (strlen(secret->value) < SECRET_MIN)
+		return complain(err, secret, too_short);
+	return 0;
+}
+
 int ff_config_reveal(struct ff_config *config, const struct ff_config_job *job, struct ff_err *err)
 {
 	for (size_t i = 0; i < job->vars_len; i++) {
 		struct ff_config_secret *secret = job->vars[i].secret;
-		int rc = secret && !secret->value ? reveal(config, secret, err) : 0;
+		int rc = secret ? ff_config_reveal_secret(config, secret, err) : 0;
 
 		if (rc < 0)
 			return rc;
-		/* From the command line, perhaps, and that of an earlier run was masked. */
-		if (secret && strcmp(secret->value, "***") == 0)
-			return complain(err, secret,
-					"what -e gave an earlier run is not kept: give it again");
-		if (secret && strlen(secret->value) < SECRET_MIN)
-			return complain(err, secret, too_short);
 	}
 	return 0;
 }

@@ -28,7 +28,7 @@ def covered(nightly):
 
 def test_as_it_stands(farflung, nightly):
     done = farflung.run("run", "configs/nightly.yaml", code=0)
-    assert "13 passed" in done.stderr and not (nightly / "failed").exists()
+    assert "13 passed" in done.stderr and not (nightly / "failure").exists()
     cases = junit_outcomes(nightly / "junit.xml")
     for host in HOSTS:
         assert {name for (job, name), what in cases.items() if job == f"program@{host}" and what == ("passed", "")} == {
@@ -46,18 +46,24 @@ def test_as_it_stands(farflung, nightly):
 def test_a_test_that_fails(farflung, nightly):
     write(farflung.cwd / "configs/nightly/tests/test_broken.py", "def test_broken():\n    print('said')\n    assert False\n")
     done = farflung.run("run", "configs/nightly.yaml", code=1)
-    assert "1 failed, 14 passed" in done.stderr
-    assert (nightly / "failed").read_text() == "the nightly run has failed\n"
+    assert "1 failed, 13 passed" in done.stderr
+    told = (nightly / "failure").read_text()
+    assert told.startswith("nightly failed: 1 failed, 13 passed in ") and "test_broken.py::test_broken (failed)" in told
     assert (nightly / "results/python/tests%2Ftest_broken.py::test_broken/stdout").read_text() == "said\n"
     assert (nightly / "out/build@n1/build@n1/build/tally").exists()
 
 
 def test_a_build_that_fails(farflung, nightly):
-    """What needs it is skipped, and the notification comes all the same."""
-    write(farflung.cwd / "configs/nightly/tally.c", "this is no C\n")
+    """What needs it is skipped, somebody is told all the same, and hears when it is mended."""
+    source = farflung.cwd / "configs/nightly/tally.c"
+    right = source.read_text()
+    write(source, "this is no C\n")
     done = farflung.run("run", "configs/nightly.yaml", code=1)
-    assert (nightly / "failed").exists() and not (nightly / "results/python").exists()
-    assert "2 failed, 1 passed" in done.stderr, done.stderr
+    assert (nightly / "failure").exists() and not (nightly / "results/python").exists()
+    assert "2 failed" in done.stderr, done.stderr
+    write(source, right)
+    farflung.run("run", "configs/nightly.yaml", code=0)
+    assert (nightly / "recovery").read_text().startswith("nightly passed again: 13 passed in ")
 
 
 TWO = """version: 1
