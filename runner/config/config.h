@@ -156,7 +156,7 @@ struct ff_config_receiver {
 	struct ff_config_named *headers, *env;
 	size_t headers_len, env_len;
 	char *template; /* JSON; NULL: all that is known */
-	struct ff_place template_place, repository_place;
+	struct ff_place template_place, repository_place, link_place;
 	struct ff_place *to_places;
 	struct ff_config_text hmac_key, token, password;
 	struct ff_config_text smtp;

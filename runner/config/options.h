@@ -72,7 +72,7 @@ enum ff_config_section {
 	X(GROUPS, "mapping", "a mapping of names to host patterns or lists of them")               \
 	X(SECRET_TEXT, "text or secret", "text or {secret: ...}")                                  \
 	X(NAMED, "mapping", "a mapping of names to text or {secret: ...}")                         \
-	X(TEMPLATE, "text", "JSON as text")                                                        \
+	X(TEMPLATE, "text", "text")                                                                \
 	X(WHENS, "texts", "one or a list of %s")                                                   \
 	X(RECEIVERS, "list", "a list of mappings")                                                 \
 	X(REPORTS, "mapping", "a mapping")                                                         \

@@ -116,47 +116,57 @@ static void check_status(struct ff_mistakes *problems, const struct ff_config_re
 				"'github_status' wants OWNER/NAME or auto, got '%s'", name);
 }
 
-static void check_template(struct ff_mistakes *problems, const struct ff_config *config,
+static void check_template(struct ff_mistakes *problems, const json_t *sample,
 			   const struct ff_config_receiver *receiver)
 {
-	json_t *sample = ff_facts_sample(config), *template;
 	struct ff_err err = {0};
+	json_t *template = ff_template_read(receiver->template, sample, &err);
 
-	json_object_set_new(sample, "id", json_string(""));
-	template = ff_template_read(receiver->template, sample, &err);
 	if (!template)
 		ff_mistakes_add(problems, &receiver->template_place, "'template': %s", err.text);
 	json_decref(template);
-	json_decref(sample);
 }
 
-static void check(struct ff_mistakes *problems, const struct ff_config *config,
+static void check_link(struct ff_mistakes *problems, const json_t *sample,
+		       const struct ff_config_receiver *receiver)
+{
+	const struct ff_config_text link = {.text = receiver->link, .place = receiver->link_place};
+	struct ff_err err = {0};
+
+	check_url(problems, "link", &link, false);
+	if (ff_template_check(receiver->link, sample, &err))
+		ff_mistakes_add(problems, &link.place, "'link': %s", err.text);
+}
+
+static void check(struct ff_mistakes *problems, const json_t *sample,
 		  const struct ff_config_receiver *receiver)
 {
 	check_url(problems, receiver->form, &receiver->url, false);
 	check_url(problems, "smtp", &receiver->smtp, true);
 	check_named(problems, receiver->headers, receiver->headers_len, ": \t", "a header");
 	check_named(problems, receiver->env, receiver->env_len, "=", "a variable");
-	if (receiver->link) {
-		const struct ff_config_text link = {.text = receiver->link,
-						    .place = receiver->place};
-
-		check_url(problems, "link", &link, false);
-	}
 	if (!strcmp(receiver->form, "email"))
 		check_mail(problems, receiver);
 	if (receiver->repository)
 		check_status(problems, receiver);
 	if (receiver->template)
-		check_template(problems, config, receiver);
+		check_template(problems, sample, receiver);
+	if (receiver->link)
+		check_link(problems, sample, receiver);
 }
 
 int ff_notify_check(const struct ff_config *config, struct ff_err *err)
 {
 	struct ff_mistakes problems;
+	json_t *sample;
 
+	if (!config->receivers_len)
+		return 0;
+	sample = ff_facts_sample(config);
+	json_object_set_new(sample, "id", json_string(""));
 	ff_mistakes_init(&problems, config->path);
 	for (size_t i = 0; i < config->receivers_len; i++)
-		check(&problems, config, &config->receivers[i]);
+		check(&problems, sample, &config->receivers[i]);
+	json_decref(sample);
 	return ff_mistakes_finish(&problems, err);
 }

@@ -112,7 +112,7 @@ static json_t *document_for(struct ff_courier *courier, const struct news *news,
 		json_object_set_new(document, "event",
 				    json_string(ff_notify_word(told_as(news->whens, receiver))));
 	if (receiver->link)
-		json_object_set_new(document, "link", json_string(receiver->link));
+		json_object_set_new(document, "link", ff_template_text(receiver->link, document));
 	return document;
 }
 
@@ -262,7 +262,8 @@ static void ended(struct ff_courier *courier, struct ff_delivery *delivery,
 		ff_queue_remove(&delivery->queued);
 		return;
 	}
-	if (!outcome->again || courier->opts.once ||
+	/* One that is old is not to stand in the way of newer ones. */
+	if (!outcome->again || courier->opts.once || delivery->old ||
 	    delivery->tries > delivery->receiver->retries) {
 		delivery->state = FF_DELIVERY_FAILED;
 		ff_queue_keep(&delivery->queued, delivery->words);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/alloc.h"
 #include "config/curl.h"
@@ -69,6 +70,14 @@ static size_t on_mail(char *bytes, size_t size, size_t count, void *ctx)
 	return len;
 }
 
+/* No child that is started meanwhile has it, too. */
+static curl_socket_t on_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	(void)ctx;
+	(void)purpose;
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 /* --- setting up --- */
 
 /* As curl, the program, looks for it. */
@@ -98,6 +107,7 @@ static void set_common(const struct ff_curl *api, struct transfer *t)
 	api->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, mail ? "smtp,smtps" : "http,https");
 	api->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	api->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	api->easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	api->easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)((receiver->timeout_us + 999) / 1000));
 	api->easy_setopt(easy, CURLOPT_USERAGENT, "farflung/" FARFLUNG_VERSION);
 	api->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);

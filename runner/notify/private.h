@@ -54,6 +54,10 @@ json_t *ff_template_read(const char *text, const json_t *sample, struct ff_err *
 /* A copy with what the placeholders stand for. A text that is nothing but one becomes its value: a
  * number, a list. */
 json_t *ff_template_fill(const json_t *template, const json_t *document);
+/* The same of one text, which stays a text. */
+json_t *ff_template_text(const char *text, const json_t *document);
+/* 0, or FF_ECONFIG: it has a placeholder that `sample` has not. */
+int ff_template_check(const char *text, const json_t *sample, struct ff_err *err);
 
 /* --- request.c, forms.c, mail.c: how each receiver is told --- */
 

@@ -61,17 +61,24 @@ static int complain(const json_t *sample, const struct hole *hole, struct ff_err
 	return FF_ECONFIG;
 }
 
+int ff_template_check(const char *text, const json_t *sample, struct ff_err *err)
+{
+	struct hole hole;
+	int rc = 0;
+
+	for (; !rc && find(text, &hole); text = hole.begin + hole.len)
+		if (!hole.doubled && !value_of(sample, hole.name, hole.name_len))
+			rc = complain(sample, &hole, err);
+	return rc;
+}
+
 static int check(const json_t *template, const json_t *sample, struct ff_err *err)
 {
 	const char *text = json_string_value(template), *key;
-	struct hole hole;
+	int rc = text ? ff_template_check(text, sample, err) : 0;
 	size_t index;
 	json_t *child;
-	int rc = 0;
 
-	for (; text && !rc && find(text, &hole); text = hole.begin + hole.len)
-		if (!hole.doubled && !value_of(sample, hole.name, hole.name_len))
-			rc = complain(sample, &hole, err);
 	json_array_foreach((json_t *)(uintptr_t) template, index, child) rc =
 		rc ? rc : check(child, sample, err);
 	json_object_foreach((json_t *)(uintptr_t) template, key, child) rc =
@@ -127,14 +134,12 @@ static void add_value(struct ff_buf *out, const json_t *value)
 	}
 }
 
-static json_t *fill_text(const char *text, const json_t *document)
+json_t *ff_template_text(const char *text, const json_t *document)
 {
 	struct ff_buf out = FF_BUF_INIT;
 	struct hole hole;
 	json_t *filled;
 
-	if (find(text, &hole) && !hole.doubled && hole.begin == text && !text[hole.len])
-		return json_deep_copy(value_of(document, hole.name, hole.name_len));
 	for (; find(text, &hole); text = hole.begin + hole.len) {
 		ff_buf_add(&out, text, (size_t)(hole.begin - text));
 		if (hole.doubled)
@@ -146,6 +151,15 @@ static json_t *fill_text(const char *text, const json_t *document)
 	filled = json_string(out.len ? ff_buf_str(&out) : "");
 	ff_buf_release(&out);
 	return filled;
+}
+
+static json_t *fill_text(const char *text, const json_t *document)
+{
+	struct hole hole;
+
+	if (find(text, &hole) && !hole.doubled && hole.begin == text && !text[hole.len])
+		return json_deep_copy(value_of(document, hole.name, hole.name_len));
+	return ff_template_text(text, document);
 }
 
 json_t *ff_template_fill(const json_t *template, const json_t *document)

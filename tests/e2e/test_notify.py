@@ -132,9 +132,34 @@ def test_a_lost_host_is_told_while_the_run_goes_on(farflung, server):
     assert not server.rest()
 
 
+def test_a_host_that_dies(farflung, server):
+    """Others go on: they wait for what only comes when it was told."""
+    server.answer = lambda handler, got: (reply(handler, 200), (farflung.cwd / "told").write_text(""))
+    box = farflung.start("socketserver", "--listen", "127.0.0.1:0")
+    try:
+        port = box.stdout.readline().rsplit(":", 1)[1].strip()
+        text = (f"inventory:\n  hosts:\n    - {{spec: popen, name: good}}\n    - {{spec: 'socket=127.0.0.1:{port}', name: box}}\n"
+                "jobs:\n  waits: {run: 'until test -e told; do sleep 0.05; done', timeout: 30s, on: good}\n"
+                "  dies: {run: 'touch begun; sleep 300', on: box}\n")
+        path = farflung.yaml(text + "settings: {reconnect: 100ms}\n" + webhook(server.url, "on: host_lost"))
+        process = farflung.start("run", path)
+        wait_until((farflung.cwd / "begun").exists, 30, "the host is used")
+        for pid in farflung.left_over():
+            if pid != process.pid and "socketserver" in command_line(pid):
+                os.kill(pid, signal.SIGKILL)
+        assert server.next().json["title"] == "work has lost host box"
+        out, err = process.communicate(timeout=60)
+        assert process.returncode != 0 and "1 passed" in out + err and not server.rest(), out + err
+    finally:
+        box.kill()
+        box.communicate(timeout=30)
+
+
 def test_the_start(farflung, server):
-    farflung.run_yaml(ONE + PASSES + webhook(server.url, "on: [start, finish]"), code=0)
-    assert [got.json["event"] for got in (server.next(), server.next())] == ["start", "finish"]
+    farflung.run_yaml(ONE + PASSES + webhook(server.url, "on: [start, finish], link: 'http://see/{run}'"), code=0)
+    begun, ended = server.next().json, server.next().json
+    assert (begun["event"], ended["event"]) == ("start", "finish") and begun["run"] == ended["run"]
+    assert begun["link"] == f"http://see/{begun['run']}"
 
 
 def test_a_template_stays_json_whatever_tests_are_called(farflung, server):
@@ -482,7 +507,9 @@ def test_trying_them_out(farflung, server):
      "got 'failed'"),
     ("{webhook: http://a, headers: {'A B': x}}", "farflung.yaml:5:42: 'A B' can't name a header"),
     ("{webhook: http://a, headers: {A: \"x\\ny: z\"}}", "farflung.yaml:5:38: the value of 'A' has control characters"),
-    ("{webhook: http://a, link: 'javascript:x'}", "farflung.yaml:5:5: 'link' wants an URL with http:// or https://, got 'javascript:x'"),
+    ("{webhook: http://a, link: 'javascript:x'}", "farflung.yaml:5:31: 'link' wants an URL with http:// or https://, got 'javascript:x'"),
+    ("{webhook: http://a, link: 'http://x/{rnu}'}",
+     "farflung.yaml:5:31: 'link': {rnu} stands for nothing; did you mean 'run'? ({{rnu}} is the text itself)"),
     ("email: a@example.org", "farflung.yaml:5:5: 'email' wants 'smtp', too"),
     ("{email: 'a@b, c', smtp: smtp://h, from: a@b}",
      "farflung.yaml:5:13: 'a@b, c' is no mail address: NAME@DOMAIN is wanted, without blanks and signs"),
