@@ -2,9 +2,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "cli/command.h"
 #include "cli/execute.h"
 #include "cli/group.h"
@@ -18,6 +21,7 @@
 #include "notify/notify.h"
 #include "report/mapped.h"
 #include "report/stress.h"
+#include "report/trace.h"
 #include "store/history.h"
 
 /* Keeps the run's last word, to be said after all reports. */
@@ -69,6 +73,8 @@ struct execution {
 	struct last_word *word; /* in reporters */
 	struct ff_group_hold group;
 	struct ff_web *web;		     /* shows it; NULL */
+	struct ff_trace trace;
+	struct ff_strv vars; /* of all units */
 	const struct ff_reporter *history;   /* likewise; NULL: none */
 	struct ff_reporter *notify;	     /* likewise */
 	const struct ff_mapped_opts *mapped; /* its units are told so; NULL */
@@ -141,6 +147,28 @@ static int open_mapped(struct execution *x, const struct ff_reporter_opts *how,
 	return 0;
 }
 
+/* A run that is told as a trace hands that on to its units; NULL: it is not. */
+static const struct ff_trace *begin_trace(struct execution *x,
+					  const struct ff_report_wishes *wishes)
+{
+	char text[FF_TRACEPARENT_LEN + 1], *seed;
+	uint8_t span[8];
+	size_t i = 0;
+
+	while (i < wishes->len && strcmp(wishes->v[i].kind->name, "otlp") != 0)
+		i++;
+	if (i == wishes->len)
+		return NULL;
+	seed = ff_xasprintf("%lld %d", (long long)ff_clock_wall_us(), (int)getpid());
+	ff_trace_init(&x->trace, getenv("TRACEPARENT"), seed);
+	ff_free(seed);
+	ff_trace_span(&x->trace, "run", "", 0, 0, span);
+	ff_trace_parent(&x->trace, span, text);
+	ff_strv_addf(&x->vars, "TRACEPARENT=%s", text);
+	x->run.vars = &x->vars;
+	return &x->trace;
+}
+
 /* Opens what was asked for; a path that can't be written is told before anything runs. */
 static int open_reporters(struct execution *x, const struct ff_execute_opts *opts,
 			  const struct ff_report_wishes *wishes, struct ff_err *err)
@@ -158,6 +186,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 		.green = green,
 		.wake = wake_run,
 		.ctx = x,
+		.trace = begin_trace(x, wishes),
 	};
 	const struct ff_report_look look = ff_report_look(&how);
 
@@ -493,6 +522,7 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 		code = run_with(&x, opts);
 	}
 	ff_input_mask(NULL);
+	ff_strv_release(&x.vars);
 	ff_mask_release(&x.mask);
 	ff_plan_release(&plan);
 	ff_inventory_release(&inventory);

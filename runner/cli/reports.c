@@ -51,7 +51,7 @@ static void check_stdout(struct ff_report_wishes *wishes, const struct ff_config
 	for (size_t i = 0; i < wishes->len; i++) {
 		const struct ff_report_wish *report = &wishes->v[i];
 
-		if (report->kind->choices || strcmp(report->value, "-"))
+		if (!ff_reporter_kind_has_path(report->kind) || strcmp(report->value, "-"))
 			continue;
 		if (!report->kind->may_be_stdout)
 			ff_mistakes_add(problems, place_of(config, report),
@@ -106,7 +106,8 @@ int ff_reports_choose(struct ff_report_wishes *wishes, const struct ff_config *c
 		const struct ff_reporter_kind *kind = ff_reporter_kind_find(report->name);
 
 		if (kind)
-			wish(&chosen, kind, kind->choices ? report->text : report->path);
+			wish(&chosen, kind,
+			     ff_reporter_kind_has_path(kind) ? report->path : report->text);
 		else
 			complain_unknown(&problems, report);
 	}

@@ -59,6 +59,8 @@ struct ff_act *ff_act_new(const struct ff_act_opts *opts, struct ff_err *err)
 	ff_list_init(&act->all_fetches);
 	act->paused_jobs = ff_xcalloc(act->plan->len / 64 + 1, sizeof(*act->paused_jobs));
 	act->holder = who_we_are();
+	if (opts->run->vars)
+		ff_strv_add_all(&act->vars, opts->run->vars->v);
 	act->hosts = ff_xcalloc(act->inventory->len + 1, sizeof(*act->hosts));
 	for (uint32_t i = 0; i < act->inventory->len; i++) {
 		act->hosts[i] = (struct act_host){

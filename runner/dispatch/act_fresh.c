@@ -18,8 +18,19 @@ static void stamp_name(const struct act_execution *execution, char name[32])
 	ff_free(whole);
 }
 
+/* The run's own, which says nothing of the command. */
+static bool is_of_run(const struct ff_act *act, const char *variable)
+{
+	const struct ff_strv *vars = act->opts.run->vars;
+
+	for (size_t i = 0; vars && i < vars->len; i++)
+		if (strcmp(vars->v[i], variable) == 0)
+			return true;
+	return false;
+}
+
 /* All that makes it another command. */
-static char *salt_of(const struct ff_payload_job *job)
+static char *salt_of(const struct ff_act *act, const struct ff_payload_job *job)
 {
 	struct ff_buf salt = FF_BUF_INIT;
 
@@ -27,7 +38,8 @@ static char *salt_of(const struct ff_payload_job *job)
 	for (size_t i = 0; job->args && job->args[i]; i++)
 		ff_buf_addf(&salt, "arg %s\n", job->args[i]);
 	for (size_t i = 0; job->env && job->env[i]; i++)
-		ff_buf_addf(&salt, "env %s\n", job->env[i]);
+		if (!is_of_run(act, job->env[i]))
+			ff_buf_addf(&salt, "env %s\n", job->env[i]);
 	ff_buf_addf(&salt, "stdin %s", job->stdin_text ? job->stdin_text : "");
 	return ff_buf_take(&salt);
 }
@@ -56,7 +68,7 @@ struct ff_channel *ff_act_fresh_ask(struct act_execution *execution, bool write,
 		return NULL;
 	ff_act_add_vars(host, &instance.job, &arena);
 	root = ff_act_absolute(host, instance.job.cwd);
-	salt = salt_of(&instance.job);
+	salt = salt_of(act, &instance.job);
 	stamp_name(execution, name);
 	{
 		struct ff_value kwargs[] = {

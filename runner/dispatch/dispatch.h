@@ -63,6 +63,9 @@ struct ff_run_opts {
 	char *const *sharded;
 	/* Of ff_dispatch_exec: hosts are opened, and nobody looks for what payloads need there. */
 	bool hosts_bare;
+	/* NAME=value for all units and sessions, below what setups and jobs say; NULL: none. They
+	 * are another each time, and nothing goes by them. */
+	const struct ff_strv *vars;
 	/* What is gone on with; NULL: nothing. */
 	const struct ff_before *before;
 	/* NULL: no job is open. */

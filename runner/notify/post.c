@@ -70,8 +70,7 @@ static size_t on_mail(char *bytes, size_t size, size_t count, void *ctx)
 	return len;
 }
 
-/* No child that is started meanwhile has it, too. */
-static curl_socket_t on_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+int ff_post_open_socket(void *ctx, int purpose, struct curl_sockaddr *address)
 {
 	(void)ctx;
 	(void)purpose;
@@ -80,25 +79,24 @@ static curl_socket_t on_open(void *ctx, curlsocktype purpose, struct curl_sockad
 
 /* --- setting up --- */
 
-/* As curl, the program, looks for it. */
-static const char *authorities(const struct ff_config_receiver *receiver)
+const char *ff_post_authorities(const char *given)
 {
 	static const char *const names[] = {"CURL_CA_BUNDLE", "SSL_CERT_FILE"};
 
-	for (size_t i = 0; i < 2 && !receiver->ca_file; i++) {
+	for (size_t i = 0; i < 2 && !given; i++) {
 		const char *value = getenv(names[i]);
 
 		if (value && *value)
 			return value;
 	}
-	return receiver->ca_file;
+	return given;
 }
 
 static void set_common(const struct ff_curl *api, struct transfer *t)
 {
 	const struct ff_config_receiver *receiver = t->request->receiver;
 	bool mail = t->request->kind == FF_REQUEST_MAIL;
-	const char *ca = authorities(receiver);
+	const char *ca = ff_post_authorities(receiver->ca_file);
 	CURL *easy = t->easy;
 
 	api->easy_setopt(easy, CURLOPT_URL, t->url);
@@ -107,7 +105,7 @@ static void set_common(const struct ff_curl *api, struct transfer *t)
 	api->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, mail ? "smtp,smtps" : "http,https");
 	api->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	api->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	api->easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	api->easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, ff_post_open_socket);
 	api->easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)((receiver->timeout_us + 999) / 1000));
 	api->easy_setopt(easy, CURLOPT_USERAGENT, "farflung/" FARFLUNG_VERSION);
 	api->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);

@@ -97,7 +97,7 @@ void ff_mail_write(struct ff_buf *out, const struct ff_config_receiver *receiver
 /* Why it can be no address of a mail; NULL: it can. */
 const char *ff_mail_fault(const char *address);
 
-/* --- post.c: HTTP and SMTP, the only user of libcurl here --- */
+/* --- post.c: HTTP and SMTP by libcurl, as export.c uses it --- */
 
 struct ff_told {
 	bool sent;
@@ -117,6 +117,13 @@ int ff_post_add(struct ff_post *post, const struct ff_request *request, void *wh
 /* Waits for bytes, for one of the descriptors, or so long; does what can be done. */
 struct pollfd;
 void ff_post_work(struct ff_post *post, struct pollfd *fds, unsigned fds_len, int wait_ms);
+
+/* The file of certificates to go by: `given`, or as curl, the program, looks for it; NULL. */
+const char *ff_post_authorities(const char *given);
+/* For CURLOPT_OPENSOCKETFUNCTION (its purpose is an enum of curl.h): no child that is started
+ * meanwhile has the socket, too. */
+struct curl_sockaddr;
+int ff_post_open_socket(void *ctx, int purpose, struct curl_sockaddr *address);
 
 /* --- command.c --- */
 

@@ -55,6 +55,8 @@ struct ff_report_green {
 	uint32_t total; /* units of it */
 };
 
+struct ff_trace; /* report/trace.h */
+
 /* What all reporters are opened with. */
 struct ff_reporter_opts {
 	int verbosity;	   /* -2 without totals, -1 quiet, 0, 1 a line per unit, 2 with output as it
@@ -75,6 +77,7 @@ struct ff_reporter_opts {
 	bool (*known)(void *ctx, const char *kind, const char *unit, struct ff_report_known *known);
 	/* False: there was none that is known. */
 	bool (*green)(void *ctx, struct ff_report_green *green);
+	const struct ff_trace *trace; /* that the run is told of, or a part of; NULL: none yet */
 	/* Called, from any thread, when a reporter that was full is so no more. NULL: nobody waits.
 	 */
 	void (*wake)(void *ctx);
@@ -89,6 +92,7 @@ struct ff_reporter_kind {
 	bool may_be_stdout; /* "-" stands for stdout */
 	/* What is wanted is one of these, and no path: "a, b or c". NULL: it is a path. */
 	const char *choices;
+	bool is_url; /* nor a path */
 	/* The value that holds if the user gives none, or NULL; itself NULL: there is none. */
 	const char *(*by_itself)(void);
 	/* It has each event before the terminal has: what it says there stands above. */
@@ -104,6 +108,8 @@ extern const struct ff_reporter_kind *const ff_reporter_kinds[];
 /* NULL: unknown. */
 const struct ff_reporter_kind *ff_reporter_kind_find(const char *name);
 
+/* Whether what it wants is a path. */
+bool ff_reporter_kind_has_path(const struct ff_reporter_kind *kind);
 /* Whether it is one of the kind's choices, or the kind has none. */
 bool ff_reporter_kind_takes(const struct ff_reporter_kind *kind, const char *value);
 

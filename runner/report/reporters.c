@@ -4,7 +4,8 @@
 #include "base/alloc.h"
 #include "report/reporter.h"
 
-/* Each NAME.c, here or in web/, has a `const struct ff_reporter_kind ff_report_NAME`. */
+/* Each NAME.c, here, in web/ or in notify/, has a `const struct ff_reporter_kind ff_report_NAME`.
+ */
 #define REPORTERS(X)                                                                               \
 	X(junit)                                                                                   \
 	X(jsonl)                                                                                   \
@@ -12,6 +13,7 @@
 	X(md)                                                                                      \
 	X(ctrf)                                                                                    \
 	X(html)                                                                                    \
+	X(otlp)                                                                                    \
 	X(results)                                                                                 \
 	X(ci)
 
@@ -32,6 +34,11 @@ const struct ff_reporter_kind *ff_reporter_kind_find(const char *name)
 		if (strcmp((*kind)->name, name) == 0)
 			return *kind;
 	return NULL;
+}
+
+bool ff_reporter_kind_has_path(const struct ff_reporter_kind *kind)
+{
+	return !kind->choices && !kind->is_url;
 }
 
 bool ff_reporter_kind_takes(const struct ff_reporter_kind *kind, const char *value)
