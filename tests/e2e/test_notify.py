@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import time
 
 import pytest
 
@@ -205,6 +206,18 @@ def test_a_server_that_fails_twice(farflung, server):
     done = farflung.run_yaml(ONE + FAILS + wait_for(60) + webhook(server.url), code=1)
     assert len(tries) == 3 and len(set(tries)) == 1 and not queued(farflung)
     assert "was not told" not in done.stderr
+
+
+def test_a_server_that_says_when(farflung, server):
+    came = []
+
+    def answer(handler, got):
+        came.append(time.monotonic())
+        reply(handler, 200) if len(came) == 2 else reply(handler, 429, Retry_After="3")
+
+    server.answer = answer
+    farflung.run_yaml(ONE + FAILS + wait_for(60) + webhook(server.url), code=1)
+    assert len(came) == 2 and came[1] - came[0] >= 2.9, "without that it is 1.25 s at most"
 
 
 def test_what_a_server_will_never_take_is_not_tried_again(farflung, server):
