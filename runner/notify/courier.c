@@ -45,6 +45,7 @@ struct ff_courier {
 	size_t len, cap;
 	struct ff_post *post;
 	char *folder, *file;
+	bool looked_again; /* into the queue, at the end */
 	unsigned random;
 	json_t **targets; /* of each receiver, from the beginning on; NULL: it has none */
 	int number;	  /* of the next notice */
@@ -198,13 +199,22 @@ static const struct ff_config_receiver *receiver_of(const struct ff_courier *cou
 	return NULL;
 }
 
+/* Of this run: it was given up, and may have another try. NULL: it is not among ours. */
+static struct ff_delivery *find(const struct ff_courier *courier, const char *id)
+{
+	for (size_t i = 0; i < courier->len; i++)
+		if (!strcmp(courier->v[i]->id, id))
+			return courier->v[i];
+	return NULL;
+}
+
 static void take_old(struct ff_courier *courier, const char *id)
 {
+	struct ff_delivery *delivery = find(courier, id);
 	const struct ff_config_receiver *receiver;
 	struct ff_queued queued;
-	struct ff_delivery *delivery;
 
-	if (!ff_queue_take(&queued, courier->folder, id))
+	if ((delivery && delivery->hopeless) || !ff_queue_take(&queued, courier->folder, id))
 		return;
 	receiver = receiver_of(courier, queued.root);
 	if (ff_queue_is_old(queued.root)) {
@@ -213,6 +223,13 @@ static void take_old(struct ff_courier *courier, const char *id)
 	}
 	if (!receiver) {
 		ff_queue_keep(&queued, NULL);
+		return;
+	}
+	if (delivery) {
+		delivery->queued = queued;
+		delivery->old = true;
+		delivery->state = FF_DELIVERY_WAITS;
+		delivery->due_us = 0;
 		return;
 	}
 	delivery = new_delivery(courier, receiver);
@@ -266,6 +283,7 @@ static void ended(struct ff_courier *courier, struct ff_delivery *delivery,
 	if (!outcome->again || courier->opts.once || delivery->old ||
 	    delivery->tries > delivery->receiver->retries) {
 		delivery->state = FF_DELIVERY_FAILED;
+		delivery->hopeless = !outcome->again;
 		ff_queue_keep(&delivery->queued, delivery->words);
 		return;
 	}
@@ -434,6 +452,20 @@ static void find_targets(struct ff_courier *courier)
 			ff_request_target(&config->receivers[i], config->directory, NULL);
 }
 
+/* The end has come, for the first time: what was given up hours ago may go now. */
+static bool is_end(struct ff_courier *courier)
+{
+	bool first;
+
+	if (!courier->opts.old_too || courier->opts.once || courier->looked_again)
+		return false;
+	pthread_mutex_lock(&courier->lock);
+	first = courier->finishing;
+	pthread_mutex_unlock(&courier->lock);
+	courier->looked_again = first;
+	return first;
+}
+
 static void *work(void *ctx)
 {
 	struct ff_courier *courier = ctx;
@@ -445,6 +477,8 @@ static void *work(void *ctx)
 		int64_t until_us, due;
 		bool goes, commands;
 
+		if (is_end(courier))
+			take_queue(courier);
 		take_news(courier);
 		begin_due(courier);
 		due = next_due(courier, &goes, &commands);

@@ -215,7 +215,9 @@ unsigned ff_facts_event(struct ff_facts *facts, const struct ff_event *event)
 	default:
 		break;
 	}
-	if (facts->told_failure || facts->interrupted || facts->failures.count == failures)
+	/* What an earlier run had is no news. */
+	if (facts->told_failure || facts->interrupted || facts->failures.count == failures ||
+	    event->kind == FF_EVENT_UNIT_BEFORE)
 		return 0;
 	facts->told_failure = true;
 	return 1U << FF_NOTIFY_FIRST_FAILURE;

@@ -90,7 +90,7 @@ static void say_unsent(const struct notify *notify)
 	const struct ff_config *config = notify->opts.config;
 
 	for (size_t i = 0; i < config->receivers_len; i++) {
-		const struct ff_delivery *last = NULL;
+		const struct ff_delivery *first = NULL;
 		bool kept = false;
 		size_t count = 0;
 		char *text;
@@ -101,16 +101,16 @@ static void say_unsent(const struct notify *notify)
 			if (delivery->receiver != &config->receivers[i] || !failed(delivery))
 				continue;
 			kept |= delivery->target != NULL;
-			last = delivery;
+			first = first ? first : delivery;
 			count++;
 		}
-		if (!last)
+		if (!first)
 			continue;
-		text = ff_xasprintf("notify: %s was not told (%zu notice%s): %s%s%s",
-				    last->receiver->name, count, count == 1 ? "" : "s", last->words,
-				    kept ? "; the next run tries again, or farflung notify --flush "
-					 : "",
-				    kept ? config->path : "");
+		text = ff_xasprintf(
+			"notify: %s was not told (%zu notice%s): %s%s%s", first->receiver->name,
+			count, count == 1 ? "" : "s", first->words,
+			kept ? "; the next run tries again, or farflung notify --flush " : "",
+			kept ? config->path : "");
 		notify->opts.complain(text);
 		ff_free(text);
 	}

@@ -178,7 +178,8 @@ struct ff_delivery {
 	struct ff_queued queued;
 	char *id;
 	json_t *notice, *target; /* of queued.root, or its own */
-	bool old;		 /* of an earlier run */
+	bool old;		 /* of an earlier run, or given up before: it has one try */
+	bool hopeless;		 /* to be tried once more in this run */
 	enum { FF_DELIVERY_WAITS, FF_DELIVERY_GOES, FF_DELIVERY_SENT, FF_DELIVERY_FAILED } state;
 	int64_t due_us;
 	int tries;

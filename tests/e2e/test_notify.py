@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import time
 
 import pytest
 
@@ -207,6 +208,18 @@ def test_a_server_that_fails_twice(farflung, server):
     assert "was not told" not in done.stderr
 
 
+def test_a_server_that_says_when(farflung, server):
+    came = []
+
+    def answer(handler, got):
+        came.append(time.monotonic())
+        reply(handler, 200) if len(came) == 2 else reply(handler, 429, Retry_After="3")
+
+    server.answer = answer
+    farflung.run_yaml(ONE + FAILS + wait_for(60) + webhook(server.url), code=1)
+    assert len(came) == 2 and came[1] - came[0] >= 2.9, "without that it is 1.25 s at most"
+
+
 def test_what_a_server_will_never_take_is_not_tried_again(farflung, server):
     server.answer = lambda handler, got: reply(handler, 404, b"no\x1b[31m such channel\n")
     done = farflung.run_yaml(ONE + FAILS + wait_for(60) + webhook(server.url), code=1)
@@ -247,6 +260,24 @@ def test_redirects_that_are_not_followed(farflung, server, path, words, requests
     done = farflung.run_yaml(ONE + FAILS + webhook(server.url + path), code=1)
     assert f"webhook was not told (1 notice): {words}" in done.stderr, done.stderr
     assert len(server.rest()) == requests
+
+
+def test_what_was_given_up_has_another_try_at_the_end(farflung, server):
+    """Its server was down when it was tried, and is there when the run ends: both come, in order."""
+    def answer(handler, got):
+        if (farflung.cwd / "told").exists():
+            reply(handler, 200)
+        else:
+            reply(handler, 503)
+            (farflung.cwd / "told").write_text("")
+
+    server.answer = answer
+    jobs = ("jobs:\n  bad: {run: 'exit 1'}\n"
+            "  waits: {run: 'until test -e told; do sleep 0.05; done', timeout: 30s, needs: {bad: any}}\n")
+    done = farflung.run_yaml(ONE + jobs + webhook(server.url, "on: [first_failure, failure], retries: 0") + wait_for(60),
+                             code=1)
+    assert [got.json["event"] for got in server.rest()] == ["first_failure", "first_failure", "failure"]
+    assert "was not told" not in done.stderr and not queued(farflung)
 
 
 def test_redirects_that_are(farflung, server):

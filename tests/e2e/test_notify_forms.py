@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from conftest import TOP
 from notify_servers import certificate, hook, mail_server, reply
 
 ONE = "version: 1\ninventory: [popen]\n"
@@ -196,3 +197,28 @@ def test_a_status_token_goes_nowhere_else(farflung, server):
         server.answer = lambda handler, got: reply(handler, 307, Location=other.url + "/x")
         statuses(farflung, server, "gitlab_status", "7", PASSES, 0)
         assert not other.rest()
+
+
+# --- the example ---
+
+def test_the_example(farflung, server):
+    """configs/notify.yaml as it stands, on a good day and a bad one."""
+    shutil.copy(TOP / "configs/notify.yaml", farflung.cwd)
+    with mail_server() as mails:
+        farflung.env.update(HOOK_URL=server.url + "/T1", HOOK_KEY="s1gned", SMTP_URL=mails.url,
+                            NOTICES=str(farflung.cwd / "notices"))
+        farflung.run("run", "notify.yaml", code=0)
+        assert not server.rest() and mails.mails.empty()
+        farflung.run("run", "notify.yaml", code=1, env=dict(farflung.env, BAD="3"))
+        first, end = server.next(), server.next()
+        assert (first.headers["X-Farflung-Event"], end.headers["X-Farflung-Event"]) == ("first_failure", "failure")
+        assert end.headers["X-Hub-Signature-256"].startswith("sha256=") and end.json["fields"]["failed"] == 1
+        assert end.json["text"].startswith("notify failed: 1 failed, 4 passed in ")
+        assert "check[item=3]" in end.json["fields"]["tests"][0]["name"]
+        assert mails.mails.get(timeout=30).recipients == ["<team@example.org>", "<night-watch@example.org>"]
+        farflung.run("run", "notify.yaml", code=0)
+        assert server.next().headers["X-Farflung-Event"] == "recovery"
+        assert mails.mails.get(timeout=30).message["Subject"] == "notify passed again"
+        assert farflung.run("notify", "--test", "notify.yaml", code=0).stdout.count(": sent, ") == 3
+    notices = [json.loads(part) for part in (farflung.cwd / "notices").read_text().replace("}{", "}\n{").splitlines()]
+    assert [notice["event"] for notice in notices] == ["finish"] * 3 + ["test"]
