@@ -180,10 +180,12 @@ enum MHD_Result ff_web_api_get(const struct ff_web_api *api, struct MHD_Connecti
 		return ff_web_trends(api, connection);
 	if (strcmp(path, "compare") == 0)
 		return ff_web_compare(api, connection);
+	if (strcmp(path, "history") == 0)
+		return ff_web_history(api, connection);
 	run = split_run(path, &what);
 	if (!run)
 		return ff_web_refuse(connection, 404,
-				     "the API has runs, trends and compare, and nothing else");
+				     "the API has runs, trends, compare and history");
 	if (what && strcmp(what, "events") == 0)
 		result = ff_web_news(api, connection, run);
 	else

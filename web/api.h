@@ -31,7 +31,8 @@ enum MHD_Result ff_web_api_get(const struct ff_web_api *api, struct MHD_Connecti
 enum MHD_Result ff_web_api_post(const struct ff_web_api *api, struct MHD_Connection *connection,
 				const char *path, struct ff_buf *body);
 
-/* "trends" and "compare": what many runs come to. */
+/* "trends", "compare" and "history": what many runs come to. */
+enum MHD_Result ff_web_history(const struct ff_web_api *api, struct MHD_Connection *connection);
 enum MHD_Result ff_web_trends(const struct ff_web_api *api, struct MHD_Connection *connection);
 enum MHD_Result ff_web_compare(const struct ff_web_api *api, struct MHD_Connection *connection);
 /* What went wrong as a status and its words; else the answer. */

@@ -78,3 +78,27 @@ enum MHD_Result ff_web_compare(const struct ff_web_api *api, struct MHD_Connecti
 	ff_buf_release(&out);
 	return result;
 }
+
+enum MHD_Result ff_web_history(const struct ff_web_api *api, struct MHD_Connection *connection)
+{
+	const struct ff_digest *runs[FF_DIGESTS_MAX];
+	const char *job = ff_web_argument(connection, "job");
+	const char *name = ff_web_argument(connection, "name");
+	struct ff_buf out = FF_BUF_INIT;
+	struct ff_err err = {0};
+	int64_t max = RUNS;
+	enum MHD_Result result;
+	int rc = ff_web_take_number(connection, "runs", FF_DIGESTS_MAX, &max, &err);
+
+	if (rc == 0 && (!job || !name))
+		rc = ff_err_set(&err, FF_EINVAL, "expected the job and the name of a unit");
+	if (rc == 0) {
+		uint32_t len = ff_digests_borrow(api->digests, (uint32_t)max, runs);
+
+		rc = ff_history(&out, job, name, runs, len);
+		ff_digests_give_back(api->digests);
+	}
+	result = ff_web_answer(connection, rc, &out, &err);
+	ff_buf_release(&out);
+	return result;
+}

@@ -290,3 +290,30 @@ int ff_trends(struct ff_buf *out, const struct ff_trends_query *query,
 	ff_map_release(&groups.by_name);
 	return json.error;
 }
+
+int ff_history(struct ff_buf *out, const char *job, const char *name,
+	       const struct ff_digest *const *runs, uint32_t len)
+{
+	struct ff_json json;
+
+	ff_json_begin(&json, out);
+	ff_json_open(&json, "runs", '[');
+	for (uint32_t i = 0; i < len; i++) {
+		const struct ff_digest_unit *unit = ff_digest_find(runs[i], job, name);
+
+		if (!unit)
+			continue;
+		ff_json_open(&json, NULL, '{');
+		ff_json_str(&json, "id", runs[i]->id);
+		ff_json_int(&json, "began_us", runs[i]->began_us);
+		ff_json_str(&json, "state", ff_row_state_word((enum ff_row_state)unit->state));
+		ff_json_bool(&json, "bad", unit->bad);
+		ff_json_bool(&json, "flaky", unit->flaky);
+		ff_json_int(&json, "took_us", unit->took_us);
+		ff_json_str(&json, "host", *unit->host ? unit->host : NULL);
+		ff_json_close(&json, '}');
+	}
+	ff_json_close(&json, ']');
+	ff_json_end(&json);
+	return json.error;
+}

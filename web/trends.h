@@ -49,6 +49,10 @@ int ff_trends_words(const char *by, const char *sort, struct ff_trends_query *qu
 int ff_trends(struct ff_buf *out, const struct ff_trends_query *query,
 	      const struct ff_digest *const *runs, uint32_t len);
 
+/* Appends {"runs": […]}: what came of one unit in each, where it has a place. */
+int ff_history(struct ff_buf *out, const char *job, const char *name,
+	       const struct ff_digest *const *runs, uint32_t len);
+
 /* Appends what is bad in `after` and was not in `before`, what no longer is, and what took longer
  * (or less) than in any of `runs` but `after`, by more than a fifth and FF_COMPARE_LEAST_US. */
 enum { FF_COMPARE_LEAST_US = 20000, FF_COMPARE_LIST_MAX = 500 };

@@ -193,6 +193,13 @@ it("shows trends, and two runs beside each other", async () => {
   await until(() => /turns/.test(document.querySelector(".trends tbody th").textContent));
   await shot("trends");
   await page.click("text=Runs");
+  await page.click("th a[href^=\"/runs/\"]");
+  await page.waitForSelector(".tile");
+  await page.keyboard.press("u");
+  await page.click(".window .row:has-text('turns')");
+  await until(() => /In the latest 2 runs/.test(document.querySelector("main article")?.textContent));
+  await shot("history");
+  await page.goto(server.url.href);
   await page.waitForSelector("input[type=checkbox]");
   for (const box of await page.$$("input[type=checkbox]")) await box.check();
   await page.click("text=Compare the two");

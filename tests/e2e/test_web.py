@@ -211,6 +211,18 @@ def test_trends_and_two_runs_beside_each_other(farflung, web):
     for wrong in ("by=x", "sort=x", "runs=51", "count=x"):
         assert wrong.split("=")[0] in trends(wrong, 400)["error"]
 
+    def history(query, code=200):
+        answer = served.json(f"/api/v1/history?{query}", code=code)
+        check(answer, "/api/v1/history", str(code))
+        return answer
+
+    turns = history("job=turns&name=turns")["runs"]
+    assert [run["id"] for run in turns] == [run["id"] for run in answer["runs"]] and [run["state"] for run in turns] == ["passed", "failed"] * 2
+    assert [run["bad"] for run in turns] == [False, True] * 2 and len(history("job=flaky&name=flaky")["runs"]) == 1
+    assert history("job=flaky&name=flaky")["runs"][0]["flaky"] and history("job=x&name=turns")["runs"] == []
+    for wrong in ("", "job=turns", "job=turns&name=turns&runs=51"):
+        history(wrong, 400)
+
     def compare(before, after):
         answer = served.json(f"/api/v1/compare?before={before}&after={after}")
         check(answer, "/api/v1/compare")

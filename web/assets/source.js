@@ -187,6 +187,11 @@ class ServedSource {
     return ask(`${this.path}/timeline?from=${Math.floor(from)}&to=${Math.ceil(to)}&pixels=${Math.max(1, Math.floor(pixels))}`);
   }
 
+  // What came of a unit in the latest runs.
+  async history(job, name) {
+    return (await ask(`history?${new URLSearchParams({ job, name })}`)).runs;
+  }
+
   // "cancel" or "rerun"; no names: all of it, or all that failed.
   act(what, names) {
     return ask(`${this.path}/${what}`, {

@@ -7,7 +7,7 @@ const WIDTH = 220, HEIGHT = 36;
 const BAD = 1, FLAKY = 2, MEDIAN = 3, HIGH = 4; // of a point
 
 // Medians as a line, the 95th percentile as a faint one, marks below runs with failures.
-function chart(points) {
+export function chart(points) {
   const most = Math.max(1, ...points.map((point) => point[HIGH]));
   const x = (i) => (points.length < 2 ? WIDTH / 2 : 3 + (i * (WIDTH - 6)) / (points.length - 1));
   const y = (us) => HEIGHT - 6 - (us / most) * (HEIGHT - 10);

@@ -2,6 +2,7 @@
 import { h, line, terminal } from "farflung/dom";
 import { KINDS, took } from "farflung/format";
 import { button } from "farflung/view_run";
+import { chart } from "farflung/view_trends";
 
 function quoted(text) {
   return /^[\w@%+=:,./[\]-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`;
@@ -28,6 +29,29 @@ export function attempts({ attempts: found, output }) {
   return nodes.length ? nodes : [h("p.quiet", null, "It said nothing.")];
 }
 
+// The latest runs that had it: since when it is bad, how often it was, what it took.
+function history(runs) {
+  const last = runs.at(-1);
+  const first = last.bad ? runs.slice(runs.findLastIndex((run) => !run.bad) + 1)[0] : null;
+  const known = first && first !== runs[0];
+  const link = (run) => h("a", { href: `/runs/${encodeURIComponent(run.id)}` }, line(run.id));
+  return h("article", null, h("h2", null, `In the latest ${runs.length} runs`),
+    h("p", null, chart(runs.map((run) => [1, run.bad ? 1 : 0, run.flaky ? 1 : 0, run.took_us, run.took_us])), " ",
+      `bad in ${runs.filter((run) => run.bad).length}, flaky in ${runs.filter((run) => run.flaky).length}`),
+    first ? h("p", null, known ? "first bad run: " : "bad since the first of them: ", link(first)) : null,
+    h("table", null, h("tbody", null, [...runs].reverse().slice(0, 10).map((run) => h("tr", null,
+      h(`td.s-${run.state}`, null, run.state + (run.flaky ? ", flaky" : "")), h("td.number", null, took(run.took_us)),
+      h("td", null, line(run.host || "")), h("td", null, link(run)))))));
+}
+
+// Later than the rest: journals of other runs are read for it.
+function earlier(source, row) {
+  const place = h("div");
+  if (source.history && row.kind === 0 && source.run.jobs[row.job])
+    source.history(source.run.jobs[row.job].name, row.name).then((runs) => { if (runs.length > 1) place.append(history(runs)); }, () => {});
+  return place;
+}
+
 export async function view(source, number) {
   let found;
   try {
@@ -51,5 +75,5 @@ export async function view(source, number) {
       row.attempts > 1 ? [h("dt", null, "attempts"), h("dd", null, String(row.attempts))] : null),
     row.state === "running" ? button(source, "cancel", [row.name], "Cancel it") : null,
     row.bad && source.run.over && row.kind === 0 ? button(source, "rerun", [row.name], "Run it again") : null,
-    repeat(source, row), attempts(found));
+    repeat(source, row), attempts(found), earlier(source, row));
 }
