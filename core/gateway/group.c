@@ -395,6 +395,41 @@ int ff_group_terminate(struct ff_group *group, int64_t timeout_ms)
 	return 0;
 }
 
+int ff_group_wait(struct ff_group *group, bool (*done)(void *ctx), void *ctx, int64_t timeout_ms,
+		  struct ff_err *err)
+{
+	const struct ff_group_driver *driver = group ? group->driver : NULL;
+	int64_t deadline_us;
+	bool ran = false;
+	int rc;
+
+	if (done(ctx))
+		return 0;
+	if (!driver)
+		return ff_err_set(err, FF_EUNSUPPORTED, "there is no loop to wait in");
+	deadline_us = ff_deadline_after(driver, group->ctx, timeout_ms);
+	do {
+		if (ran && driver->now_us(group->ctx) >= deadline_us)
+			return ff_err_set(err, FF_ETIMEOUT, "%s", ff_err_text(FF_ETIMEOUT));
+		ran = true;
+		rc = driver->run_once(group->ctx, deadline_us);
+		if (rc)
+			return ff_err_set(err, rc, "%s", ff_err_text(rc));
+	} while (!done(ctx));
+	return 0;
+}
+
+int ff_group_builtin(const struct ff_gateway *gateway, const char *name, struct ff_task *task,
+		     struct ff_err *err)
+{
+	const struct ff_group *group = gateway->group;
+
+	if (!group || !group->driver || !group->driver->builtin)
+		return ff_err_set(err, FF_EUNSUPPORTED, "%s: '%s' is not known there", gateway->id,
+				  name);
+	return group->driver->builtin(group->ctx, gateway, name, task, err);
+}
+
 void ff_group_free(struct ff_group *group)
 {
 	if (!group)

@@ -24,6 +24,10 @@ struct ff_group_driver {
 	 * safe. It is no member any more. Never called inside one of that gateway's callbacks.
 	 * NULL: closed gateways just leave the group. */
 	void (*release)(void *ctx, struct ff_gateway *gateway);
+	/* Fills in the task that runs a built-in of our workers there (transport/exec.h). NULL:
+	 * nobody knows how. */
+	int (*builtin)(void *ctx, const struct ff_gateway *gateway, const char *name,
+		       struct ff_task *task, struct ff_err *err);
 };
 
 struct ff_group;
@@ -70,5 +74,15 @@ int64_t ff_group_deadline(const struct ff_group *group);
 /* Both of the above, running the loop until all are down. 0, FF_EDEADLK, or FF_EUNSUPPORTED when
  * members are left and there is no loop. */
 int ff_group_terminate(struct ff_group *group, int64_t timeout_ms);
+
+/* Runs the group's loop until `done` says so: 0, FF_ETIMEOUT after timeout_ms (negative: no limit),
+ * FF_EDEADLK inside a callback, FF_ECANCELED, FF_EUNSUPPORTED without a group (NULL) or its loop.
+ * `done` is asked before each turn, and may do anything but wait. */
+int ff_group_wait(struct ff_group *group, bool (*done)(void *ctx), void *ctx, int64_t timeout_ms,
+		  struct ff_err *err);
+/* The task that runs a built-in on a member's worker, by the driver's `builtin`; FF_EUNSUPPORTED if
+ * the gateway is in no group that has one. */
+int ff_group_builtin(const struct ff_gateway *gateway, const char *name, struct ff_task *task,
+		     struct ff_err *err);
 
 #endif

@@ -79,6 +79,10 @@ struct ff_rsync {
 	size_t count;
 	struct ff_list targets;
 	size_t unfinished;
+	size_t added; /* since the last ff_rsync_send */
+	struct ff_group *group;
+	struct ff_err failure; /* the first of those */
+	size_t told;	       /* faults of the scan, and of earlier sends */
 	uint64_t files;
 };
 

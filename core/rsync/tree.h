@@ -50,6 +50,7 @@ struct ff_tree {
 	/* What the scan was told to leave out: patterns, and paths that `keep` refused. */
 	struct ff_ignore ignore;
 	struct ff_strv refused;
+	bool single; /* of one file: the root, which stands for the folder it is in, and the file */
 };
 
 /* Which paths to leave out: patterns of ignore.h, the last that matches decides. An excluded
@@ -72,6 +73,9 @@ struct ff_tree_filter {
  * read. `tree` is overwritten. */
 int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_filter *filter,
 		 struct ff_err *err);
+/* A tree of one file, `path` (a link is followed): it is synced to a file, not into a folder.
+ * FF_ESYS names it if it can't be read, FF_EINVAL if it is no regular file. */
+int ff_tree_scan_file(struct ff_tree *tree, const char *path, struct ff_err *err);
 void ff_tree_release(struct ff_tree *tree);
 /* ff_tree_scan on the heap, for those who can't know the size; NULL: err. */
 struct ff_tree *ff_tree_new(const char *root, const struct ff_tree_filter *filter,

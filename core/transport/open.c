@@ -6,6 +6,7 @@
 #include "base/opts.h"
 #include "base/clock.h"
 #include "io/trace.h"
+#include "transport/exec.h"
 #include "transport/given.h"
 #include "transport/opener.h"
 #include "transport/popen.h"
@@ -54,11 +55,18 @@ static void driver_release(void *ctx, struct ff_gateway *gateway)
 	ff_opener_release(opener);
 }
 
+static int driver_builtin(void *ctx, const struct ff_gateway *gateway, const char *name,
+			  struct ff_task *task, struct ff_err *err)
+{
+	return ff_exec_builtin(gateway, name, task, err);
+}
+
 static const struct ff_group_driver driver = {
 	.run_once = driver_run_once,
 	.now_us = driver_now,
 	.kill = driver_kill,
 	.release = driver_release,
+	.builtin = driver_builtin,
 };
 
 /* Members that a program leaves behind: those elsewhere see the connection end. */
