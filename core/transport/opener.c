@@ -252,13 +252,16 @@ static void enter_booting(struct ff_opener *opener)
 static void enter_greeting(struct ff_opener *opener)
 {
 	int64_t beat = opener->opts.heartbeat_us, silence = opener->opts.silence_us;
-	int rc = ff_gateway_hello(opener->gateway, beat < 0 ? 0 : beat, beat < 0 ? 0 : silence,
-				  ff_clock_boot_us());
+	int rc = FF_EINVAL;
+
+	if (!ff_gateway_spec(opener->gateway)->plain)
+		rc = ff_gateway_hello(opener->gateway, beat < 0 ? 0 : beat, beat < 0 ? 0 : silence,
+				      ff_clock_boot_us());
 
 	ff_gateway_opened(opener->gateway);
 	arm(opener);
 	ff_opener_flush(opener);
-	/* Somebody has sent already: then it is plain execnet. */
+	/* The spec says so, or somebody has sent already: then it is plain execnet. */
 	if (rc == FF_EINVAL)
 		step(opener, EV_HELLO);
 }

@@ -34,7 +34,8 @@
 	X("namespace", k8s_namespace)                                                              \
 	X("podman", podman)                                                                        \
 	X("srun", srun)                                                                            \
-	X("token_file", token_file)
+	X("token_file", token_file)                                                                \
+	X("plain", plain) /* the peer knows nothing of HELLO */
 
 struct ff_xspec {
 	char *text; /* as given */
