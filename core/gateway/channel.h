@@ -29,8 +29,8 @@ enum {
 	 * keeps it far from that; a peer without credit that exceeds it loses the connection
 	 * (FF_ETOOBIG). */
 	FF_CHANNEL_QUEUE_MAX = 1 << 30,
-	/* One received item may exceed the window by so much, unless its reader asks for larger ones
-	 * (ff_channel_set_item_max). Who sends more at once is in the right (PROTOCOL.md), but
+	/* One received item may exceed the window by so much, unless its reader asks for larger
+	 * ones (ff_channel_set_item_max). Who sends more at once is in the right (PROTOCOL.md), but
 	 * nobody should have to take any size. */
 	FF_CHANNEL_ITEM_BEYOND = 1 << 20,
 };

@@ -112,11 +112,11 @@ void ff_gateway_lost(struct ff_gateway *gateway, const struct ff_err *why);
 
 /* Offers our extensions, right after ff_gateway_opened (silence counts from here): only to a peer
  * that is known to understand, by the initiator, before anything else is sent (FF_EINVAL). A worker
- * answers by itself. heartbeat_us 0: none, and at most a third of silence_us; after silence_us (0: no limit) without a byte from the
- * peer, ff_gateway_tick gives FF_ELOST. Both ends keep to both. Only time in which we could have
- * looked counts: a tick that comes late by silence_us / 4 or more says that we were away (stopped,
- * asleep, busy in a callback), and the peer gets its silence_us anew; one that comes a little late
- * looks once more before it gives up. */
+ * answers by itself. heartbeat_us 0: none, and at most a third of silence_us; after silence_us (0:
+ * no limit) without a byte from the peer, ff_gateway_tick gives FF_ELOST. Both ends keep to both.
+ * Only time in which we could have looked counts: a tick that comes late by silence_us / 4 or more
+ * says that we were away (stopped, asleep, busy in a callback), and the peer gets its silence_us
+ * anew; one that comes a little late looks once more before it gives up. */
 int ff_gateway_hello(struct ff_gateway *gateway, int64_t heartbeat_us, int64_t silence_us,
 		     int64_t now_us);
 /* Whether the peer answered HELLO (credit and heartbeats are in use). */
@@ -142,8 +142,12 @@ struct ff_channel *ff_gateway_remote_status(struct ff_gateway *gateway, struct f
  * update. NULL: failed. */
 const struct ff_value *ff_gateway_rinfo(struct ff_gateway *gateway, bool update, int64_t timeout_ms,
 					struct ff_err *err);
+/* As execnet's repr, "<Gateway id='gw0' receive-live, thread model, 2 active channels>", with the
+ * model of its xspec: appended. 0 or FF_ENOMEM. */
+int ff_gateway_repr(const struct ff_gateway *gateway, struct ff_buf *out);
 /* Sends GATEWAY_TERMINATE. The peer ends what runs and closes the connection; until then the
- * gateway stays open. Harmless when closed. */
+ * gateway stays open. It leaves the group's list at once and its id is free, as with execnet, but
+ * still ends and is freed with the group, unless it is released before. Harmless when closed. */
 void ff_gateway_exit(struct ff_gateway *gateway);
 /* Whether ff_gateway_exit was called. */
 bool ff_gateway_exiting(const struct ff_gateway *gateway);

@@ -53,6 +53,7 @@ int ff_group_add(struct ff_group *group, struct ff_gateway *gateway, struct ff_e
 /* Harmless for a gateway that is no member. */
 void ff_group_remove(struct ff_group *group, struct ff_gateway *gateway);
 
+/* Members, without those that ff_gateway_exit was called for. */
 size_t ff_group_len(const struct ff_group *group);
 struct ff_gateway *ff_group_at(const struct ff_group *group, size_t index); /* in order of adding */
 struct ff_gateway *ff_group_get(const struct ff_group *group, const char *id);
@@ -60,6 +61,13 @@ struct ff_gateway *ff_group_get(const struct ff_group *group, const char *id);
 /* The spec used where none is given: "popen" until set. */
 const char *ff_group_default_spec(const struct ff_group *group);
 int ff_group_set_default_spec(struct ff_group *group, const char *spec);
+/* execnet's set_execmodel: `remote` (NULL: as local) is what workers run by whose xspec says no
+ * execmodel=. `local` is this side's, where all runs in the loop's thread: "thread", or NULL.
+ * FF_EINVAL: no such model; FF_EUNSUPPORTED: not here; FF_EEXISTS: there are members already. */
+int ff_group_set_execmodel(struct ff_group *group, const char *local, const char *remote,
+			   struct ff_err *err);
+/* The one for workers; "thread" until set. */
+const char *ff_group_execmodel(const struct ff_group *group);
 
 /* Starts ending all members in parallel, those that others go `via` (or `installvia`) last; returns
  * at once. Those that are still opening are killed. What is not down after timeout_ms (negative: no

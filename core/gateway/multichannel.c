@@ -205,7 +205,7 @@ struct ff_queue *ff_multichannel_queue(struct ff_multichannel *multi, bool endma
 	size_t i;
 
 	if (multi->queue)
-		return NULL;
+		return multi->queue;
 	queue = ff_calloc(1, sizeof(*queue) + multi->len * sizeof(struct source));
 	if (!queue)
 		return NULL;

@@ -24,9 +24,9 @@ int ff_multichannel_receive_each(struct ff_multichannel *multi, int64_t timeout_
 int ff_multichannel_waitclose(struct ff_multichannel *multi, int64_t timeout_ms,
 			      struct ff_err *err);
 
-/* A receive queue over the channels (which get it as their callback). One per multichannel: NULL if
- * one exists or memory is short. Freed with the multichannel. With `endmarkers`, each channel's end
- * is an entry of its own. */
+/* A receive queue over the channels (which get it as their callback). One per multichannel: called
+ * again it gives the same one, as it is. NULL: out of memory. Freed with the multichannel. With
+ * `endmarkers`, each channel's end is an entry of its own. */
 struct ff_queue *ff_multichannel_queue(struct ff_multichannel *multi, bool endmarkers);
 
 struct ff_queue_entry {

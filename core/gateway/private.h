@@ -243,5 +243,12 @@ void ff_gateway_peer_hello(struct ff_gateway *gateway, const struct ff_frame *fr
 /* --- group.c --- */
 
 void ff_group_member_closed(struct ff_group *group, struct ff_gateway *gateway);
+/* It is not shown any more, and its id is free. Harmless for who is no member. */
+void ff_group_member_left(struct ff_group *group, struct ff_gateway *gateway);
+
+/* --- remote.c --- */
+
+/* GATEWAY_TERMINATE, once. */
+void ff_gateway_send_exit(struct ff_gateway *gateway);
 
 #endif

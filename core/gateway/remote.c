@@ -85,6 +85,13 @@ struct ff_channel *ff_gateway_remote_status(struct ff_gateway *gateway, struct f
 
 void ff_gateway_exit(struct ff_gateway *gateway)
 {
+	if (gateway->group)
+		ff_group_member_left(gateway->group, gateway);
+	ff_gateway_send_exit(gateway);
+}
+
+void ff_gateway_send_exit(struct ff_gateway *gateway)
+{
 	if (gateway->exiting)
 		return;
 	gateway->exiting = true;
@@ -94,6 +101,20 @@ void ff_gateway_exit(struct ff_gateway *gateway)
 bool ff_gateway_exiting(const struct ff_gateway *gateway)
 {
 	return gateway->exiting;
+}
+
+int ff_gateway_repr(const struct ff_gateway *gateway, struct ff_buf *out)
+{
+	static const char *const states[] = {
+		[FF_GATEWAY_OPENING] = "uninitialized",
+		[FF_GATEWAY_OPEN] = "receive-live",
+		[FF_GATEWAY_CLOSED] = "not-receiving",
+	};
+	const char *model = gateway->has_spec ? gateway->spec.execmodel : NULL;
+
+	return ff_buf_addf(out, "<Gateway id='%s' %s, %s model, %zu active channels>", gateway->id,
+			   states[gateway->state], model ? model : "thread",
+			   ff_gateway_num_channels(gateway));
 }
 
 int ff_gateway_reconfigure(struct ff_gateway *gateway, struct ff_strconfig config)

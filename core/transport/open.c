@@ -1,6 +1,7 @@
 /* The public face of opening: groups on a loop, gateways by xspec, and what is known of them. */
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/opts.h"
@@ -200,6 +201,15 @@ static int find_parent(struct ff_group *group, const struct ff_xspec *spec,
 	return 0;
 }
 
+static int choose_model(struct ff_group *group, struct ff_xspec *spec, struct ff_err *err)
+{
+	const char *model = ff_group_execmodel(group);
+
+	if (spec->execmodel || !strcmp(model, "thread") || !ff_xspec_set(spec, "execmodel", model))
+		return 0;
+	return ff_err_set(err, FF_ENOMEM, "out of memory");
+}
+
 struct ff_gateway *ff_open_gateway(struct ff_group *group, struct ff_xspec *spec,
 				   const struct ff_open_opts *given, struct ff_err *err)
 {
@@ -216,7 +226,7 @@ struct ff_gateway *ff_open_gateway(struct ff_group *group, struct ff_xspec *spec
 		ff_err_set(err, FF_EUNSUPPORTED, "%s: a descriptor is for popen alone", spec->text);
 		return NULL;
 	}
-	if (ff_group_allocate_id(group, spec, err) == 0)
+	if (ff_group_allocate_id(group, spec, err) == 0 && choose_model(group, spec, err) == 0)
 		opener = make_opener(group, spec, transport, opts, err);
 	if (!opener) {
 		if (!had_id)
@@ -251,11 +261,14 @@ struct ff_gateway *ff_makegateway(struct ff_group *group, const char *text, stru
 {
 	struct waiter waiter = {0};
 	const struct ff_open_opts opts = {.opened = on_made, .ctx = &waiter};
-	struct ff_loop *loop = ff_group_ctx(group);
 	struct ff_gateway *gateway;
 	struct ff_xspec spec;
+	struct ff_loop *loop;
 	int rc = 0;
 
+	if (!group && !(group = ff_default_group(err)))
+		return NULL;
+	loop = ff_group_ctx(group);
 	if (loop->running) {
 		ff_err_set(err, FF_EDEADLK, "%s", ff_err_text(FF_EDEADLK));
 		return NULL;

@@ -67,6 +67,14 @@ struct ff_open_opts {
  * FARFLUNG_DEBUG (io/trace.h). NULL: FF_ENOMEM. */
 struct ff_group *ff_open_group(struct ff_loop *loop, struct ff_err *err);
 
+/* The calling thread's default group, as execnet.default_group, with a loop of its own; made by the
+ * first call. NULL: errors of ff_loop_new and ff_open_group. */
+struct ff_group *ff_default_group(struct ff_err *err);
+/* Ends its members, in timeout_ms (negative: no limit), and frees it with its loop; the next call
+ * of the above makes another. Programs and threads that end need not, but for their memory. Errors
+ * of ff_group_terminate; then it stays. Without one: 0. */
+int ff_default_group_free(int64_t timeout_ms);
+
 /* Starts opening `spec` (taken over on success: its content moves). The gateway is in the group, in
  * state opening, when this returns. NULL, err: the spec has no transport, its via= or id is wrong,
  * or memory is short; nothing was started. Which worker: worker=native|python, python if the spec
@@ -78,8 +86,8 @@ struct ff_gateway *ff_open_gateway(struct ff_group *group, struct ff_xspec *spec
  * carried it, when that is safe; may be called inside its callbacks. Groups do the same to members
  * that are left when they terminate. */
 void ff_open_release(struct ff_gateway *gateway);
-/* Opens one and waits until it is open; `spec` NULL or "": the group's default. On failure nothing
- * stays in the group. */
+/* Opens one and waits until it is open; `group` NULL: the default group, `spec` NULL or "": the
+ * group's default. On failure nothing stays in the group. */
 struct ff_gateway *ff_makegateway(struct ff_group *group, const char *spec, struct ff_err *err);
 
 /* Whether a native or a python worker is at the other end of an open gateway. */
