@@ -132,6 +132,11 @@ int ff_gateway_tick(struct ff_gateway *gateway, int64_t now_us, struct ff_err *e
 /* Starts a task; returns its channel (the caller's reference), NULL on failure (FF_ECLOSED, …). */
 struct ff_channel *ff_gateway_remote_exec(struct ff_gateway *gateway, const struct ff_task *task,
 					  struct ff_err *err);
+/* The same on a channel of ff_channel_new, made beforehand so that its callback is there already.
+ * Once, and before its id travels in an item. FF_EEXISTS: the second time; FF_EINVAL: the channel
+ * is one of the peer's; FF_ECLOSED, FF_ETOOBIG, FF_EDUMP, FF_ENOMEM: nothing was sent. */
+int ff_channel_remote_exec(struct ff_channel *channel, const struct ff_task *task,
+			   struct ff_err *err);
 /* Asks for the peer's status: a channel that delivers one dict (numchannels, numexecuting,
  * execmodel) and closes. */
 struct ff_channel *ff_gateway_remote_status(struct ff_gateway *gateway, struct ff_err *err);

@@ -30,6 +30,8 @@ struct ff_group {
 	struct member **members; /* in order of adding, with holes */
 	size_t slots, cap, len;
 	size_t gone; /* of len, those that left */
+	void (*notify)(void *ctx);
+	void *notify_ctx;
 	char *execmodel;
 	struct ff_list closed;
 	uint32_t next_id;
@@ -295,6 +297,8 @@ void ff_group_member_closed(struct ff_group *group, struct ff_gateway *gateway)
 
 	if (member && ff_list_empty(&member->closed))
 		ff_list_add_tail(&group->closed, &member->closed);
+	if (group->notify)
+		group->notify(group->notify_ctx);
 }
 
 static void kill_member(struct ff_group *group, struct member *member)
@@ -426,6 +430,17 @@ bool ff_group_tick(struct ff_group *group, int64_t now_us)
 	group->terminating = false;
 	group->deadline_us = FF_NEVER_US;
 	return true;
+}
+
+void ff_group_set_notify(struct ff_group *group, void (*fn)(void *ctx), void *ctx)
+{
+	group->notify = fn;
+	group->notify_ctx = ctx;
+}
+
+bool ff_group_has_notify(const struct ff_group *group)
+{
+	return group->notify;
 }
 
 int64_t ff_group_deadline(const struct ff_group *group)

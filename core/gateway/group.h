@@ -76,6 +76,10 @@ void ff_group_begin_terminate(struct ff_group *group, int64_t timeout_ms);
 /* Next step of a termination under way; to be called when a member closed or the deadline passed,
  * not inside a member's callback (such a member is left to the next call). True: none is left. */
 bool ff_group_tick(struct ff_group *group, int64_t now_us);
+/* Has `fn` called (NULL: nothing) whenever the time of the next tick may have become earlier,
+ * inside a member's callback: for who ticks without looking at ff_group_deadline each time. One. */
+void ff_group_set_notify(struct ff_group *group, void (*fn)(void *ctx), void *ctx);
+bool ff_group_has_notify(const struct ff_group *group);
 /* When ff_group_tick wants to be called: the kill deadline, 0 (now) if members closed since the
  * last call, FF_NEVER_US. */
 int64_t ff_group_deadline(const struct ff_group *group);

@@ -52,6 +52,7 @@ struct ff_channel {
 	uint8_t state;	/* enum ff_channel_state */
 	bool listed;	/* in the gateway's table */
 	bool executing;
+	bool executed;	/* a task was sent on it */
 	bool eof_sent;	/* LAST_MESSAGE sent */
 	bool peer_done; /* the peer sends nothing more on it */
 	bool discard;	/* its callback was taken away: items are dropped */

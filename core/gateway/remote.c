@@ -46,16 +46,13 @@ static int pack_task(struct ff_buf *out, const struct ff_task *task)
 	return ff_pack_done(&pack);
 }
 
-struct ff_channel *ff_gateway_remote_exec(struct ff_gateway *gateway, const struct ff_task *task,
-					  struct ff_err *err)
+static int put_task(struct ff_channel *channel, const struct ff_task *task)
 {
-	struct ff_channel *channel = new_channel(gateway, "remote_exec", err);
+	struct ff_gateway *gateway = channel->gateway;
 	struct ff_buf *out = &gateway->out;
 	size_t mark;
 	int rc;
 
-	if (!channel)
-		return NULL;
 	rc = ff_frame_begin(out, FF_FRAME_CHANNEL_EXEC, channel->id, &mark);
 	if (!rc) {
 		rc = pack_task(out, task);
@@ -67,9 +64,37 @@ struct ff_channel *ff_gateway_remote_exec(struct ff_gateway *gateway, const stru
 			out->len = mark;
 	}
 	if (rc)
-		return give_up(channel, rc, "remote_exec", err);
+		return rc;
+	channel->executed = true;
 	ff_gateway_appended(gateway, mark);
-	return channel;
+	return 0;
+}
+
+struct ff_channel *ff_gateway_remote_exec(struct ff_gateway *gateway, const struct ff_task *task,
+					  struct ff_err *err)
+{
+	struct ff_channel *channel = new_channel(gateway, "remote_exec", err);
+	int rc = channel ? put_task(channel, task) : 0;
+
+	return rc ? give_up(channel, rc, "remote_exec", err) : channel;
+}
+
+int ff_channel_remote_exec(struct ff_channel *channel, const struct ff_task *task,
+			   struct ff_err *err)
+{
+	struct ff_gateway *gateway = channel->gateway;
+	int rc = 0;
+
+	if (!ff_channel_can_send(channel) || !gateway || gateway->terminated)
+		rc = FF_ECLOSED;
+	else if (channel->id % 2 != gateway->next_id % 2)
+		rc = FF_EINVAL;
+	else if (channel->executed)
+		rc = FF_EEXISTS;
+	else
+		rc = put_task(channel, task);
+	return rc ? ff_err_set(err, rc, "channel %u: remote_exec: %s", channel->id, ff_err_text(rc))
+		  : 0;
 }
 
 struct ff_channel *ff_gateway_remote_status(struct ff_gateway *gateway, struct ff_err *err)

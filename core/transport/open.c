@@ -331,6 +331,13 @@ const char *ff_gateway_stderr(const struct ff_gateway *gateway)
 	return text ? text : "";
 }
 
+const char *ff_gateway_peer(const struct ff_gateway *gateway)
+{
+	const struct ff_opener *opener = ff_opener_of(gateway);
+
+	return opener ? opener->conn.peer : "";
+}
+
 bool ff_gateway_wait_status(const struct ff_gateway *gateway, int *status)
 {
 	const struct ff_opener *opener = ff_opener_of(gateway);

@@ -46,6 +46,12 @@ struct ff_open_opts {
 	/* A line the worker wrote to its stderr (without newline). NULL: only kept for messages. */
 	void (*stderr_line)(struct ff_gateway *gateway, const char *line, void *ctx);
 	void *ctx;
+	/* What it writes to its stderr, as it is and as it comes. NULL: none. */
+	void (*stderr_bytes)(struct ff_gateway *gateway, const void *bytes, size_t len, void *ctx);
+	/* > 0: a descriptor of ours to which that is written, too, borrowed for as long as the
+	 * gateway is there: 2 is as if the worker had inherited our stderr, wherever it runs. What
+	 * can't be written is dropped; who does not read stops the loop. */
+	int stderr_fd;
 };
 #ifdef __cplusplus
 #define FF_OPEN_OPTS_INIT                                                                          \
@@ -66,6 +72,12 @@ struct ff_open_opts {
  * theirs (ff_loop_stop and pthread_join); who can't wait for that calls _exit. Looks at
  * FARFLUNG_DEBUG (io/trace.h). NULL: FF_ENOMEM. */
 struct ff_group *ff_open_group(struct ff_loop *loop, struct ff_err *err);
+
+/* ff_group_terminate without waiting: `done` is called once, from the loop, when all members are
+ * down and freed, and may free the group. Until then the loop has to run and the group to stay.
+ * FF_EBUSY: this is under way already; FF_ENOMEM. */
+int ff_open_terminate(struct ff_group *group, int64_t timeout_ms,
+		      void (*done)(struct ff_group *group, void *ctx), void *ctx);
 
 /* The calling thread's default group, as execnet.default_group, with a loop of its own; made by the
  * first call. NULL: errors of ff_loop_new and ff_open_group. */
@@ -98,6 +110,9 @@ bool ff_gateway_is_native(const struct ff_gateway *gateway);
 const struct ff_value *ff_gateway_info(const struct ff_gateway *gateway);
 /* The worker's working directory after chdir=, absolute; "" if unknown. Owned by the gateway. */
 const char *ff_gateway_cwd(const struct ff_gateway *gateway);
+/* How it is reached: "popen", "ssh build1:22 as jo", "socket 10.0.0.1:8888", "via gw0"; "" before.
+ * Owned by the gateway. */
+const char *ff_gateway_peer(const struct ff_gateway *gateway);
 /* The last lines of its stderr, "" if none. */
 const char *ff_gateway_stderr(const struct ff_gateway *gateway);
 /* How what carried the gateway ended: a local process (the worker, or the program that reaches it:

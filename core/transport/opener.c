@@ -600,6 +600,7 @@ void ff_opener_release(struct ff_opener *opener)
 	opener->opts.opened = NULL;
 	opener->opts.closed = NULL;
 	opener->opts.stderr_line = NULL;
+	opener->opts.stderr_bytes = NULL;
 	if (opener->line == FF_LINE_NONE)
 		ff_timer_close(&opener->timer, on_timer_closed);
 	else
