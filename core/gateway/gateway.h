@@ -55,7 +55,9 @@ struct ff_gateway_ops {
 	void (*closed)(struct ff_gateway *gateway, const struct ff_err *why, void *ctx);
 };
 
+/* Grows at its end: FF_GATEWAY_OPTS_INIT, or .size = sizeof(struct ff_gateway_opts). */
 struct ff_gateway_opts {
+	size_t size;	/* of this struct as the caller knows it; 0: it ends with ctx */
 	const char *id; /* copied */
 	bool initiator;
 	uint32_t frame_max;    /* 0: FF_FRAME_PAYLOAD_MAX */
@@ -69,6 +71,17 @@ struct ff_gateway_opts {
 	const struct ff_gateway_ops *ops;
 	void *ctx;
 };
+#ifdef __cplusplus
+#define FF_GATEWAY_OPTS_INIT                                                                       \
+	{                                                                                          \
+		sizeof(struct ff_gateway_opts)                                                     \
+	}
+#else
+#define FF_GATEWAY_OPTS_INIT                                                                       \
+	{                                                                                          \
+		.size = sizeof(struct ff_gateway_opts)                                             \
+	}
+#endif
 
 /* In state opening. NULL: out of memory. */
 struct ff_gateway *ff_gateway_new(const struct ff_gateway_opts *opts);

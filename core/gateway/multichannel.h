@@ -35,6 +35,16 @@ struct ff_queue_entry {
 	struct ff_item item;	    /* the caller's to release */
 };
 
+/* One on the heap, for those who can't know the size, to be filled by the calls below; NULL: out of
+ * memory. It is released before it is filled again. */
+struct ff_queue_entry *ff_queue_entry_new(void);
+void ff_queue_entry_free(struct ff_queue_entry *entry); /* NULL: nothing */
+/* Frees its item. NULL: nothing. */
+void ff_queue_entry_release(struct ff_queue_entry *entry);
+struct ff_channel *ff_queue_entry_channel(const struct ff_queue_entry *entry);
+bool ff_queue_entry_end(const struct ff_queue_entry *entry);
+const struct ff_value *ff_queue_entry_value(const struct ff_queue_entry *entry);
+
 /* The next entry without waiting: 0, FF_EAGAIN, FF_EEOF (all channels ended, queue empty),
  * FF_ENOMEM (an entry was lost for want of memory; for ever). The peer gets its credit back here.
  */

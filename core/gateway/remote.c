@@ -1,6 +1,8 @@
 /* What users ask of the other end: tasks, status, string coercion, exit. */
 #include "gateway/private.h"
 
+#include "base/opts.h"
+
 /* A channel that came to nothing: the peer never hears of it. */
 static struct ff_channel *give_up(struct ff_channel *channel, int rc, const char *what,
 				  struct ff_err *err)
@@ -27,10 +29,12 @@ static struct ff_channel *new_channel(struct ff_gateway *gateway, const char *wh
 	return NULL;
 }
 
-static int pack_task(struct ff_buf *out, const struct ff_task *task)
+static int pack_task(struct ff_buf *out, const struct ff_task *given)
 {
+	struct ff_task all, *task = &all;
 	struct ff_pack pack;
 
+	ff_opts_copy(&all, sizeof(all), given, FF_OPTS_UNTIL(struct ff_task, kwargs));
 	ff_pack_init(&pack, out);
 	ff_pack_open(&pack, FF_TUPLE);
 	ff_pack_str(&pack, task->source ? task->source : "");

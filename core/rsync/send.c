@@ -97,8 +97,8 @@ void ff_rsync_free(struct ff_rsync *rsync)
 static void tell(struct ff_rsync_target *target, const struct ff_sync_fault *problem)
 {
 	target->stats.problems++;
-	if (target->events && target->events->problem)
-		target->events->problem(target, problem, target->ctx);
+	if (target->events.problem)
+		target->events.problem(target, problem, target->ctx);
 }
 
 /* A file that was wanted and could not be read, with what that means for this target. */
@@ -155,8 +155,8 @@ static void finish(struct ff_rsync_target *target, const struct ff_err *err)
 	if (err && !target->rsync->failure.code)
 		fail_first(target, err);
 	hang_up(target, err ? err->text : NULL);
-	if (target->events && target->events->finished)
-		target->events->finished(target, &target->stats, err ? err : &ok, target->ctx);
+	if (target->events.finished)
+		target->events.finished(target, &target->stats, err ? err : &ok, target->ctx);
 }
 
 /* --- what a target says --- */
@@ -411,7 +411,9 @@ struct ff_rsync_target *ff_rsync_add_target(struct ff_rsync *rsync, struct ff_ga
 		ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
 		goto fail;
 	}
-	target->events = opts->events;
+	if (opts->events)
+		ff_opts_copy(&target->events, sizeof(target->events), opts->events,
+			     FF_OPTS_UNTIL(struct ff_rsync_events, problem));
 	target->ctx = opts->ctx;
 	target->stats.files = rsync->files;
 	target->channel = start(&rsync->tree, gateway, opts, err);

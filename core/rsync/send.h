@@ -24,7 +24,9 @@ struct ff_rsync_stats {
 	uint64_t problems; /* of this target: so often was events->problem called, or would have */
 };
 
+/* Grows at its end: FF_RSYNC_EVENTS_INIT, or .size = sizeof(struct ff_rsync_events). */
 struct ff_rsync_events {
+	size_t size; /* of this struct as the caller knows it; 0: it ends with problem */
 	/* After each file whose content was sent; may be NULL. Must leave the ff_rsync alone. */
 	void (*progress)(struct ff_rsync_target *target, const char *path, void *ctx);
 	/* Once per target. err->code 0: all is in place, but for what `problem` was called with:
@@ -40,6 +42,17 @@ struct ff_rsync_events {
 	void (*problem)(struct ff_rsync_target *target, const struct ff_sync_fault *problem,
 			void *ctx);
 };
+#ifdef __cplusplus
+#define FF_RSYNC_EVENTS_INIT                                                                       \
+	{                                                                                          \
+		sizeof(struct ff_rsync_events)                                                     \
+	}
+#else
+#define FF_RSYNC_EVENTS_INIT                                                                       \
+	{                                                                                          \
+		.size = sizeof(struct ff_rsync_events)                                             \
+	}
+#endif
 
 /* Takes over `tree`'s content (tree->root must be set). NULL: out of memory. */
 struct ff_rsync *ff_rsync_new(struct ff_tree *tree);
@@ -60,7 +73,7 @@ struct ff_rsync_target_opts {
 	 * source of its receiver. kwargs are filled in here. All zeros: just that, for gateways in
 	 * groups of ff_open_group. */
 	struct ff_task task;
-	const struct ff_rsync_events *events;
+	const struct ff_rsync_events *events; /* copied */
 	void *ctx;
 	/* Locks dest for as long as the worker there lives: syncs with the same `owner` (a run's
 	 * id, at most 255 bytes) share it, others get FF_EBUSY. NULL: no lock is taken or looked

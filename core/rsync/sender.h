@@ -90,7 +90,7 @@ struct ff_rsync_target {
 	struct ff_list node;
 	struct ff_rsync *rsync;	    /* NULL: abandoned */
 	struct ff_channel *channel; /* NULL: finished */
-	const struct ff_rsync_events *events;
+	struct ff_rsync_events events;
 	void *ctx;
 	bool channel_ended;
 

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "base/opts.h"
 #include "rsync/protocol.h"
 
 /* For those who cannot use the inline ones: bindings of other languages. */
@@ -295,9 +296,10 @@ static void tell_unseen(struct scan *s)
 				      "no such file of patterns anywhere in the tree");
 }
 
-int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_filter *filter,
+int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_filter *given,
 		 struct ff_err *err)
 {
+	struct ff_tree_filter all, *filter = given ? &all : NULL;
 	struct ff_tree fresh = {.arena = FF_ARENA_INIT};
 	struct scan s = {.tree = &fresh, .filter = filter, .given = root};
 	struct ff_tree_entry top = {.path = ""};
@@ -305,6 +307,8 @@ int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_fi
 	struct stat st;
 	int rc;
 
+	if (given)
+		ff_opts_copy(&all, sizeof(all), given, FF_OPTS_UNTIL(struct ff_tree_filter, ctx));
 	if (!realpath(root, real))
 		return ff_err_sys(err, errno, "%s", root);
 	s.root_fd = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -54,8 +54,10 @@ struct ff_tree {
 };
 
 /* Which paths to leave out: patterns of ignore.h, the last that matches decides. An excluded
- * directory is not entered. All are NULL-terminated, or NULL. */
+ * directory is not entered. All are NULL-terminated, or NULL. Grows at its end:
+ * FF_TREE_FILTER_INIT, or .size = sizeof(struct ff_tree_filter). */
 struct ff_tree_filter {
+	size_t size; /* of this struct as the caller knows it; 0: it ends with ctx */
 	char *const *exclude;
 	char *const *defaults; /* weaker than all others */
 	/* Names of files that hold such patterns, for what is in their directory and below
@@ -65,6 +67,17 @@ struct ff_tree_filter {
 	bool (*keep)(void *ctx, const char *path, enum ff_tree_kind kind);
 	void *ctx;
 };
+#ifdef __cplusplus
+#define FF_TREE_FILTER_INIT                                                                        \
+	{                                                                                          \
+		sizeof(struct ff_tree_filter)                                                      \
+	}
+#else
+#define FF_TREE_FILTER_INIT                                                                        \
+	{                                                                                          \
+		.size = sizeof(struct ff_tree_filter)                                              \
+	}
+#endif
 
 /* Scans `root` (a directory; symlinks inside are not followed). What can't be read, a name of
  * filter->names that is nowhere, and what is neither file nor directory nor link, goes to

@@ -115,6 +115,30 @@ void ff_exec_source_release(struct ff_exec_source *source)
 	*source = (struct ff_exec_source){0};
 }
 
+struct ff_exec_source *ff_exec_source_new(const char *path, const char *function,
+					  struct ff_err *err)
+{
+	struct ff_exec_source *source = ff_calloc(1, sizeof(*source));
+
+	if (!source)
+		ff_err_set(err, FF_ENOMEM, "%s: out of memory", path);
+	else if (ff_exec_source_read(source, path, function, err) == 0)
+		return source;
+	ff_free(source);
+	return NULL;
+}
+
+void ff_exec_source_free(struct ff_exec_source *source)
+{
+	ff_exec_source_release(source);
+	ff_free(source);
+}
+
+struct ff_task *ff_exec_source_task(struct ff_exec_source *source)
+{
+	return &source->task;
+}
+
 struct ff_channel *ff_exec_file(struct ff_gateway *gateway, const char *path, const char *function,
 				const struct ff_value *kwargs, struct ff_err *err)
 {

@@ -24,6 +24,12 @@ struct ff_exec_source {
 int ff_exec_source_read(struct ff_exec_source *source, const char *path, const char *function,
 			struct ff_err *err);
 void ff_exec_source_release(struct ff_exec_source *source);
+/* The same on the heap, for those who can't know the size; NULL: err. */
+struct ff_exec_source *ff_exec_source_new(const char *path, const char *function,
+					  struct ff_err *err);
+void ff_exec_source_free(struct ff_exec_source *source); /* NULL: nothing */
+/* Its task, whose kwargs are the caller's to set. */
+struct ff_task *ff_exec_source_task(struct ff_exec_source *source);
 
 /* Both in one: reads the file and starts it on a gateway. `function` NULL: the file as a module;
  * kwargs (a dict; NULL: none) are for functions: FF_EINVAL without one, as in execnet. The channel

@@ -153,15 +153,16 @@ struct ff_talk *ff_talk_exec(struct ff_gateway *gateway, const struct ff_task *t
 			     struct ff_err *err)
 {
 	struct ff_buf source = FF_BUF_INIT;
-	struct ff_task with = *task;
+	struct ff_task with;
 	struct ff_channel *channel;
 	struct ff_talk *talk = NULL;
 
-	if (!task->source || task->call_name) {
+	ff_opts_copy(&with, sizeof(with), task, FF_OPTS_UNTIL(struct ff_task, kwargs));
+	if (!with.source || with.call_name) {
 		ff_err_set(err, FF_EINVAL, "a talk wants a source, and no function");
 		return NULL;
 	}
-	if (add_class(&source) || ff_buf_addstr(&source, task->source)) {
+	if (add_class(&source) || ff_buf_addstr(&source, with.source)) {
 		ff_buf_release(&source);
 		ff_err_set(err, FF_ENOMEM, "out of memory");
 		return NULL;
