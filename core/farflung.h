@@ -14,6 +14,10 @@
  *     ff_group_free(group);
  *     ff_loop_free(loop);
  *
+ * How long something takes is said in milliseconds (…_ms; negative: for ever). Moments are
+ * microseconds of a monotonic clock (…_us, base/clock.h), and so is all that who carries bytes himself
+ * tells gateways and groups of his time.
+ *
  * What is closed, freed or released may be NULL: nothing is done then, and 0 returned.
  *
  * A loop, its groups and what belongs to them are one thread's at a time; several threads may have

@@ -108,22 +108,28 @@ void ff_open_release(struct ff_gateway *gateway)
 
 /* --- opening --- */
 
-static void set_opts(struct ff_open_opts *to, const struct ff_open_opts *from)
+/* In microseconds, 0 being `standard` seconds; far from where sums overflow. */
+static int64_t limit_us(int64_t ms, int64_t standard)
 {
-	*to = *from;
-	if (!to->connect_timeout_us)
-		to->connect_timeout_us = CONNECT_TIMEOUT_S * FF_SECOND_US;
-	if (!to->heartbeat_us)
-		to->heartbeat_us = HEARTBEAT_S * FF_SECOND_US;
-	if (!to->silence_us)
-		to->silence_us = SILENCE_S * FF_SECOND_US;
+	if (ms > FF_NEVER_US / (2 * PATIENCE * 1000))
+		return FF_NEVER_US / (2 * PATIENCE);
+	return ms ? ms * 1000 : standard * FF_SECOND_US;
+}
+
+static void set_opts(struct ff_opener *opener, const struct ff_open_opts *opts)
+{
+	opener->opts = *opts;
+	opener->connect_timeout_us = limit_us(opts->connect_timeout_ms, CONNECT_TIMEOUT_S);
+	opener->heartbeat_us =
+		opts->heartbeat_ms < 0 ? -1 : limit_us(opts->heartbeat_ms, HEARTBEAT_S);
+	opener->silence_us = limit_us(opts->silence_ms, SILENCE_S);
 }
 
 /* On this machine a worker sees our end in any case; elsewhere only who is patient can tell a
  * controller that was stopped for a while from one that is gone. */
 static int64_t peer_silence(const struct ff_opener *opener)
 {
-	int64_t own = opener->opts.silence_us;
+	int64_t own = opener->silence_us;
 
 	return opener->transport->local || own > FF_NEVER_US / PATIENCE ? -1 : PATIENCE * own;
 }
@@ -159,11 +165,11 @@ static struct ff_opener *make_opener(struct ff_group *group, const struct ff_xsp
 		ff_err_set(err, FF_ENOMEM, "out of memory");
 		return NULL;
 	}
-	set_opts(&opener->opts, opts);
+	set_opts(opener, opts);
 	opener->transport = transport;
 	/* What installvia= starts has Python only. */
 	opener->native = spec->worker && *spec->worker == 'n' && !spec->installvia;
-	opener->connect_deadline_us = ff_clock_us() + opener->opts.connect_timeout_us;
+	opener->connect_deadline_us = ff_clock_us() + opener->connect_timeout_us;
 	opener->gateway = make_gateway(opener, spec);
 	if (!opener->gateway)
 		ff_err_set(err, FF_ENOMEM, "out of memory");

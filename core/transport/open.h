@@ -11,11 +11,11 @@ struct ff_open_opts {
 	size_t size; /* of this struct as the caller knows it; 0: it ends with ctx */
 	/* None of these limits is held against the other end while this process was stopped, asleep
 	 * or busy for long: then they begin anew. */
-	int64_t connect_timeout_us; /* from the call to the answer; 0: 30 s */
-	int64_t heartbeat_us;	    /* 0: 5 s; negative: none */
+	int64_t connect_timeout_ms; /* from the call to the answer; 0: 30 s */
+	int64_t heartbeat_ms;	    /* 0: 5 s; negative: none */
 	/* 0: 15 s. Workers elsewhere bear our silence four times as long, and those on this machine
 	 * as long as this process lives. */
-	int64_t silence_us;
+	int64_t silence_ms;
 	/* > 0: a descriptor of ours that the worker gets as number 3, and no other child does. For
 	 * popen without via; FF_EUNSUPPORTED elsewhere. It may be closed when the worker is there,
 	 * or has failed to be. */
@@ -26,7 +26,7 @@ struct ff_open_opts {
 	int line_fd;
 	/* Python text (borrowed until `opened`) that makes an interpreter a template
 	 * (worker/template.h): this worker is forked from one with the same text, argv and
-	 * environment, if that is ready within half of connect_timeout_us. For popen via a native
+	 * environment, if that is ready within half of connect_timeout_ms. For popen via a native
 	 * worker; without effect elsewhere. NULL: none. */
 	const char *template_source;
 	uint32_t window_bytes; /* 0: FF_CHANNEL_WINDOW */

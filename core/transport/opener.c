@@ -133,8 +133,8 @@ static void on_timer(struct ff_timer *timer)
 
 	ff_opener_tell_closed(opener);
 	if (opener->state < S(OPEN) &&
-	    ff_overslept(now - opener->connect_deadline_us, opener->opts.connect_timeout_us))
-		opener->connect_deadline_us = now + opener->opts.connect_timeout_us;
+	    ff_overslept(now - opener->connect_deadline_us, opener->connect_timeout_us))
+		opener->connect_deadline_us = now + opener->connect_timeout_us;
 	if (opener->state < S(OPEN) && now >= opener->connect_deadline_us)
 		ff_opener_fail(opener, &late);
 	else if (opener->state >= S(GREETING))
@@ -251,7 +251,7 @@ static void enter_booting(struct ff_opener *opener)
 
 static void enter_greeting(struct ff_opener *opener)
 {
-	int64_t beat = opener->opts.heartbeat_us, silence = opener->opts.silence_us;
+	int64_t beat = opener->heartbeat_us, silence = opener->silence_us;
 	int rc = FF_EINVAL;
 
 	if (!ff_gateway_spec(opener->gateway)->plain)

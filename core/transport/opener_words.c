@@ -241,7 +241,7 @@ static const char *without_label(const struct ff_opener *opener, const char *wor
 
 static void explain_timeout(struct ff_opener *opener, const char *program, const char *quoted)
 {
-	double seconds = (double)opener->opts.connect_timeout_us / (double)FF_SECOND_US;
+	double seconds = (double)opener->connect_timeout_us / (double)FF_SECOND_US;
 
 	if (opener->transport->launches)
 		ff_err_set(&opener->err, FF_ETIMEOUT, "%s: '%s' did not answer within %g s%s",

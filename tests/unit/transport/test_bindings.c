@@ -151,6 +151,21 @@ static void an_empty_group_ends_at_once(void **state)
 	run_until(rig, &rig->done, 1);
 }
 
+/* Turns that end by their time, or by what happens. */
+static void turns(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(ff_loop_run_for(rig->loop, 0), 0);
+	begin(rig, PYTHON, 0);
+	assert_int_equal(ff_loop_run_for(rig->loop, 0), 0);
+	while (rig->opened == 0)
+		assert_int_equal(ff_loop_run_for(rig->loop, -1), 0);
+	assert_int_equal(ff_loop_run_for(rig->loop, 1), 0);
+	ff_loop_interrupt(rig->loop);
+	assert_int_equal(ff_loop_run_for(rig->loop, INT64_MAX), FF_ECANCELED);
+}
+
 static void stderr_as_it_is(void **state)
 {
 	static const struct ff_task task = {
@@ -186,6 +201,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_end_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_end_comes_in_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_empty_group_ends_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(stderr_as_it_is, setup, teardown),
 	};
 
