@@ -34,7 +34,7 @@ static struct ff_channel *start(struct ff_gateway *gateway, const char *path, co
 				struct ff_err *err)
 {
 	char name[NAME_SIZE];
-	struct ff_value kwargs[] = {ff_str("name"), ff_str(name), ff_str("path"), ff_str(path)};
+	struct ff_value kwargs[] = {ff_str("name"), ff_none(), ff_str("path"), ff_str(path)};
 	struct ff_task task = {.source = ff_bootstrap_source("import"),
 			       .call_name = "serve",
 			       .kwargs = ff_collection(FF_DICT, kwargs, 2)};
@@ -42,6 +42,7 @@ static struct ff_channel *start(struct ff_gateway *gateway, const char *path, co
 	struct ff_channel *channel;
 
 	name_of(path, name);
+	kwargs[1] = ff_str(name);
 	channel = ff_gateway_remote_exec(gateway, &task, err);
 	if (channel && ff_channel_send(channel, &value, err)) {
 		ff_channel_unref(channel);
@@ -104,7 +105,7 @@ int ff_module_call(struct ff_module *module, const char *name, const struct ff_m
 {
 	struct ff_module_args args = {0};
 	struct ff_item answer = FF_ITEM_INIT;
-	struct ff_value call[3], request = ff_collection(FF_TUPLE, call, 3);
+	struct ff_value call[3], request;
 	int rc;
 
 	if (given)
@@ -113,6 +114,7 @@ int ff_module_call(struct ff_module *module, const char *name, const struct ff_m
 	call[0] = ff_str(name);
 	call[1] = args.args.kind == FF_NONE ? ff_collection(FF_TUPLE, NULL, 0) : args.args;
 	call[2] = args.kwargs.kind == FF_NONE ? ff_collection(FF_DICT, NULL, 0) : args.kwargs;
+	request = ff_collection(FF_TUPLE, call, 3);
 	if (module->calling)
 		return ff_err_set(err, FF_EBUSY, "%s: the last call has not returned", name);
 	if ((call[1].kind != FF_TUPLE && call[1].kind != FF_LIST) || call[2].kind != FF_DICT)

@@ -282,6 +282,10 @@ static void modules(void **state)
 	assert_int_equal(ff_module_call(module, "Deep.word", NULL, TIMEOUT_MS, &item, &err), 0);
 	assert_true(ff_is_str(&item.value, "deep"));
 	ff_item_release(&item);
+	assert_int_equal(ff_module_call(module, "__name__", NULL, TIMEOUT_MS, &item, &err), 0);
+	assert_int_equal(item.value.len, strlen("ff-module-XXXXXX"));
+	assert_int_equal(strncmp(item.value.text, path + strlen("/tmp/"), item.value.len), 0);
+	ff_item_release(&item);
 	args.args = ff_int(1);
 	assert_int_equal(ff_module_call(module, "add", &args, 0, &item, &err), FF_EINVAL);
 	assert_int_equal(ff_module_call(module, "slow", NULL, SHORT_MS, &item, &err), FF_ETIMEOUT);
