@@ -14,6 +14,10 @@
  *     ff_group_free(group);
  *     ff_loop_free(loop);
  *
+ * How long something takes is said in milliseconds (…_ms; negative: for ever). Moments are
+ * microseconds of a monotonic clock (…_us, base/clock.h), and so is all that who carries bytes himself
+ * tells gateways and groups of his time.
+ *
  * What is closed, freed or released may be NULL: nothing is done then, and 0 returned.
  *
  * A loop, its groups and what belongs to them are one thread's at a time; several threads may have
@@ -48,6 +52,7 @@ extern "C" {
 #include "gateway/multichannel.h"
 #include "gateway/names.h"
 #include "gateway/names_client.h"
+#include "gateway/talk.h"
 #include "io/embed.h"
 #include "io/loop.h"
 #include "io/post.h"
@@ -56,6 +61,7 @@ extern "C" {
 #include "rsync/send.h"
 #include "rsync/tree.h"
 #include "transport/exec.h"
+#include "transport/exec_import.h"
 #include "transport/open.h"
 #include "wire/serialize.h"
 #include "wire/task.h"

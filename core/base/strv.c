@@ -52,6 +52,17 @@ static int add_owned(struct ff_strv *strv, char *text)
 	return 0;
 }
 
+struct ff_strv *ff_strv_new(void)
+{
+	return ff_calloc(1, sizeof(struct ff_strv));
+}
+
+void ff_strv_free(struct ff_strv *strv)
+{
+	ff_strv_release(strv);
+	ff_free(strv);
+}
+
 int ff_strv_add(struct ff_strv *strv, const char *text)
 {
 	return add_owned(strv, ff_strdup(text));

@@ -21,6 +21,9 @@ struct ff_strv {
 
 void ff_strv_init(struct ff_strv *strv);
 void ff_strv_release(struct ff_strv *strv);
+/* An empty one on the heap, for those who can't know the size; NULL: out of memory. */
+struct ff_strv *ff_strv_new(void);
+void ff_strv_free(struct ff_strv *strv); /* NULL: nothing */
 /* Append a copy; 0 or FF_ENOMEM. */
 int ff_strv_add(struct ff_strv *strv, const char *text);
 int ff_strv_addf(struct ff_strv *strv, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -18,59 +18,49 @@ static int fail(const struct ff_err *err)
 static void on_finished(struct ff_rsync_target *target, const struct ff_rsync_stats *stats,
 			const struct ff_err *err, void *ctx)
 {
-	int *failed = ctx;
-
-	if (err->code != 0) {
-		++*failed;
-		fprintf(stderr, "rsync_two: %s\n", err->text);
-	} else {
+	if (err->code == 0)
 		printf("%s: %llu files, %llu sent\n", stats->root, (unsigned long long)stats->files,
 		       (unsigned long long)stats->sent_files);
-	}
 }
 
-static int sync_all(struct ff_loop *loop, struct ff_group *group, struct ff_rsync *rsync,
-		    char *const *specs, struct ff_err *err)
+static int sync_all(struct ff_group *group, struct ff_rsync *rsync, char *const *specs,
+		    struct ff_err *err)
 {
 	static const struct ff_rsync_events events = {.finished = on_finished};
-	int failed = 0;
-	struct ff_rsync_target_opts opts = {
-		.dest = "copy", .remove = true, .events = &events, .ctx = &failed};
+	const struct ff_rsync_target_opts opts = {
+		.dest = "copy", .remove = true, .events = &events};
+	int rc;
 
 	for (; *specs; specs++) {
 		struct ff_gateway *gateway = ff_makegateway(group, *specs, err);
 
-		/* Native workers have the receiver built in, python workers are sent it. */
-		if (!gateway || ff_exec_builtin(gateway, "rsync", &opts.task, err) != 0 ||
-		    !ff_rsync_add_target(rsync, gateway, &opts, err))
+		if (!gateway || !ff_rsync_add_target(rsync, gateway, &opts, err))
 			return err->code;
 	}
-	while (!ff_rsync_done(rsync))
-		ff_loop_run_once(loop, INT64_MAX);
+	rc = ff_rsync_send(rsync, -1, err);
 	for (size_t i = 0; i < ff_rsync_problems(rsync)->len; i++)
 		fprintf(stderr, "left out: %s\n", ff_rsync_problems(rsync)->v[i]);
-	return failed ? ff_err_set(err, FF_EREMOTE, "%d failed", failed) : 0;
+	return rc;
 }
 
 int main(int argc, char **argv)
 {
 	struct ff_rsync *rsync;
 	struct ff_group *group;
-	struct ff_tree tree;
 	struct ff_loop *loop;
 	struct ff_err err = {0};
 	int rc;
 
 	if (argc < 3)
 		return fail(&(struct ff_err){.text = "usage: rsync_two SOURCE XSPEC..."});
-	if (ff_tree_scan(&tree, argv[1], NULL, &err) != 0)
+	rsync = ff_rsync_new_from(argv[1], NULL, &err);
+	if (!rsync)
 		return fail(&err);
 	loop = ff_loop_new(&err);
 	if (!loop)
 		return fail(&err);
 	group = ff_open_group(loop, &err);
-	rsync = ff_rsync_new(&tree);
-	rc = sync_all(loop, group, rsync, argv + 2, &err);
+	rc = sync_all(group, rsync, argv + 2, &err);
 	ff_rsync_free(rsync);
 	ff_group_terminate(group, END_MS);
 	ff_group_free(group);

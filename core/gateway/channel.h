@@ -29,8 +29,8 @@ enum {
 	 * keeps it far from that; a peer without credit that exceeds it loses the connection
 	 * (FF_ETOOBIG). */
 	FF_CHANNEL_QUEUE_MAX = 1 << 30,
-	/* One received item may exceed the window by so much, unless its reader asks for larger ones
-	 * (ff_channel_set_item_max). Who sends more at once is in the right (PROTOCOL.md), but
+	/* One received item may exceed the window by so much, unless its reader asks for larger
+	 * ones (ff_channel_set_item_max). Who sends more at once is in the right (PROTOCOL.md), but
 	 * nobody should have to take any size. */
 	FF_CHANNEL_ITEM_BEYOND = 1 << 20,
 };
@@ -99,6 +99,15 @@ void ff_channel_set_drain(struct ff_channel *channel, void (*drain)(struct ff_ch
 /* Items go to `fn` from now on: first those that are queued, then each on arrival, then the end
  * marker (also when the connection dies). Each channel can have one callback, once: FF_EEXISTS. */
 int ff_channel_set_callback(struct ff_channel *channel, ff_channel_fn *fn, void *ctx);
+/* Another one takes its place from the next item on; NULL takes it away: items queue for
+ * ff_channel_poll, or for the next ff_channel_set_callback. Also inside the callback. The end
+ * marker goes to whoever is there when it comes. FF_EINVAL: there is none; FF_ECLOSED: it had the
+ * end marker. */
+int ff_channel_replace_callback(struct ff_channel *channel, ff_channel_fn *fn, void *ctx);
+/* How it ended, without taking it, as for a callback with its end marker: 0 (also while nothing has
+ * ended, err->code 0 then), FF_EREMOTE with the remote error's text, FF_ELOST with what became of
+ * the connection. */
+int ff_channel_end_reason(const struct ff_channel *channel, struct ff_err *err);
 
 /* The next queued item, without waiting: 0 (then *item, which must be empty, is the caller's to
  * release), FF_EAGAIN, FF_EINVAL (it has a callback); at the end FF_EREMOTE with the remote
@@ -117,6 +126,12 @@ int ff_channel_receive(struct ff_channel *channel, int64_t timeout_ms, struct ff
  *             use(&item.value); */
 bool ff_channel_next(struct ff_channel *channel, int64_t timeout_ms, struct ff_item *item,
 		     struct ff_err *err);
+/* The items' bytes as they travel, for those who decode themselves (ff_load_item; what
+ * ff_channel_send_packed sends): appended to `out`. Errors as of ff_channel_poll and
+ * ff_channel_receive, but FF_ELOAD. */
+int ff_channel_poll_packed(struct ff_channel *channel, struct ff_buf *out, struct ff_err *err);
+int ff_channel_receive_packed(struct ff_channel *channel, int64_t timeout_ms, struct ff_buf *out,
+			      struct ff_err *err);
 /* Waits until nothing more will arrive: 0, FF_EREMOTE, FF_ELOST, FF_ETIMEOUT. Queued items stay. */
 int ff_channel_waitclose(struct ff_channel *channel, int64_t timeout_ms, struct ff_err *err);
 

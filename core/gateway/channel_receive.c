@@ -214,6 +214,28 @@ int ff_channel_set_callback(struct ff_channel *channel, ff_channel_fn *fn, void 
 	return 0;
 }
 
+int ff_channel_replace_callback(struct ff_channel *channel, ff_channel_fn *fn, void *ctx)
+{
+	if (!channel->fn || channel->discard)
+		return FF_EINVAL;
+	if (channel->end_given)
+		return FF_ECLOSED;
+	channel->fn = fn;
+	channel->fn_ctx = ctx;
+	return 0;
+}
+
+int ff_channel_end_reason(const struct ff_channel *channel, struct ff_err *err)
+{
+	if (err)
+		*err = (struct ff_err){0};
+	if (channel->error && channel->state != FF_CHANNEL_OPENED) {
+		((struct ff_channel *)channel)->error_seen = true; /* whoever looks has been told */
+		return ff_err_set(err, FF_EREMOTE, "%s", channel->error);
+	}
+	return channel->why ? ff_err_set(err, FF_ELOST, "%s", channel->why->err.text) : 0;
+}
+
 void ff_channel_drop_callback(struct ff_channel *channel)
 {
 	channel->fn = NULL;
@@ -251,21 +273,47 @@ static int ended(struct ff_channel *channel, struct ff_err *err)
 	return ff_err_set(err, FF_EEOF, "channel %u: end of file", channel->id);
 }
 
-int ff_channel_poll(struct ff_channel *channel, struct ff_item *item, struct ff_err *err)
+/* Whether there is an item to be polled: 0, else what the poll gives. */
+static int check_poll(struct ff_channel *channel, struct ff_err *err)
 {
-	struct ff_msg *msg = channel->head;
-	int rc;
-
 	if (channel->fn || channel->discard)
 		return ff_err_set(err, FF_EINVAL, "channel %u has a callback", channel->id);
-	if (!msg)
-		return channel->state == FF_CHANNEL_OPENED ? FF_EAGAIN : ended(channel, err);
-	rc = ff_load_item(item, msg->bytes, msg->len, &channel->strconfig, 0, err);
-	if (rc == FF_ENOMEM)
-		return rc; /* it may be polled again */
-	pop(channel);
+	if (channel->head)
+		return 0;
+	return channel->state == FF_CHANNEL_OPENED ? FF_EAGAIN : ended(channel, err);
+}
+
+static void drop_first(struct ff_channel *channel)
+{
+	struct ff_msg *msg = pop(channel);
+
 	if (!channel->hold_credit)
 		ff_channel_consumed(channel, msg->len);
 	ff_free(msg);
+}
+
+int ff_channel_poll(struct ff_channel *channel, struct ff_item *item, struct ff_err *err)
+{
+	int rc = check_poll(channel, err);
+
+	if (rc)
+		return rc;
+	rc = ff_load_item(item, channel->head->bytes, channel->head->len, &channel->strconfig, 0,
+			  err);
+	if (rc != FF_ENOMEM) /* else it may be polled again */
+		drop_first(channel);
 	return rc;
+}
+
+int ff_channel_poll_packed(struct ff_channel *channel, struct ff_buf *out, struct ff_err *err)
+{
+	int rc = check_poll(channel, err);
+
+	if (rc)
+		return rc;
+	rc = ff_buf_add(out, channel->head->bytes, channel->head->len);
+	if (rc)
+		return ff_err_set(err, rc, "channel %u: %s", channel->id, ff_err_text(rc));
+	drop_first(channel);
+	return 0;
 }

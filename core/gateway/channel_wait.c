@@ -77,8 +77,9 @@ int ff_channel_check_blocking(const struct ff_channel *channel, struct ff_err *e
 	return ff_err_set(err, FF_EDEADLK, "channel %u: %s", channel->id, ff_err_text(FF_EDEADLK));
 }
 
-int ff_channel_receive(struct ff_channel *channel, int64_t timeout_ms, struct ff_item *item,
-		       struct ff_err *err)
+/* Into the one of both that is not NULL. */
+static int receive(struct ff_channel *channel, int64_t timeout_ms, struct ff_item *item,
+		   struct ff_buf *out, struct ff_err *err)
 {
 	int64_t deadline = deadline_of(channel, timeout_ms);
 	bool ran = false;
@@ -88,13 +89,26 @@ int ff_channel_receive(struct ff_channel *channel, int64_t timeout_ms, struct ff
 	if (rc)
 		return rc;
 	ff_channel_ref(channel);
-	while ((rc = ff_channel_poll(channel, item, err)) == FF_EAGAIN) {
+	while ((rc = item ? ff_channel_poll(channel, item, err)
+			  : ff_channel_poll_packed(channel, out, err)) == FF_EAGAIN) {
 		rc = ff_channel_wait_once(channel, deadline, &ran, err);
 		if (rc)
 			break;
 	}
 	ff_channel_unref(channel);
 	return rc;
+}
+
+int ff_channel_receive(struct ff_channel *channel, int64_t timeout_ms, struct ff_item *item,
+		       struct ff_err *err)
+{
+	return receive(channel, timeout_ms, item, NULL, err);
+}
+
+int ff_channel_receive_packed(struct ff_channel *channel, int64_t timeout_ms, struct ff_buf *out,
+			      struct ff_err *err)
+{
+	return receive(channel, timeout_ms, NULL, out, err);
 }
 
 int ff_channel_waitclose(struct ff_channel *channel, int64_t timeout_ms, struct ff_err *err)

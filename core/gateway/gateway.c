@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/opts.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -15,13 +16,15 @@ enum { IN_RESERVE = 4 << 20 };
 /* Longer frames are judged by their header, before the rest is kept. */
 enum { LONG_FRAME = 64 << 10 };
 
-struct ff_gateway *ff_gateway_new(const struct ff_gateway_opts *opts)
+struct ff_gateway *ff_gateway_new(const struct ff_gateway_opts *given)
 {
 	static const struct ff_gateway_ops none = {0};
 	struct ff_gateway *gateway = ff_calloc(1, sizeof(*gateway));
+	struct ff_gateway_opts all, *opts = &all;
 
 	if (!gateway)
 		return NULL;
+	ff_opts_copy(&all, sizeof(all), given, FF_OPTS_UNTIL(struct ff_gateway_opts, ctx));
 	gateway->id = ff_strdup(opts->id ? opts->id : "");
 	gateway->execmodel = ff_strdup(opts->execmodel ? opts->execmodel : "thread");
 	gateway->why = ff_calloc(1, sizeof(*gateway->why));

@@ -55,7 +55,9 @@ struct ff_gateway_ops {
 	void (*closed)(struct ff_gateway *gateway, const struct ff_err *why, void *ctx);
 };
 
+/* Grows at its end: FF_GATEWAY_OPTS_INIT, or .size = sizeof(struct ff_gateway_opts). */
 struct ff_gateway_opts {
+	size_t size;	/* of this struct as the caller knows it; 0: it ends with ctx */
 	const char *id; /* copied */
 	bool initiator;
 	uint32_t frame_max;    /* 0: FF_FRAME_PAYLOAD_MAX */
@@ -69,6 +71,17 @@ struct ff_gateway_opts {
 	const struct ff_gateway_ops *ops;
 	void *ctx;
 };
+#ifdef __cplusplus
+#define FF_GATEWAY_OPTS_INIT                                                                       \
+	{                                                                                          \
+		sizeof(struct ff_gateway_opts)                                                     \
+	}
+#else
+#define FF_GATEWAY_OPTS_INIT                                                                       \
+	{                                                                                          \
+		.size = sizeof(struct ff_gateway_opts)                                             \
+	}
+#endif
 
 /* In state opening. NULL: out of memory. */
 struct ff_gateway *ff_gateway_new(const struct ff_gateway_opts *opts);
@@ -112,11 +125,11 @@ void ff_gateway_lost(struct ff_gateway *gateway, const struct ff_err *why);
 
 /* Offers our extensions, right after ff_gateway_opened (silence counts from here): only to a peer
  * that is known to understand, by the initiator, before anything else is sent (FF_EINVAL). A worker
- * answers by itself. heartbeat_us 0: none, and at most a third of silence_us; after silence_us (0: no limit) without a byte from the
- * peer, ff_gateway_tick gives FF_ELOST. Both ends keep to both. Only time in which we could have
- * looked counts: a tick that comes late by silence_us / 4 or more says that we were away (stopped,
- * asleep, busy in a callback), and the peer gets its silence_us anew; one that comes a little late
- * looks once more before it gives up. */
+ * answers by itself. heartbeat_us 0: none, and at most a third of silence_us; after silence_us (0:
+ * no limit) without a byte from the peer, ff_gateway_tick gives FF_ELOST. Both ends keep to both.
+ * Only time in which we could have looked counts: a tick that comes late by silence_us / 4 or more
+ * says that we were away (stopped, asleep, busy in a callback), and the peer gets its silence_us
+ * anew; one that comes a little late looks once more before it gives up. */
 int ff_gateway_hello(struct ff_gateway *gateway, int64_t heartbeat_us, int64_t silence_us,
 		     int64_t now_us);
 /* Whether the peer answered HELLO (credit and heartbeats are in use). */
@@ -132,6 +145,11 @@ int ff_gateway_tick(struct ff_gateway *gateway, int64_t now_us, struct ff_err *e
 /* Starts a task; returns its channel (the caller's reference), NULL on failure (FF_ECLOSED, …). */
 struct ff_channel *ff_gateway_remote_exec(struct ff_gateway *gateway, const struct ff_task *task,
 					  struct ff_err *err);
+/* The same on a channel of ff_channel_new, made beforehand so that its callback is there already.
+ * Once, and before its id travels in an item. FF_EEXISTS: the second time; FF_EINVAL: the channel
+ * is one of the peer's; FF_ECLOSED, FF_ETOOBIG, FF_EDUMP, FF_ENOMEM: nothing was sent. */
+int ff_channel_remote_exec(struct ff_channel *channel, const struct ff_task *task,
+			   struct ff_err *err);
 /* Asks for the peer's status: a channel that delivers one dict (numchannels, numexecuting,
  * execmodel) and closes. */
 struct ff_channel *ff_gateway_remote_status(struct ff_gateway *gateway, struct ff_err *err);
@@ -142,8 +160,12 @@ struct ff_channel *ff_gateway_remote_status(struct ff_gateway *gateway, struct f
  * update. NULL: failed. */
 const struct ff_value *ff_gateway_rinfo(struct ff_gateway *gateway, bool update, int64_t timeout_ms,
 					struct ff_err *err);
+/* As execnet's repr, "<Gateway id='gw0' receive-live, thread model, 2 active channels>", with the
+ * model of its xspec: appended. 0 or FF_ENOMEM. */
+int ff_gateway_repr(const struct ff_gateway *gateway, struct ff_buf *out);
 /* Sends GATEWAY_TERMINATE. The peer ends what runs and closes the connection; until then the
- * gateway stays open. Harmless when closed. */
+ * gateway stays open. It leaves the group's list at once and its id is free, as with execnet, but
+ * still ends and is freed with the group, unless it is released before. Harmless when closed. */
 void ff_gateway_exit(struct ff_gateway *gateway);
 /* Whether ff_gateway_exit was called. */
 bool ff_gateway_exiting(const struct ff_gateway *gateway);

@@ -3,6 +3,7 @@
 #include "gateway/private.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -18,6 +19,7 @@ struct member {
 	size_t children;	   /* open ones that go via it */
 	bool ended;		   /* told to exit, or found closed */
 	bool killed;
+	bool left; /* by ff_gateway_exit: ends with the others, and is not shown any more */
 };
 
 struct ff_group {
@@ -27,6 +29,10 @@ struct ff_group {
 	struct ff_map by_id;
 	struct member **members; /* in order of adding, with holes */
 	size_t slots, cap, len;
+	size_t gone; /* of len, those that left */
+	void (*notify)(void *ctx);
+	void *notify_ctx;
+	char *execmodel;
 	struct ff_list closed;
 	uint32_t next_id;
 	bool terminating;
@@ -177,7 +183,10 @@ void ff_group_remove(struct ff_group *group, struct ff_gateway *gateway)
 
 	if (gateway->group != group || !member)
 		return;
-	ff_map_del(&group->by_id, ff_gateway_id(gateway));
+	if (member->left)
+		group->gone--;
+	else
+		ff_map_del(&group->by_id, ff_gateway_id(gateway));
 	group->members[member->index] = NULL;
 	if (--group->len < group->slots / 2)
 		compact(group);
@@ -189,18 +198,34 @@ void ff_group_remove(struct ff_group *group, struct ff_gateway *gateway)
 	ff_free(member);
 }
 
+void ff_group_member_left(struct ff_group *group, struct ff_gateway *gateway)
+{
+	struct member *member = gateway->member;
+
+	if (!member || member->left)
+		return;
+	ff_map_del(&group->by_id, ff_gateway_id(gateway));
+	member->left = true;
+	group->gone++;
+}
+
 size_t ff_group_len(const struct ff_group *group)
 {
-	return group->len;
+	return group->len - group->gone;
 }
 
 struct ff_gateway *ff_group_at(const struct ff_group *group, size_t index)
 {
-	if (index >= group->len)
+	size_t i;
+
+	if (index >= ff_group_len(group))
 		return NULL;
 	if (group->slots != group->len)
 		compact((struct ff_group *)group); /* not visible from outside */
-	return group->members[index]->gateway;
+	for (i = group->gone ? 0 : index; i < group->slots; i++)
+		if (!group->gone || (!group->members[i]->left && !index--))
+			break;
+	return group->members[i]->gateway;
 }
 
 struct ff_gateway *ff_group_get(const struct ff_group *group, const char *id)
@@ -226,6 +251,44 @@ int ff_group_set_default_spec(struct ff_group *group, const char *spec)
 	return 0;
 }
 
+static bool is_execmodel(const char *model)
+{
+	static const char *const models[] = {"thread", "main_thread_only", "gevent", "eventlet"};
+
+	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
+		if (strcmp(model, models[i]) == 0)
+			return true;
+	return false;
+}
+
+int ff_group_set_execmodel(struct ff_group *group, const char *local, const char *remote,
+			   struct ff_err *err)
+{
+	const char *wrong = local && !is_execmodel(local) ? local : remote;
+	char *copy;
+
+	remote = remote ? remote : local;
+	if (!remote || (wrong && !is_execmodel(wrong)))
+		return ff_err_set(err, FF_EINVAL, "unknown execution model '%s'",
+				  wrong ? wrong : "");
+	if (local && strcmp(local, "thread") != 0)
+		return ff_err_set(err, FF_EUNSUPPORTED, "here all is 'thread', not '%s'", local);
+	if (group->len)
+		return ff_err_set(err, FF_EEXISTS,
+				  "execution models are chosen before gateways are made");
+	copy = ff_strdup(remote);
+	if (!copy)
+		return ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
+	ff_free(group->execmodel);
+	group->execmodel = copy;
+	return 0;
+}
+
+const char *ff_group_execmodel(const struct ff_group *group)
+{
+	return group->execmodel ? group->execmodel : "thread";
+}
+
 /* --- termination --- */
 
 void ff_group_member_closed(struct ff_group *group, struct ff_gateway *gateway)
@@ -234,6 +297,8 @@ void ff_group_member_closed(struct ff_group *group, struct ff_gateway *gateway)
 
 	if (member && ff_list_empty(&member->closed))
 		ff_list_add_tail(&group->closed, &member->closed);
+	if (group->notify)
+		group->notify(group->notify_ctx);
 }
 
 static void kill_member(struct ff_group *group, struct member *member)
@@ -259,7 +324,7 @@ static void end_member(struct ff_group *group, struct member *member)
 	if (ff_gateway_state(member->gateway) == FF_GATEWAY_OPENING)
 		kill_member(group, member);
 	else
-		ff_gateway_exit(member->gateway);
+		ff_gateway_send_exit(member->gateway);
 }
 
 static void adopt(struct ff_group *group, struct member *member, size_t slot, const char *via)
@@ -367,6 +432,17 @@ bool ff_group_tick(struct ff_group *group, int64_t now_us)
 	return true;
 }
 
+void ff_group_set_notify(struct ff_group *group, void (*fn)(void *ctx), void *ctx)
+{
+	group->notify = fn;
+	group->notify_ctx = ctx;
+}
+
+bool ff_group_has_notify(const struct ff_group *group)
+{
+	return group->notify;
+}
+
 int64_t ff_group_deadline(const struct ff_group *group)
 {
 	if (!group->terminating)
@@ -395,16 +471,54 @@ int ff_group_terminate(struct ff_group *group, int64_t timeout_ms)
 	return 0;
 }
 
+int ff_group_wait(struct ff_group *group, bool (*done)(void *ctx), void *ctx, int64_t timeout_ms,
+		  struct ff_err *err)
+{
+	const struct ff_group_driver *driver = group ? group->driver : NULL;
+	int64_t deadline_us;
+	bool ran = false;
+	int rc;
+
+	if (done(ctx))
+		return 0;
+	if (!driver)
+		return ff_err_set(err, FF_EUNSUPPORTED, "there is no loop to wait in");
+	deadline_us = ff_deadline_after(driver, group->ctx, timeout_ms);
+	do {
+		if (ran && driver->now_us(group->ctx) >= deadline_us)
+			return ff_err_set(err, FF_ETIMEOUT, "%s", ff_err_text(FF_ETIMEOUT));
+		ran = true;
+		rc = driver->run_once(group->ctx, deadline_us);
+		if (rc)
+			return ff_err_set(err, rc, "%s", ff_err_text(rc));
+	} while (!done(ctx));
+	return 0;
+}
+
+int ff_group_builtin(const struct ff_gateway *gateway, const char *name, struct ff_task *task,
+		     struct ff_err *err)
+{
+	const struct ff_group *group = gateway->group;
+
+	if (!group || !group->driver || !group->driver->builtin)
+		return ff_err_set(err, FF_EUNSUPPORTED, "%s: '%s' is not known there", gateway->id,
+				  name);
+	return group->driver->builtin(group->ctx, gateway, name, task, err);
+}
+
 void ff_group_free(struct ff_group *group)
 {
 	if (!group)
 		return;
 	while (group->driver && ff_group_terminate(group, 0) == FF_ECANCELED)
 		;
-	while (group->len)
-		ff_group_remove(group, ff_group_at(group, group->len - 1));
+	while (group->len) {
+		compact(group);
+		ff_group_remove(group, group->members[0]->gateway);
+	}
 	ff_map_release(&group->by_id);
 	ff_free(group->members);
 	ff_free(group->default_spec);
+	ff_free(group->execmodel);
 	ff_free(group);
 }

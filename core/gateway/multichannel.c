@@ -205,7 +205,7 @@ struct ff_queue *ff_multichannel_queue(struct ff_multichannel *multi, bool endma
 	size_t i;
 
 	if (multi->queue)
-		return NULL;
+		return multi->queue;
 	queue = ff_calloc(1, sizeof(*queue) + multi->len * sizeof(struct source));
 	if (!queue)
 		return NULL;
@@ -232,6 +232,38 @@ struct ff_queue *ff_multichannel_queue(struct ff_multichannel *multi, bool endma
 		}
 	}
 	return queue;
+}
+
+struct ff_queue_entry *ff_queue_entry_new(void)
+{
+	return ff_calloc(1, sizeof(struct ff_queue_entry));
+}
+
+void ff_queue_entry_release(struct ff_queue_entry *entry)
+{
+	if (entry)
+		ff_item_release(&entry->item);
+}
+
+void ff_queue_entry_free(struct ff_queue_entry *entry)
+{
+	ff_queue_entry_release(entry);
+	ff_free(entry);
+}
+
+struct ff_channel *ff_queue_entry_channel(const struct ff_queue_entry *entry)
+{
+	return entry->channel;
+}
+
+bool ff_queue_entry_end(const struct ff_queue_entry *entry)
+{
+	return entry->end;
+}
+
+const struct ff_value *ff_queue_entry_value(const struct ff_queue_entry *entry)
+{
+	return &entry->item.value;
 }
 
 int ff_queue_poll(struct ff_queue *queue, struct ff_queue_entry *out)

@@ -24,9 +24,9 @@ int ff_multichannel_receive_each(struct ff_multichannel *multi, int64_t timeout_
 int ff_multichannel_waitclose(struct ff_multichannel *multi, int64_t timeout_ms,
 			      struct ff_err *err);
 
-/* A receive queue over the channels (which get it as their callback). One per multichannel: NULL if
- * one exists or memory is short. Freed with the multichannel. With `endmarkers`, each channel's end
- * is an entry of its own. */
+/* A receive queue over the channels (which get it as their callback). One per multichannel: called
+ * again it gives the same one, as it is. NULL: out of memory. Freed with the multichannel. With
+ * `endmarkers`, each channel's end is an entry of its own. */
 struct ff_queue *ff_multichannel_queue(struct ff_multichannel *multi, bool endmarkers);
 
 struct ff_queue_entry {
@@ -34,6 +34,16 @@ struct ff_queue_entry {
 	bool end;		    /* the channel's end marker: no item */
 	struct ff_item item;	    /* the caller's to release */
 };
+
+/* One on the heap, for those who can't know the size, to be filled by the calls below; NULL: out of
+ * memory. It is released before it is filled again. */
+struct ff_queue_entry *ff_queue_entry_new(void);
+void ff_queue_entry_free(struct ff_queue_entry *entry); /* NULL: nothing */
+/* Frees its item. NULL: nothing. */
+void ff_queue_entry_release(struct ff_queue_entry *entry);
+struct ff_channel *ff_queue_entry_channel(const struct ff_queue_entry *entry);
+bool ff_queue_entry_end(const struct ff_queue_entry *entry);
+const struct ff_value *ff_queue_entry_value(const struct ff_queue_entry *entry);
 
 /* The next entry without waiting: 0, FF_EAGAIN, FF_EEOF (all channels ended, queue empty),
  * FF_ENOMEM (an entry was lost for want of memory; for ever). The peer gets its credit back here.

@@ -52,6 +52,7 @@ struct ff_channel {
 	uint8_t state;	/* enum ff_channel_state */
 	bool listed;	/* in the gateway's table */
 	bool executing;
+	bool executed;	/* a task was sent on it */
 	bool eof_sent;	/* LAST_MESSAGE sent */
 	bool peer_done; /* the peer sends nothing more on it */
 	bool discard;	/* its callback was taken away: items are dropped */
@@ -243,5 +244,12 @@ void ff_gateway_peer_hello(struct ff_gateway *gateway, const struct ff_frame *fr
 /* --- group.c --- */
 
 void ff_group_member_closed(struct ff_group *group, struct ff_gateway *gateway);
+/* It is not shown any more, and its id is free. Harmless for who is no member. */
+void ff_group_member_left(struct ff_group *group, struct ff_gateway *gateway);
+
+/* --- remote.c --- */
+
+/* GATEWAY_TERMINATE, once. */
+void ff_gateway_send_exit(struct ff_gateway *gateway);
 
 #endif

@@ -1,6 +1,8 @@
 /* What users ask of the other end: tasks, status, string coercion, exit. */
 #include "gateway/private.h"
 
+#include "base/opts.h"
+
 /* A channel that came to nothing: the peer never hears of it. */
 static struct ff_channel *give_up(struct ff_channel *channel, int rc, const char *what,
 				  struct ff_err *err)
@@ -27,10 +29,12 @@ static struct ff_channel *new_channel(struct ff_gateway *gateway, const char *wh
 	return NULL;
 }
 
-static int pack_task(struct ff_buf *out, const struct ff_task *task)
+static int pack_task(struct ff_buf *out, const struct ff_task *given)
 {
+	struct ff_task all, *task = &all;
 	struct ff_pack pack;
 
+	ff_opts_copy(&all, sizeof(all), given, FF_OPTS_UNTIL(struct ff_task, kwargs));
 	ff_pack_init(&pack, out);
 	ff_pack_open(&pack, FF_TUPLE);
 	ff_pack_str(&pack, task->source ? task->source : "");
@@ -46,16 +50,13 @@ static int pack_task(struct ff_buf *out, const struct ff_task *task)
 	return ff_pack_done(&pack);
 }
 
-struct ff_channel *ff_gateway_remote_exec(struct ff_gateway *gateway, const struct ff_task *task,
-					  struct ff_err *err)
+static int put_task(struct ff_channel *channel, const struct ff_task *task)
 {
-	struct ff_channel *channel = new_channel(gateway, "remote_exec", err);
+	struct ff_gateway *gateway = channel->gateway;
 	struct ff_buf *out = &gateway->out;
 	size_t mark;
 	int rc;
 
-	if (!channel)
-		return NULL;
 	rc = ff_frame_begin(out, FF_FRAME_CHANNEL_EXEC, channel->id, &mark);
 	if (!rc) {
 		rc = pack_task(out, task);
@@ -67,9 +68,37 @@ struct ff_channel *ff_gateway_remote_exec(struct ff_gateway *gateway, const stru
 			out->len = mark;
 	}
 	if (rc)
-		return give_up(channel, rc, "remote_exec", err);
+		return rc;
+	channel->executed = true;
 	ff_gateway_appended(gateway, mark);
-	return channel;
+	return 0;
+}
+
+struct ff_channel *ff_gateway_remote_exec(struct ff_gateway *gateway, const struct ff_task *task,
+					  struct ff_err *err)
+{
+	struct ff_channel *channel = new_channel(gateway, "remote_exec", err);
+	int rc = channel ? put_task(channel, task) : 0;
+
+	return rc ? give_up(channel, rc, "remote_exec", err) : channel;
+}
+
+int ff_channel_remote_exec(struct ff_channel *channel, const struct ff_task *task,
+			   struct ff_err *err)
+{
+	struct ff_gateway *gateway = channel->gateway;
+	int rc = 0;
+
+	if (!ff_channel_can_send(channel) || !gateway || gateway->terminated)
+		rc = FF_ECLOSED;
+	else if (channel->id % 2 != gateway->next_id % 2)
+		rc = FF_EINVAL;
+	else if (channel->executed)
+		rc = FF_EEXISTS;
+	else
+		rc = put_task(channel, task);
+	return rc ? ff_err_set(err, rc, "channel %u: remote_exec: %s", channel->id, ff_err_text(rc))
+		  : 0;
 }
 
 struct ff_channel *ff_gateway_remote_status(struct ff_gateway *gateway, struct ff_err *err)
@@ -85,6 +114,13 @@ struct ff_channel *ff_gateway_remote_status(struct ff_gateway *gateway, struct f
 
 void ff_gateway_exit(struct ff_gateway *gateway)
 {
+	if (gateway->group)
+		ff_group_member_left(gateway->group, gateway);
+	ff_gateway_send_exit(gateway);
+}
+
+void ff_gateway_send_exit(struct ff_gateway *gateway)
+{
 	if (gateway->exiting)
 		return;
 	gateway->exiting = true;
@@ -94,6 +130,20 @@ void ff_gateway_exit(struct ff_gateway *gateway)
 bool ff_gateway_exiting(const struct ff_gateway *gateway)
 {
 	return gateway->exiting;
+}
+
+int ff_gateway_repr(const struct ff_gateway *gateway, struct ff_buf *out)
+{
+	static const char *const states[] = {
+		[FF_GATEWAY_OPENING] = "uninitialized",
+		[FF_GATEWAY_OPEN] = "receive-live",
+		[FF_GATEWAY_CLOSED] = "not-receiving",
+	};
+	const char *model = gateway->has_spec ? gateway->spec.execmodel : NULL;
+
+	return ff_buf_addf(out, "<Gateway id='%s' %s, %s model, %zu active channels>", gateway->id,
+			   states[gateway->state], model ? model : "thread",
+			   ff_gateway_num_channels(gateway));
 }
 
 int ff_gateway_reconfigure(struct ff_gateway *gateway, struct ff_strconfig config)

@@ -2,6 +2,7 @@
 #include "io/embed.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "io/loop_private.h"
 
 int ff_loop_adopt(struct ff_loop *loop, struct uv_loop_s *uv, struct ff_err *err)
@@ -49,4 +50,13 @@ int ff_loop_turn(struct ff_loop *loop)
 	uv_unref((uv_handle_t *)&loop->posts.async);
 	loop->running = false;
 	return 0;
+}
+
+int ff_loop_run_for(struct ff_loop *loop, int64_t timeout_ms)
+{
+	int64_t now = ff_clock_us();
+
+	if (timeout_ms < 0 || timeout_ms > (FF_NEVER_US - now) / 1000)
+		return ff_loop_run_once(loop, FF_NEVER_US);
+	return ff_loop_run_once(loop, now + timeout_ms * 1000);
 }

@@ -22,5 +22,7 @@ int ff_loop_free(struct ff_loop *loop);
  * FF_NEVER_US: none). FF_EDEADLK inside the loop, FF_ECANCELED after ff_loop_interrupt. Returns 0
  * also when there was nothing left to wait for. */
 int ff_loop_run_once(struct ff_loop *loop, int64_t deadline_us);
+/* The same for at most timeout_ms (negative: no limit) from now. */
+int ff_loop_run_for(struct ff_loop *loop, int64_t timeout_ms);
 
 #endif

@@ -89,7 +89,7 @@ int ff_receive_finish(struct ff_rsync_receive *r, struct ff_err *err)
 			rc = make_link(r, (uint32_t)i, err);
 	if (!rc)
 		rc = ff_receive_hard_links(r, err);
-	if (!rc)
+	if (!rc && !r->single)
 		rc = ff_receive_prune_end(r, err);
 	if (!rc)
 		rc = sweep_all(r, err);

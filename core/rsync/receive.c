@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -106,8 +107,9 @@ static void release(struct ff_rsync_receive *r)
 	ff_strv_release(&r->problems);
 	ff_free(r->known);
 	ff_free(r->root);
+	ff_free(r->single);
 	r->known = NULL;
-	r->root = NULL;
+	r->root = r->single = NULL;
 }
 
 static void over(struct ff_rsync_receive *r, const char *error)
@@ -223,6 +225,7 @@ static void pack_text(struct ff_pack *p, const char *text)
 static int send_done(struct ff_rsync_receive *r, struct ff_err *err)
 {
 	struct ff_buf packed = FF_BUF_INIT;
+	char root[PATH_MAX + NAME_MAX];
 	struct ff_pack p;
 	int rc;
 
@@ -237,7 +240,9 @@ static int send_done(struct ff_rsync_receive *r, struct ff_err *err)
 	ff_pack_str(&p, "deleted");
 	ff_pack_int(&p, (int64_t)r->deleted);
 	ff_pack_str(&p, "root");
-	pack_text(&p, r->root);
+	snprintf(root, sizeof(root), "%s%s%s", r->root, r->single && r->root[1] ? "/" : "",
+		 r->single ? r->single : "");
+	pack_text(&p, root);
 	ff_pack_str(&p, "stale");
 	ff_pack_bytes(&p, ff_buf_data(&r->stale), r->stale.len);
 	ff_pack_str(&p, "problems");
@@ -273,9 +278,9 @@ static int on_manifest(struct ff_rsync_receive *r, const struct ff_value *part, 
 	if (!r->known)
 		return ff_err_set(err, FF_ENOMEM, "out of memory");
 	r->state = FF_RECEIVE_DATA;
-	rc = ff_receive_prune_begin(r);
+	rc = r->single ? ff_receive_single_begin(r, err) : ff_receive_prune_begin(r);
 	if (rc)
-		return ff_err_set(err, rc, "%s: %s", r->root, ff_err_text(rc));
+		return err->code ? rc : ff_err_set(err, rc, "%s: %s", r->root, ff_err_text(rc));
 	rc = ff_receive_compare(r, err);
 	return rc ? rc : send_lists(r, err);
 }
@@ -379,7 +384,7 @@ static void send_busy(struct ff_channel *channel, const char *text)
 static int take_lock(struct ff_rsync_receive *r, struct ff_channel *channel,
 		     const struct ff_value *kwargs, struct ff_err *err)
 {
-	const char *owner = ff_dict_str(kwargs, "owner", NULL);
+	const char *owner = r->single ? NULL : ff_dict_str(kwargs, "owner", NULL);
 	struct ff_err why = {0};
 	int rc;
 
@@ -401,7 +406,8 @@ int ff_rsync_receive_start(struct ff_channel *channel, const struct ff_value *kw
 {
 	struct ff_rsync_receive *r;
 	const struct ff_value *value;
-	char *dest;
+	char *dest, *folder;
+	bool single;
 	int rc = check_kwargs(kwargs, err);
 
 	if (rc)
@@ -416,13 +422,15 @@ int ff_rsync_receive_start(struct ff_channel *channel, const struct ff_value *kw
 	}
 	r->finished = finished;
 	r->ctx = ctx;
-	r->remove = ff_dict_bool(kwargs, "delete", false);
+	single = ff_dict_bool(kwargs, "single", false);
+	r->remove = !single && ff_dict_bool(kwargs, "delete", false);
 	r->asks = ff_dict_int(kwargs, "version", 0) > FF_RSYNC_VERSION_OLD;
 	r->place.root_fd = r->temp.fd = r->temp.dir_fd = r->files_beside.dir_fd = -1;
 	ff_buf_init(&r->manifest, FF_RSYNC_MANIFEST_MAX);
 	r->umask = umask(0);
 	umask(r->umask);
-	rc = open_root(r, dest, err);
+	folder = single ? ff_receive_single_split(r, dest, err) : dest;
+	rc = folder ? open_root(r, folder, err) : err->code;
 	ff_free(dest);
 	if (!rc)
 		rc = take_lock(r, channel, kwargs, err);

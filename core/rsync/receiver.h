@@ -56,6 +56,7 @@ struct ff_rsync_receive {
 	bool reported;	    /* finished has returned */
 
 	char *root;
+	char *single; /* the name in root of the one file that is brought; NULL: a folder is */
 	bool remove;
 	bool asks; /* what is to stay: the sender knows what that is, and of holes */
 	mode_t umask;
@@ -86,6 +87,11 @@ struct ff_rsync_receive {
 	uint64_t files, bytes, deleted;
 	struct ff_strv problems;
 };
+
+/* single.c: dest is one file's: cut into the folder, which is returned, and its name. */
+char *ff_receive_single_split(struct ff_rsync_receive *r, char *dest, struct ff_err *err);
+/* The manifest is for that: its file gets the name, and the folder stays as it is. */
+int ff_receive_single_begin(struct ff_rsync_receive *r, struct ff_err *err);
 
 /* What is to be in a link; inside ones lead into our root. False: too long for a link. */
 bool ff_receive_link_target(const struct ff_rsync_receive *r, const struct ff_tree_entry *entry,

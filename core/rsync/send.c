@@ -31,7 +31,7 @@ struct ff_rsync *ff_rsync_new(struct ff_tree *tree)
 		rsync->files += tree->entries[i].kind == FF_TREE_FILE;
 		rsync->linked |= tree->entries[i].same_as != 0;
 	}
-	rsync->scanned = tree->faults.len;
+	rsync->scanned = rsync->told = tree->faults.len;
 	for (size_t i = 0; i < rsync->scanned; i++)
 		if (tree->faults.v[i].index)
 			(void)ff_map_set_u32(&rsync->given_up, tree->faults.v[i].index, rsync);
@@ -97,8 +97,8 @@ void ff_rsync_free(struct ff_rsync *rsync)
 static void tell(struct ff_rsync_target *target, const struct ff_sync_fault *problem)
 {
 	target->stats.problems++;
-	if (target->events && target->events->problem)
-		target->events->problem(target, problem, target->ctx);
+	if (target->events.problem)
+		target->events.problem(target, problem, target->ctx);
 }
 
 /* A file that was wanted and could not be read, with what that means for this target. */
@@ -135,6 +135,15 @@ static void tell_source(struct ff_rsync_target *target, bool done)
 	}
 }
 
+static void fail_first(struct ff_rsync_target *target, const struct ff_err *err)
+{
+	struct ff_gateway *gateway = ff_channel_gateway(target->channel);
+
+	target->rsync->failure = *err;
+	if (gateway)
+		ff_err_prefix(&target->rsync->failure, "%s: ", ff_gateway_id(gateway));
+}
+
 /* The last thing to be done with a target: the callee may free it. */
 static void finish(struct ff_rsync_target *target, const struct ff_err *err)
 {
@@ -143,9 +152,11 @@ static void finish(struct ff_rsync_target *target, const struct ff_err *err)
 	if (err)
 		tell_source(target, false);
 	target->rsync->unfinished--;
+	if (err && !target->rsync->failure.code)
+		fail_first(target, err);
 	hang_up(target, err ? err->text : NULL);
-	if (target->events && target->events->finished)
-		target->events->finished(target, &target->stats, err ? err : &ok, target->ctx);
+	if (target->events.finished)
+		target->events.finished(target, &target->stats, err ? err : &ok, target->ctx);
 }
 
 /* --- what a target says --- */
@@ -357,8 +368,8 @@ static void on_drain(struct ff_channel *channel, void *ctx)
 
 /* --- targets --- */
 
-static struct ff_channel *start(struct ff_gateway *gateway, const struct ff_rsync_target_opts *opts,
-				struct ff_err *err)
+static struct ff_channel *start(const struct ff_tree *tree, struct ff_gateway *gateway,
+				const struct ff_rsync_target_opts *opts, struct ff_err *err)
 {
 	struct ff_value kwargs[] = {
 		ff_str("dest"),	   ff_str(opts->dest),
@@ -367,9 +378,14 @@ static struct ff_channel *start(struct ff_gateway *gateway, const struct ff_rsyn
 		ff_str("owner"),   ff_str(opts->owner ? opts->owner : ""),
 		ff_str("holder"),  ff_str(opts->holder ? opts->holder : ""),
 	};
+	struct ff_value single[] = {kwargs[0], kwargs[1],	 kwargs[4],
+				    kwargs[5], ff_str("single"), ff_bool(true)};
 	struct ff_task task = opts->task;
 
-	task.kwargs = ff_collection(FF_DICT, kwargs, opts->owner ? 5 : 3);
+	if (!task.source && !task.call_name && ff_group_builtin(gateway, "rsync", &task, err))
+		return NULL;
+	task.kwargs = tree->single ? ff_collection(FF_DICT, single, 3)
+				   : ff_collection(FF_DICT, kwargs, opts->owner ? 5 : 3);
 	return ff_gateway_remote_exec(gateway, &task, err);
 }
 
@@ -395,10 +411,12 @@ struct ff_rsync_target *ff_rsync_add_target(struct ff_rsync *rsync, struct ff_ga
 		ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
 		goto fail;
 	}
-	target->events = opts->events;
+	if (opts->events)
+		ff_opts_copy(&target->events, sizeof(target->events), opts->events,
+			     FF_OPTS_UNTIL(struct ff_rsync_events, problem));
 	target->ctx = opts->ctx;
 	target->stats.files = rsync->files;
-	target->channel = start(gateway, opts, err);
+	target->channel = start(&rsync->tree, gateway, opts, err);
 	if (!target->channel)
 		goto fail;
 	/* From here on the channel's end marker frees it. */
@@ -411,6 +429,8 @@ struct ff_rsync_target *ff_rsync_add_target(struct ff_rsync *rsync, struct ff_ga
 	}
 	ff_list_add_tail(&rsync->targets, &target->node);
 	rsync->unfinished++;
+	rsync->added++;
+	rsync->group = ff_gateway_group(gateway);
 	ff_channel_set_drain(target->channel, on_drain, target);
 	return target;
 fail:

@@ -79,6 +79,10 @@ struct ff_rsync {
 	size_t count;
 	struct ff_list targets;
 	size_t unfinished;
+	size_t added; /* since the last ff_rsync_send */
+	struct ff_group *group;
+	struct ff_err failure; /* the first of those */
+	size_t told;	       /* faults of the scan, and of earlier sends */
 	uint64_t files;
 };
 
@@ -86,7 +90,7 @@ struct ff_rsync_target {
 	struct ff_list node;
 	struct ff_rsync *rsync;	    /* NULL: abandoned */
 	struct ff_channel *channel; /* NULL: finished */
-	const struct ff_rsync_events *events;
+	struct ff_rsync_events events;
 	void *ctx;
 	bool channel_ended;
 

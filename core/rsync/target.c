@@ -133,14 +133,14 @@ static void report(const struct ff_rsync_target *target, const struct ff_block *
 {
 	const struct ff_tree_entry *entries = target->rsync->tree.entries;
 
-	if (!target->events || !target->events->progress)
+	if (!target->events.progress)
 		return;
 	for (size_t i = 0; i < count; i++) {
 		const struct ff_piece *piece = &block->pieces[taken[i]];
 
 		if (piece->flags & FF_RSYNC_LAST && !(piece->flags & FF_RSYNC_GONE))
-			target->events->progress((struct ff_rsync_target *)target,
-						 entries[piece->index].path, target->ctx);
+			target->events.progress((struct ff_rsync_target *)target,
+						entries[piece->index].path, target->ctx);
 	}
 }
 

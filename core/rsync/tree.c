@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "base/opts.h"
 #include "rsync/protocol.h"
 
 /* For those who cannot use the inline ones: bindings of other languages. */
@@ -295,9 +296,10 @@ static void tell_unseen(struct scan *s)
 				      "no such file of patterns anywhere in the tree");
 }
 
-int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_filter *filter,
+int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_filter *given,
 		 struct ff_err *err)
 {
+	struct ff_tree_filter all, *filter = given ? &all : NULL;
 	struct ff_tree fresh = {.arena = FF_ARENA_INIT};
 	struct scan s = {.tree = &fresh, .filter = filter, .given = root};
 	struct ff_tree_entry top = {.path = ""};
@@ -305,6 +307,8 @@ int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_fi
 	struct stat st;
 	int rc;
 
+	if (given)
+		ff_opts_copy(&all, sizeof(all), given, FF_OPTS_UNTIL(struct ff_tree_filter, ctx));
 	if (!realpath(root, real))
 		return ff_err_sys(err, errno, "%s", root);
 	s.root_fd = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -332,6 +336,40 @@ int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_fi
 	if (rc) {
 		ff_tree_release(&fresh);
 		return ff_err_set(err, rc, "%s: %s", root, ff_err_text(rc));
+	}
+	*tree = fresh;
+	return 0;
+}
+
+static int add_single(struct ff_tree *tree, const char *name, const struct stat *st)
+{
+	struct ff_tree_entry top = {.path = "", .kind = FF_TREE_DIR, .mode = 0700};
+	struct ff_tree_entry file = {.path = ff_arena_strdup(&tree->arena, name)};
+	int rc = ff_tree_add(tree, &top);
+
+	fill(&file, st);
+	if (!rc)
+		rc = file.path ? ff_tree_add(tree, &file) : FF_ENOMEM;
+	return rc;
+}
+
+int ff_tree_scan_file(struct ff_tree *tree, const char *path, struct ff_err *err)
+{
+	struct ff_tree fresh = {.arena = FF_ARENA_INIT, .single = true};
+	char real[PATH_MAX], *slash;
+	struct stat st;
+	int rc;
+
+	if (!realpath(path, real) || stat(real, &st) || access(real, R_OK))
+		return ff_err_sys(err, errno, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return ff_err_set(err, FF_EINVAL, "%s: neither a folder nor a file", path);
+	slash = strrchr(real, '/');
+	fresh.root = slash == real ? ff_strdup("/") : ff_strndup(real, (size_t)(slash - real));
+	rc = fresh.root ? add_single(&fresh, slash + 1, &st) : FF_ENOMEM;
+	if (rc) {
+		ff_tree_release(&fresh);
+		return ff_err_set(err, rc, "%s: %s", path, ff_err_text(rc));
 	}
 	*tree = fresh;
 	return 0;

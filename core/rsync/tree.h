@@ -50,11 +50,14 @@ struct ff_tree {
 	/* What the scan was told to leave out: patterns, and paths that `keep` refused. */
 	struct ff_ignore ignore;
 	struct ff_strv refused;
+	bool single; /* of one file: the root, which stands for the folder it is in, and the file */
 };
 
 /* Which paths to leave out: patterns of ignore.h, the last that matches decides. An excluded
- * directory is not entered. All are NULL-terminated, or NULL. */
+ * directory is not entered. All are NULL-terminated, or NULL. Grows at its end:
+ * FF_TREE_FILTER_INIT, or .size = sizeof(struct ff_tree_filter). */
 struct ff_tree_filter {
+	size_t size; /* of this struct as the caller knows it; 0: it ends with ctx */
 	char *const *exclude;
 	char *const *defaults; /* weaker than all others */
 	/* Names of files that hold such patterns, for what is in their directory and below
@@ -64,6 +67,17 @@ struct ff_tree_filter {
 	bool (*keep)(void *ctx, const char *path, enum ff_tree_kind kind);
 	void *ctx;
 };
+#ifdef __cplusplus
+#define FF_TREE_FILTER_INIT                                                                        \
+	{                                                                                          \
+		sizeof(struct ff_tree_filter)                                                      \
+	}
+#else
+#define FF_TREE_FILTER_INIT                                                                        \
+	{                                                                                          \
+		.size = sizeof(struct ff_tree_filter)                                              \
+	}
+#endif
 
 /* Scans `root` (a directory; symlinks inside are not followed). What can't be read, a name of
  * filter->names that is nowhere, and what is neither file nor directory nor link, goes to
@@ -72,6 +86,9 @@ struct ff_tree_filter {
  * read. `tree` is overwritten. */
 int ff_tree_scan(struct ff_tree *tree, const char *root, const struct ff_tree_filter *filter,
 		 struct ff_err *err);
+/* A tree of one file, `path` (a link is followed): it is synced to a file, not into a folder.
+ * FF_ESYS names it if it can't be read, FF_EINVAL if it is no regular file. */
+int ff_tree_scan_file(struct ff_tree *tree, const char *path, struct ff_err *err);
 void ff_tree_release(struct ff_tree *tree);
 /* ff_tree_scan on the heap, for those who can't know the size; NULL: err. */
 struct ff_tree *ff_tree_new(const char *root, const struct ff_tree_filter *filter,

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "transport/exec_function.h"
 #include "transport/open.h"
 #include "wire/utf8.h"
 #include "worker/bootstrap.h"
@@ -48,61 +49,6 @@ static int open_and_read(const char *path, struct ff_buf *text, struct ff_err *e
 	return rc;
 }
 
-static bool is_name_char(char c)
-{
-	return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-	       (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80;
-}
-
-static const char *skip_blanks(const char *text, bool lines)
-{
-	while (*text == ' ' || *text == '\t' ||
-	       (lines && (*text == '\n' || *text == '\r' || *text == '\\')))
-		text++;
-	return text;
-}
-
-/* Behind `word` if the text begins with it as a whole word, else NULL. */
-static const char *skip_word(const char *text, const char *word)
-{
-	size_t len = strlen(word);
-
-	return strncmp(text, word, len) == 0 && !is_name_char(text[len]) ? text + len : NULL;
-}
-
-/* Behind the parenthesis if the line begins with `def NAME(`. */
-static const char *find_parameters(const char *line, const char *function)
-{
-	const char *p = skip_word(line, "def");
-
-	if (p)
-		p = skip_word(skip_blanks(p, false), function);
-	if (p)
-		p = skip_blanks(p, false);
-	return p && *p == '(' ? p + 1 : NULL;
-}
-
-static int check_function(const char *text, const char *path, const char *function,
-			  struct ff_err *err)
-{
-	const char *line, *last = NULL, *p;
-
-	/* The last definition is the one that counts in Python. */
-	for (line = text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		p = find_parameters(line, function);
-		last = p ? p : last;
-	}
-	if (!last)
-		return ff_err_set(err, FF_EINVAL, "%s: it has no function '%s' (no line 'def %s(')",
-				  path, function, function);
-	if (!skip_word(skip_blanks(last, true), "channel"))
-		return ff_err_set(err, FF_EINVAL,
-				  "%s: the first parameter of '%s' must be called 'channel'", path,
-				  function);
-	return 0;
-}
-
 static int check_text(const struct ff_buf *text, const char *path, struct ff_err *err)
 {
 	const char *bytes = (const char *)ff_buf_data(text);
@@ -111,6 +57,19 @@ static int check_text(const struct ff_buf *text, const char *path, struct ff_err
 		return ff_err_set(err, FF_EINVAL, "%s: there is a NUL in it", path);
 	if (text->len && !ff_is_utf8(bytes, text->len))
 		return ff_err_set(err, FF_EINVAL, "%s: not UTF-8", path);
+	return 0;
+}
+
+static int cut_function(struct ff_exec_source *read, const char *path, const char *function,
+			struct ff_err *err)
+{
+	struct ff_err why = {0};
+	char *text = ff_exec_function(read->text, path, function, &why);
+
+	if (!text)
+		return ff_err_set(err, why.code, "%s", why.text);
+	ff_free(read->text);
+	read->text = text;
 	return 0;
 }
 
@@ -135,7 +94,7 @@ int ff_exec_source_read(struct ff_exec_source *source, const char *path, const c
 			rc = ff_err_set(err, FF_ENOMEM, "%s: out of memory", path);
 	}
 	if (!rc && function)
-		rc = check_function(read.text, path, function, err);
+		rc = cut_function(&read, path, function, err);
 	ff_buf_release(&text);
 	if (rc) {
 		ff_exec_source_release(&read);
@@ -154,6 +113,30 @@ void ff_exec_source_release(struct ff_exec_source *source)
 	ff_free(source->text);
 	ff_free(source->path);
 	*source = (struct ff_exec_source){0};
+}
+
+struct ff_exec_source *ff_exec_source_new(const char *path, const char *function,
+					  struct ff_err *err)
+{
+	struct ff_exec_source *source = ff_calloc(1, sizeof(*source));
+
+	if (!source)
+		ff_err_set(err, FF_ENOMEM, "%s: out of memory", path);
+	else if (ff_exec_source_read(source, path, function, err) == 0)
+		return source;
+	ff_free(source);
+	return NULL;
+}
+
+void ff_exec_source_free(struct ff_exec_source *source)
+{
+	ff_exec_source_release(source);
+	ff_free(source);
+}
+
+struct ff_task *ff_exec_source_task(struct ff_exec_source *source)
+{
+	return &source->task;
 }
 
 struct ff_channel *ff_exec_file(struct ff_gateway *gateway, const char *path, const char *function,

@@ -13,16 +13,23 @@ struct ff_exec_source {
 };
 
 /* Reads a file into `source`, to be released by the caller. Tracebacks of the worker name `path` as
- * it is given here, with the file's line numbers. With `function` the worker runs the file and then
- * calls that function of it with the channel and kwargs; as in execnet its first parameter must be
- * called `channel` (this looks at the text only: a line `def NAME(channel`). Unlike execnet, which
- * sends the function's own lines, the whole file is sent, so it may use the file's other names.
- * A file that begins with "#!" is run as a script by native workers. err names the path: FF_ESYS
- * (cannot be read), FF_ETOOBIG (over FF_EXEC_SOURCE_MAX), FF_EINVAL (no regular file, not UTF-8, a
- * NUL in it, no such function), FF_ENOMEM. */
+ * it is given here, with the file's line numbers. With `function` only that function's own lines
+ * are sent, dedented, as execnet does, and it is called with the channel and kwargs; the rest of
+ * the file neither runs nor can be used there: imports belong into the function. Its first
+ * parameter must be called `channel`, and it may have no decorator (this looks at the text only: a
+ * line `def NAME(channel`; the last one, before any that are indented). A file that begins with
+ * "#!" is run as a script by native workers. err names the path: FF_ESYS (cannot be read),
+ * FF_ETOOBIG (over FF_EXEC_SOURCE_MAX), FF_EINVAL (no regular file, not UTF-8, a NUL in it, no such
+ * function or one that cannot be sent), FF_ENOMEM. */
 int ff_exec_source_read(struct ff_exec_source *source, const char *path, const char *function,
 			struct ff_err *err);
 void ff_exec_source_release(struct ff_exec_source *source);
+/* The same on the heap, for those who can't know the size; NULL: err. */
+struct ff_exec_source *ff_exec_source_new(const char *path, const char *function,
+					  struct ff_err *err);
+void ff_exec_source_free(struct ff_exec_source *source); /* NULL: nothing */
+/* Its task, whose kwargs are the caller's to set. */
+struct ff_task *ff_exec_source_task(struct ff_exec_source *source);
 
 /* Both in one: reads the file and starts it on a gateway. `function` NULL: the file as a module;
  * kwargs (a dict; NULL: none) are for functions: FF_EINVAL without one, as in execnet. The channel

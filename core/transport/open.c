@@ -1,11 +1,13 @@
 /* The public face of opening: groups on a loop, gateways by xspec, and what is known of them. */
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/opts.h"
 #include "base/clock.h"
 #include "io/trace.h"
+#include "transport/exec.h"
 #include "transport/given.h"
 #include "transport/opener.h"
 #include "transport/popen.h"
@@ -54,11 +56,18 @@ static void driver_release(void *ctx, struct ff_gateway *gateway)
 	ff_opener_release(opener);
 }
 
+static int driver_builtin(void *ctx, const struct ff_gateway *gateway, const char *name,
+			  struct ff_task *task, struct ff_err *err)
+{
+	return ff_exec_builtin(gateway, name, task, err);
+}
+
 static const struct ff_group_driver driver = {
 	.run_once = driver_run_once,
 	.now_us = driver_now,
 	.kill = driver_kill,
 	.release = driver_release,
+	.builtin = driver_builtin,
 };
 
 /* Members that a program leaves behind: those elsewhere see the connection end. */
@@ -99,22 +108,28 @@ void ff_open_release(struct ff_gateway *gateway)
 
 /* --- opening --- */
 
-static void set_opts(struct ff_open_opts *to, const struct ff_open_opts *from)
+/* In microseconds, 0 being `standard` seconds; far from where sums overflow. */
+static int64_t limit_us(int64_t ms, int64_t standard)
 {
-	*to = *from;
-	if (!to->connect_timeout_us)
-		to->connect_timeout_us = CONNECT_TIMEOUT_S * FF_SECOND_US;
-	if (!to->heartbeat_us)
-		to->heartbeat_us = HEARTBEAT_S * FF_SECOND_US;
-	if (!to->silence_us)
-		to->silence_us = SILENCE_S * FF_SECOND_US;
+	if (ms > FF_NEVER_US / (2 * PATIENCE * 1000))
+		return FF_NEVER_US / (2 * PATIENCE);
+	return ms ? ms * 1000 : standard * FF_SECOND_US;
+}
+
+static void set_opts(struct ff_opener *opener, const struct ff_open_opts *opts)
+{
+	opener->opts = *opts;
+	opener->connect_timeout_us = limit_us(opts->connect_timeout_ms, CONNECT_TIMEOUT_S);
+	opener->heartbeat_us =
+		opts->heartbeat_ms < 0 ? -1 : limit_us(opts->heartbeat_ms, HEARTBEAT_S);
+	opener->silence_us = limit_us(opts->silence_ms, SILENCE_S);
 }
 
 /* On this machine a worker sees our end in any case; elsewhere only who is patient can tell a
  * controller that was stopped for a while from one that is gone. */
 static int64_t peer_silence(const struct ff_opener *opener)
 {
-	int64_t own = opener->opts.silence_us;
+	int64_t own = opener->silence_us;
 
 	return opener->transport->local || own > FF_NEVER_US / PATIENCE ? -1 : PATIENCE * own;
 }
@@ -150,11 +165,11 @@ static struct ff_opener *make_opener(struct ff_group *group, const struct ff_xsp
 		ff_err_set(err, FF_ENOMEM, "out of memory");
 		return NULL;
 	}
-	set_opts(&opener->opts, opts);
+	set_opts(opener, opts);
 	opener->transport = transport;
 	/* What installvia= starts has Python only. */
 	opener->native = spec->worker && *spec->worker == 'n' && !spec->installvia;
-	opener->connect_deadline_us = ff_clock_us() + opener->opts.connect_timeout_us;
+	opener->connect_deadline_us = ff_clock_us() + opener->connect_timeout_us;
 	opener->gateway = make_gateway(opener, spec);
 	if (!opener->gateway)
 		ff_err_set(err, FF_ENOMEM, "out of memory");
@@ -192,6 +207,15 @@ static int find_parent(struct ff_group *group, const struct ff_xspec *spec,
 	return 0;
 }
 
+static int choose_model(struct ff_group *group, struct ff_xspec *spec, struct ff_err *err)
+{
+	const char *model = ff_group_execmodel(group);
+
+	if (spec->execmodel || !strcmp(model, "thread") || !ff_xspec_set(spec, "execmodel", model))
+		return 0;
+	return ff_err_set(err, FF_ENOMEM, "out of memory");
+}
+
 struct ff_gateway *ff_open_gateway(struct ff_group *group, struct ff_xspec *spec,
 				   const struct ff_open_opts *given, struct ff_err *err)
 {
@@ -208,7 +232,7 @@ struct ff_gateway *ff_open_gateway(struct ff_group *group, struct ff_xspec *spec
 		ff_err_set(err, FF_EUNSUPPORTED, "%s: a descriptor is for popen alone", spec->text);
 		return NULL;
 	}
-	if (ff_group_allocate_id(group, spec, err) == 0)
+	if (ff_group_allocate_id(group, spec, err) == 0 && choose_model(group, spec, err) == 0)
 		opener = make_opener(group, spec, transport, opts, err);
 	if (!opener) {
 		if (!had_id)
@@ -243,11 +267,14 @@ struct ff_gateway *ff_makegateway(struct ff_group *group, const char *text, stru
 {
 	struct waiter waiter = {0};
 	const struct ff_open_opts opts = {.opened = on_made, .ctx = &waiter};
-	struct ff_loop *loop = ff_group_ctx(group);
 	struct ff_gateway *gateway;
 	struct ff_xspec spec;
+	struct ff_loop *loop;
 	int rc = 0;
 
+	if (!group && !(group = ff_default_group(err)))
+		return NULL;
+	loop = ff_group_ctx(group);
 	if (loop->running) {
 		ff_err_set(err, FF_EDEADLK, "%s", ff_err_text(FF_EDEADLK));
 		return NULL;
@@ -308,6 +335,13 @@ const char *ff_gateway_stderr(const struct ff_gateway *gateway)
 	const char *text = opener ? ff_buf_str(&opener->stderr_text) : NULL;
 
 	return text ? text : "";
+}
+
+const char *ff_gateway_peer(const struct ff_gateway *gateway)
+{
+	const struct ff_opener *opener = ff_opener_of(gateway);
+
+	return opener ? opener->conn.peer : "";
 }
 
 bool ff_gateway_wait_status(const struct ff_gateway *gateway, int *status)

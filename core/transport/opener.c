@@ -133,8 +133,8 @@ static void on_timer(struct ff_timer *timer)
 
 	ff_opener_tell_closed(opener);
 	if (opener->state < S(OPEN) &&
-	    ff_overslept(now - opener->connect_deadline_us, opener->opts.connect_timeout_us))
-		opener->connect_deadline_us = now + opener->opts.connect_timeout_us;
+	    ff_overslept(now - opener->connect_deadline_us, opener->connect_timeout_us))
+		opener->connect_deadline_us = now + opener->connect_timeout_us;
 	if (opener->state < S(OPEN) && now >= opener->connect_deadline_us)
 		ff_opener_fail(opener, &late);
 	else if (opener->state >= S(GREETING))
@@ -251,14 +251,17 @@ static void enter_booting(struct ff_opener *opener)
 
 static void enter_greeting(struct ff_opener *opener)
 {
-	int64_t beat = opener->opts.heartbeat_us, silence = opener->opts.silence_us;
-	int rc = ff_gateway_hello(opener->gateway, beat < 0 ? 0 : beat, beat < 0 ? 0 : silence,
-				  ff_clock_boot_us());
+	int64_t beat = opener->heartbeat_us, silence = opener->silence_us;
+	int rc = FF_EINVAL;
+
+	if (!ff_gateway_spec(opener->gateway)->plain)
+		rc = ff_gateway_hello(opener->gateway, beat < 0 ? 0 : beat, beat < 0 ? 0 : silence,
+				      ff_clock_boot_us());
 
 	ff_gateway_opened(opener->gateway);
 	arm(opener);
 	ff_opener_flush(opener);
-	/* Somebody has sent already: then it is plain execnet. */
+	/* The spec says so, or somebody has sent already: then it is plain execnet. */
 	if (rc == FF_EINVAL)
 		step(opener, EV_HELLO);
 }
@@ -597,6 +600,7 @@ void ff_opener_release(struct ff_opener *opener)
 	opener->opts.opened = NULL;
 	opener->opts.closed = NULL;
 	opener->opts.stderr_line = NULL;
+	opener->opts.stderr_bytes = NULL;
 	if (opener->line == FF_LINE_NONE)
 		ff_timer_close(&opener->timer, on_timer_closed);
 	else

@@ -53,6 +53,7 @@ struct ff_opener {
 	bool releasing;
 	bool write_closed;
 	bool untold; /* it has ended: opts.closed waits for the exit of what carried it */
+	int64_t connect_timeout_us, heartbeat_us, silence_us; /* of opts */
 	int64_t connect_deadline_us;
 
 	enum ff_line line;

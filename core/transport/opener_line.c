@@ -140,7 +140,7 @@ int ff_opener_connect(struct ff_opener *opener, struct ff_err *err)
 	struct ff_launch launch = {.exec_fd = -1,
 				   .inherit = opener->opts.inherit_fd,
 				   .line = opener->opts.line_fd,
-				   .template_us = opener->opts.connect_timeout_us / 2};
+				   .template_us = opener->connect_timeout_us / 2};
 	const char *text = opener->opts.template_source;
 	struct ff_strv argv = FF_STRV_INIT;
 	struct ff_buf command = FF_BUF_INIT, template = FF_BUF_INIT;

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "gateway/gateway.h"
 #include "io/trace.h"
 #include "transport/opener.h"
@@ -64,8 +65,18 @@ static void end_line(struct ff_opener *opener)
 	ff_buf_clear(line);
 }
 
+/* As it is, to those who want it so. */
+static void pass_on(const struct ff_opener *opener, const char *bytes, size_t len)
+{
+	if (opener->opts.stderr_bytes)
+		opener->opts.stderr_bytes(opener->gateway, bytes, len, opener->opts.ctx);
+	if (opener->opts.stderr_fd > 0)
+		(void)ff_write_all(opener->opts.stderr_fd, bytes, len);
+}
+
 void ff_opener_stderr(struct ff_opener *opener, const char *bytes, size_t len)
 {
+	pass_on(opener, bytes, len);
 	while (len > 0) {
 		const char *newline = memchr(bytes, '\n', len);
 		size_t part = newline ? (size_t)(newline - bytes) : len;
@@ -230,7 +241,7 @@ static const char *without_label(const struct ff_opener *opener, const char *wor
 
 static void explain_timeout(struct ff_opener *opener, const char *program, const char *quoted)
 {
-	double seconds = (double)opener->opts.connect_timeout_us / (double)FF_SECOND_US;
+	double seconds = (double)opener->connect_timeout_us / (double)FF_SECOND_US;
 
 	if (opener->transport->launches)
 		ff_err_set(&opener->err, FF_ETIMEOUT, "%s: '%s' did not answer within %g s%s",

@@ -20,7 +20,7 @@ void ff_sock_free_if_done(struct ff_sock *sock)
 	void (*freed)(struct ff_conn *) = sock->freed;
 
 	if (!freed || sock->resolving || sock->polling || sock->streaming || sock->timing ||
-	    sock->installing)
+	    sock->installing || sock->via)
 		return;
 	if (sock->addresses)
 		uv_freeaddrinfo(sock->addresses);
@@ -96,6 +96,7 @@ void ff_sock_end(struct ff_sock *sock)
 		close(sock->fd);
 	sock->fd = -1;
 	ff_sock_uninstall(sock);
+	ff_sock_via_end(sock);
 	ff_loop_defer(sock->conn->loop, &sock->end);
 }
 
@@ -132,7 +133,7 @@ static const struct ff_stream_ops stream_ops = {
 	.drained = on_drained,
 };
 
-static void connected(struct ff_sock *sock)
+void ff_sock_connected(struct ff_sock *sock)
 {
 	struct ff_conn *conn = sock->conn;
 	int on = 1, fd = sock->fd;
@@ -172,7 +173,7 @@ static void on_tried_closed(uv_handle_t *handle)
 	if (sock->ended) {
 		ff_sock_free_if_done(sock);
 	} else if (sock->fd >= 0) {
-		connected(sock);
+		ff_sock_connected(sock);
 	} else {
 		try_next(sock);
 	}
@@ -277,7 +278,9 @@ static int begin(struct ff_sock *sock, struct ff_err *err)
 	if (spec->installvia)
 		return ff_sock_install(sock, err);
 	rc = ff_sock_split(sock, spec->socket, err);
-	return rc == 0 ? ff_sock_reach(sock, err) : rc;
+	if (rc == 0)
+		rc = spec->via ? ff_sock_via_reach(sock, err) : ff_sock_reach(sock, err);
+	return rc;
 }
 
 static void on_unused_timer(struct ff_timer *timer)
@@ -366,7 +369,7 @@ static void socket_release(struct ff_conn *conn, void (*freed)(struct ff_conn *c
 
 static bool socket_handles(const struct ff_xspec *spec)
 {
-	return spec->socket && !spec->via;
+	return spec->socket;
 }
 
 const struct ff_transport ff_transport_socket = {

@@ -33,6 +33,8 @@ enum ff_sock_stage {
 	FF_SOCK_UP,
 };
 
+struct ff_sock_via;
+
 struct ff_sock {
 	struct ff_conn *conn;
 	enum ff_sock_guard guard;
@@ -46,6 +48,7 @@ struct ff_sock {
 	struct ff_timer timer;	      /* for the handshake */
 	struct ff_deferred end;	      /* reports `why` */
 	struct ff_deferred resume;    /* plain bytes wait inside TLS */
+	struct ff_sock_via *via;      /* via=: what connects */
 	struct ff_channel *installed; /* installvia=: its server's, for as long as the line lives */
 	struct ff_err why;
 	bool resolving, polling, streaming, timing, installing, ended, heard;
@@ -64,6 +67,8 @@ struct ff_sock {
 void ff_sock_end(struct ff_sock *sock);
 /* Resolves sock->host and sock->service, and connects. */
 int ff_sock_reach(struct ff_sock *sock, struct ff_err *err);
+/* sock->fd is connected. */
+void ff_sock_connected(struct ff_sock *sock);
 /* Frees it if it has ended and nothing of it is left. */
 void ff_sock_free_if_done(struct ff_sock *sock);
 /* "host:port"; "[::1]:8888" and ":8888", too. */
@@ -83,6 +88,12 @@ void ff_sock_guard_drained(struct ff_sock *sock);
 void ff_sock_guard_flush(struct ff_sock *sock);
 void ff_sock_guard_resume(struct ff_sock *sock);
 void ff_sock_guard_release(struct ff_sock *sock);
+
+/* --- socket_via.c: via= --- */
+/* Has that gateway's worker connect to sock->host; ff_sock_connected follows. */
+int ff_sock_via_reach(struct ff_sock *sock, struct ff_err *err);
+/* ff_sock_free_if_done follows, now or later. */
+void ff_sock_via_end(struct ff_sock *sock);
 
 /* --- socket_install.c: installvia= --- */
 /* Starts a server through the gateway that spec->installvia names; ff_sock_reach follows when it

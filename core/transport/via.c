@@ -192,13 +192,18 @@ static const char *interpreter_of(const struct ff_gateway *parent)
 	return own && *own && !ff_gateway_is_native(parent) ? own : NULL;
 }
 
-/* What the proxy runs: here `popen` means the parent's machine, everything else a program there. */
+/* What the proxy runs: here `popen` means the parent's machine, everything else a program there
+ * (for a socket, the one that socket_via.c names). */
 static int build_argv(struct ff_strv *argv, const struct ff_conn *conn,
 		      const struct ff_gateway *parent, const struct ff_launch *launch,
 		      struct ff_err *err)
 {
 	int rc;
 
+	if (conn->spec->socket) {
+		rc = ff_strv_add_all(argv, launch->argv);
+		return rc == 0 ? 0 : ff_err_set(err, rc, "%s", ff_err_text(rc));
+	}
 	if (!conn->spec->popen)
 		return ff_command_argv(argv, conn->spec, launch->command, err);
 	if (!launch->native) {

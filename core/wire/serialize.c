@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/alloc.h"
 #include "wire/decimal.h"
 #include "wire/opcode.h"
 #include "wire/utf8.h"
@@ -254,6 +255,20 @@ void ff_pack_init(struct ff_pack *p, struct ff_buf *buf)
 	p->reason = NULL;
 	p->depth = 0;
 	p->level[0] = (struct ff_pack_level){.kind = LEVEL_TOP};
+}
+
+struct ff_pack *ff_pack_new(struct ff_buf *buf)
+{
+	struct ff_pack *p = ff_malloc(sizeof(*p));
+
+	if (p)
+		ff_pack_init(p, buf);
+	return p;
+}
+
+void ff_pack_free(struct ff_pack *p)
+{
+	ff_free(p);
 }
 
 /* Before each value: list elements are preceded by their index. */

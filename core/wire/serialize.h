@@ -35,6 +35,9 @@ struct ff_pack {
 };
 
 void ff_pack_init(struct ff_pack *p, struct ff_buf *buf);
+/* One on the heap that writes to `buf`, for those who can't know the size; NULL: out of memory. */
+struct ff_pack *ff_pack_new(struct ff_buf *buf);
+void ff_pack_free(struct ff_pack *p); /* NULL: nothing; `buf` stays */
 void ff_pack_none(struct ff_pack *p);
 void ff_pack_bool(struct ff_pack *p, bool boolean);
 void ff_pack_int(struct ff_pack *p, int64_t integer);

@@ -190,6 +190,31 @@ void ff_xspec_release(struct ff_xspec *spec)
 	*spec = (struct ff_xspec){0};
 }
 
+struct ff_xspec *ff_xspec_new(const char *text, struct ff_err *err)
+{
+	struct ff_xspec *spec = ff_calloc(1, sizeof(*spec));
+
+	if (!spec)
+		ff_err_set(err, FF_ENOMEM, "xspec '%s': %s", text, ff_err_text(FF_ENOMEM));
+	else if (ff_xspec_parse(spec, text, err) == 0)
+		return spec;
+	ff_free(spec);
+	return NULL;
+}
+
+void ff_xspec_free(struct ff_xspec *spec)
+{
+	ff_xspec_release(spec);
+	ff_free(spec);
+}
+
+const char *ff_xspec_get(const struct ff_xspec *spec, const char *key)
+{
+	char **member = member_of((struct ff_xspec *)spec, key);
+
+	return member ? *member : NULL;
+}
+
 static bool copy_text(char **to, const char *from)
 {
 	*to = from ? ff_strdup(from) : NULL;

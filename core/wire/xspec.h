@@ -34,7 +34,8 @@
 	X("namespace", k8s_namespace)                                                              \
 	X("podman", podman)                                                                        \
 	X("srun", srun)                                                                            \
-	X("token_file", token_file)
+	X("token_file", token_file)                                                                \
+	X("plain", plain) /* the peer knows nothing of HELLO */
 
 struct ff_xspec {
 	char *text; /* as given */
@@ -52,6 +53,12 @@ struct ff_xspec {
  * transport key is valid here: ff_transport_find says so later. */
 int ff_xspec_parse(struct ff_xspec *spec, const char *text, struct ff_err *err);
 void ff_xspec_release(struct ff_xspec *spec);
+/* ff_xspec_parse on the heap, for those who can't know the size; NULL: err. */
+struct ff_xspec *ff_xspec_new(const char *text, struct ff_err *err);
+/* NULL: nothing. An ff_open_gateway that took the content over leaves the shell to be freed. */
+void ff_xspec_free(struct ff_xspec *spec);
+/* The value of a known key ("" for a bare one), NULL if it is absent or unknown. */
+const char *ff_xspec_get(const struct ff_xspec *spec, const char *key);
 /* A deep copy into `to` (overwritten): 0 or FF_ENOMEM. */
 int ff_xspec_copy(struct ff_xspec *to, const struct ff_xspec *from);
 /* Sets one known key to a copy of `value` (NULL removes it); FF_ENOTFOUND if the key is unknown,

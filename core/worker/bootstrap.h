@@ -39,7 +39,7 @@ int ff_bootstrap_python_line(struct ff_buf *out, const char *id, const char *exe
 int ff_bootstrap_text_line(struct ff_buf *out, const char *text, size_t len);
 
 /* A python source for remote_exec on python workers: "worker", "rsync", "command", "proxy",
- * "configure", "socketserver". NULL: no such. Static, NUL-terminated. */
+ * "configure", "socketserver", "talk", "import", … NULL: no such. Static, NUL-terminated. */
 const char *ff_bootstrap_source(const char *name);
 
 /* The native worker's program: its bytes (static), and its SHA-256 in hex (computed once). */

@@ -12,6 +12,7 @@
 #include "io/std.h"
 #include "io/trace.h"
 #include "worker/bootstrap.h"
+#include "worker/connect.h"
 #include "worker/guard.h"
 #include "worker/limits.h"
 #include "worker/worker.h"
@@ -125,6 +126,8 @@ int main(int argc, char **argv)
 	}
 	if (argc >= 4 && !strcmp(argv[1], "--limits"))
 		return ff_limits_exec(argv[2], argv + 3);
+	if (argc == 4 && !strcmp(argv[1], "--connect"))
+		return ff_connect_run(argv[2], argv[3]);
 	if (argc >= 3 && !strcmp(argv[1], "--close") && start_from_cache(argv) != 0)
 		return fail(argv[argc - 1]);
 	for (i = 1; i < argc; i++)

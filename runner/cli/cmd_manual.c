@@ -149,6 +149,7 @@ static const struct {
 	{"via", "The id of the host through which this one is reached."},
 	{"installvia", "The id of the host on which the socket server is started."},
 	{"token_file", "A file with the secret that the socket server has, too."},
+	{"plain", "The worker is not ours, and knows execnet's protocol alone."},
 	{"ssh_config", "ssh's configuration, as by its -F."},
 	{"id", "The gateway's name."},
 	{"python", "The interpreter; words as a shell reads them."},

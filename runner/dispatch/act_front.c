@@ -375,8 +375,8 @@ static void open_with(struct act_front *front, const char *python)
 {
 	const struct ff_run_terminal *terminal = own_terminal(front);
 	struct ff_open_opts opts = {
-		.connect_timeout_us = front->act->config->settings.connect_timeout_us,
-		.heartbeat_us = -1, /* its plugins may be busy in C for long */
+		.connect_timeout_ms = front->act->config->settings.connect_timeout_us / 1000,
+		.heartbeat_ms = -1, /* its plugins may be busy in C for long */
 		.inherit_fd = terminal && !joined(front) ? terminal->fd : 0,
 		.line_fd = joined(front),
 		.opened = on_opened,

@@ -128,9 +128,9 @@ void ff_act_open_host(struct ff_act *act, const struct ff_order *order)
 {
 	struct act_host *host = &act->hosts[order->host];
 	struct ff_open_opts opts = {
-		.connect_timeout_us = act->config->settings.connect_timeout_us,
-		.heartbeat_us = act->config->settings.heartbeat_us,
-		.silence_us = act->config->settings.silence_us,
+		.connect_timeout_ms = act->config->settings.connect_timeout_us / 1000,
+		.heartbeat_ms = act->config->settings.heartbeat_us / 1000,
+		.silence_ms = act->config->settings.silence_us / 1000,
 		.opened = on_opened,
 		.closed = on_closed,
 		.stderr_line = on_stderr,

@@ -219,9 +219,9 @@ void ff_act_open_worker(struct ff_act *act, const struct ff_order *order)
 	struct act_host *host = &act->hosts[order->host];
 	struct act_worker *worker = ff_xcalloc(1, sizeof(*worker));
 	struct ff_open_opts opts = {
-		.connect_timeout_us = act->config->settings.connect_timeout_us,
+		.connect_timeout_ms = act->config->settings.connect_timeout_us / 1000,
 		/* Silence is the foreman's to judge: an interpreter may be busy in C for long. */
-		.heartbeat_us = -1,
+		.heartbeat_ms = -1,
 		.opened = on_opened,
 		.closed = on_closed,
 		.no_template = on_no_template,

@@ -116,9 +116,9 @@ static void until(struct rig *rig, const bool *flag)
 static void rig_open(struct rig *rig, const char *text)
 {
 	const struct ff_open_opts opts = {
-		.connect_timeout_us = CONNECT_US * (strstr(text, "--peer") ? 1 : 20),
-		.silence_us = SILENCE_US * (strstr(text, "--peer") ? 1 : 20),
-		.heartbeat_us = SILENCE_US / 3,
+		.connect_timeout_ms = CONNECT_US / 1000 * (strstr(text, "--peer") ? 1 : 20),
+		.silence_ms = SILENCE_US / 1000 * (strstr(text, "--peer") ? 1 : 20),
+		.heartbeat_ms = SILENCE_US / 3000,
 		.opened = on_opened,
 		.closed = on_closed,
 		.ctx = rig,

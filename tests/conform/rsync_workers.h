@@ -92,7 +92,12 @@ void expect_snapshot(struct ff_buf *before, const char *root);
 	X(locks)                                                                                   \
 	X(links_put_there_before)                                                                  \
 	X(links_put_there_meanwhile)                                                               \
-	X(links_put_there_all_the_time)
+	X(links_put_there_all_the_time)                                                            \
+	X(three_lines)                                                                             \
+	X(what_a_send_could_not_bring)                                                             \
+	X(a_single_file)                                                                           \
+	X(a_single_file_that_cannot_be)                                                            \
+	X(a_tree_as_a_single_file)
 
 #define X(name) void name(void **state);
 SCENARIOS(X)

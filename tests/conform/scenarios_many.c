@@ -81,7 +81,7 @@ static bool queue_items(struct rig *rig, bool endmarkers)
 		     "for i in 1 2 3 4 5; do echo $i; done"));
 	queue = ff_multichannel_queue(team.multi, endmarkers);
 	CHECK(queue);
-	CHECK(!ff_multichannel_queue(team.multi, endmarkers));
+	CHECK(ff_multichannel_queue(team.multi, endmarkers) == queue);
 	for (;;) {
 		struct ff_queue_entry entry = {.item = FF_ITEM_INIT};
 		int at = 0;

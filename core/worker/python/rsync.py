@@ -420,9 +420,10 @@ def set_mode(fd, name, mode):
 
 
 class Receiver:
-    def __init__(self, channel, root, delete, asks):
+    def __init__(self, channel, root, delete, asks, single=None):
         self.channel = channel
         self.root = root
+        self.single = single  # the name in root of the one file that is brought; None: a folder is
         self.root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.share = Share(self.root_fd)
         self.state = State(root, self.root_fd)
@@ -919,6 +920,26 @@ class Receiver:
             except OSError as exc:
                 self.note(b"", reason(exc))
 
+    def begin_single(self):
+        """One file: of the folder it is in nothing else is touched, no record is kept."""
+        if len(self.entries) != 2 or self.entries[1].kind != "f":
+            raise bad("the manifest is not that of one file")
+        one = self.entries[1]
+        one.path = one.name = self.single
+        try:
+            there = os.stat(self.single, dir_fd=self.root_fd, follow_symlinks=False)
+            if stat.S_ISDIR(there.st_mode):
+                raise Refused("%s: %s" % (self.path_of(1), os.strerror(errno.EISDIR)))
+        except FileNotFoundError:
+            pass
+        there = os.fstat(self.root_fd)
+        self.entries[0].mode, self.entries[0].mtime = there.st_mode & 0o7777, there.st_mtime_ns
+        self.left.add(0)  # its time is when the file came
+        self.candidates, self.kept = [], set()
+
+    def whole(self):
+        return self.root if self.single is None else self.root.rstrip(b"/") + b"/" + self.single
+
     def send_candidates(self):
         part = []
         size = 0
@@ -1057,7 +1078,10 @@ class Receiver:
 
     def run(self):
         self.entries = self.receive_manifest()
-        self.read_record()
+        if self.single is None:
+            self.read_record()
+        else:
+            self.begin_single()
         self.each(range(len(self.entries)), self.look)
         for name in self.out:
             self.flush(name)
@@ -1066,7 +1090,8 @@ class Receiver:
         self.receive_data()
         self.each(self.links, self.put_link)
         self.each([i for i, one in enumerate(self.entries) if one.same_as], self.put_name)
-        self.prune()
+        if self.single is None:
+            self.prune()
         self.clean()
         folders = [i for i, one in enumerate(self.entries) if one.kind == "d"]
         self.each(reversed(folders), self.set_dir)
@@ -1074,7 +1099,7 @@ class Receiver:
             "files": self.files,
             "bytes": self.bytes,
             "deleted": self.deleted,
-            "root": readable(os.fsdecode(self.root)),
+            "root": readable(os.fsdecode(self.whole())),
             "stale": b"".join(index.to_bytes(4, "big") for index in self.stale),
             "problems": [readable(line) for line in self.problems[:PROBLEMS_MAX]],
         }
@@ -1171,19 +1196,33 @@ def take_lock(receiver, owner, holder):
         raise Refused("%s: lock: %s" % (os.fsdecode(receiver.root), reason(exc))) from None
 
 
-def rsync(channel, dest, delete=False, version=1, owner=None, holder=""):
+def split_single(dest):
+    folder, _, name = dest.rpartition("/")
+    if name in ("", ".", ".."):
+        raise bad("dest '%s' is no file's name", dest)
+    name = os.fsencode(name)
+    if is_temp(name) or is_state(name):
+        raise bad("dest '%s' is a name of our own", dest)
+    return folder or ("/" if dest.startswith("/") else "."), name
+
+
+def rsync(channel, dest, delete=False, version=1, owner=None, holder="", single=False):
     if version not in (1, 2):
         raise bad("version %r of the protocol is not known", version)
     if type(dest) is not str or not dest or "\0" in dest:
         raise bad("bad dest")
     if os.open not in os.supports_dir_fd or os.utime not in os.supports_fd:
         raise bad("this host has no directory descriptors")
+    name = None
+    if single:
+        dest, name = split_single(dest)
+        delete, owner = False, None
     try:
         os.makedirs(dest, exist_ok=True)
         root = os.path.realpath(os.fsencode(dest))
         if delete:
             refuse_precious(root, dest)
-        receiver = Receiver(channel, root, delete, version >= 2)
+        receiver = Receiver(channel, root, delete, version >= 2, name)
     except OSError as exc:
         raise Refused("%s: %s" % (dest, reason(exc))) from None
     try:

@@ -232,7 +232,7 @@ static void bare_bytes(void **state)
 static void noise_and_silence(void **state)
 {
 	struct fixture *fixture = *state;
-	const struct ff_open_opts opts = {.connect_timeout_us = 300000};
+	const struct ff_open_opts opts = {.connect_timeout_ms = 300};
 	struct ff_gateway *gateway;
 	struct ff_xspec spec;
 

@@ -41,7 +41,7 @@ static void drivers_by_spec(void **state)
 	check_driver("vagrant_ssh=m", "vagrant_ssh");
 	check_driver("python=python3", NULL);
 	check_driver("popen//ssh=a", NULL);
-	check_driver("socket=a:1//via=gw0", NULL);
+	check_driver("socket=a:1//via=gw0", "socket");
 }
 
 static void check_argv(const char *text, const char *joined)

@@ -132,13 +132,13 @@ static void functions_are_looked_for(void **state)
 		"def  f (\n        channel,\n    b):\n    pass\n",
 		"def f(x): pass\ndef f(channel): pass\n",
 		"def fg(x): pass\r\ndef f(channel): pass\r\n",
+		"def g():\n\tdef f(channel):\n\t\tpass\n",
 	};
-	static const char *const none[] = {"",
-					   "def fg(channel): pass\n",
-					   "  def f(channel): pass\n",
-					   "undef f(channel)\n",
-					   "def\nf(channel): pass\n",
-					   "def f"};
+	static const char *const none[] = {"", "def fg(channel): pass\n", "undef f(channel)\n",
+					   "def\nf(channel): pass\n", "def f"};
+	static const char *const decorated[] = {"@x\ndef f(channel): pass",
+						"@x(\n  1\n)\n# a\n\ndef f(channel):\n  pass\n",
+						"if 1:\n  @x\n  def f(channel): pass"};
 	static const char *const wrong[] = {"def f(): pass", "def f(a, channel): pass",
 					    "def f(channels): pass", "def f(*channel): pass"};
 	struct fixture *fixture = *state;
@@ -154,9 +154,49 @@ static void functions_are_looked_for(void **state)
 		write_code(fixture, none[i]);
 		expect_refused(fixture, "f", FF_EINVAL, "no function 'f'");
 	}
+	for (size_t i = 0; i < sizeof(decorated) / sizeof(decorated[0]); i++) {
+		write_code(fixture, decorated[i]);
+		expect_refused(fixture, "f", FF_EINVAL, "decorator");
+	}
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		write_code(fixture, wrong[i]);
 		expect_refused(fixture, "f", FF_EINVAL, "must be called 'channel'");
+	}
+}
+
+/* What is sent is what Python's inspect would give. */
+static void functions_are_cut_out(void **state)
+{
+	static const struct {
+		const char *file, *sent;
+	} cases[] = {
+		{"1\ndef f(channel):\n  a\n\n  b\n\n# c\nd\n", "\ndef f(channel):\n  a\n\n  b\n"},
+		{"def f(channel): pass; x\ny", "def f(channel): pass; x\n"},
+		{"def f(channel,\nb=(1,\n2)):\n\ta\n#\n\tb",
+		 "def f(channel,\nb=(1,\n2)):\n\ta\n#\n\tb"},
+		/* Dedented, but not inside strings. */
+		{"if 1:\n  def f(channel):\n    '''\n    x\n  '''\n    a(\n b)\n  c\n",
+		 "\ndef f(channel):\n  '''\n    x\n  '''\n  a(\nb)\n"},
+		/* What looks like code in strings, brackets and comments is none. */
+		{"'''\ndef f(x): no\n'''\ndef f(channel):\n  a = \"]#'\\\"\" # (\n  b\n",
+		 "\n\n\ndef f(channel):\n  a = \"]#'\\\"\" # (\n  b\n"},
+		{"def f(channel):\n  a = [\nb]\n  c = \\\nd\n  return\nx\n",
+		 "def f(channel):\n  a = [\nb]\n  c = \\\nd\n  return\n"},
+		{"def f(channel): 1\r\ndef f(channel):\r\n  2\r\nx\r\n",
+		 "\ndef f(channel):\r\n  2\r\n"},
+		/* Unfinished: Python will say so. */
+		{"def f(channel): a('", "def f(channel): a('"},
+		{"def f(channel): ''' a \\", "def f(channel): ''' a \\"},
+		{"def f(channel,\n# a", "def f(channel,\n# a"},
+	};
+	struct fixture *fixture = *state;
+	struct ff_exec_source source;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		write_code(fixture, cases[i].file);
+		assert_int_equal(ff_exec_source_read(&source, fixture->path, "f", NULL), 0);
+		assert_string_equal(source.task.source, cases[i].sent);
+		ff_exec_source_release(&source);
 	}
 }
 
@@ -171,11 +211,12 @@ static void modules_and_functions_run(void **state)
 	char expected[256];
 	struct ff_err err;
 
-	write_code(fixture, "two = 2\n"
+	/* The file's body does not run. */
+	write_code(fixture, "import nowhere\n"
 			    "def add(channel, b):\n"
-			    "    channel.send(two + b)\n"
-			    "if 'add' not in globals():\n"
-			    "    1 / 0\n"
+			    "    channel.send(len(globals().get('two', 'xx')) + b)\n"
+			    "two = 'two'\n"
+			    "1 / 0\n"
 			    "def fails(channel):\n"
 			    "    raise ValueError('no')\n");
 	channel = ff_exec_file(gateway, fixture->path, "add", &kwargs, &err);
@@ -514,6 +555,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(reading, setup, teardown),
 		cmocka_unit_test_setup_teardown(functions_are_looked_for, setup, teardown),
+		cmocka_unit_test_setup_teardown(functions_are_cut_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(modules_and_functions_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(scripts_run_on_native_workers, setup, teardown),
 		cmocka_unit_test_setup_teardown(builtins_run_on_both, setup, teardown),

@@ -132,7 +132,7 @@ static struct ff_gateway *begin(struct fixture *fixture, const char *text, int64
 				struct seen *seen)
 {
 	const struct ff_open_opts opts = {
-		.connect_timeout_us = timeout_us,
+		.connect_timeout_ms = timeout_us / 1000,
 		.opened = on_opened,
 		.closed = on_closed,
 		.stderr_line = on_line,
@@ -820,7 +820,7 @@ static void out_of_memory(void **state)
 		struct ff_gateway *gateway;
 		struct seen seen = {0};
 		const struct ff_open_opts opts = {
-			.connect_timeout_us = FF_SECOND_US / 10,
+			.connect_timeout_ms = 100,
 			.opened = on_opened,
 			.ctx = &seen,
 		};

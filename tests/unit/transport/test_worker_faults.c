@@ -135,7 +135,7 @@ static struct ff_gateway *open_one(struct ff_loop *loop, struct ff_group *group,
 	const struct ff_open_opts opts = {.opened = on_opened,
 					  .stderr_line = on_line,
 					  .ctx = seen,
-					  .connect_timeout_us = WAIT_MS * 1000};
+					  .connect_timeout_ms = WAIT_MS};
 	struct ff_gateway *gateway;
 	struct ff_xspec spec;
 

@@ -49,7 +49,7 @@ static void test_every_known_key(void **state)
 		"installvia=a//"
 		"worker=native//slots=100000//tags=a,b//docker=a//kubectl=a//namespace=a//podman=a/"
 		"/"
-		"srun=a//token_file=a";
+		"srun=a//token_file=a//plain";
 	struct ff_xspec spec;
 
 	assert_int_equal(ff_xspec_parse(&spec, text, NULL), 0);

@@ -6,6 +6,7 @@ import linecache
 import textwrap
 import types
 
+from farflung._import import RemoteModule
 from farflung import _native
 from farflung.execnet._base import BaseGateway
 from farflung.execnet._channel import Channel, _seconds, wait_green
@@ -110,6 +111,11 @@ class Gateway(BaseGateway):
             raise TypeError("can't pass kwargs to non-function remote_exec")
         return self._channelfactory._made(
             _native.line_exec(self._line, source, file_name, call_name, kwargs))
+
+    def remote_import(self, module):
+        """Runs a module's file (a module, or its path) there as a namespace; attributes of what is
+        returned are its functions, called there."""
+        return RemoteModule(self, module)
 
     def remote_init_threads(self, num=None):
         """Does nothing; there are threads enough."""
