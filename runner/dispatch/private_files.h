@@ -7,6 +7,8 @@
 /* It has its tree: ff_host_prepared follows, at once or later. */
 void ff_setup_begin(struct ff_engine *e, uint32_t host);
 void ff_setup_done(struct ff_engine *e, const struct ff_input *input);
+/* Nothing is prepared there any more: it is being torn down, or all jobs are over. */
+bool ff_setup_too_late(const struct ff_engine *e, uint32_t host);
 /* Whether it has to be torn down before it goes: ff_host_leave or ff_host_unusable follows. */
 bool ff_teardown_begin(struct ff_engine *e, uint32_t host);
 void ff_teardown_done(struct ff_engine *e, const struct ff_input *input);
