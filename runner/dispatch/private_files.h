@@ -32,9 +32,10 @@ void ff_run_teardown_kill(struct ff_engine *e);
 /* --- decide_fetch.c --- */
 /* Whether something may be brought back of the job's units. */
 bool ff_fetch_expected(const struct ff_engine *e, uint32_t job);
-/* The execution's command has ended: whether that is not yet all. */
+/* The execution's command has ended: whether that is not yet all. What passed is no more than an
+ * error where it is too late for what it has left. */
 bool ff_fetch_begin(struct ff_engine *e, const struct execution *execution,
-		    const struct ff_result *result);
+		    struct ff_result *result);
 bool ff_fetch_runs(const struct ff_engine *e, const struct execution *execution);
 void ff_fetch_done(struct ff_engine *e, const struct ff_input *input);
 void ff_fetch_host_lost(struct ff_engine *e, struct execution *execution, const char *reason);

@@ -163,6 +163,7 @@ static void hold(struct ff_queues *queues, struct ff_queues_worker *worker, uint
 	if (worker->host < bound->hosts)
 		bound->memory_taken[worker->host] += memory_of(queues, worker) - memory;
 	block->owner = number_of(queues, worker);
+	block->in_line = false; /* what comes meanwhile waits until it is let go */
 	if (block->from != NOBODY)
 		bound->blocks[block->from].apart++;
 	bound->heavy += kind->weight > 1;
@@ -219,8 +220,9 @@ void ff_bound_wait(struct ff_queues *queues, uint32_t unit)
 	struct ff_bound_block *block = block_of(&queues->bound, unit);
 	struct ff_queues_worker *owner = owner_of(queues, block);
 
-	/* What has just come to its end there, and is to be tried again, stays. */
-	if (owner && block->held == 0 && ff_bound_may_work(queues, owner) &&
+	/* What has just come to its end there, and is to be tried again, stays; unless others of
+	 * the block wait by now: then it goes with them. */
+	if (owner && block->held == 0 && block->len == 0 && ff_bound_may_work(queues, owner) &&
 	    can_have(queues, owner, queues->bound.of[unit]))
 		hold(queues, owner, queues->bound.of[unit]);
 	else if (!owner || block->held == 0)
@@ -307,7 +309,6 @@ static void give(struct ff_queues *queues, struct ff_queues_worker *worker, uint
 	struct ff_bound *bound = &queues->bound;
 	struct ff_bound_block *block = &bound->blocks[number];
 
-	block->in_line = false;
 	hold(queues, worker, number);
 	block->held = block->len;
 	bound->waiting -= block->len;

@@ -264,6 +264,33 @@ static void test_alone_and_of_a_group(void **state)
 	ff_queues_free(queues);
 }
 
+/* What is tried again goes with what of its block waits for its needs by then: else the block would
+ * be held twice, and its resource be free when the first of them has ended. */
+static void test_a_block_is_held_once(void **state)
+{
+	const struct ff_claim claims[] = {
+		{.unit = 0, .group = 0, .weight = 1, .pools = pool0, .pools_len = 1},
+		{.unit = 1, .group = 0, .weight = 1, .pools = pool0, .pools_len = 1},
+		CLAIM(.unit = 2, .pools = pool0, .pools_len = 1),
+		CLAIM(.unit = 3, .pools = pool1, .pools_len = 1)};
+	struct ff_queues *queues = make(4, &ff_policy_load, claims, 4, 2);
+
+	pool_free[1] = 0; /* so that nobody is ended */
+	assert_next(queues, 0, "0 1");
+	ff_queues_done(queues, 0, 0, MS);
+	ff_queues_done(queues, 0, 1, MS);
+	assert_next(queues, 1, "2");
+	ff_queues_again(queues, 0);
+	ff_queues_done(queues, 1, 2, MS);
+	ff_queues_again(queues, 1);
+	assert_next(queues, 0, "0 1");
+	ff_queues_done(queues, 0, 0, MS);
+	assert_int_equal(pool_free[0], 0);
+	ff_queues_done(queues, 0, 1, MS);
+	assert_int_equal(pool_free[0], 1);
+	ff_queues_free(queues);
+}
+
 static void test_what_was_done_before_is_not_given(void **state)
 {
 	const uint64_t done = 1;
@@ -341,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_memory_is_shared),
 		cmocka_unit_test(test_one_worker_shares_memory),
 		cmocka_unit_test(test_alone_and_of_a_group),
+		cmocka_unit_test(test_a_block_is_held_once),
 		cmocka_unit_test(test_what_was_done_before_is_not_given),
 		cmocka_unit_test(test_part_by_part),
 	};
