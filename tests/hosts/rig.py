@@ -21,13 +21,18 @@ from e2e_conftest import MARK, junit_outcomes, of_kind, process_name, processes_
 
 CLONE_NEWNET = 0x40000000
 HOST_MARK = "FARFLUNG_TEST_HOST"
-SEED = 20
+SEED = os.environ.get("FARFLUNG_SEED") or str(random.SystemRandom().randrange(1_000_000))
+
+
+def dice(kind):
+    """Others in each session; with FARFLUNG_SEED, which a failure tells, the same ones again."""
+    return random.Random(f"{kind} {SEED}")
 
 
 def points(kind, among, count):
-    """Where a run is hurt: the same ones each time; FARFLUNG_POINTS=20 draws more."""
+    """Where a run is hurt; FARFLUNG_POINTS=20 draws more."""
     wanted = int(os.environ.get("FARFLUNG_POINTS", count))
-    return sorted(random.Random(f"{kind} {SEED}").sample(among, min(wanted, len(among))))
+    return sorted(dice(kind).sample(among, min(wanted, len(among))))
 
 
 def ip(*words, inside=()):
@@ -93,6 +98,7 @@ class Host:
                  f"HERE={name} PYTHONDONTWRITEBYTECODE=1 {more}")
         self.sshd = stack.enter_context(fake.Sshd(options=[words], address=address, prefix=self.inside))
         self.stopped = []
+        self.keys = ""  # further ones in the inventory
         stack.callback(self.thaw)
 
     @property
@@ -153,7 +159,8 @@ class Host:
 def runs_in(folder):
     runs = folder / ".farflung" / "runs"
     found = [path for path in runs.iterdir() if path.is_dir() and path.name != "last" and path.name[0] != "."]
-    return sorted(found, key=lambda run: (run / "journal.jsonl").read_text().partition("\n")[0].partition("time")[2])
+    # By the system's own clock, which no test sets.
+    return sorted(found, key=lambda run: (run / "journal.jsonl").stat().st_mtime_ns)
 
 
 def told(events):
@@ -181,10 +188,11 @@ class Case:
         self.runs = farflung.cwd
         farflung.env["TMPDIR"] = str(self.temp)
         self.names = []
+        self.clocks_agree = True  # here and on the hosts
 
     def write(self, jobs, names, settings="", slots=3, tree="", python="python3"):
         self.names = names
-        hosts = "".join(f"  - {{spec: '{host.spec}', name: {host.name}, slots: {slots}, python: '{python}'}}\n"
+        hosts = "".join(f"  - {{spec: '{host.spec}', name: {host.name}, slots: {slots}, python: '{python}'{host.keys}}}\n"
                         for host in self.hosts)
         self.farflung.yaml(f"inventory:\n{hosts}{tree}report: {{junit: junit.xml}}\n"
                            f"settings: {{heartbeat: 200ms, {settings}}}\njobs:\n{jobs}")
@@ -254,7 +262,7 @@ class Case:
         lost = {e["host"] for word in ("host-away", "host-lost") for e in of_kind(events, word)}
         ends = {e["unit"]: e for e in of_kind(events, "unit-finished", final=True)}
         for unit, host, begun in lines:
-            if unit in ends and (host not in lost or host == ends[unit].get("host")):
+            if self.clocks_agree and unit in ends and (host not in lost or host == ends[unit].get("host")):
                 # The controller looks at the clock once for all that it finds to do: a little earlier.
                 assert begun <= nanoseconds(ends[unit]) + 250_000_000, (unit, host, ends[unit])
 
@@ -269,6 +277,12 @@ class Case:
         assert kept <= {"journal.jsonl", "output", "tree"}, kept
         beside = {path.name for path in (self.runs / ".farflung" / "runs").iterdir()}
         assert beside == {run.name for run in runs_in(self.runs)} | {"last"}, beside
+
+    def progress(self, live, at, start=0):
+        """Waits until so many units have ended in the run, or it is over; False: it is."""
+        live.wait_for(lambda events: events and (events[-1]["event"] == "run-finished" or
+                                                 len(of_kind(events[start:], "unit-finished")) >= at))
+        return live.process.poll() is None and live.events[-1]["event"] != "run-finished"
 
     def kill_controller(self, live):
         live.process.send_signal(signal.SIGKILL)
