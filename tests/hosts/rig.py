@@ -9,6 +9,7 @@ the loopback; and the oracle that every run is held to, whatever befell it.
 import contextlib
 import ctypes
 import datetime
+import fcntl
 import os
 import random
 import re
@@ -93,6 +94,7 @@ class Host:
         self.inside, self.device, self.far, address = [], None, None, "127.0.0.1"
         if network:
             self.device, self.far, address, self.inside = network.link(stack)
+        self.address, self.near = address, address[:-1] + "1"
         # A home of its own: a login's start files that are killed half-way may leave locks, everybody's.
         words = (f"SetEnv HOME={home} XDG_CACHE_HOME={self.cache} TMPDIR={self.temp} {MARK}={mark} {HOST_MARK}={self.mark} "
                  f"HERE={name} PYTHONDONTWRITEBYTECODE=1 {more}")
@@ -122,9 +124,20 @@ class Host:
             served = fake.descendants(self.sshd.process.pid)
             self.stop([self.sshd.process.pid, *(pid for pid in served if process_name(pid).startswith("sshd"))])
 
+    def cut_one_way(self, to):
+        """Only what goes to it, or only what comes from it, is lost: at an address that nobody has. False
+        where no link is its own."""
+        if not self.device:
+            return False
+        device, words, other = (self.device, [], self.address) if to else (self.far, self.inside, self.near)
+        ip("neigh", "replace", other, "lladdr", "02:00:00:00:00:01", "dev", device, "nud", "permanent", inside=words)
+        return True
+
     def mend(self):
         if self.device:
             ip("link", "set", self.far, "up", inside=self.inside)
+            for device, words in ((self.device, []), (self.far, self.inside)):
+                ip("neigh", "flush", "dev", device, "nud", "permanent", inside=words)
         else:
             self.thaw()
 
@@ -154,6 +167,15 @@ class Host:
         while self.stopped:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.stopped.pop(), signal.SIGCONT)
+
+
+def is_locked(path):
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def runs_in(folder):
@@ -273,6 +295,11 @@ class Case:
             names = [path.name for path in host.cache.glob("farflung/*")]
             # The native worker, and what Python hosts keep compiled; nothing half.
             assert [name for name in names if not re.fullmatch(r"worker-[0-9a-f]{64}|[a-z.]+-[0-9a-f]+-\d+\.pyc", name)] == []
+            for path in host.root.rglob("*"):
+                assert not re.fullmatch(r"\.ff-[0-9a-f]+\.tmp|.*\.sync-new", path.name), path
+                assert not (path.name.endswith(".sync-lock") and is_locked(path)), path
+        for run in runs_in(self.runs):
+            assert not is_locked(run / "journal.jsonl"), run
         kept = {path.name for run in runs_in(self.runs) for path in run.iterdir()}
         assert kept <= {"journal.jsonl", "output", "tree"}, kept
         beside = {path.name for path in (self.runs / ".farflung" / "runs").iterdir()}
