@@ -67,6 +67,7 @@ import re
 import sys
 import time
 from collections import deque
+from time import perf_counter as clock
 
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
@@ -251,7 +252,7 @@ class Worker(Files):
         self.signs.begin()
         if self.memory:
             self.memory.begin()
-        began = time.time()
+        began = time.time(), clock()  # the first may be set meanwhile
         try:
             if self.live:
                 self.live.begin(index)
@@ -279,7 +280,7 @@ class Worker(Files):
                     for key in ("longrepr", "message"):
                         phase[key] = phase[key] and COLOURS.sub("", phase[key])
         except Exception as exc:
-            done = bare_item(index, began, "the test's reports can't be read: %s" % words_of(exc))
+            done = bare_item(index, began[0], "the test's reports can't be read: %s" % words_of(exc))
         if self.memory:
             done = with_memory(done, self.memory.end())
         if self.has_front_field:
@@ -625,7 +626,7 @@ def main(
     pythonpath=None, output_cap=0, front=None, addopts=True, run=None, collect=None, imports=False, columns=0,
     slice=None, sharded=(), repeat=0, sequence=None, memory=False,
 ):  # fmt: skip
-    began = time.time()
+    began = clock()
     imports = Imports() if imports else None
     here = os.getcwd()
     sys.path[:] = [here if path == "" else path for path in sys.path]
@@ -684,7 +685,7 @@ def main(
         # With its test: nothing keeps the others from being run elsewhere.
         "told": bool(worker and worker.broke_off and stop == words_of(worker.broke_off)),
         "workeroutput": plain(getattr(worker and worker.config, "workeroutput", {})),
-        "duration": time.time() - began,
+        "duration": clock() - began,
     }
     try:
         channel.send(("finished", finished))

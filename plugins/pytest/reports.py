@@ -2,7 +2,7 @@
 # and reports of a test, made of builtin types so that they can be sent. Whatever a test, a plugin or
 # a value of theirs does wrong here costs that one value, never the session.
 import io
-import time
+from time import perf_counter as clock
 
 TEXT_MAX = 16 << 20  # characters of one text: a frame has a limit, and it must not cost the session
 OUTPUT_MAX = 256 << 20  # bytes of captured output of one test, where the job sets no limit
@@ -477,7 +477,7 @@ def place_of(location, nodeid):
 
 
 def done_item(index, item, reports, began, cap, escaped=None):
-    """("done", …) of a test that ran; `escaped` is what ended the session with it."""
+    """("done", …) of a test that ran, since `began` by both clocks; `escaped` is what ended the session with it."""
     times = {"setup": 0.0, "call": 0.0, "teardown": 0.0}
     noteworthy = bool(escaped) or not reports
     for report in reports:
@@ -493,7 +493,7 @@ def done_item(index, item, reports, began, cap, escaped=None):
         phases = [phase_of(*pair) for pair in zip(reports, own_sections(reports))]
     if escaped:
         outcome = "error"
-        phases.append(escape_phase(escaped, reports, time.time() - began - sum(times.values())))
+        phases.append(escape_phase(escaped, reports, clock() - began[1] - sum(times.values())))
         times[phases[-1]["when"]] += phases[-1]["duration"]
     if phases:
         output = cut(phases, cap)
@@ -503,7 +503,7 @@ def done_item(index, item, reports, began, cap, escaped=None):
     durations = (times["setup"], times["call"], times["teardown"])
     properties = properties_of(last) if reports else None
     return (
-        "done", index, outcome, sum(durations), began, phases, durations, place, properties, output,
+        "done", index, outcome, sum(durations), began[0], phases, durations, place, properties, output,
     )  # fmt: skip
 
 

@@ -88,10 +88,13 @@ static void unit_text(struct ff_story_unit *unit, int64_t now_us, struct ff_buf 
 
 static void status_text(const struct ff_story *story, bool going, struct ff_buf *out)
 {
-	int64_t now_us = going ? ff_clock_wall_us() : story->last_us;
+	int64_t now_us = story->last_us, wall_us = ff_clock_wall_us();
 	struct ff_story_unit **all = sorted(story);
 	char end[32];
 
+	/* A clock that was put back may be behind what the run has told. */
+	if (going && wall_us > now_us)
+		now_us = wall_us;
 	ff_buf_addf(out, "run %s: ", story->run_id);
 	if (going && story->pid > 0)
 		ff_buf_addf(out, "going on, process %d on %s", story->pid,

@@ -93,7 +93,7 @@ void ff_ahead_begin(struct ff_engine *e, struct execution *execution)
 void ff_ahead_withdraw(struct ff_engine *e, uint32_t job, bool all)
 {
 	for (uint32_t i = 0; i < e->executions.len && e->jobs[job].ahead > 0; i++) {
-		const struct execution *x = ff_executions_at(&e->executions, i);
+		struct execution *x = ff_executions_at(&e->executions, i);
 		struct ff_order order = {.kind = FF_ORDER_WITHDRAW, .execution = x->number};
 
 		if (x->number == 0 || !x->placement.ahead || x->placement.job != job)
@@ -101,6 +101,7 @@ void ff_ahead_withdraw(struct ff_engine *e, uint32_t job, bool all)
 		if (!all && follower_of(e, x))
 			continue; /* the last is the furthest from its beginning */
 		order.host = x->placement.host;
+		x->placement.recalled = true;
 		ff_engine_order(e, &order);
 		if (!all)
 			return;

@@ -281,6 +281,8 @@ static bool moves(const struct ff_engine *e, const struct session *session)
 		return false;
 	if (session->held || !session->up || session->told_end || session->stolen > 0)
 		return true;
+	if (session->timed_out || session->killed_for || session->killed_late)
+		return true; /* its end has yet to be heard */
 	return !session->wants &&
 	       ff_queues_info(ff_run_session_queues(e, session), session->number).queued > 0;
 }

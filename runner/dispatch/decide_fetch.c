@@ -12,6 +12,8 @@ struct fetch {
 	struct ff_input *held; /* how its command ended */
 };
 
+static const char in_vain[] = "interrupted before its artifacts were there";
+
 static const struct ff_config_artifacts *artifacts_of(const struct ff_engine *e, uint32_t job)
 {
 	return &e->opts.plan->jobs[job].config->artifacts;
@@ -33,17 +35,41 @@ static bool is_wanted(const struct ff_engine *e, uint32_t job, enum ff_outcome o
 	return ff_outcome_bad(outcome) == (strcmp(when, "failure") == 0);
 }
 
+/* What is amiss is the unit's fault, unless it has one of its own: then it is told beside it. */
+static void blame(struct ff_engine *e, const struct unit_at *at, struct ff_result *result,
+		  const char *error)
+{
+	struct ff_event event = {.kind = FF_EVENT_NOTICE,
+				 .host = e->state->hosts[at->host].name,
+				 .job = e->state->jobs[at->job].name,
+				 .job_id = at->job + 1,
+				 .unit = at->name};
+
+	if (!ff_outcome_bad(result->outcome)) {
+		result->outcome = FF_OUTCOME_ERROR;
+		result->message = error;
+		return;
+	}
+	event.u.notice.level = "error";
+	event.u.notice.text = ff_engine_text(e, "%s: %s", at->name, error);
+	ff_engine_emit(e, &event);
+}
+
 bool ff_fetch_begin(struct ff_engine *e, const struct execution *execution,
-		    const struct ff_result *result)
+		    struct ff_result *result)
 {
 	struct ff_order order = {.kind = FF_ORDER_FETCH, .execution = execution->number};
 	struct unit_at at = ff_execution_unit(e, execution);
 	struct fetch *fetch;
 
-	/* Jobs that clean up have time of their own. */
-	if ((ff_engine_killing(e) && (e->no_cleanup || !e->jobs[at.job].runs_anyway)) ||
-	    !is_wanted(e, at.job, result->outcome))
+	if (!is_wanted(e, at.job, result->outcome))
 		return false;
+	/* Jobs that clean up have time of their own. */
+	if (ff_engine_killing(e) && (e->no_cleanup || !e->jobs[at.job].runs_anyway)) {
+		if (!ff_outcome_bad(result->outcome))
+			blame(e, &at, result, in_vain);
+		return false;
+	}
 	fetch = ff_xcalloc(1, sizeof(*fetch));
 	fetch->execution = execution->number;
 	fetch->began_us = e->now.mono_us;
@@ -68,26 +94,6 @@ static void free_fetch(struct fetch *fetch)
 {
 	ff_input_free(fetch->held);
 	ff_free(fetch);
-}
-
-/* What is amiss is the unit's fault, unless it has one of its own: then it is told beside it. */
-static void blame(struct ff_engine *e, const struct unit_at *at, struct ff_result *result,
-		  const char *error)
-{
-	struct ff_event event = {.kind = FF_EVENT_NOTICE,
-				 .host = e->state->hosts[at->host].name,
-				 .job = e->state->jobs[at->job].name,
-				 .job_id = at->job + 1,
-				 .unit = at->name};
-
-	if (!ff_outcome_bad(result->outcome)) {
-		result->outcome = FF_OUTCOME_ERROR;
-		result->message = error;
-		return;
-	}
-	event.u.notice.level = "error";
-	event.u.notice.text = ff_engine_text(e, "%s: %s", at->name, error);
-	ff_engine_emit(e, &event);
 }
 
 /* A copy: the events of this decision live longer than what was held. */
@@ -217,7 +223,7 @@ void ff_fetch_kill(struct ff_engine *e, struct execution *execution)
 	struct ff_result result = give_up(e, execution, &at,
 					  ff_cancel_is(e, at.job, at.unit)
 						  ? "cancelled before its artifacts were there"
-						  : "interrupted before its artifacts were there");
+						  : in_vain);
 
 	ff_execution_end(e, execution, &result);
 }

@@ -272,7 +272,8 @@ void ff_host_probed(struct ff_engine *e, const struct ff_input *input)
 		e->host_memory[input->host] = input->u.host_probed.memory;
 	if (input->u.host_probed.error && ff_payloads[payload]->probe)
 		ff_host_unfit(e, input->host, payload, input->u.host_probed.error);
-	probe_or_ready(e, host);
+	if (!ff_setup_too_late(e, input->host))
+		probe_or_ready(e, host);
 }
 
 /* --- leaving --- */

@@ -387,16 +387,18 @@ static void finished(struct ff_engine *e, struct session *session, const struct 
 	struct engine_job *job = &e->jobs[number];
 	const char *stop = input->u.finished.stop;
 	bool early = !session->up && !job->collect_only, bad = input->u.finished.bad;
+	bool runs = ff_run_session_runs(e, session);
 
 	if (session->finished)
 		return;
-	if (ff_run_session_runs(e, session))
+	/* First, or what it was at would be given out beside being reported. */
+	ff_run_session_take_out(e, session, ff_run_session_record(e, session)->unit, false);
+	if (runs)
 		ff_run_session_report(e, session, stop && *stop ? stop : "it ended in the middle",
 				      NULL);
 	/* A session that ends before it has collected, or run anything, would do so again. */
 	if (!session->up || (!session->served && !session->told_end))
 		job->given_up = true;
-	ff_run_session_take_out(e, session, FF_NOBODY, false);
 	ff_driven_over(e, session, true);
 	session->finished = true;
 	ff_engine_not_due(e, &session->timeout);

@@ -64,6 +64,11 @@ static bool must_wait(const struct ff_engine *e, uint32_t number)
 	return false;
 }
 
+bool ff_setup_too_late(const struct ff_engine *e, uint32_t number)
+{
+	return e->hosts[number].tearing_down || (!e->opts.hosts_only && all_jobs_over(e));
+}
+
 void ff_setup_begin(struct ff_engine *e, uint32_t number)
 {
 	struct engine_host *host = &e->hosts[number];
@@ -74,8 +79,8 @@ void ff_setup_begin(struct ff_engine *e, uint32_t number)
 		ff_host_prepared(e, number);
 		return;
 	}
-	if (all_jobs_over(e))
-		return; /* it is too late for anything */
+	if (ff_setup_too_late(e, number))
+		return;
 	if (!ff_setup_is_of_hosts(setup_of(e))) {
 		host->owes_teardown = ff_setup_is_of_hosts(teardown_of(e));
 		ff_host_prepared(e, number);

@@ -215,7 +215,9 @@ void ff_execution_end(struct ff_engine *e, struct execution *execution,
 	ff_ahead_learn(job, result->duration_us);
 	ff_execution_over(e, execution, false);
 	ff_unit_finished(e, &at, result);
-	if (next && !job->stopped)
+	/* One that was asked back has the slots, but begins with its first word: the end that was
+	 * told here may be ahead of what its host does. */
+	if (next && !job->stopped && !next->placement.recalled)
 		ff_ahead_begin(e, next);
 	else if (!next && job->ahead > 0 && ff_sched_waiting(e->sched, at.job) == 0)
 		ff_ahead_withdraw(e, at.job, false);

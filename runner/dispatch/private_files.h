@@ -7,6 +7,8 @@
 /* It has its tree: ff_host_prepared follows, at once or later. */
 void ff_setup_begin(struct ff_engine *e, uint32_t host);
 void ff_setup_done(struct ff_engine *e, const struct ff_input *input);
+/* Nothing is prepared there any more: it is being torn down, or all jobs are over. */
+bool ff_setup_too_late(const struct ff_engine *e, uint32_t host);
 /* Whether it has to be torn down before it goes: ff_host_leave or ff_host_unusable follows. */
 bool ff_teardown_begin(struct ff_engine *e, uint32_t host);
 void ff_teardown_done(struct ff_engine *e, const struct ff_input *input);
@@ -30,9 +32,10 @@ void ff_run_teardown_kill(struct ff_engine *e);
 /* --- decide_fetch.c --- */
 /* Whether something may be brought back of the job's units. */
 bool ff_fetch_expected(const struct ff_engine *e, uint32_t job);
-/* The execution's command has ended: whether that is not yet all. */
+/* The execution's command has ended: whether that is not yet all. What passed is no more than an
+ * error where it is too late for what it has left. */
 bool ff_fetch_begin(struct ff_engine *e, const struct execution *execution,
-		    const struct ff_result *result);
+		    struct ff_result *result);
 bool ff_fetch_runs(const struct ff_engine *e, const struct execution *execution);
 void ff_fetch_done(struct ff_engine *e, const struct ff_input *input);
 void ff_fetch_host_lost(struct ff_engine *e, struct execution *execution, const char *reason);

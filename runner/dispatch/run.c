@@ -32,12 +32,19 @@ static void put_kind(struct ff_run *run, enum ff_input_kind kind)
 
 /* --- from inputs to deeds --- */
 
+/* The wall clock's when the run began, and from there on as time passes, also while the machine
+ * sleeps: between two events there was as much time as they say, whatever becomes of the clock. */
+static int64_t wall_us(const struct ff_run *run)
+{
+	return run->began_wall_us + ff_clock_boot_us() - run->began_boot_us;
+}
+
 static void decide_batch(struct ff_run *run, struct ff_inputs *done)
 {
 	struct ff_input *input;
 
 	for (int i = 0; i < BATCH && (input = ff_inputs_take(&run->inputs)); i++) {
-		struct ff_now now = {ff_clock_us(), ff_clock_wall_us()};
+		struct ff_now now = {ff_clock_us(), wall_us(run)};
 
 		ff_engine_decide(run->engine, input, now, &run->decision);
 		ff_inputs_put(done, input); /* events may borrow from it */
@@ -355,6 +362,8 @@ struct ff_run *ff_run_make(const struct ff_run_opts *opts, bool hosts_only, stru
 
 	run->opts = *opts;
 	run->hosts_only = hosts_only;
+	run->began_wall_us = ff_clock_wall_us();
+	run->began_boot_us = ff_clock_boot_us();
 	if (make_handles(run, err) < 0) {
 		ff_free(run);
 		return NULL;

@@ -46,6 +46,7 @@ struct ff_run {
 	struct ff_requests *requests; /* NULL: without a journal nobody can ask */
 	int closing;		      /* handles */
 	int64_t ticked_us;
+	int64_t began_wall_us, began_boot_us; /* one moment by two clocks */
 	bool hosts_only;
 	bool signalled; /* also when all is settled, and nobody decides on it any more */
 	bool full;	/* reporters were, when last looked at */

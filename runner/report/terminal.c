@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "report/text.h"
 
 enum {
@@ -428,6 +429,7 @@ static void terminal_event(struct ff_reporter *reporter, const struct ff_event *
 	struct ff_terminal *t = (struct ff_terminal *)reporter;
 
 	t->now_us = event->time_us;
+	t->heard_us = ff_clock_us();
 	ff_terminal_hear_times(t, event);
 	if ((unsigned)event->kind < FF_EVENT_KINDS && handlers[event->kind])
 		handlers[event->kind](t, event);

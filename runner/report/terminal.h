@@ -211,6 +211,7 @@ struct ff_terminal {
 
 	int64_t drawn_us;			/* monotonic: the last frame of the block */
 	int64_t anchor_wall_us, anchor_mono_us; /* the wall clock, as far as events tell */
+	int64_t heard_us;			/* monotonic: the latest event */
 };
 
 struct ff_reporter *ff_terminal_new(const struct ff_terminal_setup *setup);

@@ -173,7 +173,8 @@ static void add_waiting(const struct ff_terminal *t, struct ff_buf *out)
 
 void ff_terminal_tell_running(struct ff_terminal *t, struct ff_buf *out)
 {
-	int64_t now_us = ff_clock_wall_us();
+	/* By the clock of the events, whatever has become of the system's. */
+	int64_t now_us = t->now_us + ff_clock_us() - t->heard_us;
 	uint32_t told = 0, hosts_left = 0;
 	struct ff_list *pos;
 

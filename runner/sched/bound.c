@@ -106,7 +106,8 @@ uint32_t ff_bound_new_block(struct ff_bound *bound)
 	if ((number & (number - 1)) == 0)
 		bound->blocks = ff_xrealloc(bound->blocks, (number ? 2 * (size_t)number : 1) *
 								   sizeof(*bound->blocks));
-	bound->blocks[number] = (struct ff_bound_block){.owner = NOBODY, .kind = NOBODY};
+	bound->blocks[number] =
+		(struct ff_bound_block){.owner = NOBODY, .kind = NOBODY, .from = NOBODY};
 	return bound->blocks_len++;
 }
 
@@ -313,11 +314,12 @@ static void line_up(struct ff_queues *queues, const struct ff_queues_opts *opts)
 	ff_free(ranks);
 }
 
-/* Whether it matters what other jobs have, or where it runs. */
+/* Whether it matters what other jobs have, memory of its host too, or where it runs. */
 static bool needs_others(const struct ff_queues_opts *opts)
 {
 	for (size_t i = 0; i < opts->claims_len; i++)
-		if (opts->claims[i].pools_len > 0 || opts->claims[i].hosts)
+		if (opts->claims[i].pools_len > 0 || opts->claims[i].memory > 0 ||
+		    opts->claims[i].hosts)
 			return true;
 	return false;
 }

@@ -59,6 +59,9 @@ struct ff_bound_block {
 	uint32_t held;	/* units that its owner has */
 	uint32_t owner; /* a worker; UINT32_MAX */
 	uint32_t kind;
+	/* One unit of a group that is tried alone: the group's block; UINT32_MAX. And how many such
+	 * blocks of this one are held: only one of them, or this one, is at one time. */
+	uint32_t from, apart;
 	bool in_line;
 	bool group; /* of a name: who had some of it gets what comes later, too */
 };

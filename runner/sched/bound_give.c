@@ -127,6 +127,25 @@ static bool can_meet(const struct ff_queues *queues, const struct ff_queues_work
 	return kind->memory == 0 || has_memory(queues, worker, kind->memory);
 }
 
+/* Nobody else has some of its group just now. */
+static bool group_is_free(const struct ff_bound *bound, uint32_t number)
+{
+	const struct ff_bound_block *block = &bound->blocks[number];
+
+	if (block->from == NOBODY)
+		return block->apart == 0;
+	return bound->blocks[block->from].held == 0 && bound->blocks[block->from].apart == 0;
+}
+
+static bool can_have(const struct ff_queues *queues, const struct ff_queues_worker *worker,
+		     uint32_t number)
+{
+	const struct ff_bound *bound = &queues->bound;
+
+	return group_is_free(bound, number) &&
+	       can_meet(queues, worker, &bound->kinds[bound->blocks[number].kind]);
+}
+
 static void hold(struct ff_queues *queues, struct ff_queues_worker *worker, uint32_t number)
 {
 	struct ff_bound *bound = &queues->bound;
@@ -144,6 +163,9 @@ static void hold(struct ff_queues *queues, struct ff_queues_worker *worker, uint
 	if (worker->host < bound->hosts)
 		bound->memory_taken[worker->host] += memory_of(queues, worker) - memory;
 	block->owner = number_of(queues, worker);
+	block->in_line = false; /* what comes meanwhile waits until it is let go */
+	if (block->from != NOBODY)
+		bound->blocks[block->from].apart++;
 	bound->heavy += kind->weight > 1;
 	bound->serial += kind->serial;
 	if (kind->serial)
@@ -172,6 +194,8 @@ static void let_go(struct ff_queues *queues, struct ff_queues_worker *worker, ui
 		bound->memory_taken[worker->host] -= memory;
 	if (bound->pools && memory > 0)
 		bound->pools->freed = true;
+	if (block->from != NOBODY)
+		bound->blocks[block->from].apart--;
 	bound->heavy -= kind->weight > 1;
 	bound->serial -= kind->serial;
 	if (bound->serial == 0)
@@ -196,9 +220,10 @@ void ff_bound_wait(struct ff_queues *queues, uint32_t unit)
 	struct ff_bound_block *block = block_of(&queues->bound, unit);
 	struct ff_queues_worker *owner = owner_of(queues, block);
 
-	/* What has just come to its end there, and is to be tried again, stays. */
-	if (owner && block->held == 0 && ff_bound_may_work(queues, owner) &&
-	    can_meet(queues, owner, &queues->bound.kinds[block->kind]))
+	/* What has just come to its end there, and is to be tried again, stays; unless others of
+	 * the block wait by now: then it goes with them. */
+	if (owner && block->held == 0 && block->len == 0 && ff_bound_may_work(queues, owner) &&
+	    can_have(queues, owner, queues->bound.of[unit]))
 		hold(queues, owner, queues->bound.of[unit]);
 	else if (!owner || block->held == 0)
 		owner = NULL;
@@ -271,6 +296,8 @@ static uint32_t first_in_line(struct ff_queues *queues, uint32_t number,
 			continue;
 		}
 		only = worker ? kept_for(queues, block) : NULL;
+		if (worker && !group_is_free(bound, kind->line[i]))
+			continue;
 		if (!only || only == worker)
 			return i;
 	}
@@ -282,7 +309,6 @@ static void give(struct ff_queues *queues, struct ff_queues_worker *worker, uint
 	struct ff_bound *bound = &queues->bound;
 	struct ff_bound_block *block = &bound->blocks[number];
 
-	block->in_line = false;
 	hold(queues, worker, number);
 	block->held = block->len;
 	bound->waiting -= block->len;
@@ -340,13 +366,15 @@ bool ff_bound_wants_hosts(const struct ff_bound *bound)
 bool ff_bound_alone(struct ff_queues *queues, uint32_t unit)
 {
 	struct ff_bound *bound = &queues->bound;
-	uint32_t kind = bound->blocks[bound->of[unit]].kind;
+	const struct ff_bound_block *block = block_of(bound, unit);
+	uint32_t kind = block->kind, from = block->group ? bound->of[unit] : block->from;
 
 	/* Where it would be alone may be no host for it. */
 	if (bound->kinds[kind].hosts)
 		return false;
 	bound->of[unit] = ff_bound_new_block(bound);
 	bound->blocks[bound->of[unit]].kind = kind;
+	bound->blocks[bound->of[unit]].from = from;
 	return true;
 }
 
@@ -356,7 +384,7 @@ bool ff_bound_hold_alone(struct ff_queues *queues, struct ff_queues_worker *work
 
 	if (!block)
 		return true;
-	if (!can_meet(queues, worker, &queues->bound.kinds[block->kind]))
+	if (!can_have(queues, worker, queues->bound.of[unit]))
 		return false;
 	hold(queues, worker, queues->bound.of[unit]);
 	block->held = 1;

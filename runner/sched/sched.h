@@ -120,6 +120,7 @@ struct ff_placement {
 	bool alone;	/* it has the host for itself */
 	bool anywhere;	/* alone: no other host is there; for units that avoid it, too */
 	bool ahead;	/* it follows another on its slots, and has none before that ends */
+	bool recalled;	/* ahead, and whoever placed it has asked for it back */
 };
 
 /* The next thing to start; false: nothing can be started now. Its slots, and a unit's pools, are

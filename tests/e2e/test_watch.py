@@ -224,6 +224,19 @@ def test_cancel_job(farflung):
     assert ends(events) == {"a[n=1]": "passed", "a[n=2]": "lost", "a[n=3]": "lost", "a[n=4]": "cancelled", "b": "failed"}
 
 
+def test_cancel_what_others_follow(farflung):
+    """Short commands are on their host before the one ahead of them has ended: they come back, and are run."""
+    numbers = list(range(1, 61))
+    farflung.yaml("inventory: [{spec: popen, name: one, slots: 1}]\n"
+                  "jobs:\n  a: {run: 'test {n} != 30 || sleep 100', matrix: {n: %s}}\n" % numbers)
+    live = farflung.follow("run")
+    live.event("unit-started", unit="a[n=30]")
+    done = farflung.run("cancel", "last", "a[n=30]", code=0)
+    assert done.stdout == "cancelled a[n=30]: 1 running, 0 waiting\n"
+    events = live.finish(1, seconds=30)
+    assert ends(events) == {f"a[n={n}]": "lost" if n == 30 else "passed" for n in numbers}
+
+
 def test_cancel_what_is_not_there(farflung):
     live = waiting(farflung)
     done = farflung.run("cancel", "last", "a[n=3]", "a[n=9]", code=2)

@@ -225,6 +225,18 @@ class Sshd:
                 pass
         self.process = None
 
+    def crash(self):
+        """All of it is killed, and started again on the same port. The log starts anew."""
+        victims = [pid for child in self.session_pids() for pid in [child, *descendants(child)]]
+        for pid in [self.process.pid, *victims]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+        os.unlink(self.path("log"))
+        self.start()
+
     def restart(self, new_host_key=False, host_key=None):
         """On the same port. The log starts anew."""
         self.stop()

@@ -17,6 +17,13 @@ pytest.register_assert_rewrite("rig")
 import rig  # noqa: E402
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        report.sections.append(("the same points again", f"FARFLUNG_SEED={rig.SEED}"))
+
+
 @pytest.fixture(scope="session")
 def network():
     """Namespaces, or None: then all hosts are on the loopback."""

@@ -9,6 +9,7 @@ the loopback; and the oracle that every run is held to, whatever befell it.
 import contextlib
 import ctypes
 import datetime
+import fcntl
 import os
 import random
 import re
@@ -21,13 +22,18 @@ from e2e_conftest import MARK, junit_outcomes, of_kind, process_name, processes_
 
 CLONE_NEWNET = 0x40000000
 HOST_MARK = "FARFLUNG_TEST_HOST"
-SEED = 20
+SEED = os.environ.get("FARFLUNG_SEED") or str(random.SystemRandom().randrange(1_000_000))
+
+
+def dice(kind):
+    """Others in each session; with FARFLUNG_SEED, which a failure tells, the same ones again."""
+    return random.Random(f"{kind} {SEED}")
 
 
 def points(kind, among, count):
-    """Where a run is hurt: the same ones each time; FARFLUNG_POINTS=20 draws more."""
+    """Where a run is hurt; FARFLUNG_POINTS=20 draws more."""
     wanted = int(os.environ.get("FARFLUNG_POINTS", count))
-    return sorted(random.Random(f"{kind} {SEED}").sample(among, min(wanted, len(among))))
+    return sorted(dice(kind).sample(among, min(wanted, len(among))))
 
 
 def ip(*words, inside=()):
@@ -88,11 +94,13 @@ class Host:
         self.inside, self.device, self.far, address = [], None, None, "127.0.0.1"
         if network:
             self.device, self.far, address, self.inside = network.link(stack)
+        self.address, self.near = address, address[:-1] + "1"
         # A home of its own: a login's start files that are killed half-way may leave locks, everybody's.
         words = (f"SetEnv HOME={home} XDG_CACHE_HOME={self.cache} TMPDIR={self.temp} {MARK}={mark} {HOST_MARK}={self.mark} "
                  f"HERE={name} PYTHONDONTWRITEBYTECODE=1 {more}")
         self.sshd = stack.enter_context(fake.Sshd(options=[words], address=address, prefix=self.inside))
         self.stopped = []
+        self.keys = ""  # further ones in the inventory
         stack.callback(self.thaw)
 
     @property
@@ -116,9 +124,20 @@ class Host:
             served = fake.descendants(self.sshd.process.pid)
             self.stop([self.sshd.process.pid, *(pid for pid in served if process_name(pid).startswith("sshd"))])
 
+    def cut_one_way(self, to):
+        """Only what goes to it, or only what comes from it, is lost: at an address that nobody has. False
+        where no link is its own."""
+        if not self.device:
+            return False
+        device, words, other = (self.device, [], self.address) if to else (self.far, self.inside, self.near)
+        ip("neigh", "replace", other, "lladdr", "02:00:00:00:00:01", "dev", device, "nud", "permanent", inside=words)
+        return True
+
     def mend(self):
         if self.device:
             ip("link", "set", self.far, "up", inside=self.inside)
+            for device, words in ((self.device, []), (self.far, self.inside)):
+                ip("neigh", "flush", "dev", device, "nud", "permanent", inside=words)
         else:
             self.thaw()
 
@@ -150,10 +169,20 @@ class Host:
                 os.kill(self.stopped.pop(), signal.SIGCONT)
 
 
+def is_locked(path):
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def runs_in(folder):
     runs = folder / ".farflung" / "runs"
     found = [path for path in runs.iterdir() if path.is_dir() and path.name != "last" and path.name[0] != "."]
-    return sorted(found, key=lambda run: (run / "journal.jsonl").read_text().partition("\n")[0].partition("time")[2])
+    # By the system's own clock, which no test sets.
+    return sorted(found, key=lambda run: (run / "journal.jsonl").stat().st_mtime_ns)
 
 
 def told(events):
@@ -181,10 +210,11 @@ class Case:
         self.runs = farflung.cwd
         farflung.env["TMPDIR"] = str(self.temp)
         self.names = []
+        self.clocks_agree = True  # here and on the hosts
 
     def write(self, jobs, names, settings="", slots=3, tree="", python="python3"):
         self.names = names
-        hosts = "".join(f"  - {{spec: '{host.spec}', name: {host.name}, slots: {slots}, python: '{python}'}}\n"
+        hosts = "".join(f"  - {{spec: '{host.spec}', name: {host.name}, slots: {slots}, python: '{python}'{host.keys}}}\n"
                         for host in self.hosts)
         self.farflung.yaml(f"inventory:\n{hosts}{tree}report: {{junit: junit.xml}}\n"
                            f"settings: {{heartbeat: 200ms, {settings}}}\njobs:\n{jobs}")
@@ -254,7 +284,7 @@ class Case:
         lost = {e["host"] for word in ("host-away", "host-lost") for e in of_kind(events, word)}
         ends = {e["unit"]: e for e in of_kind(events, "unit-finished", final=True)}
         for unit, host, begun in lines:
-            if unit in ends and (host not in lost or host == ends[unit].get("host")):
+            if self.clocks_agree and unit in ends and (host not in lost or host == ends[unit].get("host")):
                 # The controller looks at the clock once for all that it finds to do: a little earlier.
                 assert begun <= nanoseconds(ends[unit]) + 250_000_000, (unit, host, ends[unit])
 
@@ -265,10 +295,21 @@ class Case:
             names = [path.name for path in host.cache.glob("farflung/*")]
             # The native worker, and what Python hosts keep compiled; nothing half.
             assert [name for name in names if not re.fullmatch(r"worker-[0-9a-f]{64}|[a-z.]+-[0-9a-f]+-\d+\.pyc", name)] == []
+            for path in host.root.rglob("*"):
+                assert not re.fullmatch(r"\.ff-[0-9a-f]+\.tmp|.*\.sync-new", path.name), path
+                assert not (path.name.endswith(".sync-lock") and is_locked(path)), path
+        for run in runs_in(self.runs):
+            assert not is_locked(run / "journal.jsonl"), run
         kept = {path.name for run in runs_in(self.runs) for path in run.iterdir()}
         assert kept <= {"journal.jsonl", "output", "tree"}, kept
         beside = {path.name for path in (self.runs / ".farflung" / "runs").iterdir()}
         assert beside == {run.name for run in runs_in(self.runs)} | {"last"}, beside
+
+    def progress(self, live, at, start=0):
+        """Waits until so many units have ended in the run, or it is over; False: it is."""
+        live.wait_for(lambda events: events and (events[-1]["event"] == "run-finished" or
+                                                 len(of_kind(events[start:], "unit-finished")) >= at))
+        return live.process.poll() is None and live.events[-1]["event"] != "run-finished"
 
     def kill_controller(self, live):
         live.process.send_signal(signal.SIGKILL)

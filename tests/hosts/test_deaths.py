@@ -1,10 +1,14 @@
-"""kill -9 of everybody, at drawn points of a run over two hosts."""
+"""kill -9 of everybody, at drawn points of a run over two hosts: alone in a run, where it can be said exactly
+what must become of it, and twenty times in one, which must get through."""
+import contextlib
 import os
 import signal
 
 import pytest
 
-from rig import of_kind, points, told, wait_until
+from rig import dice, of_kind, points, told, wait_until
+
+TIMES = 20
 
 KILL = signal.SIGKILL
 
@@ -13,7 +17,7 @@ def kill(pid):
     os.kill(pid, KILL)
 
 
-@pytest.mark.parametrize("at", points("controller", range(1, 121), 4))
+@pytest.mark.parametrize("at", points("controller", range(1, 121), 3))
 def test_controller(case, at):
     """At the so many-th event; what it had told as done is not done again."""
     case.commands()
@@ -36,18 +40,50 @@ def test_controller(case, at):
 
 
 def test_controller_again_and_again(case):
-    case.commands()
+    """While it opens hosts, tells what was done before, and runs units; each time the next one goes on."""
+    case.commands(count=300)
     case.go.touch()
-    for at in points("controllers", range(20, 70), 3)[:6]:
-        live = case.start(*(["--resume"] if (case.runs / ".farflung").exists() else []))
-        live.wait_for(lambda events: len(events) >= at)
+    random = dice("controllers")
+    for time in range(TIMES):
+        live = case.start(*(["--resume"] if time else []))
+        if random.random() < 0.3:
+            at = random.randrange(1, 12)
+            live.wait_for(lambda events: len(events) >= at)
+        else:
+            case.progress(live, random.randrange(25))
         case.kill_controller(live)
     # The hosts may still be ending what they ran for those.
     case.farflung.run("run", "--resume", code=0)
     case.check()
 
 
-@pytest.mark.parametrize("at", points("foreman", range(0, 50), 4))
+class Victims:
+    """Hurts a run twenty times, a few units apart, on hosts as the dice say; those may be just coming back."""
+
+    def __init__(self, kind, case, live):
+        self.random, self.case, self.live = dice(kind), case, live
+
+    def hurt(self, hit, apart):
+        """hit(host) is false while there is nothing to hit. Gives how often it was true."""
+        hits = 0
+        while hits < TIMES and self.case.progress(self.live, self.random.randrange(1, apart), len(self.live.events)):
+            first = self.random.randrange(2)
+            hits += any(hit(self.case.hosts[host]) for host in (first, 1 - first))
+        return hits
+
+    def end(self):
+        """What took down two hosts while nothing else ran there is poison, whoever killed these."""
+        events = self.live.finish()
+        lost = [e for e in of_kind(events, "unit-finished", final=True) if e["result"]["outcome"] == "lost"]
+        for each in lost:
+            alone = of_kind(events, "unit-lost", unit=each["unit"], alone=True)
+            assert len(alone) >= 2, each
+        assert self.live.process.returncode == (1 if lost else 0), self.live.story()
+        self.case.check(("passed", "lost"))
+        return events
+
+
+@pytest.mark.parametrize("at", points("foreman", range(0, 50), 2))
 def test_foreman(case, at):
     case.commands()
     live = case.start_all()
@@ -61,7 +97,24 @@ def test_foreman(case, at):
     case.check()
 
 
-@pytest.mark.parametrize("at", points("connection", range(0, 50), 4))
+def test_foremen(case):
+    case.commands(count=300)
+    victims = Victims("foremen", case, case.start_all())
+
+    def hit(host):
+        pid = host.foreman()
+        with contextlib.suppress(ProcessLookupError):
+            if pid:
+                kill(pid)
+                return True
+        return False
+
+    assert victims.hurt(hit, 12) == TIMES
+    events = victims.end()
+    assert of_kind(events, "host-away")
+
+
+@pytest.mark.parametrize("at", points("connection", range(0, 50), 2))
 def test_ssh_connection(case, at):
     case.commands()
     live = case.start_all()
@@ -73,6 +126,25 @@ def test_ssh_connection(case, at):
     events = live.finish(0)
     assert of_kind(events, "host-away", host=victim.name)
     case.check()
+
+
+def test_sshds(case):
+    """Connections' own, and now and then the one that listens, which somebody starts again."""
+    case.commands(count=300)
+    victims = Victims("sshds", case, case.start_all())
+
+    def hit(host):
+        if not host.sshd.session_pids():
+            return False
+        if victims.random.random() < 0.25:
+            host.sshd.crash()
+        else:
+            host.sshd.kill_sessions()
+        return True
+
+    assert victims.hurt(hit, 12) == TIMES
+    events = victims.end()
+    assert of_kind(events, "host-away")
 
 
 @pytest.mark.parametrize("at", points("opening", ["sshd", "session", "foreman"], 3))
@@ -99,7 +171,7 @@ def test_while_a_host_is_opened(case, at):
 
 TESTS = """
 import os, pathlib, pytest, time
-@pytest.mark.parametrize("n", range(60))
+@pytest.mark.parametrize("n", range({count}))
 def test_n(n):
     begun = time.time_ns()
     while not os.path.exists("{go}"):
@@ -110,17 +182,23 @@ def test_n(n):
 """
 
 
-@pytest.mark.parametrize("at", points("python", range(0, 48), 4))
-def test_python_worker(case, at):
-    """A test it was in is tried again; the others of its worker are none the worse."""
+def start_tests(case, count, retries, slots, settings=""):
     tree = case.farflung.cwd / "tree"
     tree.mkdir()
-    (tree / "test_it.py").write_text(TESTS.format(go=case.go, trail=case.trail))
-    case.write("  unit: {pytest: [-p, 'no:cacheprovider'], retries: 1}\n",
-               [f"test_it.py::test_n[{n}]" for n in range(60)], slots=1, tree="tree: tree\n", python="/usr/bin/python3")
+    (tree / "test_it.py").write_text(TESTS.format(go=case.go, trail=case.trail, count=count))
+    case.write(f"  unit: {{pytest: [-p, 'no:cacheprovider'], retries: {retries}}}\n",
+               [f"test_it.py::test_n[{n}]" for n in range(count)], settings, slots, "tree: tree\n",
+               python="/usr/bin/python3")
     live = case.start()
     live.wait_for(lambda events: len({e["host"] for e in of_kind(events, "unit-started")}) == 2)
     case.go.touch()
+    return live
+
+
+@pytest.mark.parametrize("at", points("python", range(0, 48), 1))
+def test_python_worker(case, at):
+    """A test it was in is tried again; the others of its worker are none the worse."""
+    live = start_tests(case, 60, 1, 1)
     live.wait_for(lambda events: len(of_kind(events, "unit-finished")) >= at)
     started = {e["host"]: e for e in of_kind(list(live.events), "worker-started")}
     assert set(started) == {"one", "two"}
@@ -131,3 +209,25 @@ def test_python_worker(case, at):
     crashed = [e for e in of_kind(events, "unit-finished") if e["result"]["outcome"] == "crashed"]
     assert len(crashed) <= 1 and not any(e["final"] for e in crashed)
     case.check()
+
+
+def test_python_workers(case):
+    live = start_tests(case, 250, TIMES, 2, "max_worker_restart: 100")
+    victims = Victims("pythons", case, live)
+
+    def hit(host):
+        over = {e["worker"] for e in of_kind(list(live.events), "worker-ended")}
+        there = [e for e in of_kind(list(live.events), "worker-started", host=host.name) if e["worker"] not in over]
+        with contextlib.suppress(ProcessLookupError):
+            if there:
+                kill(int(victims.random.choice(there)["facts"]["pid"]))
+                return True
+        return False
+
+    hits = victims.hurt(hit, 9)
+    events = victims.end()
+    assert hits == TIMES
+    assert not of_kind(events, "host-away")
+    # One that had its end already is none the worse for it.
+    assert len(of_kind(events, "worker-ended", crashed=True)) <= TIMES
+    assert all(e["result"]["outcome"] in ("passed", "crashed") for e in of_kind(events, "unit-finished"))

@@ -1,10 +1,11 @@
 """Disks that are full, here and there."""
+import contextlib
 import os
 import subprocess
 
 import pytest
 
-from rig import of_kind, told
+from rig import dice, of_kind, points, told
 
 
 @pytest.fixture
@@ -27,10 +28,11 @@ def disk(case):
         subprocess.run(["umount", path], check=True)
 
 
-def test_the_controllers(case, disk):
+@pytest.mark.parametrize("size", points("disk", range(1000, 3000, 50), 2))
+def test_the_controllers(case, disk, size):
     """The run stops by itself and says where it goes on; what it told as done stays done."""
     case.runs = case.farflung.cwd / "small"
-    grow = disk(case.runs, "2m")
+    grow = disk(case.runs, f"{size}k")
     case.farflung.env["FARFLUNG_RUNS"] = str(case.runs)
     case.commands(work="head -c 60000 /dev/zero | tr \"\\\\0\" x; ")
     case.go.touch()
@@ -39,12 +41,48 @@ def test_the_controllers(case, disk):
     case.gone()
     (events,) = case.journals()
     over = {unit for unit, each in told(events).items() if each == ["passed"]}
-    assert 1 <= len(over) < 60
+    assert len(over) < 60
     grow()
     case.farflung.run("run", "--resume", code=0)
     case.check()
     lines = [unit for unit, _, _ in case.lines()]
     assert {unit: lines.count(unit) for unit in over} == dict.fromkeys(over, 1)
+
+
+def fill(path):
+    """All that is left there."""
+    with open(path, "wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while file.write(b"x" * size):
+                    pass
+
+
+def test_the_controllers_again_and_again(case, disk):
+    """Somebody else takes all that is left, at any time, and gives it back when the run has stopped."""
+    case.runs = case.farflung.cwd / "small"
+    disk(case.runs, "24m")
+    case.farflung.env["FARFLUNG_RUNS"] = str(case.runs)
+    case.commands(count=200, work="head -c 20000 /dev/zero | tr \"\\\\0\" x; ")
+    case.go.touch()
+    random, stopped = dice("disks"), 0
+    for time in range(5):
+        live = case.start(*(["--resume"] if time else []))
+        if not case.progress(live, random.randrange(25)):
+            live.finish(0)
+            break
+        fill(case.runs / "other")
+        live.finish()
+        stopped += live.process.returncode == 3
+        assert live.process.returncode == 0 or "No space left on device" in live.stderr, live.story()
+        (case.runs / "other").unlink()
+        case.gone()
+        if live.process.returncode == 0:
+            break
+    else:
+        case.farflung.run("run", "--resume", code=0)
+    assert stopped > 0
+    case.check()
 
 
 def test_a_hosts_cache_and_folder(case, disk):

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from rig import of_kind, points, wait_until
+from rig import dice, of_kind, points, wait_until
 
 SETTINGS = "silence: 2s"
 
@@ -37,6 +37,24 @@ def test_cut_and_mended(case):
     case.trail.with_name("trail.back").touch()
     events = live.finish(0)
     assert of_kind(events, "unit-finished", host="one")
+    case.check()
+
+
+@pytest.mark.parametrize("to", [True, False], ids=["to", "from"])
+def test_cut_one_way(case, to):
+    """Half a link is none: it is away, and comes back when all of it is there again."""
+    case.commands(settings=SETTINGS, count=90, work=f"[ $HERE = two ] || until [ -e {case.trail}.back ]; do sleep 0.01; done; ")
+    live = case.start_all()
+    case.progress(live, dice(f"one way {to}").randrange(1, 30))
+    victim = case.hosts[0]
+    if not victim.cut_one_way(to):
+        case.trail.with_name("trail.back").touch()
+        live.finish(0)
+        pytest.skip("no link here can be cut one way")
+    live.event("host-away", host="one")
+    victim.mend()
+    case.trail.with_name("trail.back").touch()
+    live.finish(0)
     case.check()
 
 

@@ -112,13 +112,28 @@ static void ended(struct check *check, const struct ff_event *event, uint32_t co
 				   ff_event_word(event->kind));
 }
 
+/* What is meant for a host, or goes with such units, may find no other one to be alone on: it is
+ * tried again among others, and what runs behind it there may be to blame. */
+static bool may_be_alone(const struct check *check, uint32_t job)
+{
+	bool anywhere = !check->plan->jobs[job].config->on;
+	struct ff_payload_mark mark;
+
+	for (uint32_t i = 0; i < check->units[job]; i++)
+		if (world_unit_mark(check->seed, job, spread_unit(check->spread, job, i), anywhere,
+				    &mark) &&
+		    mark.host)
+			return false;
+	return spread_may_be_alone(check->spread, job);
+}
+
 /* Only what takes hosts down may be set aside for it, if hosts do not die by themselves. */
 static void lost(struct check *check, const struct ff_event *event)
 {
 	const char *message = event->u.unit_finished.result->message;
 	uint32_t job = job_of(check, event->job);
 
-	if (event->host && spread_may_be_alone(check->spread, job) && check->faults->dies == 0 &&
+	if (event->host && may_be_alone(check, job) && check->faults->dies == 0 &&
 	    check->faults->freezes == 0 && message && strstr(message, "was lost while running") &&
 	    !world_unit_is_bomb(check->seed, job, spread_unit(check->spread, job, event->index),
 				check->faults))
@@ -489,8 +504,8 @@ static void check_retries(struct check *check, const struct ff_state *state)
 		const struct ff_job_record *job = &state->jobs[i];
 		uint32_t retries = (uint32_t)check->plan->jobs[i].config->retries;
 
-		if (job->result == FF_JOB_ERROR)
-			continue; /* it was stopped */
+		if (job->result == FF_JOB_ERROR || job->result == FF_JOB_STOPPED)
+			continue; /* nothing of it was begun again */
 		if (check->plan->jobs[i].config->artifacts.paths.len > 0)
 			continue; /* what could not be brought has used up a retry */
 		for (uint32_t j = 0; job->known && j < job->units_len && j < 256; j++) {

@@ -140,7 +140,7 @@ int64_t spread_memory(const struct check *check, const struct ff_worker_record *
 {
 	struct running one = {.job = worker->job, .host = worker->host};
 
-	if (worker->state != FF_WORKER_RUNNING || !spread_shares_memory(check->spread, worker->job))
+	if (worker->state != FF_WORKER_RUNNING || !spread_keeps_marks(check->spread, worker->job))
 		return 0;
 	one.unit = spread_unit(check->spread, worker->job, worker->unit);
 	look_at_needs(check, &one);

@@ -157,12 +157,6 @@ bool spread_keeps_marks(const struct spread *spread, uint32_t number)
 	       !is(&spread->jobs[number], "driven");
 }
 
-/* A single worker may be none that does. */
-bool spread_shares_memory(const struct spread *spread, uint32_t number)
-{
-	return spread_keeps_marks(spread, number) && !is(&spread->jobs[number], "no");
-}
-
 bool spread_in_parts(const struct spread *spread, uint32_t number)
 {
 	return spread->jobs[number].firsts != NULL;

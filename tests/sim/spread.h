@@ -19,8 +19,6 @@ void spread_state(const struct spread *spread, struct check *check, const struct
 bool spread_may_be_alone(const struct spread *spread, uint32_t job);
 /* Whether what its units ask for has an effect. */
 bool spread_keeps_marks(const struct spread *spread, uint32_t job);
-/* Whether it counts what they take of memory together with other jobs'. */
-bool spread_shares_memory(const struct spread *spread, uint32_t job);
 /* Bytes that a running unit takes by that; 0: none. */
 int64_t spread_memory(const struct check *check, const struct ff_worker_record *worker);
 /* What runs beside what. */

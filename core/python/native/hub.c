@@ -13,6 +13,12 @@
 #include "io/embed.h"
 #include "io/loop_private.h"
 
+#ifdef __GLIBC_PREREQ
+#define HAS_CLOCKWAIT __GLIBC_PREREQ(2, 30)
+#else
+#define HAS_CLOCKWAIT 0
+#endif
+
 struct hub hub = {.lock = PTHREAD_MUTEX_INITIALIZER, .own_fd = -1, .lead_fd = -1, .next_rest = 16};
 
 enum {
@@ -273,25 +279,33 @@ void hub_wake(struct ff_list *list)
 	}
 }
 
+/* Until then by a clock that nobody sets, where the system can: a wall clock that is put back while
+ * somebody waits would keep him that much longer. */
+static int await(sem_t *wake, int64_t deadline_us)
+{
+	struct timespec until;
+	clockid_t id = HAS_CLOCKWAIT ? CLOCK_MONOTONIC : CLOCK_REALTIME;
+	int64_t left_us = deadline_us - ff_clock_us();
+
+	clock_gettime(id, &until);
+	left_us = (left_us > 0 ? left_us : 0) + until.tv_nsec / 1000;
+	until.tv_sec += left_us / 1000000;
+	until.tv_nsec = left_us % 1000000 * 1000;
+#if HAS_CLOCKWAIT
+	return sem_clockwait(wake, id, &until);
+#else
+	return sem_timedwait(wake, &until);
+#endif
+}
+
 /* With the lock, which is given up meanwhile. EINTR or 0. */
 static int follow(struct hub_waiter *me, int64_t deadline_us)
 {
-	struct timespec until;
 	int rc;
 
 	hub.followers++;
 	hub_unlock();
-	if (deadline_us == FF_NEVER_US) {
-		rc = sem_wait(&me->wake);
-	} else {
-		int64_t left_us = deadline_us - ff_clock_us();
-
-		clock_gettime(CLOCK_REALTIME, &until);
-		left_us = (left_us > 0 ? left_us : 0) + until.tv_nsec / 1000;
-		until.tv_sec += left_us / 1000000;
-		until.tv_nsec = left_us % 1000000 * 1000;
-		rc = sem_timedwait(&me->wake, &until);
-	}
+	rc = deadline_us == FF_NEVER_US ? sem_wait(&me->wake) : await(&me->wake, deadline_us);
 	rc = rc < 0 && errno == EINTR ? EINTR : 0;
 	hub_lock();
 	hub.followers--;

@@ -216,6 +216,81 @@ static void test_memory_is_shared(void **state)
 	ff_queues_free(queues);
 }
 
+/* Also by a job that has one worker, whose order is its own otherwise. */
+static void test_one_worker_shares_memory(void **state)
+{
+	const struct ff_claim claims[] = {CLAIM(.unit = 0, .memory = 70)};
+	int64_t taken[] = {40, 0};
+	struct ff_queues *queues = make_sharing(2, &ff_policy_no, claims, 1, 1, taken);
+
+	assert_next(queues, 0, "1");
+	ff_queues_done(queues, 0, 1, MS);
+	assert_next(queues, 0, "");
+	taken[0] = 0;
+	assert_next(queues, 0, "0 end");
+	assert_int_equal(taken[0], 70);
+	ff_queues_free(queues);
+}
+
+/* A unit that is tried alone, as its host went away under it, leaves the others of its group, but
+ * never runs at the same time. */
+static void test_alone_and_of_a_group(void **state)
+{
+	const struct ff_claim claims[] = {{.unit = 0, .group = 0, .weight = 1},
+					  {.unit = 1, .group = 0, .weight = 1},
+					  {.unit = 2, .group = 0, .weight = 1}};
+	struct ff_queues *queues = make(3, &ff_policy_load, claims, 3, 1);
+
+	assert_next(queues, 0, "0 1 2 end");
+	ff_queues_done(queues, 0, 0, MS);
+	ff_queues_worker_down(queues, 0, 1);
+	ff_queues_again_alone(queues, 1, 0);
+	ff_queues_worker_up(queues, 1, false, 1);
+	ff_queues_worker_up(queues, 2, true, 1);
+	assert_next(queues, 1, "2 end");
+	assert_next(queues, 2, ""); /* it waits, and is not ended */
+	ff_queues_moved(queues);
+	ff_queues_done(queues, 1, 2, MS);
+	assert_true(ff_queues_moved(queues));
+	assert_next(queues, 2, "1 end");
+	/* The same the other way round. */
+	ff_queues_worker_down(queues, 1, NOBODY);
+	ff_queues_again(queues, 2);
+	ff_queues_worker_up(queues, 3, false, 0);
+	assert_next(queues, 3, "");
+	ff_queues_done(queues, 2, 1, MS);
+	assert_true(ff_queues_moved(queues));
+	assert_next(queues, 3, "2 end");
+	ff_queues_free(queues);
+}
+
+/* What is tried again goes with what of its block waits for its needs by then: else the block would
+ * be held twice, and its resource be free when the first of them has ended. */
+static void test_a_block_is_held_once(void **state)
+{
+	const struct ff_claim claims[] = {
+		{.unit = 0, .group = 0, .weight = 1, .pools = pool0, .pools_len = 1},
+		{.unit = 1, .group = 0, .weight = 1, .pools = pool0, .pools_len = 1},
+		CLAIM(.unit = 2, .pools = pool0, .pools_len = 1),
+		CLAIM(.unit = 3, .pools = pool1, .pools_len = 1)};
+	struct ff_queues *queues = make(4, &ff_policy_load, claims, 4, 2);
+
+	pool_free[1] = 0; /* so that nobody is ended */
+	assert_next(queues, 0, "0 1");
+	ff_queues_done(queues, 0, 0, MS);
+	ff_queues_done(queues, 0, 1, MS);
+	assert_next(queues, 1, "2");
+	ff_queues_again(queues, 0);
+	ff_queues_done(queues, 1, 2, MS);
+	ff_queues_again(queues, 1);
+	assert_next(queues, 0, "0 1");
+	ff_queues_done(queues, 0, 0, MS);
+	assert_int_equal(pool_free[0], 0);
+	ff_queues_done(queues, 0, 1, MS);
+	assert_int_equal(pool_free[0], 1);
+	ff_queues_free(queues);
+}
+
 static void test_what_was_done_before_is_not_given(void **state)
 {
 	const uint64_t done = 1;
@@ -291,6 +366,9 @@ int main(void)
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_weight_and_memory),
 		cmocka_unit_test(test_memory_is_shared),
+		cmocka_unit_test(test_one_worker_shares_memory),
+		cmocka_unit_test(test_alone_and_of_a_group),
+		cmocka_unit_test(test_a_block_is_held_once),
 		cmocka_unit_test(test_what_was_done_before_is_not_given),
 		cmocka_unit_test(test_part_by_part),
 	};
