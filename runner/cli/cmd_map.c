@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "cli/execute.h"
 #include "cli/map.h"
+#include "cli/resume.h"
 #include "dispatch/dispatch.h"
 #include "report/mapped.h"
 
@@ -422,3 +423,11 @@ const struct ff_command ff_command_map = {
 	.ends_with_word = true,
 	.run = run,
 };
+
+int ff_map_again(const struct ff_resume *resume, int argc, char **argv, const char *as)
+{
+	(void)argc;
+	(void)argv;
+	(void)as;
+	return ff_resume_check(resume, "run", FF_MAP_USAGE);
+}

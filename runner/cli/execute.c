@@ -416,6 +416,7 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 			.run_id = opts->passing_id,
 			.before = opts->before,
 			.feed = opts->feed,
+			.addopts = opts->addopts,
 			.keys_are_others = opts->front_has_terminal || opts->front_fd > 0,
 			.only_hosts = opts->on},
 		.terminal = {.given = opts->front_has_terminal, .front_fd = opts->front_fd},

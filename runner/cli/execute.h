@@ -20,6 +20,7 @@ struct ff_execute_opts {
 	bool front_has_terminal; /* the only job's, if it comes to that */
 	int front_fd;		 /* as in struct ff_run_terminal */
 	const char *junit_prefix;
+	const char *addopts; /* as in struct ff_run_opts */
 	const char *command; /* the subcommand and its words, for the journal */
 	int argc;
 	char **argv;

@@ -12,7 +12,7 @@ struct ff_before_run {
 	struct ff_state state;
 	uint64_t **again; /* by job: a bitset of units to be run again; NULL: none */
 	/* As RUN_STARTED has it; NULL: not told. */
-	char *run_id, *command_line, *config_file, *directory, *content, *goes_on;
+	char *run_id, *command_line, *config_file, *directory, *content, *goes_on, *addopts;
 	uint32_t promised, told; /* units that it had from earlier ones, and their reports */
 };
 
@@ -31,6 +31,13 @@ struct ff_before_again {
 	 * found. NULL: none. */
 	struct ff_map *units;
 	void *wanted;
+	/* Asked of each file that units came from, named from `rootdir` (NULL: not told) of a run
+	 * begun in `directory` (likewise): whether it is another one now than `content` says, which
+	 * is as FILE_COLLECTED has it. NULL: not asked. */
+	bool (*changed)(void *ctx, const char *directory, const char *rootdir, const char *file,
+			int64_t content);
+	void *ctx;
+	bool changed_too; /* what came of the units of such a file counts as not done */
 };
 
 enum { FF_BEFORE_RUNS_MAX = 1000 }; /* that went on with each other */

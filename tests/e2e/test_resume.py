@@ -239,7 +239,9 @@ def test_what_can_not_be_gone_on_with(farflung):
     live.finish(0)
     (run,) = runs_in(farflung.cwd)
     write(run / "journal.jsonl", (run / "journal.jsonl").read_text().replace('"run --jsonl', '"pytest --jsonl'))
-    refused("--resume", words="only runs of 'farflung run' can be gone on with")
+    refused("--resume", words=f"run {run.name} was 'farflung pytest': farflung pytest --resume {run.name} goes on with it")
+    write(run / "journal.jsonl", (run / "journal.jsonl").read_text().replace('"pytest --jsonl', '"stress --jsonl'))
+    refused("--resume", words="only runs of farflung run, pytest and map can be gone on with")
     write(run / "journal.jsonl", "{}\n")
     done = farflung.run("run", "--resume", code=3)
     assert "journal.jsonl:1: " in done.stderr
