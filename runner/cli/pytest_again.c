@@ -7,63 +7,51 @@
 #include "config/content.h"
 #include "dispatch/dispatch.h"
 
-/* What is given now is for all of it, and stands before a "--" of then. */
+/* What is given now is for all of it, and stands before a "--" of then; other hosts are in the
+ * place of those of then. */
 static void join(struct ff_strv *all, const struct ff_strv *then, int argc, char **argv,
-		 const char *value)
+		 const struct options *now)
 {
 	size_t at = 0;
 
-	while (at < then->len && strcmp(then->v[at], "--") != 0)
-		ff_strv_add(all, then->v[at++]);
-	ff_resume_add_words(all, argc, argv, value);
+	for (; at < then->len && strcmp(then->v[at], "--") != 0; at++) {
+		if (now->tx.len > 0 && strcmp(then->v[at], "--tx") == 0)
+			at++;
+		else if (now->tx.len == 0 || strncmp(then->v[at], "--tx=", 5) != 0)
+			ff_strv_add(all, then->v[at]);
+	}
+	ff_resume_add_words(all, argc, argv, now->resume);
 	while (at < then->len)
 		ff_strv_add(all, then->v[at++]);
 }
 
 /* Tests are those that the run was given: only how they are shown may be said anew. */
-static int add_words(const struct ff_resume *resume, const struct ff_strv *now,
-		     struct ff_pytest_given *given, const char *as)
+static int check_words(const struct ff_resume *resume, const struct ff_strv *now, const char *as)
 {
 	for (size_t i = 0; i < now->len; i++) {
-		if (!ff_config_pytest_only_shows(now->v[i])) {
-			ff_complain("%s: the tests are those that run %s was given: '%s' may make "
-				    "others of them, and belongs to a run of its own",
-				    as, resume->before.v[0].run_id, now->v[i]);
-			return -1;
-		}
-		ff_strv_add(&given->args, now->v[i]);
+		if (ff_config_pytest_only_shows(now->v[i]))
+			continue;
+		ff_complain("%s: the tests are those that run %s was given: '%s' may make others "
+			    "of them, and belongs to a run of its own",
+			    as, resume->before.v[0].run_id, now->v[i]);
+		return -1;
 	}
 	return 0;
 }
 
-static void drop_first(struct ff_strv *strv, size_t count)
+/* All words as one command line, which a third run may go on with. */
+static int read_words(const struct ff_resume *resume, int argc, char **argv, const char *as,
+		      struct ff_strv *all)
 {
-	for (size_t i = 0; i < count; i++)
-		ff_free(strv->v[i]);
-	memmove(strv->v, strv->v + count, (strv->len - count + 1) * sizeof(*strv->v));
-	strv->len -= count;
-}
+	struct ff_pytest_given given = {0};
+	struct options now = {0};
+	int rc = ff_pytest_parse(&ff_command_pytest, &now, argc, argv, &given);
 
-static int parse(const struct ff_resume *resume, struct options *o, int argc, char **argv,
-		 struct ff_pytest_given *given, const char *as)
-{
-	const struct ff_command *command = &ff_command_pytest;
-	struct ff_pytest_given now = {0};
-	size_t hosts;
-	int rc;
-
-	o->addopts = resume->before.v[0].addopts;
-	rc = ff_pytest_parse(command, o, (int)resume->words.len, resume->words.v, given);
-	hosts = o->tx.len;
-	o->resume = o->addopts = NULL;
 	if (!rc)
-		rc = ff_pytest_parse(command, o, argc, argv, &now);
-	o->addopts = resume->before.v[0].addopts;
+		rc = check_words(resume, &given.args, as);
 	if (!rc)
-		rc = add_words(resume, &now.args, given, as);
-	if (!rc && hosts > 0 && o->tx.len > hosts)
-		drop_first(&o->tx, hosts);
-	ff_strv_release(&now.args);
+		join(all, &resume->words, argc, argv, &now);
+	ff_pytest_release(&now, &given);
 	return rc;
 }
 
@@ -87,12 +75,12 @@ int ff_pytest_again(const struct ff_resume *resume, int argc, char **argv, const
 		ff_complain_last("nothing was started", code);
 		return code;
 	}
-	if (parse(resume, &o, argc, argv, &given, as) == 0) {
-		join(&all, &resume->words, argc, argv, o.resume);
+	o.addopts = resume->before.v[0].addopts;
+	if (read_words(resume, argc, argv, as, &all) == 0 &&
+	    ff_pytest_parse(&ff_command_pytest, &o, (int)all.len, all.v, &given) == 0)
 		code = ff_pytest_run_given(&o, &given, (int)all.len, all.v);
-	} else {
+	else
 		ff_complain_last("nothing was started", code);
-	}
 	ff_pytest_release(&o, &given);
 	ff_strv_release(&all);
 	return code;

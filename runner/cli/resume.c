@@ -52,7 +52,10 @@ int ff_resume_read(struct ff_resume *resume, const char *run, const char *home,
 	if (rc == 0)
 		return 0;
 	ff_resume_release(resume);
-	rc = rc == FF_ESYS || rc == FF_ELOAD ? FF_EXIT_INFRA : usage;
+	/* That of map is for all that is no unit's. */
+	if ((rc == FF_ESYS || rc == FF_ELOAD) && usage <= FF_EXIT_INTERRUPTED)
+		usage = FF_EXIT_INFRA;
+	rc = usage;
 	ff_complain("%s", err.text);
 	ff_complain_last("nothing was started", rc);
 	return rc;
@@ -114,11 +117,14 @@ int ff_resume_check_folder(const struct ff_resume *resume, int code)
 void ff_resume_add_words(struct ff_strv *words, int argc, char **argv, const char *value)
 {
 	for (int i = 0; i < argc; i++) {
-		if (!value || strcmp(argv[i], "--resume") != 0) {
+		bool resumes = value && (strcmp(argv[i], "--resume") == 0 ||
+					 strcmp(argv[i], "--resume-failed") == 0);
+
+		if (!resumes) {
 			ff_strv_add(words, argv[i]);
 			continue;
 		}
-		ff_strv_addf(words, "--resume=%s", value);
+		ff_strv_addf(words, "%s=%s", argv[i], value);
 		i += i + 1 < argc && argv[i + 1] == value;
 		value = NULL; /* what follows of that name is somebody else's */
 	}

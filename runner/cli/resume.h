@@ -40,8 +40,8 @@ void ff_changed_release(struct ff_changed *changed);
 void ff_resume_say(const struct ff_before *before, const struct ff_config *config,
 		   const struct ff_plan *plan);
 
-/* Appends argv, an option --resume as "--resume=VALUE" (`value`: what was parsed of it, NULL:
- * nothing), so that it reads the same when that run is gone. */
+/* Appends argv, an option --resume (or --resume-failed) as "--resume=VALUE" (`value`: what was
+ * parsed of it, NULL: nothing), so that it reads the same when that run is gone. */
 void ff_resume_add_words(struct ff_strv *words, int argc, char **argv, const char *value);
 
 /* Go on with a run of their own command, by the words that it was given then and `argv` behind

@@ -20,6 +20,8 @@ int ff_event_parse(struct ff_event *event, struct ff_arena *arena, const char *l
 
 /* What a run may leave in its folder besides: notes of the tree that it brought to hosts. */
 #define FF_TREE_NAME "tree"
+/* And what was read for its units: the first source's items; "input-2" has the next one's. */
+#define FF_INPUT_NAME "input"
 
 /* A run's folder: <directory>/.farflung/runs/<id>/, with journal.jsonl and output in it. In the
  * journal, "at" and "len" are a place in `output`. */
