@@ -295,10 +295,11 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 		job->front = ff_arena_strdup(&config->arena, "always");
 }
 
-/* Not of what is told in a table. */
+/* Not of what is told in a table, nor where it knows of a part of the tests only. */
 static bool front_has_terminal(const struct options *o)
 {
-	return !o->stress && (o->front_fd || !o->front || strcmp(o->front, "never") != 0);
+	return !o->stress && !o->before &&
+	       (o->front_fd || !o->front || strcmp(o->front, "never") != 0);
 }
 
 static int run_pytest(struct options *o, const struct ff_strv *args, int argc, char **argv)

@@ -80,6 +80,7 @@ static int take(struct ff_before_run *run, const struct ff_event *event,
 	case FF_EVENT_UNIT_FINISHED:
 		note_unit(run, event, again, noted);
 		break;
+	case FF_EVENT_SYNC_FINISHED:
 	case FF_EVENT_COLLECTED:
 	case FF_EVENT_FILE_COLLECTED:
 		if (again->changed)

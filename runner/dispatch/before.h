@@ -31,9 +31,9 @@ struct ff_before_again {
 	 * found. NULL: none. */
 	struct ff_map *units;
 	void *wanted;
-	/* Asked of each file that units came from, named from `rootdir` (NULL: not told) of a run
-	 * begun in `directory` (likewise): whether it is another one now than `content` says, which
-	 * is as FILE_COLLECTED has it. NULL: not asked. */
+	/* Asked of each file that units came from, named from `rootdir` (NULL: not told, or not
+	 * this machine's) of a run begun in `directory` (likewise): whether it is another one now
+	 * than `content` says, which is as FILE_COLLECTED has it. NULL: not asked. */
 	bool (*changed)(void *ctx, const char *directory, const char *rootdir, const char *file,
 			int64_t content);
 	void *ctx;

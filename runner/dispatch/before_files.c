@@ -22,6 +22,10 @@ void ff_before_files_note(struct ff_before_files *files, const struct ff_before_
 	const char *name = event->u.file_collected.file;
 	struct ff_before_file *file;
 
+	if (event->kind == FF_EVENT_SYNC_FINISHED) {
+		files->synced = true;
+		return;
+	}
 	if (event->kind == FF_EVENT_COLLECTED) {
 		if (!files->rootdir && event->u.collected.rootdir)
 			files->rootdir = ff_xstrdup(event->u.collected.rootdir);
@@ -33,8 +37,9 @@ void ff_before_files_note(struct ff_before_files *files, const struct ff_before_
 	if (file->asked) /* by another worker */
 		return;
 	file->asked = true;
-	file->changed = again->changed(again->ctx, run->directory, files->rootdir, name,
-				       event->u.file_collected.content);
+	file->changed =
+		again->changed(again->ctx, run->directory, files->synced ? NULL : files->rootdir,
+			       name, event->u.file_collected.content);
 }
 
 /* "tests/test_a.py::test_b" is of the file before the colons. */

@@ -12,6 +12,7 @@ struct ff_before_file {
 
 struct ff_before_files {
 	char *rootdir;
+	bool synced;	       /* hosts were brought a tree: files are where that is from */
 	struct ff_map by_name; /* -> struct ff_before_file */
 	struct ff_before_file_unit {
 		uint32_t job, unit;
@@ -21,7 +22,7 @@ struct ff_before_files {
 	struct ff_buf name;
 };
 
-/* COLLECTED, FILE_COLLECTED. */
+/* SYNC_FINISHED, COLLECTED, FILE_COLLECTED. */
 void ff_before_files_note(struct ff_before_files *files, const struct ff_before_run *run,
 			  const struct ff_before_again *again, const struct ff_event *event);
 /* A unit that came to its end; its file may be noted later. */

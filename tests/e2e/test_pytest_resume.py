@@ -48,6 +48,10 @@ def kill_when(farflung, condition, *args):
     wait_until(lambda: not farflung.left_over(), 30, "its workers are gone")
 
 
+def earlier_in(junit):
+    return junit.read_text().count('<property name="farflung.earlier_run" value="true"/>')
+
+
 def started(run):
     return {event["unit"] for event in of_kind(journal(run), "unit-started")}
 
@@ -74,6 +78,8 @@ def test_a_killed_controller(farflung, given, collect, ends):
         # What a worker did after its controller was gone nobody knows of.
         assert lines(farflung.cwd / "done.txt").count(name) in ((1,) if name in before else (1, 2)), name
     assert len(junit_outcomes(farflung.cwd / "all of it.xml")) == 24
+    assert earlier_in(farflung.cwd / "all of it.xml") == len(before)
+    assert f"3 failed, 21 passed, {len(before)} by an earlier run in " in done.stderr
     assert done.stderr.splitlines()[-1] == "farflung: 3 failed, 21 passed (exit 1)"
     # All is over: nothing runs any more, and the story is the same.
     done = farflung.run("pytest", "--resume", code=1)
@@ -135,15 +141,17 @@ def test_rerun(farflung, given):
     assert not started(runs_in(farflung.cwd)[-1])
 
 
-def test_changed_files_are_named(farflung, given):
-    write(farflung.cwd / "test_a.py", WAIT + "def test_a(): note('a')\n")
-    write(farflung.cwd / "test_b.py", WAIT + "def test_b(): note('b')\n")
+@pytest.mark.parametrize("collect", ["every", "shard"])
+def test_changed_files_are_named(farflung, given, collect):
+    more = "#" * 200 + "\n"  # the largest come first where files are spread
+    write(farflung.cwd / "test_a.py", WAIT + "def test_a(): note('a')\n" + more)
+    write(farflung.cwd / "test_b.py", WAIT + "def test_b(): note('b')\n" + more)
     write(farflung.cwd / "test_c.py", WAIT + "def test_c(): wait(); assert os.path.exists('good')\n")
-    kill_when(farflung, lambda events: len(of_kind(events, "unit-finished")) == 2, *given, "-n1", "--collect", "every")
+    kill_when(farflung, lambda events: len(of_kind(events, "unit-finished")) == 2, *given, "-n1", "--collect", collect)
     write(farflung.cwd / "go", "")
     # Of the same size and time: only the content tells.
     stat = (farflung.cwd / "test_b.py").stat()
-    write(farflung.cwd / "test_b.py", WAIT + "def test_b(): note('B')\n")
+    write(farflung.cwd / "test_b.py", WAIT + "def test_b(): note('B')\n" + more)
     os.utime(farflung.cwd / "test_b.py", ns=(stat.st_atime_ns, stat.st_mtime_ns))
     os.utime(farflung.cwd / "test_a.py", (1, 1))
     done = farflung.run("pytest", "--resume", code=1)
@@ -157,6 +165,32 @@ def test_changed_files_are_named(farflung, given):
     done = farflung.run("rerun", "--failed", code=0)
     assert "farflung: test_a.py has changed since then\n" in done.stderr
     assert started(runs_in(farflung.cwd)[-1]) == {"test_c.py::test_c"}
+
+
+def test_a_front_that_knows_of_a_part(farflung, given):
+    """What plugins say at the end is of what ran now; the rest is told all the same, and the exit code is of all."""
+    write(farflung.cwd / "conftest.py", "def pytest_terminal_summary(terminalreporter):\n"
+          "    terminalreporter.write_line('SUMMARY %d' % len(terminalreporter.stats.get('passed', ())))\n")
+    write(farflung.cwd / "test_a.py", MANY)
+    kill_when(farflung, lambda events: of_kind(events, "unit-started", unit="test_a.py::test_n[7]"),
+              *given, "-n1", "--front", "always")
+    write(farflung.cwd / "go", "")
+    done = farflung.run("pytest", "--resume", code=1)
+    assert "SUMMARY 1\n" in done.stderr and "assert 5 != 5" in done.stderr
+    assert "1 failed, 7 passed, 7 by an earlier run in " in done.stderr
+
+
+def test_a_tree_that_was_brought(farflung, given):
+    """Tests are those of the folder that was brought, not of where it was brought to."""
+    write(farflung.cwd / "test_a.py", "def test_a(): pass\n")
+    write(farflung.cwd / "test_b.py", WAIT.replace('"go"', repr(str(farflung.cwd / "go"))) + "def test_b(): wait()\n")
+    kill_when(farflung, lambda events: of_kind(events, "unit-finished"), *given, "--rsyncdir", ".", "--rsyncignore", ".farflung",
+              "--tx", f"popen//chdir={farflung.cwd.parent}/there")
+    write(farflung.cwd / "go", "")
+    write(farflung.cwd / "test_a.py", "def test_a(): assert 1\n")
+    done = farflung.run("pytest", "--resume", code=0)
+    assert "test_a.py has changed since then: its tests run again" in done.stderr
+    assert started(runs_in(farflung.cwd)[-1]) == {"test_a.py::test_a", "test_b.py::test_b"}
 
 
 def test_other_tests_than_then(farflung, given):
