@@ -390,7 +390,8 @@ int ff_map_run(const struct options *o, const struct ff_strv *words, struct ff_m
 			ff_lines_skip(&lines, done.v, done.len);
 			done = (struct done){0};
 		}
-		if (!lines.base.open || ff_map_read_first(&lines, &input) == 0)
+		if ((!lines.base.open || ff_map_read_first(&lines, &input) == 0) &&
+		    ff_map_kept_check_units(kept, lines.base.len) == 0)
 			code = run_lines(o, &lines, &done);
 	}
 	ff_free(done.v);

@@ -23,7 +23,8 @@ struct options {
 struct ff_map_kept {
 	const char *journal; /* of that run */
 	const char *run_id;
-	size_t next; /* source, as they are read in order */
+	uint32_t units; /* that it knew of */
+	size_t next;	/* source, as they are read in order */
 	/* Its stdin was not read to its end: it is read again, from the first item on. */
 	bool cut;
 	bool used;	      /* stdin is one of the sources */
@@ -82,6 +83,9 @@ int ff_map_kept_expect(struct ff_map_kept *kept, char end);
 /* How many that are; and whether `source` begins with them. 0, or -1 with a complaint. */
 uint32_t ff_map_kept_len(const struct ff_map_kept *kept);
 int ff_map_kept_check(const struct ff_map_kept *kept, const struct ff_lines_source *source);
+/* Whether units are as many as that run knew of: none may be left out. 0, or -1 with a complaint.
+ */
+int ff_map_kept_check_units(const struct ff_map_kept *kept, uint32_t units);
 
 /* --- cmd_map.c --- */
 

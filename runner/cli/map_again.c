@@ -119,6 +119,8 @@ static int run_again(const struct ff_resume *resume, const struct given *then,
 	struct ff_strv words = FF_STRV_INIT;
 	int code = FF_MAP_USAGE;
 
+	for (uint32_t i = 0; i < run->state.jobs_len; i++)
+		kept.units += run->state.jobs[i].units_len;
 	join(&words, resume, then, now, argv);
 	if (parse(&all, (int)words.len, words.v) == 0) {
 		all.o.argc = (int)words.len;

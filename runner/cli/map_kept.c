@@ -170,3 +170,13 @@ int ff_map_kept_check(const struct ff_map_kept *kept, const struct ff_lines_sour
 	ff_free(path);
 	return rc;
 }
+
+int ff_map_kept_check_units(const struct ff_map_kept *kept, uint32_t units)
+{
+	if (!kept || units >= kept->units)
+		return 0;
+	ff_complain("map: run %s had %u units, and what it read is %u: it is not whole, so that "
+		    "it can't be gone on with",
+		    kept->run_id, kept->units, units);
+	return -1;
+}

@@ -55,6 +55,18 @@ static int read_words(const struct ff_resume *resume, int argc, char **argv, con
 	return rc;
 }
 
+/* Tests come in the order that was drawn then, unless they were given one. */
+static void add_seed(const struct ff_resume *resume, struct ff_pytest_given *given)
+{
+	const char *seed = resume->before.v[0].seed;
+
+	for (size_t i = 0; i < given->args.len && seed; i++)
+		if (strncmp(given->args.v[i], "--randomly-seed", 15) == 0)
+			seed = NULL;
+	if (seed)
+		ff_strv_add(&given->args, seed);
+}
+
 int ff_pytest_again(const struct ff_resume *resume, int argc, char **argv, const char *as)
 {
 	struct options o = {.before = &resume->before, .usage = FF_PYTEST_USAGE};
@@ -77,10 +89,12 @@ int ff_pytest_again(const struct ff_resume *resume, int argc, char **argv, const
 	}
 	o.addopts = resume->before.v[0].addopts;
 	if (read_words(resume, argc, argv, as, &all) == 0 &&
-	    ff_pytest_parse(&ff_command_pytest, &o, (int)all.len, all.v, &given) == 0)
+	    ff_pytest_parse(&ff_command_pytest, &o, (int)all.len, all.v, &given) == 0) {
+		add_seed(resume, &given);
 		code = ff_pytest_run_given(&o, &given, (int)all.len, all.v);
-	else
+	} else {
 		ff_complain_last("nothing was started", code);
+	}
 	ff_pytest_release(&o, &given);
 	ff_strv_release(&all);
 	return code;

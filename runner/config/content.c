@@ -118,16 +118,22 @@ bool ff_config_pytest_only_shows(const char *word)
 	return word[1 + len] == '\0';
 }
 
+/* In which order a seed puts tests is told by what is collected. */
+static bool counts(const struct ff_config_job *job, const char *word)
+{
+	return strcmp(job->payload, "pytest") != 0 ||
+	       !(ff_config_pytest_only_shows(word) || strncmp(word, "--randomly-seed=", 16) == 0);
+}
+
 static void add_args(struct ff_buf *out, const struct ff_config_job *job)
 {
-	bool tests = strcmp(job->payload, "pytest") == 0;
 	size_t left = 0;
 
 	for (size_t i = 0; i < job->args.len; i++)
-		left += !tests || !ff_config_pytest_only_shows(job->args.v[i]);
+		left += counts(job, job->args.v[i]);
 	ff_buf_addf(out, "[%zu ", left);
 	for (size_t i = 0; i < job->args.len; i++)
-		if (!tests || !ff_config_pytest_only_shows(job->args.v[i]))
+		if (counts(job, job->args.v[i]))
 			add_text(out, job->args.v[i]);
 	ff_buf_addch(out, ']');
 }

@@ -22,6 +22,7 @@ struct named {
 /* What is gathered of a journal as it is read. */
 struct noted {
 	struct named named;
+	struct ff_map seeds; /* of workers -> a text */
 	struct ff_before_files files;
 };
 
@@ -48,6 +49,37 @@ static void note_named(struct ff_before_run *run, const struct ff_event *event,
 	}
 	named->v[named->len++] =
 		(struct place){ff_state_find_job(&run->state, event->job), event->index};
+}
+
+const char *ff_before_seed(const char *const *header)
+{
+	static const char says[] = "Using --randomly-seed=";
+
+	for (; header && *header; header++)
+		if (strncmp(*header, says, sizeof(says) - 1) == 0)
+			return *header + strlen("Using ");
+	return NULL;
+}
+
+/* A front draws for all; else each worker does, and the first collection is what counts. */
+static void note_seed(struct ff_before_run *run, const struct ff_event *event, struct noted *noted)
+{
+	const char *const *header = event->kind == FF_EVENT_FRONT_READY
+					    ? event->u.front_ready.header
+					    : event->u.worker_started.header;
+	const char *seed = ff_before_seed(header);
+
+	if (seed && event->kind == FF_EVENT_FRONT_READY && !run->seed)
+		run->seed = ff_xstrdup(seed);
+	else if (seed && event->worker && !ff_map_get(&noted->seeds, event->worker))
+		ff_map_set(&noted->seeds, event->worker, ff_xstrdup(seed));
+}
+
+static void note_collected(struct ff_before_run *run, const struct ff_event *event,
+			   struct noted *noted)
+{
+	if (!run->seed && event->worker && !event->u.collected.again)
+		run->seed = ff_map_del(&noted->seeds, event->worker);
 }
 
 static void note_unit(struct ff_before_run *run, const struct ff_event *event,
@@ -80,8 +112,14 @@ static int take(struct ff_before_run *run, const struct ff_event *event,
 	case FF_EVENT_UNIT_FINISHED:
 		note_unit(run, event, again, noted);
 		break;
-	case FF_EVENT_SYNC_FINISHED:
+	case FF_EVENT_WORKER_STARTED:
+	case FF_EVENT_FRONT_READY:
+		note_seed(run, event, noted);
+		break;
 	case FF_EVENT_COLLECTED:
+		note_collected(run, event, noted);
+		/* fall through */
+	case FF_EVENT_SYNC_FINISHED:
 	case FF_EVENT_FILE_COLLECTED:
 		if (again->changed)
 			ff_before_files_note(&noted->files, run, again, event);
@@ -128,6 +166,8 @@ static int read_run(struct ff_before_run *run, const struct ff_before_again *aga
 	struct ff_reader *reader = ff_reader_new(run->path, err);
 	const struct ff_event *event;
 	struct noted noted = {0};
+	size_t cursor = 0;
+	void *seed;
 	int rc = reader ? 1 : FF_ESYS;
 
 	ff_state_init(&run->state);
@@ -144,6 +184,9 @@ static int read_run(struct ff_before_run *run, const struct ff_before_again *aga
 	ff_reader_free(reader);
 	choose(run, again, &noted);
 	ff_free(noted.named.v);
+	while (ff_map_next(&noted.seeds, &cursor, NULL, &seed))
+		ff_free(seed);
+	ff_map_release(&noted.seeds);
 	ff_before_files_release(&noted.files);
 	if (rc == 0 && !run->run_id)
 		rc = ff_err_set(err, FF_ELOAD, "%s: it has no run in it", run->path);
@@ -270,6 +313,7 @@ void ff_before_release(struct ff_before *before)
 		ff_free(run->content);
 		ff_free(run->goes_on);
 		ff_free(run->addopts);
+		ff_free(run->seed);
 	}
 	ff_free(before->v);
 	ff_free(before->states);

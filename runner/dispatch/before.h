@@ -13,6 +13,8 @@ struct ff_before_run {
 	uint64_t **again; /* by job: a bitset of units to be run again; NULL: none */
 	/* As RUN_STARTED has it; NULL: not told. */
 	char *run_id, *command_line, *config_file, *directory, *content, *goes_on, *addopts;
+	/* What pytest-randomly drew for the collection that counts, as an option; NULL. */
+	char *seed;
 	uint32_t promised, told; /* units that it had from earlier ones, and their reports */
 };
 
@@ -47,5 +49,9 @@ enum { FF_BEFORE_RUNS_MAX = 1000 }; /* that went on with each other */
 int ff_before_read(struct ff_before *before, const char *path, const struct ff_before_again *again,
 		   struct ff_err *err);
 void ff_before_release(struct ff_before *before);
+
+/* What pytest-randomly drew, as an option ("--randomly-seed=N"), if a header (lines, as of
+ * WORKER_STARTED; may be NULL) tells; else NULL. */
+const char *ff_before_seed(const char *const *header);
 
 #endif

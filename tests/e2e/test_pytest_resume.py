@@ -167,6 +167,36 @@ def test_changed_files_are_named(farflung, given, collect):
     assert started(runs_in(farflung.cwd)[-1]) == {"test_c.py::test_c"}
 
 
+@pytest.mark.parametrize("front", ["never", "always"])
+def test_tests_in_an_order_that_was_drawn(farflung, given, front):
+    """As pytest-randomly draws it, and says so."""
+    write(farflung.cwd / "conftest.py", '''
+import pytest, random
+def pytest_addoption(parser):
+    parser.addoption("--randomly-seed", dest="randomly_seed")
+def pytest_report_header(config):
+    return "Using --randomly-seed=" + config.option.randomly_seed
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    node.workerinput["randomly_seed"] = node.config.option.randomly_seed
+def pytest_configure(config):
+    option = config.option.randomly_seed
+    config.option.randomly_seed = option or getattr(config, "workerinput", {}).get("randomly_seed") or str(
+        random.SystemRandom().randrange(10**9))
+def pytest_collection_modifyitems(config, items):
+    random.Random(config.option.randomly_seed).shuffle(items)
+''')
+    write(farflung.cwd / "test_a.py", MANY.replace("range(8)", "range(20)").replace("if n == 7:", "if len(list(open('done.txt'))) > 3:"))
+    kill_when(farflung, lambda events: len(of_kind(events, "unit-finished")) >= 2, *given, "-n1", "--front", front,
+              "--collect", "every")
+    before = set(finals(journal(runs_in(farflung.cwd)[0])))
+    write(farflung.cwd / "go", "")
+    farflung.run("pytest", "--resume", code=1)
+    assert len(before) >= 2 and not before & started(runs_in(farflung.cwd)[-1])
+    done = farflung.run("rerun", "--failed", code=1)
+    assert started(runs_in(farflung.cwd)[-1]) == {"test_a.py::test_n[5]"} and "other tests" not in done.stderr
+
+
 def test_a_front_that_knows_of_a_part(farflung, given):
     """What plugins say at the end is of what ran now; the rest is told all the same, and the exit code is of all."""
     write(farflung.cwd / "conftest.py", "def pytest_terminal_summary(terminalreporter):\n"
