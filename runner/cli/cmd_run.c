@@ -174,16 +174,22 @@ int ff_run_again(const struct ff_resume *resume, int argc, char **argv, const ch
 static int go_on(const struct options *given, const struct ff_strv *rest, int argc, char **argv)
 {
 	struct ff_before_again again = {.outcomes = 1U << FF_OUTCOME_LOST};
+	struct ff_changed changed = {0};
 	char *home = home_of(rest);
 	struct ff_resume resume;
-	int code = ff_resume_read(&resume, given->resume, home, &again, FF_EXIT_USAGE);
+	int code;
 
+	ff_changed_ask(&changed, &again);
+	code = ff_resume_read(&resume, given->resume, home, &again, FF_EXIT_USAGE);
 	if (code == 0) {
 		code = ff_resume_check(&resume, "run", FF_EXIT_USAGE);
-		if (code == 0)
+		if (code == 0) {
+			ff_changed_say(&changed, false);
 			code = ff_run_again(&resume, argc, argv, "run");
+		}
 		ff_resume_release(&resume);
 	}
+	ff_changed_release(&changed);
 	ff_free(home);
 	return code;
 }

@@ -23,6 +23,7 @@ struct options {
 struct ff_map_kept {
 	const char *journal; /* of that run */
 	const char *run_id;
+	char end;	/* of each item */
 	uint32_t units; /* that it knew of */
 	size_t next;	/* source, as they are read in order */
 	/* Its stdin was not read to its end: it is read again, from the first item on. */
@@ -79,7 +80,7 @@ void ff_map_keep_end(struct ff_map_keep *keep);
 int ff_map_kept_take(struct ff_map_kept *kept, const char *name, const struct ff_buf *now,
 		     struct ff_buf *text);
 /* Stdin comes again: its first items must be those of then. Reads them into kept->then. */
-int ff_map_kept_expect(struct ff_map_kept *kept, char end);
+int ff_map_kept_expect(struct ff_map_kept *kept);
 /* How many that are; and whether `source` begins with them. 0, or -1 with a complaint. */
 uint32_t ff_map_kept_len(const struct ff_map_kept *kept);
 int ff_map_kept_check(const struct ff_map_kept *kept, const struct ff_lines_source *source);

@@ -113,8 +113,10 @@ static int run_again(const struct ff_resume *resume, const struct given *then,
 		     const struct given *now, char **argv)
 {
 	const struct ff_before_run *run = &resume->before.v[0];
-	struct ff_map_kept kept = {
-		.journal = run->path, .run_id = run->run_id, .cut = was_cut(run)};
+	struct ff_map_kept kept = {.journal = run->path,
+				   .run_id = run->run_id,
+				   .end = then->o.nul ? '\0' : '\n',
+				   .cut = was_cut(run)};
 	struct given all = {{.before = &resume->before}, FF_STRV_INIT, 0};
 	struct ff_strv words = FF_STRV_INIT;
 	int code = FF_MAP_USAGE;

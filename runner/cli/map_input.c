@@ -67,7 +67,7 @@ static int add_file(struct ff_lines *lines, const struct ff_map_input *input, co
 	struct ff_buf text = {.max = SIZE_MAX};
 	char end = input->nul ? '\0' : '\n';
 	struct ff_err err = {0};
-	int rc = again ? ff_map_kept_expect(input->kept, end) : 0;
+	int rc = again ? ff_map_kept_expect(input->kept) : 0;
 	size_t len;
 
 	if (rc == 0 && input->kept && !again) {
@@ -220,7 +220,7 @@ static int add_sources(struct ff_lines *lines, const struct ff_map_input *input,
 		return 0;
 	/* All must be known where not each of them will do. */
 	if (!lines->delicate && may_be_fed(input) && (!input->kept || input->kept->cut)) {
-		if (input->kept && ff_map_kept_expect(input->kept, input->nul ? '\0' : '\n'))
+		if (input->kept && ff_map_kept_expect(input->kept))
 			return -1;
 		ff_lines_open(lines, "<stdin>", input->nul ? '\0' : '\n', input->skip_empty);
 		return 0;

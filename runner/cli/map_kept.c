@@ -90,12 +90,15 @@ void ff_map_keep_end(struct ff_map_keep *keep)
 
 /* --- reading --- */
 
+/* Half an item at the end, of a run that was killed or a disk that was full, is none. */
 static int read_kept(const struct ff_map_kept *kept, size_t source, struct ff_buf *text)
 {
 	char *path = path_of(kept->journal, source);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	int errnum = fd < 0 ? errno : ff_read_all(fd, SIZE_MAX, text);
 
+	while (text->len > 0 && ff_buf_data(text)[text->len - 1] != (uint8_t)kept->end)
+		text->len--;
 	if (errnum)
 		ff_complain("map: what run %s read is not there: '%s': %s", kept->run_id, path,
 			    strerror(errnum));
@@ -117,7 +120,7 @@ int ff_map_kept_take(struct ff_map_kept *kept, const char *name, const struct ff
 	return 0;
 }
 
-int ff_map_kept_expect(struct ff_map_kept *kept, char end)
+int ff_map_kept_expect(struct ff_map_kept *kept)
 {
 	struct ff_buf text = {.max = SIZE_MAX};
 	struct ff_err err = {0};
@@ -131,7 +134,8 @@ int ff_map_kept_expect(struct ff_map_kept *kept, char end)
 	}
 	len = text.len;
 	ff_lines_init(&kept->then);
-	if (ff_lines_add(&kept->then, FF_INPUT_NAME, ff_buf_take(&text), len, end, false, &err)) {
+	if (ff_lines_add(&kept->then, FF_INPUT_NAME, ff_buf_take(&text), len, kept->end, false,
+			 &err)) {
 		ff_complain("map: %s", err.text);
 		return -1;
 	}

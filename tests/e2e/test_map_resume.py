@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from conftest import Live, junit_outcomes, of_kind, wait_until, write
+from test_full_disk import small  # noqa: F401 (a fixture)
 from test_map import joblog
 from test_resume import finals, journal, lines, runs_in
 
@@ -135,6 +136,55 @@ def test_stdin_that_was_cut_off(farflung):
     # Now all of it is known.
     farflung.run("map", "--resume", code=1)
     assert not started(runs_in(farflung.cwd)[-1])
+
+
+def test_stdin_that_could_not_be_read_to_its_end(farflung):
+    """What was to come behind it is not taken for nothing."""
+    live = Live(farflung.start("map", "--jsonl", "-", "-j1", COUNTS, stdin=subprocess.PIPE))
+    live.process.stdin.write("1\n2\n")
+    live.process.stdin.flush()
+    live.event("unit-finished", unit="map[2]")
+    live.process.stdin.write("3\n4\0\n5\n")
+    live.process.stdin.close()
+    live.finish(255)
+    assert "<stdin>:4:2: a NUL byte" in live.stderr
+    done = run_map(farflung, "--resume", text=numbers(1, 3), code=0)
+    assert "going on with" in done.stderr
+    runs = runs_in(farflung.cwd)
+    assert not started(runs[1]) & {"map[1]", "map[2]"} and set(finals(journal(runs[1]))) == unit_names(1, 3)
+
+
+def test_a_full_disk(farflung, small):
+    """Of output, and of what is read: it says how to go on, and that works."""
+    farflung.env["FARFLUNG_RUNS"] = str(small.path)
+    command = "head -c 300000 /dev/zero | tr '\\0' x; echo {} >> done.txt"
+    stopped = run_map(farflung, "-j2", "--results", "results", command, text=numbers(1, 40), code=255, **small.options())
+    (run,) = runs_in(small.path)
+    done = {e["unit"] for e in of_kind(journal(run), "unit-finished", final=True)}
+    assert 1 <= len(done) < 40
+    assert f"{small.path}/.farflung/runs/" in stopped.stderr and small.words() in stopped.stderr
+    if small.mounted:
+        assert f"farflung map --resume {run.name} goes on from there" in stopped.stderr
+    small.grow()
+    farflung.run("map", "--resume", code=0)
+    assert set(finals(journal(runs_in(small.path)[-1]))) == unit_names(1, 40)
+    assert not started(runs_in(small.path)[-1]) & done
+    assert sorted(set(lines(farflung.cwd / "done.txt")), key=int) == numbers(1, 40).split()
+
+
+def test_a_disk_that_is_full_of_what_is_read(farflung, small):
+    farflung.env["FARFLUNG_RUNS"] = str(small.path)
+    fed = "".join(f"{n}{'x' * 10000}\n" for n in range(600))
+    done = subprocess.run([farflung.program, "map", "-j2", "-N0", "true"], input=fed, text=True, cwd=farflung.cwd, env=farflung.env,
+                          capture_output=True, timeout=120, check=False, **small.options())
+    assert done.returncode == 255 and small.words() in done.stderr, done.stderr
+    (run,) = runs_in(small.path)
+    before = {e["index"] for e in of_kind(journal(run), "unit-finished", final=True)}
+    small.grow()
+    run_map(farflung, "--resume", text=fed, code=0)
+    events = journal(runs_in(small.path)[-1])
+    assert {e["index"] for e in of_kind(events, "unit-finished")} == set(range(600)) - before
+    assert {e["index"] for e in of_kind(events, "unit-before")} == before
 
 
 def test_no_more_than_had_come(farflung):

@@ -343,6 +343,7 @@ def test_changed_tests_are_said(farflung, python):
     done = farflung.run("run", "--resume", code=0)
     events = journal(runs_in(farflung.cwd)[-1])
     assert "other tests than in the run before" in of_kind(events, "notice", job="unit", level="note")[0]["text"]
+    assert "farflung: test_it.py has changed since then\n" in done.stderr
     assert finals(events) == {f"test_it.py::test_{name}": ["passed"] for name in "abc"}
     assert "3 passed" in done.stderr
 
