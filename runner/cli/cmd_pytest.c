@@ -404,25 +404,24 @@ bool ff_pytest_is_joined(int argc, char **argv)
 int ff_pytest_parse(const struct ff_command *command, struct options *o, int argc, char **argv,
 		    struct ff_pytest_given *given)
 {
-	struct ff_strv words = FF_STRV_INIT, after = FF_STRV_INIT;
-	int rc = read_environment(command, o, &words, &given->args);
+	int rc = read_environment(command, o, &given->words, &given->args);
 
 	if (!rc)
-		rc = ff_options_parse(command, argc, argv, o, &given->args, &after);
+		rc = ff_options_parse(command, argc, argv, o, &given->args, &given->after);
 	given->before = given->args.len;
-	if (!rc && o->front_fd && after.len)
-		rc = ff_strv_add_all(&given->args, after.v);
+	if (!rc && o->front_fd && given->after.len)
+		rc = ff_strv_add_all(&given->args, given->after.v);
 	else if (!rc && !o->front_fd)
-		rc = ff_options_parse_known(command, &after, o, &given->args);
+		rc = ff_options_parse_known(command, &given->after, o, &given->args);
 	name_color(o);
-	ff_strv_release(&words);
-	ff_strv_release(&after);
 	return rc;
 }
 
 void ff_pytest_release(struct options *o, struct ff_pytest_given *given)
 {
 	ff_strv_release(&given->args);
+	ff_strv_release(&given->words);
+	ff_strv_release(&given->after);
 	ff_strv_release(&o->tx);
 	ff_strv_release(&o->px);
 	ff_strv_release(&o->rsyncdir);

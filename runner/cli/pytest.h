@@ -73,6 +73,7 @@ int ff_pytest_run(const struct ff_command *command, bool stress, int argc, char 
 struct ff_pytest_given {
 	struct ff_strv args;
 	size_t before;
+	struct ff_strv words, after; /* what options may point into */
 };
 /* Into *o, PYTEST_ADDOPTS (o->addopts) first. 0, 1 after --help, or -1 with a complaint. */
 int ff_pytest_parse(const struct ff_command *command, struct options *o, int argc, char **argv,

@@ -120,13 +120,14 @@ def test_what_was_interrupted_goes_on_elsewhere(farflung, given):
 def test_rerun(farflung, given):
     write(farflung.cwd / "test_a.py", MANY.replace("n != 5", "n not in (2, 5) or os.path.exists('good')").replace("n == 7", "0"))
     write(farflung.cwd / "test_b.py", WAIT + "def test_out(): note('out'); assert 0\ndef test_in(): note('in')\n")
-    farflung.env["PYTEST_ADDOPTS"] = "-k 'not test_out'"
-    farflung.run("pytest", *given, "-n2", "--junit", "j.xml", code=1)
+    farflung.env["PYTEST_ADDOPTS"] = "-k 'not test_out' -n 2"
+    farflung.run("pytest", *given, "--", "--junit", "j.xml", code=1)
     # What the variable says now was not asked of that run.
-    farflung.env["PYTEST_ADDOPTS"] = "-k nothing"
+    farflung.env["PYTEST_ADDOPTS"] = "-k nothing -n 1"
     farflung.run("rerun", "--failed", code=1)
     again = {"test_a.py::test_n[2]", "test_a.py::test_n[5]"}
     assert started(runs_in(farflung.cwd)[-1]) == again
+    assert of_kind(journal(runs_in(farflung.cwd)[-1]), "host-added")[0]["slots"] == 2
     write(farflung.cwd / "good", "")
     farflung.run("rerun", "last", "test_a.py::test_n[2]", "-v", code=1)
     assert started(runs_in(farflung.cwd)[-1]) == {"test_a.py::test_n[2]"}
