@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crc32.h"
 #include "base/fd.h"
 #include "rsync/protocol.h"
 
@@ -50,31 +50,6 @@ void ff_dest_release(struct ff_dest *dest)
 	dest->dir_fd = -1;
 }
 
-static uint32_t crc32_table[256];
-
-static void fill_crc32_table(void)
-{
-	for (uint32_t i = 0; i < 256; i++) {
-		uint32_t value = i;
-
-		for (int bit = 0; bit < 8; bit++)
-			value = value >> 1 ^ (value & 1 ? UINT32_C(0xedb88320) : 0);
-		crc32_table[i] = value;
-	}
-}
-
-/* CRC-32 as zip and Python's binascii have it. */
-static uint32_t crc32_of(const uint8_t *at, size_t len)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	uint32_t crc = UINT32_MAX;
-
-	pthread_once(&once, fill_crc32_table);
-	while (len--)
-		crc = crc >> 8 ^ crc32_table[(crc ^ *at++) & 0xff];
-	return ~crc;
-}
-
 static int read_all(int fd, size_t size, struct ff_buf *content)
 {
 	uint8_t *at = ff_buf_reserve(content, size);
@@ -89,7 +64,7 @@ static int read_all(int fd, size_t size, struct ff_buf *content)
 		else if (got <= 0)
 			return FF_ELOAD;
 	}
-	if (crc32_of(at, size - CRC_LEN) != (uint32_t)ff_get_be(at + size - CRC_LEN, CRC_LEN))
+	if (ff_crc32(at, size - CRC_LEN) != (uint32_t)ff_get_be(at + size - CRC_LEN, CRC_LEN))
 		return FF_ELOAD;
 	ff_buf_added(content, size - CRC_LEN);
 	return 0;
@@ -117,7 +92,7 @@ int ff_dest_write(const struct ff_dest *dest, const struct ff_buf *content)
 	uint8_t crc[CRC_LEN];
 	int fd, failed = 0;
 
-	ff_put_be(crc, crc32_of(ff_buf_data(content), content->len), sizeof(crc));
+	ff_put_be(crc, ff_crc32(ff_buf_data(content), content->len), sizeof(crc));
 	(void)unlinkat(dest->dir_fd, dest->fresh, 0); /* of one that was killed */
 	fd = openat(dest->dir_fd, dest->fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		    0600);

@@ -15,15 +15,6 @@ enum { LINES_AHEAD = 20000, BLOCKS_AHEAD = 256 }; /* read while they wait */
 enum { SLOTS_MAX = 100000, SLOTS_UNLIMITED = 1000, RESULT_KEPT = 64 << 10 };
 #define BLOCK_DEFAULT (INT64_C(1) << 20)
 
-struct options {
-	struct ff_strv tx, files, reports;
-	const char *slots, *on, *inventory, *separator, *joblog, *results, *web, *halt, *retries,
-		*retry_delay, *timeout, *block, *max_args;
-	bool nul, skip_empty, resume, resume_failed, tag, keep, lines, dry, bar, pipe;
-	int argc;
-	char **argv;
-};
-
 static const struct ff_option options[] = {
 	FF_OPTION("jobs", 'j', TEXT, "N",
 		  "so many at a time on each host: a number, 200%, +2, -1; 0: no limit", slots),
@@ -52,8 +43,10 @@ static const struct ff_option options[] = {
 		  "a folder per unit, DIR/1/ITEM: stdout, stderr, seq, status", results),
 	FF_OPTION("joblog", 0, TEXT, "FILE", "a line per unit that has ended, as GNU parallel's",
 		  joblog),
-	FF_OPTION("resume", 0, FLAG, NULL, "leave out what the job log has", resume),
-	FF_OPTION("resume-failed", 0, FLAG, NULL, "but run again what it has as failed",
+	FF_OPTION("resume", 0, RUN, "[RUN]",
+		  "leave out what the job log has; without one, go on with a run (the last)",
+		  resume),
+	FF_OPTION("resume-failed", 0, RUN, "[RUN]", "but run again what has failed there",
 		  resume_failed),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
 	FF_OPTION_OF("retry-delay", JOB, "retry_delay", retry_delay, NULL),
@@ -144,11 +137,6 @@ static int check(const struct options *o, int64_t *block_bytes)
 	*block_bytes = o->block ? ff_config_size_bytes(o->block) : BLOCK_DEFAULT;
 	if (*block_bytes < 1) {
 		ff_complain("map: --block wants a size such as 64k or 10M, got '%s'", o->block);
-		return -1;
-	}
-	if ((o->resume || o->resume_failed) && !o->joblog) {
-		ff_complain("map: --resume and --resume-failed want --joblog FILE, which says what "
-			    "is done");
 		return -1;
 	}
 	if (o->max_args && strcmp(o->max_args, "0") != 0 && strcmp(o->max_args, "1") != 0) {
@@ -257,6 +245,12 @@ static char *argument_of(void *ctx, uint32_t index, size_t nth)
 
 /* --- running --- */
 
+/* Units by sequence number. */
+struct done {
+	bool *v;
+	uint32_t len;
+};
+
 /* Nothing to do is no failure; the job log is there all the same. */
 static int run_nothing(const struct ff_mapped_opts *mapped)
 {
@@ -294,8 +288,15 @@ static int print_commands(const struct ff_lines *lines)
 	return FF_MAP_USAGE;
 }
 
-static int run_lines(const struct options *o, struct ff_lines *lines)
+static void keep_input(void *ctx, const char *journal)
 {
+	ff_map_keep_begin(ctx, journal);
+}
+
+/* What the job log has is `done`, where it goes on; NULL: nothing. */
+static int run_lines(const struct options *o, struct ff_lines *lines, const struct done *done)
+{
+	struct ff_map_keep keep = {.lines = lines, .end = o->nul ? '\0' : '\n', .fd = -1};
 	struct ff_mapped_tally tally = {0};
 	const struct ff_mapped_opts mapped = {
 		.units = {seq_of, command_of, arguments_of, argument_of, lines},
@@ -305,7 +306,9 @@ static int run_lines(const struct options *o, struct ff_lines *lines)
 		.tag = o->tag,
 		.bar = o->bar,
 		.joblog = o->joblog,
-		.joblog_goes_on = o->resume || o->resume_failed,
+		.joblog_goes_on = o->resume || o->resume_failed || o->before,
+		.logged = done->v,
+		.logged_len = done->len,
 		.results = o->results,
 		.tally = &tally};
 	char *only[] = {NULL, NULL};
@@ -316,6 +319,9 @@ static int run_lines(const struct options *o, struct ff_lines *lines)
 					  .command = "map",
 					  .web = o->web,
 					  .mapped = &mapped,
+					  .before = o->before,
+					  .begun = o->pipe ? NULL : keep_input,
+					  .begun_ctx = &keep,
 					  .argc = o->argc,
 					  .argv = o->argv};
 	const struct ff_run_feed feed = {.fd = STDIN_FILENO,
@@ -323,7 +329,7 @@ static int run_lines(const struct options *o, struct ff_lines *lines)
 					 .enough =
 						 lines->blocks_fd >= 0 ? BLOCKS_AHEAD : LINES_AHEAD,
 					 .take = ff_map_take,
-					 .ctx = lines};
+					 .ctx = &keep};
 	struct ff_config config;
 	struct ff_err err = {0};
 	int code = FF_MAP_USAGE;
@@ -344,56 +350,91 @@ static int run_lines(const struct options *o, struct ff_lines *lines)
 	only[0] = ff_xstrdup(add_job(&config, o, lines));
 	if (!add_hosts(&config, o) && (!o->halt || !read_halt(&config, o->halt)))
 		code = ff_execute(&config, &execute);
+	ff_map_keep_end(&keep);
 	ff_free(only[0]);
 	ff_config_release(&config);
 	return code;
 }
 
-static int skip_done(const struct options *o, struct ff_lines *lines)
+/* What the job log has, where there is one to go on with. */
+static int read_done(const struct options *o, struct done *done)
 {
 	struct ff_err err = {0};
-	uint32_t done_len;
-	bool *done;
 
-	if (!o->resume && !o->resume_failed)
+	if (!o->joblog || (!o->resume && !o->resume_failed && !o->before))
 		return 0;
-	if (ff_joblog_read(o->joblog, o->resume_failed, &done, &done_len, &err)) {
+	if (ff_joblog_read(o->joblog, o->resume_failed && !o->before, &done->v, &done->len, &err)) {
 		ff_complain("map: %s", err.text);
 		return -1;
 	}
-	ff_lines_skip(lines, done, done_len);
 	return 0;
+}
+
+int ff_map_run(const struct options *o, const struct ff_strv *words, struct ff_map_kept *kept)
+{
+	struct ff_map_input input = {.files = &o->files,
+				     .nul = o->nul,
+				     .skip_empty = o->skip_empty,
+				     .separator = o->separator,
+				     .pipe = o->pipe,
+				     .all = o->dry,
+				     .kept = kept};
+	struct ff_lines lines;
+	struct done done = {0};
+	int code = FF_MAP_USAGE;
+
+	ff_lines_init(&lines);
+	lines.bare = o->max_args && strcmp(o->max_args, "0") == 0;
+	if (check(o, &input.block_bytes) == 0 && ff_map_read(&lines, &input, words) == 0 &&
+	    read_done(o, &done) == 0) {
+		/* By the journal they are units, too, which are done. */
+		if (done.v && !kept) {
+			ff_lines_skip(&lines, done.v, done.len);
+			done = (struct done){0};
+		}
+		if ((!lines.base.open || ff_map_read_first(&lines, &input) == 0) &&
+		    ff_map_kept_check_units(kept, lines.base.len) == 0)
+			code = run_lines(o, &lines, &done);
+	}
+	ff_free(done.v);
+	ff_lines_release(&lines);
+	return code;
+}
+
+void ff_map_options_release(struct options *o)
+{
+	ff_strv_release(&o->tx);
+	ff_strv_release(&o->files);
+	ff_strv_release(&o->reports);
+}
+
+/* A job log says what is done by itself: which run it was is not asked then. */
+static int check_resume(const struct options *o)
+{
+	const char *run = o->resume ? o->resume : o->resume_failed;
+
+	if (!run || !o->joblog || strcmp(run, "last") == 0)
+		return 0;
+	ff_complain("map: what is done says the run '%s' or the job log '%s', not both", run,
+		    o->joblog);
+	return -1;
 }
 
 static int run(const struct ff_command *command, int argc, char **argv)
 {
 	struct options o = {.argc = argc, .argv = argv};
 	struct ff_strv words = FF_STRV_INIT, none = FF_STRV_INIT;
-	struct ff_map_input input = {.files = &o.files};
-	struct ff_lines lines;
 	int code = FF_MAP_USAGE;
 	int rc = ff_options_parse(command, argc, argv, &o, &none, &words);
 
-	ff_lines_init(&lines);
-	lines.bare = o.max_args && strcmp(o.max_args, "0") == 0;
-	if (rc > 0) {
+	if (rc > 0)
 		code = FF_EXIT_OK;
-	} else if (rc == 0 && check(&o, &input.block_bytes) == 0) {
-		input.nul = o.nul;
-		input.skip_empty = o.skip_empty;
-		input.separator = o.separator;
-		input.pipe = o.pipe;
-		input.all = o.dry;
-		if (ff_map_read(&lines, &input, &words) == 0 && skip_done(&o, &lines) == 0 &&
-		    (!lines.base.open || ff_map_read_first(&lines, &input) == 0))
-			code = run_lines(&o, &lines);
-	}
-	ff_lines_release(&lines);
+	else if (rc == 0 && check_resume(&o) == 0)
+		code = (o.resume || o.resume_failed) && !o.joblog ? ff_map_resume(&o, argc, argv)
+								  : ff_map_run(&o, &words, NULL);
 	ff_strv_release(&words);
 	ff_strv_release(&none);
-	ff_strv_release(&o.tx);
-	ff_strv_release(&o.files);
-	ff_strv_release(&o.reports);
+	ff_map_options_release(&o);
 	return code;
 }
 
@@ -415,6 +456,11 @@ const struct ff_command ff_command_map = {
 		"several each combination is a unit, :::+ and ::::+ go along with those before. "
 		"Without -f or\n"
 		"--tx units run here, one per CPU at a time.\n"
+		"What was read is kept with the journal: --resume goes on with a run that was "
+		"killed or interrupted,\n"
+		"by all that it was given; with COMMAND it must be the same one. Where stdin had "
+		"not come to its end\n"
+		"it is wanted again, from its beginning.\n"
 		"Exit codes: the number of units that failed up to 100, 101: more, 255: the run "
 		"itself did,\n"
 		"130: interrupted, 141: nobody read the output any more; with --halt WHEN,fail=1 "

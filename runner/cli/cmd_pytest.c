@@ -40,6 +40,8 @@ static const struct ff_option options[] = {
 		     "a test that passes only when tried again fails the run", flaky),
 	FF_OPTION("shard", 0, TEXT, "K/N",
 		  "only the K-th of N parts of the tests, by history or file sizes", shard),
+	FF_OPTION("resume", 0, RUN, "[RUN]",
+		  "go on with a killed or interrupted run (default: the last)", resume),
 	FF_OPTION_OF("memory", JOB, "memory", memory, "WHEN"),
 	FF_PYTEST_LIMITS,
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
@@ -48,10 +50,7 @@ static const struct ff_option options[] = {
 	FF_OPTIONS_END,
 };
 
-enum {
-	WORKERS_MAX = 10000,
-	USAGE_ERROR = 4, /* pytest's own number */
-};
+enum { WORKERS_MAX = 10000 };
 
 /* Cores among the CPUs this process may run on: siblings of one core count once. */
 static long physical_cpus(const cpu_set_t *may, long logical)
@@ -297,15 +296,11 @@ static void set_all(struct ff_config *config, struct ff_config_job *job, const s
 		job->front = ff_arena_strdup(&config->arena, "always");
 }
 
-static int usage_code(bool stress)
-{
-	return stress ? FF_EXIT_USAGE : USAGE_ERROR;
-}
-
-/* Not of what is told in a table. */
+/* Not of what is told in a table, nor where it knows of a part of the tests only. */
 static bool front_has_terminal(const struct options *o)
 {
-	return !o->stress && (o->front_fd || !o->front || strcmp(o->front, "never") != 0);
+	return !o->stress && !o->before &&
+	       (o->front_fd || !o->front || strcmp(o->front, "never") != 0);
 }
 
 static int run_pytest(struct options *o, const struct ff_strv *args, int argc, char **argv)
@@ -314,19 +309,21 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 	struct ff_execute_opts execute = {.reports = &o->reports,
 					  .color = o->color,
 					  .payload_exits = !o->stress,
-					  .usage_code = usage_code(o->stress),
+					  .usage_code = o->usage,
 					  .front_has_terminal = front_has_terminal(o),
 					  .front_fd = (int)o->front_fd,
 					  .junit_prefix = o->junit_prefix,
 					  .command = name_of(o),
 					  .shard = o->shard,
 					  .web = o->web,
+					  .addopts = o->addopts,
+					  .before = o->before,
 					  .stress = o->stress ? &stress : NULL,
 					  .argc = argc,
 					  .argv = argv};
 	struct ff_config config;
 	struct ff_config_job *job;
-	int code = usage_code(o->stress);
+	int code = o->usage;
 
 	take_verbosity(o, args);
 	execute.verbosity = o->verbose - o->quiet;
@@ -346,12 +343,11 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 static int read_environment(const struct ff_command *command, struct options *o,
 			    struct ff_strv *words, struct ff_strv *args)
 {
-	const char *text = getenv("PYTEST_ADDOPTS");
 	struct ff_err err;
 
-	if (!text)
+	if (!o->addopts)
 		return 0;
-	if (ff_strv_split(words, text, &err)) {
+	if (ff_strv_split(words, o->addopts, &err)) {
 		ff_complain("PYTEST_ADDOPTS: %s", err.text);
 		return -1;
 	}
@@ -386,11 +382,12 @@ static int take_line(const struct options *o)
 	return 0;
 }
 
-/* What is left when all options are known; the first `before` words stood before "--". */
-static int run_words(struct options *o, const struct ff_strv *args, size_t before, int argc,
-		     char **argv)
+int ff_pytest_run_given(struct options *o, const struct ff_pytest_given *given, int argc,
+			char **argv)
 {
-	const char *plain = o->front_fd ? NULL : ff_pytest_is_plain(args, args->len - before);
+	const struct ff_strv *args = &given->args;
+	const char *plain =
+		o->front_fd ? NULL : ff_pytest_is_plain(args, args->len - given->before);
 
 	if (o->stress)
 		return ff_pytest_may_repeat(o, args, plain) ? run_pytest(o, args, argc, argv)
@@ -401,36 +398,57 @@ static int run_words(struct options *o, const struct ff_strv *args, size_t befor
 	return plain ? ff_pytest_plain(o, args, plain) : run_pytest(o, args, argc, argv);
 }
 
-int ff_pytest_run(const struct ff_command *command, bool stress, int argc, char **argv)
+bool ff_pytest_is_joined(int argc, char **argv)
 {
-	struct options o = {.stress = stress};
-	struct ff_strv args = FF_STRV_INIT, words = FF_STRV_INIT, after = FF_STRV_INIT;
-	size_t before = 0;
-	int code = usage_code(stress);
-	bool joined = !stress && argc > 0 && value_in(argv[0], "--front-fd");
-	int rc = joined ? 0 : read_environment(command, &o, &words, &args);
+	return argc > 0 && value_in(argv[0], "--front-fd");
+}
+
+int ff_pytest_parse(const struct ff_command *command, struct options *o, int argc, char **argv,
+		    struct ff_pytest_given *given)
+{
+	int rc = read_environment(command, o, &given->words, &given->args);
 
 	if (!rc)
-		rc = ff_options_parse(command, argc, argv, &o, &args, &after);
-	before = args.len;
+		rc = ff_options_parse(command, argc, argv, o, &given->args, &given->after);
+	given->before = given->args.len;
+	if (!rc && o->front_fd && given->after.len)
+		rc = ff_strv_add_all(&given->args, given->after.v);
+	else if (!rc && !o->front_fd)
+		rc = ff_options_parse_known(command, &given->after, o, &given->args);
+	name_color(o);
+	return rc;
+}
+
+void ff_pytest_release(struct options *o, struct ff_pytest_given *given)
+{
+	ff_strv_release(&given->args);
+	ff_strv_release(&given->words);
+	ff_strv_release(&given->after);
+	ff_strv_release(&o->tx);
+	ff_strv_release(&o->px);
+	ff_strv_release(&o->rsyncdir);
+	ff_strv_release(&o->rsyncignore);
+	ff_strv_release(&o->reports);
+}
+
+int ff_pytest_run(const struct ff_command *command, bool stress, int argc, char **argv)
+{
+	struct options o = {.stress = stress, .usage = stress ? FF_EXIT_USAGE : FF_PYTEST_USAGE};
+	bool joined = !stress && ff_pytest_is_joined(argc, argv);
+	struct ff_pytest_given given = {0};
+	int code = o.usage, rc;
+
+	o.addopts = joined ? NULL : getenv("PYTEST_ADDOPTS");
+	rc = ff_pytest_parse(command, &o, argc, argv, &given);
 	if (!rc && o.front_fd)
-		rc = take_line(&o) ? -1 : ff_strv_add_all(&args, after.v);
-	else if (!rc)
-		rc = ff_options_parse_known(command, &after, &o, &args);
-	name_color(&o);
-	if (rc > 0) {
+		rc = take_line(&o);
+	if (rc > 0)
 		code = FF_EXIT_OK;
-	} else if (!rc) {
-		code = run_words(&o, &args, before, argc, argv);
-	}
-	ff_strv_release(&args);
-	ff_strv_release(&words);
-	ff_strv_release(&after);
-	ff_strv_release(&o.tx);
-	ff_strv_release(&o.px);
-	ff_strv_release(&o.rsyncdir);
-	ff_strv_release(&o.rsyncignore);
-	ff_strv_release(&o.reports);
+	else if (!rc && o.resume)
+		code = ff_pytest_resume(o.resume, argc, argv);
+	else if (!rc)
+		code = ff_pytest_run_given(&o, &given, argc, argv);
+	ff_pytest_release(&o, &given);
 	return code;
 }
 
@@ -460,7 +478,11 @@ const struct ff_command ff_command_pytest = {
 		"With --pdb, --trace, --setup-only, and what only shows something (--version, "
 		"--fixtures,\n"
 		"--markers, --cache-show, --setup-plan, and --help behind --) one plain pytest "
-		"runs here.\n",
+		"runs here.\n"
+		"With --resume all that the run was given holds, and what is done is not run "
+		"again; "
+		"hosts, reports\n"
+		"and how tests are shown may be said anew.\n",
 	.options = options,
 	.plugins_too = plugins_too,
 	.foreign = ff_pytest_options,

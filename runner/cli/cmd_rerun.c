@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "cli/cmd_run.h"
 #include "cli/command.h"
 #include "cli/execute.h"
 #include "cli/recorded.h"
+#include "cli/resume.h"
 #include "cli/runs.h"
 #include "dispatch/dispatch.h"
 
@@ -183,9 +183,9 @@ static int rerun(const struct options *o, const char *run)
 	return code;
 }
 
-/* --- units of a run of a YAML file --- */
+/* --- units of a run --- */
 
-/* What of it is for `farflung run`. */
+/* What of it is for the command that the run was. */
 static void pass_on(const struct options *o, struct ff_strv *words)
 {
 	for (size_t i = 0; i + 1 < o->reports.len; i += 2)
@@ -202,12 +202,27 @@ static void pass_on(const struct options *o, struct ff_strv *words)
 		ff_strv_addf(words, "--color=%s", o->color);
 }
 
+static const struct {
+	const char *command;
+	int (*again)(const struct ff_resume *resume, int argc, char **argv, const char *as);
+} kinds[] = {{"run", ff_run_again}, {"pytest", ff_pytest_again}, {"map", ff_map_again}};
+
+static int go_on(const struct ff_resume *resume, const struct ff_strv *words)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (strcmp(kinds[i].command, resume->command) == 0)
+			return kinds[i].again(resume, (int)words->len, words->v, "rerun");
+	return ff_resume_check(resume, NULL, FF_EXIT_USAGE);
+}
+
 static int rerun_units(const struct options *o, const char *run, char *const *units, size_t len)
 {
 	static char named; /* that it is wanted, and not found yet */
+	struct ff_changed changed = {0};
 	struct ff_before_again again = {0};
 	struct ff_map wanted = FF_MAP_INIT;
 	struct ff_strv words = FF_STRV_INIT;
+	struct ff_resume resume;
 	int code;
 
 	for (int i = 0; i < FF_OUTCOMES; i++)
@@ -218,8 +233,15 @@ static int rerun_units(const struct options *o, const char *run, char *const *un
 		ff_map_set(&wanted, units[i], &named);
 	again.units = len > 0 ? &wanted : NULL;
 	again.wanted = &named;
+	ff_changed_ask(&changed, &again);
 	pass_on(o, &words);
-	code = ff_run_again(run, &again, (int)words.len, words.v, "rerun");
+	code = ff_resume_read(&resume, run, NULL, &again, FF_EXIT_USAGE);
+	if (code == 0) {
+		ff_changed_say(&changed, false);
+		code = go_on(&resume, &words);
+		ff_resume_release(&resume);
+	}
+	ff_changed_release(&changed);
 	ff_strv_release(&words);
 	ff_map_release(&wanted);
 	return code;
@@ -280,21 +302,23 @@ const struct ff_command ff_command_rerun = {
 	.name = "rerun",
 	.summary = "Run what failed in an earlier run once more, or what one of its workers did.",
 	.synopsis = "[OPTIONS] [RUN] --failed|--lost|UNIT... | RUN --worker ID",
-	.details = "RUN is a run's folder (.farflung/runs/ID), its ID, or last, the default. Of a "
-		   "run of "
-		   "farflung run, the units\n"
-		   "named, failed or lost run again, by the same file and options (now as they "
-		   "are); all "
-		   "others are told as they\n"
-		   "were, so that reports are of all. With --worker, one pytest session on this "
-		   "machine "
-		   "runs the tests of that\n"
-		   "worker in its order, with the arguments, the interpreter and the folder that "
-		   "it had; "
-		   "what can't be as it was\n"
-		   "is said, and it leaves no journal and no history. Exit codes: 0 all passed, 1 "
-		   "something failed or is not\n"
-		   "there any more, 2 usage, 3 the infrastructure failed, 130 interrupted.\n",
+	.details =
+		"RUN is a run's folder (.farflung/runs/ID), its ID, or last, the default. Of a run "
+		"of farflung run,\n"
+		"pytest or map, the units named, failed or lost run again, with the options, hosts "
+		"and arguments that it\n"
+		"had (of run by the same file as it is now, of map on the lines that were read "
+		"then); all others are told\n"
+		"as they were, so that reports and exit code are of all. Runs of pytest and map "
+		"are gone on with where they\n"
+		"were begun. With --worker, one pytest session on this machine runs the tests of "
+		"that worker in its order,\n"
+		"with the arguments, the interpreter and the folder that it had; what can't be as "
+		"it was is said, and it\n"
+		"leaves no journal and no history. Exit codes: 0 all passed, 1 something failed or "
+		"is not there any more,\n"
+		"2 usage, 3 the infrastructure failed, 130 interrupted; of pytest's runs and map's "
+		"those of these commands.\n",
 	.options = options,
 	.run = run,
 };

@@ -1,6 +1,4 @@
 /* farflung run [FILE] */
-#include "cli/cmd_run.h"
-
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +44,7 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("memory", JOB, "memory", memory, "WHEN"),
 	FF_OPTION("shard", 0, TEXT, "K/N",
 		  "only the K-th of N parts of the tests, by history or file sizes", shard),
-	FF_OPTION("resume", 0, TEXT, "[RUN]",
+	FF_OPTION("resume", 0, RUN, "[RUN]",
 		  "go on with a killed, interrupted or full-disk run (default: the last)", resume),
 	FF_OPTION("no-notify", 0, FLAG, NULL, "tell nobody of those in 'notify'", no_notify),
 	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per unit; twice: output too", verbose),
@@ -134,23 +132,6 @@ static int run_file(const char *path, void *values)
 	return code;
 }
 
-/* "--resume" stands alone where what follows is no run: the last one is meant. */
-static char **say_which_run(int argc, char **argv)
-{
-	char **words = ff_xcalloc((size_t)argc + 1, sizeof(*words));
-
-	for (int i = 0; i < argc; i++) {
-		const char *next = i + 1 < argc ? argv[i + 1] : NULL;
-		char *journal = next && *next != '-' ? ff_run_journal(next) : NULL;
-
-		words[i] = argv[i];
-		if (strcmp(argv[i], "--resume") == 0 && !journal)
-			words[i] = (char *)"--resume=last";
-		ff_free(journal);
-	}
-	return words;
-}
-
 /* The folder of the file that is among `rest`; NULL: none is. The caller's to free. */
 static char *home_of(const struct ff_strv *rest)
 {
@@ -162,26 +143,26 @@ static char *home_of(const struct ff_strv *rest)
 }
 
 /* What the earlier run was given holds where nothing else is given now. */
-static int run_again(const struct ff_resume *resume, int argc, char **argv, const char *command)
+int ff_run_again(const struct ff_resume *resume, int argc, char **argv, const char *as)
 {
 	struct options o = {.before = &resume->before};
 	struct ff_strv then = FF_STRV_INIT, now = FF_STRV_INIT, all = FF_STRV_INIT;
 	const struct ff_command *run = &ff_command_run;
 	int code = FF_EXIT_USAGE;
 
-	ff_strv_add_all(&all, resume->words.v);
 	if (ff_options_parse(run, (int)resume->words.len, resume->words.v, &o, &then, NULL) == 0 &&
 	    ff_options_parse(run, argc, argv, &o, &now, NULL) == 0) {
 		const struct ff_strv *files = now.len ? &now : &then;
 
 		/* What is written down is what a third run is to go on with. */
-		for (int i = 0; i < argc; i++)
-			ff_strv_add(&all, argv[i]);
-		o.argc = (int)(now.len ? (size_t)argc : all.len);
-		o.argv = now.len ? argv : all.v;
+		if (!now.len && resume->words.len)
+			ff_strv_add_all(&all, resume->words.v);
+		ff_resume_add_words(&all, argc, argv, o.resume);
+		o.argc = (int)all.len;
+		o.argv = all.v;
 		if (files->len > 1)
-			ff_complain("%s: one FILE at a time, got '%s' and '%s'", command,
-				    files->v[0], files->v[1]);
+			ff_complain("%s: one FILE at a time, got '%s' and '%s'", as, files->v[0],
+				    files->v[1]);
 		else
 			code = run_file(files->len ? files->v[0] : "farflung.yaml", &o);
 	}
@@ -195,40 +176,34 @@ static int run_again(const struct ff_resume *resume, int argc, char **argv, cons
 	return code;
 }
 
-int ff_run_again(const char *run, struct ff_before_again *again, int argc, char **argv,
-		 const char *command)
-{
-	struct ff_resume resume;
-	int code = ff_resume_read(&resume, run, NULL, again);
-
-	if (code == 0) {
-		code = run_again(&resume, argc, argv, command);
-		ff_resume_release(&resume);
-	}
-	return code;
-}
-
 static int go_on(const struct options *given, const struct ff_strv *rest, int argc, char **argv)
 {
 	struct ff_before_again again = {.outcomes = 1U << FF_OUTCOME_LOST};
+	struct ff_changed changed = {0};
 	char *home = home_of(rest);
 	struct ff_resume resume;
-	int code = ff_resume_read(&resume, given->resume, home, &again);
+	int code;
 
+	ff_changed_ask(&changed, &again);
+	code = ff_resume_read(&resume, given->resume, home, &again, FF_EXIT_USAGE);
 	if (code == 0) {
-		code = run_again(&resume, argc, argv, "run");
+		code = ff_resume_check(&resume, "run", FF_EXIT_USAGE);
+		if (code == 0) {
+			ff_changed_say(&changed, false);
+			code = ff_run_again(&resume, argc, argv, "run");
+		}
 		ff_resume_release(&resume);
 	}
+	ff_changed_release(&changed);
 	ff_free(home);
 	return code;
 }
 
 static int run(const struct ff_command *command, int argc, char **argv)
 {
-	char **words = say_which_run(argc, argv);
 	struct options o = {.argc = argc, .argv = argv};
 	struct ff_strv rest = FF_STRV_INIT;
-	int code = FF_EXIT_USAGE, rc = ff_options_parse(command, argc, words, &o, &rest, NULL);
+	int code = FF_EXIT_USAGE, rc = ff_options_parse(command, argc, argv, &o, &rest, NULL);
 
 	if (rc > 0)
 		code = FF_EXIT_OK;
@@ -236,10 +211,9 @@ static int run(const struct ff_command *command, int argc, char **argv)
 		ff_complain("%s: one FILE at a time, got '%s' and '%s'", command->name, rest.v[0],
 			    rest.v[1]);
 	else if (rc == 0 && o.resume)
-		code = go_on(&o, &rest, argc, words);
+		code = go_on(&o, &rest, argc, argv);
 	else if (rc == 0)
 		code = run_file(rest.len ? rest.v[0] : "farflung.yaml", &o);
-	ff_free(words);
 	ff_strv_release(&rest);
 	ff_strv_release(&o.jobs);
 	ff_strv_release(&o.reports);

@@ -21,6 +21,8 @@ enum ff_option_kind {
 	FF_OPTION_CHOICE, /* as TEXT, one of `choices` */
 	FF_OPTION_CONFIG, /* the same, and right for `section` and `key`: see ff_config_set */
 	FF_OPTION_NUMBER, /* int64_t from 0 to INT32_MAX */
+	FF_OPTION_RUN,	  /* const char *, an earlier run; "last" where none is named: the next word
+			   * is its value only if it is one (ff_runs_is_run) */
 	FF_OPTION_LIST,	  /* struct ff_strv, in order */
 	FF_OPTION_REPORTS, /* struct ff_strv of names and values in turn: all of ff_reporter_kinds
 			    */

@@ -72,9 +72,9 @@ struct execution {
 	struct ff_run_terminal terminal;
 	struct last_word *word; /* in reporters */
 	struct ff_group_hold group;
-	struct ff_web *web;		     /* shows it; NULL */
+	struct ff_web *web; /* shows it; NULL */
 	struct ff_trace trace;
-	struct ff_strv vars; /* of all units */
+	struct ff_strv vars;		     /* of all units */
 	const struct ff_reporter *history;   /* likewise; NULL: none */
 	struct ff_reporter *notify;	     /* likewise */
 	const struct ff_mapped_opts *mapped; /* its units are told so; NULL */
@@ -315,7 +315,15 @@ static bool deserted(const struct execution *x)
 	return x->terminal.given && poll(&out, 1, 0) == 1 && out.revents & (POLLERR | POLLHUP);
 }
 
-static void say_last_word(const struct execution *x, int code)
+/* What units are made from is known again. */
+static bool goes_on(const struct ff_execute_opts *opts)
+{
+	if (opts->mapped && (!opts->begun || opts->mapped->tally->deserted))
+		return false;
+	return !opts->stress && opts->front_fd == 0;
+}
+
+static void say_last_word(const struct execution *x, const struct ff_execute_opts *opts, int code)
 {
 	const char *reason = x->word->reason ? x->word->reason : "the run did not come to its end";
 	char *text;
@@ -323,11 +331,11 @@ static void say_last_word(const struct execution *x, int code)
 	/* The user's own session has said the same. */
 	if (x->terminal.front_fd > 0 && x->word->front_status == code)
 		return;
-	/* What units are made from as they come is in no journal: their job log goes on. */
-	if (x->word->why == FF_REASON_DISK && x->run.journal && !x->mapped)
-		ff_complain("what is done is in %s: make room, and farflung run --resume %s goes "
+	if (x->word->why == FF_REASON_DISK && x->run.journal && goes_on(opts))
+		ff_complain("what is done is in %s: make room, and farflung %s --resume %s goes "
 			    "on from there",
-			    ff_journal_path(x->run.journal), ff_journal_run_id(x->run.journal));
+			    ff_journal_path(x->run.journal), opts->command,
+			    ff_journal_run_id(x->run.journal));
 	text = ff_xasprintf("%s%s", reason, deserted(x) ? "; stdout was closed" : "");
 	ff_complain_last(text, code);
 	ff_free(text);
@@ -345,7 +353,7 @@ static void say_pages(const struct execution *x)
 }
 
 /* Runs, reports, and says the last word; what workers do at their exit comes behind it. */
-static int run_all(struct execution *x)
+static int run_all(struct execution *x, const struct ff_execute_opts *opts)
 {
 	struct ff_err err = {0};
 	struct ff_run *run;
@@ -359,6 +367,8 @@ static int run_all(struct execution *x)
 			ff_group_tell(&x->group, ff_journal_path(x->run.journal));
 		if (x->web && x->run.journal)
 			say_pages(x);
+		if (x->run.journal && opts->begun)
+			opts->begun(opts->begun_ctx, ff_journal_path(x->run.journal));
 		open_history(x);
 		open_notify(x);
 	}
@@ -376,7 +386,7 @@ static int run_all(struct execution *x)
 	if (x->run.journal)
 		prune_journals(x->run.config);
 	if (!x->mapped || code != FF_EXIT_OK)
-		say_last_word(x, code);
+		say_last_word(x, opts, code);
 	/* Their threads may wake the run: it goes last. */
 	ff_reporters_release(&x->reporters);
 	atomic_store(&x->running, NULL);
@@ -386,7 +396,7 @@ static int run_all(struct execution *x)
 }
 
 /* Of its group, if it has one. (What only looks into another run waits for nobody.) */
-static int run_in_turn(struct execution *x)
+static int run_in_turn(struct execution *x, const struct ff_execute_opts *opts)
 {
 	struct ff_err err = {0};
 	int rc = 0, code;
@@ -400,7 +410,7 @@ static int run_in_turn(struct execution *x)
 		ff_complain_last("nothing was started", code);
 		return code;
 	}
-	code = run_all(x);
+	code = run_all(x, opts);
 	ff_group_leave(&x->group);
 	return code;
 }
@@ -444,7 +454,7 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 		ff_complain("--web: %s", err.text);
 		code = refuse(opts, "");
 	} else {
-		code = run_in_turn(x);
+		code = run_in_turn(x, opts);
 	}
 	ff_web_farewell(x->web);
 	ff_web_stop(x->web);
@@ -494,6 +504,7 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 			.run_id = opts->passing_id,
 			.before = opts->before,
 			.feed = opts->feed,
+			.addopts = opts->addopts,
 			.keys_are_others = opts->front_has_terminal || opts->front_fd > 0,
 			.only_hosts = opts->on},
 		.terminal = {.given = opts->front_has_terminal, .front_fd = opts->front_fd},

@@ -20,15 +20,19 @@ struct ff_execute_opts {
 	bool front_has_terminal; /* the only job's, if it comes to that */
 	int front_fd;		 /* as in struct ff_run_terminal */
 	const char *junit_prefix;
+	const char *addopts; /* as in struct ff_run_opts */
 	const char *command; /* the subcommand and its words, for the journal */
 	int argc;
 	char **argv;
 	const struct ff_stress_opts *stress; /* its units are runs of fewer tests; NULL: are not */
 	const struct ff_mapped_opts *mapped; /* what is shown of its units; NULL: as of a run */
 	const struct ff_run_feed *feed;	     /* of its first job, which is open; NULL */
-	const char *web;		     /* as ff_serve's `listen`; NULL: nobody looks */
-	const char *shard;		     /* "K/N": that part of the units; NULL: all */
-	const struct ff_before *before;	     /* what is gone on with; NULL: nothing */
+	/* Before anything runs, when the run's journal is there; NULL. */
+	void (*begun)(void *ctx, const char *journal);
+	void *begun_ctx;
+	const char *shard;		/* "K/N": that part of the units; NULL: all */
+	const struct ff_before *before; /* what is gone on with; NULL: nothing */
+	const char *web;		/* as ff_serve's `listen`; NULL: nobody looks */
 	/* The run has this id, and leaves no journal and no history: it only looks into another
 	 * one. NULL: a run like any other. */
 	const char *passing_id;

@@ -14,31 +14,81 @@
 
 enum { READ_BYTES = 64 << 10 };
 
-/* All of a file, or of stdin. */
+/* All of a file, or of stdin. An errno, or 0. */
+static int read_file(const char *path, struct ff_buf *text)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int errnum = fd < 0 ? errno : ff_read_all(fd, SIZE_MAX, text);
+
+	if (fd > STDERR_FILENO)
+		close(fd);
+	return errnum;
+}
+
+/* As it would be kept: items with their ends. */
+static void as_kept(const struct ff_map_input *input, const struct ff_buf *text, struct ff_buf *out)
+{
+	const char *at = (const char *)ff_buf_data(text), *end = at + text->len;
+	char mark = input->nul ? '\0' : '\n';
+
+	while (at < end) {
+		const char *stop = memchr(at, mark, (size_t)(end - at));
+
+		if (!input->skip_empty || stop != at) {
+			ff_buf_add(out, at, (size_t)((stop ? stop : end) - at));
+			ff_buf_addch(out, mark);
+		}
+		at = stop ? stop + 1 : end;
+	}
+}
+
+/* What the run that is gone on with had read there; of what is there now only that it is another
+ * one is of interest. */
+static int take_kept(const struct ff_map_input *input, const char *path, struct ff_buf *text)
+{
+	struct ff_buf bytes = {.max = SIZE_MAX}, now = {.max = SIZE_MAX};
+	bool known = strcmp(path, "-") != 0 && read_file(path, &bytes) == 0;
+	int rc;
+
+	if (known)
+		as_kept(input, &bytes, &now);
+	rc = ff_map_kept_take(input->kept, path, known ? &now : NULL, text);
+	ff_buf_release(&bytes);
+	ff_buf_release(&now);
+	return rc;
+}
+
 static int add_file(struct ff_lines *lines, const struct ff_map_input *input, const char *path)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
+	bool again = is_stdin && input->kept && input->kept->cut;
 	const char *name = is_stdin ? "<stdin>" : path;
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct ff_buf text = {.max = SIZE_MAX};
-	int errnum = fd < 0 ? errno : ff_read_all(fd, SIZE_MAX, &text);
+	char end = input->nul ? '\0' : '\n';
 	struct ff_err err = {0};
-	size_t len = text.len;
+	int rc = again ? ff_map_kept_expect(input->kept) : 0;
+	size_t len;
 
-	if (errnum)
-		ff_complain("map: %s: %s", name, strerror(errnum));
-	if (fd > STDERR_FILENO)
-		close(fd);
-	if (errnum) {
+	if (rc == 0 && input->kept && !again) {
+		rc = take_kept(input, path, &text);
+	} else if (rc == 0) {
+		int errnum = read_file(path, &text);
+
+		if (errnum)
+			ff_complain("map: %s: %s", name, strerror(errnum));
+		rc = errnum ? -1 : 0;
+	}
+	if (rc) {
 		ff_buf_release(&text);
 		return -1;
 	}
-	if (ff_lines_add(lines, name, ff_buf_take(&text), len, input->nul ? '\0' : '\n',
-			 input->skip_empty, &err) < 0) {
+	len = text.len;
+	if (ff_lines_add(lines, name, ff_buf_take(&text), len, end, input->skip_empty, &err) < 0) {
 		ff_complain("map: %s", err.text);
 		return -1;
 	}
-	return 0;
+	return again ? ff_map_kept_check(input->kept, &lines->sources[lines->sources_len - 1]) : 0;
 }
 
 /* --- blocks --- */
@@ -81,6 +131,7 @@ static bool may_be_fed(const struct ff_map_input *input)
 
 int ff_map_read_first(struct ff_lines *lines, const struct ff_map_input *input)
 {
+	uint32_t wanted = ff_map_kept_len(input->kept);
 	bool all = !may_be_fed(input);
 	char *bytes = ff_xmalloc(READ_BYTES);
 	struct ff_err err = {0};
@@ -88,7 +139,8 @@ int ff_map_read_first(struct ff_lines *lines, const struct ff_map_input *input)
 
 	if (isatty(STDIN_FILENO))
 		ff_complain("map: a unit for each line from here on, Ctrl-D ends them");
-	while ((came == 0 || (all && came > 0)) && lines->base.open) {
+	while (came >= 0 && lines->base.open &&
+	       (all || lines->base.len == 0 || (wanted > 0 && lines->sources[0].len < wanted))) {
 		ssize_t n = read(STDIN_FILENO, bytes, READ_BYTES);
 
 		if (n < 0 && errno == EINTR)
@@ -100,14 +152,18 @@ int ff_map_read_first(struct ff_lines *lines, const struct ff_map_input *input)
 	}
 	ff_free(bytes);
 	if (came >= 0)
-		return 0;
+		return wanted > 0 ? ff_map_kept_check(input->kept, &lines->sources[0]) : 0;
 	ff_complain("map: %s", err.text);
 	return -1;
 }
 
-int64_t ff_map_take(void *lines, const char *bytes, size_t len, bool end, struct ff_err *err)
+int64_t ff_map_take(void *ctx, const char *bytes, size_t len, bool end, struct ff_err *err)
 {
-	return ff_lines_more(lines, bytes, len, end, err);
+	struct ff_map_keep *keep = ctx;
+	int64_t came = ff_lines_more(keep->lines, bytes, len, end, err);
+	int rc = came > 0 ? ff_map_keep_more(keep, err) : 0;
+
+	return rc ? rc : came;
 }
 
 /* --- the command line --- */
@@ -163,7 +219,9 @@ static int add_sources(struct ff_lines *lines, const struct ff_map_input *input,
 	if (lines->sources_len > 0)
 		return 0;
 	/* All must be known where not each of them will do. */
-	if (!lines->delicate && may_be_fed(input)) {
+	if (!lines->delicate && may_be_fed(input) && (!input->kept || input->kept->cut)) {
+		if (input->kept && ff_map_kept_expect(input->kept))
+			return -1;
 		ff_lines_open(lines, "<stdin>", input->nul ? '\0' : '\n', input->skip_empty);
 		return 0;
 	}

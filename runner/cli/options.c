@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/runs.h"
 #include "config/config.h"
 #include "dispatch/dispatch.h"
 #include "report/reporter.h"
@@ -136,6 +137,7 @@ static int store(const struct parse *p, const struct found *found, const char *v
 	case FF_OPTION_TEXT:
 	case FF_OPTION_CHOICE:
 	case FF_OPTION_CONFIG:
+	case FF_OPTION_RUN:
 		*(const char **)at = value;
 		return 0;
 	case FF_OPTION_NUMBER:
@@ -178,6 +180,10 @@ static int parse_long(const struct parse *p, const char *word, const char *next,
 			return store(p, &found, value);
 		ff_complain("%s: %.*s takes no value", p->command->name, (int)len, word);
 		return -1;
+	}
+	if (found.own->kind == FF_OPTION_RUN && !value) {
+		*used = next && ff_runs_is_run(next);
+		return store(p, &found, *used ? next : "last");
 	}
 	/* What begins like an option is none's value, unless it is written behind "=". */
 	*used = !value;

@@ -6,6 +6,8 @@
 #include "cli/plain.h"
 #include "config/config.h"
 
+enum { FF_PYTEST_USAGE = 4 }; /* pytest's own number */
+
 /* Options that those commands have in common which run pytest. */
 #define FF_PYTEST_WORKERS                                                                          \
 	FF_OPTION("numprocesses", 'n', TEXT, "N",                                                  \
@@ -54,7 +56,11 @@ struct options {
 	int64_t front_fd; /* pytest has started us: its end of the front's line; 0 */
 	bool load;
 	int verbose, quiet;
-	bool stress; /* of `farflung stress`, and what it has: */
+	const char *resume;
+	const struct ff_before *before; /* what is gone on with; NULL */
+	const char *addopts;		/* PYTEST_ADDOPTS; NULL */
+	int usage;			/* the exit code for what can't be */
+	bool stress;			/* of `farflung stress`, and what it has: */
 	const char *count, *time;
 	bool json;
 };
@@ -62,6 +68,23 @@ struct options {
 /* Runs it as `command` has its options. Options behind "--" are understood like those before it;
  * what is not ours is pytest's. `stress`: each test many times. */
 int ff_pytest_run(const struct ff_command *command, bool stress, int argc, char **argv);
+
+/* What a command line says: words for pytest, of which the first `before` stood before "--". */
+struct ff_pytest_given {
+	struct ff_strv args;
+	size_t before;
+	struct ff_strv words, after; /* what options may point into */
+};
+/* Into *o, PYTEST_ADDOPTS (o->addopts) first. 0, 1 after --help, or -1 with a complaint. */
+int ff_pytest_parse(const struct ff_command *command, struct options *o, int argc, char **argv,
+		    struct ff_pytest_given *given);
+int ff_pytest_run_given(struct options *o, const struct ff_pytest_given *given, int argc,
+			char **argv);
+void ff_pytest_release(struct options *o, struct ff_pytest_given *given);
+/* Whether the words begin a run whose front the user's own pytest is. */
+bool ff_pytest_is_joined(int argc, char **argv);
+/* farflung pytest --resume [RUN]: the exit code. */
+int ff_pytest_resume(const char *run, int argc, char **argv);
 /* Whether these can be run so (`plain`: the option with which nothing is spread, or NULL); else it
  * is complained of. */
 bool ff_pytest_may_repeat(const struct options *o, const struct ff_strv *args, const char *plain);

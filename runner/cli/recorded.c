@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "cli/runs.h"
 #include "config/mistakes.h"
+#include "dispatch/before.h"
 #include "event/reader.h"
 
 enum { NAMES_TOLD = 40 }; /* of workers, in one message */
@@ -107,12 +108,10 @@ static void on_started(struct ff_recorded *r, const struct ff_event *event)
 static void on_header(struct ff_recorded *r, const struct ff_event *event,
 		      const char *const *header)
 {
-	static const char says[] = "Using --randomly-seed=";
-	size_t number = job_of(r, event->job ? event->job : "");
+	const char *seed = ff_before_seed(header);
 
-	for (; header && *header; header++)
-		if (strncmp(*header, says, sizeof(says) - 1) == 0)
-			keep(&r->jobs[number].seed, *header + strlen("Using "));
+	if (seed)
+		keep(&r->jobs[job_of(r, event->job ? event->job : "")].seed, seed);
 }
 
 static void on_collected(struct ff_recorded *r, const struct ff_event *event)

@@ -1,7 +1,10 @@
 /* Going on with an earlier run. */
 #include "cli/resume.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -10,29 +13,24 @@
 #include "dispatch/content.h"
 #include "dispatch/dispatch.h"
 
-/* Its words, without the "run" before them. */
+/* Its words, without the subcommand before them. */
 static int split_command(struct ff_resume *resume, struct ff_err *err)
 {
 	const struct ff_before_run *run = &resume->before.v[0];
 	struct ff_strv all = FF_STRV_INIT;
 	int rc = ff_strv_split(&all, run->command_line ? run->command_line : "", err);
 
-	if (rc == 0 && (all.len == 0 || strcmp(all.v[0], "run") != 0))
-		rc = ff_err_set(err, FF_EUNSUPPORTED,
-				"run %s was 'farflung %s': only runs of 'farflung run' can be "
-				"gone on with%s",
-				run->run_id, all.len ? all.v[0] : "?",
-				all.len && strcmp(all.v[0], "pytest") == 0
-					? " (farflung pytest --lf runs what failed)"
-					: "");
-	if (rc == 0)
-		ff_strv_add_all(&resume->words, all.v + 1);
+	if (rc == 0) {
+		resume->command = ff_xstrdup(all.len ? all.v[0] : "?");
+		if (all.len > 1)
+			ff_strv_add_all(&resume->words, all.v + 1);
+	}
 	ff_strv_release(&all);
 	return rc;
 }
 
 int ff_resume_read(struct ff_resume *resume, const char *run, const char *home,
-		   struct ff_before_again *again)
+		   struct ff_before_again *again, int usage)
 {
 	bool last = !run || strcmp(run, "last") == 0;
 	char *path = last && home ? ff_run_journal_in(ff_runs_home(home)) : NULL;
@@ -54,7 +52,10 @@ int ff_resume_read(struct ff_resume *resume, const char *run, const char *home,
 	if (rc == 0)
 		return 0;
 	ff_resume_release(resume);
-	rc = rc == FF_ESYS || rc == FF_ELOAD ? FF_EXIT_INFRA : FF_EXIT_USAGE;
+	/* That of map is for all that is no unit's. */
+	if ((rc == FF_ESYS || rc == FF_ELOAD) && usage <= FF_EXIT_INTERRUPTED)
+		usage = FF_EXIT_INFRA;
+	rc = usage;
 	ff_complain("%s", err.text);
 	ff_complain_last("nothing was started", rc);
 	return rc;
@@ -63,7 +64,70 @@ int ff_resume_read(struct ff_resume *resume, const char *run, const char *home,
 void ff_resume_release(struct ff_resume *resume)
 {
 	ff_before_release(&resume->before);
+	ff_free(resume->command);
 	ff_strv_release(&resume->words);
+}
+
+/* Those that can be gone on with. */
+static bool goes_on(const char *command)
+{
+	return !strcmp(command, "run") || !strcmp(command, "pytest") || !strcmp(command, "map");
+}
+
+int ff_resume_check(const struct ff_resume *resume, const char *command, int code)
+{
+	const char *was = resume->command, *id = resume->before.v[0].run_id;
+
+	if (command ? strcmp(was, command) == 0 : goes_on(was))
+		return 0;
+	if (command && goes_on(was))
+		ff_complain("run %s was 'farflung %s': farflung %s --resume %s goes on with it", id,
+			    was, was, id);
+	else
+		ff_complain("run %s was 'farflung %s': only runs of farflung run, pytest and map "
+			    "can be gone on with",
+			    id, was);
+	ff_complain_last("nothing was started", code);
+	return code;
+}
+
+/* A folder that was moved took its runs along. */
+static bool moved_here(const struct ff_before_run *run, const char *here)
+{
+	size_t len = strlen(here);
+
+	return access(run->directory, F_OK) < 0 && strncmp(run->path, here, len) == 0 &&
+	       strncmp(run->path + len, "/.farflung/", 11) == 0;
+}
+
+int ff_resume_check_folder(const struct ff_resume *resume, int code)
+{
+	const struct ff_before_run *run = &resume->before.v[0];
+	char here[PATH_MAX], then[PATH_MAX];
+
+	if (!realpath(".", here) || !run->directory ||
+	    (realpath(run->directory, then) && strcmp(here, then) == 0) || moved_here(run, here))
+		return 0;
+	ff_complain("run %s was begun in %s, from where what it was given is meant; this is %s",
+		    run->run_id, run->directory, here);
+	ff_complain_last("nothing was started", code);
+	return code;
+}
+
+void ff_resume_add_words(struct ff_strv *words, int argc, char **argv, const char *value)
+{
+	for (int i = 0; i < argc; i++) {
+		bool resumes = value && (strcmp(argv[i], "--resume") == 0 ||
+					 strcmp(argv[i], "--resume-failed") == 0);
+
+		if (!resumes) {
+			ff_strv_add(words, argv[i]);
+			continue;
+		}
+		ff_strv_addf(words, "%s=%s", argv[i], value);
+		i += i + 1 < argc && argv[i + 1] == value;
+		value = NULL; /* what follows of that name is somebody else's */
+	}
 }
 
 /* --- what has changed --- */

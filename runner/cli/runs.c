@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "event/journal.h"
 
 const char *ff_runs_home(const char *otherwise)
 {
@@ -44,4 +45,19 @@ char *ff_run_journal(const char *run)
 		ff_free(dir);
 	}
 	return path ? path : ff_run_journal_in(run);
+}
+
+bool ff_runs_is_run(const char *word)
+{
+	const char *slash = strrchr(word, '/');
+	int64_t began_s;
+	char *journal;
+	bool there;
+
+	if (strcmp(word, "last") == 0 || ff_run_id_read(slash ? slash + 1 : word, &began_s))
+		return true;
+	journal = *word == '-' ? NULL : ff_run_journal(word);
+	there = journal != NULL;
+	ff_free(journal);
+	return there;
 }

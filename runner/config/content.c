@@ -93,6 +93,51 @@ static void add_texts(struct ff_buf *out, const struct ff_strv *texts)
 	ff_buf_addch(out, ']');
 }
 
+bool ff_config_pytest_only_shows(const char *word)
+{
+	static const char *const whole[] = {"--verbose",	  "--quiet",	  "--exitfirst",
+					    "--showlocals",	  "--no-header",  "--no-showlocals",
+					    "--disable-warnings", "--no-summary", "--full-trace",
+					    "--no-fold-skipped"};
+	static const char *const valued[] = {"--tb=",		"--maxfail=",	    "--color=",
+					     "--durations=",	"--durations-min=", "--verbosity=",
+					     "--show-capture=", "--code-highlight="};
+	size_t len;
+
+	for (size_t i = 0; i < sizeof(whole) / sizeof(*whole); i++)
+		if (strcmp(word, whole[i]) == 0)
+			return true;
+	for (size_t i = 0; i < sizeof(valued) / sizeof(*valued); i++)
+		if (strncmp(word, valued[i], strlen(valued[i])) == 0)
+			return true;
+	if (word[0] != '-' || !word[1] || word[1] == '-')
+		return false;
+	if (word[1] == 'r')
+		return word[2] && !word[2 + strspn(word + 2, "fEsxXpPwaAN")];
+	len = strspn(word + 1, "vqxl");
+	return word[1 + len] == '\0';
+}
+
+/* In which order a seed puts tests is told by what is collected. */
+static bool counts(const struct ff_config_job *job, const char *word)
+{
+	return strcmp(job->payload, "pytest") != 0 ||
+	       !(ff_config_pytest_only_shows(word) || strncmp(word, "--randomly-seed=", 16) == 0);
+}
+
+static void add_args(struct ff_buf *out, const struct ff_config_job *job)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < job->args.len; i++)
+		left += counts(job, job->args.v[i]);
+	ff_buf_addf(out, "[%zu ", left);
+	for (size_t i = 0; i < job->args.len; i++)
+		if (counts(job, job->args.v[i]))
+			add_text(out, job->args.v[i]);
+	ff_buf_addch(out, ']');
+}
+
 static void add_value(struct ff_buf *out, const struct ff_config_option *option, const void *at)
 {
 	switch (option->type) {
@@ -195,13 +240,14 @@ void ff_config_job_content(const struct ff_config_job *job, struct ff_buf *out)
 {
 	add_text(out, job->payload);
 	add_text(out, job->shell);
-	add_texts(out, &job->args);
+	add_args(out, job);
 	add_axes(out, job);
 	add_steps(out, job);
 	add_texts(out, &job->artifacts.paths);
 	add_text(out, job->artifacts.when);
 	for (const struct ff_config_option *o = ff_config_options; o->key; o++) {
-		if (o->section != FF_SECTION_JOB || !o->stored || only_how(o->key))
+		if (o->section != FF_SECTION_JOB || !o->stored || only_how(o->key) ||
+		    o->type == FF_TYPE_WORDS) /* the payload's words are args */
 			continue;
 		add_text(out, o->key);
 		add_value(out, o, (const char *)job + o->offset);

@@ -10,6 +10,10 @@
  * for a digest: it holds whatever the file holds, secrets too. */
 void ff_config_job_content(const struct ff_config_job *job, struct ff_buf *out);
 
+/* Whether a word of pytest's command line only says how tests are shown, or when to stop: whatever
+ * it is, what a test came to is the same. */
+bool ff_config_pytest_only_shows(const char *word);
+
 /* Whether a key of jobs has its place in that: it counts, or is known not to. For tests: one that
  * has none would be changed without anybody noticing. */
 struct ff_config_option;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "dispatch/before_files.h"
 #include "event/going.h"
 #include "event/reader.h"
 
@@ -18,6 +19,13 @@ struct named {
 	size_t len, cap;
 };
 
+/* What is gathered of a journal as it is read. */
+struct noted {
+	struct named named;
+	struct ff_map seeds; /* of workers -> a text */
+	struct ff_before_files files;
+};
+
 static void note_start(struct ff_before_run *run, const struct ff_event *event)
 {
 	run->run_id = ff_xstrdup(event->u.run_started.run_id);
@@ -26,6 +34,7 @@ static void note_start(struct ff_before_run *run, const struct ff_event *event)
 	run->directory = ff_xstrdup(event->u.run_started.directory);
 	run->content = ff_xstrdup(event->u.run_started.content);
 	run->goes_on = ff_xstrdup(event->u.run_started.goes_on);
+	run->addopts = ff_xstrdup(event->u.run_started.addopts);
 }
 
 static void note_named(struct ff_before_run *run, const struct ff_event *event,
@@ -42,8 +51,48 @@ static void note_named(struct ff_before_run *run, const struct ff_event *event,
 		(struct place){ff_state_find_job(&run->state, event->job), event->index};
 }
 
+const char *ff_before_seed(const char *const *header)
+{
+	static const char says[] = "Using --randomly-seed=";
+
+	for (; header && *header; header++)
+		if (strncmp(*header, says, sizeof(says) - 1) == 0)
+			return *header + strlen("Using ");
+	return NULL;
+}
+
+/* A front draws for all; else each worker does, and the first collection is what counts. */
+static void note_seed(struct ff_before_run *run, const struct ff_event *event, struct noted *noted)
+{
+	const char *const *header = event->kind == FF_EVENT_FRONT_READY
+					    ? event->u.front_ready.header
+					    : event->u.worker_started.header;
+	const char *seed = ff_before_seed(header);
+
+	if (seed && event->kind == FF_EVENT_FRONT_READY && !run->seed)
+		run->seed = ff_xstrdup(seed);
+	else if (seed && event->worker && !ff_map_get(&noted->seeds, event->worker))
+		ff_map_set(&noted->seeds, event->worker, ff_xstrdup(seed));
+}
+
+static void note_collected(struct ff_before_run *run, const struct ff_event *event,
+			   struct noted *noted)
+{
+	if (!run->seed && event->worker && !event->u.collected.again)
+		run->seed = ff_map_del(&noted->seeds, event->worker);
+}
+
+static void note_unit(struct ff_before_run *run, const struct ff_event *event,
+		      const struct ff_before_again *again, struct noted *noted)
+{
+	note_named(run, event, again, &noted->named);
+	if (again->changed && again->changed_too && event->unit && event->u.unit_finished.final)
+		ff_before_files_unit(&noted->files, event->unit,
+				     ff_state_find_job(&run->state, event->job), event->index);
+}
+
 static int take(struct ff_before_run *run, const struct ff_event *event,
-		const struct ff_before_again *again, struct named *named, struct ff_err *err)
+		const struct ff_before_again *again, struct noted *noted, struct ff_err *err)
 {
 	int rc = ff_state_apply(&run->state, event, err);
 
@@ -58,10 +107,22 @@ static int take(struct ff_before_run *run, const struct ff_event *event,
 		break;
 	case FF_EVENT_UNIT_BEFORE:
 		run->told += event->u.unit_finished.final;
-		note_named(run, event, again, named);
+		note_unit(run, event, again, noted);
 		break;
 	case FF_EVENT_UNIT_FINISHED:
-		note_named(run, event, again, named);
+		note_unit(run, event, again, noted);
+		break;
+	case FF_EVENT_WORKER_STARTED:
+	case FF_EVENT_FRONT_READY:
+		note_seed(run, event, noted);
+		break;
+	case FF_EVENT_COLLECTED:
+		note_collected(run, event, noted);
+		/* fall through */
+	case FF_EVENT_SYNC_FINISHED:
+	case FF_EVENT_FILE_COLLECTED:
+		if (again->changed)
+			ff_before_files_note(&noted->files, run, again, event);
 		break;
 	default:
 		break;
@@ -79,9 +140,14 @@ static void run_again(struct ff_before_run *run, uint32_t job, uint32_t unit)
 }
 
 static void choose(struct ff_before_run *run, const struct ff_before_again *again,
-		   const struct named *named)
+		   const struct noted *noted)
 {
+	const struct named *named = &noted->named;
+
 	run->again = ff_xcalloc(run->state.jobs_len + 1, sizeof(*run->again));
+	for (size_t i = 0; i < noted->files.len; i++)
+		if (noted->files.units[i].file->changed)
+			run_again(run, noted->files.units[i].job, noted->files.units[i].unit);
 	for (size_t i = 0; i < named->len; i++)
 		run_again(run, named->v[i].job, named->v[i].unit);
 	for (uint32_t i = 0; i < run->state.jobs_len; i++) {
@@ -99,14 +165,16 @@ static int read_run(struct ff_before_run *run, const struct ff_before_again *aga
 {
 	struct ff_reader *reader = ff_reader_new(run->path, err);
 	const struct ff_event *event;
-	struct named named = {0};
+	struct noted noted = {0};
+	size_t cursor = 0;
+	void *seed;
 	int rc = reader ? 1 : FF_ESYS;
 
 	ff_state_init(&run->state);
 	if (reader)
 		ff_reader_brief(reader);
 	while (rc == 1 && (rc = ff_reader_next(reader, &event, err)) == 1) {
-		int applied = take(run, event, again, &named, err);
+		int applied = take(run, event, again, &noted, err);
 
 		if (applied < 0) {
 			ff_err_prefix(err, "%s: ", run->path);
@@ -114,8 +182,12 @@ static int read_run(struct ff_before_run *run, const struct ff_before_again *aga
 		}
 	}
 	ff_reader_free(reader);
-	choose(run, again, &named);
-	ff_free(named.v);
+	choose(run, again, &noted);
+	ff_free(noted.named.v);
+	while (ff_map_next(&noted.seeds, &cursor, NULL, &seed))
+		ff_free(seed);
+	ff_map_release(&noted.seeds);
+	ff_before_files_release(&noted.files);
 	if (rc == 0 && !run->run_id)
 		rc = ff_err_set(err, FF_ELOAD, "%s: it has no run in it", run->path);
 	return rc;
@@ -240,6 +312,8 @@ void ff_before_release(struct ff_before *before)
 		ff_free(run->directory);
 		ff_free(run->content);
 		ff_free(run->goes_on);
+		ff_free(run->addopts);
+		ff_free(run->seed);
 	}
 	ff_free(before->v);
 	ff_free(before->states);

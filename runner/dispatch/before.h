@@ -12,7 +12,9 @@ struct ff_before_run {
 	struct ff_state state;
 	uint64_t **again; /* by job: a bitset of units to be run again; NULL: none */
 	/* As RUN_STARTED has it; NULL: not told. */
-	char *run_id, *command_line, *config_file, *directory, *content, *goes_on;
+	char *run_id, *command_line, *config_file, *directory, *content, *goes_on, *addopts;
+	/* What pytest-randomly drew for the collection that counts, as an option; NULL. */
+	char *seed;
 	uint32_t promised, told; /* units that it had from earlier ones, and their reports */
 };
 
@@ -31,6 +33,13 @@ struct ff_before_again {
 	 * found. NULL: none. */
 	struct ff_map *units;
 	void *wanted;
+	/* Asked of each file that units came from, named from `rootdir` (NULL: not told, or not
+	 * this machine's) of a run begun in `directory` (likewise): whether it is another one now
+	 * than `content` says, which is as FILE_COLLECTED has it. NULL: not asked. */
+	bool (*changed)(void *ctx, const char *directory, const char *rootdir, const char *file,
+			int64_t content);
+	void *ctx;
+	bool changed_too; /* what came of the units of such a file counts as not done */
 };
 
 enum { FF_BEFORE_RUNS_MAX = 1000 }; /* that went on with each other */
@@ -40,5 +49,9 @@ enum { FF_BEFORE_RUNS_MAX = 1000 }; /* that went on with each other */
 int ff_before_read(struct ff_before *before, const char *path, const struct ff_before_again *again,
 		   struct ff_err *err);
 void ff_before_release(struct ff_before *before);
+
+/* What pytest-randomly drew, as an option ("--randomly-seed=N"), if a header (lines, as of
+ * WORKER_STARTED; may be NULL) tells; else NULL. */
+const char *ff_before_seed(const char *const *header);
 
 #endif

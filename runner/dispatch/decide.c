@@ -122,6 +122,7 @@ static void emit_run_started(struct ff_engine *e)
 	event.u.run_started.goes_on = e->opts.before_journal;
 	event.u.run_started.machine = e->opts.machine;
 	event.u.run_started.pid = e->opts.pid;
+	event.u.run_started.addopts = e->opts.addopts;
 	ff_engine_emit(e, &event);
 }
 

@@ -101,9 +101,15 @@ static uint64_t *tell(struct ff_engine *e, uint32_t number, const struct earlier
 	return bits;
 }
 
-static bool same_units(const struct ff_job_record *now, const struct ff_job_record *then)
+/* Of items that come in order the first ones are the same, however many have come by now. */
+static bool same_units(const struct ff_engine *e, uint32_t number, const struct ff_job_record *then)
 {
-	return then->units_len == now->units_len && now->parts_left == 0 && now->parts_len == 0 &&
+	const struct ff_job_record *now = &e->state->jobs[number];
+
+	if (e->opts.plan->jobs[number].config->source)
+		return then->units_len <= now->units_len;
+	return !now->open && then->units_len == now->units_len && now->parts_left == 0 &&
+	       now->parts_len == 0 &&
 	       (!now->digest || (then->digest && strcmp(now->digest, then->digest) == 0));
 }
 
@@ -141,9 +147,9 @@ void ff_job_tell_done_before(struct ff_engine *e, uint32_t number)
 	const struct ff_job_record *now = &e->state->jobs[number];
 	struct earlier_job then;
 
-	if (!latest(e, number, &then) || now->parts_left > 0 || now->open)
+	if (!latest(e, number, &then) || now->parts_left > 0)
 		return;
-	if (!same_units(now, then.record)) {
+	if (!same_units(e, number, then.record)) {
 		say_others(e, number, then.record);
 		return;
 	}
@@ -240,7 +246,7 @@ static uint32_t unit_now(struct ff_engine *e, uint32_t number, const struct earl
 	const struct ff_part_record *part = part_of(then->record, unit), *now;
 
 	if (!part)
-		return same_units(&e->state->jobs[number], then->record) ? unit : FF_NOBODY;
+		return same_units(e, number, then->record) ? unit : FF_NOBODY;
 	now = part_now(e, number, part->name);
 	if (!now || now->len != part->len || strcmp(now->digest, part->digest) != 0)
 		return FF_NOBODY;

@@ -26,9 +26,11 @@ void ff_feed_units(struct ff_engine *e, const struct ff_input *input)
 	job = &e->jobs[input->job];
 	if (!record->open || job->closed || job->stopped || record->state == FF_JOBSTATE_FINISHED)
 		return;
+	/* Where they could not be read to their end nobody is to take those that came for all. */
 	job->closed = !input->u.units.open;
+	job->cut = input->u.units.error != NULL;
 	if (record->state == FF_JOBSTATE_RUNNING)
-		tell(e, input->job, input->u.units.count, input->u.units.open);
+		tell(e, input->job, input->u.units.count, !job->closed || job->cut);
 	else
 		job->came += input->u.units.count;
 	if (input->u.units.error)
@@ -40,6 +42,6 @@ void ff_feed_started(struct ff_engine *e, uint32_t number)
 	struct engine_job *job = &e->jobs[number];
 
 	if (e->state->jobs[number].open && (job->came > 0 || job->closed))
-		tell(e, number, job->came, !job->closed);
+		tell(e, number, job->came, !job->closed || job->cut);
 	job->came = 0;
 }

@@ -43,6 +43,7 @@ struct ff_run_opts {
 	const struct ff_plan *plan;
 	const char *only_hosts;	  /* host pattern on top of each job's own; NULL: all */
 	const char *command_line; /* for the journal */
+	const char *addopts;	  /* likewise: PYTEST_ADDOPTS, where that counts; NULL */
 	/* They get every event; the caller finishes them. Their options' `wake` may be ff_run_wake,
 	 * once there is a run. */
 	struct ff_reporters *reporters;

@@ -23,6 +23,7 @@ struct ff_engine_opts {
 	const struct ff_plan *plan;
 	const char *only_hosts;	  /* host pattern on top of each job's own; NULL: all */
 	const char *command_line; /* for the journal */
+	const char *addopts;	  /* likewise */
 	const char *run_id;
 	/* Whether the tree has to be brought to a host (its number); NULL: to none. */
 	bool (*wants_sync)(void *ctx, uint32_t host);

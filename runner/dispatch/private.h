@@ -178,6 +178,7 @@ struct engine_job {
 	struct ff_list resting; /* units that failed, and are tried again later: decide_retry.c */
 	uint32_t came;		/* units, before it was begun */
 	bool closed;		/* and no more will */
+	bool cut;		/* though more were to: they could not be read */
 	struct due_at time;	/* no unit is begun after it; set once */
 	bool time_runs;
 	/* What units ask for, before they are known; what of it is asked of us; groups' numbers

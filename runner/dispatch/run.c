@@ -297,6 +297,7 @@ static void make_engine(struct ff_run *run)
 		.plan = run->opts.plan,
 		.only_hosts = run->opts.only_hosts,
 		.command_line = run->opts.command_line,
+		.addopts = run->opts.addopts,
 		.run_id =
 			run->opts.journal ? ff_journal_run_id(run->opts.journal) : run->opts.run_id,
 		.wants_sync = ff_act_wants_sync,

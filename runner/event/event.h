@@ -245,6 +245,7 @@ struct ff_event {
 			const char *goes_on; /* the journal of the run that it goes on with; NULL */
 			const char *machine; /* that it runs on, and its process there; NULL, 0: */
 			int pid;	     /* not told */
+			const char *addopts; /* PYTEST_ADDOPTS, if the command read it; NULL */
 		} run_started;
 		struct {
 			const char *spec;

@@ -1,5 +1,6 @@
 /* Making a run's folder. */
 #include "event/folder.h"
+#include "event/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -18,9 +18,6 @@ struct ff_run_folder {
 /* A new one, and `last` points to it. It appears under its name when it is complete. */
 int ff_run_folder_make(struct ff_run_folder *folder, const char *directory, struct ff_err *err);
 
-/* Whether `name` is a run id; *began_s is when (seconds since 1970, local time read back). */
-bool ff_run_id_read(const char *name, int64_t *began_s);
-
 /* "….new-<id>": a run folder that is being made. */
 #define FF_NEW_PREFIX ".new-"
 

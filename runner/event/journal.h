@@ -20,6 +20,8 @@ int ff_event_parse(struct ff_event *event, struct ff_arena *arena, const char *l
 
 /* What a run may leave in its folder besides: notes of the tree that it brought to hosts. */
 #define FF_TREE_NAME "tree"
+/* And what was read for its units: the first source's items; "input-2" has the next one's. */
+#define FF_INPUT_NAME "input"
 
 /* A run's folder: <directory>/.farflung/runs/<id>/, with journal.jsonl and output in it. In the
  * journal, "at" and "len" are a place in `output`. */
@@ -30,6 +32,8 @@ struct ff_journal;
  * others know that its run is going. NULL: FF_ESYS naming the path. */
 struct ff_journal *ff_journal_new(const char *directory, struct ff_err *err);
 const char *ff_journal_run_id(const struct ff_journal *journal);
+/* Whether `name` is a run id; *began_s is when (seconds since 1970, local time read back). */
+bool ff_run_id_read(const char *name, int64_t *began_s);
 const char *ff_journal_path(const struct ff_journal *journal); /* of the journal file */
 /* Takes the event in; it is written by the next flush, or when a lot has gathered. Its `seq` must
  * be one more than that of the event before. */

@@ -43,10 +43,22 @@ static void complain(struct prune *prune, int errnum, const char *folder, const 
 				       name ? "/" : "", name ? name : "");
 }
 
+/* "input", "input-2", "input-3", … */
+static bool is_input(const char *name)
+{
+	size_t len = strlen(FF_INPUT_NAME);
+	const char *number = name + len + 1;
+
+	if (strncmp(name, FF_INPUT_NAME, len) != 0 || (name[len] && name[len] != '-'))
+		return false;
+	return !name[len] || (*number && !number[strspn(number, "0123456789")]);
+}
+
 static bool is_ours(const char *name)
 {
 	return strcmp(name, FF_JOURNAL_NAME) == 0 || strcmp(name, FF_OUTPUT_NAME) == 0 ||
-	       strcmp(name, FF_TREE_NAME) == 0 || strcmp(name, FF_REQUESTS_NAME) == 0;
+	       strcmp(name, FF_TREE_NAME) == 0 || strcmp(name, FF_REQUESTS_NAME) == 0 ||
+	       is_input(name);
 }
 
 /* Whether the folder holds nothing but files that a run made. */
@@ -79,6 +91,21 @@ static void remove_file(struct prune *prune, int fd, const struct run *run, cons
 		complain(prune, errno, run->name, name);
 }
 
+static void remove_inputs(struct prune *prune, int fd, const struct run *run)
+{
+	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = again >= 0 ? fdopendir(again) : NULL;
+	const struct dirent *entry;
+
+	if (!dir && again >= 0)
+		close(again);
+	while (dir && (entry = readdir(dir)))
+		if (is_input(entry->d_name))
+			remove_file(prune, fd, run, entry->d_name);
+	if (dir)
+		closedir(dir);
+}
+
 /* The lock is held until the folder is gone, so that nobody takes the run up again meanwhile. */
 static void remove_run(struct prune *prune, const struct run *run)
 {
@@ -96,6 +123,7 @@ static void remove_run(struct prune *prune, const struct run *run)
 			complain(prune, errno, run->name, FF_JOURNAL_NAME);
 	} else if ((journal < 0 || flock(journal, LOCK_EX | LOCK_NB) == 0) && only_ours(fd)) {
 		/* The journal last: what is left of a half-removed run is still one. */
+		remove_inputs(prune, fd, run);
 		remove_file(prune, fd, run, FF_TREE_NAME);
 		remove_file(prune, fd, run, FF_REQUESTS_NAME);
 		remove_file(prune, fd, run, FF_OUTPUT_NAME);

@@ -126,6 +126,7 @@ int ff_lines_add_words(struct ff_lines *lines, char *const *words, size_t len, b
 		ff_buf_add(&text, words[i], strlen(words[i]) + 1);
 	}
 	source->text = ff_buf_take(&text);
+	source->words = true;
 	source->linked = linked && lines->sources_len > 1;
 	return count(lines, err);
 }

@@ -16,6 +16,7 @@ struct ff_lines_source {
 	size_t *starts;
 	uint32_t len;
 	bool linked; /* its nth item goes with the nth of the source before it */
+	bool words;  /* of a command line, not read from anywhere */
 	char *from;  /* "<stdin>", a file's name: for messages */
 };
 

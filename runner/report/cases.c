@@ -77,6 +77,7 @@ static struct ff_case case_of(const struct ff_event *event, const struct ff_resu
 		.index = event->index,
 		.count = 1,
 		.time_us = event->time_us,
+		.earlier = event->kind == FF_EVENT_UNIT_BEFORE,
 	};
 }
 

@@ -38,6 +38,7 @@ struct ff_case {
 	uint32_t index; /* of the unit, or the first; UINT32_MAX: attempts are another case's */
 	uint32_t count; /* units that it stands for, from `index` on; 0: of no unit */
 	uint32_t attempts; /* that were before the last */
+	bool earlier;	   /* an earlier run, gone on with, had done it */
 	int64_t time_us;   /* wall clock, when it was known */
 };
 

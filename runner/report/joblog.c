@@ -99,12 +99,23 @@ static void on_finished(struct joblog *log, const struct ff_event *event)
 	ff_writer_put(log->writer, ff_buf_data(&log->line), log->line.len, NULL);
 }
 
+/* The run that had it may have been killed before it wrote the line. */
+static void on_before(struct joblog *log, const struct ff_event *event)
+{
+	uint32_t seq = log->opts.units.seq(log->opts.units.ctx, event->index);
+
+	if (seq >= log->opts.logged_len || !log->opts.logged[seq])
+		on_finished(log, event);
+}
+
 static void joblog_event(struct ff_reporter *reporter, const struct ff_event *event)
 {
 	struct joblog *log = (struct joblog *)reporter;
 
 	if (event->kind == FF_EVENT_UNIT_FINISHED)
 		on_finished(log, event);
+	else if (event->kind == FF_EVENT_UNIT_BEFORE)
+		on_before(log, event);
 	else if (event->kind == FF_EVENT_UNIT_OUTPUT && event->u.unit_output.len > 0)
 		on_output(log, event);
 	else if (event->kind == FF_EVENT_UNIT_LOST)

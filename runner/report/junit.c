@@ -94,7 +94,7 @@ static void add_result(struct junit *junit, struct suite *suite, const struct ff
 {
 	const char *before = ff_outcome_bad(c->result->outcome) ? "rerunFailure" : "flakyFailure";
 
-	ff_junit_properties(&junit->spool, c->result, c->attempts);
+	ff_junit_properties(&junit->spool, c->result, c->attempts, c->earlier);
 	ff_junit_outcome(&junit->spool, suite->payload, c->result);
 	add_attempts(junit, suite, c->index, before);
 	ff_junit_reruns(&junit->spool, c->result, before);

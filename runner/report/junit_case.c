@@ -142,7 +142,8 @@ void ff_junit_property_text(struct ff_buf *out, const char *text)
 	ff_free(name);
 }
 
-void ff_junit_properties(struct ff_spool *spool, const struct ff_result *result, uint32_t before)
+void ff_junit_properties(struct ff_spool *spool, const struct ff_result *result, uint32_t before,
+			 bool earlier)
 {
 	char attempts[16], memory[24];
 
@@ -150,7 +151,7 @@ void ff_junit_properties(struct ff_spool *spool, const struct ff_result *result,
 		before += result->phases[i].rerun;
 	if (ff_outcome_bad(result->outcome))
 		before = 0;
-	if (result->properties_len == 0 && before == 0 && result->memory_kib == 0)
+	if (result->properties_len == 0 && before == 0 && result->memory_kib == 0 && !earlier)
 		return;
 	ff_buf_addstr(&spool->text, "<properties>");
 	for (size_t i = 0; i < result->properties_len; i++)
@@ -161,6 +162,8 @@ void ff_junit_properties(struct ff_spool *spool, const struct ff_result *result,
 		ff_junit_property(&spool->text, "farflung.flaky", "true");
 		ff_junit_property(&spool->text, "farflung.attempts", attempts);
 	}
+	if (earlier)
+		ff_junit_property(&spool->text, "farflung.earlier_run", "true");
 	if (result->memory_kib > 0) {
 		snprintf(memory, sizeof(memory), "%lld", (long long)result->memory_kib);
 		ff_junit_property(&spool->text, "farflung.memory_kib", memory);

@@ -21,7 +21,8 @@ void ff_junit_property(struct ff_buf *out, const char *name, const char *value);
 /* The same of "name=value". */
 void ff_junit_property_text(struct ff_buf *out, const char *text);
 /* The result's, and what tells of a flaky unit: it passed, and did not in `before` attempts or when
- * a plugin ran it within this one. */
-void ff_junit_properties(struct ff_spool *spool, const struct ff_result *result, uint32_t before);
+ * a plugin ran it within this one; and that an `earlier` run had done it. */
+void ff_junit_properties(struct ff_spool *spool, const struct ff_result *result, uint32_t before,
+			 bool earlier);
 
 #endif

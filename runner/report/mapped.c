@@ -114,14 +114,44 @@ static void tally(struct ff_mapped_screen *s, const struct ff_result *result)
 							      : 255;
 }
 
+static bool was_before(const struct ff_mapped_screen *s, uint32_t index)
+{
+	return index / 64 < s->before_words && (s->before[index / 64] >> index % 64 & 1);
+}
+
 static void show_next(struct ff_mapped_screen *s)
 {
 	struct ff_mapped_unit *unit;
 
-	while ((unit = ff_map_get_u32(&s->units, s->next)) && unit->done) {
-		ff_map_del_u32(&s->units, s->next++);
+	for (;; s->next++) {
+		if (was_before(s, s->next))
+			continue;
+		unit = ff_map_get_u32(&s->units, s->next);
+		if (!unit || !unit->done)
+			return;
+		ff_map_del_u32(&s->units, s->next);
 		ff_mapped_show(s, unit);
 	}
+}
+
+/* An earlier run had them, and showed what they wrote. */
+static void on_before(struct ff_mapped_screen *s, const struct ff_event *event)
+{
+	uint32_t count = event->u.units_before.count, words = (event->index + count) / 64 + 1;
+
+	if (words > s->before_words) {
+		words += s->before_words;
+		s->before = ff_xrealloc(s->before, words * sizeof(*s->before));
+		memset(s->before + s->before_words, 0,
+		       (words - s->before_words) * sizeof(*s->before));
+		s->before_words = words;
+	}
+	for (uint32_t i = event->index; i < event->index + count; i++)
+		s->before[i / 64] |= UINT64_C(1) << i % 64;
+	s->finished += count;
+	if (ff_outcome_bad(event->u.units_before.outcome))
+		s->opts.tally->failed += count;
+	show_next(s);
 }
 
 static void on_finished(struct ff_mapped_screen *s, const struct ff_event *event)
@@ -204,6 +234,9 @@ static void mapped_event(struct ff_reporter *reporter, const struct ff_event *ev
 	case FF_EVENT_UNITS_ADDED:
 		s->total += event->u.units_added.count;
 		s->opts.tally->total = s->total;
+		break;
+	case FF_EVENT_UNITS_BEFORE:
+		on_before(s, event);
 		break;
 	case FF_EVENT_UNIT_OUTPUT:
 		on_output(s, event);
@@ -329,6 +362,7 @@ static void mapped_free(struct ff_reporter *reporter)
 		close(s->scratch);
 	ff_writer_free(s->out);
 	ff_screen_release(&s->err);
+	ff_free(s->before);
 	ff_free(s);
 }
 

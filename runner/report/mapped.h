@@ -31,6 +31,8 @@ struct ff_mapped_opts {
 	bool bar;	     /* a line that says how far it is, if stderr is a terminal */
 	const char *joblog;  /* NULL: none */
 	bool joblog_goes_on; /* behind what is there */
+	const bool *logged;  /* units that it has already, by sequence number; NULL: not known */
+	uint32_t logged_len;
 	const char *results; /* NULL: none */
 	/* What the exit code comes from; filled in as the run goes on. */
 	struct ff_mapped_tally *tally;

@@ -37,8 +37,10 @@ struct ff_mapped_screen {
 	size_t held;		/* bytes in memory */
 	int scratch;		/* -1: not needed yet */
 	uint64_t scratch_at;
-	int lost_errno; /* of output that could not be kept */
-	uint32_t next;	/* FF_MAPPED_KEPT: whose turn it is */
+	int lost_errno;	  /* of output that could not be kept */
+	uint32_t next;	  /* FF_MAPPED_KEPT: whose turn it is */
+	uint64_t *before; /* bitset of units that an earlier run has shown; NULL: none */
+	uint32_t before_words;
 	uint32_t finished, total;
 	int64_t started_us, event_us, now_us;
 	int64_t anchor_us, anchor_tick_us; /* the same moment as events and ticks have it */

@@ -175,7 +175,7 @@ struct ff_terminal {
 	int interrupts;
 	bool stopping;
 
-	uint32_t total, finished, failed, retries;
+	uint32_t total, finished, failed, retries, before;
 	int64_t first_unit_us;
 	uint32_t steps_told; /* tenths of the total that had a progress line */
 	int64_t progress_us; /* when the last one was */

@@ -6,6 +6,7 @@
 void ff_terminal_units_before(struct ff_terminal *t, const struct ff_event *event)
 {
 	t->finished += event->u.units_before.count;
+	t->before += event->u.units_before.count;
 	if (ff_outcome_bad(event->u.units_before.outcome))
 		t->failed += event->u.units_before.count;
 }

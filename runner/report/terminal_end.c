@@ -562,6 +562,7 @@ static void say_last_line(struct ff_terminal *t, const struct ff_event *event)
 	add_count(t, &title, t->flaky_len, FF_TERMINAL_YELLOW, "flaky");
 	add_count(t, &title, t->warnings_len, FF_TERMINAL_YELLOW,
 		  t->warnings_len == 1 ? "warning" : "warnings");
+	add_count(t, &title, t->before, style, "by an earlier run");
 	in = title.len > 0 ? " in " : "nothing ran in ";
 	ff_terminal_paint(t, &title, style);
 	ff_buf_addstr(&title, in);

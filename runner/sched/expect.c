@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/crc32.h"
 #include "base/arena.h"
 #include "base/map.h"
 #include "sched/policy.h"
@@ -353,18 +354,6 @@ bool ff_expect_files(const struct ff_expect *expect, const char *name, const cha
 
 /* --- for others --- */
 
-static uint32_t crc32_of(const char *text)
-{
-	uint32_t crc = UINT32_MAX;
-
-	for (; *text; text++) {
-		crc ^= (unsigned char)*text;
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (UINT32_C(0xedb88320) & (0 - (crc & 1)));
-	}
-	return ~crc;
-}
-
 static int compare_numbers(const void *a, const void *b)
 {
 	const uint64_t *left = a, *right = b;
@@ -388,7 +377,7 @@ void ff_expect_known(const struct ff_expect *expect, const char *name, struct ff
 		int64_t ms = known->us / 1000 + 1;
 
 		if (known->us > 0)
-			all[len++] = (uint64_t)crc32_of(unit) << 32 |
+			all[len++] = (uint64_t)ff_crc32(unit, strlen(unit)) << 32 |
 				     (uint64_t)(ms < INT32_MAX ? ms : INT32_MAX);
 	}
 	qsort(all, len, sizeof(*all), compare_numbers);

@@ -549,9 +549,9 @@ static int add_record(struct ff_state *state, const struct ff_event *event, stru
 			return refuse(err, event, "job", event->job, "is there already");
 		job = ff_state_add_job(state, event->job);
 		set_text(&job->content, event->u.job_added.content);
+		job->open = event->u.job_added.open; /* that says how much room they get */
 		if (event->u.job_added.units > 0 || event->u.job_added.open)
 			ff_state_know_units(state, job, event->u.job_added.units);
-		job->open = event->u.job_added.open;
 	}
 	state->run.seq = event->seq;
 	return 0;

@@ -5,7 +5,8 @@
 #include "base/alloc.h"
 #include "state/private.h"
 
-/* Room for so many and one more, where they come part by part: the parts may be many and small. */
+/* Room for so many and one more, where they come part by part, or as they like: these may be many
+ * and small. */
 static size_t room_for(uint32_t units)
 {
 	size_t room = 1;
@@ -18,7 +19,7 @@ static size_t room_for(uint32_t units)
 static void add_units(struct ff_state *state, struct ff_job_record *job, uint32_t units)
 {
 	uint32_t had = job->units_len;
-	size_t room = job->units ? room_for(had + units) : (size_t)units + 1;
+	size_t room = job->units || job->open ? room_for(had + units) : (size_t)units + 1;
 
 	if (!job->units || room > room_for(had)) {
 		job->units = ff_xrealloc(job->units, room * sizeof(*job->units));

@@ -81,22 +81,36 @@ jobs:
 """ % LINES
 
 
+def resumed_after(bench, name, *words, command="run"):
+    """The run in that folder is gone on with, and killed: seconds to the first new unit."""
+    with contextlib.closing(Running(bench, name, None, *words, command=command)) as run:
+        seconds = run.wait_for("unit-started")
+        run.process.send_signal(signal.SIGKILL)
+        run.process.wait()
+    return seconds
+
+
 def resume(bench):
-    """A run that was killed with 100,000 finished units: until the first new one."""
+    """A run that was killed with 100,000 finished units, of a file or of lines: until the first new one."""
     with contextlib.closing(Running(bench, "resume", RESUMED, "-q")) as run:
         run.wait_for("unit-started", LINES + 1)
         run.process.send_signal(signal.SIGKILL)
         run.process.wait()
-        work = run.work
-    took = []
-    for _ in range(max(3, ROUNDS)):
-        with contextlib.closing(Running(bench, "resume", None, "-q", "--resume")) as run:
-            took.append(run.wait_for("unit-started"))
-            run.process.send_signal(signal.SIGKILL)
-            run.process.wait()
-    shutil.rmtree(work)
+    took = [resumed_after(bench, "resume", "-q", "--resume") for _ in range(max(3, ROUNDS))]
+    shutil.rmtree(run.work)
     log(took)
     bench.limit("1e5 done, resumed after", sorted(took)[len(took) // 2], 1.5, "s")
+    with lines(bench, LINES + 10).open() as stdin, contextlib.closing(
+            Running(bench, "resume_map", "", "-j2", "/bin/true", command="map", stdin=stdin)) as run:
+        run.wait_for("unit-finished", LINES)
+        run.process.send_signal(signal.SIGKILL)
+        run.process.wait()
+    # Each has new units to begin: the run that it goes on with is the first one.
+    first = next(run.work.glob(".farflung/runs/2*"))
+    took = [resumed_after(bench, "resume_map", "--resume", first.name, command="map") for _ in range(max(3, ROUNDS))]
+    shutil.rmtree(run.work)
+    log(took)
+    bench.limit("1e5 lines done, resumed", sorted(took)[len(took) // 2], 1.5, "s")
 
 
 def far(bench):

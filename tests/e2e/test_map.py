@@ -243,7 +243,7 @@ def test_bytes_that_are_no_text(farflung, worker, command):
         (["--halt", "now,fail=0", "echo", ":::", "1"], "--halt wants"),
         (["--halt", "later,fail=1", "echo", ":::", "1"], "--halt wants"),
         (["--halt", "now,fail=101%", "echo", ":::", "1"], "--halt wants"),
-        (["--resume", "echo", ":::", "1"], "--joblog"),
+        (["--resume", "echo", ":::", "1"], "no run was started here"),
         (["--block", "x", "--pipe", "cat"], "--block wants"),
         (["--pipe", "cat", ":::", "1"], "--pipe"),
         (["-k", "--lb", "echo", ":::", "1"], "exclude"),

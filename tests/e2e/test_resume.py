@@ -239,7 +239,9 @@ def test_what_can_not_be_gone_on_with(farflung):
     live.finish(0)
     (run,) = runs_in(farflung.cwd)
     write(run / "journal.jsonl", (run / "journal.jsonl").read_text().replace('"run --jsonl', '"pytest --jsonl'))
-    refused("--resume", words="only runs of 'farflung run' can be gone on with")
+    refused("--resume", words=f"run {run.name} was 'farflung pytest': farflung pytest --resume {run.name} goes on with it")
+    write(run / "journal.jsonl", (run / "journal.jsonl").read_text().replace('"pytest --jsonl', '"stress --jsonl'))
+    refused("--resume", words="only runs of farflung run, pytest and map can be gone on with")
     write(run / "journal.jsonl", "{}\n")
     done = farflung.run("run", "--resume", code=3)
     assert "journal.jsonl:1: " in done.stderr
@@ -341,6 +343,7 @@ def test_changed_tests_are_said(farflung, python):
     done = farflung.run("run", "--resume", code=0)
     events = journal(runs_in(farflung.cwd)[-1])
     assert "other tests than in the run before" in of_kind(events, "notice", job="unit", level="note")[0]["text"]
+    assert "farflung: test_it.py has changed since then\n" in done.stderr
     assert finals(events) == {f"test_it.py::test_{name}": ["passed"] for name in "abc"}
     assert "3 passed" in done.stderr
 

@@ -216,7 +216,8 @@ void check_begin(struct check *check, const struct ff_state *const *before, size
 			continue;
 		}
 		for (uint32_t j = 0; check->ends[i] && j < check->units[i]; j++)
-			check->ends[i][j] = job && job->units[j].state == FF_UNIT_DONE;
+			check->ends[i][j] =
+				job && j < job->units_len && job->units[j].state == FF_UNIT_DONE;
 	}
 }
 

@@ -66,6 +66,25 @@ static void test_how_it_is_run(void **state)
 	assert_true(alike("pytest: [a]", "pytest: [a], dist: load, front: never, collect: every"));
 }
 
+/* Words of pytest that change nothing but what is seen of tests. */
+static void test_how_it_is_shown(void **state)
+{
+	static const char *const shows[] = {
+		"-v",  "-vv",  "-q",	      "-x",	    "-vxl",	   "--tb=short",
+		"-rA", "-rfE", "--maxfail=3", "--color=no", "--exitfirst", "--durations=5"};
+	static const char *const counts[] = {"-k", "-vk",  "-m",   "-r",    "-ra-",  "-p",
+					     "-",  "--tb", "--lf", "--vvv", "tests", "v",
+					     "",   "--",   "-s",   "-n4",   "-rvk"};
+
+	for (size_t i = 0; i < sizeof(shows) / sizeof(*shows); i++)
+		assert_true(ff_config_pytest_only_shows(shows[i]));
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+		assert_false(ff_config_pytest_only_shows(counts[i]));
+	assert_true(alike("pytest: [a]", "pytest: [-v, a, -q, --tb=no]"));
+	assert_false(alike("pytest: [a, -k, b]", "pytest: [a, -k, -v, b, c]"));
+	assert_false(alike("ctest: [a]", "ctest: [a, -v]"));
+}
+
 /* A new key of jobs either counts or does not: content.c has to know. */
 static void test_every_key(void **state)
 {
@@ -82,6 +101,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_it_does),
 		cmocka_unit_test(test_how_it_is_run),
+		cmocka_unit_test(test_how_it_is_shown),
 		cmocka_unit_test(test_every_key),
 	};
 

@@ -637,6 +637,33 @@ static void test_open_job(void **state)
 	ff_state_release(&s);
 }
 
+/* However many it begins with and gets, there is room for each. */
+static void test_open_job_has_room(void **state)
+{
+	char name[] = "job-00";
+
+	for (uint32_t first = 0; first < 70; first += 3) {
+		struct ff_state s;
+		uint32_t units = first;
+
+		begin(&s);
+		name[4] = (char)('0' + first / 10);
+		name[5] = (char)('0' + first % 10);
+		TELL(&s, JOB_ADDED, .job = name, .u.job_added = {.units = first, .open = true});
+		TELL(&s, JOB_STARTED, .job = name);
+		for (uint32_t more = 1; more < 40; units += more, more += 7)
+			TELL(&s, UNITS_ADDED, .job = name,
+			     .u.units_added = {.count = more, .open = true});
+		assert_int_equal(s.jobs[2].units_len, units);
+		for (uint32_t i = 0; i < units; i++)
+			assert_int_equal(s.jobs[2].units[i].state, FF_UNIT_WAITING);
+		for (uint32_t i = 0; i < units; i++)
+			TELL(&s, UNIT_STARTED, .job = name, .unit = "u", .index = i, .host = "h",
+			     .u.unit_started.attempt = 1);
+		ff_state_release(&s);
+	}
+}
+
 static void test_jobs(void **state)
 {
 	struct ff_state s;
@@ -762,6 +789,7 @@ int main(void)
 		cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_open_job),
+		cmocka_unit_test(test_open_job_has_room),
 		cmocka_unit_test(test_jobs),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_parts_that_are_never_known),
