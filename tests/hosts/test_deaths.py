@@ -17,7 +17,7 @@ def kill(pid):
     os.kill(pid, KILL)
 
 
-@pytest.mark.parametrize("at", points("controller", range(1, 121), 3))
+@pytest.mark.parametrize("at", points("controller", range(1, 121), 2))
 def test_controller(case, at):
     """At the so many-th event; what it had told as done is not done again."""
     case.commands()
