@@ -1,5 +1,6 @@
 """Wall clocks that step by two hours while a run goes on, here or on its hosts (fakes/clock.c): nothing times
 out for it, what took a moment is told to have taken that, and a run is gone on with by any clock."""
+import contextlib
 import os
 import pathlib
 import re
@@ -136,11 +137,9 @@ def write_tests(folder, clock, hours, trail, last="pass"):
     (folder / "test_it.py").write_text(TESTS.format(clock=str(clock.path), hours=hours, trail=str(trail), last=last))
 
 
-@pytest.mark.parametrize("hours", [HOURS, -HOURS], ids=["forward", "back"])
-def test_the_hosts(farflung, network, tmp_path, clock, hours):
+def test_the_hosts(farflung, network, tmp_path, clock):
     """With sessions of pytest on them, in the middle of a test."""
-    import contextlib
-
+    hours = dice("hosts").choice([HOURS, -HOURS])
     if not rig.fake.available():
         pytest.skip("no sshd, ssh or ssh-keygen here")
     with contextlib.ExitStack() as stack:

@@ -17,7 +17,7 @@ def kill(pid):
     os.kill(pid, KILL)
 
 
-@pytest.mark.parametrize("at", points("controller", range(1, 121), 3))
+@pytest.mark.parametrize("at", points("controller", range(1, 121), 2))
 def test_controller(case, at):
     """At the so many-th event; what it had told as done is not done again."""
     case.commands()
@@ -83,7 +83,7 @@ class Victims:
         return events
 
 
-@pytest.mark.parametrize("at", points("foreman", range(0, 50), 2))
+@pytest.mark.parametrize("at", points("foreman", range(0, 50), 1))
 def test_foreman(case, at):
     case.commands()
     live = case.start_all()
@@ -114,7 +114,7 @@ def test_foremen(case):
     assert of_kind(events, "host-away")
 
 
-@pytest.mark.parametrize("at", points("connection", range(0, 50), 2))
+@pytest.mark.parametrize("at", points("connection", range(0, 50), 1))
 def test_ssh_connection(case, at):
     case.commands()
     live = case.start_all()

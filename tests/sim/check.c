@@ -505,8 +505,11 @@ static void check_retries(struct check *check, const struct ff_state *state)
 		const struct ff_job_record *job = &state->jobs[i];
 		uint32_t retries = (uint32_t)check->plan->jobs[i].config->retries;
 
-		if (job->result == FF_JOB_ERROR || job->result == FF_JOB_STOPPED)
-			continue; /* nothing of it was begun again */
+		/* Nothing of it was begun again: it was stopped, maybe by a file that can't be
+		 * collected. */
+		if (job->result == FF_JOB_ERROR || job->result == FF_JOB_STOPPED ||
+		    job->counts.not_run > 0 || job->parts_left > 0)
+			continue;
 		if (check->plan->jobs[i].config->artifacts.paths.len > 0)
 			continue; /* what could not be brought has used up a retry */
 		for (uint32_t j = 0; job->known && j < job->units_len && j < 256; j++) {
