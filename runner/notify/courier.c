@@ -88,35 +88,6 @@ static struct ff_delivery *new_delivery(struct ff_courier *courier,
 	return delivery;
 }
 
-/* The first of these that the receiver wants. */
-static enum ff_notify_when told_as(unsigned whens, const struct ff_config_receiver *receiver)
-{
-	for (int when = 0; when < FF_NOTIFY_WHENS; when++)
-		if (whens & receiver->on & 1U << when)
-			return (enum ff_notify_when)when;
-	return FF_NOTIFY_WHENS;
-}
-
-/* What is in the document for this one alone. */
-static json_t *document_for(struct ff_courier *courier, const struct news *news,
-			    const struct ff_config_receiver *receiver)
-{
-	json_t *document = json_deep_copy(news->document);
-	const char *run = ff_notify_get(document, "run");
-	size_t index = (size_t)(receiver - courier->opts.notify->config->receivers);
-
-	/* The queue's order is that of names. */
-	json_object_set_new(document, "id",
-			    json_sprintf("%016lld.%s.%d.%zu", (long long)ff_clock_wall_us(),
-					 *run ? run : "none", courier->number, index));
-	if (!news->only)
-		json_object_set_new(document, "event",
-				    json_string(ff_notify_word(told_as(news->whens, receiver))));
-	if (receiver->link)
-		json_object_set_new(document, "link", ff_template_text(receiver->link, document));
-	return document;
-}
-
 static void put_into_queue(struct ff_courier *courier, struct ff_delivery *delivery)
 {
 	struct ff_err err = {0};
@@ -142,12 +113,15 @@ static void add_one(struct ff_courier *courier, const struct news *news,
 		    const struct ff_config_receiver *receiver)
 {
 	struct ff_delivery *delivery = new_delivery(courier, receiver);
+	const struct ff_notice notice = {
+		.whens = news->only ? 0 : news->whens,
+		.number = courier->number,
+		.receiver = (size_t)(receiver - courier->opts.notify->config->receivers)};
 	struct ff_err err = {0};
 
-	delivery->notice = document_for(courier, news, receiver);
+	delivery->notice = ff_notice_for(news->document, receiver, &notice);
 	delivery->id = ff_xstrdup(ff_notify_get(delivery->notice, "id"));
-	delivery->target =
-		json_incref(courier->targets[receiver - courier->opts.notify->config->receivers]);
+	delivery->target = json_incref(courier->targets[notice.receiver]);
 	if (!delivery->target) /* once more, for the words */
 		delivery->target =
 			ff_request_target(receiver, courier->opts.notify->config->directory, &err);
@@ -176,7 +150,7 @@ static void take_news(struct ff_courier *courier)
 			const struct ff_config_receiver *receiver = &config->receivers[i];
 
 			if (news->only ? news->only == receiver
-				       : told_as(news->whens, receiver) != FF_NOTIFY_WHENS)
+				       : ff_notice_when(news->whens, receiver) != FF_NOTIFY_WHENS)
 				add_one(courier, news, receiver);
 		}
 		json_decref(news->document);

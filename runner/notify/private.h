@@ -30,6 +30,19 @@ char *ff_notify_text(const char *text, size_t max);
 /* A text of the document; "": it has none. */
 const char *ff_notify_get(const json_t *document, const char *key);
 
+/* --- notice.c --- */
+
+/* The first of these that the receiver wants; FF_NOTIFY_WHENS: none. */
+enum ff_notify_when ff_notice_when(unsigned whens, const struct ff_config_receiver *receiver);
+struct ff_notice {
+	unsigned whens;	 /* 0: it has its event */
+	int number;	 /* of the run's */
+	size_t receiver; /* its number */
+};
+/* A copy with what is the receiver's own: id, event and link. The caller's. */
+json_t *ff_notice_for(const json_t *document, const struct ff_config_receiver *receiver,
+		      const struct ff_notice *notice);
+
 /* --- earlier.c --- */
 
 /* A run, as far as it has to be the same. */
