@@ -264,6 +264,7 @@ struct ff_engine {
 	struct ff_map
 		resources;    /* pools that the plan doesn't know, by name: their number, from 1 */
 	int64_t *host_memory; /* by host: for units that say what they need; 0: unknown */
+	struct ff_capacity *capacity; /* by host: all that it has, for rations; 0: unknown */
 	struct ff_arena arena;
 	struct ff_list dirty;
 	struct ff_buf lines; /* of ours, for fronts that start later; each ends with a NUL */
@@ -329,7 +330,7 @@ void ff_host_unfit(struct ff_engine *e, uint32_t host, uint32_t payload, const c
 bool ff_host_in_set(const struct ff_engine *e, uint32_t job, uint32_t host);
 bool ff_host_in_job(const struct ff_engine *e, uint32_t job, uint32_t host);
 /* Why the job can't use it; nobody's job: why nobody can. */
-const char *ff_host_in_vain(const struct ff_engine *e, uint32_t job, uint32_t host);
+const char *ff_host_in_vain(struct ff_engine *e, uint32_t job, uint32_t host);
 /* No job needs it any more: it is let go, once what is ending there has ended. */
 void ff_host_drain(struct ff_engine *e, uint32_t host);
 void ff_host_leave_if_idle(struct ff_engine *e, uint32_t host);

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "inventory/inventory.h"
 #include "payload.h"
+#include "sched/ration.h"
 #include "plan/when.h"
 
 /* One unit of a per-unit payload, or a session's job. */
@@ -48,8 +49,9 @@ struct ff_plan_job {
 	/* Per-unit payloads: the product of matrix and count, at least 1. Sessions, and payloads
 	 * that discover their units: 0. */
 	uint32_t units_len;
-	unsigned retry_on;  /* a bit of each outcome that `retries` is for */
-	int64_t output_cap; /* bytes kept of a unit's output */
+	unsigned retry_on;	 /* a bit of each outcome that `retries` is for */
+	int64_t output_cap;	 /* bytes kept of a unit's output */
+	struct ff_ration ration; /* of its host's memory and CPUs, for each unit */
 };
 
 struct ff_plan {

@@ -397,6 +397,7 @@ void check_state(struct check *check, const struct ff_state *state)
 	spread_state(check->spread, check, state);
 	spread_marks(check, state);
 	check_memory(check, state);
+	check_rations(check, state);
 	check_discovered(check, state);
 	for (uint32_t i = 0; i < state->hosts_len; i++) {
 		const struct ff_host_record *host = &state->hosts[i];

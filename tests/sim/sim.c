@@ -91,6 +91,9 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 {
 	static const char *const dists[] = {"load",	 "worksteal", "loadscope", "loadfile",
 					    "loadgroup", "each",      "no",	   "auto"};
+	/* Hosts have 100 MiB and four CPUs. */
+	static const char *const sizes[] = {"20MiB", "'50%'", "101MiB", "70MiB", "100MiB", "40MiB"};
+	static const char *const cpus[] = {"1.5", "'25%'", "4", "4.5", "2"};
 	uint32_t jobs = 1 + world_below(dice, JOBS_MAX);
 
 	ff_buf_addstr(yaml, "pools: {p: 2, q: 3}\njobs:\n");
@@ -116,6 +119,10 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 		}
 		if ((seed + i) % 3 == 0 && !found)
 			ff_buf_addstr(yaml, ", memory: auto");
+		else if (is_run && (seed + 2 * i) % 5 == 1)
+			ff_buf_addf(yaml, ", memory: %s", sizes[(seed / 5 + i) % 6]);
+		if (is_run && (seed + 3 * i) % 8 == 2)
+			ff_buf_addf(yaml, ", cpu: %s", cpus[(seed / 8 + i) % 5]);
 		if ((seed * 5 + i) % 7 == 0)
 			ff_buf_addstr(yaml, ", each_host: true");
 		if ((seed * 3 + i) % 13 == 0)
