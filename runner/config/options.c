@@ -193,7 +193,7 @@ const struct ff_config_option ff_config_options[] = {
 	 .help = "jobs that must have passed before, or {NAME: passed, failed or any}"},
 	{.section = FF_SECTION_JOB, .key = "when", .type = FF_TYPE_TEXT, JOB(when),
 	 JOB_PLACE(when_place),
-	 .help = "always, failure, or an expression: failed(build) and env.CI == \"true\""},
+	 .help = "always, failure, or an expression: failed(build) and vars.deploy == \"yes\""},
 	{.section = FF_SECTION_JOB, .key = "vars", .type = FF_TYPE_VARS,
 	 .help = "what {name} stands for in this job, over those of the file"},
 	{.section = FF_SECTION_JOB, .key = "env", .type = FF_TYPE_ENV, JOB(env), .braces = true,

@@ -196,8 +196,10 @@ static void start(struct ff_engine *e, uint32_t number)
 		event.u.job_started.slots = (int)plan_of(e, number)->config->weight;
 	ff_engine_emit(e, &event);
 	if (record_of(e, number)->known) {
+		ff_needs_hold_units(e, number);
 		ff_job_know_units(e, number, record_of(e, number)->units_len);
 		ff_feed_started(e, number);
+		ff_needs_skip_units(e, number);
 	}
 	ff_job_touch(e, number); /* there may be no host for it at all */
 }

@@ -371,6 +371,10 @@ const char *ff_job_no_host(struct ff_engine *e, uint32_t job);
 /* --- decide_needs.c --- */
 /* What it needs is over: whether it is to run. Otherwise it is said why not. */
 bool ff_needs_met(struct ff_engine *e, uint32_t job);
+/* Where that differs from unit to unit: which are not to be known to the scheduler; and their end.
+ */
+void ff_needs_hold_units(struct ff_engine *e, uint32_t job);
+void ff_needs_skip_units(struct ff_engine *e, uint32_t job);
 /* It is over: what waits for it can begin, or never will. */
 void ff_needs_tell(struct ff_engine *e, uint32_t job, enum ff_job_result result,
 		   enum ff_reason why);

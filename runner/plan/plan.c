@@ -209,11 +209,16 @@ static void check_payload(struct build *b, const struct ff_plan_job *job, uint32
 static void read_when(struct build *b, struct ff_plan_job *job)
 {
 	const struct ff_config_job *config = job->config;
+	struct ff_when_names names = {.needs = &config->needs,
+				      .env = environ,
+				      .variable = ff_plan_when_variable,
+				      .axis = ff_plan_when_axis,
+				      .ctx = config};
 	struct ff_err err;
 
 	if (!config->when)
 		return;
-	job->when = ff_when_parse(config->when, &config->needs, environ, &b->plan->arena, &err);
+	job->when = ff_when_parse(config->when, &names, &b->plan->arena, &err);
 	if (!job->when)
 		ff_mistakes_add(b->problems, or_job(&config->when_place, config),
 				"job '%s': 'when': %s", config->name, err.text);

@@ -90,6 +90,8 @@ int ff_plan_instance_at(const struct ff_plan_job *job, uint32_t index, uint32_t 
 /* The same, with the command of one of its steps (below config->steps_len). */
 int ff_plan_step(const struct ff_plan_job *job, uint32_t index, uint32_t step,
 		 struct ff_arena *arena, struct ff_plan_instance *instance);
+/* Whether that unit is to be run, as things came out; the job has a `when`. */
+bool ff_plan_when(const struct ff_plan_job *job, uint32_t index, const struct ff_when_facts *facts);
 /* Appends its name. 0 or FF_ENOMEM. */
 int ff_plan_unit_name(const struct ff_plan_job *job, uint32_t index, struct ff_buf *name);
 

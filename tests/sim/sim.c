@@ -139,6 +139,11 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 			add_needs(yaml, world_below(dice, i), (seed * 3 + i) % 8);
 		else if ((seed + 3 * i) % 11 == 0)
 			ff_buf_addstr(yaml, ", when: always");
+		else if (is_run && !found && (seed + i) % 9 == 4)
+			ff_buf_addf(yaml,
+				    ", matrix: {v: [a, b, c]}, when: \"matrix.v %s or "
+				    "(failed and matrix.v == 'a')\"",
+				    seed % 2 ? "== b" : "!= c");
 		if (world_chance(dice, 400))
 			ff_buf_addf(yaml,
 				    (seed + i) % 3
