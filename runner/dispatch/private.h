@@ -472,6 +472,8 @@ bool ff_retry_holds_back(struct ff_engine *e, struct session *session, uint32_t 
 /* No more of them come to that. */
 void ff_retry_forget(struct ff_engine *e, uint32_t job);
 
+/* How long the last of those that rest will take to be over, as far as is known; 0: none rests. */
+int64_t ff_retry_left_us(const struct ff_engine *e, uint32_t job, int64_t now_us);
 /* The unit rests: no more of it comes. False: it does not. */
 bool ff_retry_drop(struct ff_engine *e, uint32_t job, uint32_t unit);
 

@@ -459,6 +459,9 @@ static void decide(struct run *run, const struct ff_input *input)
 		printf("%10.3f  <- %s host %u worker %u execution %u\n", (double)now.mono_us / 1e6,
 		       ff_input_word(input->kind), input->host, input->worker, input->execution);
 	ff_engine_decide(run->engine, input, now, &run->decision);
+	if (ff_engine_left_us(run->engine, -1, now.mono_us) < -1 ||
+	    ff_engine_left_us(run->engine, 0, now.mono_us) < -1)
+		check_fail(&run->sim->check, "it says that less than nothing is left");
 	check_input(&run->sim->check, input);
 	for (size_t i = 0; i < run->decision.events_len; i++) {
 		if (run->sim->loud)
