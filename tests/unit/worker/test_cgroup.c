@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "worker/cgroup.h"
+#include "worker/limits.h"
 
 static char top[] = "/tmp/ff-test-cgroup-XXXXXX";
 
@@ -202,6 +203,71 @@ static void test_events(void **state)
 	ff_free(own);
 }
 
+/* Where cgroup2 is mounted, in a folder that may be written; NULL: nowhere. */
+static char *real_mount(void)
+{
+	FILE *mounts = fopen("/proc/self/mounts", "re");
+	char point[4096], type[64], *found = NULL;
+
+	while (mounts && !found && fscanf(mounts, "%*s %4095s %63s %*[^\n]", point, type) == 2)
+		if (strcmp(type, "cgroup2") == 0 && access(point, W_OK) == 0)
+			found = ff_xstrdup(point);
+	if (mounts)
+		fclose(mounts);
+	return found;
+}
+
+static bool has_group(pid_t pid, const char *name)
+{
+	char path[64], text[4096];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	fd = open(path, O_RDONLY);
+	len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	return strstr(text, name) != NULL;
+}
+
+/* With the kernel's own groups, though not with limits, for which there need be controllers: a
+ * program joins its group, what it leaves behind is killed, and nothing stays. */
+static void test_a_real_group(void **state)
+{
+	char *point = real_mount(), *group, *limits, byte;
+	char *const argv[] = {"sh", "-c", "setsid sleep 1000 & echo; wait", NULL};
+	struct ff_cgroups cgroups = {.path = point, .looked = true};
+	struct ff_err err = {0};
+	int pipe_fds[2];
+	pid_t pid;
+
+	if (!point || !(group = ff_cgroup_make(&cgroups, 0, 0, &err))) {
+		print_message("skipped: no cgroup v2 that may be written\n");
+		ff_cgroups_release(&cgroups);
+		skip();
+		return;
+	}
+	limits = ff_xasprintf("nofile=64,cgroup=%s", group);
+	assert_int_equal(pipe(pipe_fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(pipe_fds[1], 1);
+		_exit(ff_limits_exec(limits, argv));
+	}
+	assert_int_equal(read(pipe_fds[0], &byte, 1), 1); /* it runs */
+	assert_true(has_group(pid, strrchr(group, '/')));
+	ff_cgroup_remove(&cgroups, group); /* with the one that has left its session */
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	ff_cgroups_release(&cgroups);
+	assert_int_not_equal(access(group, F_OK), 0);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	ff_free(limits);
+	ff_free(group);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +276,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_cgroup2, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stale_groups_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
+		cmocka_unit_test(test_a_real_group),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
