@@ -11,8 +11,9 @@
 #include "wire/utf8.h"
 
 enum {
-	ARGUMENTS = 10, /* entries of kwargs */
-	MESSAGE_MAX = 160,
+	ARGUMENTS = 12, /* entries of kwargs */
+	MESSAGE_MAX = 240,
+	NEAR_PERCENT = 75, /* of its memory limit: worth a word */
 };
 
 /* core/worker/python/command.py, for workers without built-ins. */
@@ -112,6 +113,14 @@ int ff_builtin_task(const struct ff_builtin_call *call, const struct ff_payload_
 		*at++ = ff_str("merge");
 		*at++ = ff_bool(true);
 	}
+	if (worker->memory > 0) {
+		*at++ = ff_str("memory");
+		*at++ = ff_int(worker->memory);
+	}
+	if (worker->cpu > 0) {
+		*at++ = ff_str("cpu");
+		*at++ = ff_int(worker->cpu);
+	}
 	if (worker->native && worker->follow) {
 		*at++ = ff_str("follow");
 		*at++ = ff_int(worker->follow);
@@ -171,6 +180,8 @@ static bool get_number(const struct ff_value *dict, const char *key, bool option
 struct ending {
 	int64_t exit, signal; /* one of them -1 */
 	int64_t wall_us;
+	int64_t memory_limit; /* bytes; -1: none */
+	bool out_of_memory;   /* something of it was killed for that */
 	bool timed_out, killed;
 };
 
@@ -201,6 +212,25 @@ static void describe_timeout(const struct ending *ending, char *text, size_t siz
 	snprintf(text, size, "timed out after %.*f s (%s)", seconds < 10 ? 1 : 0, seconds, status);
 }
 
+/* What is known of its limit: that it was killed for it; else how near to it one process came. */
+static void describe_memory(const struct ending *ending, int64_t max_rss_kib, char *text,
+			    size_t size)
+{
+	size_t len = strlen(text);
+	char status[64];
+
+	if (ending->out_of_memory) {
+		describe_status(ending, status, sizeof(status));
+		snprintf(text, size, "killed at its memory limit of %.1f MiB (%s)",
+			 (double)ending->memory_limit / 1048576, status);
+	} else if (ending->memory_limit > 0 &&
+		   max_rss_kib >= ending->memory_limit / 1024 * NEAR_PERCENT / 100) {
+		snprintf(text + len, size - len,
+			 " (its largest process had %.1f of the %.1f MiB of its memory limit)",
+			 (double)max_rss_kib / 1024, (double)ending->memory_limit / 1048576);
+	}
+}
+
 static enum ff_outcome judge(const struct ending *ending, char *text, size_t size)
 {
 	char status[64];
@@ -215,7 +245,7 @@ static enum ff_outcome judge(const struct ending *ending, char *text, size_t siz
 		return FF_OUTCOME_FAILED;
 	}
 	snprintf(text, size, "%s", status);
-	if (ending->signal >= 0)
+	if (ending->signal >= 0 || (ending->out_of_memory && ending->exit != 0))
 		return FF_OUTCOME_CRASHED;
 	return ending->exit ? FF_OUTCOME_FAILED : FF_OUTCOME_PASSED;
 }
@@ -227,6 +257,7 @@ static int on_exit_item(const struct ff_value *dict, const struct ff_payload_sin
 	struct ending ending = {
 		.timed_out = ff_dict_bool(dict, "timed_out", false),
 		.killed = ff_dict_bool(dict, "killed", false),
+		.out_of_memory = ff_dict_bool(dict, "out_of_memory", false),
 	};
 	char text[MESSAGE_MAX];
 
@@ -239,7 +270,8 @@ static int on_exit_item(const struct ff_value *dict, const struct ff_payload_sin
 	if (!get_number(dict, "wall_us", false, INT64_MAX, &ending.wall_us) ||
 	    !get_number(dict, "user_us", true, INT64_MAX, &result.user_us) ||
 	    !get_number(dict, "system_us", true, INT64_MAX, &result.system_us) ||
-	    !get_number(dict, "max_rss_kib", true, INT64_MAX, &result.max_rss_kib))
+	    !get_number(dict, "max_rss_kib", true, INT64_MAX, &result.max_rss_kib) ||
+	    !get_number(dict, "memory_limit", true, INT64_MAX, &ending.memory_limit))
 		return bad_item(err, "exit with a bad number");
 	/* Not what "status" says, which is as the other machine encodes it. */
 	result.status = ending.signal < 0 ? (int)ending.exit << 8 : (int)ending.signal;
@@ -249,6 +281,10 @@ static int on_exit_item(const struct ff_value *dict, const struct ff_payload_sin
 	result.max_rss_kib = result.max_rss_kib < 0 ? 0 : result.max_rss_kib;
 	result.leaked = ff_dict_bool(dict, "leaked", false);
 	result.outcome = judge(&ending, text, sizeof(text));
+	result.out_of_memory = ending.out_of_memory && ending.memory_limit > 0;
+	result.limits = ff_dict_str(dict, "limits", NULL);
+	if (!ending.timed_out && !ending.killed)
+		describe_memory(&ending, result.max_rss_kib, text, sizeof(text));
 	result.message = result.outcome == FF_OUTCOME_PASSED ? NULL : text;
 	sink->unit_finished(ctx, 0, &result);
 	return 0;

@@ -66,6 +66,8 @@ struct ff_payload_worker {
 	/* Suites, by what they told of themselves as fact "suite", that were found to come out the
 	 * same where units are collected part by part; NULL-terminated, or NULL. */
 	char *const *sharded;
+	int64_t memory,
+		cpu;	 /* of a `run`: bytes, thousandths of a CPU that it may take; 0: no limit */
 	uint32_t follow; /* of a `run` on a native one: it is to begin when the execution with
 			  * this channel has ended; 0: at once */
 };

@@ -10,23 +10,34 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "worker/cgroup.h"
 #include "worker/exec.h"
 #include "worker/kwargs.h"
 #include "worker/limits.h"
 #include "worker/run.h"
 #include "worker/worker.h"
 
+/* How its limits are set. */
+struct limited {
+	struct ff_cgroups *cgroups; /* the worker's */
+	char *cgroup;		    /* its own group; NULL */
+	int64_t memory;		    /* bytes; 0: none */
+	char words[320];	    /* by what; "": it has none */
+};
+
 struct setup {
 	struct ff_run_opts run;
 	struct ff_strv argv, env, limited;
 	struct ff_buf kept; /* texts of run that are the command's own */
 	int self;	    /* this program's file, for the stage that sets limits */
-	bool or_shell;	    /* what can't be run is left to a shell, to run or to complain of */
+	struct limited limits;
+	bool or_shell; /* what can't be run is left to a shell, to run or to complain of */
 };
 
 struct command {
 	struct ff_exec exec;
 	struct ff_run run;
+	struct limited limits;
 	/* One may be there before its time: it begins when another one has ended. */
 	struct setup setup;	  /* of one that has not begun */
 	struct command *follows;  /* NULL: it has begun */
@@ -86,8 +97,10 @@ static void pack_flag(struct ff_pack *pack, const char *key, bool flag)
 	ff_pack_bool(pack, flag);
 }
 
-static void pack_end(struct ff_pack *pack, const struct ff_run *run)
+static void pack_end(struct ff_pack *pack, const struct command *command)
 {
+	const struct ff_run *run = &command->run;
+	const struct limited *limits = &command->limits;
 	const struct rusage *usage = ff_process_rusage(run->process);
 	int status = ff_process_status(run->process);
 
@@ -110,10 +123,26 @@ static void pack_end(struct ff_pack *pack, const struct ff_run *run)
 	pack_entry(pack, "user_us", timeval_us(usage->ru_utime));
 	pack_entry(pack, "system_us", timeval_us(usage->ru_stime));
 	pack_entry(pack, "max_rss_kib", usage->ru_maxrss);
+	if (limits->words[0]) {
+		ff_pack_str(pack, "limits");
+		ff_pack_str(pack, limits->words);
+	}
+	if (limits->memory > 0)
+		pack_entry(pack, "memory_limit", limits->memory);
+	if (limits->cgroup && limits->memory > 0)
+		pack_flag(pack, "out_of_memory", ff_cgroup_ran_out(limits->cgroup));
 	ff_pack_close(pack);
 }
 
-static int begin(struct command *command, struct ff_worker *worker, const struct setup *setup,
+static void remove_group(struct limited *limits)
+{
+	if (limits->cgroup)
+		ff_cgroup_remove(limits->cgroups, limits->cgroup);
+	ff_free(limits->cgroup);
+	limits->cgroup = NULL;
+}
+
+static int begin(struct command *command, struct ff_worker *worker, struct setup *setup,
 		 struct ff_err *err);
 static void after_begin(struct command *follower, int rc, struct ff_err *err);
 
@@ -131,8 +160,9 @@ static void on_finished(struct ff_run *run)
 	ff_exec_pack(command->exec.worker, &pack);
 	ff_pack_open(&pack, FF_TUPLE);
 	ff_pack_str(&pack, "exit");
-	pack_end(&pack, run);
+	pack_end(&pack, command);
 	ff_pack_close(&pack);
+	remove_group(&command->limits);
 	ff_exec_send(&command->exec, &pack);
 	ff_exec_finish(&command->exec, run->lost[0] ? run->lost : NULL);
 	if (!follower)
@@ -160,6 +190,7 @@ static void setup_release(struct setup *setup)
 	ff_strv_release(&setup->env);
 	ff_strv_release(&setup->limited);
 	ff_buf_release(&setup->kept);
+	remove_group(&setup->limits);
 	if (setup->self >= 0)
 		close(setup->self);
 }
@@ -295,15 +326,62 @@ static const char *path_in(char *const *env)
 	return NULL;
 }
 
-static int setup_limits(struct setup *setup, const struct ff_value *rlimits, struct ff_err *err)
+/* Memory and CPUs of all of it by a group of its own, where there may be one. Else memory by what
+ * holds for each process, which is all there is: of CPUs nothing limits the rate. */
+static int setup_group(struct setup *setup, int64_t memory, int64_t cpu, struct ff_limits *stage,
+		       struct ff_err *err)
 {
+	struct limited *limits = &setup->limits;
+	struct ff_cgroups *cgroups = limits->cgroups;
+	bool groups, by_group;
+
+	if (memory <= 0 && cpu <= 0)
+		return 0;
+	ff_cgroups_look(cgroups, NULL);
+	groups = cgroups->path != NULL;
+	by_group = groups && ((memory > 0 && cgroups->memory) || (cpu > 0 && cgroups->cpu));
+	if (by_group) {
+		limits->cgroup = ff_cgroup_make(cgroups, cgroups->memory ? memory : 0,
+						cgroups->cpu ? cpu : 0, err);
+		if (!limits->cgroup)
+			return err->code;
+		stage->cgroup = limits->cgroup;
+	}
+	limits->memory = memory > 0 ? memory : 0;
+	if (memory > 0 && !(groups && cgroups->memory))
+		stage->data = memory;
+	snprintf(limits->words, sizeof(limits->words), "%s%s%s%s%s%s",
+		 memory <= 0   ? ""
+		 : stage->data ? "memory by RLIMIT_DATA, of each process"
+			       : "memory by cgroup",
+		 memory > 0 && cpu > 0 ? ", " : "",
+		 cpu <= 0		  ? ""
+		 : groups && cgroups->cpu ? "cpu by cgroup"
+					  : "cpu not limited, only reckoned with",
+		 cgroups->why[0] ? " (" : "", cgroups->why, cgroups->why[0] ? ")" : "");
+	return 0;
+}
+
+static int setup_limits(struct setup *setup, const struct ff_value *kwargs, struct ff_err *err)
+{
+	const struct ff_value *rlimits = ff_dict_get(kwargs, "rlimits");
+	struct ff_limits stage = {0};
 	char *const *env = setup->env.len ? setup->env.v : environ;
 	int rc;
 
-	rc = ff_limits_find(setup->argv.v[0], setup->run.spawn.cwd, path_in(env), err);
+	if (rlimits && rlimits->kind != FF_NONE && rlimits->len)
+		stage.rlimits = rlimits;
+	rc = setup_group(setup, ff_dict_int(kwargs, "memory", 0), ff_dict_int(kwargs, "cpu", 0),
+			 &stage, err);
+	if (rc || (!stage.rlimits && !stage.data && !stage.cgroup))
+		return rc;
+
+	/* What can't be run is for a shell to complain of, or for the stage. */
+	if (!setup->or_shell)
+		rc = ff_limits_find(setup->argv.v[0], setup->run.spawn.cwd, path_in(env), err);
 	if (rc)
 		return rc;
-	rc = ff_limits_argv(rlimits, setup->argv.v, &setup->limited, err);
+	rc = ff_limits_argv(&stage, setup->argv.v, &setup->limited, err);
 	if (rc)
 		return rc;
 	setup->self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -328,13 +406,13 @@ static int setup_input(struct setup *setup, const struct ff_value *kwargs, struc
 	return 0;
 }
 
-static int setup_init(struct setup *setup, const struct ff_value *kwargs, struct ff_err *err)
+static int setup_init(struct setup *setup, struct ff_worker *worker, const struct ff_value *kwargs,
+		      struct ff_err *err)
 {
-	const struct ff_value *rlimits = ff_dict_get(kwargs, "rlimits");
 	struct ff_spawn *spawn = &setup->run.spawn;
 	int rc;
 
-	*setup = (struct setup){.self = -1};
+	*setup = (struct setup){.self = -1, .limits.cgroups = &worker->cgroups};
 	spawn->exec_fd = -1;
 	spawn->nice = (int)ff_dict_int(kwargs, "nice", 0);
 	spawn->merge_stderr = ff_dict_bool(kwargs, "merge", false);
@@ -354,9 +432,7 @@ static int setup_init(struct setup *setup, const struct ff_value *kwargs, struct
 		return rc;
 	spawn->argv = setup->argv.v;
 	spawn->env = setup->env.len ? setup->env.v : NULL;
-	if (rlimits && rlimits->kind != FF_NONE && rlimits->len)
-		return setup_limits(setup, rlimits, err);
-	return 0;
+	return setup_limits(setup, kwargs, err);
 }
 
 /* What it borrows from the request becomes its own. */
@@ -415,7 +491,7 @@ static int start_by_shell(struct command *command, struct ff_worker *worker,
 	return rc;
 }
 
-static int begin(struct command *command, struct ff_worker *worker, const struct setup *setup,
+static int begin(struct command *command, struct ff_worker *worker, struct setup *setup,
 		 struct ff_err *err)
 {
 	int rc;
@@ -424,11 +500,14 @@ static int begin(struct command *command, struct ff_worker *worker, const struct
 	if (worker->state != FF_WORKER_SERVING)
 		return ff_err_set(err, FF_ECANCELED, "the worker is ending");
 	rc = ff_run_start(&command->run, &worker->loop, &setup->run, &run_ops, err);
-	if (rc && setup->or_shell)
+	if (rc && setup->or_shell && setup->self < 0)
 		rc = start_by_shell(command, worker, setup, err);
-	if (!rc)
-		command->exec.pid = ff_process_pid(command->run.process);
-	return rc;
+	if (rc)
+		return rc;
+	command->exec.pid = ff_process_pid(command->run.process);
+	command->limits = setup->limits;
+	setup->limits.cgroup = NULL; /* it is the command's now */
+	return 0;
 }
 
 /* If it can't be started, the one behind it has its turn. */
@@ -468,7 +547,7 @@ int ff_builtin_command(struct ff_worker *worker, struct ff_channel *channel,
 	struct setup setup;
 	int rc;
 
-	rc = setup_init(&setup, request->kwargs, err);
+	rc = setup_init(&setup, worker, request->kwargs, err);
 	if (!rc) {
 		command = ff_calloc(1, sizeof(*command));
 		rc = !command ? ff_err_set(err, FF_ENOMEM, "out of memory")

@@ -44,6 +44,31 @@ static int count_cpus(void)
 	return online > 0 ? (int)online : 1;
 }
 
+/* A limit in bytes; 0: there is none, or no such file. */
+static uint64_t limit_in(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	unsigned long long bytes = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%llu", &bytes) != 1)
+		bytes = 0; /* "max" */
+	fclose(file);
+	return bytes;
+}
+
+/* What this process may use, as far as its container says. */
+static uint64_t memory_kib(const struct sysinfo *system)
+{
+	uint64_t kib = (uint64_t)system->totalram * system->mem_unit / 1024;
+	uint64_t limit = limit_in("/sys/fs/cgroup/memory.max");
+
+	if (limit == 0)
+		limit = limit_in("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+	return limit > 0 && limit / 1024 < kib ? limit / 1024 : kib;
+}
+
 static const char *user_name(char *number, size_t size)
 {
 	const char *name = getenv("LOGNAME");
@@ -73,8 +98,7 @@ void ff_info_pack(struct ff_pack *pack)
 	pack_text(pack, "hostname", name.nodename);
 	pack_int(pack, "cpus", count_cpus());
 	if (!sysinfo(&system))
-		pack_int(pack, "memory_kib",
-			 (int64_t)((uint64_t)system.totalram * system.mem_unit / 1024));
+		pack_int(pack, "memory_kib", (int64_t)memory_kib(&system));
 	pack_int(pack, "pid", getpid());
 	pack_text(pack, "cwd", getcwd(path, sizeof(path)) ? path : "");
 	pack_text(pack, "user", user_name(number, sizeof(number)));

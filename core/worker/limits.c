@@ -2,6 +2,7 @@
 #include "worker/limits.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,11 +34,13 @@ static int find_resource(const char *name, size_t len)
 	return -1;
 }
 
-static int limits_text(const struct ff_value *rlimits, struct ff_buf *text, struct ff_err *err)
+static int rlimits_text(const struct ff_value *rlimits, struct ff_buf *text, struct ff_err *err)
 {
 	const struct ff_value *name, *value;
 	size_t i;
 
+	if (!rlimits)
+		return 0;
 	if (rlimits->kind != FF_DICT)
 		return ff_err_set(err, FF_EINVAL, "rlimits must be a dict of str to int");
 	for (i = 0; i < rlimits->len; i++) {
@@ -54,19 +57,23 @@ static int limits_text(const struct ff_value *rlimits, struct ff_buf *text, stru
 	return 0;
 }
 
-int ff_limits_argv(const struct ff_value *rlimits, char *const *argv, struct ff_strv *out,
+int ff_limits_argv(const struct ff_limits *limits, char *const *argv, struct ff_strv *out,
 		   struct ff_err *err)
 {
 	struct ff_buf text = FF_BUF_INIT;
-	const char *limits;
+	const char *words;
 	int rc;
 
-	rc = limits_text(rlimits, &text, err);
+	rc = rlimits_text(limits->rlimits, &text, err);
+	if (!rc && limits->data > 0)
+		ff_buf_addf(&text, "%sdata=%lld", text.len ? "," : "", (long long)limits->data);
+	/* The last: its path may have any letters. */
+	if (!rc && limits->cgroup)
+		ff_buf_addf(&text, "%scgroup=%s", text.len ? "," : "", limits->cgroup);
 	if (!rc) {
-		limits = ff_buf_str(&text);
-		if (!limits || ff_strv_add(out, "farflung-worker") ||
-		    ff_strv_add(out, "--limits") || ff_strv_add(out, limits) ||
-		    ff_strv_add_all(out, argv))
+		words = ff_buf_str(&text);
+		if (!words || ff_strv_add(out, "farflung-worker") || ff_strv_add(out, "--limits") ||
+		    ff_strv_add(out, words) || ff_strv_add_all(out, argv))
 			rc = ff_err_set(err, FF_ENOMEM, "out of memory");
 	}
 	ff_buf_release(&text);
@@ -140,6 +147,23 @@ static int set_limit(const char *name, size_t len, long long value)
 	return errno;
 }
 
+/* 0 or errno. */
+static int join(const char *cgroup)
+{
+	struct ff_buf path = FF_BUF_INIT;
+	int fd = -1, rc = 0;
+
+	ff_buf_addf(&path, "%s/cgroup.procs", cgroup);
+	if (ff_buf_str(&path))
+		fd = open(ff_buf_str(&path), O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0", 1) < 0)
+		rc = errno;
+	if (fd >= 0)
+		close(fd);
+	ff_buf_release(&path);
+	return rc;
+}
+
 int ff_limits_exec(const char *limits, char *const *argv)
 {
 	const char *at = limits, *equals;
@@ -147,8 +171,17 @@ int ff_limits_exec(const char *limits, char *const *argv)
 	int rc;
 
 	while (*at && (equals = strchr(at, '='))) {
-		long long value = strtoll(equals + 1, &end, 10);
+		long long value;
 
+		if (strncmp(at, "cgroup=", 7) == 0) {
+			rc = join(equals + 1);
+			if (!rc)
+				break;
+			fprintf(stderr, "farflung-worker: cannot join cgroup %s: %s\n", equals + 1,
+				strerror(rc));
+			return CANNOT_RUN;
+		}
+		value = strtoll(equals + 1, &end, 10);
 		rc = set_limit(at, (size_t)(equals - at), value);
 		if (rc) {
 			fprintf(stderr, "farflung-worker: cannot set rlimit %.*s: %s\n",

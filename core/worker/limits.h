@@ -7,10 +7,18 @@
 #include "base/strv.h"
 #include "wire/value.h"
 
-/* argv of that stage for kwargs["rlimits"] (dict of names to int; negative: unlimited) and the
- * program's `argv`: "farflung-worker", "--limits", "as=1,core=0", then argv. FF_EINVAL: an unknown
- * name, or no int. It is to be executed from /proc/self/exe. */
-int ff_limits_argv(const struct ff_value *rlimits, char *const *argv, struct ff_strv *out,
+/* What the stage is to do. */
+struct ff_limits {
+	const struct ff_value
+		*rlimits;   /* kwargs["rlimits"]: names to int, negative: unlimited; NULL */
+	int64_t data;	    /* bytes of RLIMIT_DATA beside these; 0: none */
+	const char *cgroup; /* the folder of a group that it joins (cgroup.h); NULL */
+};
+
+/* argv of that stage and the program's `argv`: "farflung-worker", "--limits",
+ * "as=1,core=0,cgroup=/folder", then argv. FF_EINVAL: an unknown name, or no int. It is to be
+ * executed from /proc/self/exe. */
+int ff_limits_argv(const struct ff_limits *limits, char *const *argv, struct ff_strv *out,
 		   struct ff_err *err);
 /* Finds a program as exec will: FF_ESPAWN "cannot run 'prog': …" if it can't be. `path` may be
  * NULL; only what would fail surely is refused. */

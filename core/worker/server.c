@@ -400,5 +400,6 @@ int ff_worker_serve(int in_fd, int out_fd, const void *first, size_t first_len)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	ff_children_kill(KILL_LIMIT_US);
+	ff_cgroups_release(&worker.cgroups);
 	return worker.status;
 }

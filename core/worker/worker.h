@@ -7,6 +7,7 @@
 #include "gateway/gateway.h"
 #include "io/loop_private.h"
 #include "io/stream.h"
+#include "worker/cgroup.h"
 
 #define FF_WORKER_GRACE_US  (2 * FF_SECOND_US) /* from SIGTERM to SIGKILL when the worker ends */
 #define FF_WORKER_FLUSH_US  (1 * FF_SECOND_US) /* for the last output to be taken */
@@ -35,9 +36,10 @@ struct ff_worker {
 	struct ff_list execs;
 	struct ff_list templates; /* template.h */
 	size_t num_execs;
-	size_t gathered;       /* bytes that wait for more, to be sent with them; 0: none */
-	size_t holds;	       /* who wants stdin not to be read for now */
-	struct ff_buf scratch; /* for packing items */
+	size_t gathered;	   /* bytes that wait for more, to be sent with them; 0: none */
+	size_t holds;		   /* who wants stdin not to be read for now */
+	struct ff_buf scratch;	   /* for packing items */
+	struct ff_cgroups cgroups; /* for commands with limits */
 	int64_t start_us;
 	enum ff_worker_state state;
 	int status;    /* to exit with */

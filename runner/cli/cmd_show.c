@@ -111,6 +111,11 @@ static void show_attempt(struct seeking *s, const struct ff_event *event)
 	ff_text_took(&s->out, result->duration_us);
 	ff_buf_addstr(&s->out,
 		      event->kind == FF_EVENT_UNIT_BEFORE ? " (in an earlier run)\n" : "\n");
+	if (result->limits) {
+		ff_buf_addstr(&s->out, "limits: ");
+		ff_story_text(&s->out, result->limits);
+		ff_buf_addch(&s->out, '\n');
+	}
 	if (result->message)
 		add_lines(&s->out, "message", result->message, strlen(result->message));
 	if (result->longrepr)

@@ -92,12 +92,12 @@ static void wake_run(void *ctx)
 		ff_run_wake(run);
 }
 
-static int64_t left_us(void *ctx)
+static int64_t left_us(void *ctx, int64_t units_us)
 {
 	struct execution *x = ctx;
 	const struct ff_run *run = atomic_load(&x->running);
 
-	return run ? ff_run_left_us(run) : -1;
+	return run ? ff_run_left_us(run, units_us) : -1;
 }
 
 static bool known(void *ctx, const char *kind, const char *unit, struct ff_report_known *known)

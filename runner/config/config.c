@@ -132,6 +132,25 @@ bool ff_config_job_memory(const struct ff_config_job *job)
 	return job->memory && strcmp(job->memory, "auto") == 0;
 }
 
+static struct ff_config_amount amount_of(const char *key, const char *text)
+{
+	struct ff_config_amount amount = {0};
+
+	if (text)
+		ff_option_amount(ff_config_option_find(FF_SECTION_JOB, key), text, &amount);
+	return amount;
+}
+
+struct ff_config_amount ff_config_memory(const struct ff_config_job *job)
+{
+	return amount_of("memory", job->memory);
+}
+
+struct ff_config_amount ff_config_cpu(const struct ff_config_job *job)
+{
+	return amount_of("cpu", job->cpu);
+}
+
 const char *ff_config_home(const struct ff_config *config)
 {
 	return config->tree.given ? config->tree.source : config->directory;

@@ -206,7 +206,7 @@ struct ff_config_job {
 	char *front;		/* "auto" */
 	char *template;		/* "auto" */
 	char *collect;		/* "auto" */
-	char *memory;		/* "off" */
+	char *memory;		/* "off", "auto", or a limit: ff_config_memory */
 	int64_t maxschedchunk;	/* tests that `load` gives in one go; 0: no limit */
 	bool strict_collection; /* nothing runs when workers have collected different tests */
 	bool scope_reorder;	/* the largest scopes first */
@@ -256,10 +256,12 @@ struct ff_config_job {
 	size_t steps_len;
 	struct ff_config_artifacts artifacts;
 	struct ff_config_fresh fresh;
-	int64_t weight;		    /* slots that one unit takes, at least 1 */
-	bool exclusive;		    /* nothing else runs on its host meanwhile */
-	int64_t priority;	    /* before jobs with less */
-	int64_t nice;		    /* commands: added to the niceness */
+	int64_t weight;	  /* slots that one unit takes, at least 1 */
+	bool exclusive;	  /* nothing else runs on its host meanwhile */
+	int64_t priority; /* before jobs with less */
+	int64_t nice;	  /* commands: added to the niceness */
+	char *cpu;	  /* NULL, or a limit: ff_config_cpu */
+	struct ff_place memory_place, cpu_place;
 	struct ff_config_use *uses; /* of pools, each of them once */
 	size_t uses_len;
 	int64_t count;		     /* run: how many instances; 0: not given, one */
@@ -268,6 +270,12 @@ struct ff_config_job {
 	struct ff_config_var
 		*vars; /* its own, those of its texts, then the file's that it has not */
 	size_t vars_len, vars_cap;
+};
+
+/* So much of what a host has: bytes, or thousandths of a CPU; or per cent of all of it. One of both
+ * is 0. */
+struct ff_config_amount {
+	int64_t amount, percent;
 };
 
 /* setup, teardown: a command on each host. */
@@ -409,6 +417,9 @@ const char *ff_config_home(const struct ff_config *config);
 
 /* Whether what its units take of memory is recorded, and reckoned with. */
 bool ff_config_job_memory(const struct ff_config_job *job);
+/* What one of its units may take, and is reckoned with; all 0: it does not say. */
+struct ff_config_amount ff_config_memory(const struct ff_config_job *job);
+struct ff_config_amount ff_config_cpu(const struct ff_config_job *job);
 
 /* Adds a host or job by hand (`farflung pytest`); pointers into the arrays stay valid until the
  * next. */

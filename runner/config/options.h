@@ -9,6 +9,8 @@
 
 #include "config/mistakes.h"
 
+struct ff_config_amount;
+
 /* The mappings that keys stand in. X(name, where, what): `where` as the reference shows it. */
 #define FF_SECTION_MAP(X)                                                                          \
 	X(TOP, "", "The file")                                                                     \
@@ -51,6 +53,8 @@ enum ff_config_section {
 	X(LIMIT, "duration", "a duration such as 90s, 10m or 1.5h, from %s") /* or 300% */         \
 	X(DURATION, "duration", "a duration such as 90s, 10m or 1.5h, from %s")                    \
 	X(SIZE, "size", "a size such as 64KiB or 1MiB, from %s")                                   \
+	X(MEMORY, "size", "auto, off, a size such as 2GiB, or up to 100% of the host's")           \
+	X(CPU, "number", "CPUs such as 2 or 0.5, from %s, or up to 100% of the host's")            \
 	X(CHOICE, "choice", "%s")                                                                  \
 	X(PATH, "path", "a path")                                                                  \
 	X(FOLDER, "folder", "a folder") /* which must be there */                                  \
@@ -136,6 +140,10 @@ const char *ff_option_suggest(const struct ff_config_option *option, const char 
 /* Reads `text` as the option's type, if that is one of number, duration, size (then *value is an
  * int64_t) and boolean (a bool). 0 or FF_EINVAL: it is none, or out of range. */
 int ff_option_parse(const struct ff_config_option *option, const char *text, void *value);
+
+/* Of MEMORY and CPU: how much it is; FF_EINVAL: it is none, or out of range. */
+int ff_option_amount(const struct ff_config_option *option, const char *text,
+		     struct ff_config_amount *amount);
 
 /* Of "300%", with the sign; negative: it is none. */
 int64_t ff_option_percent(const char *text);

@@ -125,6 +125,18 @@ static bool read_choice(struct ff_reader *r, const struct ff_config_option *opti
 	return true;
 }
 
+/* Kept as it is written: what it comes to may depend on the host. */
+static bool read_amount_text(struct ff_reader *r, const struct ff_config_option *option,
+			     const struct ff_yaml_node *node, void *member)
+{
+	struct ff_config_amount amount;
+
+	if (!is_text(node) || ff_option_amount(option, node->text, &amount))
+		return false;
+	*(char **)member = ff_config_keep(r->config, node->text);
+	return true;
+}
+
 /* Relative paths are meant from the file's folder; "-" stays (a reporter's standard output). */
 static char *make_path(struct ff_reader *r, const struct ff_yaml_node *node, const char *text)
 {
@@ -528,6 +540,8 @@ static ff_read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_DURATION] = read_parsed,
 	[FF_TYPE_SIZE] = read_parsed,
 	[FF_TYPE_CHOICE] = read_choice,
+	[FF_TYPE_MEMORY] = read_amount_text,
+	[FF_TYPE_CPU] = read_amount_text,
 	[FF_TYPE_PATH] = read_path,
 	[FF_TYPE_FOLDER] = read_folder,
 	[FF_TYPE_TEXTS] = read_texts,

@@ -135,6 +135,17 @@ static bool add_scalar(struct ff_buf *out, const struct ff_config_option *option
 			      "{\"type\": \"integer\", \"minimum\": 1}, {\"type\": \"string\", "
 			      "\"pattern\": \"^[0-9]+([.][0-9]+)?[A-Za-z]*$\"}");
 		return true;
+	case FF_TYPE_MEMORY:
+		ff_buf_addstr(out,
+			      "{\"type\": \"integer\", \"minimum\": 1048576}, {\"enum\": "
+			      "[\"auto\", \"off\", false]}, {\"type\": \"string\", \"pattern\": "
+			      "\"^[0-9]+([.][0-9]+)?([A-Za-z]*|%)$\"}");
+		return true;
+	case FF_TYPE_CPU:
+		ff_buf_addstr(out,
+			      "{\"type\": \"number\", \"minimum\": 0.01, \"maximum\": 1000}, "
+			      "{\"type\": \"string\", \"pattern\": \"^[0-9]+([.][0-9]+)?%?$\"}");
+		return true;
 	case FF_TYPE_CHOICE:
 		add_choices(out, option->choices);
 		return true;

@@ -61,9 +61,10 @@ int64_t ff_config_duration_us(const char *text)
 int64_t ff_config_size_bytes(const char *text)
 {
 	static const struct unit units[] = {
-		{"b", 1},	{"k", 1024},	  {"kb", 1e3},	    {"kib", 1024},
-		{"m", 1 << 20}, {"mb", 1e6},	  {"mib", 1 << 20}, {"g", 1 << 30},
-		{"gb", 1e9},	{"gib", 1 << 30}, {NULL, 0},
+		{"b", 1},	    {"k", 1024},      {"kb", 1e3},	{"kib", 1024},
+		{"m", 1 << 20},	    {"mb", 1e6},      {"mib", 1 << 20}, {"g", 1 << 30},
+		{"gb", 1e9},	    {"gib", 1 << 30}, {"t", 1LL << 40}, {"tb", 1e12},
+		{"tib", 1LL << 40}, {NULL, 0},
 	};
 	const char *at = text;
 	double total = read_part(&at, units, 1);

@@ -155,6 +155,29 @@ int64_t ff_option_percent(const char *text)
 	return len && text[len - 1] == '%' ? percent(text) : -1;
 }
 
+int ff_option_amount(const struct ff_config_option *option, const char *text,
+		     struct ff_config_amount *amount)
+{
+	int64_t share = ff_option_percent(text), number;
+
+	if (option->choices && ff_option_is_choice(option, text)) {
+		*amount = (struct ff_config_amount){0};
+		return 0;
+	}
+	if (share >= 0) {
+		if (share < 1 || share > 100)
+			return FF_EINVAL;
+		*amount = (struct ff_config_amount){.percent = share};
+		return 0;
+	}
+	number = option->type == FF_TYPE_MEMORY ? ff_config_size_bytes(text)
+						: thousandths(text, strlen(text));
+	if (in_range(option, number, &number))
+		return FF_EINVAL;
+	*amount = (struct ff_config_amount){.amount = number};
+	return 0;
+}
+
 int ff_option_parse(const struct ff_config_option *option, const char *text, void *value)
 {
 	switch (option->type) {
@@ -190,7 +213,8 @@ void ff_read_defaults(enum ff_config_section section, void *target)
 
 		if (option->section != section || !option->stored || !option->fallback)
 			continue;
-		if (option->type == FF_TYPE_TEXT || option->type == FF_TYPE_CHOICE)
+		if (option->type == FF_TYPE_TEXT || option->type == FF_TYPE_CHOICE ||
+		    option->type == FF_TYPE_MEMORY)
 			*(const char **)member = option->fallback;
 		else
 			ff_option_parse(option, option->fallback, member);
@@ -204,9 +228,12 @@ int ff_config_set(struct ff_config *config, struct ff_config_job *job,
 	void *target = job ? (void *)job : (void *)config;
 	int64_t room;
 	void *member = target ? (void *)((char *)target + option->offset) : &room;
-	bool is_text = option->type == FF_TYPE_TEXT || option->type == FF_TYPE_CHOICE;
+	bool is_amount = option->type == FF_TYPE_MEMORY || option->type == FF_TYPE_CPU;
+	bool is_text = option->type == FF_TYPE_TEXT || option->type == FF_TYPE_CHOICE || is_amount;
+	struct ff_config_amount amount;
 	bool fits = option->type == FF_TYPE_TEXT     ? *text || option->may_be_empty
 		    : option->type == FF_TYPE_CHOICE ? ff_option_is_choice(option, text)
+		    : is_amount			     ? !ff_option_amount(option, text, &amount)
 						     : !ff_option_parse(option, text, member);
 
 	if (!fits)

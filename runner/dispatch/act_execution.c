@@ -260,6 +260,15 @@ char *ff_act_absolute(const struct act_host *host, const char *cwd)
 	return cwd[0] == '/' ? ff_xstrdup(cwd) : ff_xasprintf("%s/%s", host->workdir, cwd);
 }
 
+static void set_limits(const struct act_host *host, const struct ff_ration *ration,
+		       struct ff_payload_worker *worker)
+{
+	struct ff_capacity there = ff_act_capacity(host), limits = ff_ration_on(ration, &there);
+
+	worker->memory = limits.memory;
+	worker->cpu = limits.cpu;
+}
+
 static int make_task(struct act_execution *execution, const struct ff_order *order,
 		     struct ff_arena *arena, struct ff_task *task, struct ff_err *err)
 {
@@ -289,6 +298,8 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 	if (order->timeout_us > 0 && instance.job.timeout_us == 0)
 		instance.job.timeout_us = order->timeout_us;
 	ff_act_add_vars(host, &instance.job, arena);
+	if (!execution->discovers)
+		set_limits(host, &job->ration, &worker);
 	/* One that has ended meanwhile is no longer there to be followed. */
 	if (before && before->channel && !before->over)
 		worker.follow = ff_channel_id(before->channel);

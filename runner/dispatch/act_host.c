@@ -43,6 +43,19 @@ static void put_ended(struct act_host *host, struct ff_gateway *gateway, const s
 	ff_act_put(host->act, input);
 }
 
+struct ff_capacity ff_act_capacity(const struct act_host *host)
+{
+	const struct ff_value *info = ff_gateway_info(host->foreman);
+	int64_t kib = ff_dict_int(info, "memory_kib", 0), cpus = ff_dict_int(info, "cpus", 0);
+
+	return (struct ff_capacity){
+		.memory = host->host->memory		      ? host->host->memory
+			  : kib > 0 && kib < INT64_MAX / 1024 ? kib * 1024
+							      : 0,
+		.cpu = cpus > 0 && cpus < INT64_MAX / 1000 ? cpus * 1000 : 0,
+	};
+}
+
 static void on_opened(struct ff_gateway *gateway, const struct ff_err *err, void *ctx)
 {
 	struct act_host *host = ctx;
@@ -64,6 +77,8 @@ static void on_opened(struct ff_gateway *gateway, const struct ff_err *err, void
 	input->u.host_opened.platform =
 		ff_input_text(input, ff_dict_str(ff_gateway_info(gateway), "platform", NULL));
 	input->u.host_opened.cwd = ff_input_text(input, host->workdir);
+	input->u.host_opened.memory = ff_act_capacity(host).memory;
+	input->u.host_opened.cpu = ff_act_capacity(host).cpu;
 	ff_act_put(host->act, input);
 }
 

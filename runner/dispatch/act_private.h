@@ -31,6 +31,9 @@ struct act_host {
 	struct ff_strv vars;	  /* NAME=value, that its setup has exported */
 };
 
+/* All that it has, as far as its worker knows; 0: unknown. */
+struct ff_capacity ff_act_capacity(const struct act_host *host);
+
 /* A session's worker. */
 struct act_worker {
 	struct ff_list node; /* in act->all_workers */

@@ -40,12 +40,24 @@ static bool latest(const struct ff_engine *e, uint32_t number, struct earlier_jo
 	return false;
 }
 
-static bool was_done(const struct ff_engine *e, const struct earlier_job *before, uint32_t unit)
+/* A unit that was not run by its values is asked anew: variables may be others. */
+static bool may_be_wanted_now(const struct ff_engine *e, uint32_t number,
+			      const struct ff_unit_record *unit)
+{
+	const struct ff_when *when = e->opts.plan->jobs[number].when;
+
+	return unit->outcome == FF_OUTCOME_SKIPPED && when && ff_when_asks_units(when);
+}
+
+static bool was_done(const struct ff_engine *e, uint32_t number, const struct earlier_job *before,
+		     uint32_t unit)
 {
 	const uint64_t *const *again =
 		e->opts.before_again ? e->opts.before_again[before->run] : NULL;
 
 	if (unit >= before->record->units_len || before->record->units[unit].state != FF_UNIT_DONE)
+		return false;
+	if (may_be_wanted_now(e, number, &before->record->units[unit]))
 		return false;
 	return !again || !again[before->number] ||
 	       !(again[before->number][unit / 64] >> unit % 64 & 1);
@@ -82,11 +94,11 @@ static uint64_t *tell(struct ff_engine *e, uint32_t number, const struct earlier
 				 .job_id = number + 1};
 
 	for (uint32_t i = 0, end; i < count; i = end) {
-		for (end = i + 1; end < count && was_done(e, before, then + i) &&
-				  was_done(e, before, then + end) &&
+		for (end = i + 1; end < count && was_done(e, number, before, then + i) &&
+				  was_done(e, number, before, then + end) &&
 				  units[then + end].outcome == units[then + i].outcome;)
 			end++;
-		if (!was_done(e, before, then + i))
+		if (!was_done(e, number, before, then + i))
 			continue;
 		for (uint32_t unit = i; unit < end; unit++) {
 			bits[unit / 64] |= UINT64_C(1) << unit % 64;

@@ -46,15 +46,19 @@ bool ff_host_in_set(const struct ff_engine *e, uint32_t job, uint32_t host)
 
 bool ff_host_in_job(const struct ff_engine *e, uint32_t job, uint32_t host)
 {
-	return ff_host_in_set(e, job, host) && !(e->hosts[host].unfit >> e->jobs[job].payload & 1);
+	return ff_host_in_set(e, job, host) &&
+	       !(e->hosts[host].unfit >> e->jobs[job].payload & 1) &&
+	       !ff_ration_too_small(e, job, host);
 }
 
-const char *ff_host_in_vain(const struct ff_engine *e, uint32_t job, uint32_t host)
+const char *ff_host_in_vain(struct ff_engine *e, uint32_t job, uint32_t host)
 {
 	const struct ff_host_record *record = &e->state->hosts[host];
 
 	if (record->unfit && job != FF_NOBODY && (e->hosts[host].unfit >> e->jobs[job].payload & 1))
 		return record->unfit;
+	if (job != FF_NOBODY && ff_ration_too_small(e, job, host))
+		return ff_ration_in_vain(e, job, host);
 	return record->error ? record->error : "not available";
 }
 
@@ -228,6 +232,7 @@ void ff_host_opened(struct ff_engine *e, const struct ff_input *input)
 	keep_text(&host->cwd, input->u.host_opened.cwd);
 	host->native = input->u.host_opened.native;
 	host->synced_us = e->now.mono_us;
+	ff_ration_host_told(e, input);
 	if (ff_engine_closing(e))
 		return;
 	if (e->opts.wants_sync && e->opts.wants_sync(e->opts.ctx, input->host))

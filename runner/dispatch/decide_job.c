@@ -164,6 +164,7 @@ static void tell_scheduler(struct ff_engine *e, uint32_t number)
 		.uses_len = plan->config->uses_len,
 		.sessions = plan->payload->session != NULL,
 		.discover = plan->payload->discover != NULL,
+		.ration = plan->ration,
 		/* Where it is clear from the beginning, none is started in vain. */
 		.most = plan->config->dist && plan->payload->session
 				? ff_policy_find(plan->config->dist)->most
@@ -176,7 +177,7 @@ static void tell_scheduler(struct ff_engine *e, uint32_t number)
 	ff_sched_job_start(e->sched, number, &opts);
 	ff_free(uses);
 	for (uint32_t i = 0; i < e->state->hosts_len; i++)
-		if (e->hosts[i].unfit >> job->payload & 1)
+		if (e->hosts[i].unfit >> job->payload & 1 || ff_ration_too_small(e, number, i))
 			ff_sched_job_not_on(e->sched, number, i);
 }
 
@@ -195,8 +196,10 @@ static void start(struct ff_engine *e, uint32_t number)
 		event.u.job_started.slots = (int)plan_of(e, number)->config->weight;
 	ff_engine_emit(e, &event);
 	if (record_of(e, number)->known) {
+		ff_needs_hold_units(e, number);
 		ff_job_know_units(e, number, record_of(e, number)->units_len);
 		ff_feed_started(e, number);
+		ff_needs_skip_units(e, number);
 	}
 	ff_job_touch(e, number); /* there may be no host for it at all */
 }
@@ -502,6 +505,11 @@ static void check_idle(struct ff_engine *e, uint32_t number)
 	reason = ff_job_no_host(e, number);
 	if (!reason)
 		return;
+	if (ff_ration_no_host(e, number)) {
+		ff_job_error(e, number, FF_REASON_NO_HOST, ff_ration_no_host(e, number));
+		finish(e, number);
+		return;
+	}
 	ff_job_error(e, number, sessions ? FF_REASON_NO_WORKER : FF_REASON_NO_HOST,
 		     ff_engine_text(e, "no %s is left for it: %s", sessions ? "worker" : "host",
 				    reason));

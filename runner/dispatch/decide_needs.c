@@ -1,6 +1,7 @@
 /* Whether a job is run, by what became of the jobs that it needs (`needs`, `when`). Jobs that say
  * they run whatever happens do so also when everything stops, if they are commands: behind an
  * interrupt they have its grace, and once more so long when that has ended all else. */
+#include "base/alloc.h"
 #include "dispatch/private.h"
 
 static enum ff_when_outcome outcome_of(const struct ff_job_record *job)
@@ -92,6 +93,17 @@ static struct ff_when_facts facts_of(const struct ff_engine *e, const struct eng
 	return facts;
 }
 
+/* Whether it is so for one of the units, where these may differ; else for the job. */
+static bool is_true(const struct ff_plan_job *plan, const struct ff_when_facts *facts)
+{
+	uint32_t units = ff_when_asks_units(plan->when) ? plan->units_len : 1;
+
+	for (uint32_t i = 0; i < units; i++)
+		if (ff_plan_when(plan, i, facts))
+			return true;
+	return false;
+}
+
 bool ff_needs_met(struct ff_engine *e, uint32_t number)
 {
 	struct engine_job *job = &e->jobs[number];
@@ -109,15 +121,53 @@ bool ff_needs_met(struct ff_engine *e, uint32_t number)
 	if (!when)
 		return true;
 	facts = facts_of(e, job, &asked);
-	if (!ff_when_is_true(when, &facts)) {
+	if (!is_true(asked.plan, &facts)) {
 		skip(job, false, ff_engine_text(e, "not when: %s", asked.plan->config->when));
 		return false;
 	}
 	/* Also when everything begins to stop while it runs. */
 	facts.passed = false;
 	facts.cancelled = true;
-	job->runs_anyway = ff_when_asks_outcomes(when) && ff_when_is_true(when, &facts);
+	job->runs_anyway = ff_when_asks_outcomes(when) && is_true(asked.plan, &facts);
 	return true;
+}
+
+/* --- units --- */
+
+void ff_needs_hold_units(struct ff_engine *e, uint32_t number)
+{
+	struct engine_job *job = &e->jobs[number];
+	struct question asked = {e, &e->opts.plan->jobs[number]};
+	uint32_t units = e->state->jobs[number].units_len;
+	struct ff_when_facts facts;
+
+	if (!asked.plan->when || !ff_when_asks_units(asked.plan->when))
+		return;
+	facts = facts_of(e, job, &asked);
+	job->held = ff_xcalloc(units / 64 + 1, sizeof(*job->held));
+	for (uint32_t i = 0; i < units; i++)
+		if (!ff_plan_when(asked.plan, i, &facts) ||
+		    (job->done_before && (job->done_before[i / 64] >> i % 64 & 1)))
+			job->held[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+void ff_needs_skip_units(struct ff_engine *e, uint32_t number)
+{
+	struct engine_job *job = &e->jobs[number];
+	const struct ff_plan_job *plan = &e->opts.plan->jobs[number];
+	struct ff_job_record *record = &e->state->jobs[number];
+
+	if (!plan->when || !ff_when_asks_units(plan->when))
+		return;
+	for (uint32_t i = 0; i < record->units_len; i++) {
+		struct unit_at at = {number, i, FF_NOBODY, FF_NOBODY, NULL, false, false};
+		struct ff_result result = {.outcome = FF_OUTCOME_SKIPPED};
+
+		if (!(job->held[i / 64] >> i % 64 & 1) || record->units[i].state != FF_UNIT_WAITING)
+			continue;
+		result.message = ff_engine_text(e, "not when: %s", plan->config->when);
+		ff_unit_finished(e, &at, &result);
+	}
 }
 
 void ff_needs_tell(struct ff_engine *e, uint32_t number, enum ff_job_result result,

@@ -99,6 +99,24 @@ bool ff_retry_holds_back(struct ff_engine *e, struct session *session, uint32_t 
 	return false;
 }
 
+int64_t ff_retry_left_us(const struct ff_engine *e, uint32_t job, int64_t now_us)
+{
+	const char *kind = ff_engine_payload(e, job)->name;
+	int64_t longest = 0;
+	struct ff_list *pos;
+
+	ff_list_for_each(pos, &e->jobs[job].resting) {
+		const struct resting *resting = ff_container_of(pos, struct resting, in_job);
+		const char *const *names = e->jobs[job].unit_names;
+		const struct ff_expect_unit *known =
+			names ? ff_expect_find(e->opts.expect, kind, names[resting->unit]) : NULL;
+		int64_t us = resting->due.deadline.at_us - now_us + (known ? known->us : 0);
+
+		longest = us > longest ? us : longest;
+	}
+	return longest;
+}
+
 /* Who had it may be no more: then the front gives it to another. */
 static void hand_over(struct ff_engine *e, const struct resting *unit)
 {

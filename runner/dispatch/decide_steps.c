@@ -110,6 +110,9 @@ static void add_step(struct ff_engine *e, struct steps *steps, const struct ff_c
 	sum->output_bytes += result->output_bytes;
 	sum->output_cut |= result->output_cut;
 	sum->leaked |= result->leaked;
+	sum->out_of_memory |= result->out_of_memory;
+	if (!sum->limits)
+		sum->limits = keep(steps, result->limits);
 	add_output(steps, result);
 	/* What ended the list, also if the last of it was only to clean up. */
 	if (first_bad || steps->bad == FF_NOBODY) {
@@ -200,6 +203,8 @@ static void give_result(struct ff_engine *e, struct steps *steps, struct ff_resu
 	*result = steps->sum;
 	if (result->message)
 		result->message = ff_engine_text(e, "%s", result->message);
+	if (result->limits)
+		result->limits = ff_engine_text(e, "%s", result->limits);
 	result->duration_us = e->now.mono_us - started_us;
 	result->phases = ff_decision_copy(e->decision, steps->phases, len * sizeof(*steps->phases));
 	result->phases_len = len;

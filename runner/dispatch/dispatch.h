@@ -96,8 +96,8 @@ bool ff_run_over(const struct ff_run *run, int *exit_code);
 void ff_run_interrupt(struct ff_run *run);
 /* Something that was full can take more: any thread may say so. `run` is a struct ff_run. */
 void ff_run_wake(void *run);
-/* How long it is expected to go on; negative: unknown. On its loop's thread. */
-int64_t ff_run_left_us(const struct ff_run *run);
+/* How long it is expected to go on: see ff_engine_left_us. On its loop's thread. */
+int64_t ff_run_left_us(const struct ff_run *run, int64_t units_us);
 /* Subscribers to its events: event/bus.h. */
 struct ff_bus *ff_run_bus(struct ff_run *run);
 /* Lets workers end what they do at their exit (up to settings.grace), and frees the run. What they

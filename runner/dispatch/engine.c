@@ -27,11 +27,12 @@ static void make_hosts(struct ff_engine *e)
 
 	e->hosts = ff_xcalloc(inventory->len + 1, sizeof(*e->hosts));
 	e->host_memory = ff_xcalloc(inventory->len + 1, sizeof(*e->host_memory));
+	e->capacity = ff_xcalloc(inventory->len + 1, sizeof(*e->capacity));
 	ff_executions_init(&e->executions, (uint32_t)inventory->len);
 	for (size_t i = 0; i < inventory->len; i++) {
 		struct engine_host *host = &e->hosts[i];
 
-		e->host_memory[i] = inventory->hosts[i].memory;
+		e->host_memory[i] = e->capacity[i].memory = inventory->hosts[i].memory;
 		host->parent = find_host(inventory, inventory->hosts[i].spec.via);
 		host->retry = (struct due_at){.kind = DUE_HOST, .owner = host};
 		ff_list_init(&host->sessions);
@@ -96,6 +97,7 @@ static void make_scheduler(struct ff_engine *e)
 		.pools = pools,
 		.pools_len = (uint32_t)config->pools_len,
 		.host_memory = e->host_memory,
+		.host_capacity = e->capacity,
 	};
 
 	for (size_t i = 0; i < config->pools_len; i++)
@@ -166,6 +168,7 @@ void ff_engine_free(struct ff_engine *e)
 	ff_map_release(&e->patterns);
 	ff_map_release(&e->resources);
 	ff_free(e->host_memory);
+	ff_free(e->capacity);
 	ff_arena_release(&e->arena);
 	ff_buf_release(&e->lines);
 	ff_sched_free(e->sched);

@@ -73,8 +73,11 @@ int64_t ff_engine_deadline(const struct ff_engine *engine);
 /* RUN_FINISHED was decided (or, with hosts_only, each host is there or is not). */
 bool ff_engine_over(const struct ff_engine *engine);
 /* How long it is expected to go on, by what earlier runs tell; negative: that is not known. A
- * question of those who show it. `now_us`: monotonic. */
-int64_t ff_engine_left_us(const struct ff_engine *engine, int64_t now_us);
+ * question of those who show it. `units_us`: what they would say themselves of the units that are
+ * left, where earlier runs tell nothing of these; negative: nothing. Trees, setups, teardowns and
+ * delays of retries come to that. While everything stops it is only about what runs. `now_us`:
+ * monotonic. */
+int64_t ff_engine_left_us(const struct ff_engine *engine, int64_t units_us, int64_t now_us);
 /* How often an event was decided that could not be true: a fault of ours, 0 unless there is one. */
 unsigned ff_engine_faults(const struct ff_engine *engine);
 

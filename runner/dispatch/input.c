@@ -172,6 +172,7 @@ const struct ff_result *ff_input_result(struct ff_input *input, const struct ff_
 	copy->message = ff_input_text(input, result->message);
 	copy->longrepr = ff_input_text(input, result->longrepr);
 	copy->file = ff_input_text(input, result->file);
+	copy->limits = ff_input_text(input, result->limits);
 	copy->front = ff_input_bytes(input, result->front, result->front_len);
 	copy_parts(input, copy);
 	return copy;

@@ -123,6 +123,7 @@ struct ff_input {
 		struct {
 			const char *platform, *cwd;
 			bool native;
+			int64_t memory, cpu; /* all of it: bytes, thousandths; 0: unknown */
 		} host_opened;
 		struct {
 			const char *error; /* NULL: in place */

@@ -265,6 +265,7 @@ struct ff_engine {
 	struct ff_map
 		resources;    /* pools that the plan doesn't know, by name: their number, from 1 */
 	int64_t *host_memory; /* by host: for units that say what they need; 0: unknown */
+	struct ff_capacity *capacity; /* by host: all that it has, for rations; 0: unknown */
 	struct ff_arena arena;
 	struct ff_list dirty;
 	struct ff_buf lines; /* of ours, for fronts that start later; each ends with a NUL */
@@ -330,7 +331,7 @@ void ff_host_unfit(struct ff_engine *e, uint32_t host, uint32_t payload, const c
 bool ff_host_in_set(const struct ff_engine *e, uint32_t job, uint32_t host);
 bool ff_host_in_job(const struct ff_engine *e, uint32_t job, uint32_t host);
 /* Why the job can't use it; nobody's job: why nobody can. */
-const char *ff_host_in_vain(const struct ff_engine *e, uint32_t job, uint32_t host);
+const char *ff_host_in_vain(struct ff_engine *e, uint32_t job, uint32_t host);
 /* No job needs it any more: it is let go, once what is ending there has ended. */
 void ff_host_drain(struct ff_engine *e, uint32_t host);
 void ff_host_leave_if_idle(struct ff_engine *e, uint32_t host);
@@ -371,6 +372,10 @@ const char *ff_job_no_host(struct ff_engine *e, uint32_t job);
 /* --- decide_needs.c --- */
 /* What it needs is over: whether it is to run. Otherwise it is said why not. */
 bool ff_needs_met(struct ff_engine *e, uint32_t job);
+/* Where that differs from unit to unit: which are not to be known to the scheduler; and their end.
+ */
+void ff_needs_hold_units(struct ff_engine *e, uint32_t job);
+void ff_needs_skip_units(struct ff_engine *e, uint32_t job);
 /* It is over: what waits for it can begin, or never will. */
 void ff_needs_tell(struct ff_engine *e, uint32_t job, enum ff_job_result result,
 		   enum ff_reason why);
@@ -468,6 +473,8 @@ bool ff_retry_holds_back(struct ff_engine *e, struct session *session, uint32_t 
 /* No more of them come to that. */
 void ff_retry_forget(struct ff_engine *e, uint32_t job);
 
+/* How long the last of those that rest will take to be over, as far as is known; 0: none rests. */
+int64_t ff_retry_left_us(const struct ff_engine *e, uint32_t job, int64_t now_us);
 /* The unit rests: no more of it comes. False: it does not. */
 bool ff_retry_drop(struct ff_engine *e, uint32_t job, uint32_t unit);
 

@@ -111,6 +111,16 @@ void ff_order_free(struct engine_job *job);
 
 /* --- decide_memory.c --- */
 /* Whether the job goes by what its units need of memory, and there is something to go by. */
+/* --- decide_ration.c --- */
+/* Whether one unit of the job declares more than the host has. */
+bool ff_ration_too_small(const struct ff_engine *e, uint32_t job, uint32_t host);
+/* A host is open, and tells what it has. */
+void ff_ration_host_told(struct ff_engine *e, const struct ff_input *input);
+/* In words: what the host lacks; and, if all of the job's hosts are too small, which one is the
+ * largest (else NULL). */
+const char *ff_ration_in_vain(struct ff_engine *e, uint32_t job, uint32_t host);
+const char *ff_ration_no_host(struct ff_engine *e, uint32_t job);
+
 bool ff_memory_counts(const struct ff_engine *e, uint32_t job);
 /* With `memory: auto` what units are known to need is added to their claims (of `units` of them,
  * ascending; on the heap, and so is what comes back). */

@@ -406,9 +406,9 @@ bool ff_run_over(const struct ff_run *run, int *exit_code)
 	return true;
 }
 
-int64_t ff_run_left_us(const struct ff_run *run)
+int64_t ff_run_left_us(const struct ff_run *run, int64_t units_us)
 {
-	return ff_engine_left_us(run->engine, ff_clock_us());
+	return ff_engine_left_us(run->engine, units_us, ff_clock_us());
 }
 
 struct ff_bus *ff_run_bus(struct ff_run *run)

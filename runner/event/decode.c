@@ -263,6 +263,9 @@ static const struct ff_result *read_result(struct decoder *d, const char *key, c
 		.system_us = number(d, json, "system_us", INT64_MIN, INT64_MAX),
 		.max_rss_kib = number(d, json, "max_rss_kib", INT64_MIN, INT64_MAX),
 		.memory_kib = number(d, json, "memory_kib", 0, INT64_MAX),
+		.limits = member(d, json, "limits"),
+		.out_of_memory =
+			truth_of(d, "out_of_memory", json_object_get(json, "out_of_memory")),
 		.output_bytes = (uint64_t)number(d, json, "output_bytes", 0, INT64_MAX),
 		.output_cut = truth_of(d, "output_cut", json_object_get(json, "output_cut")),
 		.leaked = truth_of(d, "leaked", json_object_get(json, "leaked")),

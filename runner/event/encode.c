@@ -123,6 +123,9 @@ static void write_result(struct ff_json *w, struct ff_output_sink *sink, const c
 	}
 	if (result->memory_kib > 0)
 		ff_json_int(w, "memory_kib", result->memory_kib);
+	ff_json_str(w, "limits", result->limits);
+	if (result->out_of_memory)
+		ff_json_bool(w, "out_of_memory", true);
 	if (result->output_bytes > 0)
 		ff_json_uint(w, "output_bytes", result->output_bytes);
 	if (result->output_cut)

@@ -185,6 +185,10 @@ struct ff_result {
 	/* What a test took at its peak beyond what its worker had before; of a command all that it
 	 * took (of its largest process). 0: nobody asked (`memory: auto`), or it is not known. */
 	int64_t memory_kib;
+	/* Of a command with limits (`memory`, `cpu`): by what they were set there, in words. NULL:
+	 * it had none. */
+	const char *limits;
+	bool out_of_memory;    /* the kernel killed something of it for its memory limit */
 	bool output_cut;       /* output over the cap was dropped */
 	uint64_t output_bytes; /* all that it wrote */
 	bool leaked;	       /* something kept its output open after the end */

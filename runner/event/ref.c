@@ -84,6 +84,7 @@ static const struct ff_result *copy_result(struct ff_arena *arena, const struct 
 	copy->message = copy_text(arena, from->message);
 	copy->longrepr = copy_text(arena, from->longrepr);
 	copy->file = copy_text(arena, from->file);
+	copy->limits = copy_text(arena, from->limits);
 	copy->sections = copy_sections(arena, from);
 	copy->phases = copy_phases(arena, from);
 	copy->properties = copy_properties(arena, from);

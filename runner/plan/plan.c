@@ -98,6 +98,18 @@ static void check_memory(const struct ff_config_job *job, struct ff_mistakes *pr
 				job->name);
 }
 
+/* A limit is set where a unit is started as a program of its own. */
+static void check_limit(const struct ff_config_job *job, struct ff_mistakes *problems)
+{
+	struct ff_config_amount memory = ff_config_memory(job);
+
+	if ((memory.amount || memory.percent) && strcmp(job->payload, "pytest") == 0)
+		ff_mistakes_add(problems, or_job(&job->memory_place, job),
+				"job '%s': 'memory: %s' is a limit for commands and for units of "
+				"ctest, gtest and tap; of pytest it wants auto or off",
+				job->name, job->memory);
+}
+
 /* Everything that the inventory and other jobs have to say, by pattern: many jobs share one. */
 struct build {
 	struct ff_plan *plan;
@@ -197,14 +209,30 @@ static void check_payload(struct build *b, const struct ff_plan_job *job, uint32
 static void read_when(struct build *b, struct ff_plan_job *job)
 {
 	const struct ff_config_job *config = job->config;
+	struct ff_when_names names = {.needs = &config->needs,
+				      .env = environ,
+				      .variable = ff_plan_when_variable,
+				      .axis = ff_plan_when_axis,
+				      .ctx = config};
 	struct ff_err err;
 
 	if (!config->when)
 		return;
-	job->when = ff_when_parse(config->when, &config->needs, environ, &b->plan->arena, &err);
+	job->when = ff_when_parse(config->when, &names, &b->plan->arena, &err);
 	if (!job->when)
 		ff_mistakes_add(b->problems, or_job(&config->when_place, config),
 				"job '%s': 'when': %s", config->name, err.text);
+}
+
+static struct ff_ration ration_of(const struct ff_config_job *config)
+{
+	struct ff_config_amount memory = ff_config_memory(config), cpu = ff_config_cpu(config);
+
+	return (struct ff_ration){
+		.amount = {memory.amount, cpu.amount},
+		.memory_percent = (uint32_t)memory.percent,
+		.cpu_percent = (uint32_t)cpu.percent,
+	};
 }
 
 static void plan_job(struct build *b, struct ff_plan_job *job)
@@ -219,10 +247,12 @@ static void plan_job(struct build *b, struct ff_plan_job *job)
 	}
 	check_dist(config, b->problems);
 	job->retry_on = read_retry_on(config, b->problems);
+	job->ration = ration_of(config);
 	check_delay(b->config, config, b->problems);
 	check_on(b, config);
 	check_weight(b, config);
 	check_memory(config, b->problems);
+	check_limit(config, b->problems);
 	read_when(b, job);
 	ff_plan_count(job, b->problems);
 	ff_plan_check_artifacts(job, b->problems);

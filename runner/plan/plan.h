@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "inventory/inventory.h"
 #include "payload.h"
+#include "sched/ration.h"
 #include "plan/when.h"
 
 /* One unit of a per-unit payload, or a session's job. */
@@ -48,8 +49,9 @@ struct ff_plan_job {
 	/* Per-unit payloads: the product of matrix and count, at least 1. Sessions, and payloads
 	 * that discover their units: 0. */
 	uint32_t units_len;
-	unsigned retry_on;  /* a bit of each outcome that `retries` is for */
-	int64_t output_cap; /* bytes kept of a unit's output */
+	unsigned retry_on;	 /* a bit of each outcome that `retries` is for */
+	int64_t output_cap;	 /* bytes kept of a unit's output */
+	struct ff_ration ration; /* of its host's memory and CPUs, for each unit */
 };
 
 struct ff_plan {
@@ -88,6 +90,8 @@ int ff_plan_instance_at(const struct ff_plan_job *job, uint32_t index, uint32_t 
 /* The same, with the command of one of its steps (below config->steps_len). */
 int ff_plan_step(const struct ff_plan_job *job, uint32_t index, uint32_t step,
 		 struct ff_arena *arena, struct ff_plan_instance *instance);
+/* Whether that unit is to be run, as things came out; the job has a `when`. */
+bool ff_plan_when(const struct ff_plan_job *job, uint32_t index, const struct ff_when_facts *facts);
 /* Appends its name. 0 or FF_ENOMEM. */
 int ff_plan_unit_name(const struct ff_plan_job *job, uint32_t index, struct ff_buf *name);
 

@@ -66,6 +66,10 @@ const char *ff_plan_brace_hint(const struct ff_config_job *config, const struct 
 void ff_plan_expand(const struct ff_plan_values *values, const char *text, bool shell,
 		    struct ff_buf *out);
 
+/* when_names.c: as in struct ff_when_names, of a struct ff_config_job. */
+const char *ff_plan_when_variable(const void *config, const char *name, struct ff_err *err);
+int ff_plan_when_axis(const void *config, const char *name, struct ff_err *err);
+
 /* artifacts.c: of what its payload is, and where its patterns lead. */
 void ff_plan_check_artifacts(const struct ff_plan_job *job, struct ff_mistakes *problems);
 void ff_plan_check_fresh(const struct ff_config_job *config, struct ff_mistakes *problems);

@@ -6,21 +6,21 @@
 
 enum { DEPTH_MAX = 32 };
 
-enum kind { OR, AND, NOT, EQUAL, TEXT, ALWAYS, PASSED, FAILED, CANCELLED, SKIPPED };
+enum kind { OR, AND, NOT, EQUAL, TEXT, AXIS, ALWAYS, PASSED, FAILED, CANCELLED, SKIPPED };
 
 struct ff_when {
 	enum kind kind;
 	const struct ff_when *left, *right;
 	const char *text; /* TEXT: the value */
 	size_t need;	  /* of outcomes: SIZE_MAX: of all */
+	unsigned axis;
 };
 
 struct parser {
 	const char *at, *word; /* what comes next; the token's start */
 	size_t word_len;
 	enum token { END, WORD, QUOTED, SIGN, WRONG } token;
-	const struct ff_strv *needs;
-	char *const *env;
+	const struct ff_when_names *names;
 	struct ff_arena *arena;
 	struct ff_err *err;
 	int depth;
@@ -154,8 +154,9 @@ static const struct ff_when *outcome(struct parser *p, enum kind kind)
 		return complain(p, kind == ALWAYS ? "')'" : "a job's name");
 	name = p->word + (p->token == QUOTED);
 	len = p->word_len - (p->token == QUOTED ? 2 : 0);
-	for (size_t i = 0; i < p->needs->len && made->need == SIZE_MAX; i++)
-		if (strlen(p->needs->v[i]) == len && !memcmp(p->needs->v[i], name, len))
+	for (size_t i = 0; i < p->names->needs->len && made->need == SIZE_MAX; i++)
+		if (strlen(p->names->needs->v[i]) == len &&
+		    !memcmp(p->names->needs->v[i], name, len))
 			made->need = i;
 	if (made->need == SIZE_MAX)
 		return complain_need(p, name, len);
@@ -165,18 +166,63 @@ static const struct ff_when *outcome(struct parser *p, enum kind kind)
 
 /* --- values --- */
 
-static const struct ff_when *variable(struct parser *p)
-{
-	const char *name = p->word + strlen("env."), *value = "";
-	size_t len = p->word_len - strlen("env.");
+static const char *const spaces[] = {"env.", "vars.", "matrix."};
 
-	for (char *const *one = p->env; one && *one; one++)
-		if (!strncmp(*one, name, len) && (*one)[len] == '=')
-			value = *one + len + 1;
-	if (!len)
-		return complain(p, "a name behind 'env.'");
+/* Which of these the word begins with; negative: none. */
+static int space_of(const struct parser *p)
+{
+	for (int i = 0; p->token == WORD && i < 3; i++)
+		if (!strncmp(p->word, spaces[i], strlen(spaces[i])))
+			return i;
+	return -1;
+}
+
+static const char *in_environment(char *const *env, const char *name)
+{
+	size_t len = strlen(name);
+	const char *value = "";
+
+	for (; env && *env; env++)
+		if (!strncmp(*env, name, len) && (*env)[len] == '=')
+			value = *env + len + 1;
+	return value;
+}
+
+static const struct ff_when *axis_node(struct parser *p, const char *name)
+{
+	int axis = p->names->axis(p->names->ctx, name, p->err);
+	struct ff_when *made;
+
+	if (axis < 0)
+		return NULL;
+	made = (struct ff_when *)(uintptr_t)node(p, AXIS, NULL, NULL);
+	if (made)
+		made->axis = (unsigned)axis;
+	return made;
+}
+
+/* What it stands for, if that is known by now. */
+static const struct ff_when *variable(struct parser *p, int space)
+{
+	size_t prefix = strlen(spaces[space]);
+	const char *name = ff_arena_copy(p->arena, p->word + prefix, p->word_len - prefix);
+	const char *value;
+
+	if (!name) {
+		ff_err_set(p->err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
+		return NULL;
+	}
+	if (!*name) {
+		ff_err_set(p->err, FF_ECONFIG, "expected a name behind '%s' at '%s'", spaces[space],
+			   p->word);
+		return NULL;
+	}
 	next(p);
-	return text_node(p, value, strlen(value));
+	if (space == 2)
+		return axis_node(p, name);
+	value = space == 0 ? in_environment(p->names->env, name)
+			   : p->names->variable(p->names->ctx, name, p->err);
+	return value ? text_node(p, value, strlen(value)) : NULL;
 }
 
 static const struct ff_when *value(struct parser *p)
@@ -185,8 +231,8 @@ static const struct ff_when *value(struct parser *p)
 
 	if (p->token != WORD && p->token != QUOTED)
 		return complain(p, "a value");
-	if (p->token == WORD && p->word_len >= 4 && !memcmp(p->word, "env.", 4))
-		return variable(p);
+	if (space_of(p) >= 0)
+		return variable(p, space_of(p));
 	if (p->token == QUOTED)
 		made = text_node(p, p->word + 1, p->word_len - 2);
 	else
@@ -197,8 +243,7 @@ static const struct ff_when *value(struct parser *p)
 
 static const struct ff_when *comparison(struct parser *p)
 {
-	bool bare = p->token == WORD && !is(p, "true") && !is(p, "false") &&
-		    strncmp(p->word, "env.", 4) != 0;
+	bool bare = p->token == WORD && !is(p, "true") && !is(p, "false") && space_of(p) < 0;
 	const char *word = p->word;
 	size_t len = p->word_len;
 	const struct ff_when *left = value(p), *right;
@@ -210,7 +255,8 @@ static const struct ff_when *comparison(struct parser *p)
 	if (bare) {
 		ff_err_set(p->err, FF_ECONFIG,
 			   "'%.*s' is nothing: there is always, passed, failed, cancelled, "
-			   "skipped(NAME) and env.NAME; a text wants quotes",
+			   "skipped(NAME), env.NAME, vars.NAME and matrix.NAME; a text wants "
+			   "quotes",
 			   (int)len, word);
 		return NULL;
 	}
@@ -273,10 +319,10 @@ static const struct ff_when *either(struct parser *p)
 	return left;
 }
 
-const struct ff_when *ff_when_parse(const char *text, const struct ff_strv *needs, char *const *env,
+const struct ff_when *ff_when_parse(const char *text, const struct ff_when_names *names,
 				    struct ff_arena *arena, struct ff_err *err)
 {
-	struct parser p = {.at = text, .needs = needs, .env = env, .arena = arena, .err = err};
+	struct parser p = {.at = text, .names = names, .arena = arena, .err = err};
 	const struct ff_when *when;
 
 	next(&p);
@@ -294,6 +340,16 @@ static bool has(const struct ff_when *when, const struct ff_when_facts *facts,
 	return facts->outcome(facts->ctx, when->need) == outcome;
 }
 
+static const char *text_of(const struct ff_when *when, const struct ff_when_facts *facts)
+{
+	return when->kind == AXIS ? facts->value(facts->unit, when->axis) : when->text;
+}
+
+static bool is_so(const char *text)
+{
+	return *text && strcmp(text, "false") && strcmp(text, "0");
+}
+
 bool ff_when_is_true(const struct ff_when *when, const struct ff_when_facts *facts)
 {
 	bool all = when->need == SIZE_MAX;
@@ -306,9 +362,10 @@ bool ff_when_is_true(const struct ff_when *when, const struct ff_when_facts *fac
 	case NOT:
 		return !ff_when_is_true(when->left, facts);
 	case EQUAL:
-		return !strcmp(when->left->text, when->right->text);
+		return !strcmp(text_of(when->left, facts), text_of(when->right, facts));
 	case TEXT:
-		return *when->text && strcmp(when->text, "false") && strcmp(when->text, "0");
+	case AXIS:
+		return is_so(text_of(when, facts));
 	case ALWAYS:
 		return true;
 	case PASSED:
@@ -326,11 +383,19 @@ bool ff_when_is_true(const struct ff_when *when, const struct ff_when_facts *fac
 
 bool ff_when_asks_outcomes(const struct ff_when *when)
 {
-	if (when->kind == TEXT || when->kind == EQUAL)
+	if (when->kind == TEXT || when->kind == AXIS || when->kind == EQUAL)
 		return false;
 	if (when->kind == NOT)
 		return ff_when_asks_outcomes(when->left);
 	if (when->kind == OR || when->kind == AND)
 		return ff_when_asks_outcomes(when->left) || ff_when_asks_outcomes(when->right);
 	return true;
+}
+
+bool ff_when_asks_units(const struct ff_when *when)
+{
+	if (when->kind == AXIS)
+		return true;
+	return (when->left && ff_when_asks_units(when->left)) ||
+	       (when->right && ff_when_asks_units(when->right));
 }

@@ -42,13 +42,15 @@ static void add_eta(const struct ff_terminal *t, struct ff_buf *line, int64_t no
 {
 	int64_t spent = now_us - t->first_unit_us, left = -1;
 
-	if (t->finished < t->total && t->setup.left_us)
-		left = t->setup.left_us(t->setup.ctx);
-	if (left < 0 &&
-	    (t->finished == 0 || t->finished >= t->total || t->first_unit_us == 0 || spent <= 0))
-		return;
-	if (left < 0)
+	/* As if those that are left took what the others did. */
+	if (t->total > 0 && t->finished >= t->total)
+		left = 0;
+	else if (t->finished > 0 && t->first_unit_us > 0 && spent > 0)
 		left = (int64_t)((double)spent / t->finished * (t->total - t->finished));
+	if (t->setup.left_us)
+		left = t->setup.left_us(t->setup.ctx, left);
+	if (left < 0 || (left == 0 && t->finished >= t->total))
+		return;
 	ff_buf_addf(line, " %s ETA ", t->glyphs->dot);
 	if (left < MINUTE_US)
 		ff_buf_addf(line, "%ds", (int)((left + 999999) / 1000000));

@@ -69,9 +69,10 @@ struct ff_reporter_opts {
 	struct ff_reporter *terminal; /* people's text, for who has a word to say there; NULL: it
 					 is shown otherwise */
 	bool stdout_taken; /* another reporter writes to stdout: people's text goes to stderr */
-	/* How long the run is expected to go on, by what earlier ones took; negative: unknown.
-	 * NULL: never known. With `ctx`. */
-	int64_t (*left_us)(void *ctx);
+	/* How long the run is expected to go on, by what earlier ones took, or, where these tell
+	 * nothing of its units, by what the reporter makes of them itself (`units_us`; negative:
+	 * nothing); negative: unknown. NULL: never known. With `ctx`. */
+	int64_t (*left_us)(void *ctx, int64_t units_us);
 	/* Fills in `known`; false: nothing is known of any unit. NULL: likewise. What both give
 	 * lives as long as the run. */
 	bool (*known)(void *ctx, const char *kind, const char *unit, struct ff_report_known *known);

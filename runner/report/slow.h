@@ -12,6 +12,7 @@
 #define FF_SLOW_ROW_MAP(X)                                                                         \
 	X(CONNECTING, "connecting", "connecting hosts")                                            \
 	X(SYNC, "sync", "bringing the tree")                                                       \
+	X(HOST_SETUP, "host-setup", "setup of hosts, and of the run")                              \
 	X(STARTING, "starting", "starting workers: imports of pytest, plugins, conftests")         \
 	X(FRONT, "front", "waiting for the front that plugins or options need")                    \
 	X(COLLECTION, "collection", "collecting tests")                                            \
@@ -20,6 +21,7 @@
 	X(TEARDOWN, "teardown", "fixtures: teardown")                                              \
 	X(LOST, "lost", "attempts that came to no result")                                         \
 	X(BETWEEN, "between", "workers between two tests")                                         \
+	X(HOST_TEARDOWN, "host-teardown", "teardown of hosts, and of the run")                     \
 	X(IDLE_WORKER, "idle-worker", "workers before their first test, and behind their last")    \
 	X(IDLE_SLOT, "idle-slot", "slots without a worker or command")                             \
 	X(AWAY, "away", "hosts that were away or lost")                                            \
@@ -34,10 +36,12 @@ enum ff_slow_row {
 
 /* X(name, word, waiting): the steps of the chain that determined when the run was over. */
 #define FF_SLOW_STEP_MAP(X)                                                                        \
+	X(SET_UP_RUN, "set-up-run", false)                                                         \
 	X(WAIT_HOST, "wait-for-host", true) /* before it was connected to */                       \
 	X(CONNECT, "connect", false)                                                               \
 	X(PREPARE, "prepare", false) /* finding an interpreter there */                            \
 	X(SYNC, "sync", false)                                                                     \
+	X(SET_UP, "set-up-host", false)                                                            \
 	X(WAIT_WORKER, "wait-for-slot", true) /* the host is ready, the worker does not begin */   \
 	X(START, "start-worker", false)                                                            \
 	X(WAIT_FRONT, "wait-for-front", true)                                                      \
@@ -46,6 +50,8 @@ enum ff_slow_row {
 	X(UNITS, "tests", false)                                                                   \
 	X(GAPS, "wait-between-tests", true)                                                        \
 	X(JOB, "job", false) /* one that ran nothing */                                            \
+	X(TEAR_DOWN, "tear-down-host", false)                                                      \
+	X(TEAR_DOWN_RUN, "tear-down-run", false)                                                   \
 	X(END, "end", false) /* of sessions, front and reports */
 
 enum ff_slow_step_kind {

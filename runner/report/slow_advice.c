@@ -88,6 +88,7 @@ void ff_slow_advise(struct ff_buf *out, const struct ff_slow_answer *answer)
 	int hosts = share_of(answer, FF_SLOW_CONNECTING) + share_of(answer, FF_SLOW_SYNC);
 	int fixtures = share_of(answer, FF_SLOW_SETUP) + share_of(answer, FF_SLOW_TEARDOWN);
 	int idle = share_of(answer, FF_SLOW_IDLE_WORKER) + share_of(answer, FF_SLOW_IDLE_SLOT);
+	int setup = share_of(answer, FF_SLOW_HOST_SETUP);
 	int start = share_of(answer, FF_SLOW_STARTING), away = share_of(answer, FF_SLOW_AWAY);
 	int between = share_of(answer, FF_SLOW_BETWEEN);
 	int front = share_of(answer, FF_SLOW_FRONT);
@@ -125,6 +126,12 @@ void ff_slow_advise(struct ff_buf *out, const struct ff_slow_answer *answer)
 			    "%d %% of the slots' time went into connecting hosts and bringing the "
 			    "tree: fewer hosts, or a smaller tree, may be faster.\n",
 			    hosts);
+	if (setup >= MUCH)
+		ff_buf_addf(
+			out,
+			"%d %% of the slots' time went into setup: with 'inputs' it is run only "
+			"where these have changed.\n",
+			setup);
 	if (away >= MUCH)
 		ff_buf_addf(out, "For %d %% of the slots' time their hosts were away or lost.\n",
 			    away);

@@ -175,19 +175,29 @@ static void add_commands(const struct slow_lane *lane, int64_t end_us, int64_t r
 }
 
 /* `used`: of its slots by workers and commands. */
-static void add_host(const struct slow_host *host, int64_t end_us, int64_t used, int64_t rows[])
+static void add_host(const struct slow_host *host, const struct slow_shard *shard, int64_t used,
+		     int64_t rows[])
 {
-	int64_t us[SLOW_PHASES], ready_us = 0;
+	int64_t us[SLOW_PHASES], ready_us = 0, free_us;
+	struct slow_setup_time setup;
 
 	memcpy(us, host->phase_us, sizeof(us));
-	ff_slow_add(&us[host->phase], end_us - host->since_us);
+	ff_slow_add(&us[host->phase], shard->end_us - host->since_us);
+	ff_slow_add_setup(host, shard, us, us[SLOW_READY], &setup);
+	add(&rows[FF_SLOW_HOST_SETUP], host->slots, setup.early_us + setup.run_us);
 	add(&rows[FF_SLOW_SYNC], host->slots, host->sync_us);
 	add(&rows[FF_SLOW_CONNECTING], host->slots,
-	    us[SLOW_JOINING] + us[SLOW_PREPARING] - host->sync_us);
+	    us[SLOW_JOINING] + us[SLOW_PREPARING] - host->sync_us - setup.early_us);
 	add(&rows[FF_SLOW_AWAY], host->slots, us[SLOW_AWAY]);
-	add(&rows[FF_SLOW_IDLE_SLOT], host->slots, us[SLOW_UNUSED] + us[SLOW_LEFT]);
+	add(&rows[FF_SLOW_IDLE_SLOT], host->slots, us[SLOW_UNUSED] - setup.run_us + us[SLOW_LEFT]);
 	add(&ready_us, host->slots, us[SLOW_READY]);
-	ff_slow_add(&rows[FF_SLOW_IDLE_SLOT], ready_us - used);
+	/* Workers may still come to their end meanwhile. */
+	free_us = at_least(ready_us - used, 0);
+	ready_us = 0;
+	add(&ready_us, host->slots, setup.late_us);
+	ready_us = ready_us < free_us ? ready_us : free_us;
+	ff_slow_add(&rows[FF_SLOW_HOST_TEARDOWN], ready_us);
+	ff_slow_add(&rows[FF_SLOW_IDLE_SLOT], free_us - ready_us);
 }
 
 /* What is not accounted for is the rest; what is there twice (a worker that outlived its host) is
@@ -236,7 +246,7 @@ static void add_slots(const struct ff_slow *slow, struct ff_slow_answer *answer)
 
 		answer->slots += host->slots;
 		add(&answer->slot_us, host->slots, shard->end_us - shard->start_us);
-		add_host(host, shard->end_us, used[i], answer->rows);
+		add_host(host, shard, used[i], answer->rows);
 	}
 	balance(answer->rows, answer->slot_us);
 	ff_free(used);

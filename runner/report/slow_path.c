@@ -92,6 +92,7 @@ static void go_lane(struct walk *walk, const struct slow_lane *lane)
 	go_on(walk, FF_SLOW_STEP_WAIT_HOST, host, arrival->joining_us);
 	go_on(walk, FF_SLOW_STEP_CONNECT, host, arrival->opened_us);
 	go_on(walk, FF_SLOW_STEP_SYNC, host, arrival->opened_us + arrival->sync_us);
+	go_on(walk, FF_SLOW_STEP_SET_UP, host, arrival->set_up_us);
 	go_on(walk, FF_SLOW_STEP_PREPARE, host, arrival->ready_us);
 	if (!lane->name) {
 		go_commands(walk, lane, host);
@@ -187,6 +188,20 @@ static void go_jobs(struct walk *walk, uint32_t last)
 	ff_free(chain);
 }
 
+/* The last host's, then the run's own; before each what is left of the last job. */
+static void go_teardowns(struct walk *walk, const struct slow_shard *shard, const char *job)
+{
+	if (shard->torn.until_us > walk->at_us) {
+		go_on(walk, FF_SLOW_STEP_END, job, shard->torn.from_us);
+		go_on(walk, FF_SLOW_STEP_TEAR_DOWN, walk->slow->hosts.v[shard->torn.host].name,
+		      shard->torn.until_us);
+	}
+	if (shard->own_torn.until_us > walk->at_us) {
+		go_on(walk, FF_SLOW_STEP_END, job, shard->own_torn.from_us);
+		go_on(walk, FF_SLOW_STEP_TEAR_DOWN_RUN, "", shard->own_torn.until_us);
+	}
+}
+
 void ff_slow_find_path(const struct ff_slow *slow, struct ff_slow_answer *answer)
 {
 	struct walk walk = {.slow = slow, .answer = answer};
@@ -201,7 +216,9 @@ void ff_slow_find_path(const struct ff_slow *slow, struct ff_slow_answer *answer
 		shard = &slow->shards.v[slow->hosts.v[slow->lanes.v[walk.last[last]].host].shard];
 		walk.at_us = shard->start_us;
 		walk.end_us = shard->end_us;
+		go_on(&walk, FF_SLOW_STEP_SET_UP_RUN, "", shard->set_up_us);
 		go_jobs(&walk, last);
+		go_teardowns(&walk, shard, slow->jobs.v[last].name);
 		go_on(&walk, FF_SLOW_STEP_END, slow->jobs.v[last].name, shard->end_us);
 	}
 	ff_free(walk.last);

@@ -16,11 +16,20 @@ enum { SLOW_NONE = UINT32_MAX };
 int64_t ff_slow_within(int64_t us, int64_t least, int64_t most);
 void ff_slow_add(int64_t *sum, int64_t us); /* nothing if it is negative */
 
+/* A teardown. */
+struct slow_torn {
+	int64_t from_us, until_us; /* 0: there was none */
+	uint32_t host;		   /* SLOW_NONE: the run's own */
+};
+
 /* A run, or one of those that were merged: their clocks have nothing to do with each other. */
 struct slow_shard {
 	uint32_t number;
 	int64_t start_us, end_us;
 	uint32_t alive, peak; /* workers and commands at one time */
+	/* Of the run itself: how long it was set up and torn down, when the first was done. */
+	int64_t setup_us, teardown_us, set_up_us;
+	struct slow_torn torn, own_torn; /* the last host's; the run's */
 };
 
 enum slow_phase {
@@ -36,7 +45,8 @@ enum slow_phase {
 /* When it came to be of use, the last time. */
 struct slow_arrival {
 	int64_t joining_us, opened_us, ready_us;
-	int64_t sync_us; /* that the tree took, before it was ready */
+	int64_t sync_us;   /* that the tree took, before it was ready */
+	int64_t set_up_us; /* when its setup was done; 0: it has none */
 };
 
 struct slow_host {
@@ -45,7 +55,9 @@ struct slow_host {
 	enum slow_phase phase;
 	int64_t since_us;
 	int64_t phase_us[SLOW_PHASES];
-	int64_t sync_us; /* of PREPARING, all times together */
+	int64_t sync_us;		 /* of PREPARING, all times together */
+	int64_t setup_us, torn_early_us; /* likewise */
+	int64_t torn_us;		 /* of READY */
 	struct slow_arrival arrival;
 };
 
@@ -169,5 +181,15 @@ void ff_slow_estimate(const struct ff_slow *slow, struct ff_slow_estimate *estim
 
 /* What the figures support, a line each. */
 void ff_slow_advise(struct ff_buf *out, const struct ff_slow_answer *answer);
+
+/* slow_setup.c: HOST_SETUP; and what of a host's time until now went into it. */
+void ff_slow_on_setup(struct ff_slow *slow, const struct ff_event *event);
+struct slow_setup_time {
+	int64_t early_us; /* of PREPARING */
+	int64_t run_us;	  /* of UNUSED */
+	int64_t late_us;  /* of READY */
+};
+void ff_slow_add_setup(const struct slow_host *host, const struct slow_shard *shard,
+		       const int64_t phase_us[], int64_t ready_us, struct slow_setup_time *time);
 
 #endif

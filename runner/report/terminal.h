@@ -125,10 +125,10 @@ struct ff_terminal_setup {
 	bool tty; /* a block may be redrawn */
 	bool colour;
 	int verbosity;
-	unsigned columns;	       /* that the user asked for; 0: the terminal's own */
-	bool runs;		       /* as in the options */
-	bool front;		       /* the job's may have the same terminal */
-	int64_t (*left_us)(void *ctx); /* as in the options, all three */
+	unsigned columns; /* that the user asked for; 0: the terminal's own */
+	bool runs;	  /* as in the options */
+	bool front;	  /* the job's may have the same terminal */
+	int64_t (*left_us)(void *ctx, int64_t units_us); /* as in the options, all three */
 	bool (*known)(void *ctx, const char *kind, const char *unit, struct ff_report_known *known);
 	bool (*green)(void *ctx, struct ff_report_green *green);
 	void *ctx;

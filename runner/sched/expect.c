@@ -119,6 +119,14 @@ void ff_expect_add_file(struct ff_expect *expect, const char *name, const char *
 	*source = (struct source){content, collect_us};
 }
 
+int64_t ff_expect_file_us(const struct ff_expect *expect, const char *name, const char *file)
+{
+	const struct kind *kind = kind_of(expect, name);
+	const struct source *source = kind ? ff_map_get(&kind->files, file) : NULL;
+
+	return source ? source->collect_us : 0;
+}
+
 const struct ff_expect_unit *ff_expect_find(const struct ff_expect *expect, const char *name,
 					    const char *unit)
 {

@@ -23,9 +23,12 @@ struct ff_expect_unit {
 struct ff_expect *ff_expect_new(void);
 void ff_expect_free(struct ff_expect *expect); /* NULL is fine */
 /* A file that units come from, as it was: its content by a number (0: unknown), and how long it
- * took to be collected. */
+ * took to be collected. Of the kinds "sync", "setup" and "teardown": a host ("": the run), and how
+ * long that took there. */
 void ff_expect_add_file(struct ff_expect *expect, const char *kind, const char *file,
 			int64_t content, int64_t collect_us);
+/* What its collection took; 0: unknown. */
+int64_t ff_expect_file_us(const struct ff_expect *expect, const char *kind, const char *file);
 /* The files as they are now: what units of one that has changed take is forgotten. */
 void ff_expect_sources(struct ff_expect *expect, const char *kind, const char *const *files,
 		       const int64_t *contents, size_t len);

@@ -124,8 +124,7 @@ static void try_needs(const struct ff_sched *sched, uint32_t number, struct ff_s
 	choice->lacks_room = true;
 }
 
-struct choice ff_sched_choose(const struct ff_sched *sched, uint32_t number,
-			      struct ff_set_need *need)
+static struct choice choose(const struct ff_sched *sched, uint32_t number, struct ff_set_need *need)
 {
 	const struct job *job = &sched->jobs[number];
 	struct choice choice = {NOBODY, NOBODY, false, NOBODY};
@@ -158,6 +157,20 @@ struct choice ff_sched_choose(const struct ff_sched *sched, uint32_t number,
 		if (choice.host != NOBODY)
 			return choice;
 	}
+}
+
+struct choice ff_sched_choose(const struct ff_sched *sched, uint32_t number,
+			      struct ff_set_need *need)
+{
+	struct ff_set_need without = *need;
+	struct choice choice = choose(sched, number, need);
+
+	if (choice.host != NOBODY || !choice.lacks_room || !need->ration)
+		return choice;
+	/* Whether there would be room, were it not for the ration. */
+	without.ration = NULL;
+	choice.lacks_room = choose(sched, number, &without).host == NOBODY;
+	return choice;
 }
 
 bool ff_sched_is_heavy(const struct job *job, uint32_t unit)

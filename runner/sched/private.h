@@ -29,6 +29,8 @@ struct job {
 	bool serial;		  /* one of them has to be alone in its job */
 	uint32_t *homes;	  /* by number: the host of each; NOBODY: it is still open */
 	uint32_t homes_len;
+	struct ff_ration ration;
+	uint32_t promised; /* a host, + 1, where others take only what that leaves; 0: none */
 };
 
 struct ff_sched {
@@ -40,6 +42,7 @@ struct ff_sched {
 	struct ff_pool_counts counts; /* what is free of each */
 	struct ff_pending urgent;     /* jobs for which a host is kept that may have room now */
 	struct ff_pending hungry;     /* jobs that found room, but not what else their units need */
+	int64_t *cpu_taken;	      /* by host: what is declared, as counts has memory */
 	bool shared; /* workers of some job share pools, or memory, with what is placed */
 	bool seated; /* there was a job whose sessions must be on certain hosts */
 };
@@ -72,6 +75,16 @@ uint32_t ff_sched_find_host(const struct ff_sched *sched, uint32_t number,
 int64_t ff_sched_memory_of(const struct ff_sched *sched, const struct ff_placement *placement);
 /* There may be some for the jobs that wait for it. */
 void ff_sched_wake_hungry(struct ff_sched *sched);
+
+/* --- ration.c --- */
+void ff_sched_take_ration(struct ff_sched *sched, struct ff_placement *placement);
+/* If it has one. */
+void ff_sched_return_ration(struct ff_sched *sched, const struct ff_placement *placement);
+/* The job waits for its ration. */
+void ff_sched_promise(struct ff_sched *sched, uint32_t number);
+/* It has it, or wants it no more; whether there was a promise. */
+bool ff_sched_promise_over(struct ff_sched *sched, uint32_t number);
+void ff_sched_host_promised_no_more(struct ff_sched *sched, uint32_t host);
 
 /* --- needs.c --- */
 /* What a job's next unit is, and why it can't be placed. */

@@ -19,6 +19,9 @@ struct ff_sched *ff_sched_new(const struct ff_sched_opts *opts)
 		ff_xcalloc((size_t)opts->hosts + 1, sizeof(*sched->counts.memory_taken));
 	sched->sets.memory = opts->host_memory;
 	sched->sets.taken = sched->counts.memory_taken;
+	sched->sets.capacity = opts->host_capacity;
+	sched->sets.cpu_taken = sched->cpu_taken =
+		ff_xcalloc((size_t)opts->hosts + 1, sizeof(*sched->cpu_taken));
 	sched->jobs_len = opts->jobs;
 	sched->jobs = ff_xcalloc((size_t)opts->jobs + 1, sizeof(*sched->jobs));
 	ff_pending_init(&sched->urgent, opts->jobs, false);
@@ -53,6 +56,7 @@ void ff_sched_free(struct ff_sched *sched)
 	ff_free(sched->pools);
 	ff_free(sched->counts.free);
 	ff_free(sched->counts.memory_taken);
+	ff_free(sched->cpu_taken);
 	ff_free(sched);
 }
 
@@ -152,6 +156,8 @@ static void step_aside(struct ff_sched *sched, uint32_t number)
 	ff_sched_stand_in_line(sched, number, false);
 	wake_starved(sched, set);
 	ff_sched_wake_pools(sched, job);
+	if (ff_sched_promise_over(sched, number))
+		ff_sched_wake_hungry(sched);
 }
 
 /* --- hosts --- */
@@ -172,6 +178,7 @@ void ff_sched_host_up(struct ff_sched *sched, uint32_t host, uint32_t slots)
 static void host_closed(struct ff_sched *sched, uint32_t host)
 {
 	keep_no_more(sched, host);
+	ff_sched_host_promised_no_more(sched, host);
 	ff_sched_homeless(sched, host);
 	ff_sets_show(&sched->sets, host);
 	for (uint32_t i = 0; i < sched->pools_len; i++)
@@ -216,6 +223,7 @@ void ff_sched_job_start(struct ff_sched *sched, uint32_t number,
 		.weight = opts->weight ? opts->weight : 1,
 		.most = opts->most,
 		.uses_len = opts->uses_len,
+		.ration = opts->ration,
 		.kept = NOBODY,
 	};
 	if (opts->uses_len > 0)
@@ -288,6 +296,8 @@ void ff_sched_job_not_on(struct ff_sched *sched, uint32_t number, uint32_t host)
 		return;
 	if (job->kept == host)
 		keep_no_more(sched, host);
+	if (job->promised == host + 1)
+		ff_sched_promise_over(sched, number);
 	ff_sched_job_homeless(job, host);
 	ff_pending_del(&ff_sched_set(sched, number)->ready, number);
 	ff_pending_del(&ff_sched_set(sched, number)->starved, number);
@@ -411,6 +421,8 @@ static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
 	}
 	sched->sets.hosts[host].free -= placement->slots;
 	sched->counts.memory_taken[host] += need->memory;
+	if (need->ration)
+		ff_sched_take_ration(sched, placement);
 	ff_sets_show(&sched->sets, host);
 	if (job->kept != NOBODY)
 		keep_no_more(sched, job->kept);
@@ -419,6 +431,8 @@ static void place_on(struct ff_sched *sched, uint32_t number, uint32_t host,
 	ff_sched_stand_in_line(sched, number, false);
 	wake_starved(sched, ff_sched_set(sched, number));
 	ff_sched_wake_pools(sched, job);
+	if (ff_sched_promise_over(sched, number))
+		ff_sched_wake_hungry(sched);
 }
 
 enum want { WANT_POOLS, WANT_ROOM, WANT_NEEDS };
@@ -432,6 +446,8 @@ static void park(struct ff_sched *sched, uint32_t number, enum want want)
 	/* Nobody keeps a host while he waits for what another may have who waits for the host. */
 	if (want != WANT_ROOM && job->kept != NOBODY)
 		keep_no_more(sched, job->kept);
+	if (want == WANT_POOLS && ff_sched_promise_over(sched, number))
+		ff_sched_wake_hungry(sched);
 	ff_pending_del(&set->ready, number);
 	ff_sched_stand_in_line(sched, number, true);
 	if (want == WANT_ROOM) {
@@ -471,13 +487,15 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 	struct job *job = &sched->jobs[number];
 	const struct ff_set *set = ff_sched_set(sched, number);
 	struct wish wish = ff_sched_wish(job);
-	struct ff_set_need need = {job->weight, wish.avoid, wish.alone, 0};
+	struct ff_set_need need = {job->weight, wish.avoid, wish.alone, 0, NULL};
 	struct choice choice = {NOBODY, NOBODY, true, NOBODY};
 
 	if (!wish.any) {
 		step_aside(sched, number);
 		return false;
 	}
+	if (job->queues && !job->sessions && ff_ration_any(&job->ration))
+		need.ration = &job->ration;
 	if (has_seats(job)) {
 		sched->seated = true;
 		choice.host = host_of_seat(sched, number, &need);
@@ -504,6 +522,8 @@ static bool try_place(struct ff_sched *sched, uint32_t number, struct ff_placeme
 	}
 	/* There is room: others may have it. */
 	if (!choice.lacks_room) {
+		if (need.ration)
+			ff_sched_promise(sched, number);
 		park(sched, number, WANT_NEEDS);
 		return false;
 	}
@@ -547,49 +567,6 @@ bool ff_sched_place(struct ff_sched *sched, struct ff_placement *placement)
 	}
 }
 
-/* Whether no job but this one waits for room on the host, as far as its turn comes first. */
-static bool is_first_on(const struct ff_sched *sched, uint32_t number, uint32_t host)
-{
-	for (uint32_t i = 0; i < sched->sets.len; i++) {
-		const struct ff_set *set = &sched->sets.sets[i];
-
-		if (!ff_set_has(set, host))
-			continue;
-		if ((set->ready.len > 0 && ff_pending_first(&set->ready) < number) ||
-		    (set->starved.len > 0 && ff_pending_first(&set->starved) < number))
-			return false;
-	}
-	return true;
-}
-
-bool ff_sched_place_behind(struct ff_sched *sched, const struct ff_placement *before,
-			   uint32_t spare, struct ff_placement *placement)
-{
-	const struct job *job = &sched->jobs[before->job];
-	const struct ff_set_host *host = &sched->sets.hosts[before->host];
-
-	if (!job->started || job->stopped || job->sessions || !job->queues || job->uses_len > 0 ||
-	    before->alone || job->serial || ff_sched_is_heavy(job, before->unit) || !host->up ||
-	    host->draining || host->kept_for != NOBODY || ff_queues_open(job->queues) <= spare ||
-	    ff_queues_shunned_host(job->queues) == before->host ||
-	    !is_first_on(sched, before->job, before->host))
-		return false;
-	*placement = (struct ff_placement){
-		.job = before->job,
-		.host = before->host,
-		.unit = ff_queues_take(job->queues),
-		.ahead = true,
-	};
-	ff_sched_hold(sched, before->job, placement->unit, before->host);
-	return true;
-}
-
-void ff_sched_pass(struct ff_placement *before, struct ff_placement *placement)
-{
-	placement->slots = before->slots;
-	before->slots = 0;
-}
-
 void ff_sched_return_pools(struct ff_sched *sched, const struct ff_placement *placement)
 {
 	struct job *job = &sched->jobs[placement->job];
@@ -600,6 +577,7 @@ void ff_sched_return_pools(struct ff_sched *sched, const struct ff_placement *pl
 		sched->counts.free[job->uses[i].pool] += job->uses[i].amount;
 	ff_sched_wake_pools(sched, job);
 	sched->counts.memory_taken[placement->host] -= memory;
+	ff_sched_return_ration(sched, placement);
 	if (!job->sessions && job->queues && placement->unit != NOBODY)
 		ff_sched_let_go(sched, placement->job, placement->unit);
 	else if (memory > 0)

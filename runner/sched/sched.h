@@ -13,7 +13,9 @@
  *
  * Single units that say what they need beyond slots (claims: memory, some of pools, the job for
  * themselves, a host that others had) are placed where all of it is there, the most demanding
- * first; while none of them fits, those that say nothing are.
+ * first; while none of them fits, those that say nothing are. So is what each unit of a job
+ * declares of its host's memory and CPUs (ration.h); what no host can have is the caller's to see:
+ * such hosts are none of the job's.
  *
  * Costs: O(log hosts) a placement and a return, O(log workers) a unit given or done; nothing looks
  * at all hosts (but for one with memory enough) or all workers. What comes back to a pool is
@@ -27,6 +29,7 @@
 
 #include "sched/policy.h"
 #include "sched/queues.h"
+#include "sched/ration.h"
 
 struct ff_sched;
 
@@ -36,6 +39,9 @@ struct ff_sched_opts {
 	const uint32_t *pools; /* the size of each named pool; borrowed only during the call */
 	uint32_t pools_len;
 	const int64_t *host_memory; /* bytes by host, as in queues.h; borrowed */
+	/* By host, for rations; borrowed; or NULL. It does not change while something with a ration
+	 * is placed there. */
+	const struct ff_capacity *host_capacity;
 };
 
 struct ff_sched *ff_sched_new(const struct ff_sched_opts *opts);
@@ -72,6 +78,7 @@ struct ff_sched_job_opts {
 	bool sessions;
 	bool discover; /* its units are not known: first one thing is placed that finds them */
 	uint32_t most; /* sessions at one time; 0: no limit */
+	struct ff_ration ration; /* of each single unit, once they are known */
 };
 
 /* From now on the job may be placed: single units as of ff_sched_units, sessions at once. */
@@ -121,6 +128,7 @@ struct ff_placement {
 	bool anywhere;	/* alone: no other host is there; for units that avoid it, too */
 	bool ahead;	/* it follows another on its slots, and has none before that ends */
 	bool recalled;	/* ahead, and whoever placed it has asked for it back */
+	bool rationed;	/* it has its job's ration of the host */
 };
 
 /* The next thing to start; false: nothing can be started now. Its slots, and a unit's pools, are

@@ -151,15 +151,32 @@ static bool has_memory(const struct ff_sets *sets, uint32_t number, int64_t need
 	return need == 0 || there == 0 || taken == 0 || need <= there - taken;
 }
 
+/* Beside what was taken, and is promised to others. */
+static bool has_ration(const struct ff_sets *sets, uint32_t number, const struct ff_ration *ration)
+{
+	const struct ff_ration *promised = sets->hosts[number].promised;
+	struct ff_capacity taken = {0}, other;
+
+	if (!ration || !sets->capacity)
+		return true;
+	if (promised && promised != ration)
+		taken = ff_ration_on(promised, &sets->capacity[number]);
+	other = (struct ff_capacity){sets->taken ? sets->taken[number] : 0,
+				     sets->cpu_taken ? sets->cpu_taken[number] : 0};
+	taken.memory += other.memory;
+	taken.cpu += other.cpu;
+	return ff_ration_fits(ration, &sets->capacity[number], &taken);
+}
+
 bool ff_sets_fits(const struct ff_sets *sets, uint32_t number, const struct ff_set_need *need)
 {
 	const struct ff_set_host *host = &sets->hosts[number];
 
 	return is_there(host) && number != need->avoid && host->free >= ff_sets_slots(host, need) &&
-	       has_memory(sets, number, need->memory);
+	       has_memory(sets, number, need->memory) && has_ration(sets, number, need->ration);
 }
 
-/* The largest share free among those that fit and are open to all. */
+/* The largest share free among those that fit and are open to all. Looks at each of them. */
 static uint32_t find_with_memory(const struct ff_sets *sets, const struct ff_set *set,
 				 const struct ff_set_need *need)
 {
@@ -191,7 +208,9 @@ uint32_t ff_sets_find(const struct ff_sets *sets, const struct ff_set *set,
 	best = ff_set_roomiest(set, need->avoid);
 	if (best == NOBODY || ff_sets_fits(sets, best, need))
 		return best;
-	return need->memory > 0 && sets->memory ? find_with_memory(sets, set, need) : NOBODY;
+	return (need->memory > 0 && sets->memory) || (need->ration && sets->capacity)
+		       ? find_with_memory(sets, set, need)
+		       : NOBODY;
 }
 
 uint32_t ff_set_roomiest(const struct ff_set *set, uint32_t avoid)

@@ -7,11 +7,14 @@
 #include <stdint.h>
 
 #include "sched/pending.h"
+#include "sched/ration.h"
 #include "sched/tournament.h"
 
 struct ff_set_host {
 	uint32_t slots, free;
-	uint32_t kept_for; /* a job that gets the next that can be started here; UINT32_MAX */
+	uint32_t kept_for;    /* a job that gets the next that can be started here; UINT32_MAX */
+	uint32_t promised_to; /* a job, if: */
+	const struct ff_ration *promised; /* to a job that waits for so much here; NULL */
 	bool up, draining;
 	bool counted; /* in `there` of its sets */
 };
@@ -30,8 +33,10 @@ struct ff_sets {
 	struct ff_set_host *hosts;
 	struct ff_set *sets;
 	uint32_t hosts_len, len, jobs_len;
-	const int64_t *memory; /* by host, borrowed; 0: unknown, no limit; or NULL */
-	const int64_t *taken;  /* of that, by what says so; borrowed; or NULL */
+	const int64_t *memory;		    /* by host, borrowed; 0: unknown, no limit; or NULL */
+	const int64_t *taken;		    /* of that, by what says so; borrowed; or NULL */
+	const struct ff_capacity *capacity; /* by host, for rations; borrowed; or NULL */
+	const int64_t *cpu_taken;	    /* of that, likewise */
 };
 
 /* What is to be found on a host. */
@@ -40,6 +45,7 @@ struct ff_set_need {
 	uint32_t avoid;	 /* not there; UINT32_MAX */
 	bool alone;	 /* all slots */
 	int64_t memory;	 /* bytes, beside what others have taken; alone there it fits anywhere */
+	const struct ff_ration *ration; /* beside what others have taken; or NULL */
 };
 
 void ff_sets_init(struct ff_sets *sets, uint32_t hosts, uint32_t jobs);

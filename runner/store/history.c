@@ -244,19 +244,39 @@ static void add(struct history *h, const struct seen *seen)
 	h->seen[h->len++].name = keep(h, seen->name);
 }
 
-static void on_file(struct history *h, const struct ff_event *event)
+static void note_file(struct history *h, const struct ff_store_file *file)
 {
-	const char *kind = kind_of(h, event), *name = event->u.file_collected.file;
-
-	if (!kind || !name || h->files_len == SEEN_MAX)
+	if (h->files_len == SEEN_MAX)
 		return;
 	if (h->files_len == h->files_cap) {
 		h->files_cap = h->files_cap ? 2 * h->files_cap : 64;
 		h->files = ff_xrealloc(h->files, h->files_cap * sizeof(*h->files));
 	}
-	h->files[h->files_len++] =
-		(struct ff_store_file){kind, keep(h, name), event->u.file_collected.content,
-				       event->u.file_collected.took_us};
+	h->files[h->files_len] = *file;
+	h->files[h->files_len++].name = keep(h, file->name);
+}
+
+static void on_file(struct history *h, const struct ff_event *event)
+{
+	const char *kind = kind_of(h, event), *name = event->u.file_collected.file;
+
+	if (kind && name)
+		note_file(h, &(struct ff_store_file){kind, name, event->u.file_collected.content,
+						     event->u.file_collected.took_us});
+}
+
+/* What a host, or the run, needs before and behind its units: see expect.h. */
+static void on_preparation(struct history *h, const struct ff_event *event)
+{
+	const char *name = event->host ? event->host : "", *phase = event->u.host_setup.phase;
+
+	if (event->kind == FF_EVENT_SYNC_FINISHED)
+		note_file(h,
+			  &(struct ff_store_file){"sync", name, 0, event->u.sync_finished.took_us});
+	else if (phase && !event->u.host_setup.error)
+		note_file(h, &(struct ff_store_file){strcmp(phase, "teardown") == 0 ? "teardown"
+										    : "setup",
+						     name, 0, event->u.host_setup.took_us});
 }
 
 /* Whether an earlier attempt in this run was bad; one that was lost with its host was not. */
@@ -337,6 +357,10 @@ static void history_event(struct ff_reporter *reporter, const struct ff_event *e
 		break;
 	case FF_EVENT_FILE_COLLECTED:
 		on_file(h, event);
+		break;
+	case FF_EVENT_SYNC_FINISHED:
+	case FF_EVENT_HOST_SETUP:
+		on_preparation(h, event);
 		break;
 	case FF_EVENT_UNIT_BEFORE:
 		if (event->u.unit_finished.unkept)

@@ -1363,6 +1363,8 @@ def test_hello(raw):
     assert told.pop("window") == 1 << 20 and told.pop("version") == 1
     assert told.pop("cwd") == os.getcwd() and told.pop("worker") == "python"
     assert told.pop("platform") == sys.platform
+    assert told.pop("cpus") == len(os.sched_getaffinity(0))
+    assert told.pop("memory_kib") == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024
     assert set(told) == {"python", "executable"}
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal
 import sqlite3
 import struct
 import termios
@@ -213,16 +214,20 @@ def test_two(slow): pass
     assert json.loads(found)["setup_us"] >= 200000
 
 
-def etas(farflung, *args):
-    """(seconds since the first, seconds that it says are left) of each live line, and how long all took."""
+def etas(farflung, *args, code=0, interrupt=None):
+    """(seconds since the first, seconds that it says are left) of each live line, and how long all took. `interrupt`:
+    when this file is there."""
     pid, screen = pty.fork()
     if pid == 0:
         os.chdir(farflung.cwd)
         os.environ.update(farflung.env, TERM="xterm")
         os.execv(farflung.program, [str(farflung.program), *map(str, args)])
     fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
-    seen = []
+    seen, begun = [], None
     while True:
+        if interrupt and not begun and interrupt.exists():
+            begun = time.monotonic()
+            os.kill(pid, signal.SIGINT)
         try:
             text = os.read(screen, 65536).decode(errors="replace")
         except OSError:  # the other end is closed
@@ -231,8 +236,39 @@ def etas(farflung, *args):
         if not text:
             break
     os.close(screen)
-    assert os.waitpid(pid, 0)[1] == 0
-    return [(at - seen[0][0], left) for at, left in seen], time.monotonic() - seen[0][0]
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
+    first = begun or seen[0][0]
+    return [(at - first, left) for at, left in seen if at >= first], time.monotonic() - first
+
+
+def test_setups_and_teardowns_are_foretold(farflung):
+    """What they took in the run before is added to what the units will."""
+    farflung.yaml("inventory: [popen]\nsetup: sleep 1\nteardown: {run: sleep 2, per: run}\n"
+                  "jobs: {j: {run: 'sleep 0.25', count: 8}}\n")
+    farflung.run("run", code=0)
+    told, took = etas(farflung, "run")
+    off = [at + left - took for at, left in told if at > 0.5]
+    assert len(off) > 4 and took > 3.5
+    assert -0.2 * took < min(off) and max(off) < 1 + 0.2 * took, (told, took)
+    assert any(at > took - 1.9 for at, left in told), "while all units are over, too"
+
+
+def test_delays_of_retries_are_foretold(farflung):
+    farflung.yaml("inventory: [{spec: popen, slots: 2}]\nsettings: {history: none}\njobs:\n"
+                  "  j: {run: 'echo . ; test -e tried', retries: 1, retry_delay: 4s}\n"
+                  "  quick: {run: 'sleep 0.1', count: 6}\n  later: {run: 'sleep 2; touch tried'}\n")
+    told, took = etas(farflung, "run", code=0)
+    later = [(at, left) for at, left in told if at > 1]
+    assert later and all(abs(at + left - took) < 1.6 for at, left in later), (told, took)
+
+
+def test_the_end_of_a_stop_is_foretold(farflung):
+    """What waits is not run any more, and what runs is killed when the grace is over."""
+    farflung.yaml("inventory: [popen]\nsettings: {grace: 2s}\njobs:\n"
+                  "  j: {run: \"sleep 0.1; test {index} -lt 3 || { touch begun; trap '' TERM; sleep 30; }\", count: 40}\n")
+    told, took = etas(farflung, "run", code=130, interrupt=farflung.cwd / "begun")
+    later = [(at, left) for at, left in told if at > 0.3]
+    assert later and max(left for at, left in later) <= 3, (told, took)
 
 
 def test_the_end_is_foretold(farflung, python):

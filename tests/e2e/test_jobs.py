@@ -170,6 +170,59 @@ def test_conditions(farflung, build, ran, here):
     assert ("not run" in done.stderr) == bool(failed)
 
 
+WANTED = HOST + """vars: {deploy: 'no', target: blue}
+jobs:
+  build: {run: "true"}
+  deploy: {run: "true", needs: [build], when: "vars.deploy == 'yes'"}
+  own: {run: "true", vars: {target: green}, when: "vars.target == green"}
+  some:
+    run: "echo {os} {n} >> ran"
+    matrix: {os: [linux, mac], n: [1, 2]}
+    when: "matrix.os == 'linux' and (matrix.n == 2 or vars.deploy == 'yes')"
+    needs: [build]
+  failed: {run: "true", matrix: {os: [linux, mac]}, needs: [build], when: "failed(build) and matrix.os == 'mac'"}
+  none: {run: "true", foreach: [1, 2], when: "matrix.item == 3"}
+  behind: {run: "true", needs: [some]}
+"""
+
+
+@pytest.mark.parametrize("more, ran, skipped", [
+    ([], {"build", "own", "some[os=linux,n=2]", "behind"},
+     {"some[os=linux,n=1]", "some[os=mac,n=1]", "some[os=mac,n=2]"}),
+    (["-e", "deploy=yes"], {"build", "deploy", "own", "some[os=linux,n=1]", "some[os=linux,n=2]", "behind"},
+     {"some[os=mac,n=1]", "some[os=mac,n=2]"})])
+def test_when_by_variables_and_matrix(farflung, more, ran, skipped):
+    """Of a job with values in `when` each unit has its own answer; one that is not run is told as skipped."""
+    done = farflung.run_yaml(WANTED, "--junit", farflung.cwd / "j.xml", *more, code=0)
+    found = outcomes(done.events)
+    assert {unit for unit, outcome in found.items() if outcome == "passed"} == ran
+    assert {unit for unit, outcome in found.items() if outcome == "skipped"} == skipped
+    assert len(found) == len(ran) + len(skipped)
+    assert (farflung.cwd / "ran").read_text().count("linux") == (2 if more else 1)
+    ends = {e["job"]: e for e in of_kind(done.events, "job-finished")}
+    for job in {"failed", "none"} | (set() if more else {"deploy"}):
+        assert ends[job]["state"] == "skipped" and ends[job]["why"] == "when"
+    assert ends["some"]["state"] == "passed"
+    for unit in skipped:
+        assert result_of(done.events, unit)["message"].startswith("not when: matrix.os == 'linux'")
+        assert {e["event"] for e in done.events if e.get("unit") == unit} == {"unit-finished"}
+        assert junit_outcomes(farflung.cwd / "j.xml")["", unit][0] == "skipped"
+    # What was skipped is done, also for a run that goes on with it.
+    again = farflung.run("run", "--resume", "last", "--jsonl", farflung.cwd / "again", *more, code=0)
+    assert of_kind(read_jsonl(farflung.cwd / "again"), "unit-started") == []
+    assert again.returncode == 0
+    if not more:  # unless it is wanted now
+        farflung.run("run", "--resume", "last", "--jsonl", farflung.cwd / "wanted", "-e", "deploy=yes", code=0)
+        assert {e["unit"] for e in of_kind(read_jsonl(farflung.cwd / "wanted"), "unit-started")} == {
+            "deploy", "some[os=linux,n=1]"}
+
+
+def test_when_by_a_secret_is_refused(farflung):
+    done = farflung.run_yaml(HOST + "vars: {token: {secret: env:HOME}}\njobs: {j: {run: x, when: vars.token}}\n", code=2)
+    assert "farflung.yaml:3:" in done.stderr
+    assert "'when': 'vars.token' is a secret, by which nothing is decided" in done.stderr
+
+
 def test_a_failure_on_one_host_is_the_needs(farflung):
     done = farflung.run_yaml(
         "inventory: [{spec: popen, name: 'n[1-2]', chdir: one}]\njobs:\n"
@@ -233,7 +286,11 @@ def test_maxfail_lets_clean_up(farflung):
     ("needs: {a: maybe}", "'needs' of 'a' wants passed, failed or any, got 'maybe'"),
     ("needs: {aa: any}", "job 'b' needs 'aa', which is no job"),
     ("when: failed(a)", "'when': 'a' is not in its 'needs'"),
-    ("when: allways", "'when': 'allways' is nothing: there is always, passed, failed, cancelled, skipped(NAME) and env.NAME"),
+    ("when: allways", "'when': 'allways' is nothing: there is always, passed, failed, cancelled, skipped(NAME), env.NAME, vars.NAME and matrix.NAME"),
+    ("vars: {deploy: no}, when: vars.deploi == 'yes'", "'when': there is no variable 'deploi' in 'vars'; did you mean 'deploy'?"),
+    ("when: matrix.os", "'when': 'matrix.os', but it has no 'matrix'"),
+    ("matrix: {os: [a]}, when: matrix.oss", "'when': there is no 'oss' in its 'matrix'; did you mean 'os'?"),
+    ("when: vars.", "'when': expected a name behind 'vars.' at 'vars.'"),
     ("when: always and", "'when': expected a value at its end"),
     ("when: (always", "'when': expected ')' at its end"),
     ("when: always always", "'when': expected 'and', 'or' or nothing at 'always'"),

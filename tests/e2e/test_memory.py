@@ -355,8 +355,8 @@ def test_commands_where_a_host_says_what_it_has(farflung, python):
 @pytest.mark.parametrize(
     "command, wrong, expected",
     [
-        ("run", ["--memory", "banana"], "--memory wants auto or off, got 'banana'"),
-        ("pytest", ["--memory", "banana"], "--memory wants auto or off, got 'banana'"),
+        ("run", ["--memory", "banana"], "--memory wants auto, off, a size such as 2GiB, or up to 100% of the host's, got 'banana'"),
+        ("pytest", ["--memory", "banana"], "--memory wants auto, off, a size such as 2GiB, or up to 100% of the host's, got 'banana'"),
         ("pytest", ["--memory", "atuo"], "did you mean 'auto'?"),
     ],
 )
@@ -369,7 +369,7 @@ def test_wrong_options(farflung, command, wrong, expected):
 @pytest.mark.parametrize(
     "was, wrong, expected",
     [
-        ("auto}", "banana}", "farflung.yaml:5:34: 'memory' wants auto or off, got 'banana'"),
+        ("auto}", "banana}", "farflung.yaml:5:34: 'memory' wants auto, off, a size such as 2GiB, or up to 100% of the host's, got 'banana'"),
         ("120M", "lots", "'memory' wants a size such as 64KiB or 1MiB, from 1MiB to 1024TiB, got 'lots'"),
         ("120M", "17", "from 1MiB to 1024TiB, got '17'"),
         ("auto}", "auto, collect: shard}", "job 'unit': 'memory: auto' wants all tests to be known"),

@@ -28,8 +28,8 @@ tree: {source: ., exclude: [a, b], delete: on}
 jobs:
   .base: &base {retries: 1, x-why: because}
   a: {<<: *base, pytest: [-k, x], dist: load, collect: every, memory: off, timeout: 1h30m, env: {T: {secret: 'cmd:x'}}}
-  b: {run: [a, 1, true], matrix: {n: [1, 2, x]}, uses: {licence: 1}, on: '*', needs: [a], count: 3, stdin: ''}
-  c: {run: x, vars: {e: 1}, timeout: 90, weight: '${env:NIX:-1}', grace: 1.5s}
+  b: {run: [a, 1, true], matrix: {n: [1, 2, x]}, uses: {licence: 1}, on: '*', needs: [a], count: 3, stdin: '', memory: 2GiB, cpu: 1.5}
+  c: {run: x, vars: {e: 1}, timeout: 90, weight: '${env:NIX:-1}', grace: 1.5s, memory: '50%', cpu: '5%'}
 report: {junit: a.xml, jsonl: '-'}
 settings: {maxfail: 3, output_cap: 2MiB, keep: {runs: 3}, require_hosts: all, flaky_fail: true}
 overrides: {'b*': {retries: 3}}

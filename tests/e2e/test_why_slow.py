@@ -272,3 +272,19 @@ def test_foreign_names_are_harmless(farflung):
     done = farflung.run("why-slow", write(farflung.cwd / "evil.jsonl", text), code=0)
     assert "\x1b" not in done.stdout and r"\x1b[2J\nx [\x1b[31mh]" in done.stdout
     assert why(farflung, farflung.cwd / "evil.jsonl")["tests"][0]["name"] == "\x1b[2J\nx"
+
+
+@pytest.mark.parametrize("per", ["host", "run"])
+def test_setup_and_teardown_have_their_rows(farflung, per):
+    farflung.run_yaml(
+        "inventory: [{spec: popen, slots: 2}]\n"
+        f"setup: {{run: sleep 0.4, per: {per}}}\nteardown: {{run: sleep 0.3, per: {per}}}\n"
+        "jobs: {j: {run: 'true'}}\n", code=0)
+    told = why(farflung)
+    assert told["time"]["host-setup"] >= 2 * 400_000
+    assert told["time"]["host-teardown"] >= 2 * 300_000
+    assert told["time"]["connecting"] < 2 * 300_000 and told["time"]["idle-slot"] < 2 * 300_000
+    assert step(told, f"set-up-{per}") >= 400_000 and step(told, f"tear-down-{per}") >= 300_000
+    text = farflung.run("why-slow", code=0).stdout
+    assert re.search(r"setup of hosts, and of the run", text) and re.search(r"setting up (popen|the run)\n", text)
+    assert "with 'inputs' it is run only where these have changed" in text

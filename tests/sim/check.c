@@ -196,6 +196,15 @@ static void done_in_parts(struct check *check, uint32_t job, const struct ff_sta
 	}
 }
 
+/* What a `when` of each unit kept from running may be wanted in a later run. */
+static bool is_asked_anew(const struct check *check, uint32_t job,
+			  const struct ff_unit_record *unit)
+{
+	const struct ff_when *when = check->plan->jobs[job].when;
+
+	return unit->outcome == FF_OUTCOME_SKIPPED && when && ff_when_asks_units(when);
+}
+
 void check_begin(struct check *check, const struct ff_state *const *before, size_t before_len)
 {
 	ff_buf_clear(&check->journal);
@@ -216,8 +225,9 @@ void check_begin(struct check *check, const struct ff_state *const *before, size
 			continue;
 		}
 		for (uint32_t j = 0; check->ends[i] && j < check->units[i]; j++)
-			check->ends[i][j] =
-				job && j < job->units_len && job->units[j].state == FF_UNIT_DONE;
+			check->ends[i][j] = job && j < job->units_len &&
+					    job->units[j].state == FF_UNIT_DONE &&
+					    !is_asked_anew(check, i, &job->units[j]);
 	}
 }
 
@@ -413,6 +423,7 @@ void check_state(struct check *check, const struct ff_state *state)
 	spread_state(check->spread, check, state);
 	spread_marks(check, state);
 	check_memory(check, state);
+	check_rations(check, state);
 	check_discovered(check, state);
 	for (uint32_t i = 0; i < state->hosts_len; i++) {
 		const struct ff_host_record *host = &state->hosts[i];

@@ -45,6 +45,8 @@ void check_order(struct check *check, const struct ff_order *order);
 void check_state(struct check *check, const struct ff_state *state);
 /* Of that: what needs memory, of all jobs. In memory.c. */
 void check_memory(struct check *check, const struct ff_state *state);
+/* What is declared of memory and CPUs: never more than a host has. There, too. */
+void check_rations(struct check *check, const struct ff_state *state);
 /* Of that: units that were discovered. In order.c. */
 void check_discovered(struct check *check, const struct ff_state *state);
 /* The journal so far gives the same state: in `again`, to be released by the caller. */

@@ -91,3 +91,28 @@ void check_memory(struct check *check, const struct ff_state *state)
 	ff_free(taken);
 	ff_free(needy);
 }
+
+void check_rations(struct check *check, const struct ff_state *state)
+{
+	static const struct ff_capacity there = {WORLD_MEMORY, WORLD_CPU};
+	struct ff_capacity *taken = ff_xcalloc((size_t)state->hosts_len + 1, sizeof(*taken));
+
+	for (uint32_t job = 0; job < state->jobs_len; job++) {
+		const struct ff_job_record *record = &state->jobs[job];
+		struct ff_capacity one = ff_ration_on(&check->plan->jobs[job].ration, &there);
+
+		for (uint32_t i = 0; (one.memory || one.cpu) && i < record->units_len; i++) {
+			if (record->units[i].state != FF_UNIT_RUNNING)
+				continue;
+			taken[record->units[i].host].memory += one.memory;
+			taken[record->units[i].host].cpu += one.cpu;
+		}
+	}
+	for (uint32_t i = 0; i < state->hosts_len; i++)
+		if (taken[i].memory > there.memory || taken[i].cpu > there.cpu)
+			check_fail(check,
+				   "units on host %s declare %lld of memory, and %lld of its CPUs",
+				   state->hosts[i].name, (long long)taken[i].memory,
+				   (long long)taken[i].cpu);
+	ff_free(taken);
+}

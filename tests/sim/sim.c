@@ -91,6 +91,9 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 {
 	static const char *const dists[] = {"load",	 "worksteal", "loadscope", "loadfile",
 					    "loadgroup", "each",      "no",	   "auto"};
+	/* Hosts have 100 MiB and four CPUs. */
+	static const char *const sizes[] = {"20MiB", "'50%'", "101MiB", "70MiB", "100MiB", "40MiB"};
+	static const char *const cpus[] = {"1.5", "'25%'", "4", "4.5", "2"};
 	uint32_t jobs = 1 + world_below(dice, JOBS_MAX);
 
 	ff_buf_addstr(yaml, "pools: {p: 2, q: 3}\njobs:\n");
@@ -116,6 +119,10 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 		}
 		if ((seed + i) % 3 == 0 && !found)
 			ff_buf_addstr(yaml, ", memory: auto");
+		else if (is_run && (seed + 2 * i) % 5 == 1)
+			ff_buf_addf(yaml, ", memory: %s", sizes[(seed / 5 + i) % 6]);
+		if (is_run && (seed + 3 * i) % 8 == 2)
+			ff_buf_addf(yaml, ", cpu: %s", cpus[(seed / 8 + i) % 5]);
 		if ((seed * 5 + i) % 7 == 0)
 			ff_buf_addstr(yaml, ", each_host: true");
 		if ((seed * 3 + i) % 13 == 0)
@@ -132,6 +139,11 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 			add_needs(yaml, world_below(dice, i), (seed * 3 + i) % 8);
 		else if ((seed + 3 * i) % 11 == 0)
 			ff_buf_addstr(yaml, ", when: always");
+		else if (is_run && !found && (seed + i) % 9 == 4)
+			ff_buf_addf(yaml,
+				    ", matrix: {v: [a, b, c]}, when: \"matrix.v %s or "
+				    "(failed and matrix.v == 'a')\"",
+				    seed % 2 ? "== b" : "!= c");
 		if (world_chance(dice, 400))
 			ff_buf_addf(yaml,
 				    (seed + i) % 3
@@ -447,6 +459,9 @@ static void decide(struct run *run, const struct ff_input *input)
 		printf("%10.3f  <- %s host %u worker %u execution %u\n", (double)now.mono_us / 1e6,
 		       ff_input_word(input->kind), input->host, input->worker, input->execution);
 	ff_engine_decide(run->engine, input, now, &run->decision);
+	if (ff_engine_left_us(run->engine, -1, now.mono_us) < -1 ||
+	    ff_engine_left_us(run->engine, 0, now.mono_us) < -1)
+		check_fail(&run->sim->check, "it says that less than nothing is left");
 	check_input(&run->sim->check, input);
 	for (size_t i = 0; i < run->decision.events_len; i++) {
 		if (run->sim->loud)

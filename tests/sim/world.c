@@ -374,6 +374,8 @@ static void open_host(struct world *world, const struct ff_order *order)
 	input->u.host_opened.platform = "sim";
 	input->u.host_opened.cwd = "/";
 	input->u.host_opened.native = world->faults.brief;
+	input->u.host_opened.memory = WORLD_MEMORY;
+	input->u.host_opened.cpu = WORLD_CPU;
 	world_say(world, input, order->host, 1000 + world_below(world, 50000));
 	plan_misfortune(world, order->host);
 }

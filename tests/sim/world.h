@@ -95,6 +95,7 @@ bool world_job_driver_is_bad(uint64_t seed, uint32_t job);
 bool world_unit_mark(uint64_t seed, uint32_t job, uint32_t unit, bool anywhere,
 		     struct ff_payload_mark *mark);
 #define WORLD_MEMORY (INT64_C(100) << 20) /* of each host */
+#define WORLD_CPU    INT64_C(4000)	  /* thousandths of one */
 /* What earlier runs tell of the memory that a unit takes: bytes, of a job that goes by that; and
  * all of it, to be freed. */
 int64_t world_unit_memory(uint64_t seed, const struct ff_plan *plan, uint32_t job, uint32_t unit);

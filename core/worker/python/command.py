@@ -4,6 +4,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from _thread import start_new_thread
 from select import select
@@ -135,6 +136,7 @@ class Command:
 def command(
     channel, argv=None, shell=None, cwd=None, env=None, stdin=None, timeout_us=0,
     grace_us=5000000, leak_us=200000, nice=0, rlimits=None, merge=False, or_shell=False,
+    memory=0, cpu=0,
 ):  # fmt: skip
     if isinstance(shell, bytes):  # not UTF-8
         shell = os.fsdecode(shell)
@@ -154,6 +156,13 @@ def command(
     if isinstance(stdin, str):
         stdin = stdin.encode()
     it = Command(channel, grace_us / 1e6)
+    limits = []
+    if memory > 0:  # macOS has RLIMIT_DATA, and does not look at it
+        name = "data" if sys.platform.startswith("linux") else "as"
+        rlimits = dict(rlimits or {}, **{name: memory})
+        limits.append("memory by RLIMIT_%s, of each process" % name.upper())
+    if cpu > 0:
+        limits.append("cpu not limited, only reckoned with")
     it.start(list(argv), cwd, environ, stdin, merge, nice, rlimits)
     try:
         it.send("start", it.program.pid)
@@ -164,9 +173,15 @@ def command(
         leaked = channel.gateway.execmodel.apart(it.pump, leak_us / 1e6)
     finally:
         status, user, system, max_rss = channel.gateway.execmodel.apart(it.reap)
+    told = {}
+    if limits:
+        told["limits"] = ", ".join(limits) + " (the python worker makes no cgroups)"
+    if memory > 0:
+        told["memory_limit"] = memory
     it.send(
         "exit",
         {
+            **told,
             "status": status,
             "exit": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
             "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,

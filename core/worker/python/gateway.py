@@ -398,6 +398,14 @@ class Gateway:
             "platform": sys.platform,
             "cwd": os.fsencode(cwd).decode("utf-8", "replace"),
         }
+        try:
+            answer["cpus"] = len(os.sched_getaffinity(0))
+        except (AttributeError, OSError):
+            answer["cpus"] = os.cpu_count() or 0
+        try:
+            answer["memory_kib"] = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024
+        except (ValueError, OSError):
+            pass
         self._send(HELLO, 0, dumps(answer))
         period = peer.get("heartbeat_us") or 0
         if period > 0:

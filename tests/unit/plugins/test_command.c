@@ -40,6 +40,8 @@ static void on_finished(void *ctx, uint32_t index, const struct ff_result *r)
 	     r->message ? r->message : "-", r->status, (long long)r->user_us,
 	     (long long)r->system_us, (long long)r->duration_us, (long long)r->max_rss_kib,
 	     r->leaked ? " leaked" : "");
+	if (r->limits)
+		tell(" %s%s", r->limits, r->out_of_memory ? " out" : "");
 	assert_true(r->has_status);
 	assert_int_equal(index, 0);
 }
@@ -66,29 +68,47 @@ static struct ff_value pair(struct ff_value items[2], const char *word, struct f
 
 struct ending {
 	struct ff_value exit, signal;
-	bool timed_out, killed, leaked;
-	int64_t wall_us;
+	bool timed_out, killed, leaked, out_of_memory;
+	int64_t wall_us, memory_limit;
+	const char *limits;
 };
 
 static int give_exit(const struct ending *e, struct ff_err *err)
 {
 	struct ff_value items[2];
 	const struct ff_value dict[] = {
-		ff_str("status"),      ff_int(99),
-		ff_str("exit"),	       e->exit,
-		ff_str("signal"),      e->signal,
-		ff_str("timed_out"),   ff_bool(e->timed_out),
-		ff_str("killed"),      ff_bool(e->killed),
-		ff_str("leaked"),      ff_bool(e->leaked),
-		ff_str("wall_us"),     ff_int(e->wall_us),
-		ff_str("user_us"),     ff_int(5),
-		ff_str("system_us"),   ff_int(6),
-		ff_str("max_rss_kib"), ff_int(7),
+		ff_str("status"),
+		ff_int(99),
+		ff_str("exit"),
+		e->exit,
+		ff_str("signal"),
+		e->signal,
+		ff_str("timed_out"),
+		ff_bool(e->timed_out),
+		ff_str("killed"),
+		ff_bool(e->killed),
+		ff_str("leaked"),
+		ff_bool(e->leaked),
+		ff_str("wall_us"),
+		ff_int(e->wall_us),
+		ff_str("user_us"),
+		ff_int(5),
+		ff_str("system_us"),
+		ff_int(6),
+		ff_str("max_rss_kib"),
+		ff_int(7),
+		/* Of those with limits. */
+		ff_str("out_of_memory"),
+		ff_bool(e->out_of_memory),
+		ff_str("memory_limit"),
+		ff_int(e->memory_limit),
+		ff_str("limits"),
+		ff_str(e->limits),
 	};
 
-	return give(
-		pair(items, "exit", ff_collection(FF_DICT, dict, sizeof(dict) / sizeof(*dict) / 2)),
-		err);
+	size_t len = sizeof(dict) / sizeof(*dict) / 2 - (e->limits ? 0 : 3);
+
+	return give(pair(items, "exit", ff_collection(FF_DICT, dict, len)), err);
 }
 
 static void test_items(void **state)
@@ -146,6 +166,54 @@ static void test_endings(void **state)
 		assert_int_equal(give_exit(&e, &err), 0);
 		assert_string_equal(told, cases[i].told);
 	}
+}
+
+/* What is known of a memory limit: that it was met, or how near it was. */
+static void test_limits(void **state)
+{
+	struct ending e = {.exit = ff_none(),
+			   .signal = ff_int(9),
+			   .wall_us = 9,
+			   .out_of_memory = true,
+			   .memory_limit = 64 << 20,
+			   .limits = "by x"};
+	struct ff_err err;
+
+	assert_int_equal(give_exit(&e, &err), 0);
+	assert_string_equal(told,
+			    "crashed killed at its memory limit of 64.0 MiB (killed by signal 9 "
+			    "(SIGKILL)) status 9 5+6 of 9 us 7 KiB; by x out");
+	/* A shell whose child was killed, and that tells it; one that went on. */
+	e.signal = ff_none();
+	e.exit = ff_int(137);
+	assert_int_equal(give_exit(&e, &err), 0);
+	assert_string_equal(told, "crashed killed at its memory limit of 64.0 MiB (exit status 137)"
+				  " status 35072 5+6 of 9 us 7 KiB; by x out");
+	e.exit = ff_int(0);
+	assert_int_equal(give_exit(&e, &err), 0);
+	assert_string_equal(told, "passed - status 0 5+6 of 9 us 7 KiB; by x out");
+	/* Its time was over first. */
+	e.timed_out = true;
+	e.exit = ff_none();
+	e.signal = ff_int(9);
+	assert_int_equal(give_exit(&e, &err), 0);
+	assert_string_equal(told, "timeout timed out after 0.0 s (TERM, then KILL) status 9 5+6 of "
+				  "9 us 7 KiB; by x out");
+	/* It had 7 KiB. */
+	e = (struct ending){.exit = ff_int(1),
+			    .signal = ff_none(),
+			    .wall_us = 9,
+			    .memory_limit = 8 << 10,
+			    .limits = "by y"};
+	assert_int_equal(give_exit(&e, &err), 0);
+	assert_string_equal(told,
+			    "failed exit status 1 (its largest process had 0.0 of the 0.0 MiB "
+			    "of its memory limit) status 256 5+6 of 9 us 7 KiB; by y");
+	e.memory_limit = 80 << 10;
+	assert_int_equal(give_exit(&e, &err), 0);
+	assert_string_equal(told, "failed exit status 1 status 256 5+6 of 9 us 7 KiB; by y");
+	e.memory_limit = -5;
+	assert_int_equal(give_exit(&e, &err), FF_EPROTO);
 }
 
 static void test_bad_items(void **state)
@@ -296,7 +364,8 @@ int main(void)
 		cmocka_unit_test(test_items),	  cmocka_unit_test(test_endings),
 		cmocka_unit_test(test_bad_items), cmocka_unit_test(test_available_memory),
 		cmocka_unit_test(test_task),	  cmocka_unit_test(test_check),
-		cmocka_unit_test(test_kill),	  cmocka_unit_test(test_registry),
+		cmocka_unit_test(test_limits),	  cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_registry),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,8 @@ static const struct ff_result full_result = {
 	.output_cut = true,
 	.output_bytes = (uint64_t)INT64_MAX,
 	.leaked = true,
+	.limits = "memory by cgroup",
+	.out_of_memory = true,
 };
 static const struct ff_fact facts[] = {{"python", "3.11.2"}, {nasty, nasty}};
 static const char *const lines[] = {"platform linux", nasty, NULL};
@@ -134,6 +136,8 @@ static inline void same_result(const struct ff_result *a, const struct ff_result
 		    a->output_bytes == b->output_bytes);
 	assert_int_equal(a->output_cut, b->output_cut);
 	assert_int_equal(a->leaked, b->leaked);
+	assert_int_equal(a->out_of_memory, b->out_of_memory);
+	same_text(a->limits, b->limits);
 	assert_int_equal(a->sections_len, b->sections_len);
 	for (size_t i = 0; i < a->sections_len; i++) {
 		same_text(a->sections[i].title, b->sections[i].title);

@@ -172,6 +172,10 @@ static void test_uneven_by_files(void **state)
 	assert_false(ff_expect_uneven(expect, "pytest", 8, 1)); /* a file each */
 	assert_true(ff_expect_uneven(expect, "pytest", 10, 1));
 	ff_expect_add_file(expect, "pytest", "a.py", 1, 1500000);
+	assert_int_equal(ff_expect_file_us(expect, "pytest", "a.py"), 1500000);
+	assert_int_equal(ff_expect_file_us(expect, "pytest", "z.py"), 0);
+	assert_int_equal(ff_expect_file_us(expect, "setup", "a.py"), 0);
+	assert_int_equal(ff_expect_file_us(NULL, "pytest", "a.py"), 0);
 	assert_true(ff_expect_uneven(expect, "pytest", 10, 1));
 	assert_false(ff_expect_uneven(expect, "pytest", 10, 2)); /* each has half a CPU */
 	ff_expect_add_file(expect, "pytest", "b.py", 1, 600000);

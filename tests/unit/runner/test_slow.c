@@ -129,6 +129,105 @@ static void assert_step(const struct ff_slow_answer *a, size_t at, const char *w
 	assert_ms(a->path[at].us, ms);
 }
 
+/* --- setup and teardown --- */
+
+#define SET(t, ms, word, took)                                                                     \
+	TELL(t, ms, HOST_SETUP, .u.host_setup.phase = word, .u.host_setup.took_us = 1000 * took)
+
+/* Of hosts, one of which waits for the other's; with the tree before and a command behind. */
+static void test_setup_of_hosts(void **state)
+{
+	struct told t;
+	struct ff_slow_answer *a;
+
+	(void)state;
+	begin(&t, 10);
+	added(&t, "a", 2, 0);
+	added(&t, "b", 1, 0);
+	t.job = "j";
+	TELL(&t, 0, JOB_STARTED);
+	t.job = NULL;
+	t.host = "a";
+	TELL(&t, 0, HOST_JOINING);
+	TELL(&t, 10, HOST_OPENED);
+	TELL(&t, 30, SYNC_FINISHED, .u.sync_finished.took_us = 20000);
+	t.host = "b";
+	TELL(&t, 30, HOST_JOINING);
+	TELL(&t, 40, HOST_OPENED);
+	t.host = "a";
+	SET(&t, 130, "setup", 100);
+	TELL(&t, 140, HOST_READY);
+	t.host = "b";
+	SET(&t, 240, "setup", 110);
+	TELL(&t, 240, HOST_READY);
+	t.job = "j";
+	t.host = "b";
+	unit(&t, "c", 250, 500);
+	TELL(&t, 500, JOB_FINISHED);
+	t.job = NULL;
+	t.host = "a";
+	SET(&t, 540, "teardown", 30);
+	t.host = "b";
+	SET(&t, 600, "teardown", 80);
+	t.job = "j";
+	a = end(&t, 620);
+	/* a: its own; b: from the time when it was open. */
+	assert_int_equal(ROW(a, HOST_SETUP), 2 * 100 + 200);
+	assert_int_equal(ROW(a, SYNC), 2 * 20);
+	assert_int_equal(ROW(a, CONNECTING), 2 * (10 + 10) + 10);
+	assert_int_equal(ROW(a, HOST_TEARDOWN), 2 * 30 + 80);
+	assert_int_equal(ROW(a, CALL), 250);
+	assert_int_equal(a->path_len, 8);
+	assert_step(a, 0, "wait-for-host", "b", 30);
+	assert_step(a, 1, "connect", "b", 10);
+	assert_step(a, 2, "set-up-host", "b", 200);
+	assert_step(a, 3, "wait-for-slot", "b", 10);
+	assert_step(a, 4, "tests", "b", 250);
+	assert_step(a, 5, "end", "j", 20);
+	assert_step(a, 6, "tear-down-host", "b", 80);
+	assert_step(a, 7, "end", "j", 20);
+	release(&t);
+}
+
+/* Of the run: all slots wait for it. One whose setup fails is torn down before it is of any use. */
+static void test_setup_of_the_run(void **state)
+{
+	struct told t;
+	struct ff_slow_answer *a;
+
+	(void)state;
+	begin(&t, 10);
+	added(&t, "h", 2, 0);
+	added(&t, "bad", 1, 0);
+	SET(&t, 100, "setup", 100);
+	t.job = "j";
+	TELL(&t, 100, JOB_STARTED);
+	t.job = NULL;
+	ready(&t, "h", 100, 110, 110);
+	t.host = "bad";
+	TELL(&t, 100, HOST_JOINING);
+	TELL(&t, 110, HOST_OPENED);
+	SET(&t, 130, "setup", 20);
+	SET(&t, 170, "teardown", 40);
+	TELL(&t, 170, HOST_FAILED);
+	t.job = "j";
+	t.host = "h";
+	unit(&t, "c", 110, 300);
+	TELL(&t, 300, JOB_FINISHED);
+	t.job = t.host = NULL;
+	SET(&t, 360, "teardown", 60);
+	SET(&t, 361, "teardown", 100000); /* nonsense: no more than there was */
+	t.job = "j";
+	a = end(&t, 400);
+	assert_int_equal(ROW(a, HOST_SETUP), 3 * 100 + 20 + 40);
+	assert_int_equal(ROW(a, CONNECTING), 2 * 10 + 10);
+	assert_int_equal(ROW(a, CALL), 190);
+	assert_int_equal(ROW(a, HOST_TEARDOWN), 2 * 290 - 190); /* of h, that is there */
+	assert_step(a, 0, "set-up-run", "", 100);
+	assert_step(a, 1, "connect", "h", 10);
+	release(&t);
+}
+
 /* --- pytest --- */
 
 /* Two slots, a second each: every row has its share. */
@@ -784,6 +883,8 @@ static void test_merged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_setup_of_hosts),
+		cmocka_unit_test(test_setup_of_the_run),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_results_at_once),
 		cmocka_unit_test(test_impossible_durations),

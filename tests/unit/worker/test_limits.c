@@ -18,23 +18,30 @@ static void test_argv(void **state)
 	const struct ff_value unknown[] = {ff_str("zap"), ff_int(1)};
 	const struct ff_value wrong[] = {ff_str("as"), ff_str("1")};
 	struct ff_value rlimits = ff_collection(FF_DICT, entries, 2);
+	struct ff_limits limits = {.rlimits = &rlimits};
 	char *const argv[] = {"prog", "-x", NULL};
 	struct ff_strv out = FF_STRV_INIT;
 	struct ff_err err;
 
-	assert_int_equal(ff_limits_argv(&rlimits, argv, &out, &err), 0);
+	assert_int_equal(ff_limits_argv(&limits, argv, &out, &err), 0);
 	assert_int_equal(out.len, 5);
 	assert_string_equal(out.v[1], "--limits");
 	assert_string_equal(out.v[2], "nofile=64,core=-1");
 	assert_string_equal(out.v[3], "prog");
 	assert_string_equal(out.v[4], "-x");
 	rlimits = ff_collection(FF_DICT, unknown, 1);
-	assert_int_equal(ff_limits_argv(&rlimits, argv, &out, &err), FF_EINVAL);
+	assert_int_equal(ff_limits_argv(&limits, argv, &out, &err), FF_EINVAL);
 	assert_string_equal(err.text, "unknown rlimit 'zap'");
 	rlimits = ff_collection(FF_DICT, wrong, 1);
-	assert_int_equal(ff_limits_argv(&rlimits, argv, &out, &err), FF_EINVAL);
+	assert_int_equal(ff_limits_argv(&limits, argv, &out, &err), FF_EINVAL);
+	limits = (struct ff_limits){.data = 4096, .cgroup = "/a,b=c"};
+	ff_strv_release(&out);
+	out = (struct ff_strv)FF_STRV_INIT;
+	assert_int_equal(ff_limits_argv(&limits, argv, &out, &err), 0);
+	assert_string_equal(out.v[2], "data=4096,cgroup=/a,b=c");
+	limits = (struct ff_limits){.rlimits = &rlimits};
 	rlimits = ff_int(1);
-	assert_int_equal(ff_limits_argv(&rlimits, argv, &out, &err), FF_EINVAL);
+	assert_int_equal(ff_limits_argv(&limits, argv, &out, &err), FF_EINVAL);
 	ff_strv_release(&out);
 }
 
@@ -81,9 +88,9 @@ static void test_exec(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_argv),
-	    cmocka_unit_test(test_find),
-	    cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_argv),
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_exec),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
