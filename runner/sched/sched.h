@@ -122,13 +122,13 @@ void ff_sched_retry(struct ff_sched *sched, uint32_t job, uint32_t unit, uint32_
 
 struct ff_placement {
 	uint32_t job, host;
-	uint32_t unit;	/* UINT32_MAX: a session */
-	uint32_t slots; /* that it has taken */
-	bool alone;	/* it has the host for itself */
-	bool anywhere;	/* alone: no other host is there; for units that avoid it, too */
-	bool ahead;	/* it follows another on its slots, and has none before that ends */
-	bool recalled;	/* ahead, and whoever placed it has asked for it back */
-	bool rationed;	/* it has its job's ration of the host */
+	uint32_t unit;	   /* UINT32_MAX: a session */
+	uint32_t slots;	   /* that it has taken */
+	bool alone : 1;	   /* it has the host for itself */
+	bool anywhere : 1; /* alone: no other host is there; for units that avoid it, too */
+	bool ahead : 1;	   /* it follows another on its slots, and has none before that ends */
+	bool recalled : 1; /* ahead, and whoever placed it has asked for it back */
+	bool rationed : 1; /* it has its job's ration of the host */
 };
 
 /* The next thing to start; false: nothing can be started now. Its slots, and a unit's pools, are
