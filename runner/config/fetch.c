@@ -27,6 +27,7 @@ struct sink {
 	struct ff_buf *out;
 	size_t left;
 	int rc;
+	const atomic_bool *stop;
 };
 
 static size_t on_bytes(char *bytes, size_t size, size_t count, void *ctx)
@@ -42,6 +43,16 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *ctx)
 		return 0;
 	sink->left -= len;
 	return len;
+}
+
+/* Other than 0 gives it up. */
+static int on_progress(void *ctx, curl_off_t to_get, curl_off_t got, curl_off_t to_put,
+		       curl_off_t put)
+{
+	const struct sink *sink = ctx;
+
+	(void)to_get, (void)got, (void)to_put, (void)put;
+	return sink->stop && atomic_load(sink->stop);
 }
 
 static bool begins(const char *url, const char *with)
@@ -83,6 +94,9 @@ static void set_up(CURL *curl, const char *url, const struct ff_outside_opts *op
 	api.curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
 	api.curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
 	api.curl_easy_setopt(curl, CURLOPT_WRITEDATA, sink);
+	api.curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	api.curl_easy_setopt(curl, CURLOPT_XFERINFODATA, sink);
+	api.curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 	if (opts->ca_file)
 		api.curl_easy_setopt(curl, CURLOPT_CAINFO, opts->ca_file);
 }
@@ -90,7 +104,7 @@ static void set_up(CURL *curl, const char *url, const struct ff_outside_opts *op
 int ff_outside_fetch(struct ff_buf *out, const char *url, const struct ff_outside_opts *opts,
 		     struct ff_err *err)
 {
-	struct sink sink = {.out = out, .left = opts->max_bytes};
+	struct sink sink = {.out = out, .left = opts->max_bytes, .stop = opts->stop};
 	char words[CURL_ERROR_SIZE] = "";
 	CURLcode rc;
 	CURL *curl;
@@ -110,6 +124,8 @@ int ff_outside_fetch(struct ff_buf *out, const char *url, const struct ff_outsid
 	set_up(curl, url, opts, &sink);
 	rc = api.curl_easy_perform(curl);
 	api.curl_easy_cleanup(curl);
+	if (rc == CURLE_ABORTED_BY_CALLBACK)
+		return ff_err_set(err, FF_ECANCELED, "given up");
 	if (sink.rc == FF_ETOOBIG)
 		return ff_err_set(err, FF_ECONFIG, "more than %zu MiB", opts->max_bytes >> 20);
 	if (rc)

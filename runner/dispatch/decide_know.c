@@ -39,7 +39,7 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 		.most = job->most,
 		.chunk = (uint32_t)config->maxschedchunk,
 		.done_before = job->held ? job->held : job->done_before,
-		.hosts = e->state->hosts_len,
+		.hosts = (uint32_t)ff_inventory_room(e->opts.inventory),
 		.host_memory = e->host_memory,
 	};
 	struct ff_claim *claims = ff_marks_claims(e, number, job->marks, job->marks_len, 0,

@@ -123,17 +123,29 @@ void ff_sets_leave(struct ff_sets *sets, uint32_t set)
 		set_release(&sets->sets[set]);
 }
 
-uint32_t ff_sets_without(struct ff_sets *sets, uint32_t set, uint32_t host)
+/* The one that differs in this host. */
+static uint32_t other_set(struct ff_sets *sets, uint32_t set, uint32_t host, bool with)
 {
 	size_t size = words(sets) * sizeof(uint64_t);
 	uint64_t *bits = memcpy(ff_xmalloc(size), sets->sets[set].bits, size);
-	uint32_t smaller;
+	uint64_t bit = UINT64_C(1) << host % 64;
+	uint32_t other;
 
-	bits[host / 64] &= ~(UINT64_C(1) << host % 64);
+	bits[host / 64] = with ? bits[host / 64] | bit : bits[host / 64] & ~bit;
 	ff_sets_leave(sets, set);
-	smaller = ff_sets_enter(sets, bits);
+	other = ff_sets_enter(sets, bits);
 	ff_free(bits);
-	return smaller;
+	return other;
+}
+
+uint32_t ff_sets_without(struct ff_sets *sets, uint32_t set, uint32_t host)
+{
+	return other_set(sets, set, host, false);
+}
+
+uint32_t ff_sets_with(struct ff_sets *sets, uint32_t set, uint32_t host)
+{
+	return other_set(sets, set, host, true);
 }
 
 /* --- finding --- */

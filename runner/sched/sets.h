@@ -52,6 +52,7 @@ uint32_t ff_sets_enter(struct ff_sets *sets, const uint64_t *bits);
 void ff_sets_leave(struct ff_sets *sets, uint32_t set);
 /* Changes a reference to `set` for one to the set without that host. */
 uint32_t ff_sets_without(struct ff_sets *sets, uint32_t set, uint32_t host);
+uint32_t ff_sets_with(struct ff_sets *sets, uint32_t set, uint32_t host);
 bool ff_set_has(const struct ff_set *set, uint32_t host);
 
 /* To be called after each change to sets->hosts[host]. Nothing of a host that is kept for somebody

@@ -1,0 +1,284 @@
+/* Hosts that come and go while the run goes on. One that comes joins like any other: it is opened,
+ * gets the tree, is set up, and gets what is left; jobs for each host, which were made when the run
+ * began, have no part on it. One that is to go is drained: nothing new is begun there, what runs
+ * comes to its end (or goes elsewhere, after inventory.drain_timeout), it is torn down, and its
+ * connection is closed. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "dispatch/private.h"
+
+/* --- coming --- */
+
+/* As if nothing had been there before; what is late from a former life has another `tries`. */
+static void forget(struct ff_engine *e, struct engine_host *host)
+{
+	ff_engine_not_due(e, &host->retry);
+	ff_engine_not_due(e, &host->drain);
+	ff_free(host->unusable);
+	host->unusable = NULL;
+	host->leaving = NULL;
+	host->put_out = false;
+	host->probed = host->unfit = 0;
+	host->setting_up = host->waits_setup = host->owes_teardown = host->tearing_down = false;
+	host->first_opened_us = host->away_us = 0;
+	host->sets_left = 0;
+}
+
+/* Jobs that have begun are to use it, too; or no more, if it had another name for them before. */
+static void tell_scheduler(struct ff_engine *e, uint32_t number)
+{
+	for (uint32_t i = 0; i < e->state->jobs_len; i++)
+		if (ff_host_in_set(e, i, number))
+			ff_sched_job_also_on(e->sched, i, number);
+		else
+			ff_sched_job_not_on(e->sched, i, number);
+}
+
+/* One that was there before, and was counted, is no other. */
+static void ask(struct ff_engine *e, struct engine_host *host)
+{
+	if (host->wanted)
+		return;
+	host->wanted = host->late = true;
+	e->hosts_asked++;
+	e->hosts_late++;
+}
+
+static void join(struct ff_engine *e, uint32_t number)
+{
+	struct engine_host *host = &e->hosts[number];
+	bool wanted = false;
+
+	forget(e, host);
+	ff_host_know(e, number);
+	for (struct host_set *set = e->host_sets; set; set = set->next)
+		if (ff_job_host_set_look(e, set, number) && set->jobs_left > 0)
+			host->sets_left++;
+	tell_scheduler(e, number);
+	if (e->own_setup.setting_up) /* it is opened behind that, with the others */
+		return;
+	for (uint32_t i = 0; i < e->state->jobs_len; i++) {
+		if (!ff_host_in_set(e, i, number) ||
+		    e->state->jobs[i].state == FF_JOBSTATE_FINISHED)
+			continue;
+		wanted = true;
+		ff_engine_not_due(e, &e->jobs[i].hope);
+		e->jobs[i].hopeless = false;
+	}
+	if (!wanted)
+		return;
+	ask(e, host);
+	ff_host_open_late(e, number);
+	ff_host_touch_jobs(e);
+}
+
+static void comes(struct ff_engine *e, uint32_t number)
+{
+	struct ff_event event = {.kind = FF_EVENT_HOST_ADDED};
+	const struct ff_host *host;
+
+	if (number >= e->opts.inventory->len || number > e->state->hosts_len ||
+	    e->opts.hosts_only || ff_engine_closing(e) ||
+	    (number < e->state->hosts_len && e->state->hosts[number].state != FF_HOST_GONE))
+		return;
+	host = &e->opts.inventory->hosts[number];
+	event.host = host->name;
+	event.u.host_added.spec = host->spec.text;
+	event.u.host_added.slots = host->slots;
+	event.u.host_added.late = true;
+	ff_engine_emit(e, &event);
+	join(e, number);
+}
+
+/* --- going --- */
+
+bool ff_inventory_holds(const struct ff_engine *e, uint32_t number)
+{
+	for (uint32_t i = 0; e->hosts[number].is_parent && i < e->state->hosts_len; i++)
+		if (e->hosts[i].parent == number && e->state->hosts[i].state != FF_HOST_UNUSED &&
+		    e->state->hosts[i].state != FF_HOST_GONE)
+			return true;
+	return false;
+}
+
+void ff_inventory_left(struct ff_engine *e, uint32_t number)
+{
+	if (e->hosts[number].parent != FF_NOBODY)
+		ff_host_leave_if_idle(e, e->hosts[number].parent);
+}
+
+void ff_inventory_look(struct ff_engine *e)
+{
+	e->left_one = false;
+	for (uint32_t i = 0; i < e->state->hosts_len; i++)
+		if (e->hosts[i].leaving)
+			ff_host_leave_if_idle(e, i);
+}
+
+/* Commands that have not begun there are for others; sessions end with what they run, and what they
+ * were given beyond that goes back. */
+static void stop_what_is_there(struct ff_engine *e, uint32_t number)
+{
+	const struct execution *x = ff_executions_first(&e->executions, number);
+	struct ff_list *pos;
+
+	for (; x; x = ff_executions_next(&e->executions, x)) {
+		struct ff_order withdraw = {.kind = FF_ORDER_WITHDRAW, .execution = x->number};
+
+		withdraw.host = number;
+		if (x->placement.ahead)
+			ff_engine_order(e, &withdraw);
+	}
+	ff_list_for_each(pos, &e->hosts[number].sessions) {
+		struct session *session = ff_container_of(pos, struct session, in_host);
+
+		session->leaves = true;
+		ff_run_session_stop(e, session);
+	}
+}
+
+/* Before it was there it is none that has to be: it counts no more. */
+static void ask_no_more(struct ff_engine *e, uint32_t number)
+{
+	struct engine_host *host = &e->hosts[number];
+
+	if (!host->wanted || host->counted || e->state->hosts[number].was_ready)
+		return;
+	e->hosts_asked--;
+	e->hosts_late -= host->late;
+	host->wanted = host->late = false;
+}
+
+static void go(struct ff_engine *e, uint32_t number, const char *reason)
+{
+	struct engine_host *host = &e->hosts[number];
+	int64_t limit = e->opts.config->outside.drain_us;
+
+	if (e->state->hosts[number].state == FF_HOST_GONE || host->leaving)
+		return;
+	host->leaving = ff_arena_strdup(&e->arena, reason);
+	ask_no_more(e, number);
+	if (e->state->hosts[number].state == FF_HOST_UNUSED) {
+		ff_host_leave(e, number);
+		return;
+	}
+	if (e->state->hosts[number].state == FF_HOST_READY)
+		stop_what_is_there(e, number);
+	ff_host_drain(e, number);
+	if (limit > 0 && e->state->hosts[number].state == FF_HOST_DRAINING)
+		ff_engine_due(e, &host->drain, e->now.mono_us + limit);
+	ff_host_touch_jobs(e);
+}
+
+static void drain_due(struct ff_engine *e, uint32_t number)
+{
+	if (e->state->hosts[number].state != FF_HOST_DRAINING || e->hosts[number].put_out ||
+	    e->hosts[number].tearing_down)
+		return;
+	ff_host_put_out(
+		e, number,
+		ff_engine_text(e, "host %s is to leave, and this took longer than drain_timeout",
+			       e->state->hosts[number].name));
+	ff_host_leave_if_idle(e, number);
+	ff_host_touch_jobs(e);
+}
+
+/* --- somebody asks for that --- */
+
+static const char *why_not(struct ff_engine *e, uint32_t number, const char *name)
+{
+	if (number == FF_NOBODY)
+		return ff_engine_text(e, "there is no host '%s'", name);
+	if (e->state->hosts[number].state == FF_HOST_GONE)
+		return ff_engine_text(e, "host '%s' is not there any more", name);
+	for (uint32_t i = 0; i < e->state->hosts_len; i++)
+		if (e->hosts[i].parent == number && !e->hosts[i].leaving &&
+		    e->state->hosts[i].state != FF_HOST_UNUSED &&
+		    e->state->hosts[i].state != FF_HOST_GONE)
+			return ff_engine_text(e, "host '%s' goes via '%s', and is to stay",
+					      e->state->hosts[i].name, name);
+	return NULL;
+}
+
+static void answer(struct ff_engine *e, const struct ff_input *input, uint32_t nth,
+		   const char *error)
+{
+	const char *const *names = input->u.cancel.names;
+	struct ff_event event = {.kind = FF_EVENT_DRAIN_ASKED};
+	uint32_t number = ff_state_find_host(e->state, names[nth]);
+
+	event.u.drain_asked.request = ff_engine_text(e, "%s", input->u.cancel.request);
+	event.u.drain_asked.name = ff_engine_text(e, "%s", names[nth]);
+	event.u.drain_asked.error = error;
+	event.u.drain_asked.last = names[nth + 1] == NULL;
+	if (!error)
+		event.u.drain_asked.running = e->state->hosts[number].running;
+	ff_engine_emit(e, &event);
+}
+
+/* All of them or none. */
+static void drain(struct ff_engine *e, const struct ff_input *input)
+{
+	const char *const *names = input->u.cancel.names;
+
+	if (!names || !input->u.cancel.request)
+		return;
+	for (uint32_t i = 0; names[i]; i++) {
+		const char *error = why_not(e, ff_state_find_host(e->state, names[i]), names[i]);
+
+		if (!error)
+			continue;
+		answer(e, input, i, error);
+		return;
+	}
+	for (uint32_t i = 0; names[i]; i++)
+		answer(e, input, i, NULL);
+	for (uint32_t i = 0; names[i]; i++)
+		go(e, ff_state_find_host(e->state, names[i]), "somebody asked it to");
+}
+
+/* --- jobs without a host --- */
+
+bool ff_inventory_has_hope(struct ff_engine *e, uint32_t number)
+{
+	struct engine_job *job = &e->jobs[number];
+	const struct ff_config *config = e->opts.config;
+	int64_t refresh = config->outside.refresh_us;
+
+	if (refresh == 0 || job->hopeless || e->opts.plan->jobs[number].only_host ||
+	    ff_engine_stopping(e))
+		return false;
+	if (!job->hope.deadline.pos)
+		ff_engine_due(e, &job->hope,
+			      e->now.mono_us + refresh + config->settings.reconnect_us);
+	return true;
+}
+
+/* --- the way in --- */
+
+void ff_inventory_due(struct ff_engine *e, enum due kind, void *owner)
+{
+	struct engine_job *job = owner;
+
+	if (kind == DUE_DRAIN) {
+		drain_due(e, (uint32_t)((struct engine_host *)owner - e->hosts));
+		return;
+	}
+	job->hopeless = true;
+	ff_job_touch(e, (uint32_t)(job - e->jobs));
+}
+
+bool ff_inventory_input(struct ff_engine *e, const struct ff_input *input)
+{
+	if (input->kind == FF_INPUT_HOST_COMES)
+		comes(e, input->host);
+	else if (input->kind == FF_INPUT_DRAIN)
+		drain(e, input);
+	else if (input->kind != FF_INPUT_HOST_LEAVES)
+		return false;
+	else if (input->host < e->state->hosts_len && input->u.said.text)
+		go(e, input->host, input->u.said.text);
+	return true;
+}
