@@ -67,7 +67,7 @@ struct ff_run_opts {
 	const struct ff_strv *reports;
 	/* The loop to run on, which others may use too: they drive it, and ff_run_over tells when
 	 * all is done. NULL: a loop of its own, which ff_run_wait drives, with SIGINT, SIGTERM and
-	 * SIGHUP handled (once: finish what runs; twice: kill). */
+	 * SIGHUP handled (once: finish what runs; twice: kill; SIGHUP: see `reread`). */
 	struct ff_loop *loop;
 	/* Where what fronts have to say ends up. NULL: nowhere, or nobody knows. */
 	const struct ff_run_terminal *terminal;

@@ -155,9 +155,10 @@ static void note_gap(struct ff_run *run)
 
 /* --- what others ask --- */
 
-static void on_cancel(void *ctx, const char *id, const char *const *names)
+static void on_request(void *ctx, enum ff_request what, const char *id, const char *const *names)
 {
-	struct ff_input *input = ff_input_new(FF_INPUT_CANCEL);
+	struct ff_input *input =
+		ff_input_new(what == FF_REQUEST_DRAIN ? FF_INPUT_DRAIN : FF_INPUT_CANCEL);
 
 	input->u.cancel.request = ff_input_text(input, id);
 	input->u.cancel.names = ff_input_lines(input, names);
@@ -367,7 +368,7 @@ struct ff_run *ff_run_make(const struct ff_run_opts *opts, bool hosts_only, stru
 	}
 	run->bus = ff_bus_new(opts->journal);
 	if (opts->journal)
-		run->requests = ff_requests_new(ff_journal_path(opts->journal), on_cancel, run);
+		run->requests = ff_requests_new(ff_journal_path(opts->journal), on_request, run);
 	make_engine(run);
 	if (opts->feed) {
 		run->feed = ff_feed_new(opts->feed, run->loop, put, run, err);

@@ -246,9 +246,9 @@ static void host_drains(struct ff_terminal *t, const struct ff_event *event)
 		host_moves(t, event, "finishes what it has, and gets no more");
 		return;
 	}
-	snprintf(what, sizeof(what), "gets no more, %u unit%s run there to %s end",
-		 event->u.host_draining.running, event->u.host_draining.running == 1 ? "" : "s",
-		 event->u.host_draining.running == 1 ? "its" : "their");
+	snprintf(what, sizeof(what), "gets no more, %u unit%s there",
+		 event->u.host_draining.running,
+		 event->u.host_draining.running == 1 ? " ends" : "s end");
 	host_changes(t, event, what, event->u.host_draining.reason);
 }
 
