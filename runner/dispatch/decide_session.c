@@ -398,7 +398,7 @@ static void finished(struct ff_engine *e, struct session *session, const struct 
 	if (!session->leaves && (!session->up || (!session->served && !session->told_end)))
 		job->given_up = true;
 	ff_run_session_take_out(e, session, FF_NOBODY, false);
-	ff_driven_over(e, session, !session->leaves);
+	ff_driven_over(e, session, !session->leaves || session->dismissed);
 	session->finished = true;
 	ff_engine_not_due(e, &session->timeout);
 	ff_engine_not_due(e, &session->silence);

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from conftest import has, of_kind, processes_with, wait_until, write
+from conftest import has, of_kind, wait_until, write
 
 WAITS = "until [ -e go ]; do sleep 0.02; done"
 
@@ -127,7 +127,7 @@ def test_sighup_reads_the_file_again(farflung):
 
 def test_what_is_wrong_is_told_once(farflung):
     offer(farflung, "a")
-    write(farflung.cwd / "hosts", "#!/bin/sh\necho >> asked\n[ ! -e broken ] || { cat broken; exit 0; }\ncat hosts.json\n").chmod(0o755)
+    write(farflung.cwd / "hosts", "#!/bin/sh\necho >> asked\ncat hosts.json\n").chmod(0o755)
     jobs(farflung, f"jobs:\n  j: {{run: '{WAITS}', count: 3}}\n", "cmd: ./hosts")
     live = farflung.follow("run")
     live.event("unit-started")
@@ -139,8 +139,8 @@ def test_what_is_wrong_is_told_once(farflung):
         return [e["text"] for e in of_kind(events, "notice", level="warning") if "can't be read again" in e["text"]]
 
     def break_it(text, nth):
-        write(farflung.cwd / "broken.new", text)
-        os.replace(farflung.cwd / "broken.new", farflung.cwd / "broken")
+        write(farflung.cwd / "broken", text)
+        os.replace(farflung.cwd / "broken", farflung.cwd / "hosts.json")
         live.wait_for(lambda events: len(told(events)) == nth)
         before = asked()
         wait_until(lambda: asked() > before + 3, 60, "it is asked again")
@@ -148,7 +148,6 @@ def test_what_is_wrong_is_told_once(farflung):
     break_it("{", 1)
     break_it('{"hosts": []}', 2)
     break_it('{"hosts": [{"spec": "popen", "naem": "x"}]}', 3)
-    os.unlink(farflung.cwd / "broken")
     offer(farflung, "a", "b")
     live.event("unit-started", host="b")
     write(farflung.cwd / "go", "")
@@ -283,23 +282,23 @@ import pytest
 
 @pytest.mark.parametrize("n", range(40))
 def test(n):
-    pathlib.Path("begun").touch()
-    while not pathlib.Path("go").exists():
+    while not pathlib.Path("go-" + os.environ["WHO"]).exists():
         time.sleep(0.02)
 """)
-    offer(farflung, {"spec": f"popen//python={python}", "name": "a"}, {"spec": f"popen//python={python}", "name": "b"})
+    a, b = ({"spec": f"popen//python={python}", "name": host, "env": {"WHO": host}} for host in "ab")
+    offer(farflung, a, b)
     jobs(farflung, "jobs:\n  t: {pytest: [test_x.py, -p, 'no:cacheprovider']}\n")
     live = farflung.follow("run")
     live.wait_for(lambda events: hosts_of(events) == {"a", "b"})
-    offer(farflung, {"spec": f"popen//python={python}", "name": "b"})
+    offer(farflung, b)
     live.event("host-draining", host="a")
-    write(farflung.cwd / "go", "")
+    write(farflung.cwd / "go-a", "")
+    live.event("host-left", host="a")
+    write(farflung.cwd / "go-b", "")
     events = live.finish(0)
     assert len(ends(events)) == 40 and set(ends(events).values()) == {"passed"}
     assert len(of_kind(events, "unit-started", host="a")) <= 2
     assert [e["crashed"] for e in of_kind(events, "worker-ended", host="a")] == [False]
-    live = [e["event"] for e in events]
-    assert live.index("host-left") < live.index("run-finished")
 
 
 def test_ctrl_c_while_one_leaves(farflung):
@@ -331,3 +330,61 @@ def test_a_killed_run_is_gone_on_with(farflung):
     write(farflung.cwd / "go", "")
     events = farflung.follow("run", "--resume").finish(0)
     assert {e["unit"] for e in of_kind(events, "unit-started")} == {"j[n=2]", "j[n=3]"}
+
+
+def test_a_parent_changes(farflung):
+    """Who goes via it leaves and joins anew with it, and is closed before it."""
+    go = "go"
+    text = "inventory: [{first}, popen//id=b//via=a, popen//id=c]\njobs:\n  j: {{run: '[ -e " + go + " ] || sleep 0.05', count: 300}}\n"
+    farflung.yaml(text.format(first="popen//id=a"))
+    live = farflung.follow("run")
+    live.wait_for(lambda events: hosts_of(events) == {"a", "b", "c"})
+    farflung.yaml(text.format(first="2*popen//id=a"))
+    reread(live)
+    live.wait_for(lambda events: {"a", "b"} <= {e["host"] for i, e in enumerate(events) if e["event"] == "host-ready"
+                                                and any(o["event"] == "host-added" and o["late"] and o["host"] == e["host"]
+                                                        for o in events[:i])})
+    write(farflung.cwd / go, "")
+    events = live.finish(0)
+    moves = [(e["event"], e["host"]) for e in events if e["event"] in ("host-added", "host-left")][3:]
+    assert moves.index(("host-left", "b")) < moves.index(("host-left", "a")) < moves.index(("host-added", "a")) \
+        < moves.index(("host-added", "b"))
+    assert len(ends(events)) == 300 and set(ends(events).values()) == {"passed"}
+
+
+def test_the_terminal_goes(farflung, tmp_path):
+    """Its SIGHUP is no wish to read anything: the run ends in order."""
+    farflung.yaml(f"inventory: [popen]\nsettings: {{grace: 100ms}}\njobs:\n  j: {{run: '{WAITS}', count: 2}}\n")
+    pid, terminal = os.forkpty()
+    if pid == 0:
+        os.chdir(farflung.cwd)
+        os.execve(farflung.program, [str(farflung.program), "run", "--jsonl", str(tmp_path / "events")], farflung.env)
+    try:
+        wait_until(lambda: (tmp_path / "events").exists() and "unit-started" in (tmp_path / "events").read_text(), 60, "it runs")
+        farflung.yaml((farflung.cwd / "farflung.yaml").read_text().replace("[popen]", "[popen, popen//id=b]"))
+        os.kill(pid, signal.SIGHUP)  # from somebody else: the terminal is there
+        wait_until(lambda: '"host":"b"' in (tmp_path / "events").read_text(), 60, "it has read it")
+    finally:
+        os.close(terminal)
+        _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert "interrupted" in (tmp_path / "events").read_text()
+
+
+def test_a_run_from_standard_input(farflung):
+    """It can't be read again: refresh has no effect, and says so; SIGHUP ends it as ever."""
+    text = f"inventory: {{hosts: [popen], refresh: 1s}}\njobs:\n  j: {{run: 'echo x; {WAITS}'}}\nsettings: {{grace: 100ms}}\n"
+    live = farflung.follow("run", "-", stdin=write(farflung.cwd / "text", text).open())
+    live.event("unit-output")
+    reread(live)
+    live.finish(130)
+    assert "inventory: refresh has no effect" in live.stderr
+
+
+@pytest.mark.parametrize("key, value, words", [
+    ("refresh", "often", "'refresh' wants a duration"), ("refresh", "-1s", "'refresh' wants"),
+    ("drain_timeout", "400d", "'drain_timeout' wants a duration"), ("refrehs", "1s", "did you mean 'refresh'?")])
+def test_wrong_values(farflung, key, value, words):
+    farflung.yaml(f"inventory:\n  hosts: [popen]\n  {key}: {value}\njobs: {{j: {{run: 'true'}}}}\n")
+    done = farflung.run("run", code=2)
+    assert "farflung.yaml:3:" in done.stderr and words in done.stderr
