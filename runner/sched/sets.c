@@ -63,6 +63,7 @@ void ff_sets_show(struct ff_sets *sets, uint32_t number)
 	struct ff_set_host *host = &sets->hosts[number];
 	bool there = is_there(host);
 
+	sets->seen = there && number >= sets->seen ? number + 1 : sets->seen;
 	for (uint32_t i = 0; i < sets->len; i++) {
 		if (!ff_set_has(&sets->sets[i], number))
 			continue;
@@ -84,11 +85,11 @@ static void set_init(struct ff_sets *sets, struct ff_set *set, const uint64_t *b
 	size_t size = words(sets) * sizeof(*bits);
 
 	set->bits = memcpy(ff_xmalloc(size), bits, size);
-	ff_tournament_init(&set->share, sets->hosts_len);
-	ff_tournament_init(&set->most, sets->hosts_len);
+	ff_tournament_init(&set->share, sets->seen);
+	ff_tournament_init(&set->most, sets->seen);
 	ff_pending_init(&set->ready, sets->jobs_len, false);
 	ff_pending_init(&set->starved, sets->jobs_len, false);
-	for (uint32_t i = 0; i < sets->hosts_len; i++) {
+	for (uint32_t i = 0; i < sets->seen; i++) {
 		if (!ff_set_has(set, i))
 			continue;
 		set->there += sets->hosts[i].counted;
@@ -178,7 +179,7 @@ static uint32_t find_with_memory(const struct ff_sets *sets, const struct ff_set
 	uint64_t most = 0;
 	uint32_t best = NOBODY;
 
-	for (uint32_t i = 0; i < sets->hosts_len; i++) {
+	for (uint32_t i = 0; i < sets->seen; i++) {
 		const struct ff_set_host *host = &sets->hosts[i];
 		uint64_t share = ((uint64_t)host->free << 32) / (host->slots ? host->slots : 1);
 

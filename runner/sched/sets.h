@@ -30,6 +30,7 @@ struct ff_sets {
 	struct ff_set_host *hosts;
 	struct ff_set *sets;
 	uint32_t hosts_len, len, jobs_len;
+	uint32_t seen; /* no host from this number on was ever there: most may only come yet */
 	const int64_t *memory; /* by host, borrowed; 0: unknown, no limit; or NULL */
 	const int64_t *taken;  /* of that, by what says so; borrowed; or NULL */
 };
