@@ -410,10 +410,14 @@ static int read_again(void *ctx, struct ff_config *config, const atomic_bool *st
 {
 	const struct ff_execute_opts *opts = ctx;
 	struct ff_config_opts how = *opts->file_opts;
+	int rc;
 
 	how.inventory_only = true;
 	how.stop = stop;
-	return ff_config_load_with(config, opts->file, &how, err);
+	rc = ff_config_load_with(config, opts->file, &how, err);
+	if (!rc && opts->file_change)
+		opts->file_change(opts->file_ctx, config);
+	return rc;
 }
 
 static int build_inventory(struct execution *x, struct ff_config *config,

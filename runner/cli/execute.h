@@ -28,6 +28,9 @@ struct ff_execute_opts {
 	/* The file, and how it was read: its inventory can be read again. NULL: it can't be. */
 	const char *file;
 	const struct ff_config_opts *file_opts;
+	/* What the command line has changed in its hosts is changed again; NULL: nothing. */
+	void (*file_change)(void *ctx, struct ff_config *config);
+	void *file_ctx;
 	const struct ff_run_feed *feed; /* of its first job, which is open; NULL */
 	const char *shard;		/* "K/N": that part of the units; NULL: all */
 	const struct ff_before *before; /* what is gone on with; NULL: nothing */

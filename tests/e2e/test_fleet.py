@@ -125,6 +125,24 @@ def test_sighup_reads_the_file_again(farflung):
     assert set(ends(events)) == {"j[1]", "j[2]", "j[3]"}
 
 
+def test_hosts_join_a_map(farflung):
+    """With what its command line says of the file's hosts."""
+    offer(farflung, "a")
+    jobs(farflung, "")
+    lines = farflung.start("map", "-f", "farflung.yaml", "-j2", "--joblog", "log", "--", WAITS + "; true {}",
+                           stdin=write(farflung.cwd / "lines", "x\n" * 5).open())
+
+    def begun():
+        return json.loads(farflung.run("status", "--json", code=0).stdout)["running"]
+
+    wait_until(lambda: (farflung.cwd / ".farflung/runs/last").exists() and len(begun()) == 2, 60, "two run")
+    offer(farflung, "a", "b")
+    wait_until(lambda: sorted(unit["host"] for unit in begun()) == ["a", "a", "b", "b"], 60, "four run")
+    write(farflung.cwd / "go", "")
+    assert lines.wait(60) == 0
+    assert len((farflung.cwd / "log").read_text().splitlines()) == 6
+
+
 def test_what_is_wrong_is_told_once(farflung):
     offer(farflung, "a")
     write(farflung.cwd / "hosts", "#!/bin/sh\necho >> asked\ncat hosts.json\n").chmod(0o755)
