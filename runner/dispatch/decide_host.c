@@ -116,6 +116,8 @@ void ff_host_open_all(struct ff_engine *e)
 	for (uint32_t i = 0; i < e->state->hosts_len; i++) {
 		struct engine_host *host = &e->hosts[i];
 
+		if (e->state->hosts[i].state == FF_HOST_GONE)
+			continue; /* it has left while the run was set up */
 		host->wanted = e->opts.hosts_only &&
 			       ff_host_matches(&inventory->hosts[i], e->opts.only_hosts);
 		for (uint32_t j = 0; j < e->state->jobs_len && !host->wanted; j++)

@@ -241,18 +241,32 @@ static void drain(struct ff_engine *e, const struct ff_input *input)
 
 /* --- jobs without a host --- */
 
-bool ff_inventory_has_hope(struct ff_engine *e, uint32_t number)
+static void tell_hope(struct ff_engine *e, uint32_t number, const char *reason, int64_t wait_us)
+{
+	struct ff_event event = {
+		.kind = FF_EVENT_NOTICE, .job = e->state->jobs[number].name, .job_id = number + 1};
+
+	event.u.notice.level = "warning";
+	event.u.notice.text =
+		ff_engine_text(e, "no host is left for it: %s; one may join within %.1f s", reason,
+			       (double)wait_us / 1e6);
+	ff_engine_emit(e, &event);
+}
+
+bool ff_inventory_has_hope(struct ff_engine *e, uint32_t number, const char *reason)
 {
 	struct engine_job *job = &e->jobs[number];
 	const struct ff_config *config = e->opts.config;
 	int64_t refresh = config->outside.refresh_us;
+	int64_t wait_us = refresh + config->settings.reconnect_us;
 
 	if (refresh == 0 || job->hopeless || e->opts.plan->jobs[number].only_host ||
 	    ff_engine_stopping(e))
 		return false;
-	if (!job->hope.deadline.pos)
-		ff_engine_due(e, &job->hope,
-			      e->now.mono_us + refresh + config->settings.reconnect_us);
+	if (job->hope.deadline.pos)
+		return true;
+	ff_engine_due(e, &job->hope, e->now.mono_us + wait_us);
+	tell_hope(e, number, reason, wait_us);
 	return true;
 }
 

@@ -513,7 +513,7 @@ static void check_idle(struct ff_engine *e, uint32_t number)
 		return;
 	}
 	reason = ff_job_no_host(e, number);
-	if (!reason || ff_inventory_has_hope(e, number))
+	if (!reason || ff_inventory_has_hope(e, number, reason))
 		return;
 	ff_job_error(e, number, sessions ? FF_REASON_NO_WORKER : FF_REASON_NO_HOST,
 		     ff_engine_text(e, "no %s is left for it: %s", sessions ? "worker" : "host",

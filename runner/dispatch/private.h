@@ -369,8 +369,8 @@ void ff_host_touch_jobs(struct ff_engine *e);
 /* HOST_COMES, HOST_LEAVES and DRAIN; false: it is none of them. */
 bool ff_inventory_input(struct ff_engine *e, const struct ff_input *input);
 void ff_inventory_due(struct ff_engine *e, enum due kind, void *owner);
-/* No host is left for the job, but one may come: it waits, for some time. */
-bool ff_inventory_has_hope(struct ff_engine *e, uint32_t job);
+/* No host is left for the job, for that reason, but one may come: it waits, for some time. */
+bool ff_inventory_has_hope(struct ff_engine *e, uint32_t job, const char *reason);
 /* Others that go via it are there, or may be. */
 bool ff_inventory_holds(const struct ff_engine *e, uint32_t host);
 /* Those that were to go and have nothing left to do go. */

@@ -227,6 +227,8 @@ def test_no_host_is_left(farflung):
     live.event("host-draining", host="a")
     write(farflung.cwd / "go", "")
     live.event("host-left", host="a")
+    live.wait_for(lambda events: [e for e in of_kind(events, "notice", level="warning", job="j")
+                                  if "no host is left for it: host a: it is not in the inventory any more; one may join within 60.1 s" == e["text"]])
     offer(farflung, "b", {"spec": "popen", "name": "c", "tags": ["big"]})
     events = live.finish(0)
     assert hosts_of(events) == {"a", "c"}
@@ -317,6 +319,45 @@ def test(n):
     assert len(ends(events)) == 40 and set(ends(events).values()) == {"passed"}
     assert len(of_kind(events, "unit-started", host="a")) <= 2
     assert [e["crashed"] for e in of_kind(events, "worker-ended", host="a")] == [False]
+
+
+def test_sessions_begin_on_a_host_that_joins(farflung, python):
+    if not has(python, "pytest"):
+        pytest.skip("no pytest")
+    write(farflung.cwd / "test_x.py", """\
+import os, pathlib, time
+import pytest
+
+@pytest.mark.parametrize("n", range(40))
+def test(n):
+    while os.environ["WHO"] == "a" and not pathlib.Path("go").exists():
+        time.sleep(0.02)
+    pathlib.Path("go").touch()
+""")
+    a, b = ({"spec": f"popen//python={python}", "name": host, "env": {"WHO": host}} for host in "ab")
+    offer(farflung, a)
+    jobs(farflung, "jobs:\n  t: {pytest: [test_x.py, -p, 'no:cacheprovider']}\n")
+    live = farflung.follow("run")
+    live.event("unit-started", host="a")
+    offer(farflung, a, b)
+    events = live.finish(0)
+    assert len(ends(events)) == 40 and set(ends(events).values()) == {"passed"}
+    assert hosts_of(events) == {"a", "b"}
+
+
+@pytest.mark.parametrize("spec, end", [("popen//chdir=/proc/no/folder", "host-away"),
+                                       ("popen//worker=python//python=/no/python", "host-failed")])
+def test_a_host_is_mended(farflung, spec, end):
+    """It could not be opened, and is, or is not, tried again; once its entry is another one it is tried anew."""
+    offer(farflung, "a", {"spec": spec, "name": "b"})
+    jobs(farflung, f"jobs:\n  j: {{run: '{WAITS}', count: 3}}\n")
+    live = farflung.follow("run")
+    live.event("unit-started", host="a")
+    live.event(end, host="b")
+    offer(farflung, "a", "b")
+    live.event("unit-started", host="b")
+    write(farflung.cwd / "go", "")
+    live.finish(0)
 
 
 def test_ctrl_c_while_one_leaves(farflung):
