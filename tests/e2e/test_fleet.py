@@ -198,6 +198,24 @@ def test_a_program_that_hangs_holds_up_nothing(farflung):
     live.finish(0)
 
 
+def test_more_hosts_than_there_is_room_for(farflung):
+    """They stay out, which is told once; those that no job is for are not opened."""
+    offer(farflung, "a")
+    jobs(farflung, f"jobs:\n  j: {{run: '{WAITS}', on: 'a,n2'}}\n")
+    live = farflung.follow("run")
+    live.event("unit-started")
+    offer(farflung, "a", "n[1-1003]")
+    live.event("host-ready", host="n2")
+    offer(farflung, "a", "n[1-1004]")
+    live.event("host-added", host="n1000")
+    write(farflung.cwd / "go", "")
+    events = live.finish(0)
+    assert len(of_kind(events, "host-added")) == 1001
+    assert {e["host"] for e in of_kind(events, "host-joining")} == {"a", "n2"}
+    told = [e["text"] for e in of_kind(events, "notice", level="warning")]
+    assert told == ["host n1001 stays out: a run has room for 1000 hosts that were not there when it began"]
+
+
 def test_drain_timeout(farflung):
     """What runs on a host that is to leave goes elsewhere in the end, and is killed there."""
     offer(farflung, "a", "b")
