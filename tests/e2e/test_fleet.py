@@ -320,6 +320,7 @@ import pytest
 
 @pytest.mark.parametrize("n", range(40))
 def test(n):
+    time.sleep(0.1)
     while not pathlib.Path("go-" + os.environ["WHO"]).exists():
         time.sleep(0.02)
 """)
@@ -335,7 +336,7 @@ def test(n):
     write(farflung.cwd / "go-b", "")
     events = live.finish(0)
     assert len(ends(events)) == 40 and set(ends(events).values()) == {"passed"}
-    assert len(of_kind(events, "unit-started", host="a")) <= 2
+    assert len(of_kind(events, "unit-started", host="a")) < 20  # most often 1; it has to hear of it
     assert [e["crashed"] for e in of_kind(events, "worker-ended", host="a")] == [False]
 
 
