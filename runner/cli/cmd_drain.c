@@ -46,13 +46,16 @@ const struct ff_command ff_command_drain = {
 	.name = "drain",
 	.summary = "Let hosts leave a run that goes on.",
 	.synopsis = "RUN HOST...",
-	.details = "Nothing more is begun on them; what runs there comes to its end, or goes "
-		   "elsewhere after the inventory's\n"
-		   "drain_timeout; they are torn down, and their connections are closed. They stay "
-		   "away, unless they leave the\n"
-		   "inventory and come back. Jobs that are left without a host fail. Exit codes: 0 "
-		   "the run has taken it,\n"
-		   "2 usage, no such run or host, or it is not going, 3 the run can't be asked.\n",
+	.details =
+		"HOST is a name, a tag or a set, as in --on: 'n[1-3]!n2'. Nothing more is begun "
+		"there; what runs comes to its\n"
+		"end, or goes elsewhere after the inventory's drain_timeout; the hosts are torn "
+		"down, and their connections\n"
+		"are closed. They stay away, unless they leave the inventory and come back. Jobs "
+		"that are left without a host\n"
+		"fail. Exit codes: 0 the run has taken it, 2 usage, no such run or host, or it is "
+		"not going, 3 it can't be\n"
+		"asked.\n",
 	.options = no_options,
 	.run = drain,
 };

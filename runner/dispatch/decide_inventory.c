@@ -187,56 +187,95 @@ static void drain_due(struct ff_engine *e, uint32_t number)
 
 /* --- somebody asks for that --- */
 
-static const char *why_not(struct ff_engine *e, uint32_t number, const char *name)
+static bool is_there(const struct ff_engine *e, uint32_t number)
 {
-	if (number == FF_NOBODY)
-		return ff_engine_text(e, "there is no host '%s'", name);
-	if (e->state->hosts[number].state == FF_HOST_GONE)
-		return ff_engine_text(e, "host '%s' is not there any more", name);
-	for (uint32_t i = 0; i < e->state->hosts_len; i++)
-		if (e->hosts[i].parent == number && !e->hosts[i].leaving &&
-		    e->state->hosts[i].state != FF_HOST_UNUSED &&
-		    e->state->hosts[i].state != FF_HOST_GONE)
+	enum ff_host_state state = e->state->hosts[number].state;
+
+	return state != FF_HOST_GONE && state != FF_HOST_UNUSED;
+}
+
+/* Notes what a pattern means of the hosts that have not gone; NULL, or why it means none. */
+static const char *choose(struct ff_engine *e, const char *pattern, bool *chosen)
+{
+	const struct ff_inventory *inventory = e->opts.inventory;
+	struct ff_err err = {0};
+	bool any = false;
+
+	if (ff_inventory_check(inventory, pattern, &err) < 0)
+		return ff_engine_text(e, "%s", err.text);
+	for (uint32_t i = 0; i < e->state->hosts_len; i++) {
+		if (e->state->hosts[i].state == FF_HOST_GONE ||
+		    !ff_host_matches(&inventory->hosts[i], pattern))
+			continue;
+		chosen[i] = any = true;
+	}
+	return any ? NULL : ff_engine_text(e, "what '%s' means is not there any more", pattern);
+}
+
+/* Who goes via one that is to leave has to leave, too. */
+static const char *who_stays(struct ff_engine *e, const bool *chosen)
+{
+	for (uint32_t i = 0; i < e->state->hosts_len; i++) {
+		uint32_t parent = e->hosts[i].parent;
+
+		if (parent != FF_NOBODY && chosen[parent] && !chosen[i] && is_there(e, i) &&
+		    !e->hosts[i].leaving)
 			return ff_engine_text(e, "host '%s' goes via '%s', and is to stay",
-					      e->state->hosts[i].name, name);
+					      e->state->hosts[i].name,
+					      e->state->hosts[parent].name);
+	}
 	return NULL;
 }
 
-static void answer(struct ff_engine *e, const struct ff_input *input, uint32_t nth,
-		   const char *error)
+static void answer(struct ff_engine *e, const struct ff_input *input, const char *name,
+		   uint32_t running, bool last, const char *error)
 {
-	const char *const *names = input->u.cancel.names;
 	struct ff_event event = {.kind = FF_EVENT_DRAIN_ASKED};
-	uint32_t number = ff_state_find_host(e->state, names[nth]);
 
 	event.u.drain_asked.request = ff_engine_text(e, "%s", input->u.cancel.request);
-	event.u.drain_asked.name = ff_engine_text(e, "%s", names[nth]);
+	event.u.drain_asked.name = ff_engine_text(e, "%s", name);
+	event.u.drain_asked.running = running;
+	event.u.drain_asked.last = last;
 	event.u.drain_asked.error = error;
-	event.u.drain_asked.last = names[nth + 1] == NULL;
-	if (!error)
-		event.u.drain_asked.running = e->state->hosts[number].running;
 	ff_engine_emit(e, &event);
+}
+
+static void drain_chosen(struct ff_engine *e, const struct ff_input *input, const bool *chosen)
+{
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < e->state->hosts_len; i++)
+		left += chosen[i];
+	for (uint32_t i = 0; i < e->state->hosts_len; i++)
+		if (chosen[i])
+			answer(e, input, e->state->hosts[i].name, e->state->hosts[i].running,
+			       --left == 0, NULL);
+	for (uint32_t i = 0; i < e->state->hosts_len; i++)
+		if (chosen[i])
+			go(e, i, "somebody asked it to");
 }
 
 /* All of them or none. */
 static void drain(struct ff_engine *e, const struct ff_input *input)
 {
 	const char *const *names = input->u.cancel.names;
+	const char *error = NULL, *name = "";
+	bool *chosen;
 
 	if (!names || !input->u.cancel.request)
 		return;
-	for (uint32_t i = 0; names[i]; i++) {
-		const char *error = why_not(e, ff_state_find_host(e->state, names[i]), names[i]);
-
-		if (!error)
-			continue;
-		answer(e, input, i, error);
-		return;
+	chosen = ff_xcalloc(e->state->hosts_len + 1U, sizeof(*chosen));
+	for (uint32_t i = 0; names[i] && !error; i++) {
+		name = names[i];
+		error = choose(e, name, chosen);
 	}
-	for (uint32_t i = 0; names[i]; i++)
-		answer(e, input, i, NULL);
-	for (uint32_t i = 0; names[i]; i++)
-		go(e, ff_state_find_host(e->state, names[i]), "somebody asked it to");
+	if (!error)
+		error = who_stays(e, chosen);
+	if (error)
+		answer(e, input, name, 0, true, error);
+	else
+		drain_chosen(e, input, chosen);
+	ff_free(chosen);
 }
 
 /* --- jobs without a host --- */

@@ -447,7 +447,7 @@ struct ff_event {
 		} cancelled;
 		struct {
 			const char *request;
-			const char *name;  /* of a host */
+			const char *name;  /* of a host; with an error: what was asked for */
 			uint32_t running;  /* units there, when it came */
 			bool last;	   /* of the request's names */
 			const char *error; /* NULL; else nothing of the request was done */

@@ -57,6 +57,8 @@ static struct ff_input *leave_or_drain(const struct ff_inventory *inventory, uin
 		return input;
 	}
 	input = ff_input_new(FF_INPUT_DRAIN);
+	if (dice / 1024 % 4 == 0)
+		names[0] = "h[0-2]";
 	if (dice / 256 % 4 == 0)
 		names[1] = "nobody";
 	input->u.cancel.request = ff_input_text(input, "d");
