@@ -160,20 +160,27 @@ static int check(const struct options *o, int64_t *block_bytes)
 
 /* --- the configuration --- */
 
-static int add_hosts(struct ff_config *config, const struct options *o)
+static void set_slots(void *ctx, struct ff_config *config)
 {
-	int64_t slots = o->slots ? read_slots(o->slots) : 0;
+	const int64_t *slots = ctx;
 
-	if (slots < 0)
+	for (size_t i = 0; i < config->hosts_len && *slots; i++)
+		config->hosts[i].slots = *slots;
+}
+
+/* *slots: of each; 0: as the file says. */
+static int add_hosts(struct ff_config *config, const struct options *o, int64_t *slots)
+{
+	*slots = o->slots ? read_slots(o->slots) : 0;
+	if (*slots < 0)
 		return -1;
 	for (size_t i = 0; i < o->tx.len; i++)
 		ff_config_add_host(config, o->tx.v[i]);
 	if (o->tx.len == 0 && !o->inventory) {
 		ff_config_add_host(config, "popen");
-		slots = slots ? slots : cpus();
+		*slots = *slots ? *slots : cpus();
 	}
-	for (size_t i = 0; i < config->hosts_len && slots; i++)
-		config->hosts[i].slots = slots;
+	set_slots(slots, config);
 	return 0;
 }
 
@@ -330,6 +337,8 @@ static int run_lines(const struct options *o, struct ff_lines *lines, const stru
 						 lines->blocks_fd >= 0 ? BLOCKS_AHEAD : LINES_AHEAD,
 					 .take = ff_map_take,
 					 .ctx = &keep};
+	const struct ff_config_opts file_opts = {0};
+	int64_t slots = 0;
 	struct ff_config config;
 	struct ff_err err = {0};
 	int code = FF_MAP_USAGE;
@@ -347,8 +356,15 @@ static int run_lines(const struct options *o, struct ff_lines *lines, const stru
 		ff_complain_last("nothing was started", code);
 		return code;
 	}
+	if (o->inventory && strcmp(o->inventory, "-") != 0 &&
+	    strcmp(o->inventory, "/dev/stdin") != 0) {
+		execute.file = o->inventory;
+		execute.file_opts = &file_opts;
+		execute.file_change = set_slots;
+		execute.file_ctx = &slots;
+	}
 	only[0] = ff_xstrdup(add_job(&config, o, lines));
-	if (!add_hosts(&config, o) && (!o->halt || !read_halt(&config, o->halt)))
+	if (!add_hosts(&config, o, &slots) && (!o->halt || !read_halt(&config, o->halt)))
 		code = ff_execute(&config, &execute);
 	ff_map_keep_end(&keep);
 	ff_free(only[0]);

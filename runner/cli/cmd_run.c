@@ -127,6 +127,10 @@ static int run_file(const char *path, void *values)
 	for (size_t i = 0; o->memory && i < config.jobs_len; i++)
 		ff_config_set(&config, &config.jobs[i],
 			      ff_config_option_find(FF_SECTION_JOB, "memory"), o->memory, NULL);
+	if (strcmp(path, "-") != 0 && strcmp(path, "/dev/stdin") != 0) {
+		execute.file = path;
+		execute.file_opts = &opts;
+	}
 	code = ff_execute(&config, &execute);
 	ff_config_release(&config);
 	return code;

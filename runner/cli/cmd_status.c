@@ -9,13 +9,13 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "cli/ask.h"
 #include "cli/command.h"
 #include "cli/story.h"
 #include "dispatch/dispatch.h"
 #include "event/going.h"
 #include "event/json.h"
 #include "event/reader.h"
-#include "event/request.h"
 #include "report/text.h"
 
 struct status_options {
@@ -313,83 +313,23 @@ static int cancel_run(const char *path, bool now)
 	return code;
 }
 
-/* One line of what the run has answered. Whether it was the last. */
-static bool tell_answer(const struct ff_event *event, struct ff_buf *out, int *code)
+/* One line of what the run has answered. */
+static enum ff_answer tell_answer(const struct ff_event *event, const char *id, struct ff_buf *out)
 {
+	if (event->kind != FF_EVENT_CANCELLED || strcmp(event->u.cancelled.request, id) != 0)
+		return FF_ANSWER_OTHER;
 	if (event->u.cancelled.error) {
 		ff_complain("cancel: %s; nothing was cancelled", event->u.cancelled.error);
-		*code = FF_EXIT_USAGE;
-		return true;
+		return FF_ANSWER_REFUSED;
 	}
 	ff_buf_addstr(out, "cancelled ");
 	ff_story_text(out, event->u.cancelled.name);
 	ff_buf_addf(out, ": %u running, %u waiting\n", event->u.cancelled.running,
 		    event->u.cancelled.waiting);
-	return event->u.cancelled.last;
+	return event->u.cancelled.last ? FF_ANSWER_LAST : FF_ANSWER_MORE;
 }
 
-static int wait_answer(const struct ff_story *story, const char *id)
-{
-	const struct timespec pause = {.tv_nsec = 20000000};
-	struct ff_err err = {0};
-	struct ff_reader *reader = ff_reader_new(story->path, &err);
-	const struct ff_event *event;
-	struct ff_buf out = FF_BUF_INIT;
-	int code = FF_EXIT_OK, rc = reader ? 0 : FF_ESYS;
-	bool over = false, gone = false;
-
-	if (reader)
-		ff_reader_brief(reader);
-	while (rc >= 0 && !over) {
-		rc = ff_reader_next(reader, &event, &err);
-		if (rc > 0 && event->kind == FF_EVENT_CANCELLED &&
-		    strcmp(event->u.cancelled.request, id) == 0)
-			over = tell_answer(event, &out, &code);
-		if (rc != 0)
-			continue;
-		/* What it wrote before it went has to be read once more. */
-		if (gone) {
-			ff_complain("cancel: run %s ended before it took that", story->run_id);
-			code = FF_EXIT_USAGE;
-			break;
-		}
-		gone = !ff_run_is_going(story->path);
-		if (!gone)
-			nanosleep(&pause, NULL);
-	}
-	if (rc < 0) {
-		ff_complain("cancel: %s", err.text);
-		code = FF_EXIT_INFRA;
-	}
-	ff_reader_free(reader);
-	ff_print(&out);
-	return code;
-}
-
-/* Some of it: the run is asked, and answers. */
-static int cancel_some(const char *path, const char *const *names)
-{
-	struct ff_story story;
-	struct ff_err err = {0};
-	int rc, code;
-	char *id = ff_xasprintf("%ld-%lld", (long)getpid(), (long long)ff_clock_wall_us());
-
-	ff_story_init(&story, path);
-	rc = ff_story_read(&story, true, &err);
-	if (rc == 0 && !ff_run_is_going(story.path))
-		rc = ff_err_set(&err, FF_ENOTFOUND, "run %s is not going", story.run_id);
-	if (rc == 0)
-		rc = ff_request_cancel(story.path, id, names, &err);
-	if (rc == 0) {
-		code = wait_answer(&story, id);
-	} else {
-		ff_complain("cancel: %s", err.text);
-		code = rc == FF_ENOTFOUND || rc == FF_ETOOBIG ? FF_EXIT_USAGE : FF_EXIT_INFRA;
-	}
-	ff_story_release(&story);
-	ff_free(id);
-	return code;
-}
+static const struct ff_ask ask_cancel = {"cancel", FF_REQUEST_CANCEL, tell_answer};
 
 static int cancel(const struct ff_command *command, int argc, char **argv)
 {
@@ -405,9 +345,9 @@ static int cancel(const struct ff_command *command, int argc, char **argv)
 	else if (rc == 0 && words.len > 1 && o.now)
 		ff_complain("cancel: --now is for a whole run; what is named is killed anyway");
 	else if (rc == 0 && (path = ff_story_find("cancel", words.v[0])))
-		code = words.len > 1
-			       ? cancel_some(path, (const char *const *)(uintptr_t)words.v + 1)
-			       : cancel_run(path, o.now);
+		code = words.len > 1 ? ff_ask_run(&ask_cancel, path,
+						  (const char *const *)(uintptr_t)words.v + 1)
+				     : cancel_run(path, o.now);
 	ff_free(path);
 	ff_strv_release(&words);
 	return code;

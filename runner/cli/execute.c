@@ -68,6 +68,7 @@ static const struct ff_reporter_class last_word_class = {
 /* One run, from its reporters to its end. */
 struct execution {
 	struct ff_run_opts run;
+	struct ff_run_reread reread;
 	struct ff_reporters reporters;
 	struct ff_run_terminal terminal;
 	struct last_word *word; /* in reporters */
@@ -492,6 +493,42 @@ static int reveal_secrets(struct execution *x, struct ff_config *config, const s
 	return 0;
 }
 
+static int read_again(void *ctx, struct ff_config *config, const atomic_bool *stop,
+		      struct ff_err *err)
+{
+	const struct ff_execute_opts *opts = ctx;
+	struct ff_config_opts how = *opts->file_opts;
+	int rc;
+
+	how.inventory_only = true;
+	how.stop = stop;
+	rc = ff_config_load_with(config, opts->file, &how, err);
+	if (!rc && opts->file_change)
+		opts->file_change(opts->file_ctx, config);
+	return rc;
+}
+
+static int build_inventory(struct execution *x, struct ff_config *config,
+			   struct ff_inventory *inventory, const struct ff_execute_opts *opts,
+			   struct ff_err *err)
+{
+	int rc = ff_inventory_build(inventory, config, err);
+
+	if (!rc && !opts->file && config->outside.refresh_us > 0)
+		ff_complain("inventory: refresh has no effect: what was read can't be read again");
+	if (!opts->file)
+		config->outside.refresh_us = 0; /* nobody need wait for that */
+	if (rc || !opts->file)
+		return rc;
+	ff_inventory_reserve(inventory, FF_RUN_LATE_HOSTS);
+	x->reread = (struct ff_run_reread){.inventory = inventory,
+					   .every_us = config->outside.refresh_us,
+					   .read = read_again,
+					   .ctx = (void *)(uintptr_t)opts};
+	x->run.reread = &x->reread;
+	return 0;
+}
+
 int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 {
 	struct ff_inventory inventory = {0};
@@ -515,7 +552,7 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 	int code;
 
 	config->only_hosts = opts->on;
-	if (ff_inventory_build(&inventory, config, &err)) {
+	if (build_inventory(&x, config, &inventory, opts, &err)) {
 		code = refuse(opts, err.text);
 	} else if (opts->on && ff_inventory_check(&inventory, opts->on, &err)) {
 		ff_inventory_suggest(&inventory, opts->on, hint);

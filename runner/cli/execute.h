@@ -26,7 +26,13 @@ struct ff_execute_opts {
 	char **argv;
 	const struct ff_stress_opts *stress; /* its units are runs of fewer tests; NULL: are not */
 	const struct ff_mapped_opts *mapped; /* what is shown of its units; NULL: as of a run */
-	const struct ff_run_feed *feed;	     /* of its first job, which is open; NULL */
+	/* The file, and how it was read: its inventory can be read again. NULL: it can't be. */
+	const char *file;
+	const struct ff_config_opts *file_opts;
+	/* What the command line has changed in its hosts is changed again; NULL: nothing. */
+	void (*file_change)(void *ctx, struct ff_config *config);
+	void *file_ctx;
+	const struct ff_run_feed *feed; /* of its first job, which is open; NULL */
 	/* Before anything runs, when the run's journal is there; NULL. */
 	void (*begun)(void *ctx, const char *journal);
 	void *begun_ctx;

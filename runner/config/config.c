@@ -305,7 +305,7 @@ int ff_config_load_with(struct ff_config *config, const char *path,
 		rc = parse(config, path, ff_buf_str(&text), text.len, opts, true, err);
 	ff_buf_release(&text);
 	if (!rc) {
-		rc = ff_config_read_outside(config, err);
+		rc = ff_config_read_outside(config, opts ? opts->stop : NULL, err);
 		if (rc)
 			ff_config_release(config);
 	}

@@ -4,6 +4,7 @@
 #ifndef FF_CONFIG_CONFIG_H
 #define FF_CONFIG_CONFIG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -301,6 +302,9 @@ struct ff_config {
 		char *url;
 		char *ca_file; /* absolute; NULL: the system's */
 		int64_t timeout_us;
+		int64_t refresh_us; /* while a run lasts, read so often; 0: only when asked */
+		int64_t drain_us; /* a host that is to leave has so long for its units; 0: no limit
+				   */
 		struct ff_place cmd_place, url_place;
 	} outside;
 	struct ff_config_group *groups;
@@ -379,6 +383,10 @@ struct ff_config_opts {
 	const struct ff_strv *vars;	/* "NAME=VALUE", "@FILE"; NULL: none */
 	const struct ff_strv *profiles; /* names, later ones over earlier ones; NULL: none */
 	struct ff_buf *explain; /* gets a line per value: what it is, and where from; NULL: none */
+	/* Of the file only `inventory` is read, for a run that goes on with the rest as it was. */
+	bool inventory_only;
+	/* Set from another thread: what is run or fetched for the inventory is given up; NULL. */
+	const atomic_bool *stop;
 };
 int ff_config_load_with(struct ff_config *config, const char *path,
 			const struct ff_config_opts *opts, struct ff_err *err);
@@ -392,10 +400,10 @@ int ff_config_parse(struct ff_config *config, const char *path, const char *text
 /* Adds hosts and groups, as YAML or JSON: a list of hosts, a mapping like `inventory`, or what
  * Ansible's inventories answer to --list. `name` is for messages. FF_ECONFIG; then `config` is only
  * good for its release. The other one runs the inventory's program and fetches its URL, where it
- * has them, and adds what they say; ff_config_load has done it. */
+ * has them, and adds what they say; ff_config_load has done it. `stop`: as in ff_config_opts. */
 int ff_config_add_inventory(struct ff_config *config, const char *name, const char *text,
 			    size_t len, struct ff_err *err);
-int ff_config_read_outside(struct ff_config *config, struct ff_err *err);
+int ff_config_read_outside(struct ff_config *config, const atomic_bool *stop, struct ff_err *err);
 void ff_config_init(struct ff_config *config); /* empty, all defaults set: for `farflung pytest` */
 void ff_config_release(struct ff_config *config);
 

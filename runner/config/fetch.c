@@ -10,6 +10,7 @@ struct sink {
 	struct ff_buf *out;
 	size_t left;
 	int rc;
+	const atomic_bool *stop;
 };
 
 static size_t on_bytes(char *bytes, size_t size, size_t count, void *ctx)
@@ -25,6 +26,16 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *ctx)
 		return 0;
 	sink->left -= len;
 	return len;
+}
+
+/* Other than 0 gives it up. */
+static int on_progress(void *ctx, curl_off_t to_get, curl_off_t got, curl_off_t to_put,
+		       curl_off_t put)
+{
+	const struct sink *sink = ctx;
+
+	(void)to_get, (void)got, (void)to_put, (void)put;
+	return sink->stop && atomic_load(sink->stop);
 }
 
 static bool begins(const char *url, const char *with)
@@ -49,6 +60,9 @@ static void set_up(const struct ff_curl *api, CURL *curl, const char *url,
 	api->easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
 	api->easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
 	api->easy_setopt(curl, CURLOPT_WRITEDATA, sink);
+	api->easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	api->easy_setopt(curl, CURLOPT_XFERINFODATA, sink);
+	api->easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 	if (opts->ca_file)
 		api->easy_setopt(curl, CURLOPT_CAINFO, opts->ca_file);
 }
@@ -56,7 +70,7 @@ static void set_up(const struct ff_curl *api, CURL *curl, const char *url,
 int ff_outside_fetch(struct ff_buf *out, const char *url, const struct ff_outside_opts *opts,
 		     struct ff_err *err)
 {
-	struct sink sink = {.out = out, .left = opts->max_bytes};
+	struct sink sink = {.out = out, .left = opts->max_bytes, .stop = opts->stop};
 	char words[CURL_ERROR_SIZE] = "";
 	const struct ff_curl *api;
 	CURLcode rc;
@@ -78,6 +92,8 @@ int ff_outside_fetch(struct ff_buf *out, const char *url, const struct ff_outsid
 	set_up(api, curl, url, opts, &sink);
 	rc = api->easy_perform(curl);
 	api->easy_cleanup(curl);
+	if (rc == CURLE_ABORTED_BY_CALLBACK)
+		return ff_err_set(err, FF_ECANCELED, "given up");
 	if (sink.rc == FF_ETOOBIG)
 		return ff_err_set(err, FF_ECONFIG, "more than %zu MiB", opts->max_bytes >> 20);
 	if (rc)

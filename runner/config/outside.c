@@ -1,5 +1,5 @@
-/* Runs an inventory's program. Before the run: there is no loop yet, so this one waits by itself.
- */
+/* Runs an inventory's program. Before the run there is no loop yet, and while one goes on this is
+ * done in a thread of its own: so it waits by itself. */
 #include "config/outside.h"
 
 #include <errno.h>
@@ -35,7 +35,7 @@ static void block(sigset_t *ours, sigset_t *before)
 	sigaddset(ours, SIGINT);
 	sigaddset(ours, SIGTERM);
 	sigaddset(ours, SIGHUP);
-	sigprocmask(SIG_BLOCK, ours, before);
+	pthread_sigmask(SIG_BLOCK, ours, before);
 }
 
 /* 0 or an errno. */
@@ -94,6 +94,8 @@ static int wait_for(struct program *program, struct ff_buf *out, const struct ff
 					{.fd = more ? program->out : -1, .events = POLLIN}};
 		int ready = poll(fds, 2, LOOK_MS);
 
+		if (opts->stop && atomic_load(opts->stop))
+			return ff_err_set(err, FF_ECANCELED, "given up");
 		if (ready > 0 && fds[0].revents)
 			return ff_err_set(err, FF_ECANCELED, "interrupted");
 		if (ready > 0 && fds[1].revents)
@@ -138,8 +140,9 @@ int ff_outside_run(struct ff_buf *out, char *const *argv, const struct ff_outsid
 		return ff_err_set(err, FF_ECONFIG, "%s", strerror(errno));
 	program.out = pipe_fds[0];
 	fcntl(program.out, F_SETFL, O_NONBLOCK);
+	/* In a thread beside a loop signals are the loop's, and `stop` says what they meant. */
 	block(&ours, &before);
-	program.signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
+	program.signals = opts->stop ? -1 : signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
 	rc = spawn(&program, argv, opts->directory, pipe_fds[1], &before);
 	close(pipe_fds[1]);
 	if (rc) {
@@ -157,6 +160,6 @@ int ff_outside_run(struct ff_buf *out, char *const *argv, const struct ff_outsid
 	close(program.out);
 	if (program.signals >= 0)
 		close(program.signals);
-	sigprocmask(SIG_SETMASK, &before, NULL); /* one that is pending comes now */
+	pthread_sigmask(SIG_SETMASK, &before, NULL); /* one that is pending comes now */
 	return rc;
 }

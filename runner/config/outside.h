@@ -2,6 +2,7 @@
 #ifndef FF_CONFIG_OUTSIDE_H
 #define FF_CONFIG_OUTSIDE_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -12,6 +13,9 @@ struct ff_outside_opts {
 	size_t max_bytes;
 	const char *directory; /* the program's working directory */
 	const char *ca_file;   /* NULL: the system's */
+	/* Set from another thread: it is given up, and the call returns FF_ECANCELED. NULL: the
+	 * program itself decides, and signals end it. */
+	const atomic_bool *stop;
 };
 
 /* Appends what the program writes to stdout. It has no stdin, our stderr, and a process group of

@@ -128,6 +128,13 @@ static void read_option(struct ff_reader *r, const struct ff_config_option *opti
 		read_child(r, option, pair->value, target);
 }
 
+/* Of a file that is read again for its inventory the rest is as the run took it. */
+static bool is_asked_for(const struct ff_reader *r, const char *key)
+{
+	return !r->opts || !r->opts->inventory_only || !strcmp(key, "inventory") ||
+	       !strcmp(key, "version");
+}
+
 void ff_read_section(struct ff_reader *r, enum ff_config_section section,
 		     const struct ff_yaml_node *node, void *target)
 {
@@ -141,6 +148,8 @@ void ff_read_section(struct ff_reader *r, enum ff_config_section section,
 		const struct ff_config_option *option =
 			ff_config_option_find(section, pair->key->text);
 
+		if (section == FF_SECTION_TOP && !is_asked_for(r, pair->key->text))
+			continue;
 		if (option && pair != vars)
 			read_option(r, option, pair, target);
 		else if (option)
@@ -410,7 +419,8 @@ void ff_read_file(struct ff_reader *r, const struct ff_yaml_node *root)
 			config->jobs[i].grace_us = config->settings.grace_us;
 	settle_halt(config);
 	settle_pools(r);
-	ff_vars_settle(r);
+	if (!r->opts || !r->opts->inventory_only) /* variables may be for what was not read */
+		ff_vars_settle(r);
 	config->tree.given = config->tree.source != NULL;
 }
 

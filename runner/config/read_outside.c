@@ -60,13 +60,14 @@ static int add(struct ff_config *config, const char *name, struct ff_buf *text, 
 				       err);
 }
 
-int ff_config_read_outside(struct ff_config *config, struct ff_err *err)
+int ff_config_read_outside(struct ff_config *config, const atomic_bool *stop, struct ff_err *err)
 {
 	const struct ff_outside_opts opts = {
 		.timeout_us = config->outside.timeout_us,
 		.max_bytes = FF_CONFIG_FILE_MAX,
 		.directory = config->directory,
 		.ca_file = config->outside.ca_file,
+		.stop = stop,
 	};
 	const char *program = config->outside.cmd.len ? config->outside.cmd.v[0] : NULL;
 	struct ff_buf text = FF_BUF_INIT;

@@ -61,8 +61,9 @@ struct ff_act *ff_act_new(const struct ff_act_opts *opts, struct ff_err *err)
 	act->holder = who_we_are();
 	if (opts->run->vars)
 		ff_strv_add_all(&act->vars, opts->run->vars->v);
-	act->hosts = ff_xcalloc(act->inventory->len + 1, sizeof(*act->hosts));
-	for (uint32_t i = 0; i < act->inventory->len; i++) {
+	act->room = (uint32_t)ff_inventory_room(act->inventory);
+	act->hosts = ff_xcalloc(act->room + 1U, sizeof(*act->hosts));
+	for (uint32_t i = 0; i < act->room; i++) {
 		act->hosts[i] = (struct act_host){
 			.act = act, .number = i, .host = &act->inventory->hosts[i]};
 		ff_act_templates_init(&act->hosts[i]);
@@ -194,13 +195,13 @@ void ff_act_free(struct ff_act *act)
 		ff_act_execution_free(ff_container_of(pos, struct act_execution, node));
 	ff_list_for_each_safe(pos, tmp, &act->all_fetches)
 		ff_act_fetch_free(ff_container_of(pos, struct act_fetch, node));
-	for (size_t i = 0; i < act->inventory->len; i++)
+	for (uint32_t i = 0; i < act->room; i++)
 		ff_act_turns_release(&act->hosts[i]); /* nobody begins any more */
 	ff_list_for_each_safe(pos, tmp, &act->all_workers)
 		ff_act_worker_free(act, ff_container_of(pos, struct act_worker, node));
 	ff_list_for_each_safe(pos, tmp, &act->all_fronts)
 		ff_act_front_free(act, ff_container_of(pos, struct act_front, node));
-	for (size_t i = 0; i < act->inventory->len; i++)
+	for (uint32_t i = 0; i < act->room; i++)
 		ff_act_host_release(&act->hosts[i]);
 	ff_group_free(act->group);
 	ff_map_release(&act->workers);

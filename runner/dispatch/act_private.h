@@ -124,6 +124,7 @@ struct ff_act {
 	const struct ff_inventory *inventory;
 	struct ff_group *group;
 	struct act_host *hosts;
+	uint32_t room;		  /* of these: further ones may come to the inventory */
 	struct ff_map workers;	  /* number + 1 -> act_worker */
 	struct ff_map executions; /* number -> act_execution */
 	struct ff_map fronts;	  /* job + 1 -> act_front */

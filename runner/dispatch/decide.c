@@ -434,6 +434,10 @@ static void due(struct ff_engine *e, struct due_at *due)
 	case DUE_TIME:
 		ff_job_time_over(e, (uint32_t)((struct engine_job *)due->owner - e->jobs));
 		break;
+	case DUE_DRAIN:
+	case DUE_HOPE:
+		ff_inventory_due(e, due->kind, due->owner);
+		break;
 	}
 }
 
@@ -584,12 +588,14 @@ void ff_engine_decide(struct ff_engine *e, const struct ff_input *input, struct 
 	if (e->over && input->kind != FF_INPUT_WORKER_ENDED &&
 	    input->kind != FF_INPUT_WORKER_SAID && input->kind != FF_INPUT_FRONT_SAID)
 		return;
-	if (!ff_before_input(e, input))
+	if (!ff_before_input(e, input) && !ff_inventory_input(e, input))
 		dispatch(e, input);
 	if (e->over)
 		return;
 	if (e->kill_now)
 		kill_now(e);
+	if (e->left_one)
+		ff_inventory_look(e);
 	ff_job_pump(e);
 	if (e->opts.hosts_only)
 		e->over = ff_host_all_settled(e) || ff_engine_stopping(e);

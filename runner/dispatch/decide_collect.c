@@ -25,6 +25,8 @@ void ff_collect_started(struct ff_engine *e, struct session *session, const stru
 	event.u.worker_started.facts_len = input->u.started.facts_len;
 	event.u.worker_started.header = input->u.started.header;
 	ff_engine_emit(e, &event);
+	if (session->leaves)
+		ff_run_session_stop(e, session);
 }
 
 static void emit_collected(struct ff_engine *e, const struct session *session,

@@ -79,7 +79,7 @@ bool ff_host_all_settled(const struct ff_engine *e)
 	return e->state->hosts_len > 0;
 }
 
-static void touch_jobs(struct ff_engine *e)
+void ff_host_touch_jobs(struct ff_engine *e)
 {
 	for (uint32_t i = 0; i < e->state->jobs_len; i++)
 		if (e->state->jobs[i].state != FF_JOBSTATE_FINISHED)
@@ -117,18 +117,25 @@ void ff_host_open_all(struct ff_engine *e)
 {
 	const struct ff_inventory *inventory = e->opts.inventory;
 
-	for (uint32_t i = 0; i < inventory->len; i++) {
+	for (uint32_t i = 0; i < e->state->hosts_len; i++) {
 		struct engine_host *host = &e->hosts[i];
 
+		if (e->state->hosts[i].state == FF_HOST_GONE)
+			continue; /* it has left while the run was set up */
 		host->wanted = e->opts.hosts_only &&
 			       ff_host_matches(&inventory->hosts[i], e->opts.only_hosts);
 		for (uint32_t j = 0; j < e->state->jobs_len && !host->wanted; j++)
 			host->wanted = ff_host_in_job(e, j, i);
 		e->hosts_asked += host->wanted;
 	}
-	for (uint32_t i = 0; i < inventory->len; i++)
+	for (uint32_t i = 0; i < e->state->hosts_len; i++)
 		if (e->hosts[i].wanted)
 			open_with_parents(e, &e->hosts[i], 0);
+}
+
+void ff_host_open_late(struct ff_engine *e, uint32_t number)
+{
+	open_with_parents(e, &e->hosts[number], 0);
 }
 
 void ff_host_retry(struct ff_engine *e, struct engine_host *host)
@@ -149,6 +156,8 @@ static void ready(struct ff_engine *e, struct engine_host *host)
 {
 	struct ff_event event = about(e, host, FF_EVENT_HOST_READY);
 
+	if (host->leaving) /* it is being torn down */
+		return;
 	event.u.host_ready.peer = e->opts.inventory->hosts[number_of(e, host)].spec.text;
 	event.u.host_ready.platform = host->platform;
 	event.u.host_ready.cwd = host->cwd;
@@ -160,7 +169,7 @@ static void ready(struct ff_engine *e, struct engine_host *host)
 	ff_sched_host_up(e->sched, number_of(e, host), record_of(e, host)->slots);
 	/* Jobs may wait for it. */
 	if (e->opts.config->settings.require_hosts != 0)
-		touch_jobs(e);
+		ff_host_touch_jobs(e);
 }
 
 /* Whether something has to be found out there before the job can run. */
@@ -288,10 +297,13 @@ static void leave(struct ff_engine *e, struct engine_host *host)
 	struct ff_event event = about(e, host, FF_EVENT_HOST_LEFT);
 
 	ff_engine_not_due(e, &host->retry);
+	ff_engine_not_due(e, &host->drain);
 	ff_setup_host_down(e, number_of(e, host), NULL);
 	ff_setup_host_gone(e, number_of(e, host));
+	event.u.host_left.reason = host->leaving;
 	ff_engine_emit(e, &event);
 	order(e, host, FF_ORDER_CLOSE_HOST);
+	ff_inventory_left(e, number_of(e, host));
 }
 
 void ff_host_leave(struct ff_engine *e, uint32_t number)
@@ -304,6 +316,7 @@ void ff_host_leave_if_idle(struct ff_engine *e, uint32_t number)
 	const struct ff_host_record *record = &e->state->hosts[number];
 
 	if (record->state == FF_HOST_DRAINING && record->workers == 0 && record->running == 0 &&
+	    !ff_executions_first(&e->executions, number) && !ff_inventory_holds(e, number) &&
 	    !ff_teardown_begin(e, number))
 		leave(e, &e->hosts[number]);
 }
@@ -314,7 +327,8 @@ void ff_host_drain(struct ff_engine *e, uint32_t number)
 	struct ff_event event = about(e, host, FF_EVENT_HOST_DRAINING);
 	enum ff_host_state state = record_of(e, host)->state;
 
-	if (host->is_parent || state == FF_HOST_UNUSED || state == FF_HOST_GONE)
+	if ((host->is_parent && !host->leaving) || state == FF_HOST_UNUSED ||
+	    state == FF_HOST_GONE || state == FF_HOST_DRAINING)
 		return;
 	ff_sched_host_drain(e->sched, number);
 	if (state != FF_HOST_READY) {
@@ -322,6 +336,8 @@ void ff_host_drain(struct ff_engine *e, uint32_t number)
 			leave(e, host);
 		return;
 	}
+	event.u.host_draining.reason = host->leaving;
+	event.u.host_draining.running = record_of(e, host)->running;
 	ff_engine_emit(e, &event);
 	ff_host_leave_if_idle(e, number);
 }
@@ -427,7 +443,7 @@ static void ended(struct ff_engine *e, struct engine_host *host, const struct ff
 	if (!hope)
 		ff_setup_host_gone(e, number_of(e, host));
 	ff_engine_emit(e, &event);
-	touch_jobs(e);
+	ff_host_touch_jobs(e);
 }
 
 static uint32_t units_on(const struct ff_engine *e, const struct engine_host *host)
@@ -447,15 +463,35 @@ static uint32_t units_on(const struct ff_engine *e, const struct engine_host *ho
 static uint32_t take_down_units(struct ff_engine *e, struct engine_host *host, const char *reason)
 {
 	uint32_t number = number_of(e, host), units = units_on(e, host);
+	bool suspect = units == 1 && !host->put_out;
 	struct execution *execution;
 	struct ff_list *pos, *tmp;
 
 	while ((execution = ff_executions_first(&e->executions, number)))
-		ff_execution_lost(e, execution, units == 1, reason);
+		ff_execution_lost(e, execution, suspect, reason);
 	ff_list_for_each_safe(pos, tmp, &host->sessions)
-		ff_run_session_lost(e, ff_container_of(pos, struct session, in_host), units == 1,
+		ff_run_session_lost(e, ff_container_of(pos, struct session, in_host), suspect,
 				    reason);
 	return units;
+}
+
+void ff_host_put_out(struct ff_engine *e, uint32_t number, const char *reason)
+{
+	struct engine_host *host = &e->hosts[number];
+	struct execution *x = ff_executions_first(&e->executions, number);
+	struct ff_list *pos;
+
+	for (; x; x = ff_executions_next(&e->executions, x)) {
+		struct ff_order drop = {.kind = FF_ORDER_DROP, .execution = x->number};
+
+		drop.host = number;
+		drop.unit = x->placement.unit;
+		ff_engine_order(e, &drop);
+	}
+	ff_list_for_each(pos, &host->sessions)
+		ff_run_session_kill(e, ff_container_of(pos, struct session, in_host));
+	host->put_out = true;
+	take_down_units(e, host, reason);
 }
 
 void ff_host_ended(struct ff_engine *e, const struct ff_input *input)

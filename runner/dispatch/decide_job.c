@@ -28,10 +28,23 @@ void ff_job_touch(struct ff_engine *e, uint32_t job)
 
 /* --- what is known before it begins --- */
 
+bool ff_job_host_set_look(struct ff_engine *e, struct host_set *set, uint32_t number)
+{
+	const struct ff_host *host = &e->opts.inventory->hosts[number];
+	uint64_t bit = UINT64_C(1) << number % 64;
+	bool in = ff_plan_job_on(set->plan, host) && ff_host_matches(host, e->opts.only_hosts);
+
+	if (in)
+		set->bits[number / 64] |= bit;
+	else
+		set->bits[number / 64] &= ~bit;
+	return in;
+}
+
 struct host_set *ff_job_host_set(struct ff_engine *e, const struct ff_plan_job *plan)
 {
 	const struct ff_inventory *inventory = e->opts.inventory;
-	size_t size = (inventory->len / 64 + 1) * sizeof(uint64_t);
+	size_t size = (ff_inventory_room(inventory) / 64 + 1) * sizeof(uint64_t);
 	const char *key = plan->config->on ? plan->config->on : "";
 	struct host_set *set = plan->only_host ? NULL : ff_map_get(&e->patterns, key);
 
@@ -42,12 +55,11 @@ struct host_set *ff_job_host_set(struct ff_engine *e, const struct ff_plan_job *
 		ff_xmalloc(SIZE_MAX); /* says that memory is out, and ends */
 	memset(set->bits, 0, size);
 	set->jobs_left = 0;
-	for (size_t i = 0; i < inventory->len; i++)
-		if (ff_plan_job_on(plan, &inventory->hosts[i]) &&
-		    ff_host_matches(&inventory->hosts[i], e->opts.only_hosts)) {
-			set->bits[i / 64] |= UINT64_C(1) << i % 64;
-			e->hosts[i].sets_left++;
-		}
+	set->plan = plan;
+	set->next = e->host_sets;
+	e->host_sets = set;
+	for (uint32_t i = 0; i < inventory->len; i++)
+		e->hosts[i].sets_left += ff_job_host_set_look(e, set, i);
 	if (!plan->only_host)
 		ff_map_set(&e->patterns, key, set);
 	return set;
@@ -405,6 +417,7 @@ static void finish(struct ff_engine *e, uint32_t number)
 	if (!job->settled)
 		settle(e, number);
 	ff_engine_not_due(e, &job->time);
+	ff_engine_not_due(e, &job->hope);
 	if (ff_before_holds(e, number) || ff_front_holds(e, number))
 		return;
 	ff_front_judge(e, number, bad_units(record) > 0 || record->problems > 0);
@@ -503,7 +516,7 @@ static void check_idle(struct ff_engine *e, uint32_t number)
 		return;
 	}
 	reason = ff_job_no_host(e, number);
-	if (!reason)
+	if (!reason || ff_inventory_has_hope(e, number, reason))
 		return;
 	if (ff_ration_no_host(e, number)) {
 		ff_job_error(e, number, FF_REASON_NO_HOST, ff_ration_no_host(e, number));

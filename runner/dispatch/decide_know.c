@@ -23,6 +23,16 @@ static bool expect(struct ff_engine *e, uint32_t number, struct ff_queues_opts *
 	return true;
 }
 
+/* A front that drives its job knows of so many: hosts that have come since may have brought more.
+ */
+static uint32_t most_sessions(const struct ff_engine *e, uint32_t number)
+{
+	const struct engine_job *job = &e->jobs[number];
+	uint32_t planned = ff_driven(e, number) ? job->front.planned : 0;
+
+	return planned > 0 && (job->most == 0 || job->most > planned) ? planned : job->most;
+}
+
 void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 {
 	const struct ff_config_job *config = e->opts.plan->jobs[number].config;
@@ -36,10 +46,10 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 		.scopes_in_order = !config->scope_reorder,
 		.seats = job->seats,
 		.seats_len = job->seats_len,
-		.most = job->most,
+		.most = most_sessions(e, number),
 		.chunk = (uint32_t)config->maxschedchunk,
 		.done_before = job->held ? job->held : job->done_before,
-		.hosts = e->state->hosts_len,
+		.hosts = (uint32_t)ff_inventory_room(e->opts.inventory),
 		.host_memory = e->host_memory,
 	};
 	struct ff_claim *claims = ff_marks_claims(e, number, job->marks, job->marks_len, 0,
@@ -58,6 +68,8 @@ void ff_job_know_units(struct ff_engine *e, uint32_t number, uint32_t units)
 	if (!expect(e, number, &opts, &us) && e->opts.expected_us && !e->state->jobs[number].open)
 		opts.expected_us = e->opts.expected_us(e->opts.ctx, number);
 	ff_sched_job_units(e->sched, number, &opts);
+	if (opts.most != job->most)
+		ff_sched_job_most(e->sched, number, opts.most);
 	ff_cancel_known(e, number);
 	ff_free(claims);
 	ff_free(us);

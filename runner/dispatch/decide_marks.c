@@ -154,10 +154,11 @@ static const uint64_t *hosts_of(struct ff_engine *e, uint32_t number, uint32_t u
 {
 	struct engine_job *job = &e->jobs[number];
 	const struct ff_inventory *inventory = e->opts.inventory;
-	uint64_t *bits = keep(job, (inventory->len / 64 + 1) * sizeof(*bits));
+	size_t size = (ff_inventory_room(inventory) / 64 + 1) * sizeof(uint64_t);
+	uint64_t *bits = keep(job, size);
 	bool any = false;
 
-	memset(bits, 0, (inventory->len / 64 + 1) * sizeof(*bits));
+	memset(bits, 0, size);
 	for (size_t i = 0; i < inventory->len; i++)
 		if ((job->hosts->bits[i / 64] >> i % 64 & 1) &&
 		    ff_host_matches(&inventory->hosts[i], pattern)) {
@@ -335,7 +336,7 @@ void ff_marks_look(struct ff_engine *e, uint32_t number)
 	if (!queues || e->jobs[number].stopped || e->jobs[number].asks.len == 0 ||
 	    ff_queues_waiting(queues) == ff_queues_open(queues))
 		return;
-	hosts = ff_xcalloc(e->state->hosts_len / 64 + 1, sizeof(*hosts));
+	hosts = ff_xcalloc(ff_inventory_room(e->opts.inventory) / 64 + 1, sizeof(*hosts));
 	for (uint32_t i = 0; i < e->state->hosts_len; i++)
 		if (hoped_for(e, number, i))
 			hosts[i / 64] |= UINT64_C(1) << i % 64;

@@ -21,8 +21,9 @@ static enum standing standing_of(const struct ff_engine *e, uint32_t host, uint3
 	case FF_HOST_READY:
 	case FF_HOST_DRAINING:
 		return THERE;
-	case FF_HOST_GONE: /* without an error: it was let go */
-		return record->was_ready && !record->error ? THERE : MISSING;
+	case FF_HOST_GONE: /* without an error: it was let go; or it was asked to leave */
+		return record->was_ready && (!record->error || e->hosts[host].leaving) ? THERE
+										       : MISSING;
 	default:
 		return HOPEFUL;
 	}
@@ -87,7 +88,8 @@ static uint32_t needed(const struct ff_engine *e)
 {
 	int64_t required = e->opts.config->settings.require_hosts;
 
-	return required < 0 ? e->hosts_asked : (uint32_t)required;
+	/* All means those that were there from the beginning. */
+	return required < 0 ? e->hosts_asked - e->hosts_late : (uint32_t)required;
 }
 
 bool ff_required_hosts_there(struct ff_engine *e, uint32_t job)

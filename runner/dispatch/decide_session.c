@@ -189,7 +189,7 @@ void ff_run_session_up(struct ff_engine *e, struct session *session)
 			    at->anywhere ? FF_NOBODY : at->host);
 	ff_sched_session_up(e->sched, &session->placement);
 	ff_driven_up(e, session);
-	if (job->stopped)
+	if (job->stopped || session->leaves)
 		ff_run_session_stop(e, session);
 	else
 		ff_run_session_feed(e, session);
@@ -242,7 +242,8 @@ static void opened(struct ff_engine *e, struct session *session)
 {
 	if (ff_run_session_record(e, session)->state != FF_WORKER_OPENING || session->told_end)
 		return;
-	if (!ff_engine_stopping(e) && !ff_run_session_job(e, session)->stopped) {
+	if (!ff_engine_stopping(e) && !ff_run_session_job(e, session)->stopped &&
+	    !session->leaves) {
 		order(e, session, FF_ORDER_START_SESSION);
 		session->begun = true;
 		return;
@@ -397,9 +398,9 @@ static void finished(struct ff_engine *e, struct session *session, const struct 
 		ff_run_session_report(e, session, stop && *stop ? stop : "it ended in the middle",
 				      NULL);
 	/* A session that ends before it has collected, or run anything, would do so again. */
-	if (!session->up || (!session->served && !session->told_end))
+	if (!session->leaves && (!session->up || (!session->served && !session->told_end)))
 		job->given_up = true;
-	ff_driven_over(e, session, true);
+	ff_driven_over(e, session, !session->leaves || session->dismissed);
 	session->finished = true;
 	ff_engine_not_due(e, &session->timeout);
 	ff_engine_not_due(e, &session->silence);

@@ -93,7 +93,9 @@ void ff_unit_lost(struct ff_engine *e, const struct unit_at *at, bool alone, con
 		ff_front_unit_lost(e, at, reason);
 		/* Of a job that is stopped it is told with all that did not run. */
 		if (!e->jobs[at->job].stopped) {
-			ff_sched_again(e->sched, at->job, at->unit, true, at->host);
+			/* Not alone, if it was not to blame: its host was to go. */
+			ff_sched_again(e->sched, at->job, at->unit, !e->hosts[at->host].put_out,
+				       at->host);
 			ff_driven_again(e, at->job);
 		}
 		return;
@@ -178,6 +180,7 @@ void ff_execution_over(struct ff_engine *e, struct execution *execution, bool ho
 		ff_sched_return_pools(e->sched, &execution->placement);
 	else
 		ff_sched_return(e->sched, &execution->placement);
+	e->left_one |= e->hosts[execution->placement.host].leaving != NULL;
 	e->jobs[job].live--;
 	e->jobs[job].ahead -= execution->placement.ahead;
 	ff_job_touch(e, job);

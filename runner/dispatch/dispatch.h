@@ -37,6 +37,20 @@ struct ff_run_feed {
 	void *ctx;
 };
 
+/* How the inventory is read again while the run goes on. */
+struct ff_run_reread {
+	struct ff_inventory
+		*inventory; /* the run's, with room for FF_RUN_LATE_HOSTS more: it grows */
+	int64_t every_us;   /* 0: only on SIGHUP */
+	/* Reads its sources, in a thread of its own; `stop` is set when nobody waits for it any
+	 * more. 0: `config`, which is then released, has what they say; else err is in words. */
+	int (*read)(void *ctx, struct ff_config *config, const atomic_bool *stop,
+		    struct ff_err *err);
+	void *ctx;
+};
+
+enum { FF_RUN_LATE_HOSTS = 1000 };
+
 struct ff_run_opts {
 	const struct ff_config *config;
 	const struct ff_inventory *inventory;
@@ -54,7 +68,7 @@ struct ff_run_opts {
 	const struct ff_strv *reports;
 	/* The loop to run on, which others may use too: they drive it, and ff_run_over tells when
 	 * all is done. NULL: a loop of its own, which ff_run_wait drives, with SIGINT, SIGTERM and
-	 * SIGHUP handled (once: finish what runs; twice: kill). */
+	 * SIGHUP handled (once: finish what runs; twice: kill; SIGHUP: see `reread`). */
 	struct ff_loop *loop;
 	/* Where what fronts have to say ends up. NULL: nowhere, or nobody knows. */
 	const struct ff_run_terminal *terminal;
@@ -71,6 +85,8 @@ struct ff_run_opts {
 	const struct ff_before *before;
 	/* NULL: no job is open. */
 	const struct ff_run_feed *feed;
+	/* NULL: it is not. Else SIGHUP asks for it, unless it says that the terminal has gone. */
+	const struct ff_run_reread *reread;
 	/* Keys are not the run's: a front may want them. Else, on a terminal, `t` asks for what
 	 * runs where, as SIGUSR1 does. */
 	bool keys_are_others;

@@ -24,22 +24,33 @@ static uint32_t payload_number(const struct ff_payload *payload)
 static void make_hosts(struct ff_engine *e)
 {
 	const struct ff_inventory *inventory = e->opts.inventory;
+	size_t room = ff_inventory_room(inventory);
 
-	e->hosts = ff_xcalloc(inventory->len + 1, sizeof(*e->hosts));
-	e->host_memory = ff_xcalloc(inventory->len + 1, sizeof(*e->host_memory));
-	e->capacity = ff_xcalloc(inventory->len + 1, sizeof(*e->capacity));
-	ff_executions_init(&e->executions, (uint32_t)inventory->len);
-	for (size_t i = 0; i < inventory->len; i++) {
+	e->hosts = ff_xcalloc(room + 1, sizeof(*e->hosts));
+	e->host_memory = ff_xcalloc(room + 1, sizeof(*e->host_memory));
+	e->capacity = ff_xcalloc(room + 1, sizeof(*e->capacity));
+	ff_executions_init(&e->executions, (uint32_t)room);
+	for (size_t i = 0; i < room; i++) {
 		struct engine_host *host = &e->hosts[i];
 
-		e->host_memory[i] = e->capacity[i].memory = inventory->hosts[i].memory;
-		host->parent = find_host(inventory, inventory->hosts[i].spec.via);
+		host->parent = FF_NOBODY;
 		host->retry = (struct due_at){.kind = DUE_HOST, .owner = host};
+		host->drain = (struct due_at){.kind = DUE_DRAIN, .owner = host};
 		ff_list_init(&host->sessions);
 	}
-	for (size_t i = 0; i < inventory->len; i++)
-		if (e->hosts[i].parent != FF_NOBODY)
-			e->hosts[e->hosts[i].parent].is_parent = true;
+	for (uint32_t i = 0; i < inventory->len; i++)
+		ff_host_know(e, i);
+}
+
+void ff_host_know(struct ff_engine *e, uint32_t number)
+{
+	const struct ff_host *known = &e->opts.inventory->hosts[number];
+	struct engine_host *host = &e->hosts[number];
+
+	e->host_memory[number] = e->capacity[number].memory = known->memory;
+	host->parent = find_host(e->opts.inventory, known->spec.via);
+	if (host->parent != FF_NOBODY)
+		e->hosts[host->parent].is_parent = true;
 }
 
 static void link_needs(struct ff_engine *e)
@@ -79,6 +90,7 @@ static void make_jobs(struct ff_engine *e)
 		job->ids_from = FF_NOBODY;
 		job->front.due = (struct due_at){.kind = DUE_FRONT, .owner = job};
 		job->time = (struct due_at){.kind = DUE_TIME, .owner = job};
+		job->hope = (struct due_at){.kind = DUE_HOPE, .owner = job};
 		ff_list_init(&job->dirty);
 		ff_list_init(&job->sessions);
 		ff_list_init(&job->idle);
@@ -92,7 +104,7 @@ static void make_scheduler(struct ff_engine *e)
 	const struct ff_config *config = e->opts.config;
 	uint32_t *pools = ff_xcalloc(config->pools_len + 1, sizeof(*pools));
 	struct ff_sched_opts opts = {
-		.hosts = (uint32_t)e->opts.inventory->len,
+		.hosts = (uint32_t)ff_inventory_room(e->opts.inventory),
 		.jobs = (uint32_t)e->opts.plan->len,
 		.pools = pools,
 		.pools_len = (uint32_t)config->pools_len,
@@ -173,7 +185,7 @@ void ff_engine_free(struct ff_engine *e)
 	ff_buf_release(&e->lines);
 	ff_sched_free(e->sched);
 	free_jobs(e);
-	for (size_t i = 0; i < e->opts.inventory->len; i++) {
+	for (size_t i = 0; i < ff_inventory_room(e->opts.inventory); i++) {
 		ff_free(e->hosts[i].platform);
 		ff_free(e->hosts[i].unusable);
 		ff_free(e->hosts[i].cwd);

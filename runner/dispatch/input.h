@@ -89,7 +89,10 @@
 	X(EXEC_FINISHED)                                                                           \
 	X(EXEC_RETURNED) /* it was withdrawn before it had begun */                                \
 	X(EXEC_FETCHED)	 /* what it has left is here, or can't be had */                           \
-	X(EXEC_ENDED)	 /* without having finished; its host is still there */
+	X(EXEC_ENDED)	 /* without having finished; its host is still there */                    \
+	X(DRAIN)	 /* somebody wants hosts to leave */                                       \
+	X(HOST_COMES)	 /* host: the inventory has it now, or again; not before it has gone */    \
+	X(HOST_LEAVES)	 /* host: it is not in the inventory any more; said.text: why */
 
 enum ff_input_kind {
 #define X(name) FF_INPUT_##name,
@@ -109,7 +112,7 @@ struct ff_input {
 		struct {
 			const char *request;	  /* told when it was taken */
 			const char *const *names; /* of jobs and units; NULL-terminated */
-		} cancel;
+		} cancel;			  /* and DRAIN, with names of hosts */
 		struct {
 			uint32_t count;
 			bool open;	   /* more may come */

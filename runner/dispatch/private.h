@@ -35,6 +35,8 @@ enum due {
 	DUE_FRONT,
 	DUE_RETRY,
 	DUE_TIME,
+	DUE_DRAIN,
+	DUE_HOPE,
 };
 
 /* A deadline and what it is for. */
@@ -83,6 +85,7 @@ struct session {
 	bool in_parts;	   /* it collects parts of the job's units when it is given them */
 	bool go_on;	   /* though one of them can't be collected */
 	uint32_t parts;	   /* that it found */
+	bool leaves;	   /* its host is to go: it ends with what it runs */
 	bool part_only;	   /* nothing of `part` runs before it is told what */
 	uint32_t part;	   /* that it has to collect; FF_NOBODY */
 	bool differs;	   /* its names are to be compared when there are others */
@@ -101,6 +104,8 @@ struct session {
 struct host_set {
 	uint64_t *bits;
 	uint32_t jobs_left;
+	const struct ff_plan_job *plan; /* one of the jobs with that pattern */
+	struct host_set *next;
 };
 
 struct engine_host {
@@ -108,9 +113,12 @@ struct engine_host {
 	bool is_parent;	    /* others go via it */
 	uint32_t sets_left; /* that it is in, and that jobs still need */
 	bool wanted;
+	bool late;    /* it came while the run went on */
 	bool counted; /* was there when all that must be there were */
 	struct ff_list sessions;
-	struct due_at retry;
+	struct due_at retry, drain;
+	const char *leaving;  /* in words, why it is to go though jobs need it; NULL: it is not */
+	bool put_out;	      /* and what ran there was told to go elsewhere */
 	uint32_t probed;      /* bits: payloads that were looked for, by their number */
 	uint32_t unfit;	      /* bits: and can't run there */
 	char *platform, *cwd; /* what the latest connection told; cwd: after the sync */
@@ -181,6 +189,8 @@ struct engine_job {
 	bool cut;		/* though more were to: they could not be read */
 	struct due_at time;	/* no unit is begun after it; set once */
 	bool time_runs;
+	struct due_at hope; /* no host is there for it: one may come until then */
+	bool hopeless;	    /* none came */
 	/* What units ask for, before they are known; what of it is asked of us; groups' numbers
 	 * from 1 by name. */
 	struct ff_payload_mark *marks;
@@ -259,9 +269,10 @@ struct ff_engine {
 	struct engine_host *hosts;
 	struct engine_job *jobs;
 	struct executions executions;
-	struct ff_map sessions; /* by their record's number */
-	struct ff_map fetches;	/* by their execution's */
-	struct ff_map patterns; /* of hosts -> host_set */
+	struct ff_map sessions;	    /* by their record's number */
+	struct ff_map fetches;	    /* by their execution's */
+	struct ff_map patterns;	    /* of hosts -> host_set */
+	struct host_set *host_sets; /* all of them, those of single hosts, too */
 	struct ff_map
 		resources;    /* pools that the plan doesn't know, by name: their number, from 1 */
 	int64_t *host_memory; /* by host: for units that say what they need; 0: unknown */
@@ -271,6 +282,7 @@ struct ff_engine {
 	struct ff_buf lines; /* of ours, for fronts that start later; each ends with a NUL */
 	uint32_t next_worker;
 	uint32_t hosts_asked; /* that are needed by some job */
+	uint32_t hosts_late;  /* of these, that came while the run went on */
 	uint32_t driven;      /* jobs whose front says who runs what */
 	const char *stop;     /* why everything stops, in words; NULL */
 	struct {
@@ -281,6 +293,7 @@ struct ff_engine {
 	int64_t started_us;
 	bool cleans_up;	 /* some jobs go on though everything stops */
 	bool no_cleanup; /* and they had their time */
+	bool left_one;	 /* an execution has ended on a host that is to go */
 	bool kill_now;	 /* what runs is to be killed when this decision is made */
 	bool full;	 /* reporters are */
 	bool over;
@@ -345,6 +358,28 @@ void ff_host_prepared(struct ff_engine *e, uint32_t host);
 void ff_host_unusable(struct ff_engine *e, uint32_t host);
 void ff_host_leave(struct ff_engine *e, uint32_t host);
 
+/* Takes from the inventory what the engine keeps of it. (engine.c) */
+void ff_host_know(struct ff_engine *e, uint32_t host);
+/* What runs there is lost, and nobody is to blame for it. */
+void ff_host_put_out(struct ff_engine *e, uint32_t host, const char *reason);
+/* It is known anew, and wanted: its connection is opened. */
+void ff_host_open_late(struct ff_engine *e, uint32_t host);
+/* All that waits may look again. */
+void ff_host_touch_jobs(struct ff_engine *e);
+
+/* --- decide_inventory.c --- */
+/* HOST_COMES, HOST_LEAVES and DRAIN; false: it is none of them. */
+bool ff_inventory_input(struct ff_engine *e, const struct ff_input *input);
+void ff_inventory_due(struct ff_engine *e, enum due kind, void *owner);
+/* No host is left for the job, for that reason, but one may come: it waits, for some time. */
+bool ff_inventory_has_hope(struct ff_engine *e, uint32_t job, const char *reason);
+/* Others that go via it are there, or may be. */
+bool ff_inventory_holds(const struct ff_engine *e, uint32_t host);
+/* Those that were to go and have nothing left to do go. */
+void ff_inventory_look(struct ff_engine *e);
+/* It has gone: the one it went via may be free to. */
+void ff_inventory_left(struct ff_engine *e, uint32_t host);
+
 /* --- decide_required.c --- */
 /* Whether the job may begin; if hosts that must be there can't be any more, it is stopped. */
 bool ff_required_hosts_there(struct ff_engine *e, uint32_t job);
@@ -366,6 +401,8 @@ void ff_job_time_over(struct ff_engine *e, uint32_t job);
 /* And what they are called: the scheduler gets them. */
 void ff_job_know_units(struct ff_engine *e, uint32_t job, uint32_t units);
 struct host_set *ff_job_host_set(struct ff_engine *e, const struct ff_plan_job *plan);
+/* Whether the host, as the inventory has it now, is in the set: noted there. */
+bool ff_job_host_set_look(struct ff_engine *e, struct host_set *set, uint32_t host);
 /* Why no host can do it, in words. */
 const char *ff_job_no_host(struct ff_engine *e, uint32_t job);
 

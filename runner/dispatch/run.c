@@ -162,9 +162,10 @@ static void note_gap(struct ff_run *run)
 
 /* --- what others ask --- */
 
-static void on_cancel(void *ctx, const char *id, const char *const *names)
+static void on_request(void *ctx, enum ff_request what, const char *id, const char *const *names)
 {
-	struct ff_input *input = ff_input_new(FF_INPUT_CANCEL);
+	struct ff_input *input =
+		ff_input_new(what == FF_REQUEST_DRAIN ? FF_INPUT_DRAIN : FF_INPUT_CANCEL);
 
 	input->u.cancel.request = ff_input_text(input, id);
 	input->u.cancel.names = ff_input_lines(input, names);
@@ -201,6 +202,7 @@ static void on_tick(struct ff_timer *timer)
 	look_at_reporters(run);
 	look_at_feed(run);
 	look_at_requests(run);
+	ff_reread_tick(run->reread, run->ticked_us);
 	ff_bus_pump(run->bus);
 	ff_timer_set(timer, run->ticked_us + TICK_US);
 }
@@ -233,6 +235,11 @@ static void on_signal(uv_signal_t *handle, int signum)
 	case SIGCONT:
 		ff_keys_resume(run->keys);
 		break;
+	case SIGHUP:
+		if ((!run->had_terminal || ff_reread_terminal_there()) &&
+		    ff_reread_now(run->reread))
+			break;
+		/* fall through */
 	default:
 		run->signalled = true;
 		put_kind(run, FF_INPUT_SIGNAL);
@@ -371,7 +378,7 @@ struct ff_run *ff_run_make(const struct ff_run_opts *opts, bool hosts_only, stru
 	}
 	run->bus = ff_bus_new(opts->journal);
 	if (opts->journal)
-		run->requests = ff_requests_new(ff_journal_path(opts->journal), on_cancel, run);
+		run->requests = ff_requests_new(ff_journal_path(opts->journal), on_request, run);
 	make_engine(run);
 	if (opts->feed) {
 		run->feed = ff_feed_new(opts->feed, run->loop, put, run, err);
@@ -380,6 +387,9 @@ struct ff_run *ff_run_make(const struct ff_run_opts *opts, bool hosts_only, stru
 			return NULL;
 		}
 	}
+	if (opts->reread)
+		run->reread = ff_reread_new(opts->reread, run->loop, &run->state, put, run);
+	run->had_terminal = ff_reread_terminal_there();
 	put_kind(run, FF_INPUT_START);
 	return run;
 }
@@ -430,7 +440,7 @@ static void timer_closed(struct ff_timer *timer)
 	run->closing--;
 }
 
-static void feed_closed(void *ctx)
+static void part_closed(void *ctx)
 {
 	struct ff_run *run = ctx;
 
@@ -440,7 +450,9 @@ static void feed_closed(void *ctx)
 static void close_handles(struct ff_run *run)
 {
 	run->closing = 3;
-	run->closing += ff_feed_close(run->feed, feed_closed, run);
+	run->closing += run->reread != NULL;
+	ff_reread_close(run->reread, part_closed, run);
+	run->closing += ff_feed_close(run->feed, part_closed, run);
 	ff_keys_free(run->keys);
 	ff_deferred_cancel(&run->deferred);
 	ff_timer_close(&run->tick, timer_closed);

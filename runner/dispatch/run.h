@@ -7,6 +7,7 @@
 #include "dispatch/content.h"
 #include "dispatch/engine.h"
 #include "dispatch/keys.h"
+#include "dispatch/reread.h"
 #include "dispatch/teller.h"
 #include "event/request.h"
 
@@ -42,6 +43,8 @@ struct ff_run {
 	uv_async_t wake;
 	uv_signal_t signals[RUN_SIGNALS];
 	struct ff_feed *feed;	      /* NULL */
+	struct ff_reread *reread;     /* NULL: its inventory stays */
+	bool had_terminal;	      /* when it began */
 	struct ff_keys *keys;	      /* NULL: nobody's */
 	struct ff_requests *requests; /* NULL: without a journal nobody can ask */
 	int closing;		      /* handles */

@@ -48,7 +48,8 @@
 	X(NOTICE, "notice")                                                                        \
 	X(JOB_FINISHED, "job-finished")                                                            \
 	X(STOPPING, "stopping")                                                                    \
-	X(CANCELLED, "cancelled") /* somebody wanted some of it no more */                         \
+	X(CANCELLED, "cancelled")     /* somebody wanted some of it no more */                     \
+	X(DRAIN_ASKED, "drain-asked") /* somebody wants a host to leave */                         \
 	X(INTERRUPTED, "interrupted")                                                              \
 	X(RUN_FINISHED, "run-finished")
 
@@ -254,7 +255,16 @@ struct ff_event {
 		struct {
 			const char *spec;
 			uint32_t slots;
+			bool late; /* it came while the run went on, perhaps not for the first time
+				    */
 		} host_added;
+		struct {
+			const char *reason; /* in words; NULL: no job needs it any more */
+			uint32_t running;   /* units that end there */
+		} host_draining;
+		struct {
+			const char *reason; /* likewise */
+		} host_left;
 		struct {
 			const char *payload;
 			uint32_t units; /* 0: not known before it was collected */
@@ -440,6 +450,13 @@ struct ff_event {
 			bool last;		   /* of the request's names */
 			const char *error;	   /* NULL; else nothing of the request was done */
 		} cancelled;
+		struct {
+			const char *request;
+			const char *name;  /* of a host; with an error: what was asked for */
+			uint32_t running;  /* units there, when it came */
+			bool last;	   /* of the request's names */
+			const char *error; /* NULL; else nothing of the request was done */
+		} drain_asked;
 		struct {
 			int times; /* 1: finish what runs, 2: kill */
 		} interrupted;

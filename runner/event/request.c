@@ -1,4 +1,4 @@
-/* The file of requests: a JSON object a line, {"id":"…","cancel":["…"]}. */
+/* The file of requests: a JSON object a line, {"id":"…","cancel":["…"]}; or "drain". */
 #include "event/request.h"
 
 #include <errno.h>
@@ -18,8 +18,13 @@ struct ff_requests {
 	char *path;
 	off_t at; /* what is before is read */
 	bool refused;
-	void (*cancel)(void *ctx, const char *id, const char *const *names);
+	ff_requests_take_fn *take;
 	void *ctx;
+};
+
+static const char *const words[FF_REQUESTS] = {
+	[FF_REQUEST_CANCEL] = "cancel",
+	[FF_REQUEST_DRAIN] = "drain",
 };
 
 static char *path_of(const char *journal)
@@ -60,8 +65,8 @@ static int append(const char *path, struct ff_buf *line, struct ff_err *err)
 	return rc;
 }
 
-int ff_request_cancel(const char *journal, const char *id, const char *const *names,
-		      struct ff_err *err)
+int ff_request_ask(const char *journal, enum ff_request what, const char *id,
+		   const char *const *names, struct ff_err *err)
 {
 	struct ff_buf line = FF_BUF_INIT;
 	char *path = path_of(journal);
@@ -72,7 +77,7 @@ int ff_request_cancel(const char *journal, const char *id, const char *const *na
 	ff_buf_addch(&line, '\n');
 	ff_json_begin(&w, &line);
 	ff_json_str(&w, "id", id);
-	ff_json_open(&w, "cancel", '[');
+	ff_json_open(&w, words[what], '[');
 	for (; *names; names++)
 		ff_json_str(&w, NULL, *names);
 	ff_json_close(&w, ']');
@@ -89,14 +94,12 @@ int ff_request_cancel(const char *journal, const char *id, const char *const *na
 
 /* --- reading --- */
 
-struct ff_requests *
-ff_requests_new(const char *journal,
-		void (*cancel)(void *ctx, const char *id, const char *const *names), void *ctx)
+struct ff_requests *ff_requests_new(const char *journal, ff_requests_take_fn *take, void *ctx)
 {
 	struct ff_requests *requests = ff_xcalloc(1, sizeof(*requests));
 
 	requests->path = path_of(journal);
-	requests->cancel = cancel;
+	requests->take = take;
 	requests->ctx = ctx;
 	return requests;
 }
@@ -112,19 +115,24 @@ void ff_requests_free(struct ff_requests *requests)
 static bool take(struct ff_requests *requests, const char *line, size_t len)
 {
 	json_t *root = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
-	json_t *list = root ? json_object_get(root, "cancel") : NULL, *name;
+	json_t *list = NULL, *name;
+	enum ff_request what = FF_REQUEST_CANCEL;
 	const char *id = root ? json_string_value(json_object_get(root, "id")) : NULL;
-	const char **names = ff_xcalloc(json_array_size(list) + 1, sizeof(*names));
-	bool good = id && *id && json_array_size(list) > 0;
+	const char **names;
+	bool good;
 	size_t i;
 
+	while (root && !(list = json_object_get(root, words[what])) && what + 1 < FF_REQUESTS)
+		what++;
+	names = ff_xcalloc(json_array_size(list) + 1, sizeof(*names));
+	good = id && *id && json_array_size(list) > 0;
 	json_array_foreach(list, i, name)
 	{
 		names[i] = json_string_value(name);
 		good = good && names[i];
 	}
 	if (good)
-		requests->cancel(requests->ctx, id, names);
+		requests->take(requests->ctx, what, id, names);
 	ff_free(names);
 	json_decref(root);
 	return good;

@@ -208,7 +208,7 @@ static bool set_slots(struct builder *b, struct ff_host *host, const struct ff_c
 	return true;
 }
 
-static void host_release(struct ff_host *host)
+void ff_host_release(struct ff_host *host)
 {
 	ff_free(host->name);
 	ff_xspec_release(&host->spec);
@@ -233,14 +233,14 @@ static bool add_host(struct builder *b, const struct ff_config_host *config, con
 	    !check_transport(b, &host.place, &host.spec) ||
 	    !check_socket(b, &host.place, &host.spec) || !check_name(b, &host.place, &host.spec) ||
 	    !add_tags(b, &host, config) || !set_slots(b, &host, config, times)) {
-		host_release(&host);
+		ff_host_release(&host);
 		return false;
 	}
 	if (!name && host.spec.id && *host.spec.id && !ff_is_word(host.spec.id)) {
 		ff_mistakes_add(&b->problems, &host.place,
 				"'%s' can't name a host: no blanks, commas, '!', '&' or '@'",
 				host.spec.id);
-		host_release(&host);
+		ff_host_release(&host);
 		return false;
 	}
 	if (name || (host.spec.id && *host.spec.id))
@@ -576,7 +576,7 @@ int ff_inventory_build(struct ff_inventory *inventory, const struct ff_config *c
 void ff_inventory_release(struct ff_inventory *inventory)
 {
 	for (size_t i = 0; i < inventory->len; i++)
-		host_release(&inventory->hosts[i]);
+		ff_host_release(&inventory->hosts[i]);
 	ff_free(inventory->hosts);
 	ff_map_release(&inventory->names);
 	ff_map_release(&inventory->tags);

@@ -3,6 +3,8 @@
 #ifndef FF_INVENTORY_INVENTORY_H
 #define FF_INVENTORY_INVENTORY_H
 
+#include <stdint.h>
+
 #include "base/map.h"
 #include "config/config.h"
 #include "config/mistakes.h"
@@ -22,6 +24,7 @@ struct ff_host {
 struct ff_inventory {
 	struct ff_host *hosts;
 	size_t len;
+	size_t room; /* see ff_inventory_reserve; else 0 */
 	/* Of each name and each tag, the (first) host that has it: its index + 1 as a pointer. */
 	struct ff_map names, tags;
 };
@@ -36,6 +39,21 @@ enum { FF_INVENTORY_MAX = 100000 };
 int ff_inventory_build(struct ff_inventory *inventory, const struct ff_config *config,
 		       struct ff_err *err);
 void ff_inventory_release(struct ff_inventory *inventory);
+
+/* --- hosts that come while a run goes on --- */
+
+/* So many further hosts may come: the array is not moved by them. To be called before anybody
+ * borrows from the inventory. */
+void ff_inventory_reserve(struct ff_inventory *inventory, size_t more);
+/* How many hosts there can be. */
+size_t ff_inventory_room(const struct ff_inventory *inventory);
+/* Whether both are the same host in the same way: spec, slots, tags and all else but the place. */
+bool ff_host_equal(const struct ff_host *a, const struct ff_host *b);
+/* Puts a copy of a host of another inventory in the place of the one with its name, or behind all;
+ * the host it `via`s must be there. Its number, or FF_ETOOBIG: there is no room. */
+int64_t ff_inventory_admit(struct ff_inventory *inventory, const struct ff_host *host);
+/* The host of this name; NULL. */
+const struct ff_host *ff_inventory_find(const struct ff_inventory *inventory, const char *name);
 
 /* Whether a host is meant by a pattern: comma or blank separated terms, each of which stands for
  * the hosts whose name, or one of whose tags and groups, it is ("@term": tags and groups only);

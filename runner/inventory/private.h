@@ -47,6 +47,8 @@ bool ff_term_matches(const struct ff_host *host, const struct ff_term *term);
 /* FF_ECONFIG: malformed. */
 int ff_pattern_check(const char *pattern, struct ff_err *err);
 
+void ff_host_release(struct ff_host *host);
+
 /* Whether it can be a host's name, a tag or a group's: no blanks, commas, '!', '&', nor '@' as its
  * first. */
 bool ff_is_word(const char *text);

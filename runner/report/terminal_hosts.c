@@ -1,5 +1,6 @@
 /* What the terminal reporter says of hosts and workers: at once, and at the end of those that were
  * not all right. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -210,11 +211,62 @@ static void host_moves(struct ff_terminal *t, const struct ff_event *event, cons
 	ff_buf_addf(out, ": %s\n", what);
 }
 
+/* Who comes or is to go while the run goes on is told without -v. */
+static void host_changes(struct ff_terminal *t, const struct ff_event *event, const char *what,
+			 const char *reason)
+{
+	struct ff_buf *out = &t->screen.text;
+
+	if (t->setup.verbosity < 0)
+		return;
+	add_host(t, out, event);
+	ff_buf_addf(out, ": %s%s", what, reason ? ": " : "");
+	if (reason)
+		ff_terminal_reason(out, reason);
+	ff_buf_addch(out, '\n');
+}
+
+static void host_is_added(struct ff_terminal *t, const struct ff_event *event)
+{
+	bool known = event->host && ff_map_get(&t->host_map, event->host);
+	struct ff_terminal_host *host = ff_terminal_host(t, event->host);
+
+	if (!event->u.host_added.late)
+		return;
+	t->hosts += !known;
+	host->state = FF_TERMINAL_HOST_COMING;
+	host_changes(t, event, "joins", NULL);
+}
+
+static void host_drains(struct ff_terminal *t, const struct ff_event *event)
+{
+	char what[64];
+
+	if (!event->u.host_draining.reason) {
+		host_moves(t, event, "finishes what it has, and gets no more");
+		return;
+	}
+	snprintf(what, sizeof(what), "gets no more, %u unit%s there",
+		 event->u.host_draining.running,
+		 event->u.host_draining.running == 1 ? " ends" : "s end");
+	host_changes(t, event, what, event->u.host_draining.reason);
+}
+
+static void host_has_left(struct ff_terminal *t, const struct ff_event *event)
+{
+	if (!is_down(ff_terminal_host(t, event->host)))
+		ff_terminal_host(t, event->host)->state = FF_TERMINAL_HOST_LEFT;
+	if (event->u.host_left.reason)
+		host_changes(t, event, "left", event->u.host_left.reason);
+	else
+		host_moves(t, event, "left");
+}
+
 void ff_terminal_say_host(struct ff_terminal *t, const struct ff_event *event)
 {
 	switch (event->kind) {
 	case FF_EVENT_HOST_ADDED:
-		ff_terminal_host(t, event->host);
+		host_is_added(t, event);
 		return;
 	case FF_EVENT_HOST_JOINING:
 		if (event->u.host_joining.tries > 1)
@@ -224,12 +276,10 @@ void ff_terminal_say_host(struct ff_terminal *t, const struct ff_event *event)
 		host_is_unfit(t, event);
 		return;
 	case FF_EVENT_HOST_DRAINING:
-		host_moves(t, event, "finishes what it has, and gets no more");
+		host_drains(t, event);
 		return;
 	case FF_EVENT_HOST_LEFT:
-		if (!is_down(ff_terminal_host(t, event->host)))
-			ff_terminal_host(t, event->host)->state = FF_TERMINAL_HOST_LEFT;
-		host_moves(t, event, "left");
+		host_has_left(t, event);
 		return;
 	case FF_EVENT_SYNC_FINISHED:
 		host_is_synced(t, event);

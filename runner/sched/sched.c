@@ -467,7 +467,7 @@ static uint32_t host_of_seat(const struct ff_sched *sched, uint32_t number,
 {
 	const struct job *job = &sched->jobs[number];
 
-	for (uint32_t i = 0; i < sched->sets.hosts_len; i++) {
+	for (uint32_t i = 0; i < sched->sets.seen; i++) {
 		uint32_t kept_for = sched->sets.hosts[i].kept_for;
 		uint32_t coming = job->coming_to ? job->coming_to[i] : 0;
 

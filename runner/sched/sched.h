@@ -98,6 +98,8 @@ uint32_t ff_sched_waiting(const struct ff_sched *sched, uint32_t job);
 struct ff_queues *ff_sched_queues(const struct ff_sched *sched, uint32_t job);
 /* A host is not fit for it, as was found out: taken out of its set. */
 void ff_sched_job_not_on(struct ff_sched *sched, uint32_t job, uint32_t host);
+/* A host that has just come is for it, too: put into its set. */
+void ff_sched_job_also_on(struct ff_sched *sched, uint32_t job, uint32_t host);
 
 /* There are to be no more sessions of it at one time; those that are there go on. Takes back
  * ff_sched_no_sessions. */

@@ -63,6 +63,7 @@ void ff_sets_show(struct ff_sets *sets, uint32_t number)
 	struct ff_set_host *host = &sets->hosts[number];
 	bool there = is_there(host);
 
+	sets->seen = there && number >= sets->seen ? number + 1 : sets->seen;
 	for (uint32_t i = 0; i < sets->len; i++) {
 		if (!ff_set_has(&sets->sets[i], number))
 			continue;
@@ -84,11 +85,11 @@ static void set_init(struct ff_sets *sets, struct ff_set *set, const uint64_t *b
 	size_t size = words(sets) * sizeof(*bits);
 
 	set->bits = memcpy(ff_xmalloc(size), bits, size);
-	ff_tournament_init(&set->share, sets->hosts_len);
-	ff_tournament_init(&set->most, sets->hosts_len);
+	ff_tournament_init(&set->share, sets->seen);
+	ff_tournament_init(&set->most, sets->seen);
 	ff_pending_init(&set->ready, sets->jobs_len, false);
 	ff_pending_init(&set->starved, sets->jobs_len, false);
-	for (uint32_t i = 0; i < sets->hosts_len; i++) {
+	for (uint32_t i = 0; i < sets->seen; i++) {
 		if (!ff_set_has(set, i))
 			continue;
 		set->there += sets->hosts[i].counted;
@@ -123,17 +124,29 @@ void ff_sets_leave(struct ff_sets *sets, uint32_t set)
 		set_release(&sets->sets[set]);
 }
 
-uint32_t ff_sets_without(struct ff_sets *sets, uint32_t set, uint32_t host)
+/* The one that differs in this host. */
+static uint32_t other_set(struct ff_sets *sets, uint32_t set, uint32_t host, bool with)
 {
 	size_t size = words(sets) * sizeof(uint64_t);
 	uint64_t *bits = memcpy(ff_xmalloc(size), sets->sets[set].bits, size);
-	uint32_t smaller;
+	uint64_t bit = UINT64_C(1) << host % 64;
+	uint32_t other;
 
-	bits[host / 64] &= ~(UINT64_C(1) << host % 64);
+	bits[host / 64] = with ? bits[host / 64] | bit : bits[host / 64] & ~bit;
 	ff_sets_leave(sets, set);
-	smaller = ff_sets_enter(sets, bits);
+	other = ff_sets_enter(sets, bits);
 	ff_free(bits);
-	return smaller;
+	return other;
+}
+
+uint32_t ff_sets_without(struct ff_sets *sets, uint32_t set, uint32_t host)
+{
+	return other_set(sets, set, host, false);
+}
+
+uint32_t ff_sets_with(struct ff_sets *sets, uint32_t set, uint32_t host)
+{
+	return other_set(sets, set, host, true);
 }
 
 /* --- finding --- */
@@ -183,7 +196,7 @@ static uint32_t find_with_memory(const struct ff_sets *sets, const struct ff_set
 	uint64_t most = 0;
 	uint32_t best = NOBODY;
 
-	for (uint32_t i = 0; i < sets->hosts_len; i++) {
+	for (uint32_t i = 0; i < sets->seen; i++) {
 		const struct ff_set_host *host = &sets->hosts[i];
 		uint64_t share = ((uint64_t)host->free << 32) / (host->slots ? host->slots : 1);
 

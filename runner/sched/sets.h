@@ -33,6 +33,7 @@ struct ff_sets {
 	struct ff_set_host *hosts;
 	struct ff_set *sets;
 	uint32_t hosts_len, len, jobs_len;
+	uint32_t seen; /* no host from this number on was ever there: most may only come yet */
 	const int64_t *memory;		    /* by host, borrowed; 0: unknown, no limit; or NULL */
 	const int64_t *taken;		    /* of that, by what says so; borrowed; or NULL */
 	const struct ff_capacity *capacity; /* by host, for rations; borrowed; or NULL */
@@ -58,6 +59,7 @@ uint32_t ff_sets_enter(struct ff_sets *sets, const uint64_t *bits);
 void ff_sets_leave(struct ff_sets *sets, uint32_t set);
 /* Changes a reference to `set` for one to the set without that host. */
 uint32_t ff_sets_without(struct ff_sets *sets, uint32_t set, uint32_t host);
+uint32_t ff_sets_with(struct ff_sets *sets, uint32_t set, uint32_t host);
 bool ff_set_has(const struct ff_set *set, uint32_t host);
 
 /* To be called after each change to sets->hosts[host]. Nothing of a host that is kept for somebody

@@ -420,6 +420,10 @@ static void note(struct ff_state *state, const struct ff_event *event, const str
 	case FF_EVENT_HOST_UNFIT:
 		set_text(&s->host->unfit, event->u.host_unfit.error);
 		break;
+	case FF_EVENT_HOST_LEFT: /* asked to: it tells why nobody can use it */
+		if (event->u.host_left.reason)
+			set_text(&s->host->error, event->u.host_left.reason);
+		break;
 	case FF_EVENT_HOST_AWAY:
 	case FF_EVENT_HOST_FAILED:
 	case FF_EVENT_HOST_LOST:
@@ -532,16 +536,39 @@ static int check_range(const struct ff_event *event, const struct subject *s, st
 	return 0;
 }
 
+/* One that has left may come again, as another machine even: it begins anew, but for its number and
+ * how often it was opened, by which what is late from its former life is told. */
+static int add_host(struct ff_state *state, const struct ff_event *event, struct ff_err *err)
+{
+	uint32_t number = event->host ? ff_state_find_host(state, event->host) : FF_NOBODY;
+	struct ff_host_record *host = number == FF_NOBODY ? NULL : &state->hosts[number];
+
+	if (!event->host)
+		return refuse(err, event, "host", NULL, "has no name");
+	if (host && !event->u.host_added.late)
+		return refuse(err, event, "host", event->host, "is there already");
+	if (host && host->state != FF_HOST_GONE)
+		return refuse_in(err, event, "host", event->host, ff_host_state_word(host->state));
+	if (!host)
+		host = ff_state_add_host(state, event->host);
+	trace("host", host->name, ff_host_state_word(host->state),
+	      ff_host_state_word(FF_HOST_UNUSED), event);
+	host->state = FF_HOST_UNUSED;
+	host->slots = event->u.host_added.slots;
+	host->vain = 0;
+	host->was_ready = false;
+	set_text(&host->unfit, NULL);
+	set_text(&host->error, NULL);
+	return 0;
+}
+
 static int add_record(struct ff_state *state, const struct ff_event *event, struct ff_err *err)
 {
 	struct ff_job_record *job;
 
 	if (event->kind == FF_EVENT_HOST_ADDED) {
-		if (!event->host)
-			return refuse(err, event, "host", NULL, "has no name");
-		if (ff_state_find_host(state, event->host) != FF_NOBODY)
-			return refuse(err, event, "host", event->host, "is there already");
-		ff_state_add_host(state, event->host)->slots = event->u.host_added.slots;
+		if (add_host(state, event, err) < 0)
+			return FF_EINVAL;
 	} else {
 		if (!event->job)
 			return refuse(err, event, "job", NULL, "has no name");

@@ -24,7 +24,7 @@ void check_init(struct check *check, uint64_t seed, const struct ff_plan *plan,
 	check->ends = ff_xcalloc(plan->len + 1, sizeof(*check->ends));
 	check->done = ff_xcalloc(plan->len + 1, sizeof(*check->done));
 	check->units = ff_xcalloc(plan->len + 1, sizeof(*check->units));
-	check->set_up = ff_xcalloc(inventory->len + 1, sizeof(*check->set_up));
+	check->set_up = ff_xcalloc(ff_inventory_room(inventory) + 1, sizeof(*check->set_up));
 }
 
 void check_release(struct check *check)
@@ -212,7 +212,7 @@ void check_begin(struct check *check, const struct ff_state *const *before, size
 	ff_map_release(&check->rests);
 	check->run_setup_wanted = check->config->setup.run && !is_of_hosts(&check->config->setup);
 	check->run_set_up = check->run_torn_down = false;
-	memset(check->set_up, 0, check->inventory->len * sizeof(*check->set_up));
+	memset(check->set_up, 0, ff_inventory_room(check->inventory) * sizeof(*check->set_up));
 	check->resumed = before_len > 0;
 	spread_begin(check->spread);
 	/* What was not ended in an earlier run may be now; what was, may not. */

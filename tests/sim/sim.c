@@ -15,6 +15,7 @@
 #include "check.h"
 #include "dispatch/engine.h"
 #include "event/journal.h"
+#include "fleet.h"
 #include "perf.h"
 #include "told.h"
 #include "world.h"
@@ -103,7 +104,12 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 
 		ff_buf_addf(yaml, "  j%u: {", i);
 		if (!is_run) {
-			ff_buf_addf(yaml, "pytest: [t], dist: '%s'", dists[world_below(dice, 8)]);
+			const char *dist = dists[world_below(dice, 8)];
+
+			/* Who is there to run all of it is not known beforehand. */
+			if (fleet_moves(seed) && !strcmp(dist, "each"))
+				dist = "load";
+			ff_buf_addf(yaml, "pytest: [t], dist: '%s'", dist);
 			found = false;
 		} else {
 			uint32_t count = 1 + world_below(dice, 60);
@@ -291,7 +297,9 @@ static void make(struct sim *sim)
 			sim->config.jobs[i].workers_open = true; /* as without an inventory */
 	open_some(sim, dice);
 	halt_some(sim, dice);
-	if (err.code < 0 || ff_inventory_build(&sim->inventory, &sim->config, &err) < 0 ||
+	if (err.code == 0 && ff_inventory_build(&sim->inventory, &sim->config, &err) == 0)
+		fleet_reserve(sim->seed, &sim->config, &sim->inventory);
+	if (err.code < 0 ||
 	    ff_plan_build(&sim->plan, &sim->config, &sim->inventory, NULL, &err) < 0) {
 		printf("%s\n%s\n", ff_buf_str(&yaml), err.text);
 		exit(2);
@@ -332,7 +340,9 @@ static void check_required(struct run *run, const struct ff_event *event)
 		      event->u.job_finished.result == FF_JOB_PASSED &&
 		      event->u.job_finished.took_us > 0;
 
-	if (required == 0 || (event->kind != FF_EVENT_JOB_STARTED && !passed))
+	/* One that has left may be known anew. */
+	if (required == 0 || fleet_moves(run->sim->seed) ||
+	    (event->kind != FF_EVENT_JOB_STARTED && !passed))
 		return;
 	while (strcmp(job->config->name, event->job) != 0)
 		job++;
@@ -643,6 +653,8 @@ static void begin(struct run *run, const struct ff_state *const *before, size_t 
 	ff_input_free(start);
 	for (uint32_t i = 0; i < run->sim->plan.len; i++)
 		feed(run, i);
+	fleet_move(run->sim->seed, &run->sim->inventory, run->world);
+	run->disturbed |= fleet_moves(run->sim->seed);
 }
 
 static void end(struct run *run)
@@ -680,7 +692,8 @@ static void run_seed(struct sim *sim)
 	struct run run = {.sim = sim};
 	uint32_t resumes = 0;
 
-	run.world = world_new(sim->seed, 0, &sim->plan, (uint32_t)sim->inventory.len, &sim->faults);
+	run.world = world_new(sim->seed, 0, &sim->plan,
+			      (uint32_t)ff_inventory_room(&sim->inventory), &sim->faults);
 	begin(&run, NULL, 0);
 	/* Other tests than before are other units. */
 	while (resumes < RESUMES_MAX && sim->faults.differ == 0 && world_chance(run.world, 150)) {
@@ -692,7 +705,7 @@ static void run_seed(struct sim *sim)
 		world_free(run.world);
 		run = (struct run){.sim = sim, .resumed = true, .disturbed = run.disturbed};
 		run.world = world_new(sim->seed, ++resumes, &sim->plan,
-				      (uint32_t)sim->inventory.len, &sim->faults);
+				      (uint32_t)ff_inventory_room(&sim->inventory), &sim->faults);
 		memmove(latest_first + 1, latest_first, (resumes - 1) * sizeof(*latest_first));
 		latest_first[0] = &before[resumes - 1];
 		read_again(sim, latest_first[0]);

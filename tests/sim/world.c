@@ -576,7 +576,8 @@ static bool is_withdrawn(const struct world *world, const struct happening *happ
 
 /* --- nonsense --- */
 
-/* Anything, about anybody; well-formed, as act makes sure. */
+/* Anything, about anybody; well-formed, as act makes sure. (What follows DRAIN comes from the
+ * inventory: nobody makes mistakes there.) */
 static struct ff_input *nonsense(struct world *world)
 {
 	static const char *const names[] = {"a", "b", NULL};
@@ -585,7 +586,7 @@ static struct ff_input *nonsense(struct world *world)
 	struct ff_input *input = ff_input_new(FF_INPUT_TICK);
 
 	do
-		input->kind = (enum ff_input_kind)world_below(world, FF_INPUT_KINDS);
+		input->kind = (enum ff_input_kind)world_below(world, FF_INPUT_DRAIN);
 	while (input->kind == FF_INPUT_SIGNAL || input->kind == FF_INPUT_START ||
 	       input->kind == FF_INPUT_DISK || input->kind == FF_INPUT_HOST_ENDED ||
 	       input->kind == FF_INPUT_FULL);

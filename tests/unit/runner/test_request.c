@@ -18,10 +18,11 @@ struct asked {
 	struct ff_requests *requests;
 };
 
-static void cancel(void *ctx, const char *id, const char *const *names)
+static void take(void *ctx, enum ff_request what, const char *id, const char *const *names)
 {
 	struct asked *asked = ctx;
 
+	strcat(asked->taken, what == FF_REQUEST_DRAIN ? "drain " : "");
 	strcat(strcat(asked->taken, id), ":");
 	for (; *names; names++)
 		strcat(strcat(asked->taken, " "), *names);
@@ -37,7 +38,7 @@ static int setup(void **state)
 		return -1;
 	snprintf(asked->journal, sizeof(asked->journal), "%s/journal.jsonl", asked->dir);
 	snprintf(asked->path, sizeof(asked->path), "%s/requests", asked->dir);
-	asked->requests = ff_requests_new(asked->journal, cancel, asked);
+	asked->requests = ff_requests_new(asked->journal, take, asked);
 	*state = asked;
 	return 0;
 }
@@ -63,8 +64,8 @@ static void append(const struct asked *asked, const char *text)
 }
 
 #define ASK(asked, id, ...)                                                                        \
-	assert_int_equal(ff_request_cancel((asked)->journal, id,                                   \
-					   (const char *const[]){__VA_ARGS__, NULL}, NULL),        \
+	assert_int_equal(ff_request_ask((asked)->journal, FF_REQUEST_CANCEL, id,                   \
+					(const char *const[]){__VA_ARGS__, NULL}, NULL),           \
 			 0)
 
 static void test_once(void **state)
@@ -79,7 +80,11 @@ static void test_once(void **state)
 	assert_int_equal(ff_requests_look(asked->requests, NULL), 0);
 	ASK(asked, "3", "d");
 	assert_int_equal(ff_requests_look(asked->requests, NULL), 0);
-	assert_string_equal(asked->taken, "1: a b[n=\"\n\"]; 2: c; 3: d; ");
+	assert_int_equal(ff_request_ask(asked->journal, FF_REQUEST_DRAIN, "4",
+					(const char *const[]){"h", "i", NULL}, NULL),
+			 0);
+	assert_int_equal(ff_requests_look(asked->requests, NULL), 0);
+	assert_string_equal(asked->taken, "1: a b[n=\"\n\"]; 2: c; 3: d; drain 4: h i; ");
 }
 
 /* Half a line is none, until its end comes; or another request behind it. */
@@ -125,9 +130,9 @@ static void test_another_kind_of_file(void **state)
 	assert_int_equal(symlink("/etc/passwd", asked->path), 0);
 	assert_int_equal(ff_requests_look(asked->requests, &err), FF_EINVAL);
 	assert_non_null(strstr(err.text, "is not read"));
-	assert_int_equal(
-		ff_request_cancel(asked->journal, "1", (const char *const[]){"a", NULL}, &err),
-		FF_ESYS);
+	assert_int_equal(ff_request_ask(asked->journal, FF_REQUEST_CANCEL, "1",
+					(const char *const[]){"a", NULL}, &err),
+			 FF_ESYS);
 	assert_string_equal(asked->taken, "");
 }
 

@@ -138,6 +138,7 @@ static const struct rule rules[] = {
 	 .front = {" none finished failed ", NULL}},
 	{FF_EVENT_STOPPING, .run = {" running stopping ", "stopping"}},
 	{.kind = FF_EVENT_CANCELLED},
+	{.kind = FF_EVENT_DRAIN_ASKED},
 	{FF_EVENT_INTERRUPTED, .run = {GOING, "stopping"}},
 	{FF_EVENT_RUN_FINISHED, .run = {GOING, "finished"}},
 };
