@@ -18,7 +18,7 @@ struct options {
 	struct ff_strv jobs, reports, vars, profiles;
 	const char *on, *color, *maxfail, *required, *history, *shard, *flaky, *retry_delay,
 		*strict, *memory, *resume, *collect;
-	const struct ff_before *before; /* that was found by it */
+	struct ff_before *before; /* that was found by it */
 	bool quiet, help_config, force;
 	int verbose;
 	int argc; /* as given, for the journal */
@@ -157,7 +157,7 @@ static char *home_of(const struct ff_strv *rest)
 }
 
 /* What the earlier run was given holds where nothing else is given now. */
-static int run_again(const struct ff_resume *resume, int argc, char **argv, const char *command)
+static int run_again(struct ff_resume *resume, int argc, char **argv, const char *command)
 {
 	struct options o = {.before = &resume->before};
 	struct ff_strv then = FF_STRV_INIT, now = FF_STRV_INIT, all = FF_STRV_INIT;

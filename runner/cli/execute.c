@@ -439,8 +439,10 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 	} else {
 		if (plan.hints)
 			ff_complain_lines(plan.hints);
-		if (opts->before)
+		if (opts->before) {
+			ff_resume_compare(opts->before, config, &plan);
 			ff_resume_say(opts->before, config, &plan);
+		}
 		code = run_with(&x, opts);
 	}
 	ff_input_mask(NULL);

@@ -27,7 +27,7 @@ struct ff_execute_opts {
 	const struct ff_mapped_opts *mapped; /* what is shown of its units; NULL: as of a run */
 	const struct ff_run_feed *feed;	     /* of its first job, which is open; NULL */
 	const char *shard;		     /* "K/N": that part of the units; NULL: all */
-	const struct ff_before *before;	     /* what is gone on with; NULL: nothing */
+	struct ff_before *before;	     /* what is gone on with; NULL: nothing */
 	/* The run has this id, and leaves no journal and no history: it only looks into another
 	 * one. NULL: a run like any other. */
 	const char *passing_id;

@@ -18,6 +18,9 @@ int ff_resume_read(struct ff_resume *resume, const char *run, const char *home,
 		   struct ff_before_again *again);
 void ff_resume_release(struct ff_resume *resume);
 
+/* What was done with other `inputs` than there are now is to be run again; says so on stderr. */
+void ff_resume_compare(struct ff_before *before, const struct ff_config *config,
+		       const struct ff_plan *plan);
 /* On stderr: what is gone on with, and what has changed since: the file, and jobs by name. */
 void ff_resume_say(const struct ff_before *before, const struct ff_config *config,
 		   const struct ff_plan *plan);

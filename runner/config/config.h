@@ -129,6 +129,15 @@ struct ff_config_artifacts {
 	bool required; /* of each pattern something is to be there */
 };
 
+/* inputs: files of this machine's that each unit gets. */
+enum { FF_CONFIG_INPUTS_MAX = 1000 }; /* patterns of one job */
+struct ff_config_inputs {
+	struct ff_strv paths; /* below the file's folder; empty: it gets none */
+	struct ff_place *places;
+	struct ff_place place;
+	bool cleanup; /* they are removed there when it has ended */
+};
+
 /* up_to_date: patterns. */
 struct ff_config_fresh {
 	struct ff_strv inputs, outputs; /* no inputs: it is always run */
@@ -197,6 +206,7 @@ struct ff_config_job {
 	struct ff_config_job *steps;
 	size_t steps_len;
 	struct ff_config_artifacts artifacts;
+	struct ff_config_inputs inputs;
 	struct ff_config_fresh fresh;
 	int64_t weight;		    /* slots that one unit takes, at least 1 */
 	bool exclusive;		    /* nothing else runs on its host meanwhile */

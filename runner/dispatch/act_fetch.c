@@ -7,6 +7,7 @@
 #include "dispatch/act_private.h"
 #include "report/name.h"
 #include "rsync/fetch.h"
+#include "rsync/hash.h"
 #include "worker/bootstrap.h"
 
 /* --- where to --- */
@@ -143,7 +144,7 @@ void ff_act_fetch(struct ff_act *act, const struct ff_order *order)
 	fetch->host = host;
 	fetch->execution = order->execution;
 	fetch->folder = folder_of(act, job->config->name, order->name);
-	fetch->files = ff_fetch_new(fetch->folder);
+	fetch->files = ff_fetch_new(fetch->folder, &ff_md5_calls);
 	ff_list_add_tail(&act->all_fetches, &fetch->node);
 	if (ff_plan_instance(job, job->payload->discover ? 0 : order->unit, &arena, &instance) == 0)
 		fetch->channel = ask(fetch, &instance, &err);

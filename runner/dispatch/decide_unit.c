@@ -168,10 +168,24 @@ struct execution *ff_execution_start(struct ff_engine *e, const struct ff_placem
 	return execution;
 }
 
+/* Whatever became of it: what it was sent may have been for it alone. */
+static void clean(struct ff_engine *e, const struct execution *execution)
+{
+	struct ff_order order = {.kind = FF_ORDER_CLEAN,
+				 .execution = execution->number,
+				 .host = execution->placement.host,
+				 .tries = e->state->hosts[execution->placement.host].tries};
+
+	if (e->opts.plan->jobs[execution->placement.job].config->inputs.paths.len > 0 &&
+	    !discovers(execution))
+		ff_engine_order(e, &order);
+}
+
 void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost)
 {
 	uint32_t job = execution->placement.job;
 
+	clean(e, execution);
 	if (discovers(execution))
 		ff_sched_session_up(e->sched, &execution->placement);
 	if (host_lost)

@@ -59,6 +59,19 @@ static void check_all(const struct ff_strv *patterns, const struct ff_place *pla
 	}
 }
 
+void ff_plan_check_inputs(const struct ff_config_job *config, struct ff_mistakes *problems)
+{
+	const struct ff_config_inputs *inputs = &config->inputs;
+	char what[120];
+
+	snprintf(what, sizeof(what), "job '%s'", config->name);
+	if (inputs->paths.len > FF_CONFIG_INPUTS_MAX)
+		ff_mistakes_add(problems, &inputs->place,
+				"job '%s': 'inputs' has more than %d patterns", config->name,
+				FF_CONFIG_INPUTS_MAX);
+	check_all(&inputs->paths, inputs->places, what, "inputs", problems);
+}
+
 void ff_plan_check_fresh(const struct ff_config_job *config, struct ff_mistakes *problems)
 {
 	const struct ff_config_fresh *fresh = &config->fresh;

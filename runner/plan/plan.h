@@ -13,6 +13,7 @@ struct ff_plan_instance {
 	char *name; /* unit id: "bench[size=10]", "bench[2]" or just the job's name */
 	struct ff_payload_job job; /* resolved: {axis} and {index} replaced, quoted in shell text */
 	char *const *artifacts;	   /* patterns; NULL-terminated */
+	char *const *sent;	   /* likewise, of `inputs` */
 	char *const *inputs, *const *outputs; /* likewise, of up_to_date */
 };
 

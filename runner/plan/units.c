@@ -223,6 +223,7 @@ static int make(const struct ff_plan_job *job, const struct ff_config_job *confi
 		.sequence_workers = config->sequence_workers,
 	};
 	made.artifacts = expand_all(&m, &config->artifacts.paths);
+	made.sent = expand_all(&m, &config->inputs.paths);
 	made.inputs = expand_all(&m, &config->fresh.inputs);
 	made.outputs = expand_all(&m, &config->fresh.outputs);
 	if (config->nice && !m.full)

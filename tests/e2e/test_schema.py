@@ -14,7 +14,7 @@ EXAMPLES = sorted((TOP / "configs").glob("*.yaml"))
 RIGHT = {
     "short forms": "version: '1'\ninventory: [2*popen, {spec: popen, tags: a}]\ntree: .\njobs: {a: {run: x}}\n",
     "more short forms": "inventory: [popen]\nsetup: make venv\nteardown: rm -rf venv\nconcurrency: nightly\n"
-                        "jobs: {a: {run: x, artifacts: [a, b]}, b: {run: x, artifacts: a}}\n",
+                        "jobs: {a: {run: x, artifacts: [a, b], inputs: {paths: a, cleanup: true}}, b: {run: x, artifacts: a, inputs: [a]}}\n",
     "all kinds of values": """
 version: 1
 x-note: [anything, {at: all}]
