@@ -39,6 +39,7 @@ struct ff_fetch {
 	XXH3_state_t *hash; /* for the list of sums */
 	struct ff_md5 *md5; /* NULL: the sender tells by xxh3, too */
 	const struct ff_md5_calls *md5_calls;
+	bool keep; /* what was brought before */
 };
 
 struct ff_fetch *ff_fetch_new(const char *folder, const struct ff_md5_calls *md5)
@@ -52,6 +53,11 @@ struct ff_fetch *ff_fetch_new(const char *folder, const struct ff_md5_calls *md5
 	if (!f->hash)
 		abort();
 	return f;
+}
+
+void ff_fetch_keep(struct ff_fetch *f)
+{
+	f->keep = true;
 }
 
 static int failed(struct ff_fetch *f, const char *path, int errnum, struct ff_err *err)
@@ -154,7 +160,8 @@ static bool is_path(const char *path, size_t len)
 	}
 }
 
-static void remove_old(const struct ff_fetch *f)
+/* Of what was brought before, and is not now: it goes, or its line stays. */
+static void look_at_old(struct ff_fetch *f)
 {
 	struct ff_buf text = FF_BUF_INIT;
 	char *all, *line, *rest;
@@ -168,6 +175,10 @@ static void remove_old(const struct ff_fetch *f)
 		if (strlen(line) <= HEX + 2 || !is_path(path, strlen(path)) ||
 		    ff_map_get(&f->brought, path))
 			continue;
+		if (f->keep) {
+			ff_buf_addf(&f->sums, "%s\n", line);
+			continue;
+		}
 		fd = open_parent(f, path, false);
 		if (fd < 0)
 			continue;
@@ -347,7 +358,7 @@ static int on_done(struct ff_fetch *f, const struct ff_value *item, struct ff_er
 		if (f->folder_fd < 0) /* nothing was brought, and nothing is there */
 			return 1;
 	}
-	remove_old(f);
+	look_at_old(f);
 	rc = write_sums(f, err);
 	return rc ? rc : 1;
 }

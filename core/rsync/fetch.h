@@ -50,6 +50,8 @@ struct ff_fetch_stats {
  * brought there, and this one does not, are removed at its end; all others stay. `md5`: for hosts
  * that know no other digest; NULL: there are none. */
 struct ff_fetch *ff_fetch_new(const char *folder, const struct ff_md5_calls *md5);
+/* What earlier fetches have brought stays, too, and in the list of sums. */
+void ff_fetch_keep(struct ff_fetch *fetch);
 /* One item of the host's: 0, 1 (it was the last), or FF_EPROTO (also for a path that leads out of
  * the folder, and a digest that is not the content's), FF_ESYS. Nothing may follow a failure. A
  * file is there as a whole, or as it was before. */
