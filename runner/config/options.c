@@ -298,7 +298,7 @@ const struct ff_config_option ff_config_options[] = {
 
 	{.section = FF_SECTION_JOB, .key = "artifacts", .type = FF_TYPE_SECTION,
 	 .child = FF_SECTION_ARTIFACTS, JOB_PLACE(artifacts.place),
-	 .help = "files that each unit leaves, brought to settings.collect/JOB/UNIT"},
+	 .help = "files that each unit leaves, brought to settings.collect/JOB/UNIT; of pytest JOB/HOST"},
 
 	{.section = FF_SECTION_JOB, .key = "inputs", .type = FF_TYPE_SECTION,
 	 .child = FF_SECTION_INPUTS, .only = "run", JOB_PLACE(inputs.place),

@@ -336,7 +336,8 @@ void ff_execution_input(struct ff_engine *e, const struct ff_input *input)
 		ff_ahead_returned(e, input);
 		break;
 	case FF_INPUT_EXEC_FETCHED:
-		ff_fetch_done(e, input);
+		if (!ff_gather_done(e, input))
+			ff_fetch_done(e, input);
 		break;
 	default:
 		on_ended(e, input);

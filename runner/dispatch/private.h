@@ -243,6 +243,10 @@ struct engine_job {
 	bool failed_before; /* it did, or something that it needs, or before that */
 	bool given_up;	    /* no session is started any more */
 	bool collect_only;
+	/* What its sessions leave on hosts: */
+	uint64_t *served;	 /* bitset of hosts where one has begun; NULL: nobody asks */
+	uint32_t gathers;	 /* that go on */
+	bool gathered;		 /* they have begun */
 	enum ff_reason why;	 /* not NONE: the job as a whole failed, or ended early */
 	const char *error;	 /* in words */
 	const char *last_reason; /* why the first session died before it had collected */
@@ -260,6 +264,8 @@ struct ff_engine {
 	struct executions executions;
 	struct ff_map sessions; /* by their record's number */
 	struct ff_map fetches;	/* by their execution's */
+	struct ff_map gathers;	/* by numbers that no execution has */
+	uint32_t gathers_made;
 	struct ff_map patterns; /* of hosts -> host_set */
 	struct ff_map
 		resources;    /* pools that the plan doesn't know, by name: their number, from 1 */

@@ -26,7 +26,7 @@ void ff_plan_check_artifacts(const struct ff_plan_job *job, struct ff_mistakes *
 
 	if (artifacts->paths.len == 0)
 		return;
-	if (!job->payload->run)
+	if (!job->payload->run && !job->payload->session)
 		ff_mistakes_add(problems,
 				artifacts->place.line ? &artifacts->place : &config->place,
 				"job '%s': 'artifacts' are of commands; tests of '%s' share their "
