@@ -12,6 +12,7 @@
 #include "cli/chosen.h"
 #include "cli/command.h"
 #include "cli/said.h"
+#include "cli/secrets.h"
 #include "dispatch/dispatch.h"
 #include "report/text.h"
 
@@ -182,6 +183,7 @@ static int execute(const struct options *o, const struct ff_strv *patterns, cons
 {
 	struct ff_config config = {0};
 	struct ff_inventory inventory = {0};
+	struct ff_mask mask = {0};
 	struct ff_plan plan = {0};
 	struct ff_run_opts opts = {
 		.config = &config, .inventory = &inventory, .plan = &plan, .only_hosts = o->on};
@@ -192,11 +194,12 @@ static int execute(const struct options *o, const struct ff_strv *patterns, cons
 		.command = "fetch", .file = o->file, .tx = &o->tx, .on = o->on};
 	int code = FF_EXIT_USAGE;
 
-	if (check(patterns) == 0 && ff_chosen_load(&chosen, &config, &inventory) == 0) {
+	if (check(patterns) == 0 && ff_chosen_load(&chosen, &config, &inventory, &mask) == 0) {
 		config.tree.given = false; /* nothing is brought there */
 		code = gather(&opts, &what, folder);
 	}
 	ff_free(whole);
+	ff_secrets_forget(&mask);
 	ff_inventory_release(&inventory);
 	ff_config_release(&config);
 	return code;

@@ -10,6 +10,7 @@
 #include "cli/group.h"
 #include "cli/resume.h"
 #include "cli/runs.h"
+#include "cli/secrets.h"
 #include "cli/shard.h"
 #include "dispatch/dispatch.h"
 #include "dispatch/input.h"
@@ -434,6 +435,7 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 		code = refuse(opts, err.text);
 	} else if (ff_plan_build(&plan, config, &inventory, opts->only, &err) ||
 		   (opts->shard && ff_shard_mark(config, &plan, opts->shard, &err)) ||
+		   ff_secrets_of_hosts(&inventory, config, opts->on, &x.mask, &err) ||
 		   reveal_secrets(&x, config, &plan, &err)) {
 		code = refuse(opts, err.text);
 	} else {

@@ -272,6 +272,9 @@ struct ff_config {
 	struct ff_config_var *vars;
 	size_t vars_len, vars_cap;
 	size_t secrets_len;
+	/* Those of hosts' env; the text in it is "${NAME}" of one of these. */
+	struct ff_config_var *host_secrets;
+	size_t host_secrets_len, host_secrets_cap;
 	char **profiles; /* names of those that the file has */
 	size_t profiles_len;
 	struct ff_config_report *reports; /* names are not checked here: see report/reporter.h */
@@ -348,6 +351,11 @@ bool ff_config_is_secret(const struct ff_config_job *job, const char *text);
  * command. FF_ECONFIG as file:line:column: there is none, it is empty, or too short to be masked.
  */
 int ff_config_reveal(struct ff_config *config, const struct ff_config_job *job, struct ff_err *err);
+/* Which of the hosts' secrets the text of an entry stands for; NULL: none. */
+const struct ff_config_var *ff_config_host_secret(const struct ff_config *config, const char *text);
+/* The same for one of these. */
+int ff_config_reveal_one(struct ff_config *config, const struct ff_config_var *var,
+			 struct ff_err *err);
 
 /* The folder on this machine that stands for the working directory of workers: the tree's source,
  * or where the configuration is. */

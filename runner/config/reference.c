@@ -61,7 +61,7 @@ static const char placeholders[] =
 	"or "
 	"empty.\n"
 	"\n"
-	"Secrets, as a value in 'vars' and in 'env' of a job: {secret: env:NAME}, {secret: "
+	"Secrets, as a value in 'vars' and in 'env' of a job or host: {secret: env:NAME}, {secret: "
 	"file:PATH},\n"
 	"{secret: 'cmd:COMMAND'}. They are looked up when a run begins, and are *** in all that it "
 	"shows\n"

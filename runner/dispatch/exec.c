@@ -11,7 +11,8 @@ struct one {
 	struct exec *exec;
 	size_t number; /* in the round */
 	struct ff_channel *channel;
-	struct ff_output output;
+	struct ff_output output; /* free of secrets */
+	struct ff_mask_stream masked;
 	enum ff_exec_end end;
 	char *message;
 	bool has_end; /* it said how it ended */
@@ -32,6 +33,24 @@ static bool runs(const struct one *one)
 	return one->exec->round.states[one->number] == FF_ROUND_RUNS;
 }
 
+/* `bytes` NULL: no more will come. */
+static void add_output(struct one *one, const char *bytes, size_t len)
+{
+	const struct ff_mask *mask = ff_input_masking();
+	struct ff_buf text = FF_BUF_INIT;
+
+	if (!mask) {
+		ff_output_add(&one->output, bytes, len);
+		return;
+	}
+	if (bytes)
+		ff_mask_feed(mask, &one->masked, bytes, len, &text);
+	else
+		ff_mask_end(mask, &one->masked, &text);
+	ff_output_add(&one->output, ff_buf_data(&text), text.len);
+	ff_buf_release(&text);
+}
+
 static void tell(struct one *one)
 {
 	struct exec *exec = one->exec;
@@ -40,6 +59,7 @@ static void tell(struct one *one)
 	struct ff_buf text = FF_BUF_INIT;
 
 	ff_round_ended(&exec->round, one->number);
+	add_output(one, NULL, 0);
 	ff_output_text(&one->output, &text);
 	result.output = text.len ? ff_buf_str(&text) : "";
 	result.output_len = text.len;
@@ -50,6 +70,7 @@ static void tell(struct one *one)
 	exec->each(exec->ctx, &result);
 	ff_buf_release(&text);
 	ff_output_release(&one->output);
+	ff_mask_stream_release(&one->masked);
 	ff_free(one->message);
 	one->message = NULL;
 }
@@ -76,7 +97,7 @@ static void on_output(void *ctx, uint32_t index, int stream, const char *bytes, 
 
 	(void)index;
 	(void)stream;
-	ff_output_add(&one->output, bytes, len);
+	add_output(one, bytes, len);
 }
 
 static void on_finished(void *ctx, uint32_t index, const struct ff_result *result)

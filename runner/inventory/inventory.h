@@ -37,6 +37,11 @@ int ff_inventory_build(struct ff_inventory *inventory, const struct ff_config *c
 		       struct ff_err *err);
 void ff_inventory_release(struct ff_inventory *inventory);
 
+/* Puts the secrets of the environments of hosts that match in, which looks them up (as
+ * ff_config_reveal). Before that they are no environments to open hosts with. */
+int ff_inventory_reveal(struct ff_inventory *inventory, struct ff_config *config, const char *on,
+			struct ff_err *err);
+
 /* Whether a host is meant by a pattern: comma or blank separated terms, each of which stands for
  * the hosts whose name, or one of whose tags and groups, it is ("@term": tags and groups only);
  * "!term" takes out, "&term" intersects, and need no separator: "a[1-3]!a2&big". As in Ansible the
