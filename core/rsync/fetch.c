@@ -40,6 +40,7 @@ struct ff_fetch {
 	struct ff_md5 *md5; /* NULL: the sender tells by xxh3, too */
 	const struct ff_md5_calls *md5_calls;
 	bool keep; /* what was brought before */
+	bool bare; /* no list of sums */
 };
 
 struct ff_fetch *ff_fetch_new(const char *folder, const struct ff_md5_calls *md5)
@@ -58,6 +59,16 @@ struct ff_fetch *ff_fetch_new(const char *folder, const struct ff_md5_calls *md5
 void ff_fetch_keep(struct ff_fetch *f)
 {
 	f->keep = true;
+}
+
+void ff_fetch_bare(struct ff_fetch *f)
+{
+	f->bare = true;
+}
+
+const struct ff_map *ff_fetch_brought(const struct ff_fetch *f)
+{
+	return &f->brought;
 }
 
 static int failed(struct ff_fetch *f, const char *path, int errnum, struct ff_err *err)
@@ -353,6 +364,8 @@ static int on_done(struct ff_fetch *f, const struct ff_value *item, struct ff_er
 		add_line(&f->stats.missing, ff_at(missing, i));
 	for (size_t i = 0; i < refused->len; i++)
 		add_line(&f->stats.refused, ff_at(refused, i));
+	if (f->bare)
+		return 1;
 	if (f->folder_fd < 0) {
 		f->folder_fd = open(f->folder, OPEN_DIR);
 		if (f->folder_fd < 0) /* nothing was brought, and nothing is there */

@@ -52,6 +52,11 @@ struct ff_fetch_stats {
 struct ff_fetch *ff_fetch_new(const char *folder, const struct ff_md5_calls *md5);
 /* What earlier fetches have brought stays, too, and in the list of sums. */
 void ff_fetch_keep(struct ff_fetch *fetch);
+/* Nothing but the files is written to the folder, and nothing removed: it is somebody's own. */
+void ff_fetch_bare(struct ff_fetch *fetch);
+/* The paths of what came, so far: keys. */
+struct ff_map;
+const struct ff_map *ff_fetch_brought(const struct ff_fetch *fetch);
 /* One item of the host's: 0, 1 (it was the last), or FF_EPROTO (also for a path that leads out of
  * the folder, and a digest that is not the content's), FF_ESYS. Nothing may follow a failure. A
  * file is there as a whole, or as it was before. */

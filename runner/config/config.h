@@ -127,6 +127,7 @@ struct ff_config_artifacts {
 	struct ff_place place;
 	char *when;    /* "always", "failure" or "success" */
 	bool required; /* of each pattern something is to be there */
+	char *to; /* not in a file: straight into this folder; NULL: settings.collect/JOB/UNIT */
 };
 
 /* inputs: files of this machine's that each unit gets. */
@@ -136,6 +137,10 @@ struct ff_config_inputs {
 	struct ff_place *places;
 	struct ff_place place;
 	bool cleanup; /* they are removed there when it has ended */
+	/* Not in a file: what artifacts bring is, too; and where they are, NULL: the file's folder.
+	 */
+	bool cleanup_brought;
+	char *from;
 };
 
 /* up_to_date: patterns. */

@@ -87,8 +87,9 @@ struct act_supply_known;
 struct act_fetch {
 	struct ff_list node; /* in act->all_fetches */
 	struct act_host *host;
-	uint32_t execution;
+	uint32_t execution, job;
 	struct ff_channel *channel; /* NULL: it is no more */
+	char *root;		    /* the folder there */
 	struct ff_fetch *files;
 	char *folder;
 	bool over; /* EXEC_FETCHED was put, or nobody waits for it */
@@ -228,8 +229,12 @@ int ff_act_supply_item(struct act_execution *execution, const struct ff_value *i
 bool ff_act_supply_sent(struct act_execution *execution);
 /* It is, for who goes on with this run. */
 void ff_act_supply_note(struct act_execution *execution);
-/* The unit has ended: what was sent for it, and no other unit has got or found there, is removed. */
+/* The unit has ended: what was sent for it, and no other unit has got or found there, is removed.
+ */
 void ff_act_supply_clean(struct ff_act *act, const struct ff_order *order);
+/* What was brought from there is to go with it. */
+void ff_act_supply_brought(struct ff_act *act, uint32_t execution, uint32_t host, const char *to,
+			   const struct ff_map *paths);
 /* NULL is fine. */
 void ff_act_supply_free(struct act_supply *inputs);
 /* Waits for the threads. */

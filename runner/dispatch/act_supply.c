@@ -114,7 +114,9 @@ void ff_act_supply_begin(struct act_execution *execution)
 	execution->inputs = inputs;
 	inputs->execution = execution;
 	inputs->known = known_of(act);
-	inputs->root = act->config->directory;
+	inputs->root = act->plan->jobs[execution->job].config->inputs.from;
+	if (!inputs->root)
+		inputs->root = act->config->directory;
 	inputs->md5 = !ff_gateway_is_native(host->foreman);
 	if (ff_plan_instance(&act->plan->jobs[execution->job], execution->unit, &inputs->arena,
 			     &instance)) {
@@ -194,6 +196,30 @@ static bool let_go(struct act_supply_known *known, const struct held *held, cons
 	}
 	ff_free(key);
 	return goes;
+}
+
+void ff_act_supply_brought(struct ff_act *act, uint32_t execution, uint32_t host, const char *to,
+			   const struct ff_map *paths)
+{
+	struct act_supply_known *known = known_of(act);
+	struct held *held = ff_map_get_u32(&known->held, execution);
+	const char *path;
+	size_t cursor = 0;
+
+	if (!held) {
+		held = ff_xcalloc(1, sizeof(*held));
+		held->host = host;
+		held->to = ff_xstrdup(to);
+		if (ff_map_set_u32(&known->held, execution, held))
+			abort();
+	}
+	while (ff_map_next(paths, &cursor, &path, NULL)) {
+		struct used *used = used_of(known, host, held->to, path);
+
+		ff_strv_add(&held->paths, path);
+		used->users++;
+		used->ours = true;
+	}
 }
 
 /* Nothing waits for it; what it can't do stays. */

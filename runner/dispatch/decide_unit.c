@@ -176,8 +176,10 @@ static void clean(struct ff_engine *e, const struct execution *execution)
 				 .host = execution->placement.host,
 				 .tries = e->state->hosts[execution->placement.host].tries};
 
-	if (e->opts.plan->jobs[execution->placement.job].config->inputs.paths.len > 0 &&
-	    !discovers(execution))
+	const struct ff_config_inputs *inputs =
+		&e->opts.plan->jobs[execution->placement.job].config->inputs;
+
+	if ((inputs->paths.len > 0 || inputs->cleanup) && !discovers(execution))
 		ff_engine_order(e, &order);
 }
 

@@ -2,7 +2,6 @@
 # describes the items. Names below the folder are resolved part by part, without following links.
 
 
-put_number = 0
 DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -46,10 +45,9 @@ def is_there(root, path, size, executable, digest):
 
 
 def take_file(channel, root, path, mode, digest):
-    global put_number
-    put_number += 1
     parent, name = open_parent(root, path, True)
-    temp = b".ff-%016x.tmp" % (os.getpid() << 32 | put_number)
+    # Others may be at work in this process, each with a channel of its own.
+    temp = b".ff-%08x%08x.tmp" % (os.getpid(), channel.id)
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with open(os.open(temp, flags, mode & 0o777, dir_fd=parent), "wb") as file:

@@ -54,6 +54,8 @@ static void patterns_mean_files(void **state)
 	expect_found("build/**", "build/c.log build/lib/d.so build/lib/deep/e.so ");
 	expect_found("build", "build/.cache/f.so build/c.log build/lib/d.so build/lib/deep/e.so ");
 	expect_found("build/lib/[a-d].so", "build/lib/d.so ");
+	rig_text("a*.log", "star");
+	expect_found("a\\*.log", "a*.log ");
 	expect_found("empty", "");
 	expect_found("nothing/at/all", "");
 	expect_found("a.log/x", "");
