@@ -17,6 +17,7 @@ struct act_host {
 	struct ff_gateway *foreman; /* NULL unless open or opening */
 	struct ff_channel *probe;   /* of the probe under way */
 	uint32_t probing;	    /* for this payload */
+	uint32_t removal;	    /* the channel that removes inputs there, the latest; 0 */
 	struct ff_output probe_output;
 	int64_t opened_us, open_us; /* when its opening began, and how long it took */
 	char *workdir;		    /* absolute; where payloads run */

@@ -226,9 +226,10 @@ void ff_act_supply_brought(struct ff_act *act, uint32_t execution, uint32_t host
 static void send_remove(struct act_host *host, const char *to, const struct ff_strv *paths)
 {
 	struct ff_value *values = ff_xcalloc(paths->len, sizeof(*values));
-	struct ff_value kwargs[] = {ff_str("root"), ff_str(to), ff_str("remove"),
-				    ff_collection(FF_LIST, values, paths->len)};
-	struct ff_task task = {.call_name = "put", .kwargs = ff_collection(FF_DICT, kwargs, 2)};
+	struct ff_value kwargs[] = {ff_str("root"),   ff_str(to),
+				    ff_str("remove"), ff_collection(FF_LIST, values, paths->len),
+				    ff_str("after"),  ff_int(host->removal)};
+	struct ff_task task = {.call_name = "put", .kwargs = ff_collection(FF_DICT, kwargs, 3)};
 	struct ff_channel *channel;
 
 	for (size_t i = 0; i < paths->len; i++)
@@ -236,8 +237,10 @@ static void send_remove(struct act_host *host, const char *to, const struct ff_s
 	if (!ff_gateway_is_native(host->foreman))
 		task.source = ff_bootstrap_source("put");
 	channel = ff_gateway_remote_exec(host->foreman, &task, NULL);
-	if (channel)
+	if (channel) {
+		host->removal = ff_channel_id(channel);
 		ff_channel_unref(channel);
+	}
 	ff_free(values);
 }
 
@@ -285,9 +288,10 @@ static struct ff_value list_of(struct act_supply *inputs)
 struct ff_channel *ff_act_supply_send(struct act_execution *execution, struct ff_err *err)
 {
 	struct act_supply *inputs = execution->inputs;
-	struct ff_value kwargs[] = {ff_str("root"), ff_str(inputs->to), ff_str("files"),
-				    list_of(inputs)};
-	struct ff_task task = {.call_name = "put", .kwargs = ff_collection(FF_DICT, kwargs, 2)};
+	struct ff_value kwargs[] = {ff_str("root"),  ff_str(inputs->to),
+				    ff_str("files"), list_of(inputs),
+				    ff_str("after"), ff_int(execution->host->removal)};
+	struct ff_task task = {.call_name = "put", .kwargs = ff_collection(FF_DICT, kwargs, 3)};
 
 	if (inputs->md5)
 		task.source = ff_bootstrap_source("put");

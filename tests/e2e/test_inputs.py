@@ -140,6 +140,14 @@ def test_cleanup(farflung, data, worker):
     assert os.listdir(farflung.cwd / "box/data") == ["c.csv"]
 
 
+@WORKERS
+def test_cleanup_of_what_the_next_needs(farflung, data, worker):
+    """It goes, and comes again, as often as need be: never under who has it."""
+    farflung.run_yaml(
+        host(worker) + "jobs: {j: {run: 'grep a data/a.csv', count: 40, inputs: {paths: data/a.csv, cleanup: true}}}\n", code=0)
+    assert os.listdir(farflung.cwd / "box/data") == []
+
+
 def test_steps_get_them_once(farflung, data):
     farflung.run_yaml(host() + "jobs:\n  j:\n    inputs: data/a.csv\n    steps:\n      - 'grep a data/a.csv; echo x > data/a.csv'\n      - 'grep x data/a.csv'\n", code=0)
 

@@ -1,7 +1,8 @@
 # The built-in `put` for python workers: files of the controller's, for one unit; core/rsync/README.md
 # describes the items. Names below the folder are resolved part by part, without following links.
+import threading
 
-
+WAIT = 60
 DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -77,6 +78,8 @@ def take_file(channel, root, path, mode, digest):
 
 def remove_all(root, paths):
     for path in paths:
+        if path.startswith(b"/") or set(path.split(b"/")) & {b"", b".", b".."}:
+            raise Refused("put: '%s' leads out of the folder" % os.fsdecode(path))
         try:
             parent, name = open_parent(root, path, False)
             try:
@@ -89,15 +92,29 @@ def remove_all(root, paths):
             raise Refused("%s: %s" % (os.fsdecode(path), reason(exc))) from None
 
 
-def put(channel, root, files=(), remove=()):
-    top = os.fsencode(root)
+def removals(channel):
+    """Of this worker: a condition, and the channel that removed last."""
+    return channel.gateway.__dict__.setdefault("_ff_removals", [threading.Condition(), 0])
+
+
+def wait_for(state, after):
+    """Requests run side by side: what was to go before must not go now."""
+    with state[0]:
+        state[0].wait_for(lambda: state[1] >= after, WAIT)
+
+
+def put(channel, root, files=(), remove=(), after=0):
+    top, state = os.fsencode(root), removals(channel)
+    wait_for(state, after)
     if not root.startswith("/"):
         raise Refused("put: a bad root")
-    for path in remove:
-        if path.startswith(b"/") or set(path.split(b"/")) & {b"", b".", b".."}:
-            raise Refused("put: '%s' leads out of the folder" % os.fsdecode(path))
     if remove:
-        remove_all(top, remove)
+        try:
+            remove_all(top, remove)
+        finally:
+            with state[0]:
+                state[1] = channel.id
+                state[0].notify_all()
         return
     for path, size, executable, digest in files:
         if not path or path.startswith(b"/") or set(path.split(b"/")) & {b"", b".", b".."}:
