@@ -221,9 +221,9 @@ def test_of_tests_a_host_that_dies_meanwhile(farflung):
     (farflung.cwd / "tests/test_x.py").write_text(
         "import os\ndef test():\n    with open('big', 'w') as file:\n        file.truncate(40 << 30)\n")
     farflung.yaml(HOSTS + "    - {spec: popen, name: a, chdir: a}\nsettings: {reconnect: 0}\njobs:\n"
-                  "  t: {pytest: [../tests], artifacts: big}\n  pid: {run: 'echo $PPID > ../pid'}\n")
+                  "  pid: {run: 'echo $PPID > ../pid'}\n  t: {pytest: [../tests], artifacts: big, needs: pid}\n")
     process = farflung.start("run", "--junit", "j.xml")
-    wait_until(lambda: list(farflung.cwd.glob("out/t/a/.ff-*.tmp")) and (farflung.cwd / "pid").exists(), 60, "it is being brought")
+    wait_until(lambda: list(farflung.cwd.glob("out/t/a/.ff-*.tmp")), 60, "it is being brought")
     os.kill(int((farflung.cwd / "pid").read_text()), signal.SIGKILL)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1, (out, err)
