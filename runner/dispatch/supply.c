@@ -11,7 +11,10 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "rsync/put.h"
+
+enum { SETTLED_AFTER_S = 2 };
 
 struct known {
 	struct stat st;
@@ -71,6 +74,14 @@ static bool recall(struct ff_supply_cache *cache, const char *path, const struct
 	return found;
 }
 
+/* One that was changed just now may be changed once more without a later time to show for it. */
+static bool is_settled(const struct stat *st)
+{
+	int64_t since_s = ff_clock_wall_us() / FF_SECOND_US - SETTLED_AFTER_S;
+
+	return st->st_mtim.tv_sec < since_s && st->st_ctim.tv_sec < since_s;
+}
+
 static void keep(struct ff_supply_cache *cache, const char *path, const struct stat *st, bool md5,
 		 const struct ff_supply_file *file)
 {
@@ -118,7 +129,7 @@ static int read_file(const char *root, const char *path, bool md5, struct ff_sup
 		failed = EINVAL;
 	if (!failed && !recall(cache, path, &st, md5, file)) {
 		failed = read_digests(fd, md5, file);
-		if (!failed)
+		if (!failed && is_settled(&st))
 			keep(cache, path, &st, md5, file);
 	}
 	if (fd >= 0)
