@@ -37,19 +37,38 @@ struct ff_fetch {
 	int dir_fd, fd;
 	uint64_t size;	    /* so far */
 	XXH3_state_t *hash; /* for the list of sums */
-	struct ff_md5 *md5; /* NULL: the host tells by xxh3, too */
+	struct ff_md5 *md5; /* NULL: the sender tells by xxh3, too */
+	const struct ff_md5_calls *md5_calls;
+	bool keep; /* what was brought before */
+	bool bare; /* no list of sums */
 };
 
-struct ff_fetch *ff_fetch_new(const char *folder)
+struct ff_fetch *ff_fetch_new(const char *folder, const struct ff_md5_calls *md5)
 {
 	struct ff_fetch *f = ff_xcalloc(1, sizeof(*f));
 
 	f->folder = ff_xstrdup(folder);
+	f->md5_calls = md5;
 	f->folder_fd = f->dir_fd = f->fd = -1;
 	f->hash = XXH3_createState();
 	if (!f->hash)
 		abort();
 	return f;
+}
+
+void ff_fetch_keep(struct ff_fetch *f)
+{
+	f->keep = true;
+}
+
+void ff_fetch_bare(struct ff_fetch *f)
+{
+	f->bare = true;
+}
+
+const struct ff_map *ff_fetch_brought(const struct ff_fetch *f)
+{
+	return &f->brought;
 }
 
 static int failed(struct ff_fetch *f, const char *path, int errnum, struct ff_err *err)
@@ -152,7 +171,8 @@ static bool is_path(const char *path, size_t len)
 	}
 }
 
-static void remove_old(const struct ff_fetch *f)
+/* Of what was brought before, and is not now: it goes, or its line stays. */
+static void look_at_old(struct ff_fetch *f)
 {
 	struct ff_buf text = FF_BUF_INIT;
 	char *all, *line, *rest;
@@ -166,6 +186,10 @@ static void remove_old(const struct ff_fetch *f)
 		if (strlen(line) <= HEX + 2 || !is_path(path, strlen(path)) ||
 		    ff_map_get(&f->brought, path))
 			continue;
+		if (f->keep) {
+			ff_buf_addf(&f->sums, "%s\n", line);
+			continue;
+		}
 		fd = open_parent(f, path, false);
 		if (fd < 0)
 			continue;
@@ -198,7 +222,8 @@ static void drop_file(struct ff_fetch *f)
 	if (f->dir_fd >= 0)
 		close(f->dir_fd);
 	f->fd = f->dir_fd = -1;
-	ff_md5_free(f->md5);
+	if (f->md5)
+		f->md5_calls->free(f->md5);
 	f->md5 = NULL;
 	ff_free(f->path);
 	f->path = NULL;
@@ -210,15 +235,16 @@ static int begin_digest(struct ff_fetch *f, const struct ff_value *name, struct 
 	XXH3_128bits_reset(f->hash);
 	if (ff_is_str(name, FF_RSYNC_XXH3))
 		return 0;
-	if (!ff_is_str(name, FF_RSYNC_MD5))
+	if (!f->md5_calls || !ff_is_str(name, FF_RSYNC_MD5))
 		return nonsense(err, "an unknown digest");
-	f->md5 = ff_md5_new();
+	f->md5 = f->md5_calls->begin();
 	return f->md5 ? 0 : ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
 }
 
 /* ("file", path, size, mode, digest) */
 static int on_file(struct ff_fetch *f, const struct ff_value *item, struct ff_err *err)
 {
+	static uint32_t number; /* several transfers may lead to one folder */
 	const struct ff_value *path = ff_at(item, 1);
 	int rc;
 
@@ -239,7 +265,7 @@ static int on_file(struct ff_fetch *f, const struct ff_value *item, struct ff_er
 	if (f->dir_fd < 0)
 		return failed(f, f->path, errno, err);
 	snprintf(f->temp, sizeof(f->temp), ".ff-%016llx.tmp",
-		 (unsigned long long)(uint32_t)getpid() << 32 | f->stats.files);
+		 (unsigned long long)(uint32_t)getpid() << 32 | ++number);
 	unlinkat(f->dir_fd, f->temp, 0);
 	f->fd = openat(f->dir_fd, f->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		       (mode_t)(ff_as_int(ff_at(item, 3), 0644) & 0777));
@@ -254,7 +280,7 @@ static int on_data(struct ff_fetch *f, const struct ff_value *item, struct ff_er
 		return nonsense(err, "content of no file");
 	XXH3_128bits_update(f->hash, bytes->text, bytes->len);
 	if (f->md5)
-		ff_md5_add(f->md5, bytes->text, bytes->len);
+		f->md5_calls->add(f->md5, bytes->text, bytes->len);
 	if (ff_write_all(f->fd, bytes->text, bytes->len))
 		return failed(f, f->path, errno, err);
 	f->size += bytes->len;
@@ -288,7 +314,7 @@ static int on_end(struct ff_fetch *f, const struct ff_value *item, struct ff_err
 	XXH128_canonicalFromHash(&own, XXH3_128bits_digest(f->hash));
 	digest = own.digest;
 	if (f->md5)
-		digest = ff_md5_end(f->md5, md5) ? md5 : NULL;
+		digest = f->md5_calls->end(f->md5, md5) ? md5 : NULL;
 	if (!digest || told->len != FF_RSYNC_DIGEST ||
 	    memcmp(told->text, digest, FF_RSYNC_DIGEST) != 0)
 		return ff_err_set(err, FF_EPROTO, "%s arrived with another checksum than it had",
@@ -338,12 +364,14 @@ static int on_done(struct ff_fetch *f, const struct ff_value *item, struct ff_er
 		add_line(&f->stats.missing, ff_at(missing, i));
 	for (size_t i = 0; i < refused->len; i++)
 		add_line(&f->stats.refused, ff_at(refused, i));
+	if (f->bare)
+		return 1;
 	if (f->folder_fd < 0) {
 		f->folder_fd = open(f->folder, OPEN_DIR);
 		if (f->folder_fd < 0) /* nothing was brought, and nothing is there */
 			return 1;
 	}
-	remove_old(f);
+	look_at_old(f);
 	rc = write_sums(f, err);
 	return rc ? rc : 1;
 }
@@ -363,6 +391,44 @@ int ff_fetch_item(struct ff_fetch *f, const struct ff_value *item, struct ff_err
 	if (ff_is_str(word, "done"))
 		return on_done(f, item, err);
 	return nonsense(err, "an unknown item");
+}
+
+/* -1 and errno. */
+static int open_folder_of(struct ff_fetch *f, const char *path)
+{
+	if (!is_path(path, strlen(path))) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (f->folder_fd < 0)
+		f->folder_fd = open(f->folder, OPEN_DIR);
+	return f->folder_fd < 0 ? -1 : open_parent(f, path, false);
+}
+
+int ff_fetch_remove(struct ff_fetch *f, const char *path)
+{
+	int dir_fd = open_folder_of(f, path), rc, saved;
+
+	if (dir_fd < 0)
+		return -1;
+	rc = unlinkat(dir_fd, name_of(path), 0);
+	saved = errno;
+	close(dir_fd);
+	errno = saved;
+	return rc;
+}
+
+int ff_fetch_open(struct ff_fetch *f, const char *path)
+{
+	int dir_fd = open_folder_of(f, path), fd, saved;
+
+	if (dir_fd < 0)
+		return -1;
+	fd = openat(dir_fd, name_of(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	saved = errno;
+	close(dir_fd);
+	errno = saved;
+	return fd;
 }
 
 const struct ff_fetch_stats *ff_fetch_stats(const struct ff_fetch *f)

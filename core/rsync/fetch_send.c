@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "rsync/fetch.h"
 #include "rsync/find.h"
+#include "rsync/hash.h"
 #include "rsync/protocol.h"
 
 struct ff_fetch_send {
@@ -22,9 +23,12 @@ struct ff_fetch_send {
 	int fd;	     /* of the one before that; -1: none is open */
 	uint64_t left;
 	XXH3_state_t *hash;
+	const struct ff_md5_calls *md5_calls; /* NULL: xxh3 it is */
+	struct ff_md5 *md5;		      /* of that file */
 	struct ff_buf scratch;
 	uint8_t *part;
-	bool over; /* the last item was sent, or can't be */
+	bool stays; /* the channel is not closed behind the last item */
+	bool over;  /* that was sent, or can't be */
 };
 
 static int pack_and_send(struct ff_fetch_send *s, struct ff_pack *p)
@@ -42,6 +46,24 @@ static void open_item(struct ff_fetch_send *s, struct ff_pack *p, const char *wo
 	ff_pack_init(p, &s->scratch);
 	ff_pack_open(p, FF_TUPLE);
 	ff_pack_str(p, word);
+}
+
+static void close_file(struct ff_fetch_send *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+	if (s->md5)
+		s->md5_calls->free(s->md5);
+	s->md5 = NULL;
+}
+
+static bool begin_digest(struct ff_fetch_send *s)
+{
+	XXH3_128bits_reset(s->hash);
+	if (s->md5_calls)
+		s->md5 = s->md5_calls->begin();
+	return s->md5 || !s->md5_calls;
 }
 
 static int send_gone(struct ff_fetch_send *s, const char *path, int errnum)
@@ -70,31 +92,34 @@ static int send_file(struct ff_fetch_send *s, const char *path)
 		failed = errno;
 	else if (!S_ISREG(st.st_mode))
 		failed = EINVAL;
+	else if (!begin_digest(s))
+		failed = ENOMEM;
 	if (failed) {
-		close(s->fd);
-		s->fd = -1;
+		close_file(s);
 		return send_gone(s, path, failed);
 	}
 	s->left = (uint64_t)st.st_size;
-	XXH3_128bits_reset(s->hash);
 	open_item(s, &p, "file");
 	ff_pack_bytes(&p, path, strlen(path));
 	ff_pack_int(&p, (int64_t)st.st_size);
 	ff_pack_int(&p, st.st_mode & 0777);
-	ff_pack_str(&p, FF_RSYNC_XXH3);
+	ff_pack_str(&p, s->md5 ? FF_RSYNC_MD5 : FF_RSYNC_XXH3);
 	return pack_and_send(s, &p);
 }
 
 static int send_end(struct ff_fetch_send *s)
 {
 	XXH128_canonical_t canonical;
+	uint8_t digest[FF_RSYNC_DIGEST];
 	struct ff_pack p;
 
-	close(s->fd);
-	s->fd = -1;
 	XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(s->hash));
+	memcpy(digest, canonical.digest, FF_RSYNC_DIGEST);
+	if (s->md5 && !s->md5_calls->end(s->md5, digest))
+		memset(digest, 0, FF_RSYNC_DIGEST); /* which nobody takes for its own */
+	close_file(s);
 	open_item(s, &p, "end");
-	ff_pack_bytes(&p, canonical.digest, FF_RSYNC_DIGEST);
+	ff_pack_bytes(&p, digest, FF_RSYNC_DIGEST);
 	return pack_and_send(s, &p);
 }
 
@@ -111,14 +136,16 @@ static int send_part(struct ff_fetch_send *s)
 	if (got < 0) {
 		int failed = errno;
 
-		close(s->fd);
-		s->fd = -1;
+		close_file(s);
 		return send_gone(s, s->find.paths.v[s->next - 1], failed);
 	}
 	if (got == 0)
 		return send_end(s);
 	s->left -= (uint64_t)got;
-	XXH3_128bits_update(s->hash, s->part, (size_t)got);
+	if (s->md5)
+		s->md5_calls->add(s->md5, s->part, (size_t)got);
+	else
+		XXH3_128bits_update(s->hash, s->part, (size_t)got);
 	open_item(s, &p, "data");
 	ff_pack_bytes(&p, s->part, (size_t)got);
 	return pack_and_send(s, &p);
@@ -158,7 +185,7 @@ static void on_drain(struct ff_channel *channel, void *ctx)
 		rc = FF_ETOOBIG;
 	if (rc)
 		s->over = true;
-	if (s->over)
+	if (s->over && (rc || !s->stays))
 		ff_channel_close(channel, rc && rc != FF_ECLOSED ? ff_err_text(rc) : NULL);
 }
 
@@ -194,26 +221,49 @@ static int look(struct ff_fetch_send *s, const struct ff_value *kwargs, struct f
 	return rc;
 }
 
-struct ff_fetch_send *ff_fetch_send_start(struct ff_channel *channel, const struct ff_value *kwargs,
-					  struct ff_err *err)
+static struct ff_fetch_send *make_send(struct ff_channel *channel)
 {
 	struct ff_fetch_send *s = ff_xcalloc(1, sizeof(*s));
 
 	s->channel = channel;
 	s->fd = -1;
+	s->hash = XXH3_createState();
+	s->part = ff_xmalloc(FF_RSYNC_PART_MAX);
+	if (!s->hash)
+		abort();
+	return s;
+}
+
+void ff_fetch_send_go(struct ff_fetch_send *s)
+{
+	ff_channel_set_drain(s->channel, on_drain, s);
+	on_drain(s->channel, s);
+}
+
+struct ff_fetch_send *ff_fetch_send_start(struct ff_channel *channel, const struct ff_value *kwargs,
+					  struct ff_err *err)
+{
+	struct ff_fetch_send *s = make_send(channel);
+
 	if (look(s, kwargs, err)) {
 		ff_fetch_send_free(s);
 		return NULL;
 	}
-	s->hash = XXH3_createState();
-	s->part = ff_malloc(FF_RSYNC_PART_MAX);
-	if (!s->hash || !s->part) {
-		ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
-		ff_fetch_send_free(s);
-		return NULL;
-	}
-	ff_channel_set_drain(channel, on_drain, s);
-	on_drain(channel, s);
+	ff_fetch_send_go(s);
+	return s;
+}
+
+struct ff_fetch_send *ff_fetch_send_these(struct ff_channel *channel, const char *root,
+					  const struct ff_strv *paths,
+					  const struct ff_md5_calls *md5)
+{
+	struct ff_fetch_send *s = make_send(channel);
+
+	s->root = ff_xstrdup(root);
+	s->md5_calls = md5;
+	s->stays = true;
+	for (size_t i = 0; i < paths->len; i++)
+		ff_strv_add(&s->find.paths, paths->v[i]);
 	return s;
 }
 
@@ -226,7 +276,6 @@ void ff_fetch_send_free(struct ff_fetch_send *s)
 	ff_buf_release(&s->scratch);
 	ff_free(s->part);
 	ff_free(s->root);
-	if (s->fd >= 0)
-		close(s->fd);
+	close_file(s);
 	ff_free(s);
 }

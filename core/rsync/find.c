@@ -21,7 +21,8 @@ struct walk {
 	size_t root_len;
 	char path[PATH_MAX + FF_FIND_PATH_MAX]; /* root, '/', and where we are */
 	size_t len;
-	bool met; /* by the present pattern */
+	bool met;     /* by the present pattern */
+	bool fetched; /* what was fetched is found, too */
 };
 
 const char *ff_find_check(const char *pattern)
@@ -143,7 +144,8 @@ static int for_each(struct walk *w, int (*visit)(struct walk *, const char *, vo
 		size_t before;
 
 		if (!strcmp(one->d_name, ".") || !strcmp(one->d_name, "..") ||
-		    ff_rsync_is_temp(one->d_name) || ff_rsync_is_state(one->d_name))
+		    ff_rsync_is_temp(one->d_name) || ff_rsync_is_state(one->d_name) ||
+		    (w->fetched && !strcmp(one->d_name, FF_FETCH_SUMS)))
 			continue;
 		before = enter(w, one->d_name, strlen(one->d_name));
 		if (!before) {
@@ -167,7 +169,7 @@ static int visit_all(struct walk *w, const char *name, void *ctx)
 /* What was fetched is not fetched once more, from where it was put. */
 static bool was_fetched_into(struct walk *w)
 {
-	size_t before = enter(w, FF_FETCH_SUMS, strlen(FF_FETCH_SUMS));
+	size_t before = w->fetched ? 0 : enter(w, FF_FETCH_SUMS, strlen(FF_FETCH_SUMS));
 	struct stat st;
 	bool is = before && !lstat(w->path, &st);
 
@@ -292,7 +294,8 @@ static int find_all(struct walk *w, char *const *patterns)
 	return 0;
 }
 
-int ff_find(struct ff_find *find, const char *root, char *const *patterns, struct ff_err *err)
+static int look(struct ff_find *find, const char *root, char *const *patterns, bool fetched,
+		struct ff_err *err)
 {
 	struct walk *w;
 	int rc;
@@ -303,6 +306,7 @@ int ff_find(struct ff_find *find, const char *root, char *const *patterns, struc
 		return ff_err_set(err, FF_ENOMEM, "%s", ff_err_text(FF_ENOMEM));
 	w->find = find;
 	w->err = err;
+	w->fetched = fetched;
 	if (!realpath(root, w->root)) {
 		rc = ff_err_sys(err, errno, "%s", root);
 	} else {
@@ -317,6 +321,17 @@ int ff_find(struct ff_find *find, const char *root, char *const *patterns, struc
 	else if (find->paths.len)
 		qsort(find->paths.v, find->paths.len, sizeof(*find->paths.v), compare);
 	return rc;
+}
+
+int ff_find(struct ff_find *find, const char *root, char *const *patterns, struct ff_err *err)
+{
+	return look(find, root, patterns, false, err);
+}
+
+int ff_find_also_fetched(struct ff_find *find, const char *root, char *const *patterns,
+			 struct ff_err *err)
+{
+	return look(find, root, patterns, true, err);
 }
 
 void ff_find_release(struct ff_find *find)

@@ -33,6 +33,9 @@ const char *ff_find_check(const char *pattern);
  * be asked for; FF_ESYS: `root` can't be read; FF_ETOOBIG: more files than FF_FIND_FILES_MAX;
  * FF_ENOMEM. */
 int ff_find(struct ff_find *find, const char *root, char *const *patterns, struct ff_err *err);
+/* The same, but what a fetch has filled is found like all else, only its list of sums is not. */
+int ff_find_also_fetched(struct ff_find *find, const char *root, char *const *patterns,
+			 struct ff_err *err);
 void ff_find_release(struct ff_find *find);
 
 #endif

@@ -27,6 +27,15 @@ void ff_md5_add(struct ff_md5 *md5, const void *bytes, size_t len);
 bool ff_md5_end(struct ff_md5 *md5, uint8_t digest[FF_RSYNC_DIGEST]); /* false: it failed */
 void ff_md5_free(struct ff_md5 *md5);
 
+/* The same as a table, for code that the static worker has, too: it is given none. */
+struct ff_md5_calls {
+	struct ff_md5 *(*begin)(void);
+	void (*add)(struct ff_md5 *md5, const void *bytes, size_t len);
+	bool (*end)(struct ff_md5 *md5, uint8_t digest[FF_RSYNC_DIGEST]);
+	void (*free)(struct ff_md5 *md5);
+};
+extern const struct ff_md5_calls ff_md5_calls;
+
 /* What is to be hashed, piece by piece, goes to `add`; the same codes. */
 int ff_hash_walk(int fd, bool sparse, void (*add)(void *ctx, const void *bytes, size_t len),
 		 void *ctx);

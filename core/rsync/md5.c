@@ -63,3 +63,10 @@ void ff_md5_free(struct ff_md5 *md5)
 	EVP_MD_CTX_free(md5->md);
 	ff_free(md5);
 }
+
+const struct ff_md5_calls ff_md5_calls = {
+	.begin = ff_md5_new,
+	.add = ff_md5_add,
+	.end = ff_md5_end,
+	.free = ff_md5_free,
+};

@@ -24,8 +24,9 @@ static const char bootstrap_code[] = "import sys;exec(eval(sys.stdin.readline())
 	X(start)                                                                                   \
 	X(green)                                                                                   \
 	X(worker)                                                                                  \
-	X(rsync) X(command) X(proxy) X(configure) X(socketserver) X(fetch) X(stamp) X(talk)        \
-		X(import)
+	X(rsync)                                                                                   \
+	X(command) X(proxy) X(configure) X(socketserver) X(fetch) X(stamp) X(talk) X(import)       \
+		X(put)
 #define X(name)                                                                                    \
 	extern const unsigned char ff_source_##name[];                                             \
 	extern const size_t ff_source_##name##_len;

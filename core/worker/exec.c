@@ -16,7 +16,7 @@ static const struct {
 	{"proxy", ff_builtin_proxy},	 {"configure", ff_builtin_configure},
 	{"info", ff_builtin_info},	 {"echo", ff_builtin_echo},
 	{"emit", ff_builtin_emit},	 {"fetch", ff_builtin_fetch},
-	{"stamp", ff_builtin_stamp},
+	{"stamp", ff_builtin_stamp},	 {"put", ff_builtin_put},
 };
 
 ff_builtin_fn *ff_exec_find(const struct ff_request *request, struct ff_err *err)

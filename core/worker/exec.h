@@ -40,7 +40,7 @@ typedef int ff_builtin_fn(struct ff_worker *worker, struct ff_channel *channel,
 
 ff_builtin_fn ff_builtin_command, ff_builtin_script, ff_builtin_proxy, ff_builtin_configure,
 	ff_builtin_info, ff_builtin_rsync, ff_builtin_echo, ff_builtin_emit, ff_builtin_fetch,
-	ff_builtin_stamp;
+	ff_builtin_stamp, ff_builtin_put;
 
 /* The built-in that a request names: by being source of execnet's own (foreign.h), by call_name, or
  * by "#!" at the front of its source. NULL and words: none. */

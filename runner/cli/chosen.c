@@ -2,6 +2,7 @@
 #include "cli/chosen.h"
 
 #include "cli/command.h"
+#include "cli/secrets.h"
 
 static int load(const struct ff_chosen *chosen, struct ff_config *config, struct ff_err *err)
 {
@@ -22,7 +23,7 @@ static int load(const struct ff_chosen *chosen, struct ff_config *config, struct
 }
 
 int ff_chosen_load(const struct ff_chosen *chosen, struct ff_config *config,
-		   struct ff_inventory *inventory)
+		   struct ff_inventory *inventory, struct ff_mask *mask)
 {
 	char hint[FF_SUGGEST_TEXT_MAX] = "";
 	struct ff_err err = {0};
@@ -38,6 +39,10 @@ int ff_chosen_load(const struct ff_chosen *chosen, struct ff_config *config,
 	if (chosen->on && ff_inventory_check(inventory, chosen->on, &err) < 0) {
 		ff_inventory_suggest(inventory, chosen->on, hint);
 		ff_complain("%s: --on: %s%s", chosen->command, err.text, hint);
+		return -1;
+	}
+	if (ff_secrets_of_hosts(inventory, config, chosen->on, mask, &err) < 0) {
+		ff_complain_lines(err.text);
 		return -1;
 	}
 	return 0;

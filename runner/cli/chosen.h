@@ -11,8 +11,10 @@ struct ff_chosen {
 	const char *on; /* NULL: all */
 };
 
-/* Fills both, which are the caller's to release in any case. 0, or -1 with a complaint: exit 2. */
+/* Fills both, which are the caller's to release in any case; the hosts' secrets are in `mask`,
+ * which goes with ff_secrets_forget. 0, or -1 with a complaint: exit 2. */
+struct ff_mask;
 int ff_chosen_load(const struct ff_chosen *chosen, struct ff_config *config,
-		   struct ff_inventory *inventory);
+		   struct ff_inventory *inventory, struct ff_mask *mask);
 
 #endif

@@ -12,6 +12,7 @@
 #include "cli/chosen.h"
 #include "cli/command.h"
 #include "cli/said.h"
+#include "cli/secrets.h"
 #include "report/text.h"
 
 enum {
@@ -154,6 +155,7 @@ static int execute(const struct options *o, const struct ff_strv *words)
 {
 	struct ff_config config = {0};
 	struct ff_inventory inventory = {0};
+	struct ff_mask mask = {0};
 	struct ff_plan plan = {0};
 	struct ff_run_opts opts = {
 		.config = &config, .inventory = &inventory, .plan = &plan, .only_hosts = o->on};
@@ -168,7 +170,7 @@ static int execute(const struct options *o, const struct ff_strv *words)
 	exec.shell = words->len == 1 ? words->v[0] : NULL;
 	exec.argv = words->v;
 	exec.timeout_us = o->timeout ? ff_config_duration_us(o->timeout) : 0;
-	if (ff_chosen_load(&chosen, &config, &inventory) < 0) {
+	if (ff_chosen_load(&chosen, &config, &inventory, &mask) < 0) {
 		code = FF_EXIT_USAGE;
 	} else if (o->input && read_input(o->input, &input, &err) < 0) {
 		ff_complain("exec: --input: %s", err.text);
@@ -179,6 +181,7 @@ static int execute(const struct options *o, const struct ff_strv *words)
 		code = exec_on(&opts, &exec, o->diff);
 	}
 	ff_buf_release(&input);
+	ff_secrets_forget(&mask);
 	ff_inventory_release(&inventory);
 	ff_config_release(&config);
 	return code;

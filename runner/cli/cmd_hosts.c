@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "cli/command.h"
+#include "cli/secrets.h"
 #include "dispatch/dispatch.h"
 #include "report/text.h"
 
@@ -65,6 +66,7 @@ static int show_hosts(const char *path, void *values)
 	const struct ff_config_opts with = {.vars = &o->vars, .profiles = &o->profiles};
 	struct ff_config config;
 	struct ff_inventory inventory = {0};
+	struct ff_mask mask = {0};
 	struct ff_plan plan = {0};
 	struct ff_run_opts opts = {
 		.config = &config, .inventory = &inventory, .plan = &plan, .only_hosts = o->on};
@@ -82,9 +84,12 @@ static int show_hosts(const char *path, void *values)
 		ff_inventory_suggest(&inventory, o->on, hint);
 		ff_err_set(&err, err.code, "%s%s", err.text, hint);
 		ff_complain_lines(err.text);
+	} else if (ff_secrets_of_hosts(&inventory, &config, o->on, &mask, &err) < 0) {
+		ff_complain_lines(err.text);
 	} else {
 		code = ff_dispatch_hosts(&opts, print_host, NULL);
 	}
+	ff_secrets_forget(&mask);
 	ff_inventory_release(&inventory);
 	ff_config_release(&config);
 	return code;

@@ -1,4 +1,5 @@
 /* farflung map -- CMD: a command for each line, over all slots */
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,13 @@ static const struct ff_option options[] = {
 		  resume),
 	FF_OPTION("resume-failed", 0, RUN, "[RUN]", "but run again what has failed there",
 		  resume_failed),
+	FF_OPTION("transferfile", 0, LIST, "FILE",
+		  "send FILE, with {} and the like, before the unit begins (repeatable)", sent),
+	FF_OPTION("tf", 0, LIST, "FILE", "", sent),
+	FF_OPTION("return", 0, LIST, "FILE",
+		  "bring FILE to the same place here when it has ended (repeatable)", returned),
+	FF_OPTION("cleanup", 0, FLAG, NULL, "remove there what was sent and brought", cleanup),
+	FF_OPTION("trc", 0, LIST, "FILE", "--transferfile {} --return FILE --cleanup", both),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
 	FF_OPTION_OF("retry-delay", JOB, "retry_delay", retry_delay, NULL),
 	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),
@@ -151,6 +159,14 @@ static int check(const struct options *o, int64_t *block_bytes)
 		ff_complain("map: --keep-order and --line-buffer exclude each other");
 		return -1;
 	}
+	if (o->pipe && (o->sent.len || o->both.len)) {
+		ff_complain("map: --transferfile has no items with --pipe");
+		return -1;
+	}
+	if (o->cleanup && !o->sent.len && !o->returned.len) {
+		ff_complain("map: --cleanup wants --transferfile or --return");
+		return -1;
+	}
 	if (o->inventory && o->tx.len > 0) {
 		ff_complain("map: hosts are those of -f FILE or of --tx, not of both");
 		return -1;
@@ -207,6 +223,32 @@ static void set(struct ff_config *config, struct ff_config_job *job, const char 
 		ff_config_set(config, job, ff_config_option_find(FF_SECTION_JOB, key), text, NULL);
 }
 
+static void add_files(struct ff_lines *lines, struct ff_config_job *job,
+		      const struct ff_strv *files, bool back)
+{
+	for (size_t i = 0; i < files->len; i++) {
+		ff_lines_file(lines, files->v[i], back);
+		ff_strv_add(back ? &job->artifacts.paths : &job->inputs.paths, files->v[i]);
+	}
+}
+
+/* As GNU parallel has it: paths here are from where it was started. */
+static void set_files(struct ff_config *config, struct ff_config_job *job, const struct options *o,
+		      struct ff_lines *lines)
+{
+	char here[PATH_MAX];
+	char *item[] = {(char[]){"{}"}, NULL};
+	const struct ff_strv items = {.v = item, .len = o->both.len > 0};
+
+	add_files(lines, job, &items, false);
+	add_files(lines, job, &o->sent, false);
+	add_files(lines, job, &o->both, true);
+	add_files(lines, job, &o->returned, true);
+	job->inputs.cleanup = job->inputs.cleanup_brought = o->cleanup || o->both.len > 0;
+	if (getcwd(here, sizeof(here)))
+		job->inputs.from = job->artifacts.to = ff_arena_strdup(&config->arena, here);
+}
+
 static const char *add_job(struct ff_config *config, const struct options *o,
 			   struct ff_lines *lines)
 {
@@ -218,6 +260,7 @@ static const char *add_job(struct ff_config *config, const struct options *o,
 	job->source = &lines->base;
 	lines->name = job->name;
 	job->output_whole = true;
+	set_files(config, job, o, lines);
 	set(config, job, "retries", o->retries);
 	set(config, job, "retry_delay", o->retry_delay);
 	set(config, job, "timeout", o->timeout);
@@ -422,6 +465,9 @@ void ff_map_options_release(struct options *o)
 	ff_strv_release(&o->tx);
 	ff_strv_release(&o->files);
 	ff_strv_release(&o->reports);
+	ff_strv_release(&o->sent);
+	ff_strv_release(&o->returned);
+	ff_strv_release(&o->both);
 }
 
 /* A job log says what is done by itself: which run it was is not asked then. */

@@ -204,10 +204,10 @@ static void pass_on(const struct options *o, struct ff_strv *words)
 
 static const struct {
 	const char *command;
-	int (*again)(const struct ff_resume *resume, int argc, char **argv, const char *as);
+	int (*again)(struct ff_resume *resume, int argc, char **argv, const char *as);
 } kinds[] = {{"run", ff_run_again}, {"pytest", ff_pytest_again}, {"map", ff_map_again}};
 
-static int go_on(const struct ff_resume *resume, const struct ff_strv *words)
+static int go_on(struct ff_resume *resume, const struct ff_strv *words)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (strcmp(kinds[i].command, resume->command) == 0)

@@ -16,7 +16,7 @@ struct options {
 	struct ff_strv jobs, reports, vars, profiles;
 	const char *on, *color, *maxfail, *required, *history, *shard, *flaky, *retry_delay,
 		*strict, *memory, *resume, *collect, *web;
-	const struct ff_before *before; /* that was found by it */
+	struct ff_before *before; /* that was found by it */
 	bool quiet, help_config, force, no_notify;
 	int verbose;
 	int argc; /* as given, for the journal */
@@ -147,7 +147,7 @@ static char *home_of(const struct ff_strv *rest)
 }
 
 /* What the earlier run was given holds where nothing else is given now. */
-int ff_run_again(const struct ff_resume *resume, int argc, char **argv, const char *as)
+int ff_run_again(struct ff_resume *resume, int argc, char **argv, const char *as)
 {
 	struct options o = {.before = &resume->before};
 	struct ff_strv then = FF_STRV_INIT, now = FF_STRV_INIT, all = FF_STRV_INIT;

@@ -13,6 +13,7 @@
 #include "cli/chosen.h"
 #include "cli/command.h"
 #include "cli/said.h"
+#include "cli/secrets.h"
 #include "dispatch/dispatch.h"
 #include "report/text.h"
 
@@ -219,6 +220,7 @@ static int execute(const struct options *o, const char *source, const char *dest
 {
 	struct ff_config config = {0};
 	struct ff_inventory inventory = {0};
+	struct ff_mask mask = {0};
 	struct ff_plan plan = {0};
 	struct ff_reporters reporters = {0};
 	struct hearer h = {.base.class = &hearer_class};
@@ -234,7 +236,7 @@ static int execute(const struct options *o, const char *source, const char *dest
 	struct ff_err err = {0};
 	int code = FF_EXIT_USAGE;
 
-	if (ff_chosen_load(&chosen, &config, &inventory) < 0) {
+	if (ff_chosen_load(&chosen, &config, &inventory, &mask) < 0) {
 		code = FF_EXIT_USAGE;
 	} else if (set_tree(&config, o, source, dest, &err)) {
 		ff_complain("sync: %s", err.text);
@@ -255,6 +257,7 @@ static int execute(const struct options *o, const char *source, const char *dest
 	ff_said_release(&h.said);
 	ff_free(h.hosts);
 	ff_free(id);
+	ff_secrets_forget(&mask);
 	ff_inventory_release(&inventory);
 	ff_config_release(&config);
 	return code;

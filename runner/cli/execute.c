@@ -13,6 +13,7 @@
 #include "cli/group.h"
 #include "cli/resume.h"
 #include "cli/runs.h"
+#include "cli/secrets.h"
 #include "cli/serve.h"
 #include "cli/shard.h"
 #include "dispatch/dispatch.h"
@@ -560,13 +561,16 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 		code = refuse(opts, err.text);
 	} else if (ff_plan_build(&plan, config, &inventory, opts->only, &err) ||
 		   (opts->shard && ff_shard_mark(config, &plan, opts->shard, &err)) ||
+		   ff_secrets_of_hosts(&inventory, config, opts->on, &x.mask, &err) ||
 		   reveal_secrets(&x, config, &plan, &err)) {
 		code = refuse(opts, err.text);
 	} else {
 		if (plan.hints)
 			ff_complain_lines(plan.hints);
-		if (opts->before)
+		if (opts->before) {
+			ff_resume_compare(opts->before, config, &plan);
 			ff_resume_say(opts->before, config, &plan);
+		}
 		code = run_with(&x, opts);
 	}
 	ff_input_mask(NULL);

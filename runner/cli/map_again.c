@@ -109,7 +109,7 @@ static const char *hindrance(const struct ff_resume *resume, const struct given 
 	return NULL;
 }
 
-static int run_again(const struct ff_resume *resume, const struct given *then,
+static int run_again(struct ff_resume *resume, const struct given *then,
 		     const struct given *now, char **argv)
 {
 	const struct ff_before_run *run = &resume->before.v[0];
@@ -136,7 +136,7 @@ static int run_again(const struct ff_resume *resume, const struct given *then,
 	return code;
 }
 
-int ff_map_again(const struct ff_resume *resume, int argc, char **argv, const char *as)
+int ff_map_again(struct ff_resume *resume, int argc, char **argv, const char *as)
 {
 	int usage = strcmp(as, "rerun") == 0 ? FF_EXIT_USAGE : FF_MAP_USAGE;
 	struct given then = {0}, now = {0};

@@ -57,7 +57,7 @@ struct options {
 	bool load;
 	int verbose, quiet;
 	const char *resume;
-	const struct ff_before *before; /* what is gone on with; NULL */
+	struct ff_before *before; /* what is gone on with; NULL */
 	const char *addopts;		/* PYTEST_ADDOPTS; NULL */
 	int usage;			/* the exit code for what can't be */
 	bool stress;			/* of `farflung stress`, and what it has: */

@@ -40,7 +40,7 @@ static int check_words(const struct ff_resume *resume, const struct ff_strv *now
 }
 
 /* All words as one command line, which a third run may go on with. */
-static int read_words(const struct ff_resume *resume, int argc, char **argv, const char *as,
+static int read_words(struct ff_resume *resume, int argc, char **argv, const char *as,
 		      struct ff_strv *all)
 {
 	struct ff_pytest_given given = {0};
@@ -67,7 +67,7 @@ static void add_seed(const struct ff_resume *resume, struct ff_pytest_given *giv
 		ff_strv_add(&given->args, seed);
 }
 
-int ff_pytest_again(const struct ff_resume *resume, int argc, char **argv, const char *as)
+int ff_pytest_again(struct ff_resume *resume, int argc, char **argv, const char *as)
 {
 	struct options o = {.before = &resume->before, .usage = FF_PYTEST_USAGE};
 	struct ff_pytest_given given = {0};

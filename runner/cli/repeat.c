@@ -24,6 +24,18 @@ static void take_env(struct ff_repeat *repeat, const struct ff_config_job *job)
 	ff_strv_release(&env);
 }
 
+static void take_host_env(struct ff_repeat *repeat, const struct ff_config *config,
+			  const struct ff_strv *env)
+{
+	for (size_t i = 0; i < env->len; i++) {
+		if (!ff_config_host_secret(config, strchr(env->v[i], '=') + 1))
+			ff_strv_add(&repeat->host_env, env->v[i]);
+		else
+			ff_buf_addf(&repeat->notes, "%.*s is a secret, and is not set\n",
+				    (int)strcspn(env->v[i], "="), env->v[i]);
+	}
+}
+
 /* What the file says now: the journal keeps no environment, which may be secret. */
 static void read_config(struct ff_repeat *repeat, const struct ff_config *config, const char *job,
 			const char *host)
@@ -50,9 +62,7 @@ static void read_config(struct ff_repeat *repeat, const struct ff_config *config
 		for (size_t i = 0; i < inventory.len; i++)
 			if (strcmp(inventory.hosts[i].name, host) == 0) {
 				ff_strv_release(&repeat->host_env);
-				if (inventory.hosts[i].spec.env.len)
-					ff_strv_add_all(&repeat->host_env,
-							inventory.hosts[i].spec.env.v);
+				take_host_env(repeat, config, &inventory.hosts[i].spec.env);
 			}
 		ff_inventory_release(&inventory);
 	}

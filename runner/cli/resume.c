@@ -12,6 +12,7 @@
 #include "cli/runs.h"
 #include "dispatch/content.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/supply.h"
 
 /* Its words, without the subcommand before them. */
 static int split_command(struct ff_resume *resume, struct ff_err *err)
@@ -202,6 +203,19 @@ static void say_gone(const struct ff_before_run *run, const struct ff_plan *plan
 				    "is left out",
 				    name);
 	}
+}
+
+void ff_resume_compare(struct ff_before *before, const struct ff_config *config,
+		       const struct ff_plan *plan)
+{
+	char(*contents)[FF_CONTENT_TEXT] = ff_content_of_jobs(plan);
+	struct ff_buf words = FF_BUF_INIT;
+
+	ff_supply_compare(before, plan, config->directory, contents, &words);
+	if (words.len)
+		ff_complain_lines(ff_buf_str(&words));
+	ff_buf_release(&words);
+	ff_free(contents);
 }
 
 void ff_resume_say(const struct ff_before *before, const struct ff_config *config,

@@ -36,6 +36,9 @@ void ff_changed_ask(struct ff_changed *changed, struct ff_before_again *again);
 void ff_changed_say(const struct ff_changed *changed, bool again);
 void ff_changed_release(struct ff_changed *changed);
 
+/* What was done with other `inputs` than there are now is to be run again; says so on stderr. */
+void ff_resume_compare(struct ff_before *before, const struct ff_config *config,
+		       const struct ff_plan *plan);
 /* On stderr: what is gone on with, and what has changed since: the file, and jobs by name. */
 void ff_resume_say(const struct ff_before *before, const struct ff_config *config,
 		   const struct ff_plan *plan);
@@ -46,8 +49,8 @@ void ff_resume_add_words(struct ff_strv *words, int argc, char **argv, const cha
 
 /* Go on with a run of their own command, by the words that it was given then and `argv` behind
  * them. `as`: whose words argv is. The exit code. */
-int ff_run_again(const struct ff_resume *resume, int argc, char **argv, const char *as);
-int ff_pytest_again(const struct ff_resume *resume, int argc, char **argv, const char *as);
-int ff_map_again(const struct ff_resume *resume, int argc, char **argv, const char *as);
+int ff_run_again(struct ff_resume *resume, int argc, char **argv, const char *as);
+int ff_pytest_again(struct ff_resume *resume, int argc, char **argv, const char *as);
+int ff_map_again(struct ff_resume *resume, int argc, char **argv, const char *as);
 
 #endif

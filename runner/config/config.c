@@ -103,6 +103,7 @@ static void job_release(struct ff_config_job *job)
 		ff_strv_release(&job->steps[i].env);
 	}
 	ff_strv_release(&job->artifacts.paths);
+	ff_strv_release(&job->inputs.paths);
 	ff_strv_release(&job->fresh.inputs);
 	ff_strv_release(&job->fresh.outputs);
 	for (size_t i = 0; i < job->axes_len; i++)
@@ -194,6 +195,7 @@ struct ff_config_job *ff_config_add_job(struct ff_config *config, const char *na
 	ff_read_defaults(FF_SECTION_JOB, job);
 	ff_read_defaults(FF_SECTION_RETRY, job);
 	ff_read_defaults(FF_SECTION_ARTIFACTS, job);
+	ff_read_defaults(FF_SECTION_INPUTS, job);
 	job->grace_us = config->settings.grace_us;
 	job->name = ff_config_keep(config, name);
 	job->payload = ff_config_keep(config, payload);

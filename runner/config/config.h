@@ -186,6 +186,20 @@ struct ff_config_artifacts {
 	struct ff_place place;
 	char *when;    /* "always", "failure" or "success" */
 	bool required; /* of each pattern something is to be there */
+	char *to; /* not in a file: straight into this folder; NULL: settings.collect/JOB/UNIT */
+};
+
+/* inputs: files of this machine's that each unit gets. */
+enum { FF_CONFIG_INPUTS_MAX = 1000 }; /* patterns of one job */
+struct ff_config_inputs {
+	struct ff_strv paths; /* below the file's folder; empty: it gets none */
+	struct ff_place *places;
+	struct ff_place place;
+	bool cleanup; /* they are removed there when it has ended */
+	/* Not in a file: what artifacts bring is, too; and where they are, NULL: the file's folder.
+	 */
+	bool cleanup_brought;
+	char *from;
 };
 
 /* up_to_date: patterns. */
@@ -256,6 +270,7 @@ struct ff_config_job {
 	struct ff_config_job *steps;
 	size_t steps_len;
 	struct ff_config_artifacts artifacts;
+	struct ff_config_inputs inputs;
 	struct ff_config_fresh fresh;
 	int64_t weight;	  /* slots that one unit takes, at least 1 */
 	bool exclusive;	  /* nothing else runs on its host meanwhile */
@@ -332,6 +347,9 @@ struct ff_config {
 	struct ff_config_var *vars;
 	size_t vars_len, vars_cap;
 	size_t secrets_len;
+	/* Those of hosts' env; the text in it is "${NAME}" of one of these. */
+	struct ff_config_var *host_secrets;
+	size_t host_secrets_len, host_secrets_cap;
 	char **profiles; /* names of those that the file has */
 	size_t profiles_len;
 	struct ff_config_report *reports; /* names are not checked here: see report/reporter.h */
@@ -418,6 +436,11 @@ int ff_config_reveal(struct ff_config *config, const struct ff_config_job *job, 
 /* The same of those that are told; calls `each` with the value of each secret. */
 int ff_config_reveal_receivers(struct ff_config *config, void (*each)(void *ctx, const char *value),
 			       void *ctx, struct ff_err *err);
+/* Which of the hosts' secrets the text of an entry stands for; NULL: none. */
+const struct ff_config_var *ff_config_host_secret(const struct ff_config *config, const char *text);
+/* The same for one of these. */
+int ff_config_reveal_one(struct ff_config *config, const struct ff_config_var *var,
+			 struct ff_err *err);
 
 /* The folder on this machine that stands for the working directory of workers: the tree's source,
  * or where the configuration is. */

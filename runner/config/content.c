@@ -68,9 +68,9 @@ bool ff_config_content_knows(const struct ff_config_option *option)
 	case FF_TYPE_FOREACH:
 	case FF_TYPE_STEPS:
 	case FF_TYPE_VARS:
-	case FF_TYPE_SECTION: /* artifacts */
+	case FF_TYPE_SECTION: /* artifacts, inputs */
 		return option->type != FF_TYPE_SECTION || only_how(option->key) ||
-		       !strcmp(option->key, "artifacts");
+		       !strcmp(option->key, "artifacts") || !strcmp(option->key, "inputs");
 	default:
 		return only_how(option->key);
 	}
@@ -245,6 +245,8 @@ void ff_config_job_content(const struct ff_config_job *job, struct ff_buf *out)
 	add_steps(out, job);
 	add_texts(out, &job->artifacts.paths);
 	add_text(out, job->artifacts.when);
+	if (job->inputs.paths.len)
+		add_texts(out, &job->inputs.paths);
 	for (const struct ff_config_option *o = ff_config_options; o->key; o++) {
 		if (o->section != FF_SECTION_JOB || !o->stored || only_how(o->key) ||
 		    o->type == FF_TYPE_WORDS) /* the payload's words are args */

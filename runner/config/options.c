@@ -317,7 +317,18 @@ const struct ff_config_option ff_config_options[] = {
 
 	{.section = FF_SECTION_JOB, .key = "artifacts", .type = FF_TYPE_SECTION,
 	 .child = FF_SECTION_ARTIFACTS, JOB_PLACE(artifacts.place),
-	 .help = "files that each unit leaves, brought to settings.collect/JOB/UNIT"},
+	 .help = "files that each unit leaves, brought to settings.collect/JOB/UNIT; of pytest JOB/HOST"},
+
+	{.section = FF_SECTION_JOB, .key = "inputs", .type = FF_TYPE_SECTION,
+	 .child = FF_SECTION_INPUTS, .only = "run", JOB_PLACE(inputs.place),
+	 .help = "files of this machine's that are sent to each unit's host before it begins"},
+
+	{.section = FF_SECTION_INPUTS, .key = "paths", .type = FF_TYPE_TEXTS,
+	 JOB(inputs.paths), JOB_PLACE(inputs.places), .required = true,
+	 .help = "patterns below this file's folder; they come to the same place below where it runs"},
+	{.section = FF_SECTION_INPUTS, .key = "cleanup", .type = FF_TYPE_BOOLEAN,
+	 JOB(inputs.cleanup), .fallback = "false",
+	 .help = "whether what was sent is removed there when the unit has ended; else it stays"},
 
 	{.section = FF_SECTION_JOB, .key = "up_to_date", .type = FF_TYPE_SECTION,
 	 .child = FF_SECTION_FRESH, .only = "run",
@@ -555,7 +566,7 @@ const struct ff_config_option *ff_section_short(enum ff_config_section section)
 		[FF_SECTION_INVENTORY] = "hosts",   [FF_SECTION_TREE] = "source",
 		[FF_SECTION_CONCURRENCY] = "group", [FF_SECTION_HOST] = "spec",
 		[FF_SECTION_ARTIFACTS] = "paths",   [FF_SECTION_SETUP] = "run",
-		[FF_SECTION_TEARDOWN] = "run",
+		[FF_SECTION_INPUTS] = "paths",	    [FF_SECTION_TEARDOWN] = "run",
 	};
 
 	return keys[section] ? ff_config_option_find(section, keys[section]) : NULL;

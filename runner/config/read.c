@@ -324,6 +324,7 @@ static void read_jobs(struct ff_reader *r, const struct ff_config_option *option
 		ff_read_defaults(FF_SECTION_JOB, job);
 		ff_read_defaults(FF_SECTION_RETRY, job);
 		ff_read_defaults(FF_SECTION_ARTIFACTS, job);
+		ff_read_defaults(FF_SECTION_INPUTS, job);
 		if (!is_job_name(key->text))
 			ff_mistakes_add(r->problems, &job->place,
 					"'%s' can't name a job: letters, digits, '_', '-' and '.'",

@@ -237,16 +237,16 @@ static bool read_texts(struct ff_reader *r, const struct ff_config_option *optio
 	return true;
 }
 
-/* Its text is put in when a unit is made. */
-static void read_secret(struct ff_reader *r, const char *name, const struct ff_yaml_node *value,
-			struct ff_strv *env)
+/* Its text is put in when a unit is made, or before a host is opened (`job` NULL). */
+static void read_secret(struct ff_reader *r, struct ff_config_job *job, const char *name,
+			const struct ff_yaml_node *value, struct ff_strv *env)
 {
 	struct ff_config_secret *secret = ff_vars_secret(r, value);
 	char *text, *entry;
 
 	if (!secret)
 		return;
-	text = ff_vars_place_secret(r, r->job, secret);
+	text = ff_vars_place_secret(r, job, secret);
 	entry = ff_xasprintf("%s=%s", name, text);
 	ff_config_add_text(env, entry);
 	ff_free(text);
@@ -271,16 +271,17 @@ static bool read_env(struct ff_reader *r, const struct ff_config_option *option,
 					name->text);
 			continue;
 		}
-		if (ff_vars_is_secret(value) && option->braces) {
-			read_secret(r, name->text, value, member);
+		/* What others say of hosts must not find out what is on this machine. */
+		if (ff_vars_is_secret(value) && r->nodes) {
+			read_secret(r, option->braces ? r->job : NULL, name->text, value, member);
 			continue;
 		}
 		if (value->kind != FF_YAML_SCALAR) {
 			ff_mistakes_add(
 				r->problems, at(r, value),
 				ff_vars_is_secret(value)
-					? "environment variable '%s': secrets are for 'env' "
-					  "of jobs, got %s"
+					? "environment variable '%s': secrets are for the file "
+					  "itself, got %s"
 					: "environment variable '%s' wants text, got %s",
 				name->text, got(value, have, sizeof(have)));
 			continue;

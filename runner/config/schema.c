@@ -243,9 +243,7 @@ static void add_value(struct ff_buf *out, const struct ff_config_option *option,
 			      TEXT ", {\"type\": \"array\", \"minItems\": 1, \"items\": " TEXT "}");
 		break;
 	case FF_TYPE_ENV:
-		add_mapping(out, "",
-			    option->braces ? "{\"type\": \"null\"}, " TEXT ", " SECRET
-					   : "{\"type\": \"null\"}, " TEXT);
+		add_mapping(out, "", "{\"type\": \"null\"}, " TEXT ", " SECRET);
 		break;
 	case FF_TYPE_GROUPS:
 		add_mapping(out, "", TEXT ", " TEXT_LIST);

@@ -169,14 +169,32 @@ int ff_config_reveal_secret(struct ff_config *config, struct ff_config_secret *s
 	return 0;
 }
 
+int ff_config_reveal_one(struct ff_config *config, const struct ff_config_var *var,
+			 struct ff_err *err)
+{
+	return var->secret ? ff_config_reveal_secret(config, var->secret, err) : 0;
+}
+
 int ff_config_reveal(struct ff_config *config, const struct ff_config_job *job, struct ff_err *err)
 {
 	for (size_t i = 0; i < job->vars_len; i++) {
-		struct ff_config_secret *secret = job->vars[i].secret;
-		int rc = secret ? ff_config_reveal_secret(config, secret, err) : 0;
+		int rc = ff_config_reveal_one(config, &job->vars[i], err);
 
 		if (rc < 0)
 			return rc;
 	}
 	return 0;
+}
+
+const struct ff_config_var *ff_config_host_secret(const struct ff_config *config, const char *text)
+{
+	for (size_t i = 0; i < config->host_secrets_len; i++) {
+		const char *name = config->host_secrets[i].name;
+		size_t len = strlen(name);
+
+		if (strlen(text) == len + 3 && !strncmp(text, "${", 2) &&
+		    !strncmp(text + 2, name, len))
+			return &config->host_secrets[i];
+	}
+	return NULL;
 }

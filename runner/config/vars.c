@@ -79,8 +79,12 @@ char *ff_vars_place_secret(struct ff_reader *r, struct ff_config_job *job,
 			   struct ff_config_secret *secret)
 {
 	char *name = ff_xasprintf(FF_VARS_SECRET ":%zu", r->config->secrets_len++), *text;
+	struct ff_config_var *var;
 
-	*ff_vars_add(r, job) = (struct ff_config_var){
+	var = job ? ff_vars_add(r, job)
+		  : add_var(r->config, &r->config->host_secrets, &r->config->host_secrets_len,
+			    &r->config->host_secrets_cap);
+	*var = (struct ff_config_var){
 		.name = ff_config_keep(r->config, name), .secret = secret, .place = secret->place};
 	text = ff_xasprintf("${%s}", name);
 	ff_free(name);

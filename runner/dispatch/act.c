@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "dispatch/act_private.h"
+#include "dispatch/supply.h"
 #include "state/state.h"
 
 void ff_act_put(struct ff_act *act, struct ff_input *input)
@@ -59,6 +60,8 @@ struct ff_act *ff_act_new(const struct ff_act_opts *opts, struct ff_err *err)
 	ff_list_init(&act->all_fetches);
 	act->paused_jobs = ff_xcalloc(act->plan->len / 64 + 1, sizeof(*act->paused_jobs));
 	act->holder = who_we_are();
+	if (opts->run->journal && opts->run->before)
+		ff_supply_note_carry(ff_journal_path(opts->run->journal), opts->run->before);
 	if (opts->run->vars)
 		ff_strv_add_all(&act->vars, opts->run->vars->v);
 	act->room = (uint32_t)ff_inventory_room(act->inventory);
@@ -144,6 +147,9 @@ void ff_act_order(struct ff_act *act, const struct ff_order *order)
 	case FF_ORDER_FETCH:
 		ff_act_fetch(act, order);
 		break;
+	case FF_ORDER_CLEAN:
+		ff_act_supply_clean(act, order);
+		break;
 	case FF_ORDER_WITHDRAW:
 		ff_act_withdraw(act, order);
 		break;
@@ -187,6 +193,7 @@ void ff_act_free(struct ff_act *act)
 
 	if (!act)
 		return;
+	ff_act_supply_end(act);
 	ff_tree_note_end(act->note);
 	ff_rsync_free(act->rsync);
 	ff_act_own_setup_drop(act);

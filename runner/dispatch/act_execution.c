@@ -192,6 +192,12 @@ static int take_item(struct act_execution *execution, const struct ff_item *item
 		execution->discovers ? &ff_act_session_sink : &run_sink;
 	void *ctx = execution->discovers ? (void *)&speaker : execution;
 
+	if (execution->stage == ACT_SENDS)
+		return ff_act_supply_item(execution, &item->value) < 0
+			       ? ff_err_set(err, FF_EPROTO,
+					    "inputs: the worker's answer makes no "
+					    "sense")
+			       : 0;
 	if (execution->stage != ACT_RUNS)
 		return take_answer(execution, item, err);
 	if (payload->reader)
@@ -220,6 +226,15 @@ static void put_held(struct act_execution *execution, const char *error)
 	execution->held = NULL;
 }
 
+static void put_unsent(struct act_execution *execution, const char *error)
+{
+	char *text =
+		ff_xasprintf("inputs: %s", error ? error : "the worker ended it without a word");
+
+	put_ended(execution, text);
+	ff_free(text);
+}
+
 static void on_item(struct ff_channel *channel, const struct ff_item *item, void *ctx)
 {
 	struct act_execution *execution = ctx;
@@ -232,17 +247,23 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 		}
 		return;
 	}
+	if (execution->stage == ACT_SENDS)
+		execution->answered = ff_act_supply_sent(execution) && !ff_channel_error(channel);
 	/* What a lost connection took with it is the host's to tell. */
 	if (!execution->over && ff_act_host_open(execution->host) &&
 	    ff_channel_gateway(channel) == execution->host->foreman) {
 		if (execution->answered && execution->stage != ACT_STAMPS) {
+			if (execution->stage == ACT_SENDS)
+				ff_act_supply_note(execution);
 			execution->channel = NULL;
 			ff_channel_unref(channel);
 			if (!go_on(execution))
 				ff_act_execution_free(execution);
 			return;
 		}
-		if (execution->held)
+		if (execution->stage == ACT_SENDS)
+			put_unsent(execution, ff_channel_error(channel));
+		else if (execution->held)
 			put_held(execution, execution->answered ? NULL : ff_channel_error(channel));
 		else
 			put_ended(execution, ff_channel_error(channel));
@@ -350,7 +371,9 @@ static bool begin_stage(struct act_execution *execution, const struct ff_order *
 	struct ff_err err = {0};
 
 	execution->answered = false;
-	if (execution->stage != ACT_RUNS)
+	if (execution->stage == ACT_SENDS)
+		execution->channel = ff_act_supply_send(execution, &err);
+	else if (execution->stage != ACT_RUNS)
 		execution->channel =
 			ff_act_fresh_ask(execution, execution->stage == ACT_STAMPS, &err);
 	else if (make_task(execution, order, &arena, &task, &err) == 0)
@@ -377,13 +400,39 @@ static bool go_on(struct act_execution *execution)
 				 .timeout_us = execution->timeout_us,
 				 .name = execution->name};
 
-	execution->stage = execution->stage == ACT_ASKS ? ACT_RUNS : ACT_STAMPS;
+	if (execution->stage == ACT_SENDS)
+		execution->stage = execution->guarded ? ACT_ASKS : ACT_RUNS;
+	else
+		execution->stage = execution->stage == ACT_ASKS ? ACT_RUNS : ACT_STAMPS;
 	return begin_stage(execution, &order);
+}
+
+void ff_act_supply_found(struct act_execution *execution, const char *error)
+{
+	if (!ff_act_host_open(execution->host) || execution->host->tries != execution->tries) {
+		ff_act_execution_free(execution); /* its end is on the way, as an input */
+		return;
+	}
+	if (error)
+		put_unsent(execution, error);
+	if (error || !begin_stage(execution, NULL))
+		ff_act_execution_free(execution);
+}
+
+/* What a later stage needs to know of it. */
+static void keep_order(struct act_execution *execution, const struct ff_order *order)
+{
+	execution->unit = order->unit;
+	execution->count = order->count;
+	execution->timeout_us = order->timeout_us;
+	execution->name = ff_xstrdup(order->name);
+	execution->tries = order->tries;
 }
 
 void ff_act_execute(struct ff_act *act, const struct ff_order *order)
 {
 	struct act_host *host = &act->hosts[order->host];
+	const struct ff_config_job *config = act->plan->jobs[order->job].config;
 	struct act_execution *execution;
 	size_t cap = (size_t)act->config->settings.output_cap_bytes;
 
@@ -397,20 +446,21 @@ void ff_act_execute(struct ff_act *act, const struct ff_order *order)
 	execution->discovers = order->kind == FF_ORDER_DISCOVER;
 	ff_output_init(&execution->out[0], cap);
 	ff_output_init(&execution->out[1], cap);
-	execution->out[0].whole = execution->out[1].whole =
-		act->plan->jobs[order->job].config->output_whole;
+	execution->out[0].whole = execution->out[1].whole = config->output_whole;
 	take_slot(execution, order);
 	ff_list_add_tail(&act->all_executions, &execution->node);
 	ff_map_set_u32(&act->executions, execution->number, execution);
-	if (!execution->discovers && act->plan->jobs[order->job].config->fresh.inputs.len > 0) {
+	if (!execution->discovers && config->fresh.inputs.len > 0) {
 		execution->guarded = true;
 		execution->stage = ACT_ASKS;
-		execution->unit = order->unit;
-		execution->count = order->count;
-		execution->timeout_us = order->timeout_us;
-		execution->name = ff_xstrdup(order->name);
 	}
-	if (!begin_stage(execution, order))
+	if (!execution->discovers && config->inputs.paths.len > 0 && order->step == 0)
+		execution->stage = ACT_SENDS;
+	if (execution->stage != ACT_RUNS)
+		keep_order(execution, order);
+	if (execution->stage == ACT_SENDS)
+		ff_act_supply_begin(execution);
+	else if (!begin_stage(execution, order))
 		ff_act_execution_free(execution);
 }
 
@@ -426,6 +476,10 @@ void ff_act_drop(struct ff_act *act, const struct ff_order *order)
 		on_finished(execution, order->unit,
 			    &(struct ff_result){.outcome = FF_OUTCOME_LOST});
 	execution->over = true;
+	if (!execution->channel) { /* its files are looked for */
+		ff_act_execution_free(execution);
+		return;
+	}
 	ff_channel_pause(execution->channel, false);
 	ff_channel_close(execution->channel, NULL);
 }
@@ -436,7 +490,7 @@ void ff_act_withdraw(struct ff_act *act, const struct ff_order *order)
 	struct ff_buf buf = FF_BUF_INIT;
 	struct ff_pack p;
 
-	if (!execution || execution->over || !execution->channel)
+	if (!execution || execution->over || !execution->channel || execution->stage != ACT_RUNS)
 		return;
 	ff_pack_init(&p, &buf);
 	if (act->plan->jobs[execution->job].payload->run->take_back(&p) == 0)
@@ -460,6 +514,7 @@ void ff_act_execution_free(struct act_execution *execution)
 		execution->act->slots[execution->slot]--;
 	ff_map_del_u32(&execution->act->executions, execution->number);
 	ff_list_del(&execution->node);
+	ff_act_supply_free(execution->inputs);
 	ff_input_free(execution->held);
 	ff_free(execution->name);
 	ff_output_release(&execution->out[0]);

@@ -2,11 +2,13 @@
  * and written here as it comes. The channel's credit keeps it from coming faster. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "dispatch/act_private.h"
 #include "report/name.h"
 #include "rsync/fetch.h"
+#include "rsync/hash.h"
 #include "worker/bootstrap.h"
 
 /* --- where to --- */
@@ -69,6 +71,7 @@ static void put_disk_full(struct act_fetch *fetch, const char *text)
 
 static void take_item(struct act_fetch *fetch, const struct ff_item *item)
 {
+	struct ff_act *act = fetch->host->act;
 	struct ff_err err = {0};
 	int rc = ff_fetch_item(fetch->files, &item->value, &err);
 
@@ -76,6 +79,9 @@ static void take_item(struct act_fetch *fetch, const struct ff_item *item)
 		return;
 	if (rc < 0 && ff_fetch_stats(fetch->files)->disk_full)
 		put_disk_full(fetch, err.text);
+	if (rc > 0 && act->plan->jobs[fetch->job].config->inputs.cleanup_brought)
+		ff_act_supply_brought(act, fetch->execution, fetch->host->number, fetch->root,
+				      ff_fetch_brought(fetch->files));
 	put_fetched(fetch, rc < 0 ? err.text : NULL);
 	if (rc < 0)
 		ff_channel_close(fetch->channel, NULL);
@@ -104,11 +110,22 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 
 /* --- asking --- */
 
+/* What is to come straight into the folder where it is. */
+static bool is_here(const struct act_fetch *fetch)
+{
+	const struct act_host *host = fetch->host;
+	struct stat there, here;
+
+	return host->act->plan->jobs[fetch->job].config->artifacts.to && host->host->local &&
+	       !stat(host->workdir, &there) && !stat(fetch->folder, &here) &&
+	       there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+}
+
 static struct ff_channel *ask(struct act_fetch *fetch, const struct ff_plan_instance *instance,
 			      struct ff_err *err)
 {
 	struct act_host *host = fetch->host;
-	char *root = ff_act_absolute(host, instance->job.cwd);
+	char *root = fetch->root = ff_act_absolute(host, instance->job.cwd);
 	struct ff_value paths[FF_CONFIG_ARTIFACTS_MAX], kwargs[4];
 	struct ff_task task = {.call_name = "fetch"};
 	struct ff_channel *channel;
@@ -124,7 +141,6 @@ static struct ff_channel *ask(struct act_fetch *fetch, const struct ff_plan_inst
 	if (!ff_gateway_is_native(host->foreman))
 		task.source = ff_bootstrap_source("fetch");
 	channel = ff_gateway_remote_exec(host->foreman, &task, err);
-	ff_free(root);
 	return channel;
 }
 
@@ -142,9 +158,18 @@ void ff_act_fetch(struct ff_act *act, const struct ff_order *order)
 	fetch = ff_xcalloc(1, sizeof(*fetch));
 	fetch->host = host;
 	fetch->execution = order->execution;
-	fetch->folder = folder_of(act, job->config->name, order->name);
-	fetch->files = ff_fetch_new(fetch->folder);
+	fetch->job = order->job;
+	fetch->folder = job->config->artifacts.to ? ff_xstrdup(job->config->artifacts.to)
+						  : folder_of(act, job->config->name, order->name);
+	fetch->files = ff_fetch_new(fetch->folder, &ff_md5_calls);
+	if (job->config->artifacts.to)
+		ff_fetch_bare(fetch->files);
 	ff_list_add_tail(&act->all_fetches, &fetch->node);
+	if (is_here(fetch)) {
+		put_fetched(fetch, NULL);
+		ff_act_fetch_free(fetch);
+		return;
+	}
 	if (ff_plan_instance(job, job->payload->discover ? 0 : order->unit, &arena, &instance) == 0)
 		fetch->channel = ask(fetch, &instance, &err);
 	ff_arena_release(&arena);
@@ -187,5 +212,6 @@ void ff_act_fetch_free(struct act_fetch *fetch)
 	ff_list_del(&fetch->node);
 	ff_fetch_free(fetch->files);
 	ff_free(fetch->folder);
+	ff_free(fetch->root);
 	ff_free(fetch);
 }

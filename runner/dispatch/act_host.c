@@ -159,6 +159,7 @@ void ff_act_open_host(struct ff_act *act, const struct ff_order *order)
 	if (ff_xspec_copy(&spec, &host->host->spec) < 0)
 		abort();
 	complete_spec(host, &spec);
+	host->removal = 0;
 	host->foreman = ff_open_gateway(act->group, &spec, &opts, &err);
 	if (host->foreman)
 		return;

@@ -17,6 +17,7 @@ struct act_host {
 	struct ff_gateway *foreman; /* NULL unless open or opening */
 	struct ff_channel *probe;   /* of the probe under way */
 	uint32_t probing;	    /* for this payload */
+	uint32_t removal;	    /* the channel that removes inputs there, the latest; 0 */
 	struct ff_output probe_output;
 	int64_t opened_us, open_us; /* when its opening began, and how long it took */
 	char *workdir;		    /* absolute; where payloads run */
@@ -54,6 +55,7 @@ struct act_worker {
 
 enum act_stage {
 	ACT_RUNS,   /* its command; of most that is all */
+	ACT_SENDS,  /* files of ours that it needs */
 	ACT_ASKS,   /* whether that need be run */
 	ACT_STAMPS, /* it has succeeded: that is noted */
 };
@@ -69,11 +71,12 @@ struct act_execution {
 	struct ff_mask_stream masked[2];
 	void *reader; /* its payload's; NULL: that has none */
 	bool discovers;
-	/* With up_to_date: */
 	enum act_stage stage;
-	bool answered; /* the stage's question */
-	bool guarded;
-	uint32_t unit, count;
+	bool answered;		   /* the stage's question */
+	bool guarded;		   /* with up_to_date */
+	struct act_supply *inputs; /* act_supply.c's; NULL */
+	/* With stages: */
+	uint32_t unit, count, tries; /* of the host */
 	int64_t timeout_us;
 	char *name;	       /* of the unit */
 	char digest[64];       /* of what it depends on */
@@ -81,12 +84,16 @@ struct act_execution {
 	bool over;	       /* EXEC_FINISHED or EXEC_ENDED was put, or nobody waits for it */
 };
 
+/* What is known of files that units have got, act_supply.c's. */
+struct act_supply_known;
+
 /* What a unit has left on its host is brought here. */
 struct act_fetch {
 	struct ff_list node; /* in act->all_fetches */
 	struct act_host *host;
-	uint32_t execution;
+	uint32_t execution, job;
 	struct ff_channel *channel; /* NULL: it is no more */
+	char *root;		    /* the folder there */
 	struct ff_fetch *files;
 	char *folder;
 	bool over; /* EXEC_FETCHED was put, or nobody waits for it */
@@ -136,6 +143,7 @@ struct ff_act {
 	struct act_own_setup *own_setup; /* act_setup_run.c's; NULL */
 	struct ff_strv vars;		 /* NAME=value, that the run's setup has exported */
 	struct ff_tree_note *note;	 /* of the tree; NULL */
+	struct act_supply_known *inputs; /* NULL: nobody has got any */
 	struct ff_map told;		 /* problems of the tree */
 	char *holder;			 /* who we are, for those who find a folder locked */
 	uint32_t crowd;			 /* see crowd_of; 0: unknown yet */
@@ -212,6 +220,30 @@ struct ff_channel *ff_act_fresh_ask(struct act_execution *execution, bool write,
 				    struct ff_err *err);
 /* The answer; FF_EPROTO. */
 int ff_act_fresh_item(struct act_execution *execution, const struct ff_value *item, bool *fresh);
+
+/* --- act_supply.c --- */
+/* Looks for the files in a thread; then calls ff_act_supply_found, unless it was freed before. */
+void ff_act_supply_begin(struct act_execution *execution);
+/* In the file of executions: they are known (error NULL), or can't be sent. */
+void ff_act_supply_found(struct act_execution *execution, const char *error);
+/* The channel on which they are sent; NULL and err. */
+struct ff_channel *ff_act_supply_send(struct act_execution *execution, struct ff_err *err);
+/* The host's answer; FF_EPROTO. */
+int ff_act_supply_item(struct act_execution *execution, const struct ff_value *item);
+/* The channel's end marker came: whether, if that is no error, all is there. */
+bool ff_act_supply_sent(struct act_execution *execution);
+/* It is, for who goes on with this run. */
+void ff_act_supply_note(struct act_execution *execution);
+/* The unit has ended: what was sent for it, and no other unit has got or found there, is removed.
+ */
+void ff_act_supply_clean(struct ff_act *act, const struct ff_order *order);
+/* What was brought from there is to go with it. */
+void ff_act_supply_brought(struct ff_act *act, uint32_t execution, uint32_t host, const char *to,
+			   const struct ff_map *paths);
+/* NULL is fine. */
+void ff_act_supply_free(struct act_supply *inputs);
+/* Waits for the threads. */
+void ff_act_supply_end(struct ff_act *act);
 
 /* --- act_setup.c --- */
 /* SET_UP, TEAR_DOWN, DROP_SETUP. */

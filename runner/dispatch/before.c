@@ -130,7 +130,7 @@ static int take(struct ff_before_run *run, const struct ff_event *event,
 	return 0;
 }
 
-static void run_again(struct ff_before_run *run, uint32_t job, uint32_t unit)
+void ff_before_run_again(struct ff_before_run *run, uint32_t job, uint32_t unit)
 {
 	size_t words = run->state.jobs[job].units_len / 64 + 1;
 
@@ -147,16 +147,16 @@ static void choose(struct ff_before_run *run, const struct ff_before_again *agai
 	run->again = ff_xcalloc(run->state.jobs_len + 1, sizeof(*run->again));
 	for (size_t i = 0; i < noted->files.len; i++)
 		if (noted->files.units[i].file->changed)
-			run_again(run, noted->files.units[i].job, noted->files.units[i].unit);
+			ff_before_run_again(run, noted->files.units[i].job, noted->files.units[i].unit);
 	for (size_t i = 0; i < named->len; i++)
-		run_again(run, named->v[i].job, named->v[i].unit);
+		ff_before_run_again(run, named->v[i].job, named->v[i].unit);
 	for (uint32_t i = 0; i < run->state.jobs_len; i++) {
 		const struct ff_job_record *job = &run->state.jobs[i];
 
 		for (uint32_t j = 0; j < job->units_len; j++)
 			if (job->units[j].state == FF_UNIT_DONE &&
 			    (again->outcomes >> job->units[j].outcome & 1))
-				run_again(run, i, j);
+				ff_before_run_again(run, i, j);
 	}
 }
 
@@ -222,7 +222,7 @@ static void spread_named(struct ff_before *before)
 				continue;
 			for (uint32_t u = 0; u < job->units_len; u++)
 				if (earlier->again[from][u / 64] >> u % 64 & 1)
-					run_again(later, j, u);
+					ff_before_run_again(later, j, u);
 		}
 	}
 }

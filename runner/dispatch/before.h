@@ -48,6 +48,8 @@ enum { FF_BEFORE_RUNS_MAX = 1000 }; /* that went on with each other */
  * run that it needs is gone. All in words. */
 int ff_before_read(struct ff_before *before, const char *path, const struct ff_before_again *again,
 		   struct ff_err *err);
+/* A unit that was done counts as not done, either. */
+void ff_before_run_again(struct ff_before_run *run, uint32_t job, uint32_t unit);
 void ff_before_release(struct ff_before *before);
 
 /* What pytest-randomly drew, as an option ("--randomly-seed=N"), if a header (lines, as of

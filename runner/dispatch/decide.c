@@ -194,6 +194,7 @@ static bool kill_all(struct ff_engine *e, bool spare)
 		if (execution->number && !(spare && e->jobs[execution->placement.job].runs_anyway))
 			ff_execution_kill(e, execution);
 	}
+	ff_gather_kill(e);
 	/* Their time is not over as long as something has more of it. */
 	spared |= spare && ff_needs_cleans_up(e);
 	if (!spared)

@@ -26,6 +26,7 @@ static bool may_be_followed(const struct ff_engine *e, const struct execution *e
 	return payload->run && payload->run->take_back &&
 	       !ff_fetch_expected(e, execution->placement.job) &&
 	       e->opts.plan->jobs[execution->placement.job].config->fresh.inputs.len == 0 &&
+	       e->opts.plan->jobs[execution->placement.job].config->inputs.paths.len == 0 &&
 	       job->typical_us > 0 && job->typical_us < SHORT_US && !job->stopped && !e->full &&
 	       e->opts.config->settings.maxfail == 0 &&
 	       e->opts.config->settings.halt.on == FF_HALT_NEVER &&

@@ -20,6 +20,7 @@ void ff_collect_started(struct ff_engine *e, struct session *session, const stru
 	if (e->state->workers[session->record].state != FF_WORKER_OPENING)
 		return;
 	ff_marks_host_has(e, session->placement.host, input);
+	ff_gather_served(e, session->placement.job, session->placement.host);
 	event.u.worker_started.words = input->u.started.words;
 	event.u.worker_started.facts = input->u.started.facts;
 	event.u.worker_started.facts_len = input->u.started.facts_len;

@@ -129,22 +129,35 @@ static void tell(struct ff_engine *e, const struct unit_at *at, const struct fet
 }
 
 /* Each line as one notice; the first as the error, if these are errors. */
-static const char *complain(struct ff_engine *e, const struct unit_at *at, const char *const *lines,
-			    const char *fmt_before, bool required)
+static const char *complain(struct ff_engine *e, const char *host, const char *who,
+			    const char *const *lines, const char *before, bool required)
 {
 	const char *error = NULL;
 
 	for (; lines && *lines; lines++) {
-		const char *text = ff_engine_text(e, "artifacts: %s%s", fmt_before, *lines);
+		const char *text = ff_engine_text(e, "artifacts: %s%s", before, *lines);
 
 		if (required && !error)
 			error = text;
 		else
-			ff_engine_notice(e, e->state->hosts[at->host].name,
-					 required ? "error" : "warning",
-					 ff_engine_text(e, "%s: %s", at->name, text));
+			ff_engine_notice(e, host, required ? "error" : "warning",
+					 ff_engine_text(e, "%s: %s", who, text));
 	}
 	return error;
+}
+
+const char *ff_fetch_complain(struct ff_engine *e, const char *host, const char *who,
+			      const struct ff_input *input, bool required)
+{
+	const char *error = NULL, *amiss;
+
+	if (input->u.fetched.error)
+		error = ff_engine_text(e, "artifacts: %s", input->u.fetched.error);
+	amiss = complain(e, host, who, input->u.fetched.missing, "nothing matches ", required);
+	if (!error)
+		error = amiss;
+	amiss = complain(e, host, who, input->u.fetched.refused, "", true);
+	return error ? error : amiss;
 }
 
 /* For reports: where it is. */
@@ -165,25 +178,19 @@ void ff_fetch_done(struct ff_engine *e, const struct ff_input *input)
 {
 	struct execution *execution = ff_executions_find(&e->executions, input->execution);
 	struct fetch *fetch = execution ? ff_map_del_u32(&e->fetches, input->execution) : NULL;
-	const char *error = NULL, *missing;
+	const char *error;
 	struct ff_result result;
 	struct unit_at at;
-	bool required;
 
 	if (!fetch)
 		return;
 	at = ff_execution_unit(e, execution);
-	required = artifacts_of(e, at.job)->required;
-	if (input->u.fetched.error)
-		error = ff_engine_text(e, "artifacts: %s", input->u.fetched.error);
 	result = result_of(e, fetch);
-	tell(e, &at, fetch, input, error);
-	missing = complain(e, &at, input->u.fetched.missing, "nothing matches ", required);
-	if (!error)
-		error = missing;
-	missing = complain(e, &at, input->u.fetched.refused, "", true);
-	if (!error)
-		error = missing;
+	tell(e, &at, fetch, input,
+	     input->u.fetched.error ? ff_engine_text(e, "artifacts: %s", input->u.fetched.error)
+				    : NULL);
+	error = ff_fetch_complain(e, e->state->hosts[at.host].name, at.name, input,
+				  artifacts_of(e, at.job)->required);
 	if (error)
 		blame(e, &at, &result, error);
 	if (input->u.fetched.files > 0)

@@ -469,6 +469,7 @@ static uint32_t take_down_units(struct ff_engine *e, struct engine_host *host, c
 
 	while ((execution = ff_executions_first(&e->executions, number)))
 		ff_execution_lost(e, execution, suspect, reason);
+	ff_gather_host_lost(e, number, reason);
 	ff_list_for_each_safe(pos, tmp, &host->sessions)
 		ff_run_session_lost(e, ff_container_of(pos, struct session, in_host), suspect,
 				    reason);

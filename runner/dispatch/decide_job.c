@@ -418,7 +418,8 @@ static void finish(struct ff_engine *e, uint32_t number)
 		settle(e, number);
 	ff_engine_not_due(e, &job->time);
 	ff_engine_not_due(e, &job->hope);
-	if (ff_before_holds(e, number) || ff_front_holds(e, number))
+	if (ff_gather_holds(e, number, result_of(e, number) != FF_JOB_PASSED) ||
+	    ff_before_holds(e, number) || ff_front_holds(e, number))
 		return;
 	ff_front_judge(e, number, bad_units(record) > 0 || record->problems > 0);
 	event.u.job_finished.result = result_of(e, number);

@@ -170,10 +170,26 @@ struct execution *ff_execution_start(struct ff_engine *e, const struct ff_placem
 	return execution;
 }
 
+/* Whatever became of it: what it was sent may have been for it alone. */
+static void clean(struct ff_engine *e, const struct execution *execution)
+{
+	struct ff_order order = {.kind = FF_ORDER_CLEAN,
+				 .execution = execution->number,
+				 .host = execution->placement.host,
+				 .tries = e->state->hosts[execution->placement.host].tries};
+
+	const struct ff_config_inputs *inputs =
+		&e->opts.plan->jobs[execution->placement.job].config->inputs;
+
+	if ((inputs->paths.len > 0 || inputs->cleanup) && !discovers(execution))
+		ff_engine_order(e, &order);
+}
+
 void ff_execution_over(struct ff_engine *e, struct execution *execution, bool host_lost)
 {
 	uint32_t job = execution->placement.job;
 
+	clean(e, execution);
 	if (discovers(execution))
 		ff_sched_session_up(e->sched, &execution->placement);
 	if (host_lost)
@@ -327,7 +343,8 @@ void ff_execution_input(struct ff_engine *e, const struct ff_input *input)
 		ff_ahead_returned(e, input);
 		break;
 	case FF_INPUT_EXEC_FETCHED:
-		ff_fetch_done(e, input);
+		if (!ff_gather_done(e, input))
+			ff_fetch_done(e, input);
 		break;
 	default:
 		on_ended(e, input);

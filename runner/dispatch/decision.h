@@ -32,6 +32,7 @@
 	X(WITHDRAW)    /* execution: unless it has begun */                                        \
 	X(DISCOVER)    /* execution, job, host, count */                                           \
 	X(FETCH)       /* execution, job, unit, host, name: what it has left is brought here */    \
+	X(CLEAN)       /* execution, host: files that it was sent may go */                        \
 	X(DROP)	       /* execution: it is ended; lost, with what it has printed */                \
 	X(OPEN_FRONT)  /* job, planned */                                                          \
 	X(TELL_FRONT)  /* job, front_item; worker and host, or FF_NOBODY: whom it is about */      \

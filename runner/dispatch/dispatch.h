@@ -169,6 +169,32 @@ struct ff_exec_result {
 int ff_dispatch_exec(const struct ff_run_opts *opts, const struct ff_exec_opts *exec,
 		     void (*each)(void *ctx, const struct ff_exec_result *result), void *ctx);
 
+/* --- files of every host's --- */
+
+struct ff_gather_opts {
+	char *const *patterns; /* NULL-terminated: below the host's working directory, or (all of
+				  them) absolute */
+	const char *folder;    /* absolute: each host's files go to FOLDER/HOST */
+	uint32_t fanout;       /* so many hosts at a time; 0: all */
+};
+
+struct ff_gather_result {
+	const struct ff_host *host;
+	enum ff_exec_end end; /* FAILED: not all that matches is here */
+	const char *message;  /* one line, unless it passed */
+	uint32_t files;
+	uint64_t bytes;
+	char *const *missing; /* patterns that nothing matches there, and how many */
+	size_t missing_len;
+	char *const *refused; /* lines "path: why" of what matches, and was not brought */
+	size_t refused_len;
+};
+
+/* Brings what matches from each host; calls and returns as ff_dispatch_exec. What was brought
+ * before stays. */
+int ff_dispatch_gather(const struct ff_run_opts *opts, const struct ff_gather_opts *gather,
+		       void (*each)(void *ctx, const struct ff_gather_result *result), void *ctx);
+
 /* Brings the configuration's tree to each host that matches. What reporters are told: SYNC_FINISHED
  * of each host where it was done, and notices. Then calls `each` for all in order: `error` is why
  * it was not done, NULL if it was; `reached`: the host was there. Returns FF_EXIT_OK,

@@ -141,6 +141,7 @@ static void free_jobs(struct ff_engine *e)
 		ff_free(job->done_before);
 		ff_free(job->untold);
 		ff_free(job->cancelled);
+		ff_free(job->served);
 		ff_free(job->front.asked);
 		ff_free(job->seats);
 		ff_free(job->parts);
@@ -171,6 +172,7 @@ void ff_engine_free(struct ff_engine *e)
 	ff_deadlines_release(&e->deadlines);
 	ff_executions_release(&e->executions);
 	ff_fetch_release(e);
+	ff_gather_release(e);
 	while (ff_map_next(&e->sessions, &cursor, NULL, &value)) {
 		ff_input_free(((struct session *)value)->held);
 		ff_shard_free(value);

@@ -1,48 +1,65 @@
-/* `farflung exec`: hosts are opened as for `farflung hosts`, and each runs one command as soon as
- * it is there. */
+/* `farflung exec`: each host runs one command as soon as it is there. */
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
-#include "dispatch/run.h"
+#include "dispatch/round.h"
 #include "event/output.h"
 #include "transport/open.h"
 #include "worker/bootstrap.h"
 
-enum state { WAITS, RUNS, ENDED };
-
 struct one {
 	struct exec *exec;
-	const struct ff_host *host;
-	enum state state;
+	size_t number; /* in the round */
 	struct ff_channel *channel;
-	struct ff_output output;
+	struct ff_output output; /* free of secrets */
+	struct ff_mask_stream masked;
 	enum ff_exec_end end;
 	char *message;
 	bool has_end; /* it said how it ended */
 };
 
 struct exec {
-	struct ff_run *run;
+	struct ff_round round;
 	const struct ff_exec_opts *opts;
 	const struct ff_payload *payload;
 	struct one *ones;
-	size_t len, waiting, running;
 	void (*each)(void *ctx, const struct ff_exec_result *result);
 	void *ctx;
 	int code;
 };
 
+static bool runs(const struct one *one)
+{
+	return one->exec->round.states[one->number] == FF_ROUND_RUNS;
+}
+
+/* `bytes` NULL: no more will come. */
+static void add_output(struct one *one, const char *bytes, size_t len)
+{
+	const struct ff_mask *mask = ff_input_masking();
+	struct ff_buf text = FF_BUF_INIT;
+
+	if (!mask) {
+		ff_output_add(&one->output, bytes, len);
+		return;
+	}
+	if (bytes)
+		ff_mask_feed(mask, &one->masked, bytes, len, &text);
+	else
+		ff_mask_end(mask, &one->masked, &text);
+	ff_output_add(&one->output, ff_buf_data(&text), text.len);
+	ff_buf_release(&text);
+}
+
 static void tell(struct one *one)
 {
 	struct exec *exec = one->exec;
 	struct ff_exec_result result = {
-		.host = one->host, .end = one->end, .message = one->message};
+		.host = exec->round.hosts[one->number], .end = one->end, .message = one->message};
 	struct ff_buf text = FF_BUF_INIT;
 
-	exec->waiting -= one->state == WAITS;
-	exec->running -= one->state == RUNS;
-	one->state = ENDED;
+	ff_round_ended(&exec->round, one->number);
+	add_output(one, NULL, 0);
 	ff_output_text(&one->output, &text);
 	result.output = text.len ? ff_buf_str(&text) : "";
 	result.output_len = text.len;
@@ -53,6 +70,7 @@ static void tell(struct one *one)
 	exec->each(exec->ctx, &result);
 	ff_buf_release(&text);
 	ff_output_release(&one->output);
+	ff_mask_stream_release(&one->masked);
 	ff_free(one->message);
 	one->message = NULL;
 }
@@ -79,7 +97,7 @@ static void on_output(void *ctx, uint32_t index, int stream, const char *bytes, 
 
 	(void)index;
 	(void)stream;
-	ff_output_add(&one->output, bytes, len);
+	add_output(one, bytes, len);
 }
 
 static void on_finished(void *ctx, uint32_t index, const struct ff_result *result)
@@ -108,20 +126,18 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 	const char *error;
 
 	if (item) {
-		if (one->state == RUNS &&
-		    one->exec->payload->item(&item->value, &sink, one, &err) < 0) {
+		if (runs(one) && one->exec->payload->item(&item->value, &sink, one, &err) < 0) {
 			end(one, FF_EXEC_FAILED, err.text);
 			ff_channel_close(channel, NULL);
 		}
 		return;
 	}
 	error = ff_channel_error(channel);
-	if (one->state == RUNS && one->has_end)
+	if (runs(one) && one->has_end)
 		tell(one);
-	else if (one->state == RUNS &&
-		 ff_gateway_state(ff_channel_gateway(channel)) == FF_GATEWAY_OPEN)
+	else if (runs(one) && ff_gateway_state(ff_channel_gateway(channel)) == FF_GATEWAY_OPEN)
 		end(one, FF_EXEC_FAILED, error ? error : "ended without a word");
-	else if (one->state == RUNS)
+	else if (runs(one))
 		end(one, FF_EXEC_LOST, error ? error : "the connection was lost");
 	one->channel = NULL;
 	ff_channel_unref(channel);
@@ -129,8 +145,9 @@ static void on_item(struct ff_channel *channel, const struct ff_item *item, void
 
 /* --- starting --- */
 
-static void start(struct one *one, struct ff_gateway *foreman)
+static void start(void *ctx, size_t number, struct ff_gateway *foreman)
 {
+	struct one *one = &((struct exec *)ctx)->ones[number];
 	const struct ff_exec_opts *opts = one->exec->opts;
 	size_t words = 0;
 	struct ff_value *argv, kwargs[12], *at = kwargs;
@@ -153,9 +170,6 @@ static void start(struct one *one, struct ff_gateway *foreman)
 	task.kwargs = ff_collection(FF_DICT, kwargs, (size_t)(at - kwargs) / 2);
 	if (!ff_gateway_is_native(foreman))
 		task.source = ff_bootstrap_source("command");
-	one->exec->waiting--;
-	one->exec->running++;
-	one->state = RUNS;
 	one->channel = ff_gateway_remote_exec(foreman, &task, &err);
 	ff_free(argv);
 	if (!one->channel)
@@ -164,93 +178,45 @@ static void start(struct one *one, struct ff_gateway *foreman)
 		end(one, FF_EXEC_FAILED, "out of memory");
 }
 
-/* Starts it if it can be, or says why it never can. `settled`: nobody else will come. */
-static void look_at(struct one *one, bool settled)
+static void unreached(void *ctx, size_t number, const char *error)
 {
-	const struct ff_run *run = one->exec->run;
-	const struct ff_host_record *record = &run->state.hosts[one->host->index];
-	struct ff_gateway *foreman = ff_act_foreman(run->act, one->host->index);
-
-	if (record->state == FF_HOST_READY && foreman)
-		start(one, foreman);
-	else if (settled)
-		end(one, FF_EXEC_UNREACHED,
-		    record->error ? record->error : "the connection was lost");
-}
-
-static void start_ready(struct exec *exec)
-{
-	int code;
-	bool settled = ff_run_over(exec->run, &code);
-
-	if (!exec->run->state.hosts_len)
-		return; /* its start was not decided on yet */
-	for (size_t i = 0; i < exec->len && exec->waiting > 0; i++) {
-		if (exec->opts->fanout && exec->running >= exec->opts->fanout)
-			return;
-		if (exec->ones[i].state == WAITS)
-			look_at(&exec->ones[i], settled);
-	}
+	end(&((struct exec *)ctx)->ones[number], FF_EXEC_UNREACHED, error);
 }
 
 /* What runs is killed when its channel is closed. */
-static void stop(struct exec *exec)
+static void stop(void *ctx, size_t number)
 {
-	for (size_t i = 0; i < exec->len; i++) {
-		struct one *one = &exec->ones[i];
+	struct one *one = &((struct exec *)ctx)->ones[number];
 
-		if (one->state == ENDED)
-			continue;
-		end(one, FF_EXEC_STOPPED, "interrupted");
-		if (one->channel)
-			ff_channel_close(one->channel, NULL);
-	}
-	exec->code = FF_EXIT_INTERRUPTED;
+	end(one, FF_EXEC_STOPPED, "interrupted");
+	if (one->channel)
+		ff_channel_close(one->channel, NULL);
 }
 
-static void choose(struct exec *exec, const struct ff_run_opts *opts)
-{
-	const struct ff_inventory *inventory = opts->inventory;
-
-	exec->ones = ff_xcalloc(inventory->len + 1, sizeof(*exec->ones));
-	for (size_t i = 0; i < inventory->len; i++) {
-		struct one *one = &exec->ones[exec->len];
-
-		if (!ff_host_matches(&inventory->hosts[i], opts->only_hosts))
-			continue;
-		one->exec = exec;
-		one->host = &inventory->hosts[i];
-		ff_output_init(&one->output, (size_t)opts->config->settings.output_cap_bytes);
-		exec->len++;
-	}
-	exec->waiting = exec->len;
-}
+static const struct ff_round_calls calls = {start, unreached, stop};
 
 int ff_dispatch_exec(const struct ff_run_opts *opts, const struct ff_exec_opts *exec_opts,
 		     void (*each)(void *ctx, const struct ff_exec_result *result), void *ctx)
 {
 	struct ff_err err = {0};
-	struct ff_run_opts bare = *opts;
 	struct exec exec = {.opts = exec_opts,
 			    .each = each,
 			    .ctx = ctx,
 			    .code = FF_EXIT_OK,
 			    .payload = ff_payload_find("run")};
 
-	bare.hosts_bare = true;
-	exec.run = ff_run_make(&bare, true, &err);
-	if (!exec.run)
+	exec.round = (struct ff_round){.fanout = exec_opts->fanout, .calls = &calls, .ctx = &exec};
+	if (ff_round_begin(&exec.round, opts, &err))
 		return FF_EXIT_INFRA;
-	choose(&exec, opts);
-	while (exec.waiting + exec.running > 0 && !exec.run->signalled) {
-		start_ready(&exec);
-		if (exec.waiting + exec.running > 0)
-			ff_loop_run_once(exec.run->loop, FF_NEVER_US);
+	exec.ones = ff_xcalloc(exec.round.len + 1, sizeof(*exec.ones));
+	for (size_t i = 0; i < exec.round.len; i++) {
+		exec.ones[i] = (struct one){.exec = &exec, .number = i};
+		ff_output_init(&exec.ones[i].output,
+			       (size_t)opts->config->settings.output_cap_bytes);
 	}
-	if (exec.waiting + exec.running > 0)
-		stop(&exec);
-	/* Its workers end: no channel has anything to say afterwards. */
-	ff_run_end(exec.run);
+	if (!ff_round_go(&exec.round))
+		exec.code = FF_EXIT_INTERRUPTED;
+	ff_round_end(&exec.round);
 	ff_free(exec.ones);
 	return exec.code;
 }

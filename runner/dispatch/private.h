@@ -254,6 +254,10 @@ struct engine_job {
 	bool failed_before; /* it did, or something that it needs, or before that */
 	bool given_up;	    /* no session is started any more */
 	bool collect_only;
+	/* What its sessions leave on hosts: */
+	uint64_t *served;	 /* bitset of hosts where one has begun; NULL: nobody asks */
+	uint32_t gathers;	 /* that go on */
+	bool gathered;		 /* they have begun */
 	enum ff_reason why;	 /* not NONE: the job as a whole failed, or ended early */
 	const char *error;	 /* in words */
 	const char *last_reason; /* why the first session died before it had collected */
@@ -269,8 +273,10 @@ struct ff_engine {
 	struct engine_host *hosts;
 	struct engine_job *jobs;
 	struct executions executions;
-	struct ff_map sessions;	    /* by their record's number */
-	struct ff_map fetches;	    /* by their execution's */
+	struct ff_map sessions; /* by their record's number */
+	struct ff_map fetches;	/* by their execution's */
+	struct ff_map gathers;	/* by numbers that no execution has */
+	uint32_t gathers_made;
 	struct ff_map patterns;	    /* of hosts -> host_set */
 	struct host_set *host_sets; /* all of them, those of single hosts, too */
 	struct ff_map

@@ -41,5 +41,20 @@ void ff_fetch_done(struct ff_engine *e, const struct ff_input *input);
 void ff_fetch_host_lost(struct ff_engine *e, struct execution *execution, const char *reason);
 void ff_fetch_kill(struct ff_engine *e, struct execution *execution);
 void ff_fetch_release(struct ff_engine *e);
+/* Tells what of it was not as wanted: `missing` lines are errors if `required`. The first error. */
+const char *ff_fetch_complain(struct ff_engine *e, const char *host, const char *who,
+			      const struct ff_input *input, bool required);
+
+/* --- decide_gather.c: what a job's sessions leave --- */
+/* A session of it has begun there. */
+void ff_gather_served(struct ff_engine *e, uint32_t job, uint32_t host);
+/* All of it has come to an end, well or (bad) not: whether what it has left is still to come. Then
+ * the job is touched again. */
+bool ff_gather_holds(struct ff_engine *e, uint32_t job, bool bad);
+/* False: it was not asked for by these. */
+bool ff_gather_done(struct ff_engine *e, const struct ff_input *input);
+void ff_gather_host_lost(struct ff_engine *e, uint32_t host, const char *reason);
+void ff_gather_kill(struct ff_engine *e);
+void ff_gather_release(struct ff_engine *e);
 
 #endif

@@ -152,6 +152,8 @@ static void read_in_thread(uv_work_t *work)
 	if (r->rc < 0)
 		return;
 	r->rc = ff_inventory_build(&r->found, &config, &r->err);
+	if (!r->rc)
+		r->rc = ff_inventory_reveal(&r->found, &config, NULL, &r->err);
 	ff_config_release(&config);
 }
 

@@ -36,6 +36,7 @@
 	X(UNIT_FINISHED, "unit-finished")   /* one attempt */                                      \
 	X(UNIT_LOST, "unit-lost")	    /* an attempt whose host went away under it */         \
 	X(UNIT_ARTIFACTS, "unit-artifacts") /* what an attempt left was brought, or was not */     \
+	X(JOB_ARTIFACTS, "job-artifacts")   /* the same, of what its sessions left on a host */    \
 	X(UNITS_BEFORE, "units-before")	    /* an earlier run, gone on with, had done them */      \
 	X(UNIT_BEFORE, "unit-before")	    /* one of these: an attempt, as that run told it */    \
 	X(UNITS_NOT_RUN, "units-not-run")   /* the job ended before they could */                  \
@@ -98,9 +99,10 @@ enum ff_outcome {
 	X(USAGE, "usage", 2)	 /* the payload refuses its arguments */                           \
 	X(NO_HOST, "no-host", 3)                                                                   \
 	X(NO_WORKER, "no-worker", 3)                                                               \
-	X(RESTARTS, "restarts", 3) /* too many workers crashed */                                  \
-	X(FRONT, "front", 3)	   /* it could not start, died, or tells another story */          \
-	X(SETUP, "setup", 3)	   /* of a host failed, or its teardown */                         \
+	X(RESTARTS, "restarts", 3)   /* too many workers crashed */                                \
+	X(FRONT, "front", 3)	     /* it could not start, died, or tells another story */        \
+	X(ARTIFACTS, "artifacts", 1) /* what its sessions left could not be brought */             \
+	X(SETUP, "setup", 3)	     /* of a host failed, or its teardown */                       \
 	X(REQUIRED_HOSTS, "required-hosts", 3)                                                     \
 	X(DISK, "disk", 3)     /* journal, or job log can't be written */                          \
 	X(SHARDS, "shards", 3) /* some are missing, or there twice, or not of one run */
@@ -391,6 +393,13 @@ struct ff_event {
 			const char *error; /* NULL: all that there was is here */
 			int64_t took_us;
 		} unit_artifacts;
+		struct {
+			const char *folder; /* where to, absolute */
+			uint32_t files;
+			uint64_t bytes;
+			const char *error; /* NULL: all that there was is here */
+			int64_t took_us;
+		} job_artifacts;
 		struct {
 			uint32_t count; /* from `index` on */
 			enum ff_outcome outcome;

@@ -94,6 +94,9 @@ static const struct ff_field *const fields[FF_EVENT_KINDS] = {
 	       F("folder", TEXT, unit_artifacts.folder), F("files", U32, unit_artifacts.files),
 	       F("bytes", U64, unit_artifacts.bytes), F("error", TEXT, unit_artifacts.error),
 	       F("took_us", I64, unit_artifacts.took_us), ),
+	FIELDS(JOB_ARTIFACTS, F("folder", TEXT, job_artifacts.folder),
+	       F("files", U32, job_artifacts.files), F("bytes", U64, job_artifacts.bytes),
+	       F("error", TEXT, job_artifacts.error), F("took_us", I64, job_artifacts.took_us), ),
 	FIELDS(UNITS_BEFORE, F("count", U32, units_before.count),
 	       F("outcome", OUTCOME, units_before.outcome), ),
 	FIELDS(UNIT_BEFORE, F("attempt", ATTEMPT, unit_finished.attempt),
@@ -177,6 +180,8 @@ unsigned ff_event_needs(enum ff_event_kind kind)
 	case FF_EVENT_UNIT_LOST:
 	case FF_EVENT_UNIT_ARTIFACTS:
 		return FF_HAS_JOB | FF_HAS_UNIT;
+	case FF_EVENT_JOB_ARTIFACTS:
+		return FF_HAS_JOB | FF_HAS_HOST;
 	case FF_EVENT_WORKER_OPENING:
 	case FF_EVENT_WORKER_STARTED:
 	case FF_EVENT_WORKER_ENDED:

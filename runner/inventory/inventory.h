@@ -40,6 +40,11 @@ int ff_inventory_build(struct ff_inventory *inventory, const struct ff_config *c
 		       struct ff_err *err);
 void ff_inventory_release(struct ff_inventory *inventory);
 
+/* Puts the secrets of the environments of hosts that match in, which looks them up (as
+ * ff_config_reveal). Before that they are no environments to open hosts with. */
+int ff_inventory_reveal(struct ff_inventory *inventory, struct ff_config *config, const char *on,
+			struct ff_err *err);
+
 /* --- hosts that come while a run goes on --- */
 
 /* So many further hosts may come: the array is not moved by them. To be called before anybody

@@ -26,7 +26,7 @@ void ff_plan_check_artifacts(const struct ff_plan_job *job, struct ff_mistakes *
 
 	if (artifacts->paths.len == 0)
 		return;
-	if (!job->payload->run)
+	if (!job->payload->run && !job->payload->session)
 		ff_mistakes_add(problems,
 				artifacts->place.line ? &artifacts->place : &config->place,
 				"job '%s': 'artifacts' are of commands; tests of '%s' share their "
@@ -57,6 +57,19 @@ static void check_all(const struct ff_strv *patterns, const struct ff_place *pla
 			ff_mistakes_add(problems, &places[i], "%s: '%s' of '%s' %s", what,
 					patterns->v[i], key, fault);
 	}
+}
+
+void ff_plan_check_inputs(const struct ff_config_job *config, struct ff_mistakes *problems)
+{
+	const struct ff_config_inputs *inputs = &config->inputs;
+	char what[120];
+
+	snprintf(what, sizeof(what), "job '%s'", config->name);
+	if (inputs->paths.len > FF_CONFIG_INPUTS_MAX)
+		ff_mistakes_add(problems, &inputs->place,
+				"job '%s': 'inputs' has more than %d patterns", config->name,
+				FF_CONFIG_INPUTS_MAX);
+	check_all(&inputs->paths, inputs->places, what, "inputs", problems);
 }
 
 void ff_plan_check_fresh(const struct ff_config_job *config, struct ff_mistakes *problems)

@@ -180,6 +180,7 @@ static void check_braces(struct checker *c)
 	for (size_t i = 0; i < config->env.len; i++)
 		check_text(c, config->env.v[i], false);
 	check_patterns(c, "artifacts", &config->artifacts.paths, config->artifacts.places);
+	check_patterns(c, "inputs", &config->inputs.paths, config->inputs.places);
 	check_patterns(c, "inputs", &config->fresh.inputs, config->fresh.inputs_places);
 	check_patterns(c, "outputs", &config->fresh.outputs, config->fresh.outputs_places);
 }

@@ -431,6 +431,7 @@ void ff_lines_release(struct ff_lines *lines)
 	}
 	ff_free(lines->sources);
 	ff_lines_parts_release(lines);
+	ff_lines_files_release(lines);
 	if (lines->has_separator)
 		regfree(&lines->separator);
 	ff_free(lines->blocks);

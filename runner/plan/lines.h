@@ -27,6 +27,13 @@ struct ff_lines_block {
 
 struct ff_lines_part; /* of the command */
 
+/* A path with placeholders, of --transferfile and --return. */
+struct ff_lines_template {
+	char *text;
+	struct ff_lines_part *parts;
+	size_t parts_len;
+};
+
 struct ff_lines {
 	struct ff_plan_source base;
 	struct ff_lines_source *sources;
@@ -42,7 +49,9 @@ struct ff_lines {
 	regex_t separator;
 	/* Of --pipe: units have these instead of items. */
 	struct ff_lines_block *blocks;
-	int blocks_fd; /* -1: none */
+	int blocks_fd;			    /* -1: none */
+	struct ff_lines_template *files[2]; /* that each unit gets, and that are brought back */
+	size_t files_len[2];
 	/* Units that are left, by their sequence numbers; NULL: all, from 1. */
 	uint32_t *seqs;
 	/* The only source, or the blocks, as long as base.open. */
@@ -90,6 +99,9 @@ int ff_lines_blocks(struct ff_lines *lines, int fd, uint64_t size, char end, str
 /* The command, with what was added before. "": each item is one. FF_EINVAL: a value can't be quoted
  * where it stands. */
 int ff_lines_command(struct ff_lines *lines, const char *command, struct ff_err *err);
+
+/* Each unit gets this file, or (`back`) it is brought from it. */
+void ff_lines_file(struct ff_lines *lines, const char *text, bool back);
 
 /* How many units there are in all; base.len has those that are left. */
 uint32_t ff_lines_total(const struct ff_lines *lines);

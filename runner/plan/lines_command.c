@@ -229,6 +229,15 @@ static void read_parts(struct ff_lines *lines)
 	add_part(lines, &text);
 }
 
+void ff_lines_read_parts(const char *text, struct ff_lines_part **parts, size_t *len)
+{
+	struct ff_lines lines = {.command = (char *)(uintptr_t)text};
+
+	read_parts(&lines);
+	*parts = lines.parts;
+	*len = lines.parts_len;
+}
+
 /* Whether any placeholder stands where not each value can. */
 static bool is_delicate(const struct ff_lines *lines)
 {

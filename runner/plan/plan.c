@@ -256,6 +256,7 @@ static void plan_job(struct build *b, struct ff_plan_job *job)
 	read_when(b, job);
 	ff_plan_count(job, b->problems);
 	ff_plan_check_artifacts(job, b->problems);
+	ff_plan_check_inputs(config, b->problems);
 	ff_plan_check_fresh(config, b->problems);
 	check_payload(b, job, 0);
 	for (uint32_t i = 1; i < config->steps_len; i++)

@@ -14,6 +14,7 @@ struct ff_plan_instance {
 	char *name; /* unit id: "bench[size=10]", "bench[2]" or just the job's name */
 	struct ff_payload_job job; /* resolved: {axis} and {index} replaced, quoted in shell text */
 	char *const *artifacts;	   /* patterns; NULL-terminated */
+	char *const *sent;	   /* likewise, of `inputs` */
 	char *const *inputs, *const *outputs; /* likewise, of up_to_date */
 };
 
@@ -28,6 +29,10 @@ struct ff_plan_source {
 	 * the source's. `slot`: where it is to run, from 1; 0: not yet known. 0 or FF_ENOMEM. */
 	int (*make)(const struct ff_plan_source *source, uint32_t index, uint32_t slot,
 		    struct ff_arena *arena, struct ff_payload_job *job);
+	/* The patterns of files that it gets, or (`back`) that are brought from it, in `arena`;
+	 * NULL: out of memory. No member: they are as the job has them. */
+	char **(*files)(const struct ff_plan_source *source, uint32_t index, uint32_t slot,
+			bool back, struct ff_arena *arena);
 };
 
 /* A need of the configuration's: the jobs of the plan that it stands for. */

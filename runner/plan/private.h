@@ -72,6 +72,7 @@ int ff_plan_when_axis(const void *config, const char *name, struct ff_err *err);
 
 /* artifacts.c: of what its payload is, and where its patterns lead. */
 void ff_plan_check_artifacts(const struct ff_plan_job *job, struct ff_mistakes *problems);
+void ff_plan_check_inputs(const struct ff_config_job *config, struct ff_mistakes *problems);
 void ff_plan_check_fresh(const struct ff_config_job *config, struct ff_mistakes *problems);
 void ff_plan_check_setup(const struct ff_config *config, struct ff_mistakes *problems);
 

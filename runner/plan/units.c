@@ -223,6 +223,12 @@ static int make(const struct ff_plan_job *job, const struct ff_config_job *confi
 		.sequence_workers = config->sequence_workers,
 	};
 	made.artifacts = expand_all(&m, &config->artifacts.paths);
+	made.sent = expand_all(&m, &config->inputs.paths);
+	if (config->source && config->source->files && !m.full) {
+		made.sent = config->source->files(config->source, index, slot, false, arena);
+		made.artifacts = config->source->files(config->source, index, slot, true, arena);
+		m.full = !made.sent || !made.artifacts;
+	}
 	made.inputs = expand_all(&m, &config->fresh.inputs);
 	made.outputs = expand_all(&m, &config->fresh.outputs);
 	if (config->nice && !m.full)

@@ -350,6 +350,7 @@ void ff_terminal_say_setup(struct ff_terminal *t, const struct ff_event *event);
 
 /* --- terminal_artifacts.c --- */
 void ff_terminal_hear_artifacts(struct ff_terminal *t, const struct ff_event *event);
+void ff_terminal_hear_job_artifacts(struct ff_terminal *t, const struct ff_event *event);
 void ff_terminal_say_artifacts(struct ff_terminal *t);
 void ff_terminal_free_artifacts(struct ff_terminal *t);
 

@@ -1,4 +1,4 @@
-/* What units left on their hosts, and where it is now: one line at the end. */
+/* What units, and sessions, left on their hosts, and where it is now: one line at the end. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -19,14 +19,26 @@ static char *top_of(const char *folder)
 	return ff_xstrndup(folder, len);
 }
 
+static void hear(struct ff_terminal *t, uint32_t files, uint64_t bytes, const char *folder)
+{
+	if (files == 0 || !folder)
+		return;
+	t->artifacts.files += files;
+	t->artifacts.bytes += bytes;
+	if (!t->artifacts.folder)
+		t->artifacts.folder = top_of(folder);
+}
+
 void ff_terminal_hear_artifacts(struct ff_terminal *t, const struct ff_event *event)
 {
-	if (event->u.unit_artifacts.files == 0 || !event->u.unit_artifacts.folder)
-		return;
-	t->artifacts.files += event->u.unit_artifacts.files;
-	t->artifacts.bytes += event->u.unit_artifacts.bytes;
-	if (!t->artifacts.folder)
-		t->artifacts.folder = top_of(event->u.unit_artifacts.folder);
+	hear(t, event->u.unit_artifacts.files, event->u.unit_artifacts.bytes,
+	     event->u.unit_artifacts.folder);
+}
+
+void ff_terminal_hear_job_artifacts(struct ff_terminal *t, const struct ff_event *event)
+{
+	hear(t, event->u.job_artifacts.files, event->u.job_artifacts.bytes,
+	     event->u.job_artifacts.folder);
 }
 
 void ff_terminal_say_artifacts(struct ff_terminal *t)

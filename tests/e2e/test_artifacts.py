@@ -154,9 +154,98 @@ def test_wrong_input(farflung, key, words):
     assert not (farflung.cwd / ".farflung").exists()
 
 
-def test_tests_have_none(farflung):
-    farflung.yaml("inventory: [popen]\njobs:\n  j: {pytest: [x], artifacts: x}\n")
-    assert "'artifacts' are of commands" in farflung.run("run", code=2).stderr
+TESTS = """import os
+import pytest
+
+@pytest.mark.parametrize("n", range(6))
+def test_it(n):
+    with open(os.path.join(os.environ["TOP"], f"log.{n}"), "w") as file:
+        file.write(str(n))
+    assert n != int(os.environ["BAD"])
+"""
+BOTH = HOSTS + "    - {spec: popen, name: a, slots: 2, chdir: a}\n    - {spec: popen, name: b, chdir: b}\n"
+
+
+def sessions(farflung, artifacts, bad=9, hosts=BOTH, **options):
+    (farflung.cwd / "tests").mkdir(exist_ok=True)
+    (farflung.cwd / "tests/test_x.py").write_text(TESTS)
+    return farflung.run_yaml(
+        hosts + "tree: {source: tests}\njobs:\n"
+        f"  t: {{pytest: [-p, 'no:cacheprovider'], dist: each, env: {{TOP: '.', BAD: '{bad}'}}, artifacts: {artifacts}}}\n", *options.pop("args", ()), **options)
+
+
+@pytest.mark.parametrize("bad, code", [(9, 0), (3, 1)])
+def test_of_tests_each_host_has_a_folder(farflung, bad, code):
+    """When all its workers have ended, whatever became of the tests."""
+    done = sessions(farflung, "'log.*'", bad, code=code)
+    for host in "ab":
+        out = farflung.cwd / "out" / "t" / host
+        assert sorted(os.listdir(out)) == [".farflung.sums"] + [f"log.{n}" for n in range(6)]
+        assert (out / "log.5").read_text() == "5"
+    told = of_kind(done.events, "job-artifacts", job="t")
+    assert sorted((e["host"], e["files"], e["folder"]) for e in told) == [(host, 6, str(farflung.cwd / "out/t" / host)) for host in "ab"]
+    kinds = [e["event"] for e in done.events]
+    assert kinds.index("job-finished") > max(i for i, kind in enumerate(kinds) if kind == "job-artifacts")
+    assert "artifacts: 12 files, 12 bytes in " in done.stdout
+
+
+def test_of_tests_when(farflung):
+    assert not of_kind(sessions(farflung, "{paths: 'log.*', when: failure}", code=0).events, "job-artifacts")
+    assert len(of_kind(sessions(farflung, "{paths: 'log.*', when: failure}", 3, code=1).events, "job-artifacts")) == 2
+    assert not of_kind(sessions(farflung, "{paths: 'log.*', when: success}", 3, code=1).events, "job-artifacts")
+
+
+def test_of_tests_nothing_that_matches(farflung):
+    """A warning for each host; with `required` the job's error, in every report, though all tests passed."""
+    done = sessions(farflung, "[x]", code=0)
+    assert sorted(e["text"] for e in of_kind(done.events, "notice", level="warning")) == ["t: artifacts: nothing matches x"] * 2
+    done = sessions(farflung, "{paths: [x], required: true}", code=1, args=("--junit", "j.xml"))
+    (end,) = of_kind(done.events, "job-finished")
+    assert (end["state"], end["why"]) == ("error", "artifacts")
+    assert "artifacts: nothing matches x" in end["reason"]
+    assert "artifacts: nothing matches x" in (farflung.cwd / "j.xml").read_text()
+    assert "artifacts: nothing matches x" in farflung.run("replay", code=1).stdout
+
+
+def test_of_tests_those_who_need_them_find_them(farflung):
+    (farflung.cwd / "tests").mkdir()
+    (farflung.cwd / "tests/test_x.py").write_text("def test(): open('made', 'w').close()\n")
+    farflung.run_yaml(
+        HOSTS + "    - {spec: popen, name: a, chdir: a, tags: [a]}\n    - {spec: popen, name: b, chdir: ., tags: [b]}\njobs:\n"
+        "  t: {pytest: [../tests], on: a, artifacts: made}\n  use: {run: 'test -e out/t/a/made', on: b, needs: t}\n", code=0)
+
+
+def test_of_tests_a_host_that_dies_meanwhile(farflung):
+    """Not green, with the host's name."""
+    (farflung.cwd / "tests").mkdir()
+    (farflung.cwd / "tests/test_x.py").write_text(
+        "import os\ndef test():\n    with open('big', 'w') as file:\n        file.truncate(40 << 30)\n")
+    farflung.yaml(HOSTS + "    - {spec: popen, name: a, chdir: a}\nsettings: {reconnect: 0}\njobs:\n"
+                  "  pid: {run: 'echo $PPID > ../pid'}\n  t: {pytest: [../tests], artifacts: big, needs: pid}\n")
+    process = farflung.start("run", "--junit", "j.xml")
+    wait_until(lambda: list(farflung.cwd.glob("out/t/a/.ff-*.tmp")), 60, "it is being brought")
+    os.kill(int((farflung.cwd / "pid").read_text()), signal.SIGKILL)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, (out, err)
+    assert "its artifacts were lost with it" in (farflung.cwd / "j.xml").read_text()
+    assert not list(farflung.cwd.glob("out/t/a/*"))
+
+
+def test_of_tests_interrupted(farflung):
+    (farflung.cwd / "tests").mkdir()
+    (farflung.cwd / "tests/test_x.py").write_text(
+        "import os\ndef test():\n    with open('big', 'w') as file:\n        file.truncate(40 << 30)\n")
+    farflung.yaml(HOSTS + "    - {spec: popen, name: a, chdir: a}\njobs:\n  t: {pytest: [../tests], artifacts: big}\n")
+    process = farflung.start("run")
+    wait_until(lambda: list(farflung.cwd.glob("out/t/a/.ff-*.tmp")), 60, "it is being brought")
+    process.send_signal(signal.SIGINT)
+    for line in process.stdout:
+        if "nterrupt" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err)
+    assert not list(farflung.cwd.glob("out/**/*.tmp")) and not (farflung.cwd / "out/t/a/big").exists()
 
 
 def test_a_folder_that_cannot_be_written(farflung):

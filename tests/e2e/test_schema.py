@@ -14,7 +14,7 @@ EXAMPLES = sorted((TOP / "configs").glob("*.yaml"))
 RIGHT = {
     "short forms": "version: '1'\ninventory: [2*popen, {spec: popen, tags: a}]\ntree: .\njobs: {a: {run: x}}\n",
     "more short forms": "inventory: [popen]\nsetup: make venv\nteardown: rm -rf venv\nconcurrency: nightly\n"
-                        "jobs: {a: {run: x, artifacts: [a, b]}, b: {run: x, artifacts: a}}\n",
+                        "jobs: {a: {run: x, artifacts: [a, b], inputs: {paths: a, cleanup: true}}, b: {run: x, artifacts: a, inputs: [a]}}\n",
     "all kinds of values": """
 version: 1
 x-note: [anything, {at: all}]
@@ -22,7 +22,7 @@ x-note: [anything, {at: all}]
 vars: {a: 1, b: , c: {secret: env:HOME}, d: yes}
 pools: {licence: 2}
 inventory:
-  defaults: {env: {A: 1, B: }, slots: '2'}
+  defaults: {env: {A: 1, B: , C: {secret: env:HOME}}, slots: '2'}
   hosts: [popen, {spec: popen, name: m, memory: 16GiB, nice: -3, worker: native}]
 tree: {source: ., exclude: [a, b], delete: on}
 jobs:
@@ -49,7 +49,7 @@ WRONG = {
     "list": "inventory: [popen]\njobs: [a]\n",
     "host without a spec": "inventory: [{slots: 1}]\njobs: {a: {run: x}}\n",
     "secret": "inventory: [popen]\nvars: {a: {secret: where}}\njobs: {a: {run: x}}\n",
-    "secret of a host": "inventory: [{spec: popen, env: {A: {secret: env:B}}}]\njobs: {a: {run: x}}\n",
+    "secret of a host": "inventory: [{spec: popen, env: {A: {secret: where}}}]\njobs: {a: {run: x}}\n",
     "include in a profile": "inventory: [popen]\njobs: {a: {run: x}}\nprofiles: {p: {include: a}}\n",
     "name of a variable": "inventory: [popen]\nvars: {a-b: 1}\njobs: {a: {run: x}}\n",
     "version": "version: 2\ninventory: [popen]\njobs: {a: {run: x}}\n",

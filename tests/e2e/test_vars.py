@@ -397,3 +397,65 @@ def test_bombs(farflung):
     farflung.yaml("\n".join(deep) + "\nvars: *b349\nprofiles: {p: {vars: *b349}}\n" + FILE + "jobs: {a: {run: x}}\n")
     done = farflung.run("check", "--explain", "--profile", "p", code=2, timeout=60)
     assert "variable 'a' wants text" in done.stderr
+
+
+# --- secrets of hosts ---
+
+HOSTS = """version: 1
+inventory:
+  defaults: {env: {ALL: {secret: env:MY_TOKEN}}}
+  hosts:
+    - {spec: popen, name: a, slots: 1, chdir: box, env: {ONE: {secret: 'file:token.txt'}, PLAIN: "${env:WORD}"}}
+    - {spec: popen, name: b, chdir: box, env: {ONE: {secret: env:NOT_THERE}}}
+"""
+
+
+@pytest.fixture
+def secret_hosts(farflung):
+    write(farflung.cwd / "token.txt", "of-the-file\n")
+    return env_of(farflung, MY_TOKEN=SECRET, WORD="a-word")
+
+
+def test_secrets_of_a_host(farflung, tmp_path, secret_hosts):
+    """What runs there has them, commands and tests; nowhere else is one, whatever prints it."""
+    write(farflung.cwd / "tests" / "test_it.py",
+          "import os\ndef test():\n    print(os.environ['ALL'], os.environ['ONE'])\n"
+          "    assert os.environ['PLAIN'] == 'a-word' and len(os.environ['ONE']) == 11\n    assert 0, os.environ['ALL']\n")
+    farflung.yaml(HOSTS + "jobs:\n  a: {run: 'echo \"$ALL $ONE $PLAIN\" | tee log; test ${#ONE} = 11', artifacts: nothing}\n"
+                  "  t: {pytest: [-p, 'no:cacheprovider', ../tests]}\nreport: {junit: j.xml, results: results}\n")
+    done = farflung.run("run", "-vv", "--on", "a", code=1, env=secret_hosts)
+    assert "*** *** a-word" in done.stdout
+    assert "1 failed" in done.stdout and "1 passed" in done.stdout
+    (farflung.cwd / "box/log").unlink()
+    farflung.run("replay", code=1)
+    farflung.run("check", "--explain", code=0, env=secret_hosts)
+    for secret in SECRET, "of-the-file":
+        assert secret not in done.stdout + done.stderr
+        assert_nowhere(secret, tmp_path, but=["token.txt"])
+
+
+def test_secrets_of_hosts_for_single_commands(farflung, secret_hosts):
+    farflung.yaml(HOSTS)
+    done = farflung.run("exec", "--on", "a", "--", 'test ${#ONE} = 11 && echo "$ALL $ONE"', code=0, env=secret_hosts)
+    assert done.stdout == "a:\n*** ***\n"
+    farflung.run("hosts", "--on", "a", code=0, env=secret_hosts)
+    (farflung.cwd / "box/f").touch()
+    farflung.run("fetch", "--on", "a", "f", "to", code=0, env=secret_hosts)
+    write(farflung.cwd / "src/x", "x")
+    farflung.run("sync", "--on", "a", "src", "there", code=0, env=secret_hosts)
+
+
+@pytest.mark.parametrize("words", [["run"], ["exec", "--", "true"], ["hosts"], ["sync", "token.txt", "x"], ["fetch", "x", "y"]])
+def test_no_secret_of_a_host_nothing_runs(farflung, secret_hosts, words):
+    """With its place; only of hosts that are meant."""
+    farflung.yaml(HOSTS + "jobs: {a: {run: 'touch ../ran'}}\n")
+    done = farflung.run(*words, code=2, env=secret_hosts)
+    assert "farflung.yaml:6:" in done.stderr and "secret env:NOT_THERE: the environment has none of that name" in done.stderr
+    assert not (farflung.cwd / "ran").exists() and not (farflung.cwd / "box").exists()
+
+
+def test_a_program_of_hosts_has_no_secrets_of_ours(farflung):
+    write(farflung.cwd / "hosts.json", '{"hosts": [{"spec": "popen", "env": {"A": {"secret": "file:/etc/hostname"}}}]}')
+    farflung.yaml("version: 1\ninventory: {cmd: cat hosts.json}\njobs: {a: {run: 'true'}}\n")
+    done = farflung.run("run", code=2)
+    assert "environment variable 'A': secrets are for the file itself" in done.stderr

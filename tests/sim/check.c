@@ -37,6 +37,7 @@ void check_release(struct check *check)
 	ff_free(check->set_up);
 	ff_buf_release(&check->journal);
 	ff_map_release(&check->brought);
+	ff_map_release(&check->served);
 	ff_map_release(&check->rests);
 	spread_free(check->spread);
 }
@@ -209,9 +210,10 @@ void check_begin(struct check *check, const struct ff_state *const *before, size
 {
 	ff_buf_clear(&check->journal);
 	ff_map_release(&check->brought);
+	ff_map_release(&check->served);
 	ff_map_release(&check->rests);
 	check->run_setup_wanted = check->config->setup.run && !is_of_hosts(&check->config->setup);
-	check->run_set_up = check->run_torn_down = false;
+	check->run_set_up = check->run_torn_down = check->killing = false;
 	memset(check->set_up, 0, ff_inventory_room(check->inventory) * sizeof(*check->set_up));
 	check->resumed = before_len > 0;
 	spread_begin(check->spread);
@@ -279,11 +281,38 @@ static void check_artifacts(struct check *check, const struct ff_event *event)
 		return;
 	}
 	brought = ff_map_del_u32(&check->brought, key) != NULL;
+	if (!check->plan->jobs[job].payload->run)
+		return;
 	if (event->kind == FF_EVENT_UNIT_FINISHED && artifacts->paths.len > 0 &&
 	    event->u.unit_finished.result->outcome == FF_OUTCOME_PASSED &&
 	    strcmp(artifacts->when, "failure") != 0 && !brought)
 		check_fail(check, "unit %u of %s passed before what it left was here", event->index,
 			   event->job);
+}
+
+/* What sessions left on each host where one has begun is here before their job passes, or lost. */
+static void check_gathered(struct check *check, const struct ff_event *event)
+{
+	uint32_t job = job_of(check, event->job), key = job << 16 | (event->host_id - 1);
+	const struct ff_plan_job *plan = &check->plan->jobs[job];
+
+	if (event->kind == FF_EVENT_WORKER_STARTED) {
+		if (plan->config->artifacts.paths.len > 0 && !plan->payload->run)
+			ff_map_set_u32(&check->served, key, check);
+		return;
+	}
+	if (event->kind == FF_EVENT_JOB_ARTIFACTS) {
+		if (!ff_map_del_u32(&check->served, key))
+			check_fail(check, "what %s left on a host is brought twice, or unasked",
+				   event->job);
+		if (event->u.job_artifacts.error)
+			ff_map_set_u32(&check->served, key, check);
+		return;
+	}
+	for (uint32_t host = 0; host < check->inventory->len && !check->killing; host++)
+		if (event->u.job_finished.result == FF_JOB_PASSED &&
+		    ff_map_get_u32(&check->served, job << 16 | host))
+			check_fail(check, "job %s passed before what it left was here", event->job);
 }
 
 enum { CHECK_SET_UP = 1, CHECK_OWES_TEARDOWN = 2, CHECK_TORN_DOWN = 4 };
@@ -380,6 +409,17 @@ void check_event(struct check *check, const struct ff_event *event)
 		if (!event->u.collected.again)
 			know(check, job_of(check, event->job),
 			     event->u.collected.parts > 0 ? DONE_MAX : event->u.collected.count);
+		break;
+	case FF_EVENT_STOPPING:
+		check->killing |= event->u.stopping.kill;
+		break;
+	case FF_EVENT_INTERRUPTED:
+		check->killing |= event->u.interrupted.times > 1;
+		break;
+	case FF_EVENT_WORKER_STARTED:
+	case FF_EVENT_JOB_ARTIFACTS:
+	case FF_EVENT_JOB_FINISHED:
+		check_gathered(check, event);
 		break;
 	case FF_EVENT_UNIT_ARTIFACTS:
 	case FF_EVENT_UNIT_LOST:

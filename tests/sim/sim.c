@@ -141,6 +141,12 @@ static void add_jobs(struct ff_buf *yaml, struct world *dice, uint32_t hosts, ui
 				    : (seed + i) % 16 == 5 ? "success"
 							   : "failure",
 				    seed % 3 ? "true" : "false");
+		if (is_run && !found && (seed + i) % 6 == 4)
+			ff_buf_addf(yaml, ", inputs: {paths: x, cleanup: %s}",
+				    seed % 2 ? "true" : "false");
+		else if (!is_run && (seed + i) % 4 == 2)
+			ff_buf_addf(yaml, ", artifacts: {paths: [x], when: %s}",
+				    (seed + i) % 8 == 2 ? "always" : "success");
 		if (i > 0 && world_chance(dice, 300))
 			add_needs(yaml, world_below(dice, i), (seed * 3 + i) % 8);
 		else if ((seed + 3 * i) % 11 == 0)

@@ -662,6 +662,7 @@ void world_order(struct world *world, const struct ff_order *order)
 		set_up(world, order);
 		break;
 	case FF_ORDER_DROP_SETUP:
+	case FF_ORDER_CLEAN:
 		break;
 	case FF_ORDER_PROBE_HOST:
 		probe_host(world, order);

@@ -26,6 +26,11 @@ def reason(exc):
     return os.strerror(exc.errno) if exc.errno else str(exc)
 
 
+def unescape(part):
+    """A backslash takes the next byte as it is, which fnmatch writes as a set."""
+    return re.sub(rb"\\(.)", lambda m: b"[" + m[1] + b"]" if m[1] in b"*?[\\" else m[1], part, flags=re.S)
+
+
 class Find:
     def __init__(self, root):
         self.root = os.path.realpath(root)
@@ -122,7 +127,7 @@ class Find:
                 if not name.startswith(b".") and self.is_folder(below, False) and not self.was_fetched_into(below):
                     self.match(below, parts)
         elif any(c in part for c in b"*?[\\"):
-            wanted = re.compile(fnmatch.translate(os.fsdecode(b"*" if part == b"**" else part)))
+            wanted = re.compile(fnmatch.translate(os.fsdecode(b"*" if part == b"**" else unescape(part))))
             for name, below in self.names(path):
                 if name.startswith(b".") and not part.startswith(b"."):
                     continue

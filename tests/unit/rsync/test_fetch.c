@@ -4,6 +4,7 @@
 
 #include "rsync/fetch.h"
 #include "rsync/find.h"
+#include "rsync/hash.h"
 #include "rsync/protocol.h"
 
 /* --- patterns --- */
@@ -53,6 +54,8 @@ static void patterns_mean_files(void **state)
 	expect_found("build/**", "build/c.log build/lib/d.so build/lib/deep/e.so ");
 	expect_found("build", "build/.cache/f.so build/c.log build/lib/d.so build/lib/deep/e.so ");
 	expect_found("build/lib/[a-d].so", "build/lib/d.so ");
+	rig_text("a*.log", "star");
+	expect_found("a\\*.log", "a*.log ");
 	expect_found("empty", "");
 	expect_found("nothing/at/all", "");
 	expect_found("a.log/x", "");
@@ -80,6 +83,19 @@ static void what_was_fetched_is_passed_by(void **state)
 	rig_text("build/lib/" FF_FETCH_SUMS, "");
 	expect_found("**/*.so", "");
 	expect_found("build", "build/.cache/f.so build/c.log ");
+}
+
+static void what_was_fetched_can_be_found(void **state)
+{
+	char *const patterns[] = {(char *)(uintptr_t) "build/lib", NULL};
+	struct ff_find find;
+
+	make_files();
+	rig_text("build/lib/" FF_FETCH_SUMS, "");
+	assert_int_equal(ff_find_also_fetched(&find, rig_dir, patterns, NULL), 0);
+	assert_int_equal(find.paths.len, 2);
+	assert_string_equal(find.paths.v[0], "build/lib/d.so");
+	ff_find_release(&find);
 }
 
 static void ways_out_are_refused(void **state)
@@ -134,7 +150,7 @@ static void fetch_all(const char *root, const char *pattern, const char *folder,
 	there = ff_channel_new(pair.controller);
 	here = ff_channel_from_id(pair.worker, ff_channel_id(there));
 	assert_non_null(here);
-	*end = (struct end){.fetch = ff_fetch_new(folder)};
+	*end = (struct end){.fetch = ff_fetch_new(folder, &ff_md5_calls)};
 	assert_int_equal(ff_channel_set_callback(here, on_item, end), 0);
 	send = ff_fetch_send_start(there, &task, &end->err);
 	assert_non_null(send);
@@ -210,7 +226,7 @@ static struct ff_fetch *new_fetch(void)
 	char folder[PATH_MAX + 16];
 
 	snprintf(folder, sizeof(folder), "%s/out", rig_dir);
-	return ff_fetch_new(folder);
+	return ff_fetch_new(folder, &ff_md5_calls);
 }
 
 static void bad_paths_are_refused(void **state)
@@ -280,15 +296,11 @@ static void items_out_of_place_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(patterns_mean_files),
-		TEST(links_stay_inside),
-		TEST(what_was_fetched_is_passed_by),
-		TEST(ways_out_are_refused),
-		TEST(files_arrive_whole),
-		TEST(bad_paths_are_refused),
-		TEST(links_are_not_followed),
-		TEST(a_wrong_digest_leaves_nothing),
-		TEST(items_out_of_place_are_refused),
+		TEST(patterns_mean_files),	     TEST(links_stay_inside),
+		TEST(what_was_fetched_is_passed_by), TEST(what_was_fetched_can_be_found),
+		TEST(ways_out_are_refused),	     TEST(files_arrive_whole),
+		TEST(bad_paths_are_refused),	     TEST(links_are_not_followed),
+		TEST(a_wrong_digest_leaves_nothing), TEST(items_out_of_place_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,8 @@ static void test_what_it_does(void **state)
 			   "run: 'echo {n}', matrix: {n: [2, 1]}"));
 	assert_false(alike("run: echo, count: 2", "run: echo, count: 3"));
 	assert_false(alike("pytest: [tests]", "run: [tests]"));
+	assert_false(alike("run: echo, inputs: a", "run: echo, inputs: b"));
+	assert_false(alike("run: echo, inputs: a", "run: echo"));
 	assert_false(alike("pytest: [-k, a]", "pytest: [-k, b]"));
 }
 

@@ -252,6 +252,35 @@ static void test_secrets(void **state)
 	release(&b);
 }
 
+/* Looked up before hosts are opened, and only of those that are. */
+static void test_secrets_of_hosts(void **state)
+{
+	static const char text[] =
+		"inventory:\n"
+		"  defaults: {env: {D: {secret: env:FF_TEST_S}}}\n"
+		"  hosts:\n"
+		"    - {spec: popen, name: a, env: {A: w}}\n"
+		"    - {spec: popen, name: b, env: {B: {secret: env:FF_TEST_NO}}}\n"
+		"jobs: {a: {run: x}}\n";
+	struct ff_err err = {0};
+	struct built b;
+
+	setenv("FF_TEST_S", "hidden", 1);
+	unsetenv("FF_TEST_NO");
+	build(&b, text, none);
+	assert_null(strstr(b.inventory.hosts[0].spec.text, "hidden"));
+	assert_int_equal(ff_inventory_reveal(&b.inventory, &b.config, NULL, &err), FF_ECONFIG);
+	assert_string_equal(err.text, "demo.yaml:5:48: secret env:FF_TEST_NO: the environment has "
+				      "none of that name");
+	assert_int_equal(ff_inventory_reveal(&b.inventory, &b.config, "a", &err), 0);
+	assert_int_equal(b.inventory.hosts[0].spec.env.len, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(!strcmp(b.inventory.hosts[0].spec.env.v[i], "A=w") ||
+			    !strcmp(b.inventory.hosts[0].spec.env.v[i], "D=hidden"));
+	assert_null(strstr(b.inventory.hosts[0].spec.text, "hidden"));
+	release(&b);
+}
+
 /* Where others could read it, or nobody would look. */
 static void test_secrets_elsewhere(void **state)
 {
@@ -278,16 +307,17 @@ static void test_secrets_elsewhere(void **state)
 		snprintf(text, sizeof(text), "%sjobs: {a: {%s}}\n", head, jobs[i][0]);
 		refuse(text, none, jobs[i][1]);
 	}
-	refuse("inventory:\n  hosts:\n    - {spec: popen, env: {A: {secret: env:B}}}\n", none,
-	       "demo.yaml:3:30: environment variable 'A': secrets are for 'env' of jobs");
+	refuse("inventory:\n  hosts:\n    - {spec: popen, env: {A: {secret: what}}}\n", none,
+	       "demo.yaml:3:39: 'secret' wants env:NAME");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nearest_wins), cmocka_unit_test(test_unknown_names),
-		cmocka_unit_test(test_environment),  cmocka_unit_test(test_in_other_values),
-		cmocka_unit_test(test_secrets),	     cmocka_unit_test(test_secrets_elsewhere),
+		cmocka_unit_test(test_nearest_wins),	 cmocka_unit_test(test_unknown_names),
+		cmocka_unit_test(test_environment),	 cmocka_unit_test(test_in_other_values),
+		cmocka_unit_test(test_secrets),		 cmocka_unit_test(test_secrets_elsewhere),
+		cmocka_unit_test(test_secrets_of_hosts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

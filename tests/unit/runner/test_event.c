@@ -44,6 +44,7 @@ static const size_t member_size[FF_EVENT_KINDS] = {
 	S(UNIT_FINISHED, unit_finished),
 	S(UNIT_LOST, unit_lost),
 	S(UNIT_ARTIFACTS, unit_artifacts),
+	S(JOB_ARTIFACTS, job_artifacts),
 	S(UNITS_BEFORE, units_before),
 	S(UNIT_BEFORE, unit_finished),
 	S(HOST_UNFIT, host_unfit),

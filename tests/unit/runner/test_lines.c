@@ -383,6 +383,30 @@ static void names(void **state)
 	ff_lines_release(&lines);
 }
 
+/* Paths that go along: a value is a name there, not a pattern. */
+static void files(void **state)
+{
+	struct ff_arena arena = FF_ARENA_INIT;
+	struct ff_lines lines;
+	char **paths;
+
+	ff_lines_init(&lines);
+	add(&lines, "in/a*[1].txt");
+	assert_null(lines.base.files);
+	ff_lines_file(&lines, "{}", false);
+	ff_lines_file(&lines, "x?/{/.}.{#}", false);
+	ff_lines_file(&lines, "{.}.out", true);
+	paths = lines.base.files(&lines.base, 0, 1, false, &arena);
+	assert_string_equal(paths[0], "in/a\\*\\[1].txt");
+	assert_string_equal(paths[1], "x\\?/a\\*\\[1].1");
+	assert_null(paths[2]);
+	paths = lines.base.files(&lines.base, 0, 1, true, &arena);
+	assert_string_equal(paths[0], "in/a\\*\\[1].out");
+	assert_null(paths[1]);
+	ff_arena_release(&arena);
+	ff_lines_release(&lines);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,7 +417,7 @@ int main(void)
 		cmocka_unit_test(skipped),    cmocka_unit_test(without_shell),
 		cmocka_unit_test(blocks),     cmocka_unit_test(fed),
 		cmocka_unit_test(fed_a_nul),  cmocka_unit_test(names),
-		cmocka_unit_test(fed_blocks),
+		cmocka_unit_test(fed_blocks), cmocka_unit_test(files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

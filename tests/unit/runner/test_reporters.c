@@ -133,6 +133,11 @@ static struct ff_event evil_event(enum ff_event_kind kind, int round)
 		e.u.unit_artifacts.files = 1 + (uint32_t)round;
 		e.u.unit_artifacts.error = round ? EVIL : NULL;
 		break;
+	case FF_EVENT_JOB_ARTIFACTS:
+		e.u.job_artifacts.folder = EVIL;
+		e.u.job_artifacts.files = 1 + (uint32_t)round;
+		e.u.job_artifacts.error = round ? EVIL : NULL;
+		break;
 	case FF_EVENT_UNITS_NOT_RUN:
 		e.u.units_not_run.count = 1 + (uint32_t)round;
 		break;

@@ -122,6 +122,7 @@ static const struct rule rules[] = {
 	{FF_EVENT_UNIT_LOST, .worker = {" running ", "collected"}, .unit = {" running ", "waiting"},
 	 .job = {" running ", NULL}},
 	{FF_EVENT_UNIT_ARTIFACTS, .unit = {" running ", NULL}, .job = {" running ", NULL}},
+	{FF_EVENT_JOB_ARTIFACTS, .job = {" running ", NULL}},
 	{FF_EVENT_UNITS_BEFORE, .unit = {" waiting ", "done"}, .job = {" waiting running ", NULL}},
 	{FF_EVENT_UNIT_BEFORE, .unit = {" done ", NULL}, .job = {" waiting running ", NULL}},
 	{FF_EVENT_UNITS_NOT_RUN, .unit = {" waiting ", "not-run"},

@@ -143,6 +143,9 @@ static void fill(const struct ff_state *state, struct ff_event *event)
 		event->u.unit_artifacts.attempt = 1;
 		event->u.unit_artifacts.files = random_below(3);
 		break;
+	case FF_EVENT_JOB_ARTIFACTS:
+		event->u.job_artifacts.files = random_below(3);
+		break;
 	case FF_EVENT_UNITS_NOT_RUN:
 		event->index = random_below(6);
 		event->u.units_not_run.count = 1 + random_below(2);
@@ -337,7 +340,7 @@ static void test_random_runs(void **state)
 
 	for (int i = 0; i < FF_OUTCOMES; i++)
 		results[i] = (struct ff_result){.outcome = (enum ff_outcome)i, .message = "m"};
-	for (uint32_t seed = 1; seed <= 200; seed++)
+	for (uint32_t seed = 1; seed <= 250; seed++)
 		random_run(seed, accepted);
 	for (int i = 0; i < FF_EVENT_KINDS; i++)
 		if (accepted[i] < 50)
