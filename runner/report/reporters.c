@@ -11,6 +11,7 @@
 	X(tap)                                                                                     \
 	X(md)                                                                                      \
 	X(ctrf)                                                                                    \
+	X(codequality)                                                                             \
 	X(html)                                                                                    \
 	X(results)                                                                                 \
 	X(ci)
