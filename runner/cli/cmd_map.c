@@ -13,13 +13,16 @@
 
 enum { LINES_AHEAD = 20000, BLOCKS_AHEAD = 256 }; /* read while they wait */
 enum { SLOTS_MAX = 100000, SLOTS_UNLIMITED = 1000, RESULT_KEPT = 64 << 10 };
+enum { CHARS_DEFAULT = 130000, CHARS_MAX = 131072, GROUP_MAX = 1000000 };
 #define BLOCK_DEFAULT (INT64_C(1) << 20)
 
 struct options {
 	struct ff_strv tx, files, reports;
 	const char *slots, *on, *inventory, *separator, *joblog, *results, *halt, *retries,
-		*retry_delay, *timeout, *block, *max_args;
-	bool nul, skip_empty, resume, resume_failed, tag, keep, lines, dry, bar, pipe;
+		*retry_delay, *timeout, *block, *max_replace, *max_args, *max_chars, *delimiter,
+		*trim, *header, *delay;
+	bool nul, skip_empty, resume, resume_failed, tag, keep, lines, dry, bar, pipe, xargs, merge,
+		link, quote, shuffle;
 	int argc;
 	char **argv;
 };
@@ -39,8 +42,30 @@ static const struct ff_option options[] = {
 	FF_OPTION("colsep", 'C', TEXT, "REGEX",
 		  "split each item into {1} {2} ...: an extended regular expression, \\t a tab",
 		  separator),
-	FF_OPTION("max-replace-args", 'N', TEXT, "0|1",
-		  "0: the command as it is, once for each item, which it does not get", max_args),
+	FF_OPTION("delimiter", 'd', TEXT, "TEXT",
+		  "items end with this: , \\t \\0 END; words behind ::: are cut there, too",
+		  delimiter),
+	FF_OPTION("trim", 0, TEXT, "WHERE",
+		  "cut blanks from values: l (left), r, lr, or n (nowhere, the default)", trim),
+	FF_OPTION("header", 0, TEXT, ":",
+		  "the first item names its source, or with -C its columns: {NAME}", header),
+	FF_OPTION("link", 0, FLAG, NULL,
+		  "sources go along with each other, shorter ones over again", link),
+	FF_OPTION("xapply", 0, FLAG, NULL, "", link),
+	FF_OPTION("shuf", 0, FLAG, NULL, "items in an order of chance", shuffle),
+	FF_OPTION("max-replace-args", 'N', TEXT, "N",
+		  "N items for each command, {1} {2} ...; 0: one, which it does not get",
+		  max_replace),
+	FF_OPTION("max-args", 'n', TEXT, "N", "the same, but the word around a {} stands once",
+		  max_args),
+	FF_OPTION("xargs", 'X', FLAG, NULL,
+		  "as many items as fit, spread over the slots; x{}y is repeated for each", xargs),
+	FF_OPTION("m", 'm', FLAG, NULL, "the same, but x{}y stands once: xa b cy", merge),
+	FF_OPTION("max-chars", 's', TEXT, "N",
+		  "so long may a command become with -X and -m (default: 130000)", max_chars),
+	FF_OPTION("quote", 'q', FLAG, NULL, "words of COMMAND are quoted: the shell has no say",
+		  quote),
+	FF_OPTION_OF("delay", SETTINGS, "start_delay", delay, NULL),
 	FF_OPTION("pipe", 0, FLAG, NULL,
 		  "blocks of stdin as stdin of the command, cut at line ends", pipe),
 	FF_OPTION("block", 0, TEXT, "SIZE", "how large these are (default: 1M)", block),
@@ -137,6 +162,95 @@ static int read_halt(struct ff_config *config, const char *text)
 	return 0;
 }
 
+/* A number of an option; -1 with a complaint. 0 if there is none. */
+static int64_t read_number(const char *option, const char *text, int64_t min, int64_t max)
+{
+	size_t len = text ? strspn(text, "0123456789") : 0;
+	int64_t n = len > 0 && len < 10 && !text[len] ? strtoll(text, NULL, 10) : -1;
+
+	if (!text)
+		return 0;
+	if (n >= min && n <= max)
+		return n;
+	ff_complain("map: %s wants %lld to %lld, got '%s'", option, (long long)min, (long long)max,
+		    text);
+	return -1;
+}
+
+static int read_trim(const char *text)
+{
+	static const struct {
+		const char *word;
+		int trim;
+	} words[] = {{"n", 0},
+		     {"l", FF_LINES_TRIM_LEFT},
+		     {"r", FF_LINES_TRIM_RIGHT},
+		     {"lr", FF_LINES_TRIM_LEFT | FF_LINES_TRIM_RIGHT},
+		     {"rl", FF_LINES_TRIM_LEFT | FF_LINES_TRIM_RIGHT}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcmp(words[i].word, text ? text : "n") == 0)
+			return words[i].trim;
+	ff_complain("map: --trim wants n, l, r or lr, got '%s'", text);
+	return -1;
+}
+
+/* How items become units. */
+static int read_how(const struct options *o, struct ff_lines_how *how)
+{
+	int64_t many = read_number("-N", o->max_replace, 0, GROUP_MAX);
+	int64_t plain = read_number("-n", o->max_args, 0, GROUP_MAX);
+	int trim = read_trim(o->trim);
+
+	if (many < 0 || plain < 0 || trim < 0)
+		return -1;
+	how->bare = (o->max_replace && many == 0) || (o->max_args && plain == 0);
+	how->group = (uint32_t)(many ? many : plain);
+	if (how->group == 1 && !o->xargs && !o->merge)
+		how->group = 0;
+	how->context = (o->xargs || (how->group && o->max_replace)) && !o->merge;
+	how->link = o->link;
+	how->trim = (unsigned)trim;
+	return 0;
+}
+
+/* What fits together, of what makes units. */
+static int check_items(const struct options *o)
+{
+	const char *many = o->max_replace	     ? "-N"
+			   : o->max_args	     ? "-n"
+			   : o->xargs		     ? "-X"
+			   : o->merge		     ? "-m"
+			   : o->header		     ? "--header"
+			   : o->link		     ? "--link"
+			   : o->shuffle		     ? "--shuf"
+			   : o->trim		     ? "--trim"
+			   : o->separator && o->pipe ? "-C"
+						     : NULL;
+
+	if (o->max_replace && o->max_args) {
+		ff_complain("map: -N and -n exclude each other");
+		return -1;
+	}
+	if (o->header && strcmp(o->header, ":") != 0) {
+		ff_complain("map: --header wants ':', got '%s'", o->header);
+		return -1;
+	}
+	if (o->max_chars && !o->xargs && !o->merge) {
+		ff_complain("map: --max-chars is for -X and -m");
+		return -1;
+	}
+	if (o->nul && o->delimiter) {
+		ff_complain("map: -0 and -d exclude each other");
+		return -1;
+	}
+	if (o->pipe && many) {
+		ff_complain("map: %s is about items, and --pipe has none", many);
+		return -1;
+	}
+	return 0;
+}
+
 /* What fits together. */
 static int check(const struct options *o, int64_t *block_bytes)
 {
@@ -148,10 +262,6 @@ static int check(const struct options *o, int64_t *block_bytes)
 	if ((o->resume || o->resume_failed) && !o->joblog) {
 		ff_complain("map: --resume and --resume-failed want --joblog FILE, which says what "
 			    "is done");
-		return -1;
-	}
-	if (o->max_args && strcmp(o->max_args, "0") != 0 && strcmp(o->max_args, "1") != 0) {
-		ff_complain("map: -N wants 0 or 1, got '%s'", o->max_args);
 		return -1;
 	}
 	if (o->block && !o->pipe) {
@@ -225,6 +335,10 @@ static const char *add_job(struct ff_config *config, const struct options *o,
 	set(config, job, "retries", o->retries);
 	set(config, job, "retry_delay", o->retry_delay);
 	set(config, job, "timeout", o->timeout);
+	if (o->delay)
+		ff_config_set(config, NULL,
+			      ff_config_option_find(FF_SECTION_SETTINGS, "start_delay"), o->delay,
+			      NULL);
 	/* Those of the file are of its own runs. */
 	config->reports_len = 0;
 	config->settings.output_cap_bytes = RESULT_KEPT;
@@ -249,9 +363,9 @@ static int arguments_of(void *ctx, uint32_t index, struct ff_buf *out)
 	return ff_lines_arguments(ctx, index, ' ', out);
 }
 
-static char *argument_of(void *ctx, uint32_t index, size_t nth)
+static char *argument_of(void *ctx, uint32_t index, size_t nth, size_t *column)
 {
-	return ff_lines_argument(ctx, index, nth);
+	return ff_lines_argument(ctx, index, nth, column);
 }
 
 /* --- running --- */
@@ -293,6 +407,58 @@ static int print_commands(const struct ff_lines *lines)
 	return FF_MAP_USAGE;
 }
 
+static int load(struct ff_config *config, const struct options *o)
+{
+	struct ff_err err = {0};
+
+	if (!o->inventory) {
+		ff_config_init(config);
+	} else if (ff_config_load(config, o->inventory, &err) < 0) {
+		ff_complain_lines(err.text);
+		ff_complain_last("nothing was started", FF_MAP_USAGE);
+		return -1;
+	}
+	return 0;
+}
+
+/* On all hosts that are used; 0 with a complaint. */
+static uint32_t count_slots(const struct options *o)
+{
+	struct ff_inventory inventory = {0};
+	struct ff_config config;
+	struct ff_err err = {0};
+	uint32_t slots = 0;
+
+	if (load(&config, o))
+		return 0;
+	if (add_hosts(&config, o) == 0) {
+		if (ff_inventory_build(&inventory, &config, &err) ||
+		    (o->on && ff_inventory_check(&inventory, o->on, &err)))
+			ff_complain_lines(err.text);
+		for (size_t i = 0; !err.code && i < inventory.len; i++)
+			if (ff_host_matches(&inventory.hosts[i], o->on))
+				slots += inventory.hosts[i].slots;
+		ff_inventory_release(&inventory);
+	}
+	ff_config_release(&config);
+	return slots;
+}
+
+/* -X and -m: how many items a command gets. */
+static int pack(const struct options *o, struct ff_lines *lines)
+{
+	int64_t max_chars = read_number("--max-chars", o->max_chars, 1, CHARS_MAX);
+	uint32_t slots = max_chars < 0 ? 0 : count_slots(o);
+	struct ff_err err = {0};
+
+	if (slots == 0)
+		return -1;
+	if (!ff_lines_pack(lines, max_chars ? (size_t)max_chars : CHARS_DEFAULT, slots, &err))
+		return 0;
+	ff_complain("map: %s", err.text);
+	return -1;
+}
+
 static int run_lines(const struct options *o, struct ff_lines *lines)
 {
 	struct ff_mapped_tally tally = {0};
@@ -323,7 +489,6 @@ static int run_lines(const struct options *o, struct ff_lines *lines)
 					 .take = ff_map_take,
 					 .ctx = lines};
 	struct ff_config config;
-	struct ff_err err = {0};
 	int code = FF_MAP_USAGE;
 
 	if (lines->base.open)
@@ -332,13 +497,8 @@ static int run_lines(const struct options *o, struct ff_lines *lines)
 		return print_commands(lines);
 	if (lines->base.len == 0)
 		return run_nothing(&mapped);
-	if (!o->inventory) {
-		ff_config_init(&config);
-	} else if (ff_config_load(&config, o->inventory, &err) < 0) {
-		ff_complain_lines(err.text);
-		ff_complain_last("nothing was started", code);
+	if (load(&config, o))
 		return code;
-	}
 	only[0] = ff_xstrdup(add_job(&config, o, lines));
 	if (!add_hosts(&config, o) && (!o->halt || !read_halt(&config, o->halt)))
 		code = ff_execute(&config, &execute);
@@ -363,30 +523,50 @@ static int skip_done(const struct options *o, struct ff_lines *lines)
 	return 0;
 }
 
+static int read_input(const struct options *o, struct ff_map_input *input, struct ff_buf *delimiter)
+{
+	if (o->delimiter && ff_map_delimiter(o->delimiter, delimiter))
+		return -1;
+	if (o->delimiter)
+		input->end = (struct ff_lines_end){ff_buf_str(delimiter), delimiter->len, false};
+	if (o->nul)
+		input->end = (struct ff_lines_end){"", 1, false};
+	if (o->pipe && input->end.len != 1) {
+		ff_complain("map: with --pipe -d wants one character, got '%s'", o->delimiter);
+		return -1;
+	}
+	input->end.skip_empty = o->skip_empty;
+	input->split_words = o->delimiter != NULL;
+	input->separator = o->separator;
+	input->pipe = o->pipe;
+	input->all = o->dry || o->xargs || o->merge || o->header || o->shuffle;
+	input->header = o->header != NULL;
+	input->shuffle = o->shuffle;
+	input->quote = o->quote;
+	return 0;
+}
+
 static int run(const struct ff_command *command, int argc, char **argv)
 {
 	struct options o = {.argc = argc, .argv = argv};
 	struct ff_strv words = FF_STRV_INIT, none = FF_STRV_INIT;
-	struct ff_map_input input = {.files = &o.files};
+	struct ff_map_input input = {.files = &o.files, .end = {"\n", 1, false}};
+	struct ff_buf delimiter = FF_BUF_INIT;
 	struct ff_lines lines;
 	int code = FF_MAP_USAGE;
 	int rc = ff_options_parse(command, argc, argv, &o, &none, &words);
 
 	ff_lines_init(&lines);
-	lines.bare = o.max_args && strcmp(o.max_args, "0") == 0;
-	if (rc > 0) {
+	if (rc > 0)
 		code = FF_EXIT_OK;
-	} else if (rc == 0 && check(&o, &input.block_bytes) == 0) {
-		input.nul = o.nul;
-		input.skip_empty = o.skip_empty;
-		input.separator = o.separator;
-		input.pipe = o.pipe;
-		input.all = o.dry;
-		if (ff_map_read(&lines, &input, &words) == 0 && skip_done(&o, &lines) == 0 &&
-		    (!lines.base.open || ff_map_read_first(&lines, &input) == 0))
-			code = run_lines(&o, &lines);
-	}
+	else if (rc == 0 && check(&o, &input.block_bytes) == 0 && check_items(&o) == 0 &&
+		 read_how(&o, &lines.how) == 0 && read_input(&o, &input, &delimiter) == 0 &&
+		 ff_map_read(&lines, &input, &words) == 0 &&
+		 (!(o.xargs || o.merge) || pack(&o, &lines) == 0) && skip_done(&o, &lines) == 0 &&
+		 (!lines.base.open || ff_map_read_first(&lines, &input) == 0))
+		code = run_lines(&o, &lines);
 	ff_lines_release(&lines);
+	ff_buf_release(&delimiter);
 	ff_strv_release(&words);
 	ff_strv_release(&none);
 	ff_strv_release(&o.tx);

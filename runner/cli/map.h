@@ -10,12 +10,14 @@ enum { FF_MAP_USAGE = 255 }; /* as GNU parallel: smaller ones are numbers of uni
 
 struct ff_map_input {
 	const struct ff_strv *files; /* -a */
-	bool nul;		     /* -0 */
-	bool skip_empty;
+	struct ff_lines_end end;
+	bool split_words;      /* those behind ::: at such ends, too */
 	const char *separator; /* NULL: items are one column */
 	bool pipe;
 	int64_t block_bytes;
 	bool all; /* before anything is done */
+	bool header, shuffle;
+	bool quote; /* words of the command are none of the shell's business */
 };
 
 /* Takes `words` apart: the command up to ":::" and the like, then reads all items; or, of a stdin
@@ -25,6 +27,11 @@ int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
 /* Reads from that until there is a unit, or no more comes; all of it, if nothing tells when more is
  * there. 0, or -1 with a complaint. */
 int ff_map_read_first(struct ff_lines *lines, const struct ff_map_input *input);
+/* What -d gives, escapes such as \t and \0 read. 0, or -1 with a complaint. */
+int ff_map_delimiter(const char *text, struct ff_buf *out);
+/* The shell text of a command of these words: as they are, or quoted where a shell would make
+ * something of them, placeholders excepted. */
+void ff_map_command(struct ff_buf *out, char *const *words, size_t len, bool quote);
 /* ff_lines_more: for struct ff_run_feed. */
 int64_t ff_map_take(void *lines, const char *bytes, size_t len, bool end, struct ff_err *err);
 

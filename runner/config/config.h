@@ -273,6 +273,7 @@ struct ff_config {
 	struct {
 		int64_t connect_timeout_us, heartbeat_us, silence_us, grace_us;
 		int64_t retry_delay_us;
+		int64_t start_delay_us;
 		bool strict_collection;
 		int64_t output_cap_bytes;   /* kept per unit */
 		bool flaky_fail;	    /* what passed only when tried again fails the run */

@@ -430,6 +430,8 @@ static void due(struct ff_engine *e, struct due_at *due)
 	case DUE_FRONT:
 		ff_front_due(e, (uint32_t)((struct engine_job *)due->owner - e->jobs));
 		break;
+	case DUE_START:
+		break; /* ff_job_pump looks */
 	case DUE_TIME:
 		ff_job_time_over(e, (uint32_t)((struct engine_job *)due->owner - e->jobs));
 		break;

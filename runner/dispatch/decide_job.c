@@ -562,6 +562,15 @@ static void place(struct ff_engine *e, const struct ff_placement *placement)
 		ff_run_session_start(e, placement);
 }
 
+/* Whether the next start has to wait for its time. */
+static bool held(struct ff_engine *e)
+{
+	if (e->start_us <= e->now.mono_us)
+		return false;
+	ff_engine_due(e, &e->start, e->start_us);
+	return true;
+}
+
 void ff_job_pump(struct ff_engine *e)
 {
 	struct ff_placement placement;
@@ -578,7 +587,7 @@ void ff_job_pump(struct ff_engine *e)
 			return;
 		/* Sessions may have waited for what a command has given back. */
 		ff_marks_freed(e);
-		if (!ff_sched_place(e->sched, &placement)) {
+		if (held(e) || !ff_sched_place(e->sched, &placement)) {
 			if (!ff_driven_look(e))
 				return;
 			continue;
@@ -593,5 +602,6 @@ void ff_job_pump(struct ff_engine *e)
 			continue;
 		}
 		place(e, &placement);
+		e->start_us = e->now.mono_us + e->opts.config->settings.start_delay_us;
 	}
 }

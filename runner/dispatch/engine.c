@@ -111,6 +111,7 @@ struct ff_engine *ff_engine_new(const struct ff_engine_opts *opts, struct ff_sta
 	e->opts = *opts;
 	e->state = state;
 	e->kill = (struct due_at){.kind = DUE_KILL};
+	e->start = (struct due_at){.kind = DUE_START};
 	ff_list_init(&e->dirty);
 	make_hosts(e);
 	make_jobs(e);

@@ -35,6 +35,7 @@ enum due {
 	DUE_FRONT,
 	DUE_RETRY,
 	DUE_TIME,
+	DUE_START,
 };
 
 /* A deadline and what it is for. */
@@ -275,6 +276,8 @@ struct ff_engine {
 		bool setting_up, owes_teardown, tearing_down;
 		int64_t since_us;
 	} own_setup;	    /* the run's, beside those of hosts */
+	struct due_at start; /* nothing is started before (settings.start_delay) */
+	int64_t start_us;    /* that time */
 	struct due_at kill; /* the end of the first interrupt's grace */
 	int64_t started_us;
 	bool cleans_up;	 /* some jobs go on though everything stops */
