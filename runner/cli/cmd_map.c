@@ -14,7 +14,8 @@
 enum { LINES_AHEAD = 20000, BLOCKS_AHEAD = 256 }; /* read while they wait */
 enum { SLOTS_MAX = 100000, SLOTS_UNLIMITED = 1000, RESULT_KEPT = 64 << 10 };
 enum { CHARS_DEFAULT = 130000, CHARS_MAX = 131072, GROUP_MAX = 1000000 };
-#define BLOCK_DEFAULT (INT64_C(1) << 20)
+#define TIMEOUT_FLOOR_US INT64_C(100000) /* what a percentage comes to at least */
+#define BLOCK_DEFAULT	 (INT64_C(1) << 20)
 
 struct options {
 	struct ff_strv tx, files, reports;
@@ -82,7 +83,9 @@ static const struct ff_option options[] = {
 		  resume_failed),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
 	FF_OPTION_OF("retry-delay", JOB, "retry_delay", retry_delay, NULL),
-	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),
+	FF_OPTION("timeout", 0, TEXT, "TIME",
+		  "for each unit; 500%: of the median of those that have passed when it begins",
+		  timeout),
 	FF_OPTION("halt", 0, TEXT, "WHEN",
 		  "never, or now|soon,fail|success|done=N|N%: now kills what runs", halt),
 	FF_OPTION("dry-run", 0, FLAG, NULL, "print the commands, run none", dry),
@@ -162,45 +165,12 @@ static int read_halt(struct ff_config *config, const char *text)
 	return 0;
 }
 
-/* A number of an option; -1 with a complaint. 0 if there is none. */
-static int64_t read_number(const char *option, const char *text, int64_t min, int64_t max)
-{
-	size_t len = text ? strspn(text, "0123456789") : 0;
-	int64_t n = len > 0 && len < 10 && !text[len] ? strtoll(text, NULL, 10) : -1;
-
-	if (!text)
-		return 0;
-	if (n >= min && n <= max)
-		return n;
-	ff_complain("map: %s wants %lld to %lld, got '%s'", option, (long long)min, (long long)max,
-		    text);
-	return -1;
-}
-
-static int read_trim(const char *text)
-{
-	static const struct {
-		const char *word;
-		int trim;
-	} words[] = {{"n", 0},
-		     {"l", FF_LINES_TRIM_LEFT},
-		     {"r", FF_LINES_TRIM_RIGHT},
-		     {"lr", FF_LINES_TRIM_LEFT | FF_LINES_TRIM_RIGHT},
-		     {"rl", FF_LINES_TRIM_LEFT | FF_LINES_TRIM_RIGHT}};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (strcmp(words[i].word, text ? text : "n") == 0)
-			return words[i].trim;
-	ff_complain("map: --trim wants n, l, r or lr, got '%s'", text);
-	return -1;
-}
-
 /* How items become units. */
 static int read_how(const struct options *o, struct ff_lines_how *how)
 {
-	int64_t many = read_number("-N", o->max_replace, 0, GROUP_MAX);
-	int64_t plain = read_number("-n", o->max_args, 0, GROUP_MAX);
-	int trim = read_trim(o->trim);
+	int64_t many = ff_map_number("-N", o->max_replace, 0, GROUP_MAX);
+	int64_t plain = ff_map_number("-n", o->max_args, 0, GROUP_MAX);
+	int trim = ff_map_trim(o->trim);
 
 	if (many < 0 || plain < 0 || trim < 0)
 		return -1;
@@ -272,6 +242,8 @@ static int check(const struct options *o, int64_t *block_bytes)
 		ff_complain("map: --keep-order and --line-buffer exclude each other");
 		return -1;
 	}
+	if (ff_map_check_timeout(o->timeout))
+		return -1;
 	if (o->inventory && o->tx.len > 0) {
 		ff_complain("map: hosts are those of -f FILE or of --tx, not of both");
 		return -1;
@@ -334,7 +306,12 @@ static const char *add_job(struct ff_config *config, const struct options *o,
 	job->output_whole = true;
 	set(config, job, "retries", o->retries);
 	set(config, job, "retry_delay", o->retry_delay);
-	set(config, job, "timeout", o->timeout);
+	job->timeout_percent = o->timeout ? ff_option_percent(o->timeout) : 0;
+	job->timeout_floor_us = TIMEOUT_FLOOR_US;
+	if (job->timeout_percent <= 0)
+		job->timeout_percent = 0;
+	if (!job->timeout_percent)
+		set(config, job, "timeout", o->timeout);
 	if (o->delay)
 		ff_config_set(config, NULL,
 			      ff_config_option_find(FF_SECTION_SETTINGS, "start_delay"), o->delay,
@@ -447,7 +424,7 @@ static uint32_t count_slots(const struct options *o)
 /* -X and -m: how many items a command gets. */
 static int pack(const struct options *o, struct ff_lines *lines)
 {
-	int64_t max_chars = read_number("--max-chars", o->max_chars, 1, CHARS_MAX);
+	int64_t max_chars = ff_map_number("--max-chars", o->max_chars, 1, CHARS_MAX);
 	uint32_t slots = max_chars < 0 ? 0 : count_slots(o);
 	struct ff_err err = {0};
 

@@ -29,6 +29,12 @@ int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
 int ff_map_read_first(struct ff_lines *lines, const struct ff_map_input *input);
 /* What -d gives, escapes such as \t and \0 read. 0, or -1 with a complaint. */
 int ff_map_delimiter(const char *text, struct ff_buf *out);
+/* A number that `option` has; 0 if there is none, -1 with a complaint. */
+int64_t ff_map_number(const char *option, const char *text, int64_t min, int64_t max);
+/* FF_LINES_TRIM_…, or -1 with a complaint. */
+int ff_map_trim(const char *text);
+/* A time, or a percentage. 0, or -1 with a complaint. */
+int ff_map_check_timeout(const char *text);
 /* The shell text of a command of these words: as they are, or quoted where a shell would make
  * something of them, placeholders excepted. */
 void ff_map_command(struct ff_buf *out, char *const *words, size_t len, bool quote);

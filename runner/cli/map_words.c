@@ -1,4 +1,5 @@
-/* Words of `farflung map`'s command line: what -d means, and the command itself. */
+/* Words of `farflung map`'s command line: what -d and others mean, and the command itself. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -54,6 +55,56 @@ int ff_map_delimiter(const char *text, struct ff_buf *out)
 	ff_complain("map: -d wants a text, with \\n, \\t, \\0, \\xHH for what can't be typed, got "
 		    "'%s'",
 		    text);
+	return -1;
+}
+
+int64_t ff_map_number(const char *option, const char *text, int64_t min, int64_t max)
+{
+	size_t len = text ? strspn(text, "0123456789") : 0;
+	int64_t n = len > 0 && len < 10 && !text[len] ? strtoll(text, NULL, 10) : -1;
+
+	if (!text)
+		return 0;
+	if (n >= min && n <= max)
+		return n;
+	ff_complain("map: %s wants %lld to %lld, got '%s'", option, (long long)min, (long long)max,
+		    text);
+	return -1;
+}
+
+int ff_map_trim(const char *text)
+{
+	static const struct {
+		const char *word;
+		int trim;
+	} words[] = {{"n", 0},
+		     {"l", FF_LINES_TRIM_LEFT},
+		     {"r", FF_LINES_TRIM_RIGHT},
+		     {"lr", FF_LINES_TRIM_LEFT | FF_LINES_TRIM_RIGHT},
+		     {"rl", FF_LINES_TRIM_LEFT | FF_LINES_TRIM_RIGHT}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcmp(words[i].word, text ? text : "n") == 0)
+			return words[i].trim;
+	ff_complain("map: --trim wants n, l, r or lr, got '%s'", text);
+	return -1;
+}
+
+int ff_map_check_timeout(const char *text)
+{
+	const struct ff_config_option *option = ff_config_option_find(FF_SECTION_JOB, "timeout");
+	struct ff_err err = {0};
+	int64_t percent = text ? ff_option_percent(text) : 1;
+
+	if (!text || (percent > 0 && percent <= 1000000))
+		return 0;
+	if (percent < 0 && !ff_config_set(NULL, NULL, option, text, &err))
+		return 0;
+	if (err.code)
+		ff_complain("map: --timeout %s", err.text);
+	else
+		ff_complain("map: --timeout wants a percentage from 1%% to 1000000%%, got '%s'",
+			    text);
 	return -1;
 }
 

@@ -141,6 +141,7 @@ static void free_jobs(struct ff_engine *e)
 		ff_map_release(&job->now_parts);
 		ff_map_release(&job->seen);
 		ff_map_release(&job->lacking);
+		ff_free(job->usual);
 		ff_arena_release(&job->arena);
 	}
 	ff_free(e->jobs);

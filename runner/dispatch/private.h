@@ -7,6 +7,7 @@
 #include "dispatch/deadlines.h"
 #include "dispatch/engine.h"
 #include "dispatch/executions.h"
+#include "dispatch/usual.h"
 #include "sched/sched.h"
 #include "sched/waits.h"
 
@@ -227,10 +228,11 @@ struct engine_job {
 	int64_t worked_us;  /* by sessions that are over, since they were up */
 	uint32_t workers;   /* slots that it may use, when it started */
 	uint32_t next_number;
-	uint32_t live;	    /* executions and sessions that take slots, or will */
-	uint32_t ahead;	    /* executions that follow others */
-	int64_t typical_us; /* what its units take lately; 0: unknown */
-	uint32_t ids_from;  /* the worker that was asked for the names; FF_NOBODY */
+	uint32_t live;		/* executions and sessions that take slots, or will */
+	uint32_t ahead;		/* executions that follow others */
+	struct ff_usual *usual; /* what units that passed took, where limits go by that; NULL */
+	int64_t typical_us;	/* what its units take lately; 0: unknown */
+	uint32_t ids_from;	/* the worker that was asked for the names; FF_NOBODY */
 	int64_t started_us;
 	struct job_front front;
 	int session_status;  /* of the session that ended it; 0 */
@@ -275,10 +277,10 @@ struct ff_engine {
 	struct {
 		bool setting_up, owes_teardown, tearing_down;
 		int64_t since_us;
-	} own_setup;	    /* the run's, beside those of hosts */
+	} own_setup;	     /* the run's, beside those of hosts */
 	struct due_at start; /* nothing is started before (settings.start_delay) */
 	int64_t start_us;    /* that time */
-	struct due_at kill; /* the end of the first interrupt's grace */
+	struct due_at kill;  /* the end of the first interrupt's grace */
 	int64_t started_us;
 	bool cleans_up;	 /* some jobs go on though everything stops */
 	bool no_cleanup; /* and they had their time */

@@ -136,6 +136,14 @@ def test_results_of_very_many_values(farflung):
     assert (farflung.cwd / "r" / paths[0]).read_text().split() == seq(5000).split()
 
 
+def test_a_limit_by_what_others_took(farflung):
+    """Those that failed do not count; a time is still a time."""
+    done = run_map(farflung, "-k", "-j1", "--timeout", "300%", "--", "echo {}; sleep {}; [ {} = 0.3 ]",
+                   lines=["0.01", "0.3", "0.3", "9"], code=2)
+    assert done.stdout == "0.01\n0.3\n0.3\n9\n"
+    assert farflung.run("map", "--timeout", "0.2", "sleep", ":::", "60", code=1).stdout == ""
+
+
 def test_a_pause_between_starts(farflung):
     """Also when several slots are free, and units are short; the journal has the times."""
     farflung.run("map", "--delay", "0.2", "-j3", "--joblog", "log", "true", ":::", *"abcde", code=0)
@@ -224,6 +232,9 @@ def test_words_end_where_the_shell_ends_them(farflung):
     (["--header", ":", "-a", "/dev/null"], "/dev/null: --header wants a first item"),
     (["-X", "-f", "none.yaml"], "none.yaml"),
     (["-X", "--on", "nobody"], "nobody"),
+    (["--timeout", "0%"], "--timeout wants a percentage from 1% to"),
+    (["--timeout", "x%"], "--timeout wants a duration"),
+    (["--timeout", "soon"], "--timeout wants a duration"),
     (["--delay", "soon"], "--delay wants"),
 ], ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "")
 def test_wrong_use_starts_nothing(farflung, args, words):
