@@ -146,6 +146,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 		.verbosity = opts->verbosity,
 		.color = opts->color,
 		.runs = opts->stress != NULL,
+		.few_tests = !opts->payload_exits && !opts->front_has_terminal,
 		.front = x->terminal.given && !served,
 		.junit_prefix = opts->junit_prefix,
 		.stdout_taken = wishes->stdout_taken || (opts->stress && opts->stress->json),
