@@ -197,6 +197,9 @@ struct ff_config_job {
 	struct ff_config_job *steps;
 	size_t steps_len;
 	struct ff_config_artifacts artifacts;
+	bool coverage;	       /* its data are combined */
+	bool coverage_goes_on; /* of a step that others came before; not in a file */
+	struct ff_place coverage_place;
 	struct ff_config_fresh fresh;
 	int64_t weight;		    /* slots that one unit takes, at least 1 */
 	bool exclusive;		    /* nothing else runs on its host meanwhile */

@@ -300,6 +300,14 @@ const struct ff_config_option ff_config_options[] = {
 	 .child = FF_SECTION_ARTIFACTS, JOB_PLACE(artifacts.place),
 	 .help = "files that each unit leaves, brought to settings.collect/JOB/UNIT"},
 
+	{.section = FF_SECTION_JOB, .key = "coverage", .type = FF_TYPE_SECTION,
+	 .child = FF_SECTION_COVERAGE, .only = "run", JOB_PLACE(coverage_place),
+	 .help = "data of 'coverage run' in its commands (tests of pytest: --cov=...)"},
+
+	{.section = FF_SECTION_COVERAGE, .key = "combine", .type = FF_TYPE_BOOLEAN,
+	 JOB(coverage), .required = true,
+	 .help = "whether those of all units and hosts become one .coverage in the tree's source"},
+
 	{.section = FF_SECTION_JOB, .key = "up_to_date", .type = FF_TYPE_SECTION,
 	 .child = FF_SECTION_FRESH, .only = "run",
 	 .help = "skips what has not changed since it last succeeded in its folder"},
@@ -448,7 +456,7 @@ const struct ff_config_option *ff_section_short(enum ff_config_section section)
 		[FF_SECTION_INVENTORY] = "hosts",   [FF_SECTION_TREE] = "source",
 		[FF_SECTION_CONCURRENCY] = "group", [FF_SECTION_HOST] = "spec",
 		[FF_SECTION_ARTIFACTS] = "paths",   [FF_SECTION_SETUP] = "run",
-		[FF_SECTION_TEARDOWN] = "run",
+		[FF_SECTION_COVERAGE] = "combine",  [FF_SECTION_TEARDOWN] = "run",
 	};
 
 	return keys[section] ? ff_config_option_find(section, keys[section]) : NULL;
