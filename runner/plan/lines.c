@@ -285,7 +285,9 @@ static void add_arg(const struct ff_lines *lines, struct ff_lines_args *args, co
 		text++, len--;
 	while (lines->how.trim & FF_LINES_TRIM_RIGHT && len > 0 && is_space(text[len - 1]))
 		len--;
-	args->v = ff_xrealloc(args->v, (args->len + 1) * sizeof(*args->v));
+	/* Full at each power of two. */
+	if ((args->len & (args->len - 1)) == 0)
+		args->v = ff_xrealloc(args->v, (args->len ? 2 * args->len : 1) * sizeof(*args->v));
 	args->v[args->len++] = ff_xstrndup(text, len);
 }
 
