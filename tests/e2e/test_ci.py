@@ -215,6 +215,16 @@ def test_code_quality(farflung):
     assert [(f["fingerprint"], f["location"]["lines"]) for f in later] == [(bad["fingerprint"], {"begin": 6})]
 
 
+def test_code_quality_of_a_flaky_test(farflung):
+    """A finding of less weight, though the run is good."""
+    lay(farflung, "import os\n\ndef test_x():\n    if not os.path.exists('seen'):\n        open('seen', 'w').close()\n        assert 0\n",
+        text=YAML.replace("{pytest: [t]}", "{pytest: [t], retries: 1}"))
+    farflung.run("run", "--codequality", "q.json", code=0)
+    finding, = json.loads((farflung.cwd / "q.json").read_text())
+    assert finding["severity"] == "minor" and finding["description"] == "t/test_x.py::test_x: flaky: passed at attempt 2"
+    assert finding["location"]["path"] == "t/test_x.py" and finding["location"]["lines"]["begin"] >= 1
+
+
 def test_code_quality_of_a_good_run(farflung):
     lay(farflung, "def test_x(): pass\n")
     farflung.run("run", "--codequality", "q.json", code=0)
