@@ -119,12 +119,13 @@ static const char gitlab[] =
 	"    paths: [.farflung/history.db]\n"
 	"    when: always\n"
 	"  script:\n"
-	"    - farflung merge shard-* --junit junit.xml\n"
+	"    - farflung merge shard-* --junit junit.xml --codequality codequality.json\n"
 	"  artifacts:\n"
 	"    when: always\n"
 	"    paths: [junit.xml]\n"
 	"    reports:\n"
-	"      junit: junit.xml\n";
+	"      junit: junit.xml\n"
+	"      codequality: codequality.json # failures beside their lines\n";
 
 static void add_list(struct ff_buf *out, int64_t shards)
 {

@@ -1,6 +1,5 @@
 /* farflung map -- CMD: a command for each line, over all slots */
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +12,9 @@
 #include "report/mapped.h"
 
 enum { LINES_AHEAD = 20000, BLOCKS_AHEAD = 256 }; /* read while they wait */
-enum { SLOTS_MAX = 100000, SLOTS_UNLIMITED = 1000, RESULT_KEPT = 64 << 10 };
-#define BLOCK_DEFAULT (INT64_C(1) << 20)
+enum { RESULT_KEPT = 64 << 10 };
+enum { CHARS_DEFAULT = 130000, CHARS_MAX = 131072 };
+#define TIMEOUT_FLOOR_US INT64_C(100000) /* what a percentage comes to at least */
 
 static const struct ff_option options[] = {
 	FF_OPTION("jobs", 'j', TEXT, "N",
@@ -31,8 +31,30 @@ static const struct ff_option options[] = {
 	FF_OPTION("colsep", 'C', TEXT, "REGEX",
 		  "split each item into {1} {2} ...: an extended regular expression, \\t a tab",
 		  separator),
-	FF_OPTION("max-replace-args", 'N', TEXT, "0|1",
-		  "0: the command as it is, once for each item, which it does not get", max_args),
+	FF_OPTION("delimiter", 'd', TEXT, "TEXT",
+		  "items end with this: , \\t \\0 END; words behind ::: are cut there, too",
+		  delimiter),
+	FF_OPTION("trim", 0, TEXT, "WHERE",
+		  "cut blanks from values: l (left), r, lr, or n (nowhere, the default)", trim),
+	FF_OPTION("header", 0, TEXT, ":",
+		  "the first item names its source, or with -C its columns: {NAME}", header),
+	FF_OPTION("link", 0, FLAG, NULL,
+		  "sources go along with each other, shorter ones over again", link),
+	FF_OPTION("xapply", 0, FLAG, NULL, "", link),
+	FF_OPTION("shuf", 0, FLAG, NULL, "items in an order of chance", shuffle),
+	FF_OPTION("max-replace-args", 'N', TEXT, "N",
+		  "N items for each command, {1} {2} ...; 0: one, which it does not get",
+		  max_replace),
+	FF_OPTION("max-args", 'n', TEXT, "N", "the same, but the word around a {} stands once",
+		  max_args),
+	FF_OPTION("xargs", 'X', FLAG, NULL,
+		  "as many items as fit, spread over the slots; x{}y is repeated for each", xargs),
+	FF_OPTION("m", 'm', FLAG, NULL, "the same, but x{}y stands once: xa b cy", merge),
+	FF_OPTION("max-chars", 's', TEXT, "N",
+		  "so long may a command become with -X and -m (default: 130000)", max_chars),
+	FF_OPTION("quote", 'q', FLAG, NULL, "words of COMMAND are quoted: the shell has no say",
+		  quote),
+	FF_OPTION_OF("delay", SETTINGS, "start_delay", delay, NULL),
 	FF_OPTION("pipe", 0, FLAG, NULL,
 		  "blocks of stdin as stdin of the command, cut at line ends", pipe),
 	FF_OPTION("block", 0, TEXT, "SIZE", "how large these are (default: 1M)", block),
@@ -58,7 +80,9 @@ static const struct ff_option options[] = {
 	FF_OPTION("trc", 0, LIST, "FILE", "--transferfile {} --return FILE --cleanup", both),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
 	FF_OPTION_OF("retry-delay", JOB, "retry_delay", retry_delay, NULL),
-	FF_OPTION_OF("timeout", JOB, "timeout", timeout, NULL),
+	FF_OPTION("timeout", 0, TEXT, "TIME",
+		  "for each unit; 500%: of the median of those that have passed when it begins",
+		  timeout),
 	FF_OPTION("halt", 0, TEXT, "WHEN",
 		  "never, or now|soon,fail|success|done=N|N%: now kills what runs", halt),
 	FF_OPTION("dry-run", 0, FLAG, NULL, "print the commands, run none", dry),
@@ -68,111 +92,6 @@ static const struct ff_option options[] = {
 	FF_OPTION_WEB(web),
 	FF_OPTIONS_END,
 };
-
-/* --- what the command line says --- */
-
-static int64_t cpus(void)
-{
-	cpu_set_t may;
-
-	return sched_getaffinity(0, sizeof(may), &may) < 0 ? 1 : CPU_COUNT(&may);
-}
-
-/* -j: at least 1, or -1 with a complaint. */
-static int64_t read_slots(const char *text)
-{
-	const char *digits = text + (*text == '+' || *text == '-');
-	size_t len = strspn(digits, "0123456789");
-	bool percent = digits[len] == '%' && digits == text;
-	long long n = strtoll(digits, NULL, 10);
-
-	if (len == 0 || len > 6 || digits[len + percent]) {
-		ff_complain("map: -j wants a number, a percentage of the CPUs, +N or -N, got '%s'",
-			    text);
-		return -1;
-	}
-	if (percent)
-		n = (cpus() * n + 50) / 100;
-	else if (digits > text)
-		n = *text == '+' ? cpus() + n : cpus() - n;
-	else if (n == 0)
-		n = SLOTS_UNLIMITED;
-	return n < 1 ? 1 : n > SLOTS_MAX ? SLOTS_MAX : n;
-}
-
-/* "now,fail=3", "soon,success=10%", "never"; GNU parallel's older 0, 1 and 2. */
-static int read_halt(struct ff_config *config, const char *text)
-{
-	static const struct {
-		const char *word;
-		enum ff_halt on;
-	} kinds[] = {
-		{"fail=", FF_HALT_FAIL}, {"success=", FF_HALT_SUCCESS}, {"done=", FF_HALT_DONE}};
-	const char *why, *digits = NULL;
-	enum ff_halt on = FF_HALT_NEVER;
-	size_t len;
-	int64_t n;
-
-	if (!strcmp(text, "never") || !strcmp(text, "0"))
-		return 0;
-	if (!strcmp(text, "1") || !strcmp(text, "2"))
-		text = *text == '1' ? "soon,fail=1" : "now,fail=1";
-	why = strchr(text, ',');
-	for (size_t i = 0; why && i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (!strncmp(why + 1, kinds[i].word, strlen(kinds[i].word))) {
-			on = kinds[i].on;
-			digits = why + 1 + strlen(kinds[i].word);
-		}
-	len = digits ? strspn(digits, "0123456789") : 0;
-	n = len && len < 10 ? strtoll(digits, NULL, 10) : 0;
-	if (n < 1 || (digits[len] && strcmp(digits + len, "%") != 0) ||
-	    (strncmp(text, "now,", 4) && strncmp(text, "soon,", 5)) || (digits[len] && n > 100)) {
-		ff_complain("map: --halt wants never, or now or soon, a comma, and fail=, success= "
-			    "or done= with a number from 1 or a percentage, got '%s'",
-			    text);
-		return -1;
-	}
-	config->settings.halt.on = on;
-	config->settings.halt.now = *text == 'n';
-	config->settings.halt.count = digits[len] ? 0 : n;
-	config->settings.halt.percent = digits[len] ? n : 0;
-	return 0;
-}
-
-/* What fits together. */
-static int check(const struct options *o, int64_t *block_bytes)
-{
-	*block_bytes = o->block ? ff_config_size_bytes(o->block) : BLOCK_DEFAULT;
-	if (*block_bytes < 1) {
-		ff_complain("map: --block wants a size such as 64k or 10M, got '%s'", o->block);
-		return -1;
-	}
-	if (o->max_args && strcmp(o->max_args, "0") != 0 && strcmp(o->max_args, "1") != 0) {
-		ff_complain("map: -N wants 0 or 1, got '%s'", o->max_args);
-		return -1;
-	}
-	if (o->block && !o->pipe) {
-		ff_complain("map: --block is for --pipe");
-		return -1;
-	}
-	if (o->keep && o->lines) {
-		ff_complain("map: --keep-order and --line-buffer exclude each other");
-		return -1;
-	}
-	if (o->pipe && (o->sent.len || o->both.len)) {
-		ff_complain("map: --transferfile has no items with --pipe");
-		return -1;
-	}
-	if (o->cleanup && !o->sent.len && !o->returned.len) {
-		ff_complain("map: --cleanup wants --transferfile or --return");
-		return -1;
-	}
-	if (o->inventory && o->tx.len > 0) {
-		ff_complain("map: hosts are those of -f FILE or of --tx, not of both");
-		return -1;
-	}
-	return 0;
-}
 
 /* --- the configuration --- */
 
@@ -187,14 +106,14 @@ static void set_slots(void *ctx, struct ff_config *config)
 /* *slots: of each; 0: as the file says. */
 static int add_hosts(struct ff_config *config, const struct options *o, int64_t *slots)
 {
-	*slots = o->slots ? read_slots(o->slots) : 0;
+	*slots = o->slots ? ff_map_slots(o->slots) : 0;
 	if (*slots < 0)
 		return -1;
 	for (size_t i = 0; i < o->tx.len; i++)
 		ff_config_add_host(config, o->tx.v[i]);
 	if (o->tx.len == 0 && !o->inventory) {
 		ff_config_add_host(config, "popen");
-		*slots = *slots ? *slots : cpus();
+		*slots = *slots ? *slots : ff_map_cpus();
 	}
 	set_slots(slots, config);
 	return 0;
@@ -263,7 +182,16 @@ static const char *add_job(struct ff_config *config, const struct options *o,
 	set_files(config, job, o, lines);
 	set(config, job, "retries", o->retries);
 	set(config, job, "retry_delay", o->retry_delay);
-	set(config, job, "timeout", o->timeout);
+	job->timeout_percent = o->timeout ? ff_option_percent(o->timeout) : 0;
+	job->timeout_floor_us = TIMEOUT_FLOOR_US;
+	if (job->timeout_percent <= 0)
+		job->timeout_percent = 0;
+	if (!job->timeout_percent)
+		set(config, job, "timeout", o->timeout);
+	if (o->delay)
+		ff_config_set(config, NULL,
+			      ff_config_option_find(FF_SECTION_SETTINGS, "start_delay"), o->delay,
+			      NULL);
 	/* Those of the file are of its own runs. */
 	config->reports_len = 0;
 	config->settings.output_cap_bytes = RESULT_KEPT;
@@ -288,9 +216,9 @@ static int arguments_of(void *ctx, uint32_t index, struct ff_buf *out)
 	return ff_lines_arguments(ctx, index, ' ', out);
 }
 
-static char *argument_of(void *ctx, uint32_t index, size_t nth)
+static char *argument_of(void *ctx, uint32_t index, size_t nth, size_t *column)
 {
-	return ff_lines_argument(ctx, index, nth);
+	return ff_lines_argument(ctx, index, nth, column);
 }
 
 /* --- running --- */
@@ -338,6 +266,59 @@ static int print_commands(const struct ff_lines *lines)
 	return FF_MAP_USAGE;
 }
 
+static int load(struct ff_config *config, const struct options *o)
+{
+	struct ff_err err = {0};
+
+	if (!o->inventory) {
+		ff_config_init(config);
+	} else if (ff_config_load(config, o->inventory, &err) < 0) {
+		ff_complain_lines(err.text);
+		ff_complain_last("nothing was started", FF_MAP_USAGE);
+		return -1;
+	}
+	return 0;
+}
+
+/* On all hosts that are used; 0 with a complaint. */
+static uint32_t count_slots(const struct options *o)
+{
+	struct ff_inventory inventory = {0};
+	struct ff_config config;
+	struct ff_err err = {0};
+	uint32_t slots = 0;
+	int64_t each = 0;
+
+	if (load(&config, o))
+		return 0;
+	if (add_hosts(&config, o, &each) == 0) {
+		if (ff_inventory_build(&inventory, &config, &err) ||
+		    (o->on && ff_inventory_check(&inventory, o->on, &err)))
+			ff_complain_lines(err.text);
+		for (size_t i = 0; !err.code && i < inventory.len; i++)
+			if (ff_host_matches(&inventory.hosts[i], o->on))
+				slots += inventory.hosts[i].slots;
+		ff_inventory_release(&inventory);
+	}
+	ff_config_release(&config);
+	return slots;
+}
+
+/* -X and -m: how many items a command gets. */
+static int pack(const struct options *o, struct ff_lines *lines)
+{
+	int64_t max_chars = ff_map_number("--max-chars", o->max_chars, 1, CHARS_MAX);
+	uint32_t slots = max_chars < 0 ? 0 : count_slots(o);
+	struct ff_err err = {0};
+
+	if (slots == 0)
+		return -1;
+	if (!ff_lines_pack(lines, max_chars ? (size_t)max_chars : CHARS_DEFAULT, slots, &err))
+		return 0;
+	ff_complain("map: %s", err.text);
+	return -1;
+}
+
 static void keep_input(void *ctx, const char *journal)
 {
 	ff_map_keep_begin(ctx, journal);
@@ -370,7 +351,7 @@ static int run_lines(const struct options *o, struct ff_lines *lines, const stru
 					  .web = o->web,
 					  .mapped = &mapped,
 					  .before = o->before,
-					  .begun = o->pipe ? NULL : keep_input,
+					  .begun = ff_map_unkept(o) ? NULL : keep_input,
 					  .begun_ctx = &keep,
 					  .argc = o->argc,
 					  .argv = o->argv};
@@ -383,7 +364,6 @@ static int run_lines(const struct options *o, struct ff_lines *lines, const stru
 	const struct ff_config_opts file_opts = {0};
 	int64_t slots = 0;
 	struct ff_config config;
-	struct ff_err err = {0};
 	int code = FF_MAP_USAGE;
 
 	if (lines->base.open)
@@ -392,13 +372,8 @@ static int run_lines(const struct options *o, struct ff_lines *lines, const stru
 		return print_commands(lines);
 	if (lines->base.len == 0)
 		return run_nothing(&mapped);
-	if (!o->inventory) {
-		ff_config_init(&config);
-	} else if (ff_config_load(&config, o->inventory, &err) < 0) {
-		ff_complain_lines(err.text);
-		ff_complain_last("nothing was started", code);
+	if (load(&config, o))
 		return code;
-	}
 	if (o->inventory && strcmp(o->inventory, "-") != 0 &&
 	    strcmp(o->inventory, "/dev/stdin") != 0) {
 		execute.file = o->inventory;
@@ -407,7 +382,7 @@ static int run_lines(const struct options *o, struct ff_lines *lines, const stru
 		execute.file_ctx = &slots;
 	}
 	only[0] = ff_xstrdup(add_job(&config, o, lines));
-	if (!add_hosts(&config, o, &slots) && (!o->halt || !read_halt(&config, o->halt)))
+	if (!add_hosts(&config, o, &slots) && (!o->halt || !ff_map_halt(&config, o->halt)))
 		code = ff_execute(&config, &execute);
 	ff_map_keep_end(&keep);
 	ff_free(only[0]);
@@ -431,21 +406,17 @@ static int read_done(const struct options *o, struct done *done)
 
 int ff_map_run(const struct options *o, const struct ff_strv *words, struct ff_map_kept *kept)
 {
-	struct ff_map_input input = {.files = &o->files,
-				     .nul = o->nul,
-				     .skip_empty = o->skip_empty,
-				     .separator = o->separator,
-				     .pipe = o->pipe,
-				     .all = o->dry,
-				     .kept = kept};
+	struct ff_map_input input = {.files = &o->files, .end = {"\n", 1, false}, .kept = kept};
+	struct ff_buf delimiter = FF_BUF_INIT;
 	struct ff_lines lines;
 	struct done done = {0};
 	int code = FF_MAP_USAGE;
 
 	ff_lines_init(&lines);
-	lines.bare = o->max_args && strcmp(o->max_args, "0") == 0;
-	if (check(o, &input.block_bytes) == 0 && ff_map_read(&lines, &input, words) == 0 &&
-	    read_done(o, &done) == 0) {
+	if (ff_map_check(o, &input.block_bytes) == 0 && ff_map_check_items(o) == 0 &&
+	    ff_map_how(o, &lines.how) == 0 && ff_map_input_said(o, &input, &delimiter) == 0 &&
+	    ff_map_read(&lines, &input, words) == 0 &&
+	    (!(o->xargs || o->merge) || pack(o, &lines) == 0) && read_done(o, &done) == 0) {
 		/* By the journal they are units, too, which are done. */
 		if (done.v && !kept) {
 			ff_lines_skip(&lines, done.v, done.len);
@@ -457,6 +428,7 @@ int ff_map_run(const struct options *o, const struct ff_strv *words, struct ff_m
 	}
 	ff_free(done.v);
 	ff_lines_release(&lines);
+	ff_buf_release(&delimiter);
 	return code;
 }
 

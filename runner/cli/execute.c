@@ -20,6 +20,7 @@
 #include "dispatch/input.h"
 #include "event/mask.h"
 #include "notify/notify.h"
+#include "report/coverage.h"
 #include "report/mapped.h"
 #include "report/stress.h"
 #include "report/trace.h"
@@ -129,6 +130,22 @@ static bool has_job_of(const struct ff_config *config, const struct ff_payload *
 	return false;
 }
 
+/* Jobs whose coverage is to be combined. */
+static void open_coverage(struct execution *x)
+{
+	const struct ff_config *config = x->run.config;
+	struct ff_coverage_opts opts = {.directory = ff_config_home(config),
+					.file_prefix = FF_PLAN_COVERAGE,
+					.source = config->tree.source,
+					.dest = config->tree.dest};
+	bool wanted = false;
+
+	for (size_t i = 0; i < config->jobs_len; i++)
+		wanted |= config->jobs[i].coverage;
+	if (wanted)
+		ff_reporters_add(&x->reporters, ff_report_coverage(&opts));
+}
+
 /* What `farflung map` shows and writes, in the place of people's text. */
 static int open_mapped(struct execution *x, const struct ff_reporter_opts *how,
 		       const struct ff_mapped_opts *mapped, struct ff_err *err)
@@ -180,6 +197,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 		.verbosity = opts->verbosity,
 		.color = opts->color,
 		.runs = opts->stress != NULL,
+		.few_tests = !opts->payload_exits && !opts->front_has_terminal,
 		.front = x->terminal.given && !served,
 		.junit_prefix = opts->junit_prefix,
 		.stdout_taken = wishes->stdout_taken || (opts->stress && opts->stress->json),
@@ -208,6 +226,8 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 		how.terminal = ff_report_terminal(&how);
 		ff_reporters_add(&x->reporters, how.terminal);
 	}
+	if (!opts->mapped && !opts->passing_id)
+		open_coverage(x);
 	if (opts->stress)
 		ff_reporters_add(&x->reporters, ff_report_stress(&how, opts->stress));
 	if (ff_reports_open(&x->reporters, wishes, &how, err))

@@ -12,8 +12,10 @@ enum { FF_MAP_USAGE = 255 }; /* as GNU parallel: smaller ones are numbers of uni
 struct options {
 	struct ff_strv tx, files, reports, sent, returned, both;
 	const char *slots, *on, *inventory, *separator, *joblog, *results, *web, *halt, *retries,
-		*retry_delay, *timeout, *block, *max_args, *resume, *resume_failed;
-	bool nul, skip_empty, tag, keep, lines, dry, bar, pipe, cleanup;
+		*retry_delay, *timeout, *block, *max_replace, *max_args, *max_chars, *delimiter,
+		*trim, *header, *delay, *resume, *resume_failed;
+	bool nul, skip_empty, tag, keep, lines, dry, bar, pipe, cleanup, xargs, merge, link, quote,
+		shuffle;
 	struct ff_before *before; /* what is gone on with by its journal; NULL */
 	int argc;
 	char **argv;
@@ -44,12 +46,14 @@ struct ff_map_keep {
 
 struct ff_map_input {
 	const struct ff_strv *files; /* -a */
-	bool nul;		     /* -0 */
-	bool skip_empty;
+	struct ff_lines_end end;
+	bool split_words;      /* those behind ::: at such ends, too */
 	const char *separator; /* NULL: items are one column */
 	bool pipe;
 	int64_t block_bytes;
 	bool all; /* before anything is done */
+	bool header, shuffle;
+	bool quote; /* words of the command are none of the shell's business */
 	/* What was read by the run that is gone on with, in the place of what is there now. NULL:
 	 * nothing is gone on with. */
 	struct ff_map_kept *kept;
@@ -62,8 +66,36 @@ int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
 /* Reads from that until there is a unit, or no more comes; all of it, if nothing tells when more is
  * there. 0, or -1 with a complaint. */
 int ff_map_read_first(struct ff_lines *lines, const struct ff_map_input *input);
+/* What -d gives, escapes such as \t and \0 read. 0, or -1 with a complaint. */
+int ff_map_delimiter(const char *text, struct ff_buf *out);
+/* A number that `option` has; 0 if there is none, -1 with a complaint. */
+int64_t ff_map_number(const char *option, const char *text, int64_t min, int64_t max);
+/* FF_LINES_TRIM_…, or -1 with a complaint. */
+int ff_map_trim(const char *text);
+/* A time, or a percentage. 0, or -1 with a complaint. */
+int ff_map_check_timeout(const char *text);
+/* The shell text of a command of these words: as they are, or quoted where a shell would make
+ * something of them, placeholders excepted. */
+void ff_map_command(struct ff_buf *out, char *const *words, size_t len, bool quote);
 /* For struct ff_run_feed: ff_lines_more, and what came is kept. `keep`: a struct ff_map_keep. */
 int64_t ff_map_take(void *keep, const char *bytes, size_t len, bool end, struct ff_err *err);
+
+/* --- map_said.c --- */
+
+int64_t ff_map_cpus(void);
+/* -j: at least 1, or -1 with a complaint. */
+int64_t ff_map_slots(const char *text);
+/* "now,fail=3", "soon,success=10%", "never"; GNU parallel's older 0, 1 and 2. 0, or -1 with a
+ * complaint, as all of these. */
+int ff_map_halt(struct ff_config *config, const char *text);
+/* How items become units. */
+int ff_map_how(const struct options *o, struct ff_lines_how *how);
+/* What fits together, of what makes units; and of the rest. */
+int ff_map_check_items(const struct options *o);
+int ff_map_check(const struct options *o, int64_t *block_bytes);
+/* How items are read; `delimiter` keeps what -d gives. */
+int ff_map_input_said(const struct options *o, struct ff_map_input *input,
+		      struct ff_buf *delimiter);
 
 /* --- map_kept.c --- */
 
@@ -96,6 +128,9 @@ int ff_map_run(const struct options *o, const struct ff_strv *words, struct ff_m
 void ff_map_options_release(struct options *o);
 
 /* --- map_again.c --- */
+
+/* Why such a run can't be gone on with by its journal, in words; NULL: it can. */
+const char *ff_map_unkept(const struct options *o);
 
 /* farflung map --resume [RUN], --resume-failed [RUN], without a job log. */
 int ff_map_resume(const struct options *o, int argc, char **argv);

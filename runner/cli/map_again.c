@@ -55,7 +55,9 @@ static bool same_units(const struct given *then, const struct given *now)
 	       (now->words.len ? same_words(&as->files, &now->o.files) : now->o.files.len == 0) &&
 	       as->nul == now->o.nul && as->skip_empty == now->o.skip_empty &&
 	       same_text(as->separator, now->o.separator) &&
-	       same_text(as->max_args, now->o.max_args);
+	       same_text(as->max_args, now->o.max_args) &&
+	       same_text(as->max_replace, now->o.max_replace) && same_text(as->trim, now->o.trim) &&
+	       as->link == now->o.link && as->quote == now->o.quote;
 }
 
 /* A command line that is whole stands for itself; options alone are added to those of then. */
@@ -87,14 +89,27 @@ static bool was_cut(const struct ff_before_run *run)
 	return false;
 }
 
+const char *ff_map_unkept(const struct options *o)
+{
+	if (o->pipe)
+		return "blocks of stdin (--pipe) are kept nowhere";
+	if (o->shuffle)
+		return "the order of --shuf is another one each time; a job log knows its own";
+	if (o->xargs || o->merge)
+		return "with -X and -m units depend on how many slots there are; a job log knows";
+	return o->header || o->delimiter
+		       ? "what is read with --header or -d is kept nowhere; a job log knows"
+		       : NULL;
+}
+
 /* What can't be done by a journal, in words; NULL: nothing. */
 static const char *hindrance(const struct ff_resume *resume, const struct given *then,
 			     const struct given *now, const char *as)
 {
 	const struct ff_before_run *run = &resume->before.v[0];
 
-	if (then->o.pipe || now->o.pipe)
-		return "blocks of stdin (--pipe) are kept nowhere";
+	if (ff_map_unkept(&then->o) || ff_map_unkept(&now->o))
+		return ff_map_unkept(&then->o) ? ff_map_unkept(&then->o) : ff_map_unkept(&now->o);
 	if (now->o.dry)
 		return "--dry-run shows what a command would do with its items, not what is left";
 	if ((then->o.resume || then->o.resume_failed) && then->o.joblog && !run->goes_on)
@@ -109,8 +124,8 @@ static const char *hindrance(const struct ff_resume *resume, const struct given 
 	return NULL;
 }
 
-static int run_again(struct ff_resume *resume, const struct given *then,
-		     const struct given *now, char **argv)
+static int run_again(struct ff_resume *resume, const struct given *then, const struct given *now,
+		     char **argv)
 {
 	const struct ff_before_run *run = &resume->before.v[0];
 	struct ff_map_kept kept = {.journal = run->path,

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,12 +31,12 @@ static int read_file(const char *path, struct ff_buf *text)
 static void as_kept(const struct ff_map_input *input, const struct ff_buf *text, struct ff_buf *out)
 {
 	const char *at = (const char *)ff_buf_data(text), *end = at + text->len;
-	char mark = input->nul ? '\0' : '\n';
+	char mark = *input->end.bytes;
 
 	while (at < end) {
 		const char *stop = memchr(at, mark, (size_t)(end - at));
 
-		if (!input->skip_empty || stop != at) {
+		if (!input->end.skip_empty || stop != at) {
 			ff_buf_add(out, at, (size_t)((stop ? stop : end) - at));
 			ff_buf_addch(out, mark);
 		}
@@ -65,7 +66,6 @@ static int add_file(struct ff_lines *lines, const struct ff_map_input *input, co
 	bool again = is_stdin && input->kept && input->kept->cut;
 	const char *name = is_stdin ? "<stdin>" : path;
 	struct ff_buf text = {.max = SIZE_MAX};
-	char end = input->nul ? '\0' : '\n';
 	struct ff_err err = {0};
 	int rc = again ? ff_map_kept_expect(input->kept) : 0;
 	size_t len;
@@ -84,7 +84,7 @@ static int add_file(struct ff_lines *lines, const struct ff_map_input *input, co
 		return -1;
 	}
 	len = text.len;
-	if (ff_lines_add(lines, name, ff_buf_take(&text), len, end, input->skip_empty, &err) < 0) {
+	if (ff_lines_add(lines, name, ff_buf_take(&text), len, &input->end, &err) < 0) {
 		ff_complain("map: %s", err.text);
 		return -1;
 	}
@@ -96,7 +96,7 @@ static int add_file(struct ff_lines *lines, const struct ff_map_input *input, co
 static int read_blocks(struct ff_lines *lines, const struct ff_map_input *input)
 {
 	uint64_t size = (uint64_t)input->block_bytes;
-	char end = input->nul ? '\0' : '\n';
+	char end = *input->end.bytes;
 	struct ff_err err = {0};
 	struct stat st;
 	int fd;
@@ -180,13 +180,33 @@ static bool is_source(const char *word, bool *files, bool *linked)
 	return true;
 }
 
+/* As if they were the text of a file. */
+static int split_words(struct ff_lines *lines, const struct ff_map_input *input, char *const *words,
+		       size_t len, struct ff_err *err)
+{
+	struct ff_buf text = {.max = SIZE_MAX};
+	size_t text_len;
+
+	for (size_t i = 0; i < len; i++) {
+		ff_buf_addstr(&text, words[i]);
+		ff_buf_add(&text, input->end.bytes, input->end.len);
+	}
+	text_len = text.len;
+	return ff_lines_add(lines, ":::", ff_buf_take(&text), text_len, &input->end, err);
+}
+
 static int add_words(struct ff_lines *lines, const struct ff_map_input *input, char *const *words,
 		     size_t len, bool files, bool linked)
 {
 	struct ff_err err = {0};
+	int rc;
 
 	if (!files) {
-		if (ff_lines_add_words(lines, words, len, linked, &err) == 0)
+		rc = input->split_words ? split_words(lines, input, words, len, &err)
+					: ff_lines_add_words(lines, words, len, linked, &err);
+		if (rc == 0 && linked)
+			ff_lines_link(lines);
+		if (rc == 0)
 			return 0;
 		ff_complain("map: %s", err.text);
 		return -1;
@@ -219,13 +239,42 @@ static int add_sources(struct ff_lines *lines, const struct ff_map_input *input,
 	if (lines->sources_len > 0)
 		return 0;
 	/* All must be known where not each of them will do. */
-	if (!lines->delicate && may_be_fed(input) && (!input->kept || input->kept->cut)) {
+	if (!lines->delicate && input->end.len == 1 && may_be_fed(input) &&
+	    (!input->kept || input->kept->cut)) {
 		if (input->kept && ff_map_kept_expect(input->kept))
 			return -1;
-		ff_lines_open(lines, "<stdin>", input->nul ? '\0' : '\n', input->skip_empty);
+		ff_lines_open(lines, "<stdin>", *input->end.bytes, input->end.skip_empty);
 		return 0;
 	}
 	return add_file(lines, input, "-");
+}
+
+static uint32_t random_below(uint32_t below)
+{
+	uint64_t number = 0;
+
+	while (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		;
+	return (uint32_t)(number % below);
+}
+
+/* What can be done only with all items. */
+static int finish(struct ff_lines *lines, const struct ff_map_input *input, const char *command)
+{
+	struct ff_err err = {0};
+	int rc = 0;
+
+	if (input->separator)
+		rc = ff_lines_separate(lines, input->separator, &err);
+	if (!rc && input->header)
+		rc = ff_lines_header(lines, &err);
+	if (!rc && input->shuffle)
+		ff_lines_shuffle(lines, random_below);
+	if (!rc)
+		rc = ff_lines_command(lines, command, &err);
+	if (rc)
+		ff_complain("map: %s", err.text);
+	return rc ? -1 : 0;
 }
 
 int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
@@ -237,8 +286,9 @@ int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
 	size_t at = 0;
 	int rc;
 
-	for (; at < words->len && !is_source(words->v[at], &files, &linked); at++)
-		ff_buf_addf(&command, "%s%s", at ? " " : "", words->v[at]);
+	while (at < words->len && !is_source(words->v[at], &files, &linked))
+		at++;
+	ff_map_command(&command, words->v, at, input->quote);
 	if (input->pipe && (at < words->len || input->files->len > 0 || at == 0)) {
 		ff_complain("map: --pipe gives a command blocks of stdin: it wants a command, and "
 			    "neither -a nor :::");
@@ -253,11 +303,8 @@ int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
 		else
 			rc = add_sources(lines, input, words, at);
 	}
-	if (!rc && ((input->separator && ff_lines_separate(lines, input->separator, &err)) ||
-		    ff_lines_command(lines, at ? ff_buf_str(&command) : "", &err))) {
-		ff_complain("map: %s", err.text);
-		rc = -1;
-	}
+	if (!rc)
+		rc = finish(lines, input, at ? ff_buf_str(&command) : "");
 	ff_buf_release(&command);
 	return rc;
 }

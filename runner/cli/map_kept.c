@@ -122,6 +122,7 @@ int ff_map_kept_take(struct ff_map_kept *kept, const char *name, const struct ff
 
 int ff_map_kept_expect(struct ff_map_kept *kept)
 {
+	const struct ff_lines_end end = {&kept->end, 1, false};
 	struct ff_buf text = {.max = SIZE_MAX};
 	struct ff_err err = {0};
 	size_t len;
@@ -134,8 +135,7 @@ int ff_map_kept_expect(struct ff_map_kept *kept)
 	}
 	len = text.len;
 	ff_lines_init(&kept->then);
-	if (ff_lines_add(&kept->then, FF_INPUT_NAME, ff_buf_take(&text), len, kept->end, false,
-			 &err)) {
+	if (ff_lines_add(&kept->then, FF_INPUT_NAME, ff_buf_take(&text), len, &end, &err)) {
 		ff_complain("map: %s", err.text);
 		return -1;
 	}

@@ -58,9 +58,9 @@ struct options {
 	int verbose, quiet;
 	const char *resume;
 	struct ff_before *before; /* what is gone on with; NULL */
-	const char *addopts;		/* PYTEST_ADDOPTS; NULL */
-	int usage;			/* the exit code for what can't be */
-	bool stress;			/* of `farflung stress`, and what it has: */
+	const char *addopts;	  /* PYTEST_ADDOPTS; NULL */
+	int usage;		  /* the exit code for what can't be */
+	bool stress;		  /* of `farflung stress`, and what it has: */
 	const char *count, *time;
 	bool json;
 };

@@ -271,6 +271,9 @@ struct ff_config_job {
 	size_t steps_len;
 	struct ff_config_artifacts artifacts;
 	struct ff_config_inputs inputs;
+	bool coverage;	       /* its data are combined */
+	bool coverage_goes_on; /* of a step that others came before; not in a file */
+	struct ff_place coverage_place;
 	struct ff_config_fresh fresh;
 	int64_t weight;	  /* slots that one unit takes, at least 1 */
 	bool exclusive;	  /* nothing else runs on its host meanwhile */
@@ -363,6 +366,7 @@ struct ff_config {
 	struct {
 		int64_t connect_timeout_us, heartbeat_us, silence_us, grace_us;
 		int64_t retry_delay_us;
+		int64_t start_delay_us;
 		bool strict_collection;
 		int64_t output_cap_bytes;   /* kept per unit */
 		bool flaky_fail;	    /* what passed only when tried again fails the run */

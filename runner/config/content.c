@@ -70,7 +70,8 @@ bool ff_config_content_knows(const struct ff_config_option *option)
 	case FF_TYPE_VARS:
 	case FF_TYPE_SECTION: /* artifacts, inputs */
 		return option->type != FF_TYPE_SECTION || only_how(option->key) ||
-		       !strcmp(option->key, "artifacts") || !strcmp(option->key, "inputs");
+		       !strcmp(option->key, "artifacts") || !strcmp(option->key, "inputs") ||
+		       !strcmp(option->key, "coverage");
 	default:
 		return only_how(option->key);
 	}

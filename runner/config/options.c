@@ -330,6 +330,14 @@ const struct ff_config_option ff_config_options[] = {
 	 JOB(inputs.cleanup), .fallback = "false",
 	 .help = "whether what was sent is removed there when the unit has ended; else it stays"},
 
+	{.section = FF_SECTION_JOB, .key = "coverage", .type = FF_TYPE_SECTION,
+	 .child = FF_SECTION_COVERAGE, .only = "run", JOB_PLACE(coverage_place),
+	 .help = "data of 'coverage run' in its commands (tests of pytest: --cov=...)"},
+
+	{.section = FF_SECTION_COVERAGE, .key = "combine", .type = FF_TYPE_BOOLEAN,
+	 JOB(coverage), .required = true,
+	 .help = "whether those of all units and hosts become one .coverage in the tree's source"},
+
 	{.section = FF_SECTION_JOB, .key = "up_to_date", .type = FF_TYPE_SECTION,
 	 .child = FF_SECTION_FRESH, .only = "run",
 	 .help = "skips what has not changed since it last succeeded in its folder"},
@@ -407,6 +415,10 @@ const struct ff_config_option ff_config_options[] = {
 	 CONFIG(settings.retry_delay_us), .min = 0, .max = DAY, .range = "0 to 1d",
 	 .fallback = "0", .unit = "s",
 	 .help = "how long what failed rests before it is tried again; 0: not at all"},
+	{.section = FF_SECTION_SETTINGS, .key = "start_delay", .type = FF_TYPE_DURATION,
+	 CONFIG(settings.start_delay_us), .min = 0, .max = DAY, .range = "0 to 1d",
+	 .fallback = "0", .unit = "s",
+	 .help = "how long at least lies between two starts of commands or sessions"},
 	{.section = FF_SECTION_SETTINGS, .key = "strict_collection", .type = FF_TYPE_BOOLEAN,
 	 CONFIG(settings.strict_collection), .fallback = "false",
 	 .help = "strict_collection of all jobs"},
@@ -566,7 +578,7 @@ const struct ff_config_option *ff_section_short(enum ff_config_section section)
 		[FF_SECTION_INVENTORY] = "hosts",   [FF_SECTION_TREE] = "source",
 		[FF_SECTION_CONCURRENCY] = "group", [FF_SECTION_HOST] = "spec",
 		[FF_SECTION_ARTIFACTS] = "paths",   [FF_SECTION_SETUP] = "run",
-		[FF_SECTION_INPUTS] = "paths",	    [FF_SECTION_TEARDOWN] = "run",
+		[FF_SECTION_INPUTS] = "paths",	    [FF_SECTION_COVERAGE] = "combine", [FF_SECTION_TEARDOWN] = "run",
 	};
 
 	return keys[section] ? ff_config_option_find(section, keys[section]) : NULL;

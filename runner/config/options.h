@@ -28,6 +28,8 @@ struct ff_config_amount;
 	  "What is brought back of each unit; a list stands for {paths: ...}")                     \
 	X(INPUTS, "jobs.NAME.inputs",                                                              \
 	  "Files of this machine's for each unit; a list stands for {paths: ...}")                 \
+	X(COVERAGE, "jobs.NAME.coverage",                                                          \
+	  "What Python's coverage has measured in commands; true stands for {combine: true}")      \
 	X(FRESH, "jobs.NAME.up_to_date", "When a command need not be run again")                   \
 	X(SETUP, "setup", "What is run on each host before its first unit; a text is its 'run'")   \
 	X(TEARDOWN, "teardown", "What is run there when nothing more comes; a text is its 'run'")  \

@@ -126,7 +126,8 @@ static void fill_exclude(const struct ff_act *act, struct ff_strv *exclude)
 	for (size_t i = 0; act->reports && i + 1 < act->reports->len; i += 2)
 		exclude_report(exclude, act->reports->v[i + 1], config->tree.source);
 	for (size_t i = 0; i < act->plan->len; i++)
-		if (act->plan->jobs[i].config->artifacts.paths.len > 0) {
+		if (act->plan->jobs[i].config->artifacts.paths.len > 0 ||
+		    act->plan->jobs[i].config->coverage) {
 			char *collect = ff_act_collect_folder(act);
 
 			exclude_report(exclude, collect, config->tree.source);

@@ -432,6 +432,8 @@ static void due(struct ff_engine *e, struct due_at *due)
 	case DUE_FRONT:
 		ff_front_due(e, (uint32_t)((struct engine_job *)due->owner - e->jobs));
 		break;
+	case DUE_START:
+		break; /* ff_job_pump looks */
 	case DUE_TIME:
 		ff_job_time_over(e, (uint32_t)((struct engine_job *)due->owner - e->jobs));
 		break;
@@ -607,14 +609,4 @@ void ff_engine_decide(struct ff_engine *e, const struct ff_input *input, struct 
 int64_t ff_engine_deadline(const struct ff_engine *e)
 {
 	return e->over ? INT64_MAX : ff_deadlines_next(&e->deadlines);
-}
-
-bool ff_engine_over(const struct ff_engine *e)
-{
-	return e->over;
-}
-
-unsigned ff_engine_faults(const struct ff_engine *e)
-{
-	return e->faults;
 }

@@ -29,6 +29,7 @@ static bool may_be_followed(const struct ff_engine *e, const struct execution *e
 	       e->opts.plan->jobs[execution->placement.job].config->inputs.paths.len == 0 &&
 	       job->typical_us > 0 && job->typical_us < SHORT_US && !job->stopped && !e->full &&
 	       e->opts.config->settings.maxfail == 0 &&
+	       e->opts.config->settings.start_delay_us == 0 &&
 	       e->opts.config->settings.halt.on == FF_HALT_NEVER &&
 	       execution->placement.unit != FF_NOBODY &&
 	       e->hosts[execution->placement.host].native &&

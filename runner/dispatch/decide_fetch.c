@@ -21,7 +21,7 @@ static const struct ff_config_artifacts *artifacts_of(const struct ff_engine *e,
 
 bool ff_fetch_expected(const struct ff_engine *e, uint32_t job)
 {
-	return artifacts_of(e, job)->paths.len > 0;
+	return artifacts_of(e, job)->paths.len > 0 || e->opts.plan->jobs[job].config->coverage;
 }
 
 static bool is_wanted(const struct ff_engine *e, uint32_t job, enum ff_outcome outcome)

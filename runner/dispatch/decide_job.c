@@ -393,20 +393,6 @@ static void settle(struct ff_engine *e, uint32_t number)
 	ff_sched_job_end(e->sched, number);
 }
 
-/* All of it passed, some of it not at once. */
-static void judge_flaky(struct ff_engine *e, uint32_t number, struct ff_event *event)
-{
-	uint32_t flaky = record_of(e, number)->flaky;
-
-	if (!e->opts.config->settings.flaky_fail || flaky == 0)
-		return;
-	event->u.job_finished.result = FF_JOB_FAILED;
-	event->u.job_finished.why = FF_REASON_FLAKY;
-	e->jobs[number].error =
-		ff_engine_keep(&e->jobs[number],
-			       ff_engine_text(e, "%u flaky: passed only when tried again", flaky));
-}
-
 static void finish(struct ff_engine *e, uint32_t number)
 {
 	struct engine_job *job = &e->jobs[number];
@@ -427,7 +413,7 @@ static void finish(struct ff_engine *e, uint32_t number)
 	event.u.job_finished.why =
 		passed || event.u.job_finished.result == FF_JOB_FAILED ? FF_REASON_NONE : job->why;
 	if (passed)
-		judge_flaky(e, number, &event);
+		ff_retry_judge(e, number, &event);
 	event.u.job_finished.reason = job->error;
 	event.u.job_finished.counts = record->counts;
 	event.u.job_finished.problems = record->problems;
@@ -584,6 +570,15 @@ static void place(struct ff_engine *e, const struct ff_placement *placement)
 		ff_run_session_start(e, placement);
 }
 
+/* Whether the next start has to wait for its time. */
+static bool held(struct ff_engine *e)
+{
+	if (e->start_us <= e->now.mono_us)
+		return false;
+	ff_engine_due(e, &e->start, e->start_us);
+	return true;
+}
+
 void ff_job_pump(struct ff_engine *e)
 {
 	struct ff_placement placement;
@@ -600,7 +595,7 @@ void ff_job_pump(struct ff_engine *e)
 			return;
 		/* Sessions may have waited for what a command has given back. */
 		ff_marks_freed(e);
-		if (!ff_sched_place(e->sched, &placement)) {
+		if (held(e) || !ff_sched_place(e->sched, &placement)) {
 			if (!ff_driven_look(e))
 				return;
 			continue;
@@ -615,5 +610,6 @@ void ff_job_pump(struct ff_engine *e)
 			continue;
 		}
 		place(e, &placement);
+		e->start_us = e->now.mono_us + e->opts.config->settings.start_delay_us;
 	}
 }

@@ -264,6 +264,30 @@ static const struct unit_asks *asks_of(const struct ff_engine *e, uint32_t job, 
 	return ff_map_get_u32(&e->jobs[job].asks, ff_spread_index(e, job, unit));
 }
 
+/* Of units that no earlier run can know (lines of a file): by what others of them took. */
+static int64_t limit_by_others(const struct engine_job *job, const struct ff_config_job *config)
+{
+	int64_t us = job->usual ? ff_usual_median_us(job->usual) : 0, limit;
+
+	if (us == 0)
+		return config->timeout_default_us;
+	limit = us > INT64_MAX / config->timeout_percent ? INT64_MAX / 100
+							 : us * config->timeout_percent / 100;
+	return limit > config->timeout_floor_us ? limit : config->timeout_floor_us;
+}
+
+void ff_marks_took(struct ff_engine *e, uint32_t number, const struct ff_result *result)
+{
+	const struct ff_config_job *config = e->opts.plan->jobs[number].config;
+	struct engine_job *job = &e->jobs[number];
+
+	if (!config->source || !config->timeout_percent || ff_outcome_bad(result->outcome))
+		return;
+	if (!job->usual)
+		job->usual = ff_xcalloc(1, sizeof(*job->usual));
+	ff_usual_add(job->usual, result->duration_us);
+}
+
 /* By what earlier runs tell of it. */
 static int64_t usual_limit(struct ff_engine *e, uint32_t job, uint32_t unit)
 {
@@ -272,6 +296,8 @@ static int64_t usual_limit(struct ff_engine *e, uint32_t job, uint32_t unit)
 		e->opts.expect, ff_engine_payload(e, job)->name, ff_engine_unit_name(e, job, unit));
 	int64_t limit;
 
+	if (config->source)
+		return limit_by_others(&e->jobs[job], config);
 	if (!known || known->us <= 0)
 		return config->timeout_default_us;
 	limit = known->us / 100 * config->timeout_percent;

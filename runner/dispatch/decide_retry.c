@@ -174,3 +174,16 @@ void ff_retry_forget(struct ff_engine *e, uint32_t job)
 		ff_free(resting);
 	}
 }
+
+void ff_retry_judge(struct ff_engine *e, uint32_t number, struct ff_event *event)
+{
+	uint32_t flaky = e->state->jobs[number].flaky;
+
+	if (!e->opts.config->settings.flaky_fail || flaky == 0)
+		return;
+	event->u.job_finished.result = FF_JOB_FAILED;
+	event->u.job_finished.why = FF_REASON_FLAKY;
+	e->jobs[number].error =
+		ff_engine_keep(&e->jobs[number],
+			       ff_engine_text(e, "%u flaky: passed only when tried again", flaky));
+}

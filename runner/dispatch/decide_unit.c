@@ -232,6 +232,7 @@ void ff_execution_end(struct ff_engine *e, struct execution *execution,
 	ff_ahead_begin(e, execution); /* it was to be withdrawn, too late */
 	next = ff_ahead_pass(e, execution);
 	ff_ahead_learn(job, result->duration_us);
+	ff_marks_took(e, at.job, result);
 	ff_execution_over(e, execution, false);
 	ff_unit_finished(e, &at, result);
 	/* One that was asked back has the slots, but begins with its first word: the end that was

@@ -125,6 +125,7 @@ struct ff_engine *ff_engine_new(const struct ff_engine_opts *opts, struct ff_sta
 	e->opts = *opts;
 	e->state = state;
 	e->kill = (struct due_at){.kind = DUE_KILL};
+	e->start = (struct due_at){.kind = DUE_START};
 	ff_list_init(&e->dirty);
 	make_hosts(e);
 	make_jobs(e);
@@ -155,6 +156,7 @@ static void free_jobs(struct ff_engine *e)
 		ff_map_release(&job->now_parts);
 		ff_map_release(&job->seen);
 		ff_map_release(&job->lacking);
+		ff_free(job->usual);
 		ff_arena_release(&job->arena);
 	}
 	ff_free(e->jobs);
@@ -194,4 +196,14 @@ void ff_engine_free(struct ff_engine *e)
 	}
 	ff_free(e->hosts);
 	ff_free(e);
+}
+
+bool ff_engine_over(const struct ff_engine *e)
+{
+	return e->over;
+}
+
+unsigned ff_engine_faults(const struct ff_engine *e)
+{
+	return e->faults;
 }

@@ -7,6 +7,7 @@
 #include "dispatch/deadlines.h"
 #include "dispatch/engine.h"
 #include "dispatch/executions.h"
+#include "dispatch/usual.h"
 #include "sched/sched.h"
 #include "sched/waits.h"
 
@@ -37,6 +38,7 @@ enum due {
 	DUE_TIME,
 	DUE_DRAIN,
 	DUE_HOPE,
+	DUE_START,
 };
 
 /* A deadline and what it is for. */
@@ -237,10 +239,11 @@ struct engine_job {
 	int64_t worked_us;  /* by sessions that are over, since they were up */
 	uint32_t workers;   /* slots that it may use, when it started */
 	uint32_t next_number;
-	uint32_t live;	    /* executions and sessions that take slots, or will */
-	uint32_t ahead;	    /* executions that follow others */
-	int64_t typical_us; /* what its units take lately; 0: unknown */
-	uint32_t ids_from;  /* the worker that was asked for the names; FF_NOBODY */
+	uint32_t live;		/* executions and sessions that take slots, or will */
+	uint32_t ahead;		/* executions that follow others */
+	struct ff_usual *usual; /* what units that passed took, where limits go by that; NULL */
+	int64_t typical_us;	/* what its units take lately; 0: unknown */
+	uint32_t ids_from;	/* the worker that was asked for the names; FF_NOBODY */
 	int64_t started_us;
 	struct job_front front;
 	int session_status;  /* of the session that ended it; 0 */
@@ -294,8 +297,10 @@ struct ff_engine {
 	struct {
 		bool setting_up, owes_teardown, tearing_down;
 		int64_t since_us;
-	} own_setup;	    /* the run's, beside those of hosts */
-	struct due_at kill; /* the end of the first interrupt's grace */
+	} own_setup;	     /* the run's, beside those of hosts */
+	struct due_at start; /* nothing is started before (settings.start_delay) */
+	int64_t start_us;    /* that time */
+	struct due_at kill;  /* the end of the first interrupt's grace */
 	int64_t started_us;
 	bool cleans_up;	 /* some jobs go on though everything stops */
 	bool no_cleanup; /* and they had their time */
@@ -507,6 +512,8 @@ void ff_steps_forget(struct ff_engine *e, const struct execution *execution);
 void ff_steps_free(struct engine_job *job);
 
 /* --- decide_retry.c --- */
+/* Where flaky units fail a job of which all has passed: the end that is told. */
+void ff_retry_judge(struct ff_engine *e, uint32_t job, struct ff_event *event);
 /* An attempt failed: the next one comes when retry_delay is over. */
 void ff_retry(struct ff_engine *e, const struct unit_at *at);
 struct resting;

@@ -87,6 +87,8 @@ struct ff_claim *ff_marks_claims(struct ff_engine *e, uint32_t job,
 				 uint32_t first, uint32_t count, size_t *len);
 void ff_marks_free(struct engine_job *job);
 int64_t ff_marks_timeout_us(struct ff_engine *e, uint32_t job, uint32_t unit);
+/* So long an attempt took: what limits in per cent of a job whose units are all alike go by. */
+void ff_marks_took(struct ff_engine *e, uint32_t number, const struct ff_result *result);
 int64_t ff_marks_retries(const struct ff_engine *e, uint32_t job, uint32_t unit);
 /* Units for which no host is left come to their end. */
 void ff_marks_look(struct ff_engine *e, uint32_t job);

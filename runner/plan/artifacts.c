@@ -24,6 +24,12 @@ void ff_plan_check_artifacts(const struct ff_plan_job *job, struct ff_mistakes *
 	const struct ff_config_job *config = job->config;
 	const struct ff_config_artifacts *artifacts = &config->artifacts;
 
+	if (config->coverage && config->artifacts.paths.len > 0 &&
+	    strcmp(artifacts->when, "always") != 0)
+		ff_mistakes_add(problems, &config->coverage_place,
+				"job '%s': 'coverage' wants 'artifacts' that are brought always, "
+				"as it is",
+				config->name);
 	if (artifacts->paths.len == 0)
 		return;
 	if (!job->payload->run && !job->payload->session)

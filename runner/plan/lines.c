@@ -26,22 +26,30 @@ struct ff_lines_source *ff_lines_add_source(struct ff_lines *lines, const char *
 	return source;
 }
 
+/* Of the sources that go with each other, from *last to the first, which it becomes. */
 static uint32_t length_of_group(const struct ff_lines *lines, size_t *last)
 {
 	uint32_t len = lines->sources[*last].len;
 
+	if (lines->how.link) {
+		for (size_t i = 0; len > 0 && i < *last; i++) {
+			uint32_t other = lines->sources[i].len;
+
+			len = other > len || other == 0 ? other : len;
+		}
+		*last = 0;
+		return len;
+	}
 	for (; lines->sources[*last].linked; --*last)
 		if (lines->sources[*last - 1].len < len)
 			len = lines->sources[*last - 1].len;
 	return len;
 }
 
-uint32_t ff_lines_total(const struct ff_lines *lines)
+uint32_t ff_lines_records(const struct ff_lines *lines)
 {
 	uint64_t total = 1;
 
-	if (lines->blocks_fd >= 0)
-		return lines->base.len;
 	for (size_t i = lines->sources_len; i-- > 0;) {
 		total *= length_of_group(lines, &i);
 		if (total > FF_PLAN_INSTANCES_MAX)
@@ -50,10 +58,22 @@ uint32_t ff_lines_total(const struct ff_lines *lines)
 	return lines->sources_len ? (uint32_t)total : 0;
 }
 
+uint32_t ff_lines_total(const struct ff_lines *lines)
+{
+	uint32_t records, group = lines->how.group ? lines->how.group : 1;
+
+	if (lines->blocks_fd >= 0)
+		return lines->base.len;
+	if (lines->packs)
+		return lines->packs_len;
+	records = ff_lines_records(lines);
+	return records == UINT32_MAX ? records : records / group + (records % group > 0);
+}
+
 static int count(struct ff_lines *lines, struct ff_err *err)
 {
 	lines->base.len = ff_lines_total(lines);
-	if (lines->base.len <= FF_PLAN_INSTANCES_MAX)
+	if (ff_lines_records(lines) <= FF_PLAN_INSTANCES_MAX)
 		return 0;
 	lines->base.len = 0;
 	return ff_err_set(err, FF_ETOOBIG, "these are more than %d units", FF_PLAN_INSTANCES_MAX);
@@ -80,20 +100,20 @@ static int check_nuls(const char *from, const char *text, size_t len, struct ff_
 	return ff_lines_refuse_nul(from, number, (uint64_t)(nul - line) + 1, err);
 }
 
-int ff_lines_add(struct ff_lines *lines, const char *from, char *text, size_t len, char end,
-		 bool skip_empty, struct ff_err *err)
+int ff_lines_add(struct ff_lines *lines, const char *from, char *text, size_t len,
+		 const struct ff_lines_end *end, struct ff_err *err)
 {
 	struct ff_lines_source *source;
 	size_t items = 0;
 
-	if (end && check_nuls(from, text, len, err)) {
+	if (*end->bytes && check_nuls(from, text, len, err)) {
 		ff_free(text);
 		return FF_EINVAL;
 	}
 	for (char *at = text; at < text + len; items++) {
-		char *stop = memchr(at, end, (size_t)(text + len - at));
+		char *stop = memmem(at, (size_t)(text + len - at), end->bytes, end->len);
 
-		at = stop ? stop + 1 : text + len;
+		at = stop ? stop + end->len : text + len;
 	}
 	source = ff_lines_add_source(lines, from);
 	source->text = ff_xrealloc(text, len + 1);
@@ -103,13 +123,13 @@ int ff_lines_add(struct ff_lines *lines, const char *from, char *text, size_t le
 				  FF_PLAN_INSTANCES_MAX);
 	source->starts = ff_xcalloc(items + 1, sizeof(*source->starts));
 	for (size_t at = 0; at < len;) {
-		char *stop = memchr(source->text + at, end, len - at);
+		char *stop = memmem(source->text + at, len - at, end->bytes, end->len);
 
-		if (!skip_empty || source->text + at != stop)
+		if (!end->skip_empty || source->text + at != stop)
 			source->starts[source->len++] = at;
 		if (stop)
 			*stop = '\0';
-		at = stop ? (size_t)(stop - source->text) + 1 : len;
+		at = stop ? (size_t)(stop - source->text) + end->len : len;
 	}
 	return count(lines, err);
 }
@@ -254,55 +274,84 @@ void ff_lines_skip(struct ff_lines *lines, bool *done, uint32_t done_len)
 	ff_free(done);
 }
 
-static void add_arg(struct ff_lines_args *args, const char *text, size_t len)
+static bool is_space(char c)
 {
-	args->v = ff_xrealloc(args->v, (args->len + 1) * sizeof(*args->v));
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static void add_arg(const struct ff_lines *lines, struct ff_lines_args *args, const char *text,
+		    size_t len)
+{
+	while (lines->how.trim & FF_LINES_TRIM_LEFT && len > 0 && is_space(*text))
+		text++, len--;
+	while (lines->how.trim & FF_LINES_TRIM_RIGHT && len > 0 && is_space(text[len - 1]))
+		len--;
+	/* Full at each power of two. */
+	if ((args->len & (args->len - 1)) == 0)
+		args->v = ff_xrealloc(args->v, (args->len ? 2 * args->len : 1) * sizeof(*args->v));
 	args->v[args->len++] = ff_xstrndup(text, len);
 }
 
-static void add_columns(const struct ff_lines *lines, const char *text, struct ff_lines_args *args)
+void ff_lines_columns(const struct ff_lines *lines, const char *text, struct ff_lines_args *args)
 {
 	regmatch_t at;
 	int flags = 0;
 
-	while (regexec(&lines->separator, text, 1, &at, flags) == 0 && at.rm_eo > 0) {
-		add_arg(args, text, (size_t)at.rm_so);
+	while (lines->has_separator && regexec(&lines->separator, text, 1, &at, flags) == 0 &&
+	       at.rm_eo > 0) {
+		add_arg(lines, args, text, (size_t)at.rm_so);
 		text += at.rm_eo;
 		flags = REG_NOTBOL;
 	}
-	add_arg(args, text, strlen(text));
+	add_arg(lines, args, text, strlen(text));
 }
 
 /* The item of each source, in `items`. */
-static void choose(const struct ff_lines *lines, uint32_t index, uint32_t *items)
+static void choose(const struct ff_lines *lines, uint32_t record, uint32_t *items)
 {
-	uint32_t left = ff_lines_seq(lines, index) - 1;
+	uint32_t left = lines->order ? lines->order[record] : record;
 
 	for (size_t i = lines->sources_len; i-- > 0;) {
 		size_t first = i;
 		uint32_t len = length_of_group(lines, &first);
 
 		for (size_t j = first; j <= i; j++)
-			items[j] = left % len;
+			items[j] = left % len % lines->sources[j].len;
 		left /= len;
 		i = first;
 	}
 }
 
-void ff_lines_args(const struct ff_lines *lines, uint32_t index, struct ff_lines_args *args)
+void ff_lines_range(const struct ff_lines *lines, uint32_t index, struct ff_lines_range *range)
+{
+	uint32_t group = lines->how.group ? lines->how.group : 1, all;
+
+	range->seq = ff_lines_seq(lines, index);
+	if (lines->packs) {
+		range->from = lines->packs[range->seq - 1];
+		range->to = lines->packs[range->seq];
+		return;
+	}
+	range->from = (range->seq - 1) * group;
+	range->to = range->from + group;
+	if (group == 1)
+		return;
+	all = ff_lines_records(lines);
+	range->to = range->to < all ? range->to : all;
+}
+
+void ff_lines_args(const struct ff_lines *lines, const struct ff_lines_range *range,
+		   struct ff_lines_args *args)
 {
 	uint32_t *items = ff_xcalloc(lines->sources_len + 1, sizeof(*items));
 
 	*args = (struct ff_lines_args){0};
-	choose(lines, index, items);
-	for (size_t i = 0; i < lines->sources_len; i++) {
-		const struct ff_lines_source *source = &lines->sources[i];
-		const char *text = source->text + source->starts[items[i]];
-
-		if (lines->has_separator)
-			add_columns(lines, text, args);
-		else
-			add_arg(args, text, strlen(text));
+	for (uint32_t record = range->from; record < range->to && lines->sources_len; record++) {
+		choose(lines, record, items);
+		for (size_t i = 0; i < lines->sources_len; i++)
+			ff_lines_columns(
+				lines, lines->sources[i].text + lines->sources[i].starts[items[i]],
+				args);
 	}
 	ff_free(items);
 }
@@ -318,10 +367,12 @@ void ff_lines_args_release(struct ff_lines_args *args)
 int ff_lines_arguments(const struct ff_lines *lines, uint32_t index, char between,
 		       struct ff_buf *out)
 {
+	struct ff_lines_range range;
 	struct ff_lines_args args;
 	int rc = 0;
 
-	ff_lines_args(lines, index, &args);
+	ff_lines_range(lines, index, &range);
+	ff_lines_args(lines, &range, &args);
 	for (size_t i = 0; i < args.len && !rc; i++) {
 		rc = i ? ff_buf_addch(out, between) : 0;
 		rc = rc ? rc : ff_buf_addstr(out, args.v[i]);
@@ -330,15 +381,24 @@ int ff_lines_arguments(const struct ff_lines *lines, uint32_t index, char betwee
 	return rc;
 }
 
-char *ff_lines_argument(const struct ff_lines *lines, uint32_t index, size_t nth)
+char *ff_lines_argument(const struct ff_lines *lines, uint32_t index, size_t nth, size_t *column)
 {
-	struct ff_lines_args args;
+	struct ff_lines_range range;
 	char *copy = NULL;
 
-	ff_lines_args(lines, index, &args);
-	if (nth < args.len)
-		copy = ff_xstrdup(args.v[nth]);
-	ff_lines_args_release(&args);
+	ff_lines_range(lines, index, &range);
+	for (uint32_t record = range.from; record < range.to && !copy; record++) {
+		const struct ff_lines_range one = {record, record + 1, range.seq};
+		struct ff_lines_args args;
+
+		ff_lines_args(lines, &one, &args);
+		if (nth < args.len) {
+			copy = ff_xstrdup(args.v[nth]);
+			*column = nth + 1;
+		}
+		nth -= args.len;
+		ff_lines_args_release(&args);
+	}
 	return copy;
 }
 
@@ -436,6 +496,9 @@ void ff_lines_release(struct ff_lines *lines)
 		regfree(&lines->separator);
 	ff_free(lines->blocks);
 	ff_free(lines->seqs);
+	ff_free(lines->order);
+	ff_free(lines->packs);
+	ff_strv_release(&lines->names);
 	ff_free(lines->feed.done);
 	if (lines->blocks_fd >= 0)
 		close(lines->blocks_fd);

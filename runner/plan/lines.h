@@ -8,6 +8,7 @@
 
 #include <regex.h>
 
+#include "base/strv.h"
 #include "plan/plan.h"
 
 /* Items of one text. */
@@ -19,6 +20,16 @@ struct ff_lines_source {
 	bool words;  /* of a command line, not read from anywhere */
 	char *from;  /* "<stdin>", a file's name: for messages */
 };
+
+/* How items are told apart in a text. */
+struct ff_lines_end {
+	const char *bytes; /* behind each item, but the last may lack it */
+	size_t len;
+	bool skip_empty; /* those without a character are none */
+};
+
+/* What is cut from the ends of a value. */
+enum { FF_LINES_TRIM_LEFT = 1, FF_LINES_TRIM_RIGHT = 2 };
 
 /* A block of the standard input, for --pipe. */
 struct ff_lines_block {
@@ -41,10 +52,18 @@ struct ff_lines {
 	char *command; /* NULL: an item is a command itself */
 	struct ff_lines_part *parts;
 	size_t parts_len;
-	bool bare;	  /* set before it is given: a command without {} is as it is */
-	bool direct;	  /* the command needs no shell */
-	bool delicate;	  /* not each value can stand in it: all must be known before */
-	const char *name; /* of its job; borrowed */
+	/* Set before anything is added. */
+	struct ff_lines_how {
+		bool bare;	/* a command without {} is as it is */
+		uint32_t group; /* items (or combinations of them) that a unit gets; 0: one */
+		bool context;	/* of several, the word around a {} is repeated for each */
+		bool link;	/* sources go with each other one by one, shorter ones over again */
+		unsigned trim;
+	} how;
+	struct ff_strv names; /* of columns, that placeholders may have; "" for none */
+	bool direct;	      /* the command needs no shell */
+	bool delicate;	      /* not each value can stand in it: all must be known before */
+	const char *name;     /* of its job; borrowed */
 	bool has_separator;
 	regex_t separator;
 	/* Of --pipe: units have these instead of items. */
@@ -52,6 +71,10 @@ struct ff_lines {
 	int blocks_fd;			    /* -1: none */
 	struct ff_lines_template *files[2]; /* that each unit gets, and that are brought back */
 	size_t files_len[2];
+	uint32_t *order; /* of the items; NULL: as they came */
+	/* Where the items of each unit begin, and the end of the last; NULL: groups alike. */
+	uint32_t *packs;
+	uint32_t packs_len;
 	/* Units that are left, by their sequence numbers; NULL: all, from 1. */
 	uint32_t *seqs;
 	/* The only source, or the blocks, as long as base.open. */
@@ -72,11 +95,10 @@ struct ff_lines {
 void ff_lines_init(struct ff_lines *lines);
 void ff_lines_release(struct ff_lines *lines);
 
-/* Adds the items of `text` (malloc'd, taken over in any case): each ends with `end`, the last one
- * may lack that. `skip_empty`: those without a character are none. FF_EINVAL: "FROM:3:17: …" for a
- * NUL within an item; FF_ETOOBIG: too many. */
-int ff_lines_add(struct ff_lines *lines, const char *from, char *text, size_t len, char end,
-		 bool skip_empty, struct ff_err *err);
+/* Adds the items of `text` (malloc'd, taken over in any case). FF_EINVAL: "FROM:3:17: …" for a NUL
+ * within an item; FF_ETOOBIG: too many. */
+int ff_lines_add(struct ff_lines *lines, const char *from, char *text, size_t len,
+		 const struct ff_lines_end *end, struct ff_err *err);
 /* Adds items that are words. */
 int ff_lines_add_words(struct ff_lines *lines, char *const *words, size_t len, bool linked,
 		       struct ff_err *err);
@@ -93,6 +115,15 @@ void ff_lines_link(struct ff_lines *lines);
 /* Splits each item into columns, {1} {2} …: an extended regular expression, where \t is a tab.
  * FF_EINVAL: it is none. */
 int ff_lines_separate(struct ff_lines *lines, const char *separator, struct ff_err *err);
+/* The first item of each source names it, or with a separator its columns. FF_EINVAL: a source has
+ * none. */
+int ff_lines_header(struct ff_lines *lines, struct ff_err *err);
+/* Items in an order that `random` makes, which gives numbers below its argument. */
+void ff_lines_shuffle(struct ff_lines *lines, uint32_t (*random)(uint32_t below));
+/* Behind the command: makes units of as many items (how.group at most, if that is given) as a
+ * command below `max_chars` has room for; what is left for the last is spread over `slots`.
+ * FF_EINVAL: an item needs more by itself. */
+int ff_lines_pack(struct ff_lines *lines, size_t max_chars, uint32_t slots, struct ff_err *err);
 /* The blocks of `fd`, a file from its offset 0 on, that the units get on their stdin; each ends
  * with `end`, and has `size` bytes, or a little more. Takes the fd over. FF_ESYS, FF_ETOOBIG. */
 int ff_lines_blocks(struct ff_lines *lines, int fd, uint64_t size, char end, struct ff_err *err);
@@ -115,7 +146,8 @@ int ff_lines_text(const struct ff_lines *lines, uint32_t index, uint32_t slot, s
 /* Appends its arguments as they are, with `between` between them. 0 or FF_ENOMEM. */
 int ff_lines_arguments(const struct ff_lines *lines, uint32_t index, char between,
 		       struct ff_buf *out);
-/* The same one by one, from 0; NULL: it has no more. Malloc'd. */
-char *ff_lines_argument(const struct ff_lines *lines, uint32_t index, size_t nth);
+/* The same one by one, from 0, and which of its item's columns it is, from 1; NULL: it has no more.
+ * Malloc'd. */
+char *ff_lines_argument(const struct ff_lines *lines, uint32_t index, size_t nth, size_t *column);
 
 #endif

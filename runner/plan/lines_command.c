@@ -17,8 +17,25 @@ void ff_lines_parts_release(struct ff_lines *lines)
 	lines->direct = lines->delicate = false;
 }
 
+/* The longest name of a column that `at` begins with, from 1; 0: none. */
+static int read_name(const struct ff_lines *lines, const char *at, size_t *len)
+{
+	int which = 0;
+
+	*len = 0;
+	for (size_t i = 0; i < lines->names.len; i++) {
+		size_t name_len = strlen(lines->names.v[i]);
+
+		if (name_len <= *len || strncmp(at, lines->names.v[i], name_len) != 0)
+			continue;
+		*len = name_len;
+		which = (int)i + 1;
+	}
+	return which;
+}
+
 /* Reads what stands between braces. False: it is no placeholder. */
-static bool read_part(const char *at, struct ff_lines_part *part)
+static bool read_part(const struct ff_lines *lines, const char *at, struct ff_lines_part *part)
 {
 	static const struct {
 		const char *text;
@@ -29,6 +46,7 @@ static bool read_part(const char *at, struct ff_lines_part *part)
 		    {".}", CUT_END},
 		    {"}", 0}};
 	const char *from = at;
+	size_t name_len;
 	char *end;
 
 	*part = (struct ff_lines_part){.kind = PART_VALUE, .text = at};
@@ -45,6 +63,8 @@ static bool read_part(const char *at, struct ff_lines_part *part)
 			return false;
 		part->which = (int)which;
 		at = end;
+	} else if ((part->which = read_name(lines, at, &name_len)) > 0) {
+		at += name_len;
 	}
 	for (size_t i = 0; i < sizeof(cuts) / sizeof(*cuts); i++) {
 		size_t len = strlen(cuts[i].text);
@@ -92,11 +112,12 @@ char *ff_lines_cut(const char *value, unsigned cut)
 struct filling {
 	struct ff_lines_args args;
 	struct ff_shell shell;
+	size_t only; /* of all values the one that a word is repeated for, from 1; 0: all */
+	uint32_t seq, slot;
 	bool lost; /* a value can't be written where it stands */
 };
 
-/* Text in a comment, or behind a backslash, is not looked at. */
-static bool stays(const struct ff_shell *shell)
+bool ff_lines_stays(const struct ff_shell *shell)
 {
 	enum ff_shell_place place = ff_shell_place(shell);
 
@@ -122,6 +143,12 @@ size_t ff_lines_which(const struct ff_lines_part *part, size_t len)
 	return from_end <= len ? len - from_end : SIZE_MAX;
 }
 
+static void put_blank(struct filling *f, struct ff_buf *out)
+{
+	ff_buf_addch(out, ' ');
+	ff_shell_feed(&f->shell, " ", 1);
+}
+
 static void put_values(struct filling *f, const struct ff_lines_part *part, struct ff_buf *out)
 {
 	size_t len = f->args.len;
@@ -134,28 +161,29 @@ static void put_values(struct filling *f, const struct ff_lines_part *part, stru
 			put_value(f, part, which, next, out);
 		return;
 	}
+	if (f->only) {
+		put_value(f, part, f->only - 1, next, out);
+		return;
+	}
 	for (size_t i = 0; i < len; i++) {
-		if (i) {
-			ff_buf_addch(out, ' ');
-			ff_shell_feed(&f->shell, " ", 1);
-		}
+		if (i)
+			put_blank(f, out);
 		put_value(f, part, i, i + 1 < len ? ' ' : next, out);
 	}
 }
 
-static void put_part(struct filling *f, const struct ff_lines_part *part, uint32_t seq,
-		     uint32_t slot, struct ff_buf *out)
+static void put_part(struct filling *f, const struct ff_lines_part *part, struct ff_buf *out)
 {
 	size_t before = out->len;
 
-	if (part->kind == PART_VALUE && !stays(&f->shell)) {
+	if (part->kind == PART_VALUE && !ff_lines_stays(&f->shell)) {
 		put_values(f, part, out);
 		return;
 	}
 	if (part->kind == PART_SEQ)
-		ff_buf_adduint(out, seq);
+		ff_buf_adduint(out, f->seq);
 	else if (part->kind == PART_SLOT)
-		ff_buf_adduint(out, slot);
+		ff_buf_adduint(out, f->slot);
 	else
 		ff_buf_add(out, part->text, part->len);
 	if (out->len > before)
@@ -163,16 +191,33 @@ static void put_part(struct filling *f, const struct ff_lines_part *part, uint32
 			      out->len - before);
 }
 
-static int write_text(const struct ff_lines *lines, uint32_t index, uint32_t slot, bool *lost,
-		      struct ff_buf *out)
+/* The word once for each value. */
+static void put_word(struct filling *f, const struct ff_lines_part *parts, struct ff_buf *out)
 {
-	struct filling f = {.lost = false};
+	for (f->only = 1; f->only <= f->args.len; f->only++) {
+		if (f->only > 1)
+			put_blank(f, out);
+		for (size_t i = 0; i < parts->word; i++)
+			put_part(f, &parts[i], out);
+	}
+	f->only = 0;
+}
+
+int ff_lines_write(const struct ff_lines *lines, const struct ff_lines_range *range, uint32_t slot,
+		   bool *lost, struct ff_buf *out)
+{
+	struct filling f = {.seq = range->seq, .slot = slot};
 	struct ff_buf text = FF_BUF_INIT;
 	int rc;
 
-	ff_lines_args(lines, index, &f.args);
+	ff_lines_args(lines, range, &f.args);
 	for (size_t i = 0; i < lines->parts_len; i++)
-		put_part(&f, &lines->parts[i], ff_lines_seq(lines, index), slot, &text);
+		if (lines->parts[i].word) {
+			put_word(&f, &lines->parts[i], &text);
+			i += lines->parts[i].word - 1;
+		} else {
+			put_part(&f, &lines->parts[i], &text);
+		}
 	ff_lines_args_release(&f.args);
 	if (lost)
 		*lost = f.lost;
@@ -183,9 +228,12 @@ static int write_text(const struct ff_lines *lines, uint32_t index, uint32_t slo
 
 int ff_lines_text(const struct ff_lines *lines, uint32_t index, uint32_t slot, struct ff_buf *out)
 {
+	struct ff_lines_range range;
+
 	if (!lines->command)
 		return ff_lines_arguments(lines, index, ' ', out);
-	return write_text(lines, index, slot, NULL, out);
+	ff_lines_range(lines, index, &range);
+	return ff_lines_write(lines, &range, slot, NULL, out);
 }
 
 /* --- before the first unit --- */
@@ -216,7 +264,7 @@ static void read_parts(struct ff_lines *lines)
 	lines->parts_len = 0;
 	while ((at = strchr(at, '{'))) {
 		/* "${1}" is the shell's. */
-		if ((at > lines->command && at[-1] == '$') || !read_part(at, &part)) {
+		if ((at > lines->command && at[-1] == '$') || !read_part(lines, at, &part)) {
 			at++;
 			continue;
 		}
@@ -248,7 +296,7 @@ static bool is_delicate(const struct ff_lines *lines)
 	for (size_t i = 0; i < lines->parts_len; i++) {
 		const struct ff_lines_part *part = &lines->parts[i];
 
-		if (part->kind == PART_VALUE && !stays(&shell)) {
+		if (part->kind == PART_VALUE && !ff_lines_stays(&shell)) {
 			delicate |= !ff_shell_fits(&shell, "a b") ||
 				    ff_shell_place(&shell) == FF_SHELL_HERE ||
 				    ff_shell_place(&shell) == FF_SHELL_LITERAL;
@@ -264,13 +312,15 @@ static bool is_delicate(const struct ff_lines *lines)
 static int check_values(const struct ff_lines *lines, struct ff_err *err)
 {
 	struct ff_buf text = FF_BUF_INIT;
+	struct ff_lines_range range;
 	bool lost = false;
 	uint32_t i = 0;
 	int rc = 0;
 
 	for (; i < lines->base.len && !lost && !rc; i++) {
+		ff_lines_range(lines, i, &range);
 		ff_buf_clear(&text);
-		rc = write_text(lines, i, 1, &lost, &text);
+		rc = ff_lines_write(lines, &range, 1, &lost, &text);
 	}
 	ff_buf_clear(&text);
 	if (lost && !ff_lines_arguments(lines, i - 1, ' ', &text))
@@ -292,16 +342,18 @@ int ff_lines_command(struct ff_lines *lines, const char *command, struct ff_err 
 		return 0;
 	lines->command = ff_xstrdup(command);
 	read_parts(lines);
-	if (lines->bare && takes_items(lines))
+	if (lines->how.bare && takes_items(lines))
 		return ff_err_set(err, FF_EINVAL,
 				  "the command has a {}, but -N 0 gives it no item");
-	if (!lines->bare && !has_placeholder(lines) && lines->blocks_fd < 0) {
+	if (!lines->how.bare && !has_placeholder(lines) && lines->blocks_fd < 0) {
 		char *longer = ff_xasprintf("%s {}", command);
 
 		ff_free(lines->command);
 		lines->command = longer;
 		read_parts(lines);
 	}
+	if (lines->how.context)
+		ff_lines_find_words(lines);
 	lines->direct = ff_lines_is_direct(lines);
 	lines->delicate = is_delicate(lines);
 	return lines->delicate ? check_values(lines, err) : 0;

@@ -43,6 +43,8 @@ bool ff_lines_is_direct(const struct ff_lines *lines)
 	for (size_t i = 0; i < lines->parts_len; i++) {
 		const struct ff_lines_part *part = &lines->parts[i];
 
+		if (part->word > 1)
+			return false;
 		if (part->kind == PART_TEXT && strspn(part->text, PLAIN " ") < part->len)
 			return false;
 	}
@@ -119,10 +121,12 @@ char **ff_lines_argv(const struct ff_lines *lines, uint32_t index, uint32_t slot
 		     struct ff_arena *arena)
 {
 	struct argv argv = {.begun = false};
+	struct ff_lines_range range;
 	struct ff_lines_args args;
 	char **copy;
 
-	ff_lines_args(lines, index, &args);
+	ff_lines_range(lines, index, &range);
+	ff_lines_args(lines, &range, &args);
 	for (size_t i = 0; i < lines->parts_len; i++) {
 		const struct ff_lines_part *part = &lines->parts[i];
 

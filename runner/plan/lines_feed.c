@@ -41,6 +41,7 @@ static int end_item(struct ff_lines *lines, size_t end, struct ff_err *err)
 {
 	struct ff_lines_source *source = &lines->sources[0];
 	struct ff_lines_feed *feed = &lines->feed;
+	uint32_t group = lines->how.group ? lines->how.group : 1;
 	size_t begun = feed->begun;
 	const char *nul = memchr(source->text + begun, '\0', end - begun);
 
@@ -61,7 +62,8 @@ static int end_item(struct ff_lines *lines, size_t end, struct ff_err *err)
 			ff_xrealloc(source->starts, feed->starts_cap * sizeof(*source->starts));
 	}
 	source->starts[source->len++] = begun;
-	add_unit(lines, source->len);
+	if (source->len % group == 0)
+		add_unit(lines, source->len / group);
 	return 0;
 }
 
@@ -88,6 +90,9 @@ static int add_items(struct ff_lines *lines, const char *bytes, size_t len, bool
 	}
 	if (rc == 0 && end && feed->begun < feed->len)
 		rc = end_item(lines, feed->len, err);
+	/* The last has what is left. */
+	if (rc == 0 && end && lines->how.group && source->len % lines->how.group)
+		add_unit(lines, source->len / lines->how.group + 1);
 	return rc;
 }
 

@@ -90,11 +90,13 @@ char **ff_lines_files(const struct ff_plan_source *base, uint32_t index, uint32_
 	const struct ff_lines *lines = (const struct ff_lines *)base;
 	size_t len = lines->files_len[back];
 	char **all = ff_arena_alloc(arena, (len + 1) * sizeof(*all));
+	struct ff_lines_range range;
 	struct ff_lines_args args = {0};
 
 	if (!all)
 		return NULL;
-	ff_lines_args(lines, index, &args);
+	ff_lines_range(lines, index, &range);
+	ff_lines_args(lines, &range, &args);
 	for (size_t i = 0; i < len; i++) {
 		all[i] = expand(lines, &lines->files[back][i], &args, index, slot, arena);
 		if (!all[i]) {

@@ -3,6 +3,7 @@
 #define FF_PLAN_LINES_PRIVATE_H
 
 #include "plan/lines.h"
+#include "plan/shell.h"
 
 /* What one unit's placeholders stand for. */
 struct ff_lines_args {
@@ -10,12 +11,24 @@ struct ff_lines_args {
 	size_t len;
 };
 
+/* What is made a unit of, from one to the one before another. */
+struct ff_lines_range {
+	uint32_t from, to, seq;
+};
+
 /* The block of the unit `len`, of which there are so many before. */
 int ff_lines_add_block(struct ff_lines *lines, uint32_t len, const struct ff_lines_block *block,
 		       struct ff_err *err);
 struct ff_lines_source *ff_lines_add_source(struct ff_lines *lines, const char *from);
 int ff_lines_refuse_nul(const char *from, uint64_t line, uint64_t column, struct ff_err *err);
-void ff_lines_args(const struct ff_lines *lines, uint32_t index, struct ff_lines_args *args);
+/* How many items there are, or combinations of them. */
+uint32_t ff_lines_records(const struct ff_lines *lines);
+/* The items of a unit. */
+void ff_lines_range(const struct ff_lines *lines, uint32_t index, struct ff_lines_range *range);
+void ff_lines_args(const struct ff_lines *lines, const struct ff_lines_range *range,
+		   struct ff_lines_args *args);
+/* The columns of one text. */
+void ff_lines_columns(const struct ff_lines *lines, const char *text, struct ff_lines_args *args);
 void ff_lines_args_release(struct ff_lines_args *args);
 void ff_lines_parts_release(struct ff_lines *lines);
 
@@ -48,8 +61,19 @@ struct ff_lines_part {
 	int which;	  /* {2}; negative: from the last; 0: all */
 	const char *text; /* of the command */
 	size_t len;
+	/* Of so many parts, from this one on, there is one for each value; 0: it begins no such
+	 * word. */
+	size_t word;
 };
 
+/* Parts the command's text where its words end, and finds those that are repeated. */
+void ff_lines_find_words(struct ff_lines *lines);
+/* Whether the text at this place is not looked at: in a comment, behind a backslash. */
+bool ff_lines_stays(const struct ff_shell *shell);
+/* Appends the command of these items. `lost`, if given: whether a value can't be written where it
+ * stands. */
+int ff_lines_write(const struct ff_lines *lines, const struct ff_lines_range *range, uint32_t slot,
+		   bool *lost, struct ff_buf *out);
 /* What `cut` leaves of a value; malloc'd. */
 char *ff_lines_cut(const char *value, unsigned cut);
 /* Which of `len` values a part with `which` stands for; SIZE_MAX: there is no such one. */

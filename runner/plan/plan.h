@@ -10,6 +10,9 @@
 #include "plan/when.h"
 
 /* One unit of a per-unit payload, or a session's job. */
+/* How files with what was measured begin. */
+#define FF_PLAN_COVERAGE ".coverage.farflung"
+
 struct ff_plan_instance {
 	char *name; /* unit id: "bench[size=10]", "bench[2]" or just the job's name */
 	struct ff_payload_job job; /* resolved: {axis} and {index} replaced, quoted in shell text */

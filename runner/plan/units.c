@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/alloc.h"
 #include "plan/private.h"
 
 /* One unit that is being made. */
@@ -104,6 +105,52 @@ static void be_nice(struct maker *m, struct ff_payload_job *job)
 	m->full = !all[2];
 	job->args = (char *const *)(uintptr_t)all;
 	job->shell = NULL;
+}
+
+/* A list with one word more. */
+static char *const *with(struct maker *m, char *const *words, const char *word)
+{
+	size_t len = 0;
+	char **all;
+
+	while (words && words[len])
+		len++;
+	all = ff_arena_alloc(m->arena, (len + 2) * sizeof(*all));
+	m->full = m->full || !all || !word;
+	if (m->full)
+		return words;
+	if (len > 0)
+		memcpy(all, words, len * sizeof(*all));
+	all[len] = (char *)(uintptr_t)word;
+	all[len + 1] = NULL;
+	return all;
+}
+
+/* Each unit has a file of its own for what is measured, which is brought back; none of an earlier
+ * run is. */
+static void measure(struct maker *m, const struct ff_config_job *config, uint32_t index,
+		    struct ff_plan_instance *made)
+{
+	static const char begin[] = "rm -f -- \"$COVERAGE_FILE\"; exec \"$@\"";
+	const char *const shell[] = {"/bin/sh", "-c", made->job.shell, NULL};
+	const char *const *words = made->job.shell ? shell : (const char *const *)made->job.args;
+	const char *const first[] = {"/bin/sh", "-c", begin, "sh"};
+	char *file = ff_xasprintf(FF_PLAN_COVERAGE ".%s.%u", config->name, index + 1);
+	char *variable = ff_xasprintf("COVERAGE_FILE=%s", file);
+	char *const *all = NULL;
+
+	made->artifacts = with(m, made->artifacts, ff_arena_strdup(m->arena, file));
+	made->job.env = with(m, made->job.env, ff_arena_strdup(m->arena, variable));
+	ff_free(variable);
+	ff_free(file);
+	if (config->coverage_goes_on)
+		return;
+	for (size_t i = 0; i < sizeof(first) / sizeof(*first); i++)
+		all = with(m, all, first[i]);
+	for (; words && *words; words++)
+		all = with(m, all, *words);
+	made->job.args = all;
+	made->job.shell = NULL;
 }
 
 enum {
@@ -231,6 +278,8 @@ static int make(const struct ff_plan_job *job, const struct ff_config_job *confi
 	}
 	made.inputs = expand_all(&m, &config->fresh.inputs);
 	made.outputs = expand_all(&m, &config->fresh.outputs);
+	if (config->coverage && !m.full)
+		measure(&m, config, index, &made);
 	if (config->nice && !m.full)
 		be_nice(&m, &made.job);
 	if (m.full || !made.name ||
@@ -245,6 +294,7 @@ int ff_plan_step(const struct ff_plan_job *job, uint32_t index, uint32_t step,
 {
 	struct ff_config_job config = ff_plan_step_job(job->config, step);
 
+	config.coverage_goes_on = step > 0;
 	return make(job, &config, index, 0, arena, instance);
 }
 

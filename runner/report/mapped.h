@@ -13,8 +13,9 @@ struct ff_mapped_units {
 	/* Append: the command as the shell was given it; the arguments, with blanks between. */
 	int (*command)(void *ctx, uint32_t index, struct ff_buf *out);
 	int (*arguments)(void *ctx, uint32_t index, struct ff_buf *out);
-	/* The nth argument, from 0; malloc'd, NULL: there are no more. */
-	char *(*argument)(void *ctx, uint32_t index, size_t nth);
+	/* The nth argument, from 0; malloc'd, NULL: there are no more. `column` becomes its number
+	 * in its item, from 1. */
+	char *(*argument)(void *ctx, uint32_t index, size_t nth, size_t *column);
 	void *ctx;
 };
 

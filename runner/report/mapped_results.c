@@ -13,7 +13,7 @@
 #include "report/file.h"
 #include "report/mapped.h"
 
-enum { NAME_BYTES_MAX = 200 };
+enum { NAME_BYTES_MAX = 200, PATH_BYTES_MAX = 2000 };
 
 struct results {
 	struct ff_reporter base;
@@ -61,16 +61,24 @@ static void set_path(struct results *results, uint32_t index, const char *name)
 	const struct ff_mapped_units *units = &results->opts.units;
 	uint32_t seq = units->seq(units->ctx, index);
 	struct ff_buf *path = &results->path;
+	size_t nth = 0, column;
 	char *argument;
-	size_t nth = 0;
 
 	ff_buf_clear(path);
 	ff_buf_addf(path, "%s/", results->opts.results);
-	for (; (argument = units->argument(units->ctx, index, nth)); nth++) {
-		ff_buf_addf(path, "%zu/", nth + 1);
-		add_name(path, argument, seq);
+	for (; (argument = units->argument(units->ctx, index, nth, &column)); nth++) {
+		bool room = path->len < PATH_BYTES_MAX;
+
+		if (room) {
+			ff_buf_addf(path, "%zu/", column);
+			add_name(path, argument, seq);
+		} else {
+			ff_buf_addf(path, "~%u", seq); /* there are more */
+		}
 		ff_buf_addch(path, '/');
 		ff_free(argument);
+		if (!room)
+			break;
 	}
 	if (nth == 0) /* a block */
 		ff_buf_addf(path, "%u/", seq);

@@ -62,9 +62,11 @@ struct ff_reporter_opts {
 	int verbosity;	   /* -2 without totals, -1 quiet, 0, 1 a line per unit, 2 with output as it
 			      comes */
 	const char *color; /* auto, always, never; NULL: auto */
-	bool runs;  /* units are runs of fewer tests, which another report counts: of failures that
-		       are alike one is shown */
-	bool front; /* the run's only job may have a front, whose the terminal then is */
+	bool runs; /* units are runs of fewer tests, which another report counts: of failures that
+		      are alike one is shown */
+	bool few_tests; /* of very many failed tests, too, the end shows a few; else as pytest, all
+			 */
+	bool front;	/* the run's only job may have a front, whose the terminal then is */
 	const char *junit_prefix;     /* before class names; NULL: nothing */
 	struct ff_reporter *terminal; /* people's text, for who has a word to say there; NULL: it
 					 is shown otherwise */

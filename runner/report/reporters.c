@@ -12,6 +12,7 @@
 	X(tap)                                                                                     \
 	X(md)                                                                                      \
 	X(ctrf)                                                                                    \
+	X(codequality)                                                                             \
 	X(html)                                                                                    \
 	X(otlp)                                                                                    \
 	X(results)                                                                                 \

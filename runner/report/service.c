@@ -37,27 +37,15 @@ struct service {
 	struct held held[SORTS][HELD_MAX];
 	uint32_t seen[SORTS];
 	struct ff_summary summary;
-	char *step; /* the path of the step's summary; NULL: none is wanted */
+	char *step;    /* the path of the step's summary; NULL: none is wanted */
+	bool annotate; /* the summary goes to Buildkite's agent */
+	volatile bool hurry;
 	char *cwd;  /* its folder in the service's tree, with '/'; NULL: not there */
 	bool front; /* the terminal is another's: only the end is ours to say there */
 	bool begun, over;
 };
 
 /* --- complaints --- */
-
-/* The service knows files by their place in its tree; `file` is one of a test, mostly from where
- * we are. */
-static char *place_of(const struct service *s, const char *file)
-{
-	struct ff_buf place = FF_BUF_INIT;
-
-	if (!file || !*file)
-		return NULL;
-	if (s->cwd && *file != '/' && access(file, F_OK) == 0)
-		ff_text_line(&place, s->cwd, 0, "");
-	ff_text_line(&place, file, 0, "");
-	return ff_buf_take(&place);
-}
 
 static void complain(struct service *s, int sort, const char *file, int line, const char *title,
 		     const char *message)
@@ -67,7 +55,7 @@ static void complain(struct service *s, int sort, const char *file, int line, co
 
 	if (!s->words->complain || i >= HELD_MAX)
 		return;
-	s->held[sort][i].file = place_of(s, file);
+	s->held[sort][i].file = ff_service_place(s->cwd, file);
 	s->held[sort][i].line = line;
 	ff_text_line(&text, title, MESSAGE_COLUMNS, "...");
 	s->held[sort][i].title = ff_xstrdup(ff_buf_str(&text));
@@ -124,16 +112,6 @@ static void say(struct service *s, struct ff_buf *out)
 	ff_buf_release(out);
 }
 
-/* The number behind the file in `frame`, if it is the test's own file; else the test's line. */
-static int line_of(const struct ff_result *result, const char *frame)
-{
-	size_t len = result->file ? strlen(result->file) : 0;
-
-	if (len > 0 && !strncmp(frame, result->file, len) && frame[len] == ':')
-		return atoi(frame + len + 1);
-	return result->line;
-}
-
 static void on_failure(struct service *s, const struct ff_result *result, const char *name)
 {
 	const char *message = result->message ? result->message : ff_outcome_word(result->outcome);
@@ -147,7 +125,7 @@ static void on_failure(struct service *s, const struct ff_result *result, const 
 	if (frame.len > 0)
 		ff_buf_addf(&text, "\nat %s", ff_buf_str(&frame));
 	complain(s, s->summary.alike > 1 ? SAME_CAUSE : NEW_CAUSE, result->file,
-		 line_of(result, frame.len ? ff_buf_str(&frame) : ""), name, ff_buf_str(&text));
+		 ff_service_line(result), name, ff_buf_str(&text));
 	ff_buf_release(&frame);
 	ff_buf_release(&text);
 }
@@ -220,6 +198,8 @@ static void on_finished(struct service *s, const struct ff_event *event)
 		tell_all(s, &out, NEW_CAUSE, WARNING, "failures");
 		tell_all(s, &out, WARNING, SORTS, "warnings");
 	}
+	if (s->words->totals && s->summary.totals.len > 0)
+		s->words->totals(&out, ff_buf_str(&s->summary.totals));
 	/* What stands before may be a line that has not ended. */
 	if (s->front && out.len > 0)
 		ff_report_terminal_command(s->terminal, &newline);
@@ -281,13 +261,36 @@ static int write_summary(struct service *s)
 	return errnum;
 }
 
+/* Whatever comes in its way is said, and is no failure of the run. */
+static void annotate(struct service *s)
+{
+	struct ff_buf text = FF_BUF_INIT, why = FF_BUF_INIT, line = FF_BUF_INIT;
+
+	ff_summary_write(&text, &s->summary, FF_SERVICE_SUMMARY_MAX);
+	ff_service_annotate(&text, s->summary.good, &s->hurry, &why);
+	if (why.len > 0) {
+		ff_buf_addf(&line, "%sno annotation: %s\n", s->front ? "\n" : "", ff_buf_str(&why));
+		say(s, &line);
+	}
+	ff_buf_release(&text);
+	ff_buf_release(&why);
+	ff_buf_release(&line);
+}
+
 static int service_finish(struct ff_reporter *reporter, struct ff_err *err)
 {
 	struct service *s = (struct service *)reporter;
 	int errnum = s->step && s->over ? write_summary(s) : 0;
 
+	if (s->annotate && s->over)
+		annotate(s);
 	return errnum ? ff_err_sys(err, errnum, "cannot write the step's summary '%s'", s->step)
 		      : 0;
+}
+
+static void service_abandon(struct ff_reporter *reporter)
+{
+	((struct service *)reporter)->hurry = true;
 }
 
 static void service_free(struct ff_reporter *reporter)
@@ -310,6 +313,7 @@ static const struct ff_reporter_class service_class = {
 	.name = "ci",
 	.event = service_event,
 	.finish = service_finish,
+	.abandon = service_abandon,
 	.free = service_free,
 };
 
@@ -334,21 +338,6 @@ static const char *service_here(void)
 	return NULL;
 }
 
-/* Where we are below GitHub's checkout: "sub/", or "". */
-static char *below_workspace(void)
-{
-	const char *top = getenv("GITHUB_WORKSPACE");
-	char *here = realpath(".", NULL), *root = top && *top ? realpath(top, NULL) : NULL;
-	size_t len = root ? strlen(root) : 0;
-	char *below = NULL;
-
-	if (here && len > 0 && !strncmp(here, root, len) && (here[len] == '/' || !here[len]))
-		below = here[len] ? ff_xasprintf("%s/", here + len + 1) : ff_xstrdup("");
-	free(here);
-	free(root);
-	return below;
-}
-
 static struct ff_reporter *service_open(const struct ff_reporter_opts *opts, const char *value,
 					struct ff_err *err)
 {
@@ -370,8 +359,9 @@ static struct ff_reporter *service_open(const struct ff_reporter_opts *opts, con
 	ff_report_terminal_guard(s->terminal, service);
 	if (service == FF_SERVICE_GITHUB) {
 		s->step = summary && *summary ? ff_xstrdup(summary) : NULL;
-		s->cwd = below_workspace();
 	}
+	s->annotate = service == FF_SERVICE_BUILDKITE;
+	s->cwd = ff_service_below();
 	return &s->base;
 }
 

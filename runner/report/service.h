@@ -64,11 +64,33 @@ struct ff_service_words {
 	unsigned complaints_max; /* of errors, and of warnings, that it shows of a step; 0: all */
 	/* The final result of a unit; NULL: it does not count them. */
 	void (*unit)(struct ff_buf *out, const char *name, const struct ff_result *result);
+	/* The run's totals, one plain line, for the service's own list of runs; NULL: no words. */
+	void (*totals)(struct ff_buf *out, const char *totals);
 };
 
 /* NULL for none. */
 const struct ff_service_words *ff_service_words(enum ff_service service);
 
-enum { FF_SERVICE_SUMMARY_MAX = (1 << 20) - 1024 }; /* bytes; GitHub refuses more than 1 MiB */
+/* Bytes of Markdown: GitHub and Buildkite refuse more than 1 MiB. */
+enum { FF_SERVICE_SUMMARY_MAX = (1 << 20) - 1024 };
+
+/* --- places --- */
+
+/* Where we are below the service's checkout: "sub/", or ""; NULL: not there, or there is no
+ * service. Malloc'd. */
+char *ff_service_below(void);
+/* The file of a test as the service knows it, in its checkout, for what `below` gave; NULL if
+ * `file` is none. Malloc'd, one line. */
+char *ff_service_place(const char *below, const char *file);
+/* The line where a traceback ends in the test's own file, else the test's line; 0: unknown. */
+int ff_service_line(const struct ff_result *result);
+
+/* --- Buildkite's agent --- */
+
+/* Gives `markdown` to `buildkite-agent annotate`, which must be done within some seconds, or as
+ * soon as `*hurry` is set. Appends to `why`, one line, what came in its way; nothing if there is no
+ * such program. */
+void ff_service_annotate(const struct ff_buf *markdown, bool good, const volatile bool *hurry,
+			 struct ff_buf *why);
 
 #endif

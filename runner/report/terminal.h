@@ -125,9 +125,9 @@ struct ff_terminal_setup {
 	bool tty; /* a block may be redrawn */
 	bool colour;
 	int verbosity;
-	unsigned columns; /* that the user asked for; 0: the terminal's own */
-	bool runs;	  /* as in the options */
-	bool front;	  /* the job's may have the same terminal */
+	unsigned columns;     /* that the user asked for; 0: the terminal's own */
+	bool runs, few_tests; /* as in the options */
+	bool front;	      /* the job's may have the same terminal */
 	int64_t (*left_us)(void *ctx, int64_t units_us); /* as in the options, all three */
 	bool (*known)(void *ctx, const char *kind, const char *unit, struct ff_report_known *known);
 	bool (*green)(void *ctx, struct ff_report_green *green);
@@ -202,6 +202,7 @@ struct ff_terminal {
 	struct ff_terminal_tells tells;
 	struct {
 		struct ff_buf failures, summary; /* which parts of them are whose: terminal_few.c */
+		uint32_t commands;		 /* failures of these */
 		char *run_id;
 	} few;
 	struct {
@@ -336,6 +337,8 @@ void ff_terminal_keep_few(struct ff_terminal *t, const struct ff_event *event, u
 			  size_t failures, size_t summary);
 /* Whether there are so many that of those that are alike one is shown. */
 bool ff_terminal_shows_few(const struct ff_terminal *t);
+/* Whether there are so many that only some causes are, and all lists are short. */
+bool ff_terminal_shows_many(const struct ff_terminal *t);
 void ff_terminal_say_few_failures(struct ff_terminal *t);
 void ff_terminal_say_few_lines(struct ff_terminal *t);
 void ff_terminal_free_few(struct ff_terminal *t);

@@ -54,6 +54,7 @@ struct ff_reporter *ff_report_terminal(const struct ff_reporter_opts *opts)
 		.columns = columns_said(),
 		.verbosity = opts->verbosity,
 		.runs = opts->runs,
+		.few_tests = opts->few_tests,
 		.front = opts->front,
 		.left_us = opts->left_us,
 		.known = opts->known,

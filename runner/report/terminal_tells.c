@@ -1,10 +1,13 @@
 /* What the end tells of failures beyond themselves: which are of one cause, and since when they
  * fail. Nothing of it where a front tells the job's story. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "report/terminal.h"
 #include "report/text.h"
+
+enum { TELLS_OF_MANY = 3 }; /* entries, where all is to fit on two screens */
 
 static void add_since(struct ff_terminal *t, const struct ff_event *event, const char *name)
 {
@@ -68,6 +71,12 @@ void ff_terminal_keep_attempt(struct ff_terminal *t, const struct ff_event *even
 	ff_buf_release(&lines);
 }
 
+/* Entries that a list has room for. */
+static uint32_t room(const struct ff_terminal *t)
+{
+	return ff_terminal_shows_many(t) ? TELLS_OF_MANY : FF_TERMINAL_TELLS_MAX;
+}
+
 static void say_group(struct ff_terminal *t, const struct ff_alike_group *group)
 {
 	struct ff_buf *out = &t->screen.text, message = FF_BUF_INIT;
@@ -89,23 +98,36 @@ static void say_group(struct ff_terminal *t, const struct ff_alike_group *group)
 	ff_buf_release(&message);
 }
 
+/* The largest first, of those alike in size the first. */
+static int compare(const void *a, const void *b)
+{
+	const struct ff_alike_group *const *one = a, *const *other = b;
+
+	if ((*one)->count != (*other)->count)
+		return (*one)->count > (*other)->count ? -1 : 1;
+	return (*one)->number < (*other)->number ? -1 : 1;
+}
+
 static void say_alike(struct ff_terminal *t)
 {
-	const struct ff_alike *alike = &t->tells.alike;
+	struct ff_alike *alike = &t->tells.alike;
 	uint32_t told = 0, groups = 0;
 
 	if (alike->largest < 2 || t->setup.runs)
 		return;
 	ff_terminal_say_title(t, FF_TERMINAL_RED, "failures that are alike");
+	if (ff_terminal_shows_many(t))
+		qsort(alike->v, alike->len, sizeof(struct ff_alike_group *), compare);
 	for (size_t i = 0; i < alike->len; i++) {
-		if (alike->v[i]->count < 2 || groups++ >= FF_TERMINAL_TELLS_MAX)
+		if (alike->v[i]->count < 2)
 			continue;
 		told += alike->v[i]->count;
-		say_group(t, alike->v[i]);
+		if (groups++ < room(t))
+			say_group(t, alike->v[i]);
 	}
-	if (groups > FF_TERMINAL_TELLS_MAX)
+	if (groups > room(t))
 		ff_buf_addf(&t->screen.text, "and %u more causes of several failures\n",
-			    groups - FF_TERMINAL_TELLS_MAX);
+			    groups - room(t));
 	ff_buf_addf(&t->screen.text, "%u of %u failures have their cause in common with others\n\n",
 		    told, alike->total);
 }
@@ -113,13 +135,20 @@ static void say_alike(struct ff_terminal *t)
 static void say_list(struct ff_terminal *t, const char *title, struct ff_buf *list, uint32_t len)
 {
 	struct ff_buf *out = &t->screen.text;
+	const char *line;
 
 	if (len == 0)
 		return;
+	line = ff_buf_str(list);
 	ff_buf_addf(out, "%s: %u\n", title, len);
-	ff_buf_add(out, ff_buf_data(list), list->len);
-	if (len > FF_TERMINAL_TELLS_MAX)
-		ff_buf_addf(out, "  and %u more\n", len - FF_TERMINAL_TELLS_MAX);
+	for (uint32_t i = 0; i < len && i < room(t); i++) {
+		const char *end = strchr(line, '\n');
+
+		ff_buf_add(out, line, (size_t)(end - line) + 1);
+		line = end + 1;
+	}
+	if (len > room(t))
+		ff_buf_addf(out, "  and %u more\n", len - room(t));
 }
 
 static void say_since(struct ff_terminal *t)

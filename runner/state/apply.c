@@ -567,10 +567,9 @@ static int add_record(struct ff_state *state, const struct ff_event *event, stru
 {
 	struct ff_job_record *job;
 
-	if (event->kind == FF_EVENT_HOST_ADDED) {
-		if (add_host(state, event, err) < 0)
-			return FF_EINVAL;
-	} else {
+	if (event->kind == FF_EVENT_HOST_ADDED && add_host(state, event, err) < 0)
+		return FF_EINVAL;
+	if (event->kind != FF_EVENT_HOST_ADDED) {
 		if (!event->job)
 			return refuse(err, event, "job", NULL, "has no name");
 		if (ff_state_find_job(state, event->job) != FF_NOBODY)

@@ -81,7 +81,8 @@ class Farflung:
         self.mark = uuid.uuid4().hex
         self.env = dict(os.environ, **{MARK: self.mark})
         for name in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_AUTO_NUM_WORKERS", "FORCE_COLOR",
-                     "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITLAB_CI", "BUILDKITE", "TEAMCITY_VERSION"):
+                     "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "GITLAB_CI", "CI_PROJECT_DIR",
+                     "BUILDKITE", "BUILDKITE_BUILD_CHECKOUT_PATH", "BUILDKITE_JOB_ID", "TEAMCITY_VERSION"):
             self.env.pop(name, None)
 
     def start(self, *args, **options):

@@ -1,4 +1,6 @@
 """What services that run builds are told: --ci, and by itself where one runs the program."""
+import json
+import os
 import re
 import shutil
 import signal
@@ -59,9 +61,10 @@ def test_text_of_tests_is_no_command(farflung, service, words):
     ours = commands(service, done.stdout)
     assert ours, done.stdout
     own = {"github": r"::(group::farflung run |endgroup::$|error file=t/test_x.py,line=9,title=\S*\S* ?t/test_x)",
-           "gitlab": r"section_(start|end):\d{9,}:farflung$",
+           "gitlab": r"\x1b\[0Ksection_(start:\d{9,}:farflung\[collapsed=true\]|end:\d{9,}:farflung$)",
            "buildkite": r"--- farflung run |\+\+\+ farflung: result$",
-           "teamcity": r"##teamcity\[(block(Opened|Closed) name='farflung'|test(Started|Finished|Failed|StdOut) )"}
+           "teamcity": r"##teamcity\[(block(Opened|Closed) name='farflung'|test(Started|Finished|Failed|StdOut) |"
+                       r"buildStatus text='\{build\.status\.text\}; farflung: 1 passed, 1 failed in )"}
     assert [line for line in ours if not re.match(own[service], line)] == []
     assert "injected" in done.stdout.replace("\n", ""), "what the test said is still to be read"
     assert not commands(service, done.stderr)
@@ -108,6 +111,125 @@ def test_summary_that_cannot_be_written(farflung):
     lay(farflung, "def test_x(): pass\n")
     done = run_in(farflung, "github", "run", code=3, env={"GITHUB_STEP_SUMMARY": str(farflung.cwd)})
     assert f"cannot write the step's summary '{farflung.cwd}'" in done.stderr
+
+
+AGENT = """#!/bin/sh
+printf '%s\\n' "$@" > agent.words
+cat > agent.text
+echo '--- what the agent says'
+"""
+
+
+def agent(farflung, script):
+    """Buildkite's program, in a PATH."""
+    tool = farflung.cwd.parent / "bin" / "buildkite-agent"
+    write(tool, script)
+    tool.chmod(0o755)
+    return {"PATH": f"{tool.parent}:{farflung.env['PATH']}", "BUILDKITE_JOB_ID": "0190-ab"}
+
+
+@pytest.mark.parametrize("words", [("run",), ("pytest", "t")], ids=" ".join)
+def test_annotation_on_buildkite(farflung, words):
+    lay(farflung)
+    done = run_in(farflung, "buildkite", *words, code=1, env=agent(farflung, AGENT))
+    assert (farflung.cwd / "agent.words").read_text().split("\n")[:-1] == [
+        "annotate", "--context", "farflung-0190-ab", "--style", "error", "--append"]
+    text = (farflung.cwd / "agent.text").read_text()
+    assert text.startswith("## farflung: failed\n\n1 passed, 1 failed in ") and "(t/test_x.py:9)" in text
+    assert "annotation" not in done.stdout + done.stderr and "the agent says" not in done.stdout + done.stderr
+
+
+def test_annotation_of_a_good_run(farflung):
+    lay(farflung, "def test_x(): pass\n")
+    run_in(farflung, "buildkite", "run", code=0, env=agent(farflung, AGENT))
+    assert "success" in (farflung.cwd / "agent.words").read_text().split("\n")
+    (farflung.cwd / "agent.words").unlink()
+    run_in(farflung, "github", "run", code=0, env=agent(farflung, AGENT))
+    assert not (farflung.cwd / "agent.words").exists()
+
+
+@pytest.mark.parametrize("script, why", [
+    ("#!/bin/sh\ncat >/dev/null; exit 7\n", "no annotation: buildkite-agent ended with exit status 7\n"),
+    ("#!/bin/sh\nexit 3\n", "no annotation: buildkite-agent ended with exit status 3\n"),
+    ("#!/bin/sh\nkill -9 $$\n", "no annotation: buildkite-agent was killed by signal 9\n"),
+], ids=["fails", "reads nothing", "dies"])
+def test_agent_that_fails_is_no_failure(farflung, script, why):
+    lay(farflung, "def test_x(): pass\n")
+    assert run_in(farflung, "buildkite", "run", code=0, env=agent(farflung, script)).stdout.endswith(why)
+
+
+def test_agent_that_hangs_is_given_up_at_ctrl_c(farflung):
+    lay(farflung, "def test_x(): pass\n")
+    os.mkfifo(farflung.cwd / "pid")
+    env = agent(farflung, "#!/bin/sh\necho $$ > pid\nexec sleep 600\n")
+    live = farflung.start("run", env=dict(farflung.env, BUILDKITE="true", **env))
+    pid = int((farflung.cwd / "pid").read_text())
+    live.send_signal(signal.SIGINT)
+    live.send_signal(signal.SIGINT)
+    live.communicate(timeout=60)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_no_agent(farflung):
+    lay(farflung, "def test_x(): pass\n")
+    assert "annotation" not in run_in(farflung, "buildkite", "run", code=0).stdout
+
+
+QUALITY = """
+    import pytest
+    @pytest.mark.parametrize("n", ["a]b::c"])
+    def test_bad(n):
+        assert n == "x", "it's\\n[no]"
+
+    def test_good(): pass
+"""
+
+
+def test_code_quality(farflung):
+    """The format that GitLab documents, with the file from the top of its sources."""
+    lay(farflung, QUALITY, text=YAML + """
+      broken: {pytest: [broken]}
+      command: {run: exit 1}
+    report: {codequality: out/quality.json}
+""")
+    write(farflung.cwd / "broken" / "test_broken.py", "import nothing_of_that_name\n")
+    farflung.run("run", code=1, env=dict(farflung.env, CI_PROJECT_DIR=str(farflung.cwd.parent)))
+    findings = json.loads((farflung.cwd / "out" / "quality.json").read_text())
+    found = {finding["location"]["path"].rpartition("/")[2]: finding for finding in findings}
+    assert set(found) == {"test_x.py", "test_broken.py"} and len(findings) == 2
+    for finding in findings:
+        assert set(finding) == {"description", "check_name", "fingerprint", "severity", "location"}
+        assert re.fullmatch("[0-9a-f]{16}", finding["fingerprint"])
+        assert finding["location"]["path"].startswith(f"{farflung.cwd.name}/")
+    bad = found["test_x.py"]
+    assert bad["location"]["lines"] == {"begin": 5} and (bad["check_name"], bad["severity"]) == ("pytest", "major")
+    assert bad["description"].startswith("t/test_x.py::test_bad[a]b::c]: AssertionError: it's")
+    assert "\n" not in bad["description"]
+    assert found["test_broken.py"]["severity"] == "critical"
+    # The same failure is the same one in the next pipeline, also a line further down.
+    write(farflung.cwd / "t" / "test_x.py", "\n" + textwrap.dedent(QUALITY))
+    farflung.run("run", code=1, env=dict(farflung.env, CI_PROJECT_DIR=str(farflung.cwd.parent)))
+    later = [f for f in json.loads((farflung.cwd / "out" / "quality.json").read_text()) if f["check_name"] == "pytest"
+             and f["severity"] == "major"]
+    assert [(f["fingerprint"], f["location"]["lines"]) for f in later] == [(bad["fingerprint"], {"begin": 6})]
+
+
+def test_code_quality_of_a_flaky_test(farflung):
+    """A finding of less weight, though the run is good."""
+    lay(farflung, "import os\n\ndef test_x():\n    if not os.path.exists('seen'):\n        open('seen', 'w').close()\n        assert 0\n",
+        text=YAML.replace("{pytest: [t]}", "{pytest: [t], retries: 1}"))
+    farflung.run("run", "--codequality", "q.json", code=0)
+    finding, = json.loads((farflung.cwd / "q.json").read_text())
+    assert finding["severity"] == "minor" and finding["description"] == "t/test_x.py::test_x: flaky: passed at attempt 2"
+    assert finding["location"]["path"] == "t/test_x.py" and finding["location"]["lines"]["begin"] >= 1
+
+
+def test_code_quality_of_a_good_run(farflung):
+    lay(farflung, "def test_x(): pass\n")
+    farflung.run("run", "--codequality", "q.json", code=0)
+    assert json.loads((farflung.cwd / "q.json").read_text()) == []
+    assert "q.json" not in farflung.run("run", code=0).stderr
 
 
 def test_off(farflung):
@@ -208,6 +330,9 @@ def test_pipeline_for_gitlab(farflung):
         shutil.copytree(folder / f"shard-{number}", last / f"shard-{number}", symlinks=True)
     sh(farflung, "\n".join(jobs["merge"]["script"]), last, code=1)
     assert passed_and_failed(last / "junit.xml") == (12, 1)
+    reports = jobs["merge"]["artifacts"]["reports"]
+    assert reports["junit"] == "junit.xml"
+    assert len(json.loads((last / reports["codequality"]).read_text())) == 1
 
 
 @pytest.mark.parametrize("words, complaint", [

@@ -37,6 +37,49 @@ def test_500_failures_of_few_causes_fit_two_screens(farflung):
     assert told.count("1010") == 500 and sum(line.startswith("FAILED many[") for line in told) == 500
 
 
+def check_two_screens(farflung, done):
+    lines = end_of(done)
+    assert len(lines) <= 2 * 48, len(lines)
+    text = "\n".join(lines)
+    run = next(line for line in lines if line.startswith("all of them:")).split()[-1]
+    return text, end_of(farflung.run("replay", "-v", run, code=1))
+
+
+def test_500_failures_of_500_causes_fit_two_screens(farflung):
+    """The first of them are shown, and how many more there are; all of them by replay -v."""
+    farflung.yaml("inventory: [{spec: popen, name: box, slots: 2}]\njobs:\n  many:\n    count: 500\n"
+                  "    run: 'seq 1000 1040; echo cause-{index} | tr 0-9 a-j; exit 1'\n")
+    env = dict(farflung.env, COLUMNS="60")
+    for _ in range(2):  # the second one can tell since when they fail
+        done = farflung.run("run", code=1, env=env)
+    text, told = check_two_screens(farflung, done)
+    assert text.count("cause-") == 3 and "497 more not shown here" in text and "and 492 more" in text
+    assert "failing before: 500" in text and "and 497 more" in text
+    assert sum(line.startswith("cause-") for line in told) == 500
+
+
+def test_500_failed_tests_of_a_run_fit_two_screens(farflung, python):
+    """Where tests are one of a file's jobs; what most have in common comes first."""
+    (farflung.cwd / "test_many.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('n', range(500))\ndef test(n):\n    print('said', n)\n"
+        "    if n % 5 == 0: raise ValueError(chr(65 + n // 26) + chr(65 + n % 26))\n"
+        "    if n % 5 == 1: raise KeyError('k')\n    assert n < 0\n")
+    farflung.yaml(f"inventory: ['2*popen//python={python}']\njobs:\n  tests: {{pytest: [test_many.py]}}\n")
+    done = farflung.run("run", code=1, env=dict(farflung.env, COLUMNS="60"))
+    text, told = check_two_screens(farflung, done)
+    assert text.index("300 times: assert N < N") < text.index("100 times: KeyError: 'k'")
+    assert "400 of 500 failures have their cause in common with others" in text
+    assert "and 492 more" in text and text.count("FAILED test_many.py::test[") == 8
+    assert sum(line.startswith("FAILED test_many.py::test[") for line in told) == 500
+
+
+def test_fifty_failed_tests_of_a_run_are_all_shown(farflung, python):
+    (farflung.cwd / "test_many.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('n', range(50))\ndef test(n):\n    assert n < 0\n")
+    farflung.yaml(f"inventory: ['popen//python={python}']\njobs:\n  tests: {{pytest: [test_many.py]}}\n")
+    assert "\n".join(end_of(farflung.run("run", code=1))).count(">       assert n < 0") == 50
+
+
 def test_ten_failures_are_shown_whole(farflung):
     farflung.yaml(MANY.replace("COUNT", "10"))
     lines = end_of(farflung.run("run", code=1))

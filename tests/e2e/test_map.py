@@ -253,7 +253,6 @@ def test_bytes_that_are_no_text(farflung, worker, command):
         (["--tx", "nonsense=1", "echo", ":::", "1"], "nonsense"),
         (["-f", "none.yaml", "echo", ":::", "1"], "none.yaml"),
         (["--on", "nobody", "echo", ":::", "1"], "nobody"),
-        (["-N", "2", "echo", ":::", "1"], "-N wants"),
         (["-N0", "echo", "{}", ":::", "1"], "-N 0 gives it no item"),
         (["--timeout", "soon", "echo", ":::", "1"], "--timeout"),
     ],

@@ -1,5 +1,6 @@
 """configs/nightly.yaml, from a copy: as it stands, and in a night in which something is broken."""
 import shutil
+import subprocess
 from xml.etree import ElementTree
 
 import pytest
@@ -113,3 +114,90 @@ def test_coverage_of_two_jobs(farflung, two):
     write(farflung.cwd / "tree" / "test_b.py", "import lib\n\ndef test_more():\n    assert lib.more()\n")
     farflung.run_yaml(two.replace("--cov-fail-under=100", "--cov-fail-under=1") + BEHIND, code=0)
     assert covered(farflung.cwd) == {"lib.py": {1, 3, 4, 5, 6, 8, 9}}
+
+
+COMMANDS = """version: 1
+inventory:
+  hosts:
+    - {spec: popen, name: n1, chdir: n1}
+    - {spec: popen, name: n2, chdir: n2}
+tree: tree
+jobs:
+  one: {run: "python3 -m coverage run --branch lib.py {n}", matrix: {n: [1, 3]}, on: n1, coverage: {combine: true}}
+  two: {run: [python3, -m, coverage, run, --branch, lib.py, "2"], on: n2, coverage: true, artifacts: ["said-*"]}
+  steps:
+    steps: ["python3 -m coverage run --branch lib.py 4", "python3 -m coverage run --branch -a lib.py 5"]
+    each_host: true
+    coverage: true
+"""
+PROGRAM = """import sys
+
+def of(n):
+    if n == 1:
+        return "one"
+    if n == 2:
+        return "two"
+    if n == 3:
+        return "three"
+    if n == 4:
+        return "four"
+    return "more"
+
+open(f"said-{sys.argv[1]}", "w").write(of(int(sys.argv[1])))
+"""
+
+
+@pytest.fixture
+def measured(farflung, python, tmp_path):
+    """Commands, measured on two hosts; what python3 is."""
+    if not has(python, "coverage"):
+        pytest.skip("coverage is not installed")
+    write(farflung.cwd / "tree" / "lib.py", PROGRAM)
+    program = write(tmp_path / "bin" / "python3", f'#!/bin/sh\nexec "{python}" "$@"\n')
+    program.chmod(0o755)
+    farflung.env["PATH"] = f"{program.parent}:{farflung.env['PATH']}"
+    return program
+
+
+def lines_that_ran(farflung, python):
+    tree = farflung.cwd / "tree"
+    subprocess.run([python, "-m", "coverage", "xml", "-q", "-o", "../coverage.xml"], cwd=tree, check=True, timeout=60)
+    return covered(farflung.cwd)
+
+
+def test_coverage_of_commands_of_two_hosts_is_one(farflung, measured, python):
+    done = farflung.run_yaml(COMMANDS, code=0)
+    assert lines_that_ran(farflung, python) == {"lib.py": set(range(1, 15)) - {2, 13}}, done.stderr
+    assert (farflung.cwd / "out/two/two/said-2").read_text() == "two", "other artifacts come as well"
+    # What an earlier run left on the hosts does not count.
+    farflung.run_yaml(COMMANDS.replace('[python3, -m, coverage, run, --branch, lib.py, "2"]', '[python3, lib.py, "2"]'), code=0)
+    assert lines_that_ran(farflung, python) == {"lib.py": set(range(1, 15)) - {2, 7, 13}}
+
+
+def test_coverage_that_cannot_be_combined(farflung, measured):
+    """Green would be told of less than was asked for."""
+    one = COMMANDS.split("  two:")[0]
+    done = farflung.run_yaml(one.replace("python3 -m coverage run --branch", "python3"), code=3)
+    assert "no command has left coverage data" in done.stderr
+    done = farflung.run_yaml(one.replace("python3 -m coverage run --branch lib.py {n}", "echo {n} > $COVERAGE_FILE"), code=3)
+    assert "cannot combine coverage into" in done.stderr
+    measured.write_text("#!/bin/sh\necho 'no module here' >&2\nexit 4\n")
+    done = farflung.run_yaml(one.replace("python3 -m coverage run --branch lib.py {n}", "echo {n} > $COVERAGE_FILE"), code=3)
+    assert "python3 ended with exit status 4: no module here" in done.stderr
+
+
+def test_a_failure_is_told_rather_than_coverage(farflung, measured):
+    one = COMMANDS.split("  two:")[0]
+    done = farflung.run_yaml(one.replace("python3 -m coverage run --branch lib.py {n}", "exit 7 # {n}"), code=1)
+    assert "coverage data" not in done.stderr
+
+
+@pytest.mark.parametrize("job, words", [
+    ("{pytest: [t], coverage: true}", "'coverage' is for 'run' jobs, not for 'pytest'"),
+    ("{run: x, coverage: {}}", "'combine' is missing"),
+    ("{run: x, coverage: {combine: maybe}}", "'combine' wants true or false"),
+    ("{run: x, coverage: {combine: true, to: x}}", "unknown key 'to'"),
+    ("{run: x, coverage: true, artifacts: {paths: [y], when: failure}}", "'coverage' wants 'artifacts' that are brought"),
+], ids=str)
+def test_wrong_coverage(farflung, job, words):
+    assert words in farflung.run_yaml(f"version: 1\ninventory: [popen]\njobs:\n  a: {job}\n", code=2).stderr

@@ -216,6 +216,7 @@ void check_begin(struct check *check, const struct ff_state *const *before, size
 	check->run_set_up = check->run_torn_down = check->killing = false;
 	memset(check->set_up, 0, ff_inventory_room(check->inventory) * sizeof(*check->set_up));
 	check->resumed = before_len > 0;
+	check->next_start_us = 0;
 	spread_begin(check->spread);
 	/* What was not ended in an earlier run may be now; what was, may not. */
 	for (uint32_t i = 0; i < check->plan->len; i++) {
@@ -263,6 +264,20 @@ static void check_rest(struct check *check, const struct ff_event *event)
 			   event->job);
 	if (event->kind == FF_EVENT_UNIT_FINISHED && rest_us > 0)
 		ff_map_set_u32(&check->rests, key, (void *)(intptr_t)(event->time_us + rest_us));
+}
+
+/* Commands are not begun at once, if that is asked for. (Tests begin in a session that was.) */
+static void check_pause(struct check *check, const struct ff_event *event)
+{
+	const struct ff_plan_job *job = &check->plan->jobs[job_of(check, event->job)];
+	int64_t pause_us = check->start_delay_us;
+
+	if (job->payload->session || job->config->steps_len > 0 || pause_us == 0)
+		return;
+	if (event->time_us < check->next_start_us)
+		check_fail(check, "unit %u of %s is begun too soon after another", event->index,
+			   event->job);
+	check->next_start_us = event->time_us + pause_us;
 }
 
 /* What is to be brought of a unit that passes is here before it is finished. */
@@ -427,6 +442,7 @@ void check_event(struct check *check, const struct ff_event *event)
 		break;
 	case FF_EVENT_UNIT_STARTED:
 		check_rest(check, event);
+		check_pause(check, event);
 		break;
 	case FF_EVENT_UNIT_FINISHED:
 		check_artifacts(check, event);

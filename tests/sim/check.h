@@ -24,10 +24,11 @@ struct check {
 	bool run_setup_wanted, run_set_up, run_torn_down;
 	uint8_t *set_up;       /* by host: CHECK_… bits, since it was opened */
 	struct ff_map brought; /* by job and unit, in it: what an attempt left is here */
-	struct ff_map served;  /* by job and host: what its sessions left is not here */
-	struct ff_map rests;   /* by job and unit, in it: until when */
-	bool killing;	       /* nobody waits for what is left */
-	bool resumed;	       /* an earlier run was gone on with */
+	int64_t start_delay_us, next_start_us;
+	struct ff_map served; /* by job and host: what its sessions left is not here */
+	struct ff_map rests;  /* by job and unit, in it: until when */
+	bool killing;	      /* nobody waits for what is left */
+	bool resumed;	      /* an earlier run was gone on with */
 	struct spread *spread;
 	bool bad;
 };

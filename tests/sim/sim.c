@@ -201,6 +201,8 @@ static void make_yaml(struct ff_buf *yaml, struct world *dice, uint64_t seed)
 			    1 + world_below(dice, 3));
 	if (world_chance(dice, 100))
 		ff_buf_addf(yaml, ", require_hosts: %u", 1 + world_below(dice, hosts));
+	if (seed % 11 == 3)
+		ff_buf_addf(yaml, ", start_delay: %ums", 1 + (unsigned)(seed % 700));
 	if (world_chance(dice, 150))
 		ff_buf_addf(yaml, ", max_worker_restart: %u", world_below(dice, 4));
 	ff_buf_addstr(yaml, "}\n");
@@ -738,6 +740,7 @@ static bool simulate(uint64_t seed, bool loud)
 		ff_log_set(print_trace, NULL);
 	make(&sim);
 	check_init(&sim.check, seed, &sim.plan, &sim.inventory, &sim.faults);
+	sim.check.start_delay_us = sim.config.settings.start_delay_us;
 	told_init(&sim.told, &sim.check);
 	sim.check.config = &sim.config;
 	run_seed(&sim);

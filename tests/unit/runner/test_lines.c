@@ -14,12 +14,14 @@
 #include "base/alloc.h"
 #include "plan/lines.h"
 
+static const struct ff_lines_end lf = {"\n", 1, false}, lf_some = {"\n", 1, true},
+				 nul = {"", 1, false};
+
 static void add(struct ff_lines *lines, const char *text)
 {
 	struct ff_err err = {0};
 
-	assert_int_equal(
-		ff_lines_add(lines, "in", ff_xstrdup(text), strlen(text), '\n', false, &err), 0);
+	assert_int_equal(ff_lines_add(lines, "in", ff_xstrdup(text), strlen(text), &lf, &err), 0);
 }
 
 static void check_text(const struct ff_lines *lines, uint32_t index, const char *wanted)
@@ -59,7 +61,8 @@ static void items(void **state)
 
 			ff_lines_init(&lines);
 			assert_int_equal(ff_lines_add(&lines, "in", ff_xstrdup(cases[i].text),
-						      strlen(cases[i].text), '\n', skip, &err),
+						      strlen(cases[i].text), skip ? &lf_some : &lf,
+						      &err),
 					 0);
 			assert_int_equal(lines.base.len, skip ? cases[i].not_empty : cases[i].all);
 			ff_lines_release(&lines);
@@ -115,12 +118,11 @@ static void nuls(void **state)
 
 	memcpy(copy, text, sizeof(text));
 	ff_lines_init(&lines);
-	assert_int_equal(ff_lines_add(&lines, "in", copy, sizeof(text) - 1, '\n', false, &err),
-			 FF_EINVAL);
+	assert_int_equal(ff_lines_add(&lines, "in", copy, sizeof(text) - 1, &lf, &err), FF_EINVAL);
 	assert_non_null(strstr(err.text, "in:2:2: "));
 	copy = malloc(sizeof(text));
 	memcpy(copy, text, sizeof(text));
-	assert_int_equal(ff_lines_add(&lines, "in", copy, sizeof(text) - 1, '\0', false, &err), 0);
+	assert_int_equal(ff_lines_add(&lines, "in", copy, sizeof(text) - 1, &nul, &err), 0);
 	assert_int_equal(lines.base.len, 2);
 	ff_lines_release(&lines);
 }
@@ -239,7 +241,7 @@ static void fed(void **state)
 	size_t len = sizeof(text) - 1;
 
 	for (unsigned cuts = 0; cuts < 1U << 6; cuts++) {
-		for (int how = 0; how < 4; how++) {
+		for (int how = 0; how < 12; how++) {
 			struct ff_lines lines, whole;
 			struct ff_err err = {0};
 			int64_t came = 0;
@@ -247,11 +249,12 @@ static void fed(void **state)
 
 			ff_lines_init(&lines);
 			ff_lines_init(&whole);
+			lines.how.group = whole.how.group = how < 4 ? 0 : how < 8 ? 2 : 3;
 			assert_int_equal(ff_lines_command(&lines, "{#} {}", &err), 0);
 			assert_int_equal(ff_lines_command(&whole, "{#} {}", &err), 0);
 			ff_lines_open(&lines, "in", '\n', how & 1);
-			assert_int_equal(ff_lines_add(&whole, "in", ff_xstrdup(text), len, '\n',
-						      how & 1, &err),
+			assert_int_equal(ff_lines_add(&whole, "in", ff_xstrdup(text), len,
+						      how & 1 ? &lf_some : &lf, &err),
 					 0);
 			for (int i = 0; how & 2 && i < 2; i++) {
 				done[i] = ff_xcalloc(3, sizeof(bool));

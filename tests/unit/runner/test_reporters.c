@@ -419,7 +419,7 @@ static void test_kinds(void **state)
 		assert_non_null(kind->open);
 		assert_true(kind->arg && kind->help && *kind->help);
 	}
-	assert_int_equal(count, 9);
+	assert_int_equal(count, 10);
 	assert_true(ff_reporter_kind_takes(ff_reporter_kind_find("junit"), "or"));
 	assert_true(ff_reporter_kind_takes(ff_reporter_kind_find("ci"), "teamcity"));
 	assert_false(ff_reporter_kind_takes(ff_reporter_kind_find("ci"), "or"));

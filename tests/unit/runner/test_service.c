@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "event/event.h"
@@ -124,9 +126,138 @@ static void test_words(void **state)
 			    "##teamcity[testFinished name='a||b' duration='12']\n");
 	ff_buf_clear(&out);
 	ff_service_words(FF_SERVICE_GITLAB)->begin(&out, 12000001, "farflung", "run");
-	assert_string_equal(ff_buf_str(&out), "section_start:12:farflung\r\033[0Krun\n");
+	assert_string_equal(ff_buf_str(&out), "\033[0Ksection_start:12:farflung[collapsed=true]"
+					      "\r\033[0Krun\n");
+	ff_buf_clear(&out);
+	ff_service_words(FF_SERVICE_GITLAB)->end(&out, 13999999, "farflung");
+	assert_string_equal(ff_buf_str(&out), "\033[0Ksection_end:13:farflung\r\033[0K\n");
+	ff_buf_clear(&out);
+	ff_service_words(FF_SERVICE_BUILDKITE)->begin(&out, 0, "farflung", "run");
+	ff_service_words(FF_SERVICE_BUILDKITE)->end(&out, 0, "farflung");
+	assert_string_equal(ff_buf_str(&out), "--- run\n+++ farflung: result\n");
+	ff_buf_clear(&out);
+	ff_service_words(FF_SERVICE_GITHUB)->begin(&out, 0, "farflung", "100%\nrun");
+	ff_service_words(FF_SERVICE_GITHUB)->end(&out, 0, "farflung");
+	assert_string_equal(ff_buf_str(&out), "::group::100%25%0Arun\n::endgroup::\n");
 	ff_buf_release(&out);
 	assert_null(ff_service_words(FF_SERVICE_NONE));
+}
+
+static void expect_teamcity(const struct ff_result *result, const char *name, const char *expected)
+{
+	struct ff_buf out = FF_BUF_INIT;
+
+	ff_service_words(FF_SERVICE_TEAMCITY)->unit(&out, name, result);
+	assert_string_equal(ff_buf_str(&out), expected);
+	ff_buf_release(&out);
+}
+
+/* Names that try to end the message, or the value, and go on with another one. */
+static void test_teamcity(void **state)
+{
+	const struct ff_result passed = {.outcome = FF_OUTCOME_PASSED, .duration_us = 999};
+	const struct ff_result placed = {
+		.outcome = FF_OUTCOME_FAILED, .message = "no", .file = "a.c", .line = 7};
+	const struct ff_result traced = {.outcome = FF_OUTCOME_FAILED,
+					 .message = "no",
+					 .file = "t.py",
+					 .line = 1,
+					 .longrepr = "E  x\nt.py:3: AssertionError"};
+	const struct ff_result skipped = {.outcome = FF_OUTCOME_SKIPPED, .message = "]'"};
+	struct ff_service_complaint warning = {.title = "host a", .message = "gone"};
+	struct ff_buf out = FF_BUF_INIT, text = FF_BUF_INIT;
+	const struct ff_service_words *words = ff_service_words(FF_SERVICE_TEAMCITY);
+
+	expect_teamcity(&passed, "t[::']\n\r##teamcity[x]",
+			"##teamcity[testStarted name='t|[::|'|]|n|r##teamcity|[x|]']\n"
+			"##teamcity[testFinished name='t|[::|'|]|n|r##teamcity|[x|]' "
+			"duration='0']\n");
+	expect_teamcity(&passed, "\xc2\x85\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xa6\xc3\xa9",
+			"##teamcity[testStarted name='|0x0085|0x2028|0x2029\xe2\x80\xa6\xc3\xa9']\n"
+			"##teamcity[testFinished name='|0x0085|0x2028|0x2029\xe2\x80\xa6\xc3\xa9' "
+			"duration='0']\n");
+	expect_teamcity(&placed, "n",
+			"##teamcity[testStarted name='n']\n"
+			"##teamcity[testFailed name='n' message='no' details='a.c:7|n']\n"
+			"##teamcity[testFinished name='n' duration='0']\n");
+	expect_teamcity(&traced, "n",
+			"##teamcity[testStarted name='n']\n"
+			"##teamcity[testFailed name='n' message='no' "
+			"details='E  x|nt.py:3: AssertionError|n']\n"
+			"##teamcity[testFinished name='n' duration='0']\n");
+	expect_teamcity(&skipped, "n",
+			"##teamcity[testStarted name='n']\n"
+			"##teamcity[testIgnored name='n' message='|]|'']\n"
+			"##teamcity[testFinished name='n' duration='0']\n");
+	words->begin(&out, 0, "farflung", "run [1]");
+	words->complain(&out, &warning);
+	words->end(&out, 0, "farflung");
+	words->totals(&out, "1 failed");
+	assert_string_equal(ff_buf_str(&out),
+			    "##teamcity[blockOpened name='farflung' description='run |[1|]']\n"
+			    "##teamcity[message text='host a: gone' status='WARNING']\n"
+			    "##teamcity[blockClosed name='farflung']\n"
+			    "##teamcity[buildStatus text='{build.status.text}; farflung: 1 "
+			    "failed']\n");
+	/* At most 4000, and no half of a character at the end. */
+	for (int i = 0; i < 3000; i++)
+		ff_buf_addstr(&text, "\xc3\xa9");
+	warning = (struct ff_service_complaint){
+		.error = true, .title = "x", .message = ff_buf_str(&text)};
+	ff_buf_clear(&out);
+	words->complain(&out, &warning);
+	assert_int_equal(out.len, strlen("##teamcity[buildProblem description='']\n") + 3999);
+	assert_memory_equal((const char *)ff_buf_data(&out) + out.len - 5, "\xc3\xa9']\n", 5);
+	ff_buf_release(&text);
+	ff_buf_release(&out);
+}
+
+static void expect_line(const char *file, int line, const char *longrepr, int expected)
+{
+	const struct ff_result result = {
+		.file = (char *)file, .line = line, .longrepr = (char *)longrepr};
+
+	assert_int_equal(ff_service_line(&result), expected);
+}
+
+/* Where a test is beside, in the service's checkout. */
+static void test_places(void **state)
+{
+	char top[] = "/tmp/farflung-places-XXXXXX", sub[sizeof(top) + 4], here[4096], *below,
+	     *place;
+
+	expect_line("t.py", 3, "E x\nt.py:9: Error", 9);
+	expect_line("t.py", 3, "E x\nhelp.py:9: Error", 3);
+	expect_line("t.py", 3, NULL, 3);
+	expect_line(NULL, 0, "t.py:9: Error", 0);
+	unsetenv("GITHUB_WORKSPACE");
+	unsetenv("BUILDKITE_BUILD_CHECKOUT_PATH");
+	assert_non_null(getcwd(here, sizeof(here)));
+	assert_non_null(mkdtemp(top));
+	assert_int_equal(chdir(top), 0);
+	assert_int_equal(mkdir("sub", 0700), 0);
+	setenv("CI_PROJECT_DIR", top, 1);
+	below = ff_service_below();
+	assert_string_equal(below, "");
+	ff_free(below);
+	assert_int_equal(chdir("sub"), 0);
+	below = ff_service_below();
+	assert_string_equal(below, "sub/");
+	place = ff_service_place(below, "not\nthere.py");
+	assert_string_equal(place, "not\\nthere.py");
+	assert_null(ff_service_place(below, NULL));
+	ff_free(place);
+	place = ff_service_place(below, "../sub");
+	assert_string_equal(place, "sub/../sub");
+	ff_free(place);
+	ff_free(below);
+	setenv("CI_PROJECT_DIR", "/nowhere", 1);
+	assert_null(ff_service_below());
+	unsetenv("CI_PROJECT_DIR");
+	assert_int_equal(chdir(here), 0);
+	snprintf(sub, sizeof(sub), "%s/sub", top);
+	rmdir(sub);
+	rmdir(top);
 }
 
 static void test_markdown(void **state)
@@ -182,6 +313,8 @@ int main(void)
 		cmocka_unit_test(test_other_text_stays),
 		cmocka_unit_test(test_in_parts),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_teamcity),
+		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_markdown),
 		cmocka_unit_test(test_summary_is_bounded),
 	};
