@@ -330,3 +330,32 @@ def test_pruning_knows_what_was_read(farflung):
     farflung.yaml("inventory: [popen]\nsettings: {keep: {runs: 1}}\njobs: {a: {run: 'true'}}\n")
     farflung.run("run", code=0)
     assert not first.exists()
+
+
+@pytest.mark.parametrize("args, words", [
+    (["--shuf"], "the order of --shuf is another one each time"), (["--header", ":"], "--header or -d is kept nowhere"), (["-d", ","], "--header or -d is kept nowhere"),
+    (["-X"], "units depend on how many slots there are"), (["-m"], "units depend on how many slots there are"),
+])  # fmt: skip
+def test_what_a_journal_does_not_know(farflung, args, words):
+    """Nothing of them is kept; a job log goes on with the same."""
+    run_map(farflung, "-j1", *args, "echo {} >> done.txt; test -e go", text="n\n1,2\n3\n", code=None)
+    (first,) = runs_in(farflung.cwd)
+    assert not (first / "input").exists()
+    for command in (["map", "--resume"], ["rerun", "--failed"]):
+        done = farflung.run(*command)
+        assert done.returncode in (2, 255) and words in done.stderr and "nothing was started" in done.stderr
+    assert runs_in(farflung.cwd) == [first]
+
+
+@pytest.mark.parametrize("args", [["-N2"], ["--trim", "lr"], ["--link", ":::", "a", "b", "c", ":::", "1", "2", "3"], ["-q"]])
+def test_how_units_are_made_stays(farflung, args):
+    options, sources = (args[:1], args[1:]) if ":::" in args else (args, [])
+    text = "" if sources else " a\nb \nc\nd\n"
+    command = ["sh", "-c", "test -e go"] if args == ["-q"] else ["sh -c 'test -e go'"]
+    run_map(farflung, "-j1", *options, *command, *sources, text=text, code=None)
+    first = journal(runs_in(farflung.cwd)[0])
+    write(farflung.cwd / "go", "")
+    farflung.run("map", "--resume-failed", code=0)
+    again = journal(runs_in(farflung.cwd)[1])
+    assert set(finals(again)) == set(finals(first)) and {tuple(end) for end in finals(again).values()} == {("passed",)}
+    assert "its units are those of the command" in farflung.run("map", "--resume", "-N3", "sh -c 'test -e go'", ":::", "x").stderr
