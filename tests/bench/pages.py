@@ -40,6 +40,12 @@ def write_journal(home, units):
         for host in "ab":
             say(0, f'"host-added","host":"{host}","spec":"popen","slots":20')
         say(0, f'"job-added","job":"j","payload":"run","units":{units},"timeout_us":0,"addopts_read":false,"open":false')
+        for host in "ab":
+            say(0, f'"host-joining","host":"{host}","tries":1')
+        say(0, f'"job-started","job":"j","payload":"run","workers":40,"units":{units},"slots":1')
+        for host in "ab":
+            say(0, f'"host-opened","host":"{host}","peer":"popen","platform":"Linux","cwd":"/","native":true,"took_us":1')
+            say(0, f'"host-ready","host":"{host}","peer":"popen","platform":"Linux","cwd":"/","native":true,"slots":20,"took_us":1')
         running, failed, now, begun = [], 0, 0, 0
         while begun < units or running:
             if begun < units and len(running) < 40:
