@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "event/glance.h"
 #include "event/reader.h"
+#include "web/folder.h"
 #include "web/model.h"
 
 /* --- one run --- */
@@ -155,16 +156,6 @@ void ff_digests_free(struct ff_digests *digests)
 	ff_free(digests);
 }
 
-static int later_first(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*b)->d_name, (*a)->d_name);
-}
-
-static int is_run(const struct dirent *entry)
-{
-	return entry->d_name[0] >= '0' && entry->d_name[0] <= '9';
-}
-
 /* The digest of a run, from those that there were or anew; NULL: it has none. */
 static struct ff_digest *take(struct ff_digests *digests, const char *id)
 {
@@ -200,7 +191,7 @@ static void refresh(struct ff_digests *digests, uint32_t max)
 {
 	struct ff_digest *found[FF_DIGESTS_MAX];
 	struct dirent **entries = NULL;
-	int n = scandir(digests->runs, &entries, is_run, later_first);
+	int n = ff_web_scan(digests->runs, &entries);
 	uint32_t len = 0;
 	uint64_t units = 0;
 

@@ -215,6 +215,11 @@ static int is_run(const struct dirent *entry)
 	return entry->d_name[0] >= '0' && entry->d_name[0] <= '9' && is_id(entry->d_name);
 }
 
+int ff_web_scan(const char *path, struct dirent ***entries)
+{
+	return scandir(path, entries, is_run, later_first);
+}
+
 static const char *state_of(const char *journal, bool ended, int exit_code)
 {
 	if (ended)
@@ -252,7 +257,7 @@ int ff_web_folder_list(struct ff_web_folder *folder, size_t max, struct ff_buf *
 		       struct ff_err *err)
 {
 	struct dirent **entries = NULL;
-	int n = scandir(folder->path, &entries, is_run, later_first);
+	int n = ff_web_scan(folder->path, &entries);
 	struct ff_json json;
 
 	if (n < 0 && errno != ENOENT)

@@ -3,6 +3,7 @@
 #ifndef FF_WEB_FOLDER_H
 #define FF_WEB_FOLDER_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,6 +30,8 @@ struct ff_web_question {
 	uint32_t pixels;
 };
 
+/* The runs of a folder, the latest first, as scandir gives them. */
+int ff_web_scan(const char *path, struct dirent ***entries);
 /* Appends {"runs": [...]}, the latest first, of at most `max`. */
 int ff_web_folder_list(struct ff_web_folder *folder, size_t max, struct ff_buf *out,
 		       struct ff_err *err);
