@@ -37,6 +37,7 @@ struct ff_courier {
 
 	pthread_mutex_t lock; /* for these */
 	struct news *first, **last;
+	bool closing; /* no news follows but the run's last */
 	bool finishing;
 	int64_t until_us;
 
@@ -133,31 +134,6 @@ static void add_one(struct ff_courier *courier, const struct news *news,
 	}
 }
 
-static void take_news(struct ff_courier *courier)
-{
-	const struct ff_config *config = courier->opts.notify->config;
-	struct news *news, *next;
-
-	pthread_mutex_lock(&courier->lock);
-	news = courier->first;
-	courier->first = NULL;
-	courier->last = &courier->first;
-	pthread_mutex_unlock(&courier->lock);
-	for (; news; news = next) {
-		next = news->next;
-		courier->number++;
-		for (size_t i = 0; i < config->receivers_len; i++) {
-			const struct ff_config_receiver *receiver = &config->receivers[i];
-
-			if (news->only ? news->only == receiver
-				       : ff_notice_when(news->whens, receiver) != FF_NOTIFY_WHENS)
-				add_one(courier, news, receiver);
-		}
-		json_decref(news->document);
-		ff_free(news);
-	}
-}
-
 /* --- old ones --- */
 
 static const struct ff_config_receiver *receiver_of(const struct ff_courier *courier,
@@ -222,6 +198,40 @@ static void take_queue(struct ff_courier *courier)
 		for (size_t i = 0; i < ids.len && !atomic_load(&courier->abandoned); i++)
 			take_old(courier, ids.v[i]);
 	ff_strv_release(&ids);
+}
+
+/* --- news --- */
+
+static void take_news(struct ff_courier *courier)
+{
+	const struct ff_config *config = courier->opts.notify->config;
+	struct news *news, *next;
+	bool closing;
+
+	pthread_mutex_lock(&courier->lock);
+	news = courier->first;
+	courier->first = NULL;
+	courier->last = &courier->first;
+	closing = courier->closing;
+	pthread_mutex_unlock(&courier->lock);
+	/* What was given up hours ago may go now, and before the last word. */
+	if (closing && courier->opts.old_too && !courier->opts.once && !courier->looked_again) {
+		courier->looked_again = true;
+		take_queue(courier);
+	}
+	for (; news; news = next) {
+		next = news->next;
+		courier->number++;
+		for (size_t i = 0; i < config->receivers_len; i++) {
+			const struct ff_config_receiver *receiver = &config->receivers[i];
+
+			if (news->only ? news->only == receiver
+				       : ff_notice_when(news->whens, receiver) != FF_NOTIFY_WHENS)
+				add_one(courier, news, receiver);
+		}
+		json_decref(news->document);
+		ff_free(news);
+	}
 }
 
 /* --- sending --- */
@@ -426,20 +436,6 @@ static void find_targets(struct ff_courier *courier)
 			ff_request_target(&config->receivers[i], config->directory, NULL);
 }
 
-/* The end has come, for the first time: what was given up hours ago may go now. */
-static bool is_end(struct ff_courier *courier)
-{
-	bool first;
-
-	if (!courier->opts.old_too || courier->opts.once || courier->looked_again)
-		return false;
-	pthread_mutex_lock(&courier->lock);
-	first = courier->finishing;
-	pthread_mutex_unlock(&courier->lock);
-	courier->looked_again = first;
-	return first;
-}
-
 static void *work(void *ctx)
 {
 	struct ff_courier *courier = ctx;
@@ -451,8 +447,6 @@ static void *work(void *ctx)
 		int64_t until_us, due;
 		bool goes, commands;
 
-		if (is_end(courier))
-			take_queue(courier);
 		take_news(courier);
 		begin_due(courier);
 		due = next_due(courier, &goes, &commands);
@@ -524,12 +518,20 @@ void ff_courier_add(struct ff_courier *courier, json_t *document, unsigned whens
 	wake(courier);
 }
 
+void ff_courier_close(struct ff_courier *courier)
+{
+	pthread_mutex_lock(&courier->lock);
+	courier->closing = true;
+	pthread_mutex_unlock(&courier->lock);
+}
+
 void ff_courier_finish(struct ff_courier *courier, int64_t wait_us)
 {
 	int64_t now = ff_clock_us();
 
 	if (courier->wake[1] < 0)
 		return;
+	ff_courier_close(courier);
 	pthread_mutex_lock(&courier->lock);
 	courier->finishing = true;
 	courier->until_us = wait_us < FF_NEVER_US - now ? now + wait_us : FF_NEVER_US;
@@ -539,7 +541,9 @@ void ff_courier_finish(struct ff_courier *courier, int64_t wait_us)
 	close(courier->wake[0]);
 	close(courier->wake[1]);
 	courier->wake[0] = courier->wake[1] = -1;
-	/* The last word may have come when there was no time left: it is queued. */
+	/* The last word may have come when there was no time left: it is queued, as the others are.
+	 */
+	courier->looked_again = true;
 	take_news(courier);
 	give_up(courier);
 }

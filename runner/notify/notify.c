@@ -120,6 +120,7 @@ void ff_notify_end(struct ff_reporter *reporter, int exit_code)
 {
 	struct notify *notify = (struct notify *)reporter;
 
+	ff_courier_close(notify->courier);
 	if (notify->ended)
 		tell(notify, ff_facts_end(notify->facts, notify->opts.home, exit_code));
 	ff_courier_finish(notify->courier, notify->opts.config->settings.notify_wait_us);

@@ -207,6 +207,8 @@ struct ff_courier *ff_courier_new(const struct ff_courier_opts *opts);
  * courier. `only`: this one, whatever it wants; NULL. */
 void ff_courier_add(struct ff_courier *courier, json_t *document, unsigned whens,
 		    const struct ff_config_receiver *only);
+/* What is added from now on is the last: what was given up before goes first, once more. */
+void ff_courier_close(struct ff_courier *courier);
 /* Returns when all is sent or given up, at the latest then. */
 void ff_courier_finish(struct ff_courier *courier, int64_t wait_us);
 /* Ends that; also from a signal handler. */

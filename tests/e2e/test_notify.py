@@ -264,16 +264,10 @@ def test_redirects_that_are_not_followed(farflung, server, path, words, requests
 
 def test_what_was_given_up_has_another_try_at_the_end(farflung, server):
     """Its server was down when it was tried, and is there when the run ends: both come, in order."""
-    def answer(handler, got):
-        if (farflung.cwd / "told").exists():
-            reply(handler, 200)
-        else:
-            reply(handler, 503)
-            (farflung.cwd / "told").write_text("")
-
-    server.answer = answer
+    answers = iter([503])
+    server.answer = lambda handler, got: reply(handler, next(answers, 200))
     jobs = ("jobs:\n  bad: {run: 'exit 1'}\n"
-            "  waits: {run: 'until test -e told; do sleep 0.05; done', timeout: 30s, needs: {bad: any}}\n")
+            "  waits: {run: 'until grep -qs 503 .farflung/notify/*.json; do sleep 0.05; done', timeout: 30s, needs: {bad: any}}\n")
     done = farflung.run_yaml(ONE + jobs + webhook(server.url, "on: [first_failure, failure], retries: 0") + wait_for(60),
                              code=1)
     assert [got.json["event"] for got in server.rest()] == ["first_failure", "first_failure", "failure"]
