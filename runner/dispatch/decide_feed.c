@@ -33,8 +33,13 @@ void ff_feed_units(struct ff_engine *e, const struct ff_input *input)
 		tell(e, input->job, input->u.units.count, !job->closed || job->cut);
 	else
 		job->came += input->u.units.count;
-	if (input->u.units.error)
-		ff_engine_stop(e, FF_REASON_USAGE, ff_engine_text(e, "%s", input->u.units.error));
+	if (input->u.units.error) {
+		const char *text = ff_engine_text(e, "%s", input->u.units.error);
+
+		ff_engine_stop(e, FF_REASON_USAGE, text);
+		/* One that runs whatever happens, too: nobody says any more how it goes on. */
+		ff_job_stop(e, input->job, FF_REASON_USAGE, text);
+	}
 }
 
 void ff_feed_started(struct ff_engine *e, uint32_t number)

@@ -29,21 +29,39 @@ void ff_gather_served(struct ff_engine *e, uint32_t number, uint32_t host)
 
 	if (!is_asked_for(e, number))
 		return;
-	if (!job->served)
-		job->served = ff_xcalloc(e->state->hosts_len / 64 + 1, sizeof(*job->served));
+	if (host / 64 >= job->served_words) { /* more hosts than when it began */
+		uint32_t words = host / 64 + 1;
+
+		job->served = ff_xrealloc(job->served, words * sizeof(*job->served));
+		memset(job->served + job->served_words, 0,
+		       (words - job->served_words) * sizeof(*job->served));
+		job->served_words = words;
+	}
 	job->served[host / 64] |= UINT64_C(1) << host % 64;
 }
 
-/* The job's fault; one that has one already is told this, too. */
-static void blame(struct ff_engine *e, uint32_t job, const char *host, const char *error)
+static bool take_served(struct engine_job *job, uint32_t host)
 {
+	uint64_t bit = UINT64_C(1) << host % 64;
+	bool served = host / 64 < job->served_words && (job->served[host / 64] & bit);
+
+	if (served)
+		job->served[host / 64] &= ~bit;
+	return served;
+}
+
+/* The job's fault; one that has one already is told this, too. One that goes on hears of it at its
+ * end. */
+static void blame(struct ff_engine *e, uint32_t number, const char *host, const char *error)
+{
+	struct engine_job *job = &e->jobs[number];
 	const char *text = ff_engine_text(e, "host %s: %s", host, error);
 
-	if (e->jobs[job].why == FF_REASON_NONE)
-		ff_job_error(e, job, FF_REASON_ARTIFACTS, text);
-	else
+	if (!job->gathered && !job->ungathered)
+		job->ungathered = ff_engine_keep(job, text);
+	else if (!job->gathered || !ff_job_error_behind(e, number, FF_REASON_ARTIFACTS, text))
 		ff_engine_notice(e, host, "error",
-				 ff_engine_text(e, "%s: %s", e->state->jobs[job].name, text));
+				 ff_engine_text(e, "%s: %s", e->state->jobs[number].name, text));
 }
 
 static void tell(struct ff_engine *e, const struct gather *gather, const struct ff_input *input,
@@ -109,8 +127,10 @@ bool ff_gather_holds(struct ff_engine *e, uint32_t number, bool bad)
 
 	if (job->served && !job->gathered) {
 		job->gathered = true;
+		if (job->ungathered)
+			ff_job_error_behind(e, number, FF_REASON_ARTIFACTS, job->ungathered);
 		for (uint32_t i = 0; i < e->state->hosts_len && is_wanted(e, number, bad); i++)
-			if (job->served[i / 64] >> i % 64 & 1)
+			if (take_served(job, i))
 				begin(e, number, i);
 	}
 	return job->gathers > 0;
@@ -127,6 +147,7 @@ bool ff_gather_done(struct ff_engine *e, const struct ff_input *input)
 {
 	struct gather *gather = ff_map_del_u32(&e->gathers, input->execution);
 	const char *host, *error;
+	uint32_t gather_host;
 
 	if (!gather)
 		return false;
@@ -136,7 +157,9 @@ bool ff_gather_done(struct ff_engine *e, const struct ff_input *input)
 				  artifacts_of(e, gather->job)->required);
 	if (error)
 		blame(e, gather->job, host, error);
+	gather_host = gather->host;
 	end(e, gather);
+	ff_host_leave_if_idle(e, gather_host);
 	return true;
 }
 
@@ -183,6 +206,23 @@ void ff_gather_kill(struct ff_engine *e)
 		ff_engine_order(e, &order);
 		give_up(e, gather, "interrupted before its artifacts were there");
 	}
+}
+
+/* How its jobs will end nobody knows yet: what may be wanted is brought. */
+bool ff_gather_holds_host(struct ff_engine *e, uint32_t host)
+{
+	uint32_t number = 0;
+	struct gather *gather;
+
+	for (uint32_t i = 0; i < e->state->jobs_len && !e->hosts[host].put_out; i++)
+		if (e->jobs[i].served && !e->jobs[i].gathered &&
+		    !(ff_engine_killing(e) && (e->no_cleanup || !e->jobs[i].runs_anyway)) &&
+		    take_served(&e->jobs[i], host))
+			begin(e, i, host);
+	while (e->gathers.len > 0 && (gather = next_of(e, &number)))
+		if (gather->host == host)
+			return true;
+	return false;
 }
 
 void ff_gather_release(struct ff_engine *e)

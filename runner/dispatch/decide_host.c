@@ -73,7 +73,8 @@ bool ff_host_hopeful(const struct ff_engine *e, uint32_t host)
 bool ff_host_all_settled(const struct ff_engine *e)
 {
 	for (uint32_t i = 0; i < e->state->hosts_len; i++)
-		if (e->hosts[i].wanted && e->state->hosts[i].state != FF_HOST_READY &&
+		if (e->hosts[i].wanted && !e->hosts[i].spare &&
+		    e->state->hosts[i].state != FF_HOST_READY &&
 		    e->state->hosts[i].state != FF_HOST_GONE)
 			return false;
 	return e->state->hosts_len > 0;
@@ -93,6 +94,7 @@ static void open_one(struct ff_engine *e, struct engine_host *host)
 	struct ff_event event = about(e, host, FF_EVENT_HOST_JOINING);
 
 	event.u.host_joining.tries = record_of(e, host)->tries + 1;
+	host->cut = false;
 	host->opened_us = e->now.mono_us;
 	if (host->first_opened_us == 0)
 		host->first_opened_us = e->now.mono_us;
@@ -315,8 +317,9 @@ void ff_host_leave_if_idle(struct ff_engine *e, uint32_t number)
 {
 	const struct ff_host_record *record = &e->state->hosts[number];
 
-	if (record->state == FF_HOST_DRAINING && record->workers == 0 && record->running == 0 &&
-	    !ff_executions_first(&e->executions, number) && !ff_inventory_holds(e, number) &&
+	if (record->state == FF_HOST_DRAINING && !e->hosts[number].cut && record->workers == 0 &&
+	    record->running == 0 && !ff_executions_first(&e->executions, number) &&
+	    !ff_inventory_holds(e, number) && !ff_gather_holds_host(e, number) &&
 	    !ff_teardown_begin(e, number))
 		leave(e, &e->hosts[number]);
 }
@@ -512,6 +515,7 @@ void ff_host_ended(struct ff_engine *e, const struct ff_input *input)
 					   e->opts.inventory->hosts[input->host].spec.text);
 	if (end.code == 0)
 		end.code = FF_ELOST;
+	host->cut = true;
 	/* Before its units are given out again. */
 	ff_sched_host_down(e->sched, input->host);
 	end.units = take_down_units(e, host, end.error);

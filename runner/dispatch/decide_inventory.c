@@ -19,7 +19,7 @@ static void forget(struct ff_engine *e, struct engine_host *host)
 	ff_free(host->unusable);
 	host->unusable = NULL;
 	host->leaving = NULL;
-	host->put_out = false;
+	host->put_out = host->spare = host->cut = false;
 	host->probed = host->unfit = 0;
 	host->setting_up = host->waits_setup = host->owes_teardown = host->tearing_down = false;
 	host->first_opened_us = host->away_us = 0;
@@ -67,10 +67,14 @@ static void join(struct ff_engine *e, uint32_t number)
 		ff_engine_not_due(e, &e->jobs[i].hope);
 		e->jobs[i].hopeless = false;
 	}
+	host->spare = !wanted;
 	if (!wanted)
 		return;
 	ask(e, host);
 	ff_host_open_late(e, number);
+	for (uint32_t i = 0; i < e->state->jobs_len; i++)
+		if (e->state->jobs[i].state == FF_JOBSTATE_RUNNING)
+			e->jobs[i].workers = ff_job_slots(e, i);
 	ff_host_touch_jobs(e);
 }
 

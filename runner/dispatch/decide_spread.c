@@ -61,7 +61,8 @@ static void choose_policy(struct ff_engine *e, uint32_t number, bool in_parts, c
 	}
 }
 
-/* -n in pytest's settings comes late: workers are there, but need not all be used. */
+/* -n in pytest's settings comes late: workers are there, but need not all be used, nor those of
+ * hosts that join later. */
 static void choose_workers(struct ff_engine *e, uint32_t number, int64_t workers)
 {
 	struct engine_job *job = &e->jobs[number];
@@ -77,14 +78,12 @@ static void choose_workers(struct ff_engine *e, uint32_t number, int64_t workers
 			     (long long)workers));
 		return;
 	}
-	if (workers > job->workers) {
+	if (workers > job->workers)
 		note(e, number,
 		     ff_engine_text(e,
 				    "-n %lld in pytest's settings: there are %u workers; -n on the "
 				    "command line, or in PYTEST_ADDOPTS, starts more",
 				    (long long)workers, job->workers));
-		return;
-	}
 	job->most = workers > 1 ? (uint32_t)workers : 1;
 	ff_sched_job_most(e->sched, number, job->most);
 }

@@ -120,6 +120,8 @@ struct engine_host {
 	struct ff_list sessions;
 	struct due_at retry, drain;
 	const char *leaving;  /* in words, why it is to go though jobs need it; NULL: it is not */
+	bool spare;	      /* it came again when nothing was left for it: it stays unused */
+	bool cut;	      /* its connection is over: what it had is being taken down */
 	bool put_out;	      /* and what ran there was told to go elsewhere */
 	uint32_t probed;      /* bits: payloads that were looked for, by their number */
 	uint32_t unfit;	      /* bits: and can't run there */
@@ -258,9 +260,11 @@ struct engine_job {
 	bool given_up;	    /* no session is started any more */
 	bool collect_only;
 	/* What its sessions leave on hosts: */
-	uint64_t *served;	 /* bitset of hosts where one has begun; NULL: nobody asks */
+	uint64_t *served;	 /* bitset: hosts where one has begun, and all is still there */
+	uint32_t served_words;	 /* of 64 hosts each */
 	uint32_t gathers;	 /* that go on */
-	bool gathered;		 /* they have begun */
+	bool gathered;		 /* all have begun; those of hosts that leave go before */
+	const char *ungathered;	 /* what went wrong with these; or NULL */
 	enum ff_reason why;	 /* not NONE: the job as a whole failed, or ended early */
 	const char *error;	 /* in words */
 	const char *last_reason; /* why the first session died before it had collected */
@@ -416,6 +420,17 @@ struct host_set *ff_job_host_set(struct ff_engine *e, const struct ff_plan_job *
 bool ff_job_host_set_look(struct ff_engine *e, struct host_set *set, uint32_t host);
 /* Why no host can do it, in words. */
 const char *ff_job_no_host(struct ff_engine *e, uint32_t job);
+/* Of the hosts that it may use, as they are now. */
+uint32_t ff_job_slots(const struct ff_engine *e, uint32_t job);
+
+/* --- decide_over.c --- */
+/* Those that are not known yet count as one. */
+uint32_t ff_job_units_left(const struct ff_job_record *job);
+/* Nothing of it runs, and nothing more is to: it is finished, or is when what it left is here. */
+void ff_job_finish(struct ff_engine *e, uint32_t job);
+/* As ff_job_error, behind its last unit: that it was stopped excuses nothing if it would pass. False:
+ * it has another error. */
+bool ff_job_error_behind(struct ff_engine *e, uint32_t job, enum ff_reason why, const char *text);
 
 /* --- decide_needs.c --- */
 /* What it needs is over: whether it is to run. Otherwise it is said why not. */

@@ -51,6 +51,9 @@ void ff_gather_served(struct ff_engine *e, uint32_t job, uint32_t host);
 /* All of it has come to an end, well or (bad) not: whether what it has left is still to come. Then
  * the job is touched again. */
 bool ff_gather_holds(struct ff_engine *e, uint32_t job, bool bad);
+/* A host that is to leave has nothing to do any more: whether something is still to be brought from
+ * there. Then ff_host_leave_if_idle is called again. */
+bool ff_gather_holds_host(struct ff_engine *e, uint32_t host);
 /* False: it was not asked for by these. */
 bool ff_gather_done(struct ff_engine *e, const struct ff_input *input);
 void ff_gather_host_lost(struct ff_engine *e, uint32_t host, const char *reason);

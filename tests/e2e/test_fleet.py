@@ -341,6 +341,42 @@ def test(n):
     assert [e["crashed"] for e in of_kind(events, "worker-ended", host="a")] == [False]
 
 
+@pytest.mark.parametrize("when", ["always", "failure"])
+def test_what_sessions_left_is_brought_before_their_host_leaves(farflung, python, when):
+    """How the job will end nobody knows yet."""
+    if not has(python, "pytest"):
+        pytest.skip("no pytest")
+    write(farflung.cwd / "test_x.py", f"""\
+import os, pathlib, time
+import pytest
+
+@pytest.mark.parametrize("n", range(6))
+def test(n):
+    pathlib.Path(f"made-{{n}}").write_text(os.environ["WHO"])
+    while not pathlib.Path({str(farflung.cwd)!r}, "go-" + os.environ["WHO"]).exists():
+        time.sleep(0.02)
+""")
+    a, b = ({"spec": f"popen//python={python}//chdir={host}", "name": host, "env": {"WHO": host}} for host in "ab")
+    offer(farflung, a, b)
+    jobs(farflung, "jobs:\n  t: {pytest: [%s, -p, 'no:cacheprovider'], artifacts: {paths: 'made-*', when: %s}}\n"
+         % (farflung.cwd / "test_x.py", when))
+    live = farflung.follow("run")
+    live.wait_for(lambda events: hosts_of(events) == {"a", "b"})
+    offer(farflung, b)
+    live.event("host-draining", host="a")
+    write(farflung.cwd / "go-a", "")
+    live.event("host-left", host="a")
+    brought = sorted((farflung.cwd / "out/t/a").glob("made-*"))
+    assert brought and {path.read_text() for path in brought} == {"a"}
+    assert not (farflung.cwd / "out/t/b").exists()
+    write(farflung.cwd / "go-b", "")
+    events = live.finish(0)
+    assert len(ends(events)) == 6 and set(ends(events).values()) == {"passed"}
+    told = {e["host"]: e["files"] for e in of_kind(events, "job-artifacts")}
+    assert told["a"] == len(brought)
+    assert told.get("b", 0) == (6 - len(brought) if when == "always" else 0)
+
+
 def test_sessions_begin_on_a_host_that_joins(farflung, python):
     if not has(python, "pytest"):
         pytest.skip("no pytest")
