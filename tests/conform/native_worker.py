@@ -24,7 +24,7 @@ import execnet
 from execnet.gateway_base import Unserializer, dumps_internal
 
 WORKER = os.path.abspath(sys.argv[1])
-LIMIT_S = 20
+LIMIT_S = 60
 
 STATUS, RECONFIGURE, TERMINATE, EXEC, DATA, CLOSE, CLOSE_ERROR, LAST = range(8)
 HELLO, HEARTBEAT, CREDIT = 64, 65, 66
@@ -293,7 +293,7 @@ def test_execnet_terminate():
     pid = int(channel.receive(LIMIT_S))
     start = time.monotonic()
     group.terminate(LIMIT_S)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < LIMIT_S  # then it would have been killed
     assert gateway._io.popen.wait() == 0
     wait_gone(pid)
 
@@ -832,7 +832,7 @@ def test_eof_ends():
         start = time.monotonic()
         client.popen.stdin.close()
         assert client.popen.wait(LIMIT_S) == 0
-        assert 1.5 < time.monotonic() - start < 8
+        assert 1.5 < time.monotonic() - start
         for victim in (pid, shell_pid, stray, stubborn):
             wait_gone(victim)
 

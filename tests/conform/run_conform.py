@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import sshd  # noqa: E402
 
 SKIP = 77
-SECONDS = 30
+SECONDS = 60
 PYTHON = "python=" + sys.executable
 NATIVE = "worker=native"
 SOCKET_SERVERS = 8  # as many gateways as a scenario may open

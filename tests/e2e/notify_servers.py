@@ -49,7 +49,7 @@ class Hook:
         self.answer = lambda handler, got: reply(handler, 200, b"ok")
         self.over = threading.Event()  # answers that hold somebody up wait for this
 
-    def next(self, seconds=30):
+    def next(self, seconds=60):
         return self.got.get(timeout=seconds)
 
     def rest(self):

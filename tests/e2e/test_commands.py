@@ -308,7 +308,7 @@ def test_daemon_dies_with_the_run(farflung):
     live = farflung.follow("run", farflung.yaml(
         ONE_HOST + "jobs:\n  daemon: {run: 'setsid sleep 1000 > /dev/null 2>&1 < /dev/null & echo ok'}\n"))
     live.finish(0)
-    wait_until(lambda: not farflung.left_over(), 5, "the daemon is gone")
+    wait_until(lambda: not farflung.left_over(), 20, "the daemon is gone")
 
 
 def test_python_worker_runs_commands_too(farflung, python):

@@ -35,12 +35,12 @@ def start(farflung, python, spec="popen", slots=2, jobs="", settings=""):
 def victim_started(live):
     """Waits until the victim runs; gives the pid of its worker."""
     worker = live.event("unit-started", unit=VICTIM)["worker"]
-    wait_until(lambda: of_kind(live.events, "worker-started", worker=worker), 10, "the worker said its pid")
+    wait_until(lambda: of_kind(live.events, "worker-started", worker=worker), 60, "the worker said its pid")
     return int(of_kind(live.events, "worker-started", worker=worker)[0]["facts"]["pid"])
 
 
 def begun(root):
-    wait_until((root / "begun").exists, 20, "the victim is inside its test")
+    wait_until((root / "begun").exists, 60, "the victim is inside its test")
 
 
 def named(farflung, name):
@@ -122,8 +122,8 @@ def test_native_worker(farflung, python, name):
         jobs="  shell:\n    run: '[ -e shell-begun ] || { touch shell-begun; sleep 1000; }; echo survived'\n")
     victim_started(live)
     begun(farflung.cwd / "tree")
-    wait_until((farflung.cwd / "tree" / "shell-begun").exists, 20, "the command runs")
-    pids = wait_until(lambda: named(farflung, name), 5, f"there is a {name}")
+    wait_until((farflung.cwd / "tree" / "shell-begun").exists, 60, "the command runs")
+    pids = wait_until(lambda: named(farflung, name), 60, f"there is a {name}")
     before = set(farflung.left_over()) - {live.process.pid}
     os.kill(pids[0], signal.SIGKILL)
     wait_until(lambda: not before & set(farflung.left_over()), 20, "all of the first worker is gone")
@@ -158,7 +158,7 @@ def test_ssh_session(farflung, sshd, python, tmp_path):
                  jobs="  shell:\n    run: '[ -e shell-begun ] || { touch shell-begun; sleep 1000; }; echo survived'\n")
     victim_started(live)
     begun(root)
-    wait_until((root / "shell-begun").exists, 20, "the command runs")
+    wait_until((root / "shell-begun").exists, 60, "the command runs")
     before = set(farflung.left_over()) - {live.process.pid}
     assert before
     sessions = sshd.session_pids()
@@ -213,7 +213,7 @@ def test_silent_host_is_lost(farflung, python):
     live = start(farflung, python, settings="heartbeat: 200ms, silence: 1500ms")
     victim_started(live)
     begun(farflung.cwd / "tree")
-    pid = wait_until(lambda: named(farflung, "farflung-worker"), 5, "there is a worker")[0]
+    pid = wait_until(lambda: named(farflung, "farflung-worker"), 60, "there is a worker")[0]
     os.kill(pid, signal.SIGSTOP)
     events = live.finish(0)
     assert outcomes(events) == dict.fromkeys(NAMES, "passed")
@@ -240,7 +240,7 @@ def test_farflung_itself(farflung, fresh_sshd, python, tmp_path, where):
     victim_started(live)
     begun(root)
     for name in ("shell-begun", "daemon-begun"):
-        wait_until((root / name).exists, 20, f"{name} is there")
+        wait_until((root / name).exists, 60, f"{name} is there")
     assert len(farflung.left_over()) >= 6
     began = time.monotonic()
     live.process.kill()
@@ -282,7 +282,7 @@ def test_it():
         "  shell: {run: 'touch shell-begun; until test -e go; do sleep 0.1; done'}\n")
     live = farflung.follow("run")
     for name in ("test-begun", "shell-begun"):
-        wait_until((root / name).exists, 20, f"{name} is there")
+        wait_until((root / name).exists, 60, f"{name} is there")
     for _ in range(4):  # more often than a host is opened
         os.kill(live.process.pid, signal.SIGSTOP)
         time.sleep(1.5)
@@ -304,9 +304,9 @@ def test_python_foreman(farflung):
         " setsid sh -c \"echo \\$\\$ >> pids; exec sleep 1001\" & sleep 1000'}\n")
     live = farflung.follow("run")
     pids = farflung.cwd / "pids"
-    wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2, 20, "both run")
+    wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2, 60, "both run")
     first = [int(pid) for pid in pids.read_text().split()]
-    guard = wait_until(lambda: named(farflung, "farflung-guard"), 5, "there is a guard")[0]
+    guard = wait_until(lambda: named(farflung, "farflung-guard"), 60, "there is a guard")[0]
     foreman = [pid for pid in farflung.left_over() if process_name(pid).startswith("python3")]
     assert len(foreman) == 1
     os.kill(foreman[0], signal.SIGKILL)

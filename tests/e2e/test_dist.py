@@ -38,7 +38,7 @@ import os, time
 
 def pytest_collection_finish(session):
     open("up-" + os.environ["PYTEST_XDIST_WORKER"], "w").close()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         if sum(name.startswith("up-") for name in os.listdir(".")) >= int(os.environ["TOGETHER"]):
             break

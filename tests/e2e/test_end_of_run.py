@@ -101,7 +101,7 @@ def test_sigusr1_tells_what_runs_and_what_waits(farflung):
     live = farflung.follow("run")
     live.wait_for(lambda events: [e for e in events if "second" in e.get("text", "")])
     os.kill(live.process.pid, signal.SIGUSR1)
-    wait_until(lambda: "for a free slot" in live.stderr, 10, "it tells what runs")
+    wait_until(lambda: "for a free slot" in live.stderr, 60, "it tells what runs")
     (farflung.cwd / "go").touch()
     live.finish(0)
     told = live.stderr

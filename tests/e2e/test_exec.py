@@ -108,10 +108,10 @@ def test_output_is_capped(farflung):
 
 
 def test_interrupted(hosts):
-    process = hosts.start("exec", "--", "touch begun.$KIND; echo so far; exec sleep 60")
-    wait_until(lambda: (hosts.cwd / "begun.a").exists() and (hosts.cwd / "begun.b").exists(), 20, "commands run")
+    process = hosts.start("exec", "--", "touch begun.$KIND; echo so far; exec sleep 600")
+    wait_until(lambda: (hosts.cwd / "begun.a").exists() and (hosts.cwd / "begun.b").exists(), 60, "commands run")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted" in out and err.endswith("(exit 130)\n")
 

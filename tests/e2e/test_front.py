@@ -316,10 +316,10 @@ def test_waits():
 def test_never(): pass
 """)
     process = farflung.start("pytest", "-n", 1, "--python", python)
-    wait_until((farflung.cwd / "waits").exists, 30, "the test runs")
+    wait_until((farflung.cwd / "waits").exists, 60, "the test runs")
     process.send_signal(signal.SIGINT)
     journal = next((farflung.cwd / ".farflung" / "runs").glob("2*/journal.jsonl"))
-    wait_until(lambda: '"interrupted"' in journal.read_text(), 30, "the interrupt is known")
+    wait_until(lambda: '"interrupted"' in journal.read_text(), 60, "the interrupt is known")
     (farflung.cwd / "go").touch()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 2, out + err
@@ -351,7 +351,7 @@ def test_who_interrupts_twice_waits_for_no_reader(farflung, python):
     wait_until(lambda: bytes_in(process.stdout) >= 60000, 60, "the pipe is full")
     process.send_signal(signal.SIGINT)
     (path,) = (farflung.cwd / ".farflung" / "runs").glob("2*/journal.jsonl")
-    wait_until(lambda: '"interrupted"' in path.read_text(), 30, "the interrupt is known")
+    wait_until(lambda: '"interrupted"' in path.read_text(), 60, "the interrupt is known")
     process.send_signal(signal.SIGINT)
     wait_until(lambda: '"run-finished"' in path.read_text(), 60, "the run is over")
     process.send_signal(signal.SIGINT)  # nor for what we have to say of it ourselves

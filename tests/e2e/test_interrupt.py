@@ -56,15 +56,13 @@ def test_grace_ends(farflung):
 
 
 def test_twice_kills(farflung):
-    began = time.monotonic()
     live = start(farflung, "inventory: [2*popen]\nsettings: {grace: 1h}\n"
                  "jobs:\n  unit: {run: \"trap '' TERM INT; echo words; while :; do sleep 0.02; done\", count: 3, grace: 1h}\n")
     live.wait_for(lambda events: len({e["unit"] for e in of_kind(events, "unit-output")}) == 2)
     interrupt(live)
     live.event("interrupted", times=1)
     interrupt(live)
-    events = live.finish(130, seconds=30)
-    assert time.monotonic() - began < 60
+    events = live.finish(130)
     assert of_kind(events, "interrupted")[-1]["times"] == 2
     assert list(outcomes(events).values()) == ["lost", "lost"]
     sections = result_of(events, sorted(outcomes(events))[0])["sections"]
@@ -116,7 +114,7 @@ def test_twice_with_pytest(farflung, python):
     interrupt(live)
     live.event("interrupted", times=1)
     interrupt(live)
-    events = live.finish(130, seconds=30)
+    events = live.finish(130)
     assert sorted(outcomes(events).values()) == ["lost", "lost"]
     assert {o for o, _ in junit_outcomes(farflung.cwd / "junit.xml").values()} == {"error"}
 
@@ -127,9 +125,9 @@ def test_before_any_host_is_there(farflung):
     live = start(farflung, f"inventory: [{{spec: popen, worker: python, python: '{farflung.cwd}/mute'}}]\n"
                  "settings: {connect_timeout: 1h, grace: 200ms}\njobs: {unit: {run: 'true'}}\n")
     live.event("run-started")
-    wait_until((farflung.cwd / "opened").exists, 20, "the interpreter was started")
+    wait_until((farflung.cwd / "opened").exists, 60, "the interpreter was started")
     interrupt(live)
-    events = live.finish(130, seconds=30)
+    events = live.finish(130)
     assert outcomes(events) == {}
 
 
@@ -154,7 +152,7 @@ def test_the_summary_says_what_did_not_run(farflung, python):
         "  later: {run: 'true', count: 3, needs: unit}\n"
         "  tests: {pytest: [-p, 'no:cacheprovider'], needs: unit}\n")
     process = farflung.start("run", "--junit", "junit.xml", start_new_session=True)
-    wait_until((farflung.cwd / "begun").exists, 30, "a unit runs")
+    wait_until((farflung.cwd / "begun").exists, 60, "a unit runs")
     os.killpg(process.pid, signal.SIGINT)
     # It says that it heard before what runs may end: else the next one would begin.
     for line in process.stdout:

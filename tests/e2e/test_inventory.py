@@ -132,7 +132,7 @@ def test_what_it_starts_may_stay_behind_and_is_ended(farflung):
     """A child that holds the output open is not waited for."""
     program(farflung, "#!/bin/sh\nsleep 300 &\necho '[popen]'\n")
     farflung.yaml("inventory: {cmd: ./hosts}\n")
-    farflung.run("exec", "--", "true", code=0, timeout=30)
+    farflung.run("exec", "--", "true", code=0, timeout=60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -140,9 +140,9 @@ def test_interrupted(farflung, number):
     program(farflung, "#!/bin/sh\ntouch begun\nsleep 300\n")
     farflung.yaml("inventory: {cmd: ./hosts}\n")
     process = farflung.start("exec", "--", "true")
-    wait_until((farflung.cwd / "begun").exists, 20, "the program runs")
+    wait_until((farflung.cwd / "begun").exists, 60, "the program runs")
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == -number
     wait_until(lambda: not processes_with(farflung.mark), 20, "nothing is left")
 

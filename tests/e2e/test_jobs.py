@@ -376,7 +376,7 @@ def test_steps_are_interrupted(farflung):
     farflung.yaml(HOST + "settings: {grace: 300ms}\njobs:\n  a: {steps: ['true', 'sleep 1000', 'true']}\n")
     live = farflung.follow("run", "--junit", "j.xml", start_new_session=True)
     live.event("unit-started")
-    wait_until(lambda: any("sleep" in command_line(pid) for pid in farflung.left_over()), 20, "the second step runs")
+    wait_until(lambda: any("sleep" in command_line(pid) for pid in farflung.left_over()), 60, "the second step runs")
     os.killpg(live.process.pid, signal.SIGINT)
     result = result_of(live.finish(130), "a")
     assert result["outcome"] == "lost"

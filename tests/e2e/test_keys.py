@@ -32,7 +32,7 @@ class Terminal:
             [farflung.program, *args], cwd=farflung.cwd, env=farflung.env, stdin=slave if stdin is None else stdin,
             stdout=slave, stderr=slave, preexec_fn=begin)
 
-    def until(self, text, seconds=30):
+    def until(self, text, seconds=60):
         end = time.monotonic() + seconds
         while text.encode() not in self.text:
             assert time.monotonic() < end, (text, self.text.decode(errors="replace"))
@@ -54,7 +54,7 @@ class Terminal:
 
     def end(self):
         """Its wait status; what it still says is read, so that it can."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while self.process.poll() is None:
             assert time.monotonic() < end, self.text
             self.more(0.05)
@@ -85,14 +85,14 @@ def terminal(farflung):
 def running(farflung, terminal):
     farflung.yaml(WAITING)
     live = terminal("run")
-    wait_until(live.is_taken, 30, "keys are the run's")
+    wait_until(live.is_taken, 60, "keys are the run's")
     return live
 
 
 def test_t_tells_what_runs(running, farflung):
     running.press(b"xyz\n t")
     running.until("running: 1 unit; 0 of 1 done")
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while b"| hello" not in running.text:  # it comes from the unit's host, in its own time
         assert time.monotonic() < end, running.text
         running.press(b"t")
@@ -116,10 +116,10 @@ def test_the_terminal_is_as_it_was(running, farflung, key, code):
 
 def test_while_it_is_stopped_the_terminal_is_the_shells(running, farflung):
     os.kill(running.process.pid, signal.SIGTSTP)
-    wait_until(lambda: not running.is_taken(), 10, "it is given back")
-    wait_until(lambda: open(f"/proc/{running.process.pid}/stat").read().rsplit(")", 1)[1].split()[0] == "T", 10, "it is stopped")
+    wait_until(lambda: not running.is_taken(), 60, "it is given back")
+    wait_until(lambda: open(f"/proc/{running.process.pid}/stat").read().rsplit(")", 1)[1].split()[0] == "T", 60, "it is stopped")
     os.kill(running.process.pid, signal.SIGCONT)
-    wait_until(running.is_taken, 10, "keys are the run's again")
+    wait_until(running.is_taken, 60, "keys are the run's again")
     running.press(b"t")
     running.until("running: 1 unit")
     write(farflung.cwd / "go", "")

@@ -101,8 +101,8 @@ def test_no_more_is_declared_than_there_is(farflung, keys, host, most):
         "  light: {run: 'echo l >> light', count: 3}\n")
     process = farflung.start("run", "--jsonl", farflung.cwd / "e.jsonl")
     begun, light = farflung.cwd / "begun", farflung.cwd / "light"
-    wait_until(lambda: light.exists() and light.read_text().count("l") == 3, 30, "the others to have run")
-    wait_until(lambda: begun.exists() and begun.read_text().count("\n") >= most, 30, "as many as there may be")
+    wait_until(lambda: light.exists() and light.read_text().count("l") == 3, 60, "the others to have run")
+    wait_until(lambda: begun.exists() and begun.read_text().count("\n") >= most, 60, "as many as there may be")
     write(farflung.cwd / "go", "")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, out + err

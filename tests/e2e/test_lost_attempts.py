@@ -155,7 +155,7 @@ def test_n(n):
         "jobs:\n  unit: {pytest: [-p, 'no:cacheprovider', test_it.py]}\n")
     live = farflung.follow("run", "-v")
     live.wait_for(lambda events: len(of_kind(events, "unit-started")) == 3)
-    wait_until(lambda: len(list(farflung.cwd.glob("begun-*"))) == 3, 20, "all are inside their tests")
+    wait_until(lambda: len(list(farflung.cwd.glob("begun-*"))) == 3, 60, "all are inside their tests")
     (pid,) = [pid for pid in farflung.left_over() if process_name(pid) == "farflung-worker"]
     os.kill(pid, signal.SIGKILL)
     live.wait_for(lambda events: len(of_kind(events, "unit-lost")) == 3)

@@ -244,7 +244,7 @@ def test_order_is_kept_around_what_was_done(farflung):
     stdin.close()
     live.event("unit-finished", unit="map[2]")
     # It is shown before all is over: nobody waits for what was done before.
-    wait_until(lambda: "out 2" in live.stderr, 30, "its output is shown")
+    wait_until(lambda: "out 2" in live.stderr, 60, "its output is shown")
     live.process.send_signal(signal.SIGTERM)
     live.process.send_signal(signal.SIGTERM)
     live.finish(130)

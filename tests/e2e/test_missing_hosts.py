@@ -39,7 +39,7 @@ def server(farflung, port):
         yield
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 def journal(farflung):

@@ -85,7 +85,7 @@ def interrupt(farflung, text, *more):
     (farflung.cwd / "begun").unlink(missing_ok=True)
     farflung.yaml(text)
     process = farflung.start("run", *more)
-    wait_until((farflung.cwd / "begun").exists, 30, "the command runs")
+    wait_until((farflung.cwd / "begun").exists, 60, "the command runs")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
@@ -144,7 +144,7 @@ def test_a_host_that_dies(farflung, server):
                 "  dies: {run: 'touch begun; sleep 300', on: box}\n")
         path = farflung.yaml(text + "settings: {reconnect: 100ms}\n" + webhook(server.url, "on: host_lost"))
         process = farflung.start("run", path)
-        wait_until((farflung.cwd / "begun").exists, 30, "the host is used")
+        wait_until((farflung.cwd / "begun").exists, 60, "the host is used")
         for pid in farflung.left_over():
             if pid != process.pid and "socketserver" in command_line(pid):
                 os.kill(pid, signal.SIGKILL)
@@ -153,7 +153,7 @@ def test_a_host_that_dies(farflung, server):
         assert process.returncode != 0 and "1 passed" in out + err and not server.rest(), out + err
     finally:
         box.kill()
-        box.communicate(timeout=30)
+        box.communicate(timeout=60)
 
 
 def test_the_start(farflung, server):
@@ -361,7 +361,7 @@ def test_a_notice_survives_the_controller(farflung, server):
     process = farflung.start("run", path)
     first = server.next()
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert [entry["id"] for entry in queued(farflung)] == [first.json["id"]]
     shown = farflung.run("notify", "--list", code=0).stdout
     assert "webhook  first_failure  work has a first failure  (it was not tried yet)" in shown
@@ -429,7 +429,7 @@ def test_ctrl_c_at_the_end(farflung, server):
     process = farflung.start("run", path)
     server.next()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and "webhook was not told (1 notice)" in err and len(queued(farflung)) == 1
 
 

@@ -122,7 +122,7 @@ def mail(server, more):
 def test_a_mail(farflung):
     with mail_server() as server:
         farflung.run_yaml(ONE + FAILS + mail(server, "tls: never"), code=1)
-        got = server.mails.get(timeout=30)
+        got = server.mails.get(timeout=60)
     assert got.sender.startswith("<farm@example.org>") and got.recipients == ["<a@example.org>", "<b@example.org>"]
     message = got.message
     assert message["Subject"] == "work failed" and [str(a) for a in message["To"].addresses] == ["a@example.org", "b@example.org"]
@@ -139,7 +139,7 @@ def test_names_are_no_headers(farflung):
     with mail_server() as server:
         path = farflung.yaml(ONE + PASSES + mail(server, "tls: never"), name)
         farflung.run("run", path, code=0)
-        message = server.mails.get(timeout=30).message
+        message = server.mails.get(timeout=60).message
     assert message["Bcc"] is None and not message.defects
     assert message["Subject"].startswith("a\u00fc: x") and message["Subject"].endswith("\u00e9 passed")
 
@@ -152,7 +152,7 @@ def test_mail_is_encrypted_before_anybody_logs_in(farflung, tmp_path):
     for implicit in (False, True):
         with mail_server(pair, implicit) as server:
             done = farflung.run_yaml(ONE + PASSES + mail(server, login), code=0)
-            got = server.mails.get(timeout=30)
+            got = server.mails.get(timeout=60)
             assert got.encrypted and got.login == ["me", "p4ssw0rd-of-mine"], done.stderr
     with mail_server(pair) as server:
         done = farflung.run_yaml(ONE + PASSES + mail(server, login.replace(str(pair[0]), "/dev/null")), code=0)
@@ -163,7 +163,7 @@ def test_mail_is_encrypted_before_anybody_logs_in(farflung, tmp_path):
         assert "email was not told (2 notices): " in done.stderr and "STARTTLS" in done.stderr
         assert not [line for line in server.seen if line.split(" ")[0] in ("AUTH", "MAIL")]
         done = farflung.run_yaml(ONE + PASSES + mail(server, "tls: try"), code=0)
-        assert not server.mails.get(timeout=30).encrypted
+        assert not server.mails.get(timeout=60).encrypted
 
 
 @pytest.mark.parametrize("word, answer, mails", [("MAIL", "451 later", 1), ("RCPT", "550 nobody of that name", 0)])
@@ -189,7 +189,7 @@ def test_trying_out_a_mail(farflung):
         path = farflung.yaml(ONE + PASSES + mail(server, "tls: never"))
         done = farflung.run("notify", "--test", path, code=0)
         assert done.stdout == f"email: sent, {server.url}: status 250\n"
-        assert server.mails.get(timeout=30).message["Subject"] == "work: a test, nothing was run"
+        assert server.mails.get(timeout=60).message["Subject"] == "work: a test, nothing was run"
 
 
 def test_a_status_token_goes_nowhere_else(farflung, server):
@@ -215,10 +215,10 @@ def test_the_example(farflung, server):
         assert end.headers["X-Hub-Signature-256"].startswith("sha256=") and end.json["fields"]["failed"] == 1
         assert end.json["text"].startswith("notify failed: 1 failed, 4 passed in ")
         assert "check[item=3]" in end.json["fields"]["tests"][0]["name"]
-        assert mails.mails.get(timeout=30).recipients == ["<team@example.org>", "<night-watch@example.org>"]
+        assert mails.mails.get(timeout=60).recipients == ["<team@example.org>", "<night-watch@example.org>"]
         farflung.run("run", "notify.yaml", code=0)
         assert server.next().headers["X-Farflung-Event"] == "recovery"
-        assert mails.mails.get(timeout=30).message["Subject"] == "notify passed again"
+        assert mails.mails.get(timeout=60).message["Subject"] == "notify passed again"
         assert farflung.run("notify", "--test", "notify.yaml", code=0).stdout.count(": sent, ") == 3
     notices = [json.loads(part) for part in (farflung.cwd / "notices").read_text().replace("}{", "}\n{").splitlines()]
     assert [notice["event"] for notice in notices] == ["finish"] * 3 + ["test"]

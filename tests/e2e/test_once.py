@@ -204,7 +204,7 @@ def test_an_interrupt(farflung, python, log, busy):
         "jobs: {t: {pytest: [test_a.py], dist: worksteal}}\nsettings: {grace: 1s}\n"
     )
     process = farflung.start("run", "farflung.yaml")
-    wait_until(lambda: log().count("waits") == busy and log().count("had") > busy, 30, "tests wait")
+    wait_until(lambda: log().count("waits") == busy and log().count("had") > busy, 60, "tests wait")
     os.kill(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130

@@ -28,7 +28,7 @@ def begin(farflung, spec, root, settings=""):
         "  after: {run: 'echo done', needs: [unit, shell]}\n")
     live = farflung.follow("run")
     for name in ("test-begun", "shell-begun"):
-        wait_until((root / name).exists, 30, f"{name} is there")
+        wait_until((root / name).exists, 60, f"{name} is there")
     return live
 
 

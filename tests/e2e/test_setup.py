@@ -139,7 +139,7 @@ def test_interrupted(farflung, times):
     wait_until((farflung.cwd / "box" / "runs").exists, 60, "the unit runs")
     for n in range(times):  # two at once would be one
         live.process.send_signal(signal.SIGINT)
-        wait_until(lambda: len(of_kind(live.events, "interrupted")) > n, 20, "it has been taken in")
+        wait_until(lambda: len(of_kind(live.events, "interrupted")) > n, 60, "it has been taken in")
     live.finish(130)
     assert (farflung.cwd / "box" / "torn").exists()
 

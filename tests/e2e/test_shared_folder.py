@@ -29,7 +29,7 @@ def begin(farflung, tmp_path):
     shared(farflung, there, "one", WAIT, name="one.yaml")
     live = farflung.follow("run", "one.yaml")
     live.event("unit-started")
-    wait_until((there / "begun").exists, 30, "the first run's unit is at work")
+    wait_until((there / "begun").exists, 60, "the first run's unit is at work")
     return live, there
 
 

@@ -86,7 +86,7 @@ def test_a_folder_in_use_is_not_touched(hosts):
     hosts.yaml("inventory:\n  - {spec: popen, chdir: h/1}\ntree: src\n"
                "jobs: {a: {run: 'touch ../begun; until [ -e ../over ]; do sleep 0.05; done'}}\n", name="run.yaml")
     run = hosts.start("run", "run.yaml")
-    wait_until((hosts.cwd / "h/begun").exists, 20, "the job runs")
+    wait_until((hosts.cwd / "h/begun").exists, 60, "the job runs")
     write(hosts.cwd / "src/a", "new")
     done = hosts.run("sync", "--on", "n1", "src", ".", code=1)
     write(hosts.cwd / "h/over", "")
@@ -124,7 +124,7 @@ def test_interrupted(hosts):
     ssh.chmod(0o755)
     process = hosts.start("sync", "--tx", f"docker=x//id=slow", "src", "there",
                           env=dict(hosts.env, PATH=f"{make_docker(hosts, ssh)}:{os.environ['PATH']}"))
-    wait_until((hosts.cwd / "begun").exists, 20, "it opens")
+    wait_until((hosts.cwd / "begun").exists, 60, "it opens")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=40)
     assert process.returncode == 130, err

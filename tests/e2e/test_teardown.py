@@ -49,7 +49,7 @@ def test_the_last_line_comes_first(farflung, python):
     assert (farflung.cwd / "junit.xml").read_text().count("<testcase") == 6
     events = read_jsonl(farflung.cwd / "e.jsonl")
     assert events[-1]["event"] == "run-finished" and len(outcomes(events)) == 6
-    wait_until(lambda: names(farflung, "begun"), 30, "a worker is at its exit")
+    wait_until(lambda: names(farflung, "begun"), 60, "a worker is at its exit")
     begun = names(farflung, "begun")
     write(farflung.cwd / "go", "")
     assert process.wait(60) == 0

@@ -176,7 +176,7 @@ until [ -e {tmp_path}/go ]; do sleep 0.01; done
 """)
     host.farflung.yaml(f"inventory: ['ssh={host.sshd.words}']\njobs: {{a: {{run: 'true'}}}}\n")
     live = host.farflung.follow("run")
-    wait_until((tmp_path / "reached").exists, 20, "the file is made")
+    wait_until((tmp_path / "reached").exists, 60, "the file is made")
     assert [path.name[:7] for path in host.cache.iterdir()] == ["upload-"]
     live.process.kill()
     live.process.wait()
@@ -196,7 +196,7 @@ until [ -e {tmp_path}/go ]; do sleep 0.01; done
 """)
     host.farflung.yaml(f"inventory: ['ssh={host.sshd.words}']\njobs: {{a: {{run: 'true'}}}}\n")
     live = host.farflung.follow("run")
-    wait_until((tmp_path / "reached").exists, 20, "the upload has begun")
+    wait_until((tmp_path / "reached").exists, 60, "the upload has begun")
     live.process.kill()
     live.process.wait()
     wait_until(lambda: not host.sshd.session_pids(), 20, "the connection is gone")

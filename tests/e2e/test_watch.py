@@ -228,12 +228,12 @@ def test_cancel_what_others_follow(farflung):
     """Short commands are on their host before the one ahead of them has ended: they come back, and are run."""
     numbers = list(range(1, 61))
     farflung.yaml("inventory: [{spec: popen, name: one, slots: 1}]\n"
-                  "jobs:\n  a: {run: 'test {n} != 30 || sleep 100', matrix: {n: %s}}\n" % numbers)
+                  "jobs:\n  a: {run: 'test {n} != 30 || sleep 1000', matrix: {n: %s}}\n" % numbers)
     live = farflung.follow("run")
     live.event("unit-started", unit="a[n=30]")
     done = farflung.run("cancel", "last", "a[n=30]", code=0)
     assert done.stdout == "cancelled a[n=30]: 1 running, 0 waiting\n"
-    events = live.finish(1, seconds=30)
+    events = live.finish(1)
     assert ends(events) == {f"a[n={n}]": "lost" if n == 30 else "passed" for n in numbers}
 
 

@@ -36,7 +36,7 @@ class Web:
 
     def ask(self, path, method="GET", **headers):
         """(status, headers, body)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         with contextlib.closing(connection):
             connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
             answer = connection.getresponse()
@@ -49,7 +49,7 @@ class Web:
 
     def end(self):
         self.process.send_signal(signal.SIGINT)
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=60)
         return self.process.returncode, out, err
 
 
@@ -255,9 +255,9 @@ def test_a_run_that_goes_on(farflung, web):
     (one,) = served.json("/api/v1/runs")["runs"]
     assert one["state"] == "running"
     base = f"/api/v1/runs/{one['id']}"
-    wait_until(lambda: served.json(base)["by_state"] == {"passed": 1, "running": 1}, 10, "what runs is shown")
+    wait_until(lambda: served.json(base)["by_state"] == {"passed": 1, "running": 1}, 60, "what runs is shown")
     seq = served.json(base)["seq"]
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     with contextlib.closing(connection):
         connection.request("GET", base + "/events", headers={"Last-Event-ID": str(seq)})
         stream = connection.getresponse()
@@ -281,7 +281,7 @@ def test_a_run_that_was_killed(farflung, web):
     served = web()
     live.process.kill()
     live.process.wait()
-    wait_until(lambda: served.json("/api/v1/runs")["runs"][0]["state"] == "cut off", 10, "it is seen")
+    wait_until(lambda: served.json("/api/v1/runs")["runs"][0]["state"] == "cut off", 60, "it is seen")
 
 
 def test_pages_and_what_they_are_made_of(farflung, web):
@@ -319,7 +319,7 @@ def test_what_is_not_there(farflung, web, path):
 ])  # fmt: skip
 def test_pages_of_others_get_nothing(farflung, web, headers, code):
     served = web()
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     with contextlib.closing(connection):
         connection.request("GET", "/api/v1/runs", headers=headers)
         assert connection.getresponse().status == code
@@ -357,12 +357,12 @@ def test_a_unit_and_a_run_are_ended(farflung, web):
     acting = Acting(web)
     base = f"/api/v1/runs/{acting.json('/api/v1/runs')['runs'][0]['id']}"
     number = next(row["number"] for row in acting.json(base + "/rows")["rows"] if row["name"] == "a")
-    wait_until(lambda: acting.json(f"{base}/rows/{number}").get("output") == "so far\n", 10, "output is shown as it comes")
+    wait_until(lambda: acting.json(f"{base}/rows/{number}").get("output") == "so far\n", 60, "output is shown as it comes")
     assert [lane.get("last_line") for lane in acting.json(base)["lanes"] if lane.get("unit") == "a"] == ["so far"]
     status, words = acting.post(base + "/cancel", '{"names": ["nobody"]}')
     assert status == 400 and "nobody" in words
     assert acting.post(base + "/cancel", '{"names": ["a"]}')[0] == 202
-    wait_until(lambda: "running" not in [row["state"] for row in acting.json(base + "/rows?q=a")["rows"] if row["name"] == "a"], 10, "it is cancelled")
+    wait_until(lambda: "running" not in [row["state"] for row in acting.json(base + "/rows?q=a")["rows"] if row["name"] == "a"], 60, "it is cancelled")
     assert acting.json(base)["by_state"].get("running"), "all else goes on"
     assert acting.post(base + "/cancel", "{}")[0] == 202
     live.finish(130)
@@ -375,7 +375,7 @@ def test_what_failed_is_run_again(farflung, web):
     acting = Acting(web)
     (one,) = acting.json("/api/v1/runs")["runs"]
     assert acting.post(f"/api/v1/runs/{one['id']}/rerun", "{}")[0] == 202
-    wait_until(lambda: sorted(run["state"] for run in acting.json("/api/v1/runs")["runs"]) == ["failed", "passed"], 20, "a run of its own")
+    wait_until(lambda: sorted(run["state"] for run in acting.json("/api/v1/runs")["runs"]) == ["failed", "passed"], 60, "a run of its own")
     (again,) = (run["id"] for run in acting.json("/api/v1/runs")["runs"] if run["state"] == "passed")
     assert acting.json(f"/api/v1/runs/{again}")["by_state"].get("passed") == 2, "what had passed is carried over"
 
@@ -411,7 +411,7 @@ class Shown:
         self.headers = {"Cookie": f"farflung-{self.port}={self.token}", "Content-Type": "application/json"}
 
     def ask(self, path, method="GET", body=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         with contextlib.closing(connection):
             connection.request(method, path, body=body, headers=self.headers)
             answer = connection.getresponse()
@@ -430,7 +430,7 @@ def test_a_run_that_is_shown(farflung, web):
     shown, other = Shown(farflung, "run", "--web"), Shown(farflung, "run", "--web")
     assert shown.port != other.port, "the second one finds a port of its own"
     for one in (shown, other):
-        wait_until(lambda: one.ask(one.base)[1]["by_state"] == {"passed": 1, "running": 1}, 10, "what runs is shown")
+        wait_until(lambda: one.ask(one.base)[1]["by_state"] == {"passed": 1, "running": 1}, 60, "what runs is shown")
         assert one.ask("/api/v1/runs/20010101-000000-0000")[0] == 404
     status, answer = other.ask(other.base + "/cancel", "POST", "{}")
     assert status == 202, answer
@@ -463,7 +463,7 @@ def test_a_run_does_not_notice_who_looks_at_it(farflung, web):
     """200 clients: silent ones, slow ones, some that only listen, some that ask and never read."""
     farflung.yaml(GOES_ON)
     shown = Shown(farflung, "run", "--web")
-    wait_until(lambda: shown.ask(shown.base)[1]["by_state"].get("running"), 10, "it runs")
+    wait_until(lambda: shown.ask(shown.base)[1]["by_state"].get("running"), 60, "it runs")
 
     def memory():
         return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{shown.process.pid}/status").read())[1])

@@ -20,7 +20,7 @@ import tempfile
 import time
 
 SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-START_SECONDS = 20
+START_SECONDS = 60
 STOP_SECONDS = 10
 
 
@@ -301,12 +301,17 @@ class Agent:
             ["ssh-agent", "-D", "-a", self.socket],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + START_SECONDS
-        while not os.path.exists(self.socket):
+        while not self._is_listening():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.__exit__()
                 raise RuntimeError("ssh-agent does not start")
             time.sleep(0.01)
         return self
+
+    def _is_listening(self):
+        """Its socket is there a moment before it listens."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            return sock.connect_ex(self.socket) == 0
 
     def __exit__(self, *exc):
         self.process.terminate()

@@ -68,7 +68,7 @@ class Network:
         keeper = subprocess.Popen(["unshare", "-n", "cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         stack.callback(keeper.wait)
         stack.callback(keeper.stdin.close)
-        wait_until(lambda: keeper.poll() is not None or process_name(keeper.pid) == "cat", 20, "the namespace is there")
+        wait_until(lambda: keeper.poll() is not None or process_name(keeper.pid) == "cat", 60, "the namespace is there")
         if keeper.poll() is not None:
             raise OSError("no network namespace")
         inside = ["nsenter", "-n", "-t", str(keeper.pid)]

@@ -83,7 +83,7 @@ def test_the_controllers(here, clock, hours):
     here.progress(live, dice(f"clock {hours}").randrange(1, 30))
     clock.step(hours)
     live.process.send_signal(signal.SIGUSR1)
-    wait_until(lambda: "\nhost one" in live.stderr or live.ended, 20, "it says what runs")
+    wait_until(lambda: "\nhost one" in live.stderr or live.ended, 60, "it says what runs")
     events = live.finish(0)
     seconds = time.monotonic() - begun
     for word in ("host-away", "host-lost", "host-failed"):

@@ -160,10 +160,10 @@ def test_while_a_host_is_opened(case, at):
         victim.sshd.process.wait()
         victim.sshd.kill_sessions()
     elif at == "session":
-        wait_until(victim.sshd.session_pids, 20, "somebody is let in")
+        wait_until(victim.sshd.session_pids, 60, "somebody is let in")
         victim.sshd.kill_sessions()
     else:
-        pid = wait_until(victim.foreman, 20, "there is a foreman")
+        pid = wait_until(victim.foreman, 60, "there is a foreman")
         kill(pid)
     live.finish(0)
     case.check(clean=False)
