@@ -86,9 +86,11 @@ void ff_arena_init(struct ff_arena *arena)
 
 void ff_arena_release(struct ff_arena *arena)
 {
-	struct ff_arena_block *block = arena->block, *older;
+	struct ff_arena_block *block, *older;
 
-	for (; block; block = older) {
+	if (!arena)
+		return;
+	for (block = arena->block; block; block = older) {
 		older = block->older;
 		keep_or_free(block);
 	}

@@ -31,6 +31,8 @@ void ff_map_init(struct ff_map *map)
 
 void ff_map_release(struct ff_map *map)
 {
+	if (!map)
+		return;
 	for (size_t i = 0; i < map->cap; i++)
 		ff_free(map->slots[i].key);
 	ff_free(map->slots);

@@ -47,7 +47,7 @@ struct ff_gateway *ff_gateway_new(const struct ff_gateway_opts *given)
 	gateway->item_max =
 		opts->item_max ? opts->item_max : gateway->window + FF_CHANNEL_ITEM_BEYOND;
 	gateway->peer_window = FF_CHANNEL_WINDOW_ASSUMED;
-	gateway->peer_silence_us = opts->peer_silence_us;
+	gateway->peer_silence_us = ff_us_of_ms(opts->peer_silence_ms);
 	gateway->strconfig = ff_strconfig_default;
 	ff_buf_init(&gateway->in, (size_t)gateway->frame_max + FF_FRAME_HEADER);
 	ff_buf_init(&gateway->out, 0);

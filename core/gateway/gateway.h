@@ -66,7 +66,7 @@ struct ff_gateway_opts {
 				* FF_CHANNEL_ITEM_BEYOND */
 	/* Initiator: how long the worker shall bear our silence. 0: as long as we bear its own;
 	 * negative: for ever, because it sees the end of the line in any case. */
-	int64_t peer_silence_us;
+	int64_t peer_silence_ms;
 	const char *execmodel; /* for STATUS answers; NULL: "thread" */
 	const struct ff_gateway_ops *ops;
 	void *ctx;
@@ -125,12 +125,12 @@ void ff_gateway_lost(struct ff_gateway *gateway, const struct ff_err *why);
 
 /* Offers our extensions, right after ff_gateway_opened (silence counts from here): only to a peer
  * that is known to understand, by the initiator, before anything else is sent (FF_EINVAL). A worker
- * answers by itself. heartbeat_us 0: none, and at most a third of silence_us; after silence_us (0:
+ * answers by itself. heartbeat_ms 0: none, and at most a third of silence_ms; after silence_ms (0:
  * no limit) without a byte from the peer, ff_gateway_tick gives FF_ELOST. Both ends keep to both.
- * Only time in which we could have looked counts: a tick that comes late by silence_us / 4 or more
- * says that we were away (stopped, asleep, busy in a callback), and the peer gets its silence_us
+ * Only time in which we could have looked counts: a tick that comes late by silence_ms / 4 or more
+ * says that we were away (stopped, asleep, busy in a callback), and the peer gets its silence_ms
  * anew; one that comes a little late looks once more before it gives up. */
-int ff_gateway_hello(struct ff_gateway *gateway, int64_t heartbeat_us, int64_t silence_us,
+int ff_gateway_hello(struct ff_gateway *gateway, int64_t heartbeat_ms, int64_t silence_ms,
 		     int64_t now_us);
 /* Whether the peer answered HELLO (credit and heartbeats are in use). */
 bool ff_gateway_extended(const struct ff_gateway *gateway);

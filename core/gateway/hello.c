@@ -49,9 +49,11 @@ static int put_hello(struct ff_gateway *gateway)
 	return rc;
 }
 
-int ff_gateway_hello(struct ff_gateway *gateway, int64_t heartbeat_us, int64_t silence_us,
+int ff_gateway_hello(struct ff_gateway *gateway, int64_t heartbeat_ms, int64_t silence_ms,
 		     int64_t now_us)
 {
+	int64_t heartbeat_us = ff_us_of_ms(heartbeat_ms), silence_us = ff_us_of_ms(silence_ms);
+
 	if (gateway->state == FF_GATEWAY_CLOSED)
 		return FF_ECLOSED;
 	if (!gateway->initiator || gateway->began || heartbeat_us < 0 || silence_us < 0)

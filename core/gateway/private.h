@@ -195,6 +195,12 @@ int ff_channel_check_blocking(const struct ff_channel *channel, struct ff_err *e
 int ff_channel_wait_once(struct ff_channel *channel, int64_t deadline_us, bool *ran,
 			 struct ff_err *err);
 
+/* Negative ones stay negative; what is too long to add to a moment is as long as can be. */
+static inline int64_t ff_us_of_ms(int64_t ms)
+{
+	return ms < 0 ? -1 : ms > INT64_MAX / 4000 ? INT64_MAX / 4 : ms * 1000;
+}
+
 /* Until nothing is held back by the peer's window; errors as of ff_channel_waitwritable. */
 int ff_channel_waittaken(struct ff_channel *channel, int64_t timeout_ms, struct ff_err *err);
 

@@ -10,11 +10,11 @@
 struct ff_loop;
 
 /* Has `fn(loop, arg)` called once, from inside the loop, by the thread that runs it; at the latest
- * by ff_loop_release. From any thread and from callbacks. What one thread posts is called in the
+ * by ff_loop_free. From any thread and from callbacks. What one thread posts is called in the
  * order in which it was posted; what a posted call posts comes after what was posted before. `arg`
  * stays the caller's. Inside `fn` blocking calls are FF_EDEADLK, all others are allowed.
  *
- * 0; FF_EINVAL without `fn`; FF_ENOMEM; FF_ECLOSED after ff_loop_release: it will not be called.
+ * 0; FF_EINVAL without `fn`; FF_ENOMEM; FF_ECLOSED after ff_loop_free: it will not be called.
  * The loop's memory must be there still. */
 int ff_loop_post(struct ff_loop *loop, void (*fn)(struct ff_loop *loop, void *arg), void *arg);
 

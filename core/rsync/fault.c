@@ -66,6 +66,8 @@ int ff_sync_faults_add(struct ff_sync_faults *faults, const struct ff_sync_fault
 
 void ff_sync_faults_release(struct ff_sync_faults *faults)
 {
+	if (!faults)
+		return;
 	for (size_t i = 0; i < faults->len; i++) {
 		ff_free(faults->v[i].path);
 		ff_free(faults->v[i].reason);

@@ -20,6 +20,8 @@ void ff_ignore_release(struct ff_ignore *ignore)
 	const char *path;
 	void *list;
 
+	if (!ignore)
+		return;
 	while (ff_map_next(&ignore->directories, &cursor, &path, &list))
 		ff_free(((struct ff_ignore_list *)list)->rules);
 	ff_map_release(&ignore->directories);

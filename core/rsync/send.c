@@ -380,10 +380,14 @@ static struct ff_channel *start(const struct ff_tree *tree, struct ff_gateway *g
 	};
 	struct ff_value single[] = {kwargs[0], kwargs[1],	 kwargs[4],
 				    kwargs[5], ff_str("single"), ff_bool(true)};
-	struct ff_task task = opts->task;
+	struct ff_task task = FF_TASK_INIT;
 
-	if (!task.source && !task.call_name && ff_group_builtin(gateway, "rsync", &task, err))
+	if (opts->task)
+		ff_opts_copy(&task, sizeof(task), opts->task,
+			     FF_OPTS_UNTIL(struct ff_task, kwargs));
+	else if (ff_group_builtin(gateway, "rsync", &task, err))
 		return NULL;
+	task.size = sizeof(task);
 	task.kwargs = tree->single ? ff_collection(FF_DICT, single, 3)
 				   : ff_collection(FF_DICT, kwargs, opts->owner ? 5 : 3);
 	return ff_gateway_remote_exec(gateway, &task, err);

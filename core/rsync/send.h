@@ -70,9 +70,9 @@ struct ff_rsync_target_opts {
 	const char *dest; /* on the target, relative to its working directory, or absolute */
 	bool remove;	  /* delete what earlier syncs brought and is not in the tree any more */
 	/* What to run there: for a native worker {.call_name = "rsync"}, for a python worker the
-	 * source of its receiver. kwargs are filled in here. All zeros: just that, for gateways in
-	 * groups of ff_open_group. */
-	struct ff_task task;
+	 * source of its receiver. kwargs are filled in here. Read during the call; NULL: just that,
+	 * for gateways in groups of ff_open_group. */
+	const struct ff_task *task;
 	const struct ff_rsync_events *events; /* copied */
 	void *ctx;
 	/* Locks dest for as long as the worker there lives: syncs with the same `owner` (a run's

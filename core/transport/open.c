@@ -127,11 +127,12 @@ static void set_opts(struct ff_opener *opener, const struct ff_open_opts *opts)
 
 /* On this machine a worker sees our end in any case; elsewhere only who is patient can tell a
  * controller that was stopped for a while from one that is gone. */
-static int64_t peer_silence(const struct ff_opener *opener)
+static int64_t peer_silence_ms(const struct ff_opener *opener)
 {
 	int64_t own = opener->silence_us;
 
-	return opener->transport->local || own > FF_NEVER_US / PATIENCE ? -1 : PATIENCE * own;
+	return opener->transport->local || own > FF_NEVER_US / PATIENCE ? -1
+									: PATIENCE * own / 1000;
 }
 
 static struct ff_gateway *make_gateway(struct ff_opener *opener, const struct ff_xspec *spec)
@@ -141,7 +142,7 @@ static struct ff_gateway *make_gateway(struct ff_opener *opener, const struct ff
 		.initiator = true,
 		.window_bytes = opener->opts.window_bytes,
 		.item_max = opener->opts.item_max,
-		.peer_silence_us = peer_silence(opener),
+		.peer_silence_ms = peer_silence_ms(opener),
 		.ops = &ff_opener_gateway_ops,
 		.ctx = opener,
 	};

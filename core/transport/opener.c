@@ -251,7 +251,7 @@ static void enter_booting(struct ff_opener *opener)
 
 static void enter_greeting(struct ff_opener *opener)
 {
-	int64_t beat = opener->heartbeat_us, silence = opener->silence_us;
+	int64_t beat = opener->heartbeat_us / 1000, silence = opener->silence_us / 1000;
 	int rc = FF_EINVAL;
 
 	if (!ff_gateway_spec(opener->gateway)->plain)

@@ -299,11 +299,12 @@ void ff_act_sync_host(struct ff_act *act, const struct ff_order *order)
 {
 	struct act_host *host = &act->hosts[order->host];
 	const char *base = strrchr(act->config->tree.source, '/');
+	struct ff_task task = {.call_name = "rsync"};
 	struct ff_rsync_target_opts opts = {
 		.events = &sync_events,
 		.ctx = host,
 		.remove = act->config->tree.remove,
-		.task = {.call_name = "rsync"},
+		.task = &task,
 		.owner = ff_act_run_id(act),
 		.holder = act->holder,
 	};
@@ -323,7 +324,7 @@ void ff_act_sync_host(struct ff_act *act, const struct ff_order *order)
 		dest = ff_xasprintf("farflung-cache/%s", base && base[1] ? base + 1 : "tree");
 	opts.dest = dest;
 	if (!ff_gateway_is_native(host->foreman))
-		opts.task.source = ff_bootstrap_source("rsync");
+		task.source = ff_bootstrap_source("rsync");
 	if (scan_tree(act, &err) < 0 ||
 	    !ff_rsync_add_target(act->rsync, host->foreman, &opts, &err))
 		put_sync_failed(host, &err);

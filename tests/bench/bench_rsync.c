@@ -51,11 +51,12 @@ static double sync_once(struct bench *bench, uint64_t *sent)
 		die(&err);
 	for (size_t i = 0; i < bench->targets; i++) {
 		char dest[PATH_MAX];
-		const struct ff_rsync_target_opts opts = {.dest = dest,
-							  .remove = true,
-							  .task = {.call_name = "rsync"},
-							  .events = &events,
-							  .ctx = sent};
+		const struct ff_rsync_target_opts opts = {
+			.dest = dest,
+			.remove = true,
+			.task = &(const struct ff_task){.call_name = "rsync"},
+			.events = &events,
+			.ctx = sent};
 
 		snprintf(dest, sizeof(dest), "%s%zu", bench->dest, i);
 		if (!ff_rsync_add_target(rsync, ff_group_at(bench->group, i), &opts, &err))

@@ -156,7 +156,7 @@ static void sync_once(struct ff_gateway *gateway, int fd, const char *source, co
 	struct ff_rsync_target_opts opts = {
 		.dest = dest,
 		.remove = true,
-		.task = {.call_name = "rsync"},
+		.task = &(const struct ff_task){.call_name = "rsync"},
 		.events = &events,
 		.ctx = &result,
 	};

@@ -37,11 +37,12 @@ static void sync_once(struct ff_loop *loop, struct ff_gateway *gateway, const ch
 {
 	static const struct ff_rsync_events events = {.finished = on_finished};
 	struct result result = {.done = false};
-	const struct ff_rsync_target_opts opts = {.dest = dest,
-						  .remove = true,
-						  .task = {.call_name = "rsync"},
-						  .events = &events,
-						  .ctx = &result};
+	const struct ff_rsync_target_opts opts = {
+		.dest = dest,
+		.remove = true,
+		.task = &(const struct ff_task){.call_name = "rsync"},
+		.events = &events,
+		.ctx = &result};
 	int64_t began = ff_clock_us();
 	struct ff_err err = {0};
 	struct ff_rsync *rsync;

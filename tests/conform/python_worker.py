@@ -1505,6 +1505,27 @@ def test_close_keeps_its_place_behind_what_waits(raw, how):
         assert (code, payload) == (CLOSE, b"")
 
 
+def test_a_talk_sends_with_a_time_limit(raw):
+    top = os.path.join(os.path.dirname(__file__), "..", "..")
+    with open(os.path.join(top, "core", "python", "farflung", "talk.py")) as file:
+        source = file.read()
+    worker = raw()
+    worker.hello(window=10)
+    worker.exec(source + """
+talk = Talk(channel)
+try:
+    talk.send("longer than the window", "two", "three", timeout=0.01)
+except channel.TimeoutError as exc:
+    talk.set(sent=exc.sent)
+talk.send("more", timeout=%d)
+""" % LIMIT)
+    assert worker.item() == "longer than the window"
+    for item in ("\0names", {"sent": 1}), "more":
+        assert worker.quiet(0.05)
+        worker.send(CREDIT, 1, struct.pack("!i", 28))
+        assert worker.item() == item
+        
+
 @pytest.mark.parametrize("code", [CREDIT, HEARTBEAT])
 def test_ours_before_hello_is_refused(raw, code):
     worker = raw(stderr=subprocess.PIPE)

@@ -100,11 +100,12 @@ void add_target(struct ff_rsync *rsync, struct ff_gateway *gw, const char *dest,
 {
 	static const struct ff_rsync_events events = {
 		.progress = on_progress, .finished = on_finished, .problem = on_problem};
+	const struct ff_task task = receiver_task(gw);
 	const struct ff_rsync_target_opts opts = {.dest = in_rig(dest),
 						  .remove = delete,
 						  .owner = outcome->owner,
 						  .holder = outcome->holder,
-						  .task = receiver_task(gw),
+						  .task = &task,
 						  .events = &events,
 						  .ctx = outcome};
 	struct ff_err err = {0};

@@ -59,7 +59,9 @@ static bool sync_once(struct rig *rig, const char *dir, struct done *done)
 {
 	static const struct ff_rsync_events events = {.progress = on_progress,
 						      .finished = on_finished};
-	struct ff_rsync_target_opts opts = {.remove = true, .events = &events, .ctx = done};
+	struct ff_task task = FF_TASK_INIT;
+	struct ff_rsync_target_opts opts = {
+		.remove = true, .task = &task, .events = &events, .ctx = done};
 	char src[PATH_MAX], dst[PATH_MAX];
 	struct ff_rsync *rsync;
 	struct ff_tree tree;
@@ -70,7 +72,7 @@ static bool sync_once(struct rig *rig, const char *dir, struct done *done)
 	snprintf(src, sizeof(src), "%s/src", dir);
 	snprintf(dst, sizeof(dst), "%s/dst", dir);
 	opts.dest = dst;
-	CHECK_RC(ff_exec_builtin(rig->gw, "rsync", &opts.task, &err), 0, &err);
+	CHECK_RC(ff_exec_builtin(rig->gw, "rsync", &task, &err), 0, &err);
 	CHECK_RC(ff_tree_scan(&tree, src, NULL, &err), 0, &err);
 	rsync = ff_rsync_new(&tree);
 	CHECK(rsync);

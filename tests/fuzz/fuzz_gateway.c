@@ -68,7 +68,7 @@ static void feed(bool initiator, uint8_t settings, size_t piece, const uint8_t *
 		return;
 	ff_gateway_opened(target.gateway);
 	if (initiator && settings & 2)
-		ff_gateway_hello(target.gateway, 1000, 1000000, now_us);
+		ff_gateway_hello(target.gateway, 1, 1000, now_us);
 	target.polled = ff_channel_new(target.gateway);
 	target.called = ff_channel_new(target.gateway);
 	if (target.called)

@@ -1,11 +1,9 @@
-"""A pytest plugin: outcomes to a file, and with FF_PEER our workers at the far side of execnet's gateways."""
-import json
+"""A pytest plugin: the worker that FF_PEER names at the far side of execnet's gateways."""
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fakes"))
 PEER = os.environ.get("FF_PEER", "")
-outcomes = {}
 
 
 def greeted(io):
@@ -47,20 +45,3 @@ def native_worker():
 def pytest_configure(config):
     if PEER:
         {"python": python_worker, "native": native_worker}[PEER]()
-
-
-def pytest_runtest_logreport(report):
-    # a failed setup or teardown is what counts
-    if report.when == "call" or report.outcome != "passed":
-        word = report.outcome
-        if hasattr(report, "wasxfail"):
-            word = "xfailed" if word == "skipped" else "xpassed"
-        elif report.when != "call" and word == "failed":
-            word = "error"
-        text = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
-        outcomes[report.nodeid] = (word, text.splitlines()[0] if text else "")
-
-
-def pytest_sessionfinish(session):
-    with open(os.environ["FF_OUTCOMES"], "w") as file:
-        json.dump(outcomes, file)

@@ -107,6 +107,46 @@ def test_subscriptions_are_called_in_order(peer):
     assert calls.index(("a", 1)) < calls.index(("first", 2)) < calls.index(("a", 2))
 
 
+def test_sending_with_a_time_limit(peer, tmp_path):
+    gate = tmp_path / "gate"
+    both = talk(peer, """
+import os, time
+got = []
+def slow(item):
+    while not os.path.exists(%r):
+        time.sleep(0.01)
+    got.append(item)
+    if item == "last":
+        talk.set(got=[one if isinstance(one, (str, tuple)) else len(one) for one in got])
+talk.subscribe(slow)
+talk.set(ready=True)
+talk.get("over")
+""" % str(gate))
+    both.send(timeout=0)
+    assert both.get("ready", SECONDS)
+    with pytest.raises(both.channel.TimeoutError, match="not taken after 0.2 seconds; . of 9 items") as caught:
+        both.send(*[b"x" * (3 << 20)] * 9, timeout=0.2)
+    sent = caught.value.sent
+    assert 0 < sent <= 9
+    with pytest.raises(both.channel.TimeoutError) as caught:
+        both.send("later", timeout=0.01)
+    later = ["later"] * caught.value.sent
+    gate.write_text("")
+    both.send(("\0special", 1), "last", timeout=SECONDS)
+    assert both.get("got", SECONDS) == [3 << 20] * sent + later + [("\0special", 1), "last"]
+    both.set(over=True)
+    both.channel.waitclose(SECONDS)
+    with pytest.raises(OSError):
+        both.send(1, timeout=SECONDS)
+
+
+def test_what_cannot_be_sent(peer):
+    both = talk(peer, "talk.send(talk.receive()); talk.receive()")
+    with pytest.raises(Exception, match="(?i)object"):
+        both.send(1, object(), timeout=SECONDS)
+    assert both.receive(SECONDS) == 1
+
+
 def test_a_remote_error_comes_through(peer):
     both = talk(peer, "raise ValueError('no')")
     with pytest.raises(both.channel.RemoteError, match="ValueError: no"):

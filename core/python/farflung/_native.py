@@ -8,7 +8,7 @@ import ctypes
 
 from farflung import _library
 
-INTERFACE = 1  # FF_PY_INTERFACE
+INTERFACE = 2  # FF_PY_INTERFACE
 
 OPENING, OPEN, FAILED, CLOSED = range(4)
 

@@ -23,14 +23,27 @@ class Talk:
         self._items, self._names = [], {}
         self._item_calls, self._name_calls = [], {}
         self._ended = False
+        self._turn = _threading.Lock()  # of sending, where the channel itself knows no limit
         channel.setcallback(self._arrived, endmarker=self.END)
 
     # --- to the other side ---
 
-    def send(self, *items):
-        """Sends plain items, one after the other."""
-        for item in items:
-            self.channel.send((_ITEM, item) if _is_special(item) else item)
+    def send(self, *items, timeout=None):
+        """Sends plain items, one after the other. With `timeout`, in seconds, it also waits until the
+        other side's window has taken all of them: channel.TimeoutError, whose `sent` says how many are
+        on their way; the others are not sent."""
+        items = [(_ITEM, item) if _is_special(item) else item for item in items]
+        if timeout is None:
+            for item in items:
+                self._send(item)
+            return
+        send_all = getattr(self.channel, "_send_all", self._send_aside)
+        sent, in_time = send_all(items, timeout)
+        if not in_time:
+            error = self.channel.TimeoutError(
+                "not taken after %r seconds; %d of %d items are on their way" % (timeout, sent, len(items)))
+            error.sent = sent
+            raise error
 
     def set(self, *pairs, **names):
         """Sets names at the other side, all at once: set(port=1), set({"a name": 2})."""
@@ -39,7 +52,7 @@ class Talk:
         if not names or not all(type(name) is str and 0 < len(name.encode()) < 256 and "\0" not in name
                                 for name in names):
             raise ValueError("a name is a str of 1 to 255 bytes")
-        self.channel.send((_NAMES, names))
+        self._send((_NAMES, names))
 
     # --- from the other side ---
 
@@ -79,6 +92,37 @@ class Talk:
             (self._item_calls if name is None else self._name_calls.get(name, [])).remove(callback)
 
     # --- inside ---
+
+    def _send(self, item):
+        if hasattr(self.channel, "_send_all"):
+            self.channel.send(item)
+        else:
+            with self._turn:
+                self.channel.send(item)
+
+    def _send_aside(self, items, timeout):
+        """By execnet's own channels, which have no window and wait for the pipe without a limit: in a
+        thread, which what is sent later comes behind."""
+        begun, failed, late, done = [], [], [], _threading.Event()
+
+        def run():
+            try:
+                with self._turn:
+                    for item in items:
+                        if late:
+                            break
+                        begun.append(item)
+                        self.channel.send(item)
+            except BaseException as exc:
+                failed.append(exc)
+            done.set()
+
+        _threading.Thread(target=run, daemon=True).start()
+        in_time = done.wait(timeout)
+        late.append(True)
+        if failed:
+            raise failed[0]
+        return len(begun), in_time
 
     def _wait(self, ready, timeout):
         limit = None if timeout is None else _time.monotonic() + timeout

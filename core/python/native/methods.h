@@ -5,7 +5,7 @@
 #include "python/native/py.h"
 
 /* Changes with any change of a function that the table holds. */
-enum { FF_PY_INTERFACE = 1 };
+enum { FF_PY_INTERFACE = 2 };
 int ff_py_interface(void);
 /* What the functions need of Python code: the offset of an object's type, and the tuple (NoneType,
  * DumpError, LoadError, Channel, timed_out, ended, empty, digits, number). 0, or -1: no object has

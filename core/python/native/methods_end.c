@@ -64,16 +64,18 @@ static bool prepare(struct sending *what, PyObject *o)
 	return py_dump(&what->packed, o);
 }
 
-/* send(end, object) */
+/* send(end, object[, seconds]) -> None, or `timed_out`: it was not sent */
 static PyObject *py_send(PyObject *self, PyObject *args)
 {
 	struct sending what = {.packed = FF_BUF_INIT};
+	enum hub_wait waited = HUB_READY;
 	struct ff_err err;
+	double seconds = -1;
 	struct end *end;
 	PyObject *o;
 	int rc;
 
-	if (!PyArg_ParseTuple(args, "nO", &end, &o))
+	if (!PyArg_ParseTuple(args, "nO|d", &end, &o, &seconds))
 		return NULL;
 	if (hub.forked)
 		return PyErr_Format(PyExc_OSError, "the gateway is that of another process");
@@ -81,17 +83,46 @@ static PyObject *py_send(PyObject *self, PyObject *args)
 		ff_buf_release(&what.packed);
 		return NULL;
 	}
-	while ((rc = try_send(end, &what, &err)) == FF_EAGAIN)
-		if (py_wait_for(&end->waiters, -1, writable, end) == HUB_SIGNAL)
+	while ((rc = try_send(end, &what, &err)) == FF_EAGAIN) {
+		waited = py_wait_for(&end->waiters, seconds, writable, end);
+		if (waited != HUB_READY)
 			break;
+	}
 	ff_buf_release(&what.packed);
 	if (rc == 0)
 		return py_none();
 	if (rc == FF_EAGAIN)
-		return NULL;
+		return waited == HUB_SIGNAL ? NULL : py_new_ref(py_setup.timed_out);
 	return PyErr_Format(rc == FF_EDUMP || rc == FF_ETOOBIG ? py_setup.dump_error
 							       : PyExc_OSError,
 			    "cannot send: %s", err.text);
+}
+
+/* taken(end, seconds or negative) -> whether the other side's window has taken all that was sent */
+static PyObject *taken(PyObject *self, PyObject *args)
+{
+	enum hub_wait waited = HUB_READY;
+	bool all, closed;
+	struct end *end;
+	double seconds;
+
+	if (!PyArg_ParseTuple(args, "nd", &end, &seconds))
+		return NULL;
+	for (;;) {
+		hub_lock();
+		closed = !end->channel || end->closed || ff_channel_isclosed(end->channel);
+		all = !closed && !ff_channel_pending(end->channel);
+		if (!closed && !all)
+			ff_channel_set_drain(end->channel, on_drain, end);
+		hub_unlock();
+		if (closed)
+			return PyErr_Format(PyExc_OSError, "cannot send: the channel is closed");
+		if (all || waited == HUB_TIMEOUT)
+			return PyBool_FromLong(all);
+		waited = py_wait_for(&end->waiters, seconds, writable, end);
+		if (waited == HUB_SIGNAL)
+			return NULL;
+	}
 }
 
 static bool receivable(void *arg)
@@ -290,6 +321,7 @@ static PyObject *py_end_drop(PyObject *self, PyObject *end)
 
 struct PyMethodDef py_end_methods[] = {
 	{"send", py_send, METH_VARARGS, NULL},
+	{"taken", taken, METH_VARARGS, NULL},
 	{"receive", receive, METH_VARARGS, NULL},
 	{"call", call, METH_VARARGS, NULL},
 	{"waitclose", waitclose, METH_VARARGS, NULL},

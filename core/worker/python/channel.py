@@ -106,6 +106,17 @@ class Channel:
             raise OSError("cannot send to %r" % self)
         self.gateway._send_data(self._state, dumps(item))
 
+    def _send_all(self, items, timeout):
+        """Send them, and wait until the other side's window has taken all: how many are on their way,
+        and whether that was in time."""
+        limit = monotonic() + timeout
+        for sent, item in enumerate(items):
+            if self._state.closed:
+                raise OSError("cannot send to %r" % self)
+            if not self.gateway._send_data(self._state, dumps(item), limit):
+                return sent, False
+        return len(items), True
+
     def receive(self, timeout=None):
         """The next item; EOFError at the end, RemoteError if the other side failed."""
         state = self._state

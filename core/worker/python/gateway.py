@@ -168,10 +168,12 @@ class Gateway:
         if self._late:
             self._flush_late()
 
-    def _send_data(self, state, data):
+    def _send_data(self, state, data, limit=None):
+        """Whether it was sent, or else the time is over."""
         window = self._window
         if not window:
-            return self._send(DATA, state.id, data)
+            self._send(DATA, state.id, data)
+            return True
         while 1:
             try:
                 with self._writelock:
@@ -188,14 +190,17 @@ class Gateway:
             if self._late:
                 self._flush_late()
             if room:
-                return
-            self._wait(
+                return True
+            ready = self._wait(
                 state,
                 lambda: state.closed or self._finished
                 or not state.pending and state.sent - state.granted < window,
+                None if limit is None else max(0, limit - monotonic()),
             )
             if state.closed or self._finished:
                 raise OSError("cannot send to %r" % state.channel())
+            if not ready:
+                return False
 
     def _put_behind(self, state, code, data):
         """A frame takes its place behind those that wait for credit."""

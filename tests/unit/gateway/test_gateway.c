@@ -38,7 +38,7 @@ static void talk_over(struct pair *pair, struct talk *talk)
 	struct ff_channel *channel, *status;
 	int i;
 
-	ff_gateway_hello(pair->a, 1000000, 15000000, pair->now_us);
+	ff_gateway_hello(pair->a, 1000, 15000, pair->now_us);
 	channel = ff_gateway_remote_exec(pair->a, &task, NULL);
 	pair_run(pair);
 	note(talk, "task %s ", pair->task);

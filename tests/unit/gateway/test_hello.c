@@ -6,7 +6,7 @@ enum { WINDOW = 1000 };
 static void hello_pair(struct pair *pair, uint32_t window)
 {
 	assert_true(pair_try_init(pair, 4096, window));
-	assert_int_equal(ff_gateway_hello(pair->a, 5000000, 15000000, pair->now_us), 0);
+	assert_int_equal(ff_gateway_hello(pair->a, 5000, 15000, pair->now_us), 0);
 	pair_run(pair);
 	assert_int_equal(pair->hellos, 2);
 	assert_true(ff_gateway_extended(pair->a));
@@ -534,8 +534,8 @@ static void a_last_look(void **state)
 static void patience(void **state)
 {
 	static const struct {
-		int64_t asked, worker;
-	} cases[] = {{0, 1000}, {5000, 5000}, {-1, 0}};
+		int64_t asked_ms, worker_us;
+	} cases[] = {{0, 1000}, {5, 5000}, {-1, 0}};
 	static const struct ff_gateway_ops none = {0};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -543,16 +543,16 @@ static void patience(void **state)
 		struct ff_buf *out;
 
 		a = ff_gateway_new(&(struct ff_gateway_opts){
-			.initiator = true, .peer_silence_us = cases[i].asked, .ops = &none});
+			.initiator = true, .peer_silence_ms = cases[i].asked_ms, .ops = &none});
 		b = ff_gateway_new(&(struct ff_gateway_opts){.ops = &none});
-		assert_int_equal(ff_gateway_hello(a, 0, 1000, 7), 0);
+		assert_int_equal(ff_gateway_hello(a, 0, 1, 7), 0);
 		ff_gateway_opened(a);
 		ff_gateway_opened(b);
 		assert_int_equal(ff_gateway_deadline(a), 1007);
 		out = ff_gateway_output(a);
 		assert_int_equal(ff_gateway_feed(b, ff_buf_data(out), out->len, 7, NULL), 0);
 		assert_int_equal(ff_gateway_deadline(b),
-				 cases[i].worker ? 7 + cases[i].worker : FF_NEVER_US);
+				 cases[i].worker_us ? 7 + cases[i].worker_us : FF_NEVER_US);
 		ff_gateway_free(a);
 		ff_gateway_free(b);
 	}

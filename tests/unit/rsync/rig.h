@@ -319,7 +319,7 @@ RIG void rig_add(struct ff_rsync *rsync, struct rig_pair *pair, const char *dest
 	struct ff_rsync_target_opts opts = {
 		.dest = dest,
 		.remove = remove_others,
-		.task = {.call_name = "rsync"},
+		.task = &(const struct ff_task){.call_name = "rsync"},
 		.events = &rig_events,
 		.ctx = pair,
 	};

@@ -527,8 +527,10 @@ static void freed_when_finished(void **state)
 	static const struct ff_rsync_events events = {.finished = free_it};
 	struct ff_err lost = {.code = FF_ELOST, .text = "pulled the plug"};
 	struct ff_rsync *rsync;
-	struct ff_rsync_target_opts opts = {
-		.dest = "dst", .task = {.call_name = "rsync"}, .events = &events, .ctx = &rsync};
+	struct ff_rsync_target_opts opts = {.dest = "dst",
+					    .task = &(const struct ff_task){.call_name = "rsync"},
+					    .events = &events,
+					    .ctx = &rsync};
 
 	make_source();
 	for (int cut = 0; cut < 2; cut++) {
@@ -724,8 +726,9 @@ static bool carry_or_lose(struct ff_gateway *from, struct ff_gateway *to)
  * waits is told. */
 static void memory_runs_out(void **state)
 {
-	struct ff_rsync_target_opts opts = {
-		.dest = "dst", .task = {.call_name = "rsync"}, .events = &rig_events};
+	struct ff_rsync_target_opts opts = {.dest = "dst",
+					    .task = &(const struct ff_task){.call_name = "rsync"},
+					    .events = &rig_events};
 	size_t nth = 1;
 	bool done = false;
 

@@ -104,6 +104,23 @@ class Channel:
         """Sends an item: a copy of a builtin value, or a channel."""
         _native.send(self._end, item)
 
+    def _send_all(self, items, timeout):
+        """Sends them, and waits until the other end's window has taken all: how many are on their way,
+        and whether that was in time."""
+        limit = _now() + timeout
+        sent = 0
+        for item in items:
+            if self._wait(limit, lambda seconds: _native.send(self._end, item, seconds)) is _native.TIMED_OUT:
+                return sent, False
+            sent += 1
+        return sent, self._wait(limit, lambda seconds: _native.taken(self._end, seconds))
+
+    def _wait(self, limit, call):
+        left = max(0.0, limit - _now())
+        if self._green is None:
+            return call(left)
+        return wait_green(self._green, self._end, 1, left, lambda: call(0.0))
+
     def receive(self, timeout=None):
         """The next item; waits for it, at most `timeout` seconds (then TimeoutError).
 
