@@ -53,7 +53,8 @@ static void check_stdout(struct ff_report_wishes *wishes, const struct ff_config
 
 		if (!ff_reporter_kind_has_path(report->kind) || strcmp(report->value, "-"))
 			continue;
-		if (!report->kind->may_be_stdout)
+		if (!report->kind->may_be_stdout &&
+		    !(wishes->may_wait && strcmp(report->kind->arg, "FILE") == 0))
 			ff_mistakes_add(problems, place_of(config, report),
 					"'%s' can't be written to stdout, it wants a %s",
 					report->kind->name,
@@ -96,7 +97,7 @@ static void wish_by_itself(struct ff_report_wishes *wishes)
 int ff_reports_choose(struct ff_report_wishes *wishes, const struct ff_config *config,
 		      const struct ff_strv *given, struct ff_err *err)
 {
-	struct ff_report_wishes chosen = {0};
+	struct ff_report_wishes chosen = {.may_wait = wishes->may_wait};
 	struct ff_mistakes problems;
 	int rc;
 
