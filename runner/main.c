@@ -7,14 +7,14 @@
 #include "farflung.h"
 
 static const struct ff_command *const commands[] = {
-	&ff_command_run,	 &ff_command_map,    &ff_command_pytest,  &ff_command_exec,
-	&ff_command_sync,	 &ff_command_fetch,  &ff_command_stress,  &ff_command_try,
-	&ff_command_check,	 &ff_command_hosts,  &ff_command_history, &ff_command_merge,
-	&ff_command_runs,	 &ff_command_show,   &ff_command_status,  &ff_command_attach,
-	&ff_command_replay,	 &ff_command_cancel, &ff_command_drain,	  &ff_command_why_slow,
-	&ff_command_rerun,	 &ff_command_bisect, &ff_command_init,	  &ff_command_ci,
-	&ff_command_completion,	 &ff_command_manual, &ff_command_web,	  &ff_command_notify,
-	&ff_command_socketserver};
+	&ff_command_run,	&ff_command_map,    &ff_command_pytest,	     &ff_command_exec,
+	&ff_command_sync,	&ff_command_fetch,  &ff_command_stress,	     &ff_command_try,
+	&ff_command_check,	&ff_command_hosts,  &ff_command_history,     &ff_command_merge,
+	&ff_command_runs,	&ff_command_show,   &ff_command_status,	     &ff_command_attach,
+	&ff_command_replay,	&ff_command_cancel, &ff_command_drain,	     &ff_command_why_slow,
+	&ff_command_rerun,	&ff_command_bisect, &ff_command_init,	     &ff_command_ci,
+	&ff_command_completion, &ff_command_manual, &ff_command_web,	     &ff_command_notify,
+	&ff_command_report,	&ff_command_schema, &ff_command_socketserver};
 
 enum { COMMANDS = sizeof(commands) / sizeof(*commands) };
 

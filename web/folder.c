@@ -215,9 +215,56 @@ static int is_run(const struct dirent *entry)
 	return entry->d_name[0] >= '0' && entry->d_name[0] <= '9' && is_id(entry->d_name);
 }
 
+/* One of those whose names have the same second: only their journals know which began first. */
+struct twin {
+	struct dirent *entry;
+	int64_t began_us; /* 0: it has no beginning yet, or is damaged */
+};
+
+static int later_twin_first(const void *a, const void *b)
+{
+	const struct twin *x = a, *y = b;
+
+	if (x->began_us != y->began_us)
+		return x->began_us < y->began_us ? 1 : -1;
+	return strcmp(y->entry->d_name, x->entry->d_name);
+}
+
+static void sort_twins(const char *path, struct dirent **entries, size_t len)
+{
+	struct twin *twins = ff_xcalloc(len, sizeof(*twins));
+
+	for (size_t i = 0; i < len; i++) {
+		char *journal = ff_xasprintf("%s/%s/journal.jsonl", path, entries[i]->d_name);
+		struct ff_arena arena = {0};
+		struct ff_event first;
+		struct ff_err err;
+
+		twins[i].entry = entries[i];
+		if (ff_journal_beginning(journal, &arena, &first, &err) == 0)
+			twins[i].began_us = first.time_us;
+		ff_arena_release(&arena);
+		ff_free(journal);
+	}
+	qsort(twins, len, sizeof(*twins), later_twin_first);
+	for (size_t i = 0; i < len; i++)
+		entries[i] = twins[i].entry;
+	ff_free(twins);
+}
+
 int ff_web_scan(const char *path, struct dirent ***entries)
 {
-	return scandir(path, entries, is_run, later_first);
+	static const size_t stamp = sizeof("20261120-080000") - 1;
+	int n = scandir(path, entries, is_run, later_first);
+
+	for (int i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && strncmp((*entries)[i]->d_name, (*entries)[end]->d_name,
+						     stamp) == 0;)
+			end++;
+		if (end > i + 1)
+			sort_twins(path, *entries + i, (size_t)(end - i));
+	}
+	return n;
 }
 
 static const char *state_of(const char *journal, bool ended, int exit_code)

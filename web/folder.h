@@ -30,7 +30,8 @@ struct ff_web_question {
 	uint32_t pixels;
 };
 
-/* The runs of a folder, the latest first, as scandir gives them. */
+/* The runs of a folder, the latest first (also of those that began in one second), as scandir gives
+ * them. */
 int ff_web_scan(const char *path, struct dirent ***entries);
 /* Appends {"runs": [...]}, the latest first, of at most `max`. */
 int ff_web_folder_list(struct ff_web_folder *folder, size_t max, struct ff_buf *out,

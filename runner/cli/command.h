@@ -116,7 +116,7 @@ extern const struct ff_command ff_command_run, ff_command_check, ff_command_host
 	ff_command_cancel, ff_command_drain, ff_command_why_slow, ff_command_rerun,
 	ff_command_bisect, ff_command_exec, ff_command_sync, ff_command_fetch, ff_command_map,
 	ff_command_init, ff_command_socketserver, ff_command_ci, ff_command_completion,
-	ff_command_manual, ff_command_web, ff_command_notify;
+	ff_command_manual, ff_command_web, ff_command_notify, ff_command_report, ff_command_schema;
 /* All of them, in the order of --help: main.c. */
 extern const struct ff_command *const *const ff_commands;
 extern const size_t ff_commands_len;

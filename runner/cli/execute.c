@@ -185,6 +185,7 @@ static const struct ff_trace *begin_trace(struct execution *x,
 	ff_trace_parent(&x->trace, span, text);
 	ff_strv_addf(&x->vars, "TRACEPARENT=%s", text);
 	x->run.vars = &x->vars;
+	x->run.trace = &x->trace;
 	return &x->trace;
 }
 

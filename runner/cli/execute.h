@@ -61,10 +61,11 @@ struct ff_report_wishes {
 	struct ff_report_wish *v; /* values are borrowed */
 	size_t len;
 	bool stdout_taken;
+	bool may_wait; /* nothing runs meanwhile: any one file may go to stdout, whoever reads it */
 };
 
 /* FF_ECONFIG: err has lines: an unknown report, one that can't go to stdout, two on stdout. `given`
- * may be NULL. */
+ * may be NULL. Of `wishes` it reads `may_wait`. */
 int ff_reports_choose(struct ff_report_wishes *wishes, const struct ff_config *config,
 		      const struct ff_strv *given, struct ff_err *err);
 /* Opens them. What has been added when one can't be opened stays: err names it. */

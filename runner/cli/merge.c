@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/runs.h"
 #include "cli/shard.h"
+#include "event/going.h"
 #include "event/reader.h"
 
 void ff_merge_complain(struct ff_merge *merge, const char *fmt, ...)
@@ -21,7 +22,7 @@ void ff_merge_complain(struct ff_merge *merge, const char *fmt, ...)
 	ff_buf_vaddf(&text, fmt, args);
 	va_end(args);
 	if (merge->complaints < FF_MERGE_COMPLAINTS_MAX)
-		ff_complain("merge: %s", ff_buf_str(&text));
+		ff_complain("%s: %s", merge->command ? merge->command : "merge", ff_buf_str(&text));
 	if (merge->complaints++ == 0)
 		merge->first = ff_xstrdup(ff_buf_str(&text));
 	ff_buf_release(&text);
@@ -179,14 +180,17 @@ static void read_one(struct ff_merge *merge, struct ff_merge_source *source)
 	int rc = 0;
 
 	source->path = ff_run_journal_in(source->dir);
+	if (!source->path)
+		source->path = ff_run_journal(strcmp(source->dir, "last") ? source->dir : NULL);
 	if (!source->path) {
 		ff_merge_complain(merge,
-				  "%s: no journal there: a run's folder was expected, as "
-				  ".farflung/runs/ID, with journal.jsonl in it",
+				  "%s: no journal there: a run's id or folder was expected, "
+				  "as .farflung/runs/ID, with journal.jsonl in it",
 				  source->dir);
 		leave_out(source);
 		return;
 	}
+	source->going = ff_run_is_going(source->path);
 	reader = ff_reader_new(source->path, &err);
 	while (reader && (rc = ff_reader_next(reader, &event, &err)) == 1) {
 		struct ff_merge_part *part = ff_merge_part(source, event->job);
@@ -209,14 +213,54 @@ static void read_one(struct ff_merge *merge, struct ff_merge_source *source)
 		ff_merge_complain(merge, "%s: it has no beginning of a run", source->path);
 		leave_out(source);
 	} else if (!source->left_out && !source->over) {
-		ff_merge_complain(merge,
-				  "%s: the journal of run %s ends before the run does: it is cut "
-				  "off, or the run was killed or still goes on",
-				  source->path, source->run_id);
+		ff_merge_complain(merge, "%s: the journal of run %s ends before the run does: %s",
+				  source->path, source->run_id,
+				  source->going ? "it still goes on"
+						: "it is cut off, or the run was killed");
 	}
 }
 
 /* --- all of them --- */
+
+static bool any_is_shard(const struct ff_merge *merge)
+{
+	for (size_t i = 0; i < merge->len; i++)
+		for (size_t p = 0; p < merge->v[i].parts_len; p++)
+			if (!merge->v[i].left_out && merge->v[i].parts[p].which)
+				return true;
+	return false;
+}
+
+static bool is_shared(const struct ff_merge *merge, const struct ff_merge_source *source,
+		      const char *job)
+{
+	for (size_t i = 0; i < merge->len; i++)
+		if (&merge->v[i] != source && !merge->v[i].left_out &&
+		    ff_merge_part(&merge->v[i], job))
+			return true;
+	return false;
+}
+
+/* No two of one name, whatever they are called. */
+static void name_parts(struct ff_merge *merge)
+{
+	for (size_t i = 0; i < merge->len; i++) {
+		struct ff_merge_source *source = &merge->v[i];
+
+		if (merge->apart)
+			source->number = (uint32_t)i + 1;
+		else if (source->parts_len > 0)
+			source->number = source->parts[0].shard;
+		for (size_t p = 0; p < source->parts_len; p++) {
+			struct ff_merge_part *part = &source->parts[p];
+
+			if (merge->apart && is_shared(merge, source, part->name))
+				part->as = ff_xasprintf("%s@%s", part->name, source->run_id);
+			else
+				part->as = ff_xstrdup(part->name);
+		}
+	}
+}
 
 static const struct ff_merge_source *first_of(const struct ff_merge *merge)
 {
@@ -279,7 +323,7 @@ static bool is_double(struct ff_merge *merge, size_t at)
 					  source->dir, source->run_id);
 			return true;
 		}
-		if (other->parts[0].shard == source->parts[0].shard) {
+		if (!merge->apart && other->parts[0].shard == source->parts[0].shard) {
 			ff_merge_complain(merge, "shard %s is there twice: %s and %s",
 					  source->parts[0].which, other->dir, source->dir);
 			return true;
@@ -341,7 +385,7 @@ static void check_units(struct ff_merge *merge)
 	ff_map_release(&ran);
 }
 
-void ff_merge_read(struct ff_merge *merge, char *const *dirs)
+void ff_merge_read(struct ff_merge *merge, char *const *dirs, bool may_be_apart)
 {
 	const struct ff_merge_source *first;
 
@@ -352,14 +396,17 @@ void ff_merge_read(struct ff_merge *merge, char *const *dirs)
 		merge->v[i].dir = ff_xstrdup(dirs[i]);
 		read_one(merge, &merge->v[i]);
 	}
+	merge->apart = may_be_apart && !any_is_shard(merge);
 	for (size_t i = 0; i < merge->len; i++) {
 		first = first_of(merge);
 		if (!merge->v[i].left_out &&
-		    (!belongs(merge, first, &merge->v[i]) || is_double(merge, i)))
+		    ((!merge->apart && !belongs(merge, first, &merge->v[i])) ||
+		     is_double(merge, i)))
 			leave_out(&merge->v[i]);
 	}
 	first = first_of(merge);
-	if (!first)
+	name_parts(merge);
+	if (!first || merge->apart)
 		return;
 	check_missing(merge, &first->parts[0]);
 	for (size_t i = 0; i < first->parts_len; i++)
@@ -374,6 +421,7 @@ void ff_merge_release(struct ff_merge *merge)
 
 		for (size_t p = 0; p < source->parts_len; p++) {
 			ff_free(source->parts[p].name);
+			ff_free(source->parts[p].as);
 			ff_free(source->parts[p].payload);
 			ff_strv_release(&source->parts[p].args);
 			ff_free(source->parts[p].which);

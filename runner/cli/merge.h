@@ -15,6 +15,7 @@ enum {
 /* One job of one shard. */
 struct ff_merge_part {
 	char *name, *payload;
+	char *as;	     /* its name in the merged run */
 	struct ff_strv args; /* as in job_added, and what follows */
 	int64_t timeout_us;
 	bool addopts_read;
@@ -37,15 +38,19 @@ struct ff_merge_source {
 	char *run_id;
 	int64_t began_us, took_us;
 	uint32_t hosts, slots;
+	uint32_t number; /* of its shard, or its own among the others: before names of hosts */
 	struct ff_merge_part *parts;
 	size_t parts_len, parts_cap;
-	bool over; /* its run has come to its end */
+	bool over;  /* its run has come to its end */
+	bool going; /* it has not, and goes on */
 	int exit_code;
 	char *words;   /* the run's last ones */
 	bool left_out; /* it is no part of the merged run: that was complained of */
 };
 
 struct ff_merge {
+	const char *command; /* for complaints; NULL: merge */
+	bool apart;	     /* they are no shards: each has jobs of its own */
 	struct ff_merge_source *v;
 	size_t len;
 	uint32_t complaints;
@@ -57,8 +62,9 @@ void ff_merge_complain(struct ff_merge *merge, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Reads all journals, and complains of: what is no run's folder or can't be read, a run without its
  * end, runs that are no shards, of another suite or plan, shards that are there twice or not at
- * all, units that ran in two shards, or came to no end. */
-void ff_merge_read(struct ff_merge *merge, char *const *dirs);
+ * all, units that ran in two shards, or came to no end. With `may_be_apart` they need not be
+ * shards, if none of them is: a job that several have is then called JOB@RUN in each. */
+void ff_merge_read(struct ff_merge *merge, char *const *dirs, bool may_be_apart);
 void ff_merge_release(struct ff_merge *merge);
 /* NULL: it has no such job. */
 struct ff_merge_part *ff_merge_part(const struct ff_merge_source *source, const char *job);

@@ -13,7 +13,7 @@ static void complain_unknown(struct ff_mistakes *problems, const struct ff_confi
 
 	ff_suggest_init(&suggest, report->name);
 	for (size_t i = 0; ff_reporter_kinds[i]; i++)
-		ff_suggest_offer(&suggest, ff_reporter_kinds[i]->name);
+		ff_suggest_offer(&suggest, ff_reporter_kind_key(ff_reporter_kinds[i]));
 	ff_mistakes_add(problems, &report->place, "unknown key '%s'%s", report->name,
 			ff_suggest_text(&suggest, hint));
 }
@@ -53,7 +53,8 @@ static void check_stdout(struct ff_report_wishes *wishes, const struct ff_config
 
 		if (!ff_reporter_kind_has_path(report->kind) || strcmp(report->value, "-"))
 			continue;
-		if (!report->kind->may_be_stdout)
+		if (!report->kind->may_be_stdout &&
+		    !(wishes->may_wait && strcmp(report->kind->arg, "FILE") == 0))
 			ff_mistakes_add(problems, place_of(config, report),
 					"'%s' can't be written to stdout, it wants a %s",
 					report->kind->name,
@@ -68,14 +69,37 @@ static void check_stdout(struct ff_report_wishes *wishes, const struct ff_config
 	wishes->stdout_taken = first != NULL;
 }
 
+/* As the user has spelled it. */
+static const char *spelled(const struct ff_config *config, const struct ff_report_wish *report)
+{
+	return place_of(config, report) ? ff_reporter_kind_key(report->kind) : report->kind->name;
+}
+
 static void check_choices(const struct ff_report_wishes *wishes, const struct ff_config *config,
 			  struct ff_mistakes *problems)
 {
 	for (size_t i = 0; i < wishes->len; i++)
 		if (!ff_reporter_kind_takes(wishes->v[i].kind, wishes->v[i].value))
 			ff_mistakes_add(problems, place_of(config, &wishes->v[i]),
-					"'%s' wants %s, got '%s'", wishes->v[i].kind->name,
+					"'%s' wants %s, got '%s'", spelled(config, &wishes->v[i]),
 					wishes->v[i].kind->choices, wishes->v[i].value);
+}
+
+/* What says how another report is to be wants that. */
+static void check_alone(const struct ff_report_wishes *wishes, const struct ff_config *config,
+			struct ff_mistakes *problems)
+{
+	for (size_t i = 0; i < wishes->len; i++) {
+		const char *of = wishes->v[i].kind->of;
+		size_t k = 0;
+
+		while (of && k < wishes->len && strcmp(wishes->v[k].kind->name, of) != 0)
+			k++;
+		if (of && k == wishes->len)
+			ff_mistakes_add(problems, place_of(config, &wishes->v[i]),
+					"'%s' says how '%s' is written, and there is none",
+					spelled(config, &wishes->v[i]), of);
+	}
 }
 
 /* Those that are on where nobody said anything. */
@@ -96,7 +120,7 @@ static void wish_by_itself(struct ff_report_wishes *wishes)
 int ff_reports_choose(struct ff_report_wishes *wishes, const struct ff_config *config,
 		      const struct ff_strv *given, struct ff_err *err)
 {
-	struct ff_report_wishes chosen = {0};
+	struct ff_report_wishes chosen = {.may_wait = wishes->may_wait};
 	struct ff_mistakes problems;
 	int rc;
 
@@ -115,6 +139,7 @@ int ff_reports_choose(struct ff_report_wishes *wishes, const struct ff_config *c
 		wish(&chosen, ff_reporter_kind_find(given->v[i]), given->v[i + 1]);
 	wish_by_itself(&chosen);
 	check_choices(&chosen, config, &problems);
+	check_alone(&chosen, config, &problems);
 	check_stdout(&chosen, config, &problems);
 	rc = ff_mistakes_finish(&problems, err);
 	if (rc)
@@ -127,10 +152,18 @@ int ff_reports_choose(struct ff_report_wishes *wishes, const struct ff_config *c
 int ff_reports_open(struct ff_reporters *reporters, const struct ff_report_wishes *wishes,
 		    const struct ff_reporter_opts *how, struct ff_err *err)
 {
+	struct ff_reporter_opts set = *how;
+
+	for (size_t i = 0; i < wishes->len; i++)
+		if (wishes->v[i].kind->set)
+			wishes->v[i].kind->set(&set, wishes->v[i].value);
 	for (size_t i = 0; i < wishes->len; i++) {
 		const struct ff_reporter_kind *kind = wishes->v[i].kind;
-		struct ff_reporter *reporter = kind->open(how, wishes->v[i].value, err);
+		struct ff_reporter *reporter =
+			kind->open ? kind->open(&set, wishes->v[i].value, err) : NULL;
 
+		if (!kind->open)
+			continue;
 		if (!reporter)
 			return err->code;
 		if (kind->first)
@@ -164,8 +197,9 @@ struct ff_config_note *ff_reports_notes(void)
 		len++;
 	notes = ff_xcalloc(len + 1, sizeof(*notes));
 	for (size_t i = 0; i < len; i++)
-		notes[i] = (struct ff_config_note){.key = ff_reporter_kinds[i]->name,
-						   .help = ff_reporter_kinds[i]->help,
-						   .choices = ff_reporter_kinds[i]->choices};
+		notes[i] =
+			(struct ff_config_note){.key = ff_reporter_kind_key(ff_reporter_kinds[i]),
+						.help = ff_reporter_kinds[i]->help,
+						.choices = ff_reporter_kinds[i]->choices};
 	return notes;
 }

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/execute.h"
-#include "cli/story.h"
+#include "cli/story_end.h"
 #include "dispatch/dispatch.h"
 #include "event/going.h"
 #include "event/reader.h"
@@ -17,12 +17,14 @@
 enum { POLL_NS = 40000000 };
 
 static const char cut_off[] = "the run was cut off: it was killed, or its disk was full";
+static const char goes_on[] = "the run goes on: this is how it stood";
 
 struct telling {
 	const struct ff_retell_opts *opts;
 	struct ff_story story;
 	struct ff_reporters reporters;
 	struct ff_reader *reader;
+	bool going; /* when its journal began to be read; without `follow` */
 };
 
 static volatile sig_atomic_t left; /* the user has had enough of it */
@@ -55,105 +57,56 @@ static int open_reports(struct telling *t, struct ff_err *err)
 	struct ff_config config;
 	int rc;
 
+	wishes.may_wait = !o->follow;
 	ff_config_init(&config);
 	rc = ff_reports_choose(&wishes, &config, o->reports, err);
 	how.stdout_taken = wishes.stdout_taken;
-	if (rc == 0) {
+	if (rc == 0 && !o->no_terminal) {
 		how.terminal = ff_report_terminal(&how);
 		ff_reporters_add(&t->reporters, how.terminal);
-		rc = ff_reports_open(&t->reporters, &wishes, &how, err);
 	}
+	if (rc == 0)
+		rc = ff_reports_open(&t->reporters, &wishes, &how, err);
 	ff_reports_release(&wishes);
 	ff_config_release(&config);
 	return rc;
 }
 
-/* --- the end that a run which was cut off did not tell --- */
+/* --- the end that the journal does not have --- */
 
-static struct ff_event next(const struct telling *t, enum ff_event_kind kind)
+static void tell_ending(void *ctx, struct ff_event *event)
 {
-	return (struct ff_event){
-		.kind = kind, .seq = t->story.state.run.seq + 1, .time_us = t->story.last_us};
-}
+	struct telling *t = ctx;
+	struct ff_err err = {0};
 
-static void lose_running(struct telling *t, struct ff_err *err)
-{
-	static const struct ff_result result = {.outcome = FF_OUTCOME_LOST,
-						.message = "the run was cut off while it ran"};
-	size_t cursor = 0;
-	void *value;
-
-	while (ff_map_next(&t->story.running, &cursor, NULL, &value)) {
-		const struct ff_story_unit *unit = value;
-		struct ff_event event = next(t, FF_EVENT_UNIT_FINISHED);
-		/* The entry goes when it is told. */
-		char *texts[] = {ff_xstrdup(unit->unit), ff_xstrdup(unit->job),
-				 ff_xstrdup(unit->host), ff_xstrdup(unit->worker)};
-
-		event.unit = texts[0];
-		event.job = texts[1];
-		event.host = texts[2];
-		event.worker = texts[3];
-		event.index = unit->index;
-		event.u.unit_finished.attempt = unit->attempt;
-		event.u.unit_finished.final = true;
-		event.u.unit_finished.result = &result;
-		tell(t, &event, err);
-		for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-			ff_free(texts[i]);
-		cursor = 0;
-	}
-}
-
-static void end_job(struct telling *t, uint32_t number, struct ff_err *err)
-{
-	const struct ff_job_record *job = &t->story.state.jobs[number];
-	struct ff_event event;
-
-	for (uint32_t i = 0, end; i < job->units_len; i = end) {
-		for (end = i; end < job->units_len && job->units[end].state == FF_UNIT_WAITING;)
-			end++;
-		if (end > i) {
-			event = next(t, FF_EVENT_UNITS_NOT_RUN);
-			event.job = job->name;
-			event.index = i;
-			event.u.units_not_run.count = end - i;
-			event.u.units_not_run.why = FF_REASON_INTERRUPTED;
-			tell(t, &event, err);
-		} else {
-			end++;
-		}
-	}
-	event = next(t, FF_EVENT_JOB_FINISHED);
-	event.job = job->name;
-	event.u.job_finished.result = FF_JOB_ERROR;
-	event.u.job_finished.why = FF_REASON_INTERRUPTED;
-	event.u.job_finished.reason = cut_off;
-	event.u.job_finished.counts = job->counts;
-	event.u.job_finished.problems = job->problems;
-	tell(t, &event, err);
+	if (tell(t, event, &err))
+		ff_complain("%s: %s", t->opts->command, err.text);
 }
 
 static void tell_cut_off(struct telling *t)
 {
 	struct ff_buf reason = FF_BUF_INIT;
-	struct ff_err err = {0};
-	struct ff_event event;
+	struct ff_event event = {.kind = FF_EVENT_RUN_FINISHED, .time_us = t->story.last_us};
+	const struct ff_story_end end = {
+		.story = &t->story,
+		.tell = tell_ending,
+		.ctx = t,
+		.lost = t->going ? "the run goes on, and so did it"
+				 : "the run was cut off while it ran",
+		.reason = t->going ? goes_on : cut_off,
+	};
 
-	lose_running(t, &err);
+	ff_story_end_running(&end);
 	for (uint32_t i = 0; i < t->story.state.jobs_len; i++)
-		if (t->story.state.jobs[i].state != FF_JOBSTATE_FINISHED)
-			end_job(t, i, &err);
+		ff_story_end_job(&end, i);
 	ff_story_counts(&t->story, &reason);
-	ff_buf_addf(&reason, "; %s", cut_off);
-	event = next(t, FF_EVENT_RUN_FINISHED);
+	ff_buf_addf(&reason, "; %s", end.reason);
+	event.seq = t->story.state.run.seq + 1;
 	event.u.run_finished.exit_code = FF_EXIT_INFRA;
 	event.u.run_finished.reason = ff_buf_str(&reason);
 	event.u.run_finished.counts = t->story.state.run.counts;
 	event.u.run_finished.took_us = t->story.last_us - t->story.began_us;
-	tell(t, &event, &err);
-	if (err.code)
-		ff_complain("%s: %s", t->opts->command, err.text);
+	tell_ending(t, &event);
 	ff_buf_release(&reason);
 }
 
@@ -166,6 +119,7 @@ static int tell_all(struct telling *t, struct ff_err *err)
 	const struct ff_event *event;
 	bool going = t->opts->follow;
 
+	t->going = !going && ff_run_is_going(t->opts->path);
 	for (;;) {
 		int rc = ff_reader_next(t->reader, &event, err);
 

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "dispatch/act_private.h"
+#include "report/trace.h"
 
 static const char *const titles[2] = {"stdout", "stderr"};
 
@@ -290,6 +291,39 @@ static void set_limits(const struct act_host *host, const struct ff_ration *rati
 	worker->cpu = limits.cpu;
 }
 
+/* What the unit does is of the attempt that --otlp tells: notify/otlp.c has the same span. A
+ * TRACEPARENT of a setup or of its own stays. */
+static void name_parent(const struct ff_act *act, struct ff_payload_job *job,
+			const struct ff_order *order, struct ff_arena *arena)
+{
+	static const char variable[] = "TRACEPARENT=";
+	const struct ff_trace *trace = act->opts.run->trace;
+	const size_t skip = sizeof(variable) - 1;
+	char text[sizeof(variable) + FF_TRACEPARENT_LEN];
+	size_t at = 0, len = 0;
+	uint8_t span[8];
+	char **env;
+
+	while (job->env && job->env[len])
+		len++;
+	while (at < len && strncmp(job->env[at], variable, skip) != 0)
+		at++;
+	if (!trace || at == len)
+		return;
+	ff_trace_span(trace, "attempt", act->plan->jobs[order->job].config->name, order->unit,
+		      order->attempt, span);
+	memcpy(text, variable, skip);
+	ff_trace_parent(trace, span, text + skip);
+	env = ff_arena_alloc(arena, (len + 1) * sizeof(*env));
+	if (!env)
+		return;
+	memcpy(env, job->env, (len + 1) * sizeof(*env));
+	env[at] = ff_arena_strdup(arena, text);
+	if (!env[at])
+		return;
+	job->env = env; /* the run's come first: that is the one which was there */
+}
+
 static int make_task(struct act_execution *execution, const struct ff_order *order,
 		     struct ff_arena *arena, struct ff_task *task, struct ff_err *err)
 {
@@ -319,6 +353,8 @@ static int make_task(struct act_execution *execution, const struct ff_order *ord
 	if (order->timeout_us > 0 && instance.job.timeout_us == 0)
 		instance.job.timeout_us = order->timeout_us;
 	ff_act_add_vars(host, &instance.job, arena);
+	if (!execution->discovers && order->attempt > 0)
+		name_parent(execution->act, &instance.job, order, arena);
 	if (!execution->discovers)
 		set_limits(host, &job->ration, &worker);
 	/* One that has ended meanwhile is no longer there to be followed. */
@@ -396,6 +432,7 @@ static bool go_on(struct act_execution *execution)
 	struct ff_order order = {.kind = FF_ORDER_RUN,
 				 .job = execution->job,
 				 .unit = execution->unit,
+				 .attempt = execution->attempt,
 				 .count = execution->count,
 				 .timeout_us = execution->timeout_us,
 				 .name = execution->name};
@@ -423,6 +460,7 @@ void ff_act_supply_found(struct act_execution *execution, const char *error)
 static void keep_order(struct act_execution *execution, const struct ff_order *order)
 {
 	execution->unit = order->unit;
+	execution->attempt = order->attempt;
 	execution->count = order->count;
 	execution->timeout_us = order->timeout_us;
 	execution->name = ff_xstrdup(order->name);

@@ -76,7 +76,7 @@ struct act_execution {
 	bool guarded;		   /* with up_to_date */
 	struct act_supply *inputs; /* act_supply.c's; NULL */
 	/* With stages: */
-	uint32_t unit, count, tries; /* of the host */
+	uint32_t unit, attempt, count, tries; /* tries: of the host */
 	int64_t timeout_us;
 	char *name;	       /* of the unit */
 	char digest[64];       /* of what it depends on */

@@ -175,6 +175,7 @@ static void begin(struct ff_engine *e, struct execution *execution, struct steps
 	order.unit = placement.unit;
 	order.count = e->jobs[placement.job].workers;
 	order.name = at.name;
+	order.attempt = e->state->jobs[placement.job].units[placement.unit].attempts;
 	if (config_of(e, next)->timeout_percent)
 		order.timeout_us = ff_marks_timeout_us(e, placement.job, placement.unit);
 	steps->began_us = e->now.mono_us;

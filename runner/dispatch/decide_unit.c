@@ -150,6 +150,8 @@ struct execution *ff_execution_start(struct ff_engine *e, const struct ff_placem
 	order.count = e->jobs[placement->job].workers;
 	at = ff_execution_unit(e, execution);
 	order.name = at.name;
+	if (!discovers_units)
+		order.attempt = record_of(e, &at)->attempts + 1U; /* it has not started yet */
 	if (!discovers_units && e->jobs[placement->job].details)
 		order.detail = e->jobs[placement->job].details[placement->unit];
 	if (behind) {

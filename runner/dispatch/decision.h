@@ -65,6 +65,7 @@ struct ff_order {
 	uint32_t payload;   /* PROBE_HOST: its number in ff_payloads */
 	int64_t timeout_us; /* RUN: instead of the plan's; 0: that holds */
 	uint32_t step;	    /* RUN: of the unit's steps, if it has some */
+	uint32_t attempt;   /* RUN: of the unit, from 1 */
 	uint32_t count;	    /* workers that the job has */
 	uint32_t follows;   /* RUN: an execution on the same host */
 	const char *name;   /* of the unit, or the worker */

@@ -81,6 +81,9 @@ struct ff_run_opts {
 	/* NAME=value for all units and sessions, below what setups and jobs say; NULL: none. They
 	 * are another each time, and nothing goes by them. */
 	const struct ff_strv *vars;
+	/* Units of commands have TRACEPARENT from it, which names the span of their attempt, in the
+	 * place of the one in `vars`. NULL: the run is told as no trace. */
+	const struct ff_trace *trace;
 	/* What is gone on with; NULL: nothing. */
 	const struct ff_before *before;
 	/* NULL: no job is open. */

@@ -12,6 +12,8 @@
  * finished","job":…,…}, output as "text"; told sections have their length only. Bytes that are not
  * UTF-8 are replaced by U+FFFD. 0, FF_ENOMEM or FF_ETOOBIG (then `out` is as before). */
 int ff_event_json(struct ff_buf *out, const struct ff_event *event);
+/* Appends the JSON schema (draft 7) of such lines, and of a journal's. 0 or FF_ENOMEM. */
+int ff_event_schema(struct ff_buf *out);
 
 /* The reverse: decodes one line into `event`; all strings live in `arena`. A told section has no
  * text. FF_ELOAD names the key that is missing, of a wrong type or out of range. */

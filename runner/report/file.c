@@ -11,12 +11,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static bool is_stdout(const char *path)
+{
+	return strcmp(path, "-") == 0;
+}
+
 int ff_report_prepare(const char *path, struct ff_err *err)
 {
 	char dir[PATH_MAX];
 	struct stat st;
 	char *slash;
 
+	if (is_stdout(path))
+		return 0;
 	if (strlen(path) >= sizeof(dir) - 16)
 		return ff_err_set(err, FF_ETOOBIG, "cannot write '%s': path too long", path);
 	if (*path == '\0')
@@ -46,7 +53,17 @@ static bool is_device(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+	return is_stdout(path) || (stat(path, &st) == 0 && !S_ISREG(st.st_mode));
+}
+
+static FILE *open_stdout(void)
+{
+	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	FILE *stream = fd >= 0 ? fdopen(fd, "w") : NULL;
+
+	if (fd >= 0 && !stream)
+		close(fd);
+	return stream;
 }
 
 int ff_report_begin(struct ff_report_file *file, const char *path, struct ff_err *err)
@@ -57,7 +74,8 @@ int ff_report_begin(struct ff_report_file *file, const char *path, struct ff_err
 	n = snprintf(file->temporary, sizeof(file->temporary), "%s.%ld.tmp", path, (long)getpid());
 	if (n >= (int)sizeof(file->temporary))
 		return ff_err_sys(err, ENAMETOOLONG, "cannot write '%s'", path);
-	file->stream = fopen(file->replaces ? file->temporary : path, "we");
+	file->stream = is_stdout(path) ? open_stdout()
+				       : fopen(file->replaces ? file->temporary : path, "we");
 	return file->stream ? 0 : ff_err_sys(err, errno, "cannot write '%s'", path);
 }
 

@@ -9,7 +9,7 @@
 #include "base/err.h"
 
 /* A file that is being written under a temporary name beside its own. A device or a pipe is written
- * to, not replaced. */
+ * to, not replaced; "-" is stdout. */
 struct ff_report_file {
 	const char *path; /* borrowed */
 	FILE *stream;	  /* write to it; errors are kept for ff_report_commit */

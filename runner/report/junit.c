@@ -13,6 +13,7 @@
 #include "report/junit_case.h"
 #include "report/junit_suites.h"
 #include "report/reporter.h"
+#include "report/service.h"
 #include "report/xml.h"
 
 /* --- attempts --- */
@@ -22,7 +23,7 @@ static void keep_attempt(struct junit *junit, struct suite *suite, const struct 
 	struct attempt *attempt = ff_xcalloc(1, sizeof(*attempt));
 	struct attempt *last = ff_map_get_u32(&suite->attempts, c->index);
 
-	ff_junit_problem_body(&junit->spool, ff_outcome_word(c->result->outcome),
+	ff_junit_problem_body(&junit->spool, &junit->form, ff_outcome_word(c->result->outcome),
 			      c->result->message, c->result->longrepr);
 	attempt->body = ff_junit_piece_end(junit);
 	while (last && last->next)
@@ -67,25 +68,70 @@ static void keep_host(struct suite *suite, const char *host)
 	ff_junit_property(&suite->properties, "farflung.host", host);
 }
 
+/* Behind ` classname="…" name="…"`, where another case has these. */
+static void make_unique(struct junit *junit, struct ff_buf *names)
+{
+	size_t len = names->len - 1;
+
+	for (;;) {
+		uintptr_t before = (uintptr_t)ff_map_get(&junit->names, ff_buf_str(names));
+
+		ff_map_set(&junit->names, ff_buf_str(names), (void *)(before + 1));
+		if (before == 0)
+			return;
+		/* Counted on from the first of the name, not from 2 each time. */
+		names->len = len;
+		ff_buf_addf(names, " (%zu)\"", (size_t)before + 1);
+	}
+}
+
+static void add_names(struct junit *junit, const struct suite *suite, const struct ff_case *c)
+{
+	static const char none[] = " classname=\"\"";
+	struct ff_buf *names = &junit->scratch;
+
+	ff_buf_clear(names);
+	if (c->named) {
+		ff_xml_unit_names(names, junit->prefix, suite->payload, suite->name, c->name);
+	} else { /* it is no node id */
+		ff_buf_addstr(names, none);
+		ff_xml_attribute(names, "name", c->name);
+	}
+	if (junit->form.dialect->full && strncmp(ff_buf_str(names), none, sizeof(none) - 1) == 0) {
+		ff_xml_attribute(&junit->spool.text, "classname",
+				 *suite->name ? suite->name : "farflung");
+		ff_buf_consume(names, sizeof(none) - 1);
+	}
+	if (junit->form.dialect->unique)
+		make_unique(junit, names);
+	ff_buf_add(&junit->spool.text, ff_buf_data(names), names->len);
+}
+
+/* A line is from 0, as pytest's, or from 1, as editors'. */
+static void add_place(struct junit *junit, const struct ff_result *result)
+{
+	bool full = junit->form.dialect->full;
+	char *file = result && full ? ff_service_place(junit->below, result->file) : NULL;
+	char line[16];
+
+	if (!result || !result->file)
+		return;
+	ff_xml_attribute(&junit->spool.text, "file", file ? file : result->file);
+	snprintf(line, sizeof(line), "%d", result->line - !full);
+	if (result->line > 0)
+		ff_xml_attribute(&junit->spool.text, "line", line);
+	ff_free(file);
+}
+
 static void case_begin(struct junit *junit, struct suite *suite, const struct ff_case *c)
 {
 	struct ff_buf *out = &junit->spool.text;
 	const struct ff_result *result = c->result;
-	char line[16];
 
 	ff_buf_addstr(out, "<testcase");
-	if (c->named) {
-		ff_xml_unit_names(out, junit->prefix, suite->payload, suite->name, c->name);
-	} else { /* it is no node id */
-		ff_buf_addstr(out, " classname=\"\"");
-		ff_xml_attribute(out, "name", c->name);
-	}
-	if (suite->places && result && result->file) {
-		ff_xml_attribute(out, "file", result->file);
-		snprintf(line, sizeof(line), "%d", result->line - 1); /* from 0, as pytest's */
-		if (result->line > 0)
-			ff_xml_attribute(out, "line", line);
-	}
+	add_names(junit, suite, c);
+	if (junit->form.dialect->full ? junit->form.dialect->places : suite->places)
+		add_place(junit, result);
 	ff_xml_seconds(out, "time", result ? result->duration_us : 0);
 	ff_buf_addch(out, '>');
 }
@@ -93,13 +139,19 @@ static void case_begin(struct junit *junit, struct suite *suite, const struct ff
 static void add_result(struct junit *junit, struct suite *suite, const struct ff_case *c)
 {
 	const char *before = ff_outcome_bad(c->result->outcome) ? "rerunFailure" : "flakyFailure";
+	struct ff_junit_form *form = &junit->form;
+	struct ff_buf *lines = &junit->scratch;
+	char *folder = ff_map_del_u32(&suite->folders, c->index);
 
-	ff_junit_properties(&junit->spool, c->result, c->attempts, c->earlier);
-	ff_junit_outcome(&junit->spool, suite->payload, c->result);
+	ff_buf_clear(lines);
+	ff_junit_properties(&junit->spool, form->dialect->no_properties ? lines : NULL, c);
+	ff_junit_outcome(&junit->spool, form, suite->payload, c->result);
 	add_attempts(junit, suite, c->index, before);
-	ff_junit_reruns(&junit->spool, c->result, before);
-	ff_junit_captured(&junit->spool, c->result, false);
-	ff_junit_captured(&junit->spool, c->result, true);
+	ff_junit_reruns(&junit->spool, form, c->result, before);
+	ff_junit_attachments(lines, form->dialect, folder);
+	ff_junit_captured(&junit->spool, form, c->result, lines);
+	ff_junit_captured(&junit->spool, form, c->result, NULL);
+	ff_free(folder);
 }
 
 static void on_case(void *ctx, const struct ff_case *c)
@@ -121,8 +173,9 @@ static void on_case(void *ctx, const struct ff_case *c)
 	if (c->result)
 		add_result(junit, suite, c);
 	else
-		ff_junit_problem(&junit->spool, c->status == FF_CASE_SKIPPED ? "skipped" : "error",
-				 c->type, c->message, c->text);
+		ff_junit_problem(&junit->spool, &junit->form,
+				 c->status == FF_CASE_SKIPPED ? "skipped" : "error", c->type,
+				 c->message, c->text);
 	if (c->kind == FF_CASE_NOT_RUN)
 		for (uint32_t i = 0; i < c->count && suite->attempts.len > 0; i++)
 			add_attempts(junit, suite, c->index + i, "rerunFailure");
@@ -151,6 +204,19 @@ static void on_job_added(struct junit *junit, const struct ff_event *event)
 	suite->payload = ff_xstrdup(event->u.job_added.payload);
 }
 
+/* The last attempt's: that is the one which is told. */
+static void keep_folder(struct junit *junit, const struct ff_event *event)
+{
+	struct suite *suite = ff_junit_suite_of(junit, event->job);
+
+	if (!junit->form.dialect->attachments || !event->u.unit_artifacts.folder)
+		return;
+	ff_free(ff_map_del_u32(&suite->folders, event->index));
+	if (event->u.unit_artifacts.files > 0)
+		ff_map_set_u32(&suite->folders, event->index,
+			       ff_xstrdup(event->u.unit_artifacts.folder));
+}
+
 static void junit_event(struct ff_reporter *reporter, const struct ff_event *event)
 {
 	struct junit *junit = (struct junit *)reporter;
@@ -171,6 +237,9 @@ static void junit_event(struct ff_reporter *reporter, const struct ff_event *eve
 		if (event->job && level && strcmp(level, "property") == 0)
 			ff_junit_property_text(&ff_junit_suite_of(junit, event->job)->properties,
 					       event->u.notice.text);
+		break;
+	case FF_EVENT_UNIT_ARTIFACTS:
+		keep_folder(junit, event);
 		break;
 	case FF_EVENT_JOB_FINISHED:
 		ff_junit_suite_of(junit, event->job)->took_us = event->u.job_finished.took_us;
@@ -211,6 +280,9 @@ static void junit_free(struct ff_reporter *reporter)
 		junit->suites = next;
 	}
 	ff_map_release(&junit->by_name);
+	ff_map_release(&junit->names);
+	ff_buf_release(&junit->scratch);
+	ff_free(junit->below);
 	ff_spool_release(&junit->spool);
 	ff_free(junit->path);
 	ff_cases_release(&junit->cases);
@@ -241,6 +313,8 @@ static struct ff_reporter *junit_open(const struct ff_reporter_opts *opts, const
 	junit->base.class = &junit_class;
 	junit->path = ff_xstrdup(value);
 	junit->prefix = ff_xstrdup(opts->junit_prefix);
+	junit->form.dialect = ff_junit_dialect(opts->junit_dialect);
+	junit->below = junit->form.dialect->places ? ff_service_below() : NULL;
 	junit->cases.each = on_case;
 	junit->cases.ctx = junit;
 	ff_spool_init(&junit->spool, &writer);

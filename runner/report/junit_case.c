@@ -25,30 +25,65 @@ static void add_text(struct ff_spool *spool, const char *text, size_t len)
 	}
 }
 
-/* What follows the element's name up to the name in its end tag. */
-void ff_junit_problem_body(struct ff_spool *spool, const char *type, const char *message,
-			   const char *text)
+static bool within_character(const char *text, size_t at)
 {
+	return ((unsigned char)text[at] & 0xc0) == 0x80;
+}
+
+/* Of more than `max` bytes, its beginning and its end, and how much there was between. */
+static void add_some(struct ff_spool *spool, struct ff_junit_form *form, const char *text,
+		     size_t len, size_t max)
+{
+	size_t head = max / 2, tail = len - max / 2;
+
+	if (len <= max) {
+		form->texts += len;
+		add_text(spool, text, len);
+		return;
+	}
+	form->texts += max;
+	for (int i = 0; i < 3 && head > 0 && within_character(text, head); i++)
+		head--;
+	for (int i = 0; i < 3 && tail < len && within_character(text, tail); i++)
+		tail++;
+	add_text(spool, text, head);
+	ff_buf_addf(&spool->text, "\n[… %zu bytes were left out here …]\n", tail - head);
+	add_text(spool, text + tail, len - tail);
+}
+
+/* What follows the element's name up to the name in its end tag. */
+void ff_junit_problem_body(struct ff_spool *spool, struct ff_junit_form *form, const char *type,
+			   const char *message, const char *text)
+{
+	size_t max = ff_junit_room(form, form->dialect->problem_max);
 	struct ff_buf *out = &spool->text;
 
 	if (type)
 		ff_xml_attribute(out, "type", type);
 	ff_xml_attribute(out, "message", message);
 	ff_buf_addch(out, '>');
+	if (form->dialect->text_alone && message && !(text && strstr(text, message))) {
+		add_some(spool, form, message, strlen(message), max);
+		if (text)
+			ff_buf_addch(out, '\n');
+	}
 	if (text)
-		add_text(spool, text, strlen(text));
+		add_some(spool, form, text, strlen(text), max);
 	ff_buf_addstr(out, "</");
 }
 
-void ff_junit_problem(struct ff_spool *spool, const char *element, const char *type,
-		      const char *message, const char *text)
+void ff_junit_problem(struct ff_spool *spool, struct ff_junit_form *form, const char *element,
+		      const char *type, const char *message, const char *text)
 {
 	ff_buf_addf(&spool->text, "<%s", element);
-	ff_junit_problem_body(spool, type, message, text);
+	if (form->dialect->full && !type)
+		type = element;
+	ff_junit_problem_body(spool, form, type, message, text);
 	ff_buf_addf(&spool->text, "%s>", element);
 }
 
-void ff_junit_outcome(struct ff_spool *spool, const char *payload, const struct ff_result *result)
+void ff_junit_outcome(struct ff_spool *spool, struct ff_junit_form *form, const char *payload,
+		      const struct ff_result *result)
 {
 	bool pytest = !payload || strcmp(payload, "pytest") == 0;
 	const char *element = "error", *type = ff_outcome_word(result->outcome);
@@ -76,16 +111,17 @@ void ff_junit_outcome(struct ff_spool *spool, const char *payload, const struct 
 		if (!ff_outcome_bad(result->outcome))
 			return;
 	}
-	ff_junit_problem(spool, element, type, result->message, result->longrepr);
+	ff_junit_problem(spool, form, element, type, result->message, result->longrepr);
 }
 
-void ff_junit_reruns(struct ff_spool *spool, const struct ff_result *result, const char *element)
+void ff_junit_reruns(struct ff_spool *spool, struct ff_junit_form *form,
+		     const struct ff_result *result, const char *element)
 {
 	for (size_t i = 0; i < result->phases_len; i++) {
 		const struct ff_phase *phase = &result->phases[i];
 
 		if (phase->rerun)
-			ff_junit_problem(spool, element, ff_outcome_word(phase->outcome),
+			ff_junit_problem(spool, form, element, ff_outcome_word(phase->outcome),
 					 phase->message, phase->longrepr);
 	}
 }
@@ -95,18 +131,42 @@ static bool is_stderr(const struct ff_section *section)
 	return section->title && strstr(section->title, "stderr");
 }
 
-/* Captured text goes to system-out or system-err, as its title says. */
-void ff_junit_captured(struct ff_spool *spool, const struct ff_result *result, bool err)
+/* How much of each of its texts a stream of the case may have. */
+static size_t room_for_each(const struct ff_junit_form *form, const struct ff_result *result,
+			    bool err)
 {
-	const char *element = err ? "system-err" : "system-out";
-	struct ff_buf *out = &spool->text;
-	bool any = false, line_ended = true;
+	bool bad = ff_outcome_bad(result->outcome);
+	size_t max = ff_junit_room(form, bad ? form->dialect->bad_max : form->dialect->good_max);
+	size_t len = 0, count = 0;
 
+	for (size_t i = 0; i < result->sections_len; i++) {
+		if (is_stderr(&result->sections[i]) != err || !result->sections[i].text)
+			continue;
+		len += result->sections[i].len;
+		count++;
+	}
+	return len <= max ? SIZE_MAX : max / count;
+}
+
+/* Captured text goes to system-out or system-err, as its title says. */
+void ff_junit_captured(struct ff_spool *spool, struct ff_junit_form *form,
+		       const struct ff_result *result, const struct ff_buf *lines)
+{
+	const char *element = lines ? "system-out" : "system-err";
+	bool any = lines && lines->len > 0, line_ended = true;
+	size_t max = room_for_each(form, result, !lines);
+	struct ff_buf *out = &spool->text;
+
+	if (any) {
+		ff_buf_addf(out, "<%s>", element);
+		ff_xml_text(out, (const char *)ff_buf_data(lines), lines->len, false);
+	}
 	for (size_t i = 0; i < result->sections_len; i++) {
 		const struct ff_section *section = &result->sections[i];
 		const char *title = section->title ? section->title : "output";
 
-		if (is_stderr(section) != err || !section->text)
+		if (is_stderr(section) != !lines || !section->text ||
+		    (form->dialect->good_silent && !ff_outcome_bad(result->outcome)))
 			continue;
 		if (!any)
 			ff_buf_addf(out, "<%s>", element);
@@ -118,7 +178,7 @@ void ff_junit_captured(struct ff_spool *spool, const struct ff_result *result, b
 			ff_xml_text(out, title, strlen(title), false);
 			ff_buf_addstr(out, " ---\n");
 		}
-		add_text(spool, section->text, section->len);
+		add_some(spool, form, section->text, section->len, max);
 		line_ended = section->len > 0 && section->text[section->len - 1] == '\n';
 	}
 	if (any)
@@ -142,31 +202,53 @@ void ff_junit_property_text(struct ff_buf *out, const char *text)
 	ff_free(name);
 }
 
-void ff_junit_properties(struct ff_spool *spool, const struct ff_result *result, uint32_t before,
-			 bool earlier)
+/* A line is one, whatever the value. */
+static void property_line(struct ff_buf *lines, const char *name, const char *value)
 {
+	size_t from = lines->len;
+
+	ff_buf_addf(lines, "[[PROPERTY|%s=%s]]", name, value ? value : "");
+	for (size_t i = from; i < lines->len; i++)
+		if (ff_buf_data(lines)[i] == '\n' || ff_buf_data(lines)[i] == '\r')
+			ff_buf_data(lines)[i] = ' ';
+	ff_buf_addch(lines, '\n');
+}
+
+static uint32_t attempts_before(const struct ff_case *c)
+{
+	uint32_t before = c->attempts;
+
+	for (size_t i = 0; i < c->result->phases_len; i++)
+		before += c->result->phases[i].rerun;
+	return ff_outcome_bad(c->result->outcome) ? 0 : before;
+}
+
+void ff_junit_properties(struct ff_spool *spool, struct ff_buf *lines, const struct ff_case *c)
+{
+	void (*add)(struct ff_buf * out, const char *name, const char *value) =
+		lines ? property_line : ff_junit_property;
+	struct ff_buf *out = lines ? lines : &spool->text;
+	const struct ff_result *result = c->result;
+	uint32_t before = attempts_before(c);
 	char attempts[16], memory[24];
 
-	for (size_t i = 0; i < result->phases_len; i++)
-		before += result->phases[i].rerun;
-	if (ff_outcome_bad(result->outcome))
-		before = 0;
-	if (result->properties_len == 0 && before == 0 && result->memory_kib == 0 && !earlier)
+	if (result->properties_len == 0 && before == 0 && result->memory_kib == 0 && !c->earlier)
 		return;
-	ff_buf_addstr(&spool->text, "<properties>");
+	if (!lines)
+		ff_buf_addstr(out, "<properties>");
 	for (size_t i = 0; i < result->properties_len; i++)
-		ff_junit_property(&spool->text, result->properties[i].name,
-				  result->properties[i].value);
+		add(out, result->properties[i].name, result->properties[i].value);
 	if (before > 0) {
 		snprintf(attempts, sizeof(attempts), "%u", before + 1);
-		ff_junit_property(&spool->text, "farflung.flaky", "true");
-		ff_junit_property(&spool->text, "farflung.attempts", attempts);
+		add(out, "farflung.flaky", "true");
+		add(out, "farflung.attempts", attempts);
 	}
-	if (earlier)
-		ff_junit_property(&spool->text, "farflung.earlier_run", "true");
+	if (c->earlier)
+		add(out, "farflung.earlier_run", "true");
 	if (result->memory_kib > 0) {
 		snprintf(memory, sizeof(memory), "%lld", (long long)result->memory_kib);
-		ff_junit_property(&spool->text, "farflung.memory_kib", memory);
+		add(out, "farflung.memory_kib", memory);
 	}
-	ff_buf_addstr(&spool->text, "</properties>");
+	if (!lines)
+		ff_buf_addstr(out, "</properties>");
 }

@@ -83,6 +83,29 @@ static void add_suite_head(struct ff_buf *out, const struct suite *suite, const 
 	ff_buf_addstr(out, "</properties>");
 }
 
+static void add_head(struct ff_buf *out, const struct junit *junit)
+{
+	uint32_t tests = 0, failures = 0, errors = 0;
+	int64_t from_us = 0, to_us = 0;
+
+	ff_buf_addstr(out, "<?xml version=\"1.0\" encoding=\"utf-8\"?><testsuites");
+	for (const struct suite *suite = junit->suites; suite; suite = suite->next) {
+		tests += suite->tests;
+		failures += suite->failures;
+		errors += suite->errors;
+		if (suite->started_us > 0 && (from_us == 0 || suite->started_us < from_us))
+			from_us = suite->started_us;
+		if (suite->started_us + suite->took_us > to_us)
+			to_us = suite->started_us + suite->took_us;
+	}
+	if (junit->form.dialect->full) {
+		ff_buf_addf(out, " name=\"farflung\" tests=\"%u\" failures=\"%u\" errors=\"%u\"",
+			    tests, failures, errors);
+		ff_xml_seconds(out, "time", from_us > 0 ? to_us - from_us : 0);
+	}
+	ff_buf_addch(out, '>');
+}
+
 int ff_junit_write(const struct junit *junit, FILE *out)
 {
 	struct ff_buf head = FF_BUF_INIT;
@@ -90,7 +113,8 @@ int ff_junit_write(const struct junit *junit, FILE *out)
 	int errnum = 0;
 
 	gethostname(host, sizeof(host) - 1);
-	fputs("<?xml version=\"1.0\" encoding=\"utf-8\"?><testsuites>", out);
+	add_head(&head, junit);
+	fwrite(ff_buf_data(&head), 1, head.len, out);
 	for (const struct suite *suite = junit->suites; suite && errnum == 0; suite = suite->next) {
 		ff_buf_clear(&head);
 		add_suite_head(&head, suite, host);
@@ -119,6 +143,10 @@ void ff_junit_suite_free(struct suite *suite)
 	}
 	ff_map_release(&suite->attempts);
 	ff_map_release(&suite->hosts);
+	cursor = 0;
+	while (ff_map_next(&suite->folders, &cursor, NULL, &value))
+		ff_free(value);
+	ff_map_release(&suite->folders);
 	ff_buf_release(&suite->properties);
 	ff_free(suite->pieces);
 	ff_free(suite->name);

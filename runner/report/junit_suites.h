@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "report/cases.h"
+#include "report/junit_dialect.h"
 #include "report/reporter.h"
 #include "report/spool.h"
 
@@ -25,6 +26,7 @@ struct suite {
 	size_t pieces_len, pieces_cap;
 	struct ff_map attempts; /* index of a unit -> struct attempt, the first of a list */
 	struct ff_map hosts;	/* that units ran on */
+	struct ff_map folders;	/* index of a unit -> where its artifacts are, until its end */
 	struct ff_buf properties;
 	bool places; /* test cases have file and line, as in "xunit1" */
 	uint32_t tests, failures, errors, skipped;
@@ -35,6 +37,10 @@ struct junit {
 	struct ff_reporter base;
 	char *path;
 	char *prefix; /* of class names; NULL */
+	struct ff_junit_form form;
+	char *below;	     /* the checkout we are, as ff_service_below has it */
+	struct ff_map names; /* of cases -> how many have it; where these are to be unique */
+	struct ff_buf scratch;
 	struct ff_spool spool;
 	struct suite *suites, *last;
 	struct ff_map by_name;

@@ -68,6 +68,7 @@ struct ff_reporter_opts {
 			 */
 	bool front;	/* the run's only job may have a front, whose the terminal then is */
 	const char *junit_prefix;     /* before class names; NULL: nothing */
+	const char *junit_dialect;    /* one of the choices of that option; NULL: pytest's */
 	struct ff_reporter *terminal; /* people's text, for who has a word to say there; NULL: it
 					 is shown otherwise */
 	bool stdout_taken; /* another reporter writes to stdout: people's text goes to stderr */
@@ -90,6 +91,7 @@ struct ff_reporter_opts {
 /* A reporter that a user can ask for. */
 struct ff_reporter_kind {
 	const char *name;   /* "junit": also its key below `report:` and its option `--junit` */
+	const char *key;    /* its key, if that is spelled otherwise; NULL */
 	const char *arg;    /* what the option wants: "FILE" */
 	const char *help;   /* one line, for both */
 	bool may_be_stdout; /* "-" stands for stdout */
@@ -104,12 +106,16 @@ struct ff_reporter_kind {
 	 * what can be known before the run is checked now. */
 	struct ff_reporter *(*open)(const struct ff_reporter_opts *opts, const char *value,
 				    struct ff_err *err);
+	/* It is no reporter, but says how the one named `of` is to be: `open` is NULL then. */
+	const char *of;
+	void (*set)(struct ff_reporter_opts *opts, const char *value);
 };
 
 /* All of them, ends with NULL: reporters.c. The terminal is not among them: it is always there. */
 extern const struct ff_reporter_kind *const ff_reporter_kinds[];
-/* NULL: unknown. */
+/* By name or key. NULL: unknown. */
 const struct ff_reporter_kind *ff_reporter_kind_find(const char *name);
+const char *ff_reporter_kind_key(const struct ff_reporter_kind *kind);
 
 /* Whether what it wants is a path. */
 bool ff_reporter_kind_has_path(const struct ff_reporter_kind *kind);

@@ -8,6 +8,7 @@
  */
 #define REPORTERS(X)                                                                               \
 	X(junit)                                                                                   \
+	X(junit_dialect)                                                                           \
 	X(jsonl)                                                                                   \
 	X(tap)                                                                                     \
 	X(md)                                                                                      \
@@ -32,9 +33,15 @@ const struct ff_reporter_kind *const ff_reporter_kinds[] = {
 const struct ff_reporter_kind *ff_reporter_kind_find(const char *name)
 {
 	for (const struct ff_reporter_kind *const *kind = ff_reporter_kinds; *kind; kind++)
-		if (strcmp((*kind)->name, name) == 0)
+		if (strcmp((*kind)->name, name) == 0 ||
+		    ((*kind)->key && strcmp((*kind)->key, name) == 0))
 			return *kind;
 	return NULL;
+}
+
+const char *ff_reporter_kind_key(const struct ff_reporter_kind *kind)
+{
+	return kind->key ? kind->key : kind->name;
 }
 
 bool ff_reporter_kind_has_path(const struct ff_reporter_kind *kind)

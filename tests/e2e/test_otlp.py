@@ -100,6 +100,13 @@ def check(spans, trace=None, parent=None):
     return roots[0], by_id
 
 
+def parent_of(path):
+    """What a unit was told: the trace, and the span that its own spans are below."""
+    told = re.fullmatch(r"00-([0-9a-f]{32})-([0-9a-f]{16})-01", path.read_text().strip())
+    assert told, path
+    return told.groups()
+
+
 def test_a_run_is_a_trace(farflung, collector):
     to = collector()
     farflung.run_yaml(YAML, "--otlp", to.url, code=1, env={"TRACEPARENT": PARENT, "OTEL_EXPORTER_OTLP_HEADERS": "x-key=abc,other=d e"})
@@ -109,8 +116,10 @@ def test_a_run_is_a_trace(farflung, collector):
     spans = to.spans()
     run, by_id = check(spans, PARENT[3:35], PARENT[36:52])
     assert attributes(run)["cicd.pipeline.result"] == "failure" and run["status"]["code"] == 2
-    parent = (farflung.cwd / "parent-1").read_text().strip()
-    assert parent == (farflung.cwd / "parent-2").read_text().strip() == f"00-{PARENT[3:35]}-{run['spanId']}-01", "units are told"
+    for n in (1, 2):
+        trace, parent = parent_of(farflung.cwd / f"parent-{n}")
+        assert trace == PARENT[3:35] and by_id[parent]["name"] == "attempt", "units are told"
+        assert by_id[by_id[parent]["parentSpanId"]]["name"] == f"good[n={n}]"
     jobs = {span["name"]: attributes(span) for span in spans if "cicd.pipeline.task.name" in attributes(span)}
     assert {name: one["cicd.pipeline.task.run.result"] for name, one in jobs.items()} == {"good": "success", "flaky": "success", "bad": "failure", "after": "skip"}
     units = {span["name"]: attributes(span) for span in spans if "farflung.attempts" in attributes(span)}
@@ -190,3 +199,33 @@ jobs: {{a: {{run: "cp in out; echo $TRACEPARENT", up_to_date: {{inputs: [in], ou
     done = farflung.run("run", "-v", code=0)
     assert "up to date" in done.stdout + done.stderr
     assert check(to.spans())[0]["traceId"] != first
+
+
+def test_each_attempt_is_the_parent_of_what_it_does(farflung, collector):
+    """Of units that are tried again, that have steps, that others go by, and that a list is made of; but what a job says
+    itself stays."""
+    to = collector()
+    farflung.yaml("""
+version: 1
+inventory: [{spec: popen, slots: 2}]
+jobs:
+  again: {run: "echo $TRACEPARENT > again-$(ls again-* 2>/dev/null | wc -l); exit 1", retries: 2}
+  steps: {steps: [{name: a, run: "echo $TRACEPARENT > step-a"}, {name: b, run: "echo $TRACEPARENT > step-b"}]}
+  own: {run: "echo $TRACEPARENT > own", env: {TRACEPARENT: mine}}
+  fresh: {run: "cp in out; echo $TRACEPARENT > fresh", up_to_date: {inputs: [in], outputs: [out]}}
+""")
+    write(farflung.cwd / "in", "1")
+    farflung.run("run", "--otlp", to.url, code=1)
+    _, by_id = check(to.spans())
+    parents = [parent_of(farflung.cwd / f"again-{n}")[1] for n in range(3)]
+    assert [attributes(by_id[span])["farflung.attempt"] for span in parents] == ["1", "2", "3"]
+    assert {by_id[by_id[span]["parentSpanId"]]["name"] for span in parents} == {"again"}
+    of_steps = {parent_of(farflung.cwd / f"step-{step}") for step in "ab"}
+    assert len(of_steps) == 1 and by_id[by_id[of_steps.pop()[1]]["parentSpanId"]]["name"] == "steps"
+    assert by_id[by_id[parent_of(farflung.cwd / "fresh")[1]]["parentSpanId"]]["name"] == "fresh"
+    assert (farflung.cwd / "own").read_text() == "mine\n"
+    to.requests.clear()
+    farflung.run("map", "--otlp", to.url, "echo $TRACEPARENT > item-{}", ":::", "x", "y", code=0)
+    _, by_id = check(to.spans())
+    spans = [by_id[parent_of(farflung.cwd / f"item-{item}")[1]] for item in "xy"]
+    assert {span["name"] for span in spans} == {"attempt"} and len({span["spanId"] for span in spans}) == 2

@@ -86,6 +86,22 @@ def check(value, path, code="200"):
     jsonschema.validate(value, answer["content"]["application/json"]["schema"])
 
 
+def test_runs_of_one_second_are_in_their_order(farflung, web):
+    """Their names say nothing of it; the page and `farflung runs` have the same."""
+    runs = farflung.cwd / ".farflung" / "runs"
+    farflung.yaml("version: 1\ninventory: [popen]\njobs: {a: {run: 'true'}}\n")
+    names = [f"20260102-030405-{salt}" for salt in ("7777", "0001", "ffff", "1234")]
+    for name in names:
+        farflung.run("run", code=0)
+        made = (runs / "last").resolve()
+        text = (made / "journal.jsonl").read_text().replace(made.name, name)
+        (made / "journal.jsonl").write_text(text)
+        made.rename(runs / name)
+    listed = [one["id"] for one in web().json("/api/v1/runs")["runs"]]
+    assert listed == names[::-1]
+    assert [json.loads(line)["run"] for line in farflung.run("runs", "--json", code=0).stdout.splitlines()] == listed
+
+
 def test_the_api_is_as_its_document_says(farflung, web):
     farflung.run_yaml(RUN, "--junit", "r.xml", code=1)
     served = web()

@@ -416,10 +416,11 @@ static void test_kinds(void **state)
 		const struct ff_reporter_kind *kind = ff_reporter_kinds[count];
 
 		assert_ptr_equal(ff_reporter_kind_find(kind->name), kind);
-		assert_non_null(kind->open);
+		assert_true(kind->set ? kind->of && !kind->open : kind->open != NULL);
+		assert_ptr_equal(ff_reporter_kind_find(ff_reporter_kind_key(kind)), kind);
 		assert_true(kind->arg && kind->help && *kind->help);
 	}
-	assert_int_equal(count, 10);
+	assert_int_equal(count, 11);
 	assert_true(ff_reporter_kind_takes(ff_reporter_kind_find("junit"), "or"));
 	assert_true(ff_reporter_kind_takes(ff_reporter_kind_find("ci"), "teamcity"));
 	assert_false(ff_reporter_kind_takes(ff_reporter_kind_find("ci"), "or"));
