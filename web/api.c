@@ -137,6 +137,8 @@ static enum MHD_Result answer_run(const struct ff_web_api *api, struct MHD_Conne
 	} else if (what && strcmp(what, "timeline") == 0) {
 		question.part = FF_WEB_TIMELINE;
 		rc = take_times(connection, &question, &err);
+	} else if (what && strcmp(what, "critical-path") == 0) {
+		question.part = FF_WEB_CRITICAL;
 	} else if (what && strncmp(what, "rows/", 5) == 0) {
 		row = ff_web_number(what + 5, UINT64_MAX);
 		question.part = FF_WEB_ROW;

@@ -15,6 +15,7 @@
 	X(view_compare)                                                                            \
 	X(view_run)                                                                                \
 	X(view_failures)                                                                           \
+	X(view_critical)                                                                           \
 	X(view_timeline)                                                                           \
 	X(view_tests)                                                                              \
 	X(view_unit)                                                                               \

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "event/json.h"
+#include "web/critical.h"
 #include "web/timeline.h"
 
 enum { LAST_LINE_MAX = 200 };
@@ -277,6 +278,50 @@ int ff_document_timeline(struct ff_buf *out, const struct ff_model *model, int64
 	}
 	ff_json_close(&json, ']');
 	ff_json_end(&json);
+	return json.error;
+}
+
+static void add_critical(struct ff_json *json, const struct ff_model *model,
+			 const struct ff_critical_step *step)
+{
+	bool waiting = ff_slow_step_waits(step->kind);
+
+	ff_json_open(json, NULL, '{');
+	ff_json_str(json, "step", ff_slow_step_word(step->kind));
+	ff_json_bool(json, "waiting", waiting);
+	ff_json_int(json, "start", step->start_us);
+	ff_json_int(json, "took", step->took_us);
+	ff_json_str(json, "name", step->name);
+	if (step->lane != FF_NO_LANE)
+		ff_json_int(json, "lane", step->lane);
+	if (step->row != FF_NO_ROW) {
+		ff_json_int(json, "row", step->row);
+		ff_json_str(json, "unit", model->rows[step->row].name);
+	}
+	if (step->units) {
+		ff_json_int(json, "units", step->units);
+		ff_json_int(json, "waited", step->waited_us);
+	}
+	if (step->row != FF_NO_ROW && !waiting)
+		ff_json_str(json, "state", ff_row_state_word((enum ff_row_state)step->state));
+	if (step->before)
+		ff_json_bool(json, "before", true);
+	ff_json_close(json, '}');
+}
+
+int ff_document_critical(struct ff_buf *out, const struct ff_model *model)
+{
+	struct ff_critical critical;
+	struct ff_json json;
+
+	ff_critical_find(model, &critical);
+	ff_json_begin(&json, out);
+	ff_json_open(&json, "steps", '[');
+	for (uint32_t i = 0; i < critical.len; i++)
+		add_critical(&json, model, &critical.steps[i]);
+	ff_json_close(&json, ']');
+	ff_json_end(&json);
+	ff_critical_release(&critical);
 	return json.error;
 }
 

@@ -18,6 +18,9 @@ int ff_document_row(struct ff_buf *out, const struct ff_model *model, uint32_t r
 int ff_document_timeline(struct ff_buf *out, const struct ff_model *model, int64_t from_us,
 			 int64_t to_us, uint32_t pixels);
 
+/* What the run's end waited for: {"steps": […]}. */
+int ff_document_critical(struct ff_buf *out, const struct ff_model *model);
+
 /* --- for a page that has all in itself --- */
 
 /* All rows, in columns: an object of arrays of the same length. */

@@ -184,6 +184,9 @@ int ff_web_folder_ask(struct ff_web_folder *folder, const char *id,
 		to_us = to_us > question->from_us ? to_us : question->from_us + 1;
 		rc = ff_document_timeline(out, model, question->from_us, to_us, question->pixels);
 		break;
+	case FF_WEB_CRITICAL:
+		rc = ff_document_critical(out, model);
+		break;
 	}
 	give_back(folder, place);
 	return rc;

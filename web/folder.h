@@ -18,7 +18,7 @@ struct ff_web_folder *ff_web_folder_new(const char *path);
 void ff_web_folder_free(struct ff_web_folder *folder);
 
 /* What is asked of a run; each answer is one JSON value, of document.h. */
-enum ff_web_part { FF_WEB_RUN, FF_WEB_ROWS, FF_WEB_ROW, FF_WEB_TIMELINE };
+enum ff_web_part { FF_WEB_RUN, FF_WEB_ROWS, FF_WEB_ROW, FF_WEB_TIMELINE, FF_WEB_CRITICAL };
 
 struct ff_web_question {
 	enum ff_web_part part;

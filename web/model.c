@@ -53,7 +53,7 @@ static const char *text_of(struct ff_model *model, const char *text)
 	return text && !copy ? "" : copy; /* out of memory: a page may lack a word */
 }
 
-static uint32_t number_in(struct ff_map *map, const char *name)
+static uint32_t number_in(const struct ff_map *map, const char *name)
 {
 	uintptr_t number = (uintptr_t)ff_map_get(map, name);
 
@@ -81,6 +81,15 @@ static struct ff_model_job *job_of(struct ff_model *model, const char *name)
 	uint32_t number = job_number(model, name);
 
 	return &model->jobs[number];
+}
+
+uint32_t ff_model_lane(const struct ff_model *model, const char *host, const char *name)
+{
+	char *key = ff_xasprintf("%s\n%s", host ? host : "", name);
+	uint32_t number = number_in(&model->lane_numbers, key);
+
+	ff_free(key);
+	return number;
 }
 
 static uint32_t lane_number(struct ff_model *model, const char *host, const char *name)
@@ -469,12 +478,14 @@ int ff_model_take(struct ff_model *model, const struct ff_event *event, struct f
 	model->seq = event->seq;
 	on_event(model, event);
 	ff_cases_event(&model->cases, event);
+	ff_slow_event(model->slow, event);
 	return rc;
 }
 
 void ff_model_init(struct ff_model *model)
 {
-	*model = (struct ff_model){.cases = {.each = on_case, .ctx = model}, .read = 1000};
+	*model = (struct ff_model){
+		.cases = {.each = on_case, .ctx = model}, .slow = ff_slow_new(1), .read = 1000};
 	ff_state_init(&model->state);
 	ff_arena_init(&model->texts);
 }
@@ -494,6 +505,7 @@ void ff_model_release(struct ff_model *model)
 	ff_map_release(&model->lane_numbers);
 	ff_map_release(&model->job_numbers);
 	ff_alike_release(&model->causes);
+	ff_slow_free(model->slow);
 	ff_cases_release(&model->cases);
 	ff_state_release(&model->state);
 	ff_arena_release(&model->texts);

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "report/alike.h"
 #include "report/cases.h"
+#include "report/slow.h"
 #include "state/state.h"
 
 enum { FF_NO_ROW = UINT32_MAX, FF_NO_LANE = UINT32_MAX, FF_NO_CAUSE = UINT32_MAX };
@@ -99,6 +100,7 @@ struct ff_model {
 	struct ff_state state; /* hosts, jobs and counts of the run */
 	struct ff_cases cases;
 	struct ff_alike causes;
+	struct ff_slow *slow; /* what its end waited for: critical.h asks it */
 	struct ff_row *rows;
 	struct ff_span *spans;
 	struct ff_lane *lanes;
@@ -126,6 +128,9 @@ void ff_model_release(struct ff_model *model);
 /* The next event. FF_EINVAL: it can't be true after the others; hosts, jobs and counts are as they
  * were, rows and spans have what it tells. */
 int ff_model_take(struct ff_model *model, const struct ff_event *event, struct ff_err *err);
+
+/* A lane's number; FF_NO_LANE: there is none. */
+uint32_t ff_model_lane(const struct ff_model *model, const char *host, const char *name);
 
 const char *ff_row_state_word(enum ff_row_state state);
 const char *ff_span_word(enum ff_span_kind kind);

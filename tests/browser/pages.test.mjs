@@ -145,6 +145,31 @@ describe("views of a run", () => {
     was_quiet(server.url.origin);
   });
 
+  it("tells what the end waited for, on the timeline and as a list, by keys as well", async () => {
+    await page.goto(server.page(server.id, "timeline"));
+    await page.waitForSelector(".path tbody tr");
+    const drawn = () => page.evaluate(() => {
+      const canvas = document.querySelector("canvas");
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      for (let i = 0; i < data.length; i += 4) if (data[i] === 217 && data[i + 1] === 72 && data[i + 2] === 15) return true;
+      return false;
+    });
+    assert.ok(await drawn(), "the path is drawn");
+    await shot("critical-path");
+    await page.uncheck("input[type=checkbox]");
+    assert.ok(!(await drawn()), "or not, as one likes");
+    assert.match(await page.textContent(".path p"), /steps, one after the other, .*% in units, .*% waiting/);
+    const zoomed = await page.evaluate(() => performance.getEntriesByType("resource").filter((one) => one.name.includes("/timeline?")).length);
+    await page.focus(".path tbody tr:last-child button");
+    await page.keyboard.press("Enter");
+    await until((n) => performance.getEntriesByType("resource").filter((one) => one.name.includes("/timeline?")).length > n, zoomed);
+    await page.focus(".path a[href^='#/unit/']");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("h1 .state");
+    said = said.filter((text) => !text.includes("getImageData")); // which only this test asks for
+    was_quiet(server.url.origin);
+  });
+
   it("can be used by keys alone", async () => {
     await page.goto(server.page(server.id));
     await page.waitForSelector(".tile");
@@ -178,6 +203,20 @@ describe("views of a run", () => {
     }
     was_quiet(server.url.origin);
   });
+});
+
+it("shows a long critical path bit by bit", async () => {
+  const numbers = Array.from({ length: 70 }, (_, i) => i).join(", ");
+  const done = run(home, `version: 1\ninventory: [popen]\njobs:\n  one: {run: "true", matrix: {n: [${numbers}]}}\n`);
+  assert.equal(done.code, 0, done.err);
+  server = await Server.start(home);
+  await page.goto(server.page(done.id, "timeline"));
+  await page.waitForSelector(".path tbody tr");
+  assert.equal(await page.$$eval(".path tbody tr", (rows) => rows.length), 50);
+  await page.click(".path > p > button");
+  await until(() => document.querySelectorAll(".path tbody tr").length >= 70 && document.activeElement.closest("tr") === document.querySelectorAll(".path tbody tr")[50]);
+  assert.equal(await page.$(".path > p > button"), null);
+  was_quiet(server.url.origin);
 });
 
 it("shows trends, and two runs beside each other", async () => {
@@ -293,6 +332,8 @@ it("shows 100,000 units", async () => {
   assert.equal(await page.textContent(".tile.s-failed b"), String(bad));
   await page.keyboard.press("t");
   await page.waitForSelector("canvas");
+  await page.waitForSelector(".path tbody tr");
+  assert.ok(await page.$$eval(".path tbody tr", (rows) => rows.length >= 10 && rows.length <= 50), "many units are put together");
   await shot("timeline-100000");
   await page.keyboard.press("u");
   await until(() => /^100.000 of 100.000$/.test(document.querySelector("main h1")?.textContent));
@@ -311,6 +352,7 @@ it("opens a report from disk", async () => {
   for (const [view, words] of [["run", /failed \(exit 1\)/], ["failures", /3 failures, 2 causes/], ["timeline", /Timeline/], ["tests", /^\d+ of/], ["unit/0", /good/]]) {
     await page.goto(`${url}#/${view}`);
     await until((pattern) => new RegExp(pattern).test(document.querySelector("main h1")?.textContent), words.source);
+    if (view === "timeline") await page.waitForSelector(".path tbody tr");
     await shot(`file-${view.replace("/", "-")}`);
     await page.goto("about:blank");
   }

@@ -4,6 +4,7 @@
 //   rows(query, from, count)    {found, rows}: a window of what a query finds
 //   unit(number)                {row, attempts, output}: one row, and what there is to read of it
 //   timeline(from, to, pixels)  {lanes: [{lane, pieces}]}, PIECE numbers a piece
+//   critical()                  {steps}: what the run's end waited for
 //   follow(changed, broken)     calls `changed` when there is more
 import { STATES } from "farflung/format";
 
@@ -154,6 +155,10 @@ class FileSource {
     const lanes = this.#by_lane().map((list, lane) => ({ lane, pieces: this.#pieces(list, from, to, pixel) }));
     return { from, to, lanes: lanes.filter(({ pieces }) => pieces.length) };
   }
+
+  async critical() {
+    return inflate("ff-critical");
+  }
 }
 
 async function ask(path, options) {
@@ -185,6 +190,10 @@ class ServedSource {
 
   timeline(from, to, pixels) {
     return ask(`${this.path}/timeline?from=${Math.floor(from)}&to=${Math.ceil(to)}&pixels=${Math.max(1, Math.floor(pixels))}`);
+  }
+
+  critical() {
+    return ask(`${this.path}/critical-path`);
   }
 
   // What came of a unit in the latest runs.
