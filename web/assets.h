@@ -9,6 +9,7 @@
 #define FF_ASSET_MODULE_MAP(X)                                                                     \
 	X(dom)                                                                                     \
 	X(format)                                                                                  \
+	X(links)                                                                                   \
 	X(source)                                                                                  \
 	X(view_runs)                                                                               \
 	X(view_trends)                                                                             \

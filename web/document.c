@@ -128,6 +128,11 @@ static void add_causes(struct ff_json *json, const struct ff_model *model)
 
 int ff_document_run(struct ff_buf *out, const struct ff_model *model)
 {
+	return ff_document_run_linked(out, model, model->links);
+}
+
+int ff_document_run_linked(struct ff_buf *out, const struct ff_model *model, const char *links)
+{
 	struct ff_json json;
 
 	ff_json_begin(&json, out);
@@ -136,6 +141,9 @@ int ff_document_run(struct ff_buf *out, const struct ff_model *model)
 	ff_json_str(&json, "directory", model->directory);
 	ff_json_str(&json, "config_file", model->config_file);
 	ff_json_str(&json, "version", model->version);
+	ff_json_str(&json, "links", links);
+	ff_json_str(&json, "commit", model->commit);
+	ff_json_str(&json, "below", model->below);
 	ff_json_int(&json, "began_us", model->began_us);
 	ff_json_int(&json, "took_us", model->last_us - model->began_us);
 	ff_json_uint(&json, "seq", model->seq);

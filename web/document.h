@@ -8,6 +8,8 @@
 
 /* The run: what it is, how it stands, its jobs, hosts, lanes and causes. 0 or a negative code. */
 int ff_document_run(struct ff_buf *out, const struct ff_model *model);
+/* The same with another template of links; NULL: none. */
+int ff_document_run_linked(struct ff_buf *out, const struct ff_model *model, const char *links);
 /* A window of rows that were found: {"found", "from", "rows": […]}. */
 int ff_document_found(struct ff_buf *out, const struct ff_model *model,
 		      const struct ff_rows_found *found, uint32_t from, uint32_t count);

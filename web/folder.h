@@ -13,8 +13,9 @@
 
 struct ff_web_folder;
 
-/* `path`: the folder that has a folder for each run. NULL: FF_ENOMEM. */
-struct ff_web_folder *ff_web_folder_new(const char *path);
+/* `path`: the folder that has a folder for each run. `links`: the template of links to files; NULL:
+ * each run's own. NULL: FF_ENOMEM. */
+struct ff_web_folder *ff_web_folder_new(const char *path, const char *links);
 void ff_web_folder_free(struct ff_web_folder *folder);
 
 /* What is asked of a run; each answer is one JSON value, of document.h. */

@@ -429,6 +429,9 @@ static void on_run_started(struct ff_model *model, const struct ff_event *event)
 	model->directory = text_of(model, event->u.run_started.directory);
 	model->version = text_of(model, event->u.run_started.version);
 	model->config_file = text_of(model, event->u.run_started.config_file);
+	model->links = text_of(model, event->u.run_started.links);
+	model->commit = text_of(model, event->u.run_started.commit);
+	model->below = text_of(model, event->u.run_started.below);
 }
 
 static void on_event(struct ff_model *model, const struct ff_event *event)

@@ -111,6 +111,7 @@ struct ff_model {
 	struct ff_arena texts;
 	const char *run_id, *command, *directory, *version, *config_file, *reason; /* NULL: not told
 										    */
+	const char *links, *commit, *below;					   /* likewise */
 	int64_t began_us, last_us; /* wall clock, of the first event and the last */
 	uint64_t seq;		   /* of the last event */
 	bool over;

@@ -5,7 +5,7 @@ import net from "node:net";
 import path from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { chromium } from "playwright-core";
-import { HOSTILE, Server, folder, many, run, start } from "./runs.mjs";
+import { HOSTILE, Server, folder, many, run, start, told } from "./runs.mjs";
 
 const SHOTS = process.env.SCREENSHOTS;
 const LIVE = "version: 1\ninventory: [{spec: popen, slots: 2}]\njobs:\n  first: {run: 'true'}\n  waits: {run: 'echo so far; until test -e go; do sleep 0.05; done; test -e good', needs: [first]}\n";
@@ -217,6 +217,56 @@ it("shows a long critical path bit by bit", async () => {
   await until(() => document.querySelectorAll(".path tbody tr").length >= 70 && document.activeElement.closest("tr") === document.querySelectorAll(".path tbody tr")[50]);
   assert.equal(await page.$(".path > p > button"), null);
   was_quiet(server.url.origin);
+});
+
+describe("links to lines", () => {
+  const FAILED = { file: "t/a b#?%.py", line: 7, longrepr: "../../x.py:1: in no\nt/a.py:12: AssertionError\n  File \"/some/where/lib/b.py\", line 3, in f\n" };
+  const hrefs = () => page.$$eval("a.place", (all) => all.map((one) => one.getAttribute("href")));
+  const open_unit = async (started, ...args) => {
+    const id = told(home, started, FAILED);
+    server = await Server.start(home, ...args);
+    await page.goto(server.page(id, "unit/0"));
+    await page.waitForSelector("pre.output");
+    return id;
+  };
+
+  it("lead into an editor, with nothing in them that a name could say", async () => {
+    const id = await open_unit({ links: "vscode://file{path}:{line}" });
+    assert.deepEqual(await hrefs(), ["vscode://file/some/where/t/a%20b%23%3F%25.py:7", "vscode://file/some/where/t/a.py:12", "vscode://file/some/where/lib/b.py:3"]);
+    await page.goto(server.page(id, "failures"));
+    await page.waitForSelector("article a.place");
+    await page.click("article summary .state");
+    await page.waitForSelector("pre.output a.place");
+    assert.equal((await hrefs()).length, 4, "the cause's frame, the unit's place, two of the traceback");
+    await shot("links");
+    was_quiet(server.url.origin);
+  });
+
+  it("lead to a commit, and are not there where none is known", async () => {
+    await open_unit({ links: "https://example.org/r/blob/{commit}/{file}#L{line}", commit: "abc1234", below: "sub/" });
+    assert.deepEqual(await hrefs(), ["https://example.org/r/blob/abc1234/sub/t/a%20b%23%3F%25.py#L7", "https://example.org/r/blob/abc1234/sub/t/a.py#L12", "https://example.org/r/blob/abc1234/sub/lib/b.py#L3"]);
+    await page.goto("about:blank");
+    const id = told(home, { links: "https://example.org/{commit}/{file}" }, FAILED);
+    await server.stop();
+    server = await Server.start(home);
+    asked = [];
+    await page.goto(server.page(id, "unit/0"));
+    await page.waitForSelector("pre.output");
+    assert.deepEqual(await hrefs(), []);
+    was_quiet(server.url.origin);
+  });
+
+  it("are none that a journal makes up", async () => {
+    for (const links of ["javascript:alert(document.domain)//{path}", "JAVASCRIPT://{path}", "data:text/html,{path}", " javascript://{path}", "java\tscript://{path}", "https://e/{constructor}"]) {
+      await open_unit({ links });
+      assert.deepEqual(await hrefs(), [], links);
+      assert.match(await page.textContent("dl"), /t\/a b#\?%\.py:7/);
+      was_quiet(server.url.origin);
+      await page.goto("about:blank");
+      await server.stop();
+      [server, asked] = [null, []];
+    }
+  });
 });
 
 it("shows trends, and two runs beside each other", async () => {

@@ -68,6 +68,25 @@ export function many(home, units) {
   return { id, bad };
 }
 
+// A journal of one unit that failed, which says what it is given.
+export function told(home, started, result) {
+  const id = "20260102-030405-abcd", where = path.join(home, ".farflung/runs", id), time = "2026-01-02T03:04:05.000000Z";
+  const counts = { total: 1, failed: 1 };
+  const events = [
+    { event: "run-started", run: id, version: "0.1.0", config: "x.yaml", command: "run x.yaml", directory: "/some/where", hosts: 1, slots: 1, jobs: 1, machine: "here", pid: 1, ...started },
+    { event: "host-added", host: "a", spec: "popen", slots: 1 },
+    { event: "job-added", job: "one", payload: "pytest", units: 1, timeout_us: 0, addopts_read: false, open: false },
+    { event: "unit-started", job: "one", unit: "one", index: 0, host: "a", worker: "gw0", attempt: 1 },
+    { event: "unit-finished", job: "one", unit: "one", index: 0, host: "a", worker: "gw0", attempt: 1, final: true, result: { outcome: "failed", duration_us: 5, message: "no", ...result } },
+    { event: "job-finished", job: "one", state: "failed", counts, problems: 0, took_us: 9 },
+    { event: "run-finished", exit_code: 1, reason: "1 failed", counts, took_us: 9 },
+  ];
+  fs.mkdirSync(where, { recursive: true });
+  fs.writeFileSync(path.join(where, "output"), "");
+  fs.writeFileSync(path.join(where, "journal.jsonl"), events.map((event, i) => `${JSON.stringify({ seq: i + 1, time, ...event })}\n`).join(""));
+  return id;
+}
+
 export class Server {
   static async start(home, ...args) {
     const server = new Server();

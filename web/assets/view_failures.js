@@ -1,6 +1,7 @@
 // Failures by cause, the most frequent first; what happened is shown on demand.
 import { h, line } from "farflung/dom";
 import { count } from "farflung/format";
+import { frame, place } from "farflung/links";
 import { attempts } from "farflung/view_unit";
 
 const NAMES = 20; // of a cause that are shown at first,
@@ -11,9 +12,10 @@ function item(source, row) {
   const body = h("div");
   return h("details", {
     ontoggle: async (event) => {
-      if (event.target.open && !body.hasChildNodes()) body.append(...attempts(await source.unit(row.number)));
+      if (event.target.open && !body.hasChildNodes()) body.append(...attempts(source.run, await source.unit(row.number)));
     },
-  }, h("summary", null, h(`span.state.s-${row.state}`, null, row.state), " ", h("a", { href: `#/unit/${row.number}` }, line(row.name))), body);
+  }, h("summary", null, h(`span.state.s-${row.state}`, null, row.state), " ", h("a", { href: `#/unit/${row.number}` }, line(row.name)),
+    source.run.links && row.bad && row.file ? [" ", place(source.run, row.file, row.line)] : null), body);
 }
 
 // Rows that a query finds, with a button for those that are not shown.
@@ -42,7 +44,7 @@ async function group(source, number) {
   if (!first.found) return null;
   return h("article", null,
     h("h2", null, h("span.badge", null, count(first.found)), " ", line(cause ? cause.message || "no message" : "others")),
-    cause && cause.frame ? h("p.frame", null, line(cause.frame)) : null, ...listed(source, query, first));
+    cause && cause.frame ? h("p.frame", null, frame(source.run, cause.frame)) : null, ...listed(source, query, first));
 }
 
 export async function view(source) {
