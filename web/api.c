@@ -190,6 +190,8 @@ enum MHD_Result ff_web_api_get(const struct ff_web_api *api, struct MHD_Connecti
 				     "the API has runs, trends, compare and history");
 	if (what && strcmp(what, "events") == 0)
 		result = ff_web_news(api, connection, run);
+	else if (what && strncmp(what, "artifacts/", 10) == 0)
+		result = ff_web_artifacts(api, connection, run, what + 10);
 	else
 		result = answer_run(api, connection, run, what);
 	ff_free(run);

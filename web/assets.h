@@ -10,6 +10,7 @@
 	X(dom)                                                                                     \
 	X(format)                                                                                  \
 	X(links)                                                                                   \
+	X(artifacts)                                                                               \
 	X(source)                                                                                  \
 	X(view_runs)                                                                               \
 	X(view_trends)                                                                             \

@@ -1,6 +1,7 @@
 #include "web/document.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "event/json.h"
@@ -26,6 +27,23 @@ static void add_counts(struct ff_json *json, const struct ff_counts *counts)
 	ff_json_close(json, '}');
 }
 
+static void add_left(struct ff_json *json, const struct ff_model *model, uint32_t number,
+		     const char *name)
+{
+	const struct ff_left *left = &model->left[number];
+
+	ff_json_open(json, name, '{');
+	ff_json_int(json, "number", number);
+	ff_json_str(json, "host", left->host);
+	if (left->attempt)
+		ff_json_int(json, "attempt", left->attempt);
+	ff_json_int(json, "files", left->files);
+	ff_json_uint(json, "bytes", left->bytes);
+	ff_json_str(json, "folder", left->folder);
+	ff_json_str(json, "error", left->error);
+	ff_json_close(json, '}');
+}
+
 static void add_jobs(struct ff_json *json, const struct ff_model *model)
 {
 	ff_json_open(json, "jobs", '[');
@@ -46,6 +64,12 @@ static void add_jobs(struct ff_json *json, const struct ff_model *model)
 			add_counts(json, &record->counts);
 		}
 		ff_json_str(json, "reason", job->reason);
+		if (job->left) {
+			ff_json_open(json, "artifacts", '[');
+			for (uint32_t k = job->left; k; k = model->left[k - 1].before)
+				add_left(json, model, k - 1, NULL);
+			ff_json_close(json, ']');
+		}
 		ff_json_close(json, '}');
 	}
 	ff_json_close(json, ']');
@@ -234,6 +258,8 @@ int ff_document_row(struct ff_buf *out, const struct ff_model *model, uint32_t n
 	ff_json_open(&json, "row", '{');
 	add_row(&json, model, number);
 	ff_json_close(&json, '}');
+	if (row->left)
+		add_left(&json, model, row->left - 1, "artifacts");
 	if (lane && lane->row == number)
 		ff_json_strn(&json, "output", (const char *)ff_buf_data(&lane->tail),
 			     lane->tail.len);
@@ -386,6 +412,21 @@ int ff_document_rows(struct ff_buf *out, const struct ff_model *model)
 	COLUMN(&json, row, rows, len, "line", row->line);
 	add_sparse(&json, model, "message", offsetof(struct ff_row, message));
 	add_sparse(&json, model, "file", offsetof(struct ff_row, file));
+	ff_json_end(&json);
+	return json.error;
+}
+
+int ff_document_left(struct ff_buf *out, const struct ff_model *model)
+{
+	struct ff_json json;
+	char name[16];
+
+	ff_json_begin(&json, out);
+	for (uint32_t i = 0; i < model->rows_len; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		if (model->rows[i].left)
+			add_left(&json, model, model->rows[i].left - 1, name);
+	}
 	ff_json_end(&json);
 	return json.error;
 }

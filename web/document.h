@@ -27,6 +27,8 @@ int ff_document_critical(struct ff_buf *out, const struct ff_model *model);
 
 /* All rows, in columns: an object of arrays of the same length. */
 int ff_document_rows(struct ff_buf *out, const struct ff_model *model);
+/* What was brought of units, by their rows' numbers. */
+int ff_document_left(struct ff_buf *out, const struct ff_model *model);
 /* All spans, in columns. */
 int ff_document_spans(struct ff_buf *out, const struct ff_model *model);
 

@@ -209,6 +209,26 @@ int ff_web_folder_seq(struct ff_web_folder *folder, const char *id, uint64_t *se
 	return 0;
 }
 
+int ff_web_folder_left(struct ff_web_folder *folder, const char *run, uint32_t left, char **path,
+		       int64_t *told_us, struct ff_err *err)
+{
+	struct place *place = borrow(folder, run, err);
+	const struct ff_model *model;
+	int rc = 0;
+
+	if (!place)
+		return err->code;
+	model = ff_opened_model(place->run);
+	if (left < model->left_len && model->left[left].folder) {
+		*path = ff_xstrdup(model->left[left].folder);
+		*told_us = model->left[left].told_us;
+	} else {
+		rc = ff_err_set(err, FF_ENOTFOUND, "nothing was brought");
+	}
+	give_back(folder, place);
+	return rc;
+}
+
 /* --- all runs --- */
 
 static int later_first(const struct dirent **a, const struct dirent **b)

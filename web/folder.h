@@ -44,6 +44,10 @@ int ff_web_folder_ask(struct ff_web_folder *folder, const char *run,
 /* How far a run's model is: the number of its last event; `over`: no more will come. */
 int ff_web_folder_seq(struct ff_web_folder *folder, const char *run, uint64_t *seq, bool *over,
 		      struct ff_err *err);
+/* Where what a unit or a job left was brought to (`left`: its number in the model), the caller's to
+ * free, and when that was told, by the wall clock. FF_ENOTFOUND: there is none. */
+int ff_web_folder_left(struct ff_web_folder *folder, const char *run, uint32_t left, char **path,
+		       int64_t *told_us, struct ff_err *err);
 /* The path of a run's journal, the caller's to free; NULL: FF_ENOTFOUND. */
 char *ff_web_folder_journal(const struct ff_web_folder *folder, const char *run,
 			    struct ff_err *err);

@@ -420,6 +420,58 @@ static void on_time(struct ff_model *model, const struct ff_event *event)
 	}
 }
 
+/* --- what was left --- */
+
+static void add_left(struct ff_model *model, uint32_t *place, const struct ff_left *left)
+{
+	uint32_t number = *place;
+	const char *host = left->host ? left->host : "";
+
+	while (number && left->attempt == 0 && strcmp(model->left[number - 1].host, host) != 0)
+		number = model->left[number - 1].before;
+	if (!number) {
+		FF_WEB_GROW(model->left, model->left_len, model->left_cap);
+		number = ++model->left_len;
+		model->left[number - 1] = (struct ff_left){.before = *place};
+		*place = number;
+	}
+	number--;
+	model->left[number] = (struct ff_left){
+		.folder = text_of(model, left->folder),
+		.error = text_of(model, left->error),
+		.host = text_of(model, host),
+		.told_us = left->told_us,
+		.bytes = left->bytes,
+		.files = left->files,
+		.attempt = left->attempt,
+		.before = model->left[number].before,
+	};
+}
+
+static void on_left(struct ff_model *model, const struct ff_event *event)
+{
+	bool unit = event->kind == FF_EVENT_UNIT_ARTIFACTS;
+	struct ff_left left = {.host = event->host, .told_us = event->time_us};
+	uint32_t row;
+
+	if (unit) {
+		left.folder = event->u.unit_artifacts.folder;
+		left.error = event->u.unit_artifacts.error;
+		left.bytes = event->u.unit_artifacts.bytes;
+		left.files = event->u.unit_artifacts.files;
+		left.attempt =
+			event->u.unit_artifacts.attempt ? event->u.unit_artifacts.attempt : 1;
+		row = row_of_unit(model, event->job, event->index, event->unit);
+		add_left(model, &model->rows[row].left, &left);
+	} else {
+		left.folder = event->u.job_artifacts.folder;
+		left.error = event->u.job_artifacts.error;
+		left.bytes = event->u.job_artifacts.bytes;
+		left.files = event->u.job_artifacts.files;
+		add_left(model, &job_of(model, event->job)->left, &left);
+	}
+}
+
 /* --- the run --- */
 
 static void on_run_started(struct ff_model *model, const struct ff_event *event)
@@ -459,6 +511,10 @@ static void on_event(struct ff_model *model, const struct ff_event *event)
 		break;
 	case FF_EVENT_UNIT_LOST:
 		on_unit_lost(model, event);
+		break;
+	case FF_EVENT_UNIT_ARTIFACTS:
+	case FF_EVENT_JOB_ARTIFACTS:
+		on_left(model, event);
 		break;
 	case FF_EVENT_RUN_FINISHED:
 		model->over = true;
@@ -502,6 +558,7 @@ void ff_model_release(struct ff_model *model)
 		ff_buf_release(&model->lanes[i].tail);
 	}
 	ff_free(model->jobs);
+	ff_free(model->left);
 	ff_free(model->rows);
 	ff_free(model->spans);
 	ff_free(model->lanes);

@@ -44,6 +44,7 @@ struct ff_row {
 	uint32_t index; /* of the unit in its job; UINT32_MAX: it is none */
 	uint32_t lane, cause;
 	int32_t line;	   /* 0: unknown */
+	uint32_t left;	   /* number in the model's, + 1; 0: nothing was brought of it */
 	uint16_t attempts; /* that have begun */
 	uint8_t state;	   /* enum ff_row_state */
 	uint8_t kind;	   /* enum ff_case_kind */
@@ -89,11 +90,23 @@ enum {
 	FF_LANE_TAIL = 16 << 10 /* bytes of `tail` that are kept at least, if there are as many */
 };
 
+/* What was brought of a unit's last attempt, or of what a job's sessions left on a host. */
+struct ff_left {
+	const char *folder; /* NULL: nothing was */
+	const char *error;  /* why not all of it; NULL */
+	const char *host;
+	int64_t told_us; /* by the wall clock */
+	uint64_t bytes;
+	uint32_t files, attempt; /* attempt 0: of a job */
+	uint32_t before;	 /* of the same job on another host, + 1; 0: none */
+};
+
 struct ff_model_job {
 	const char *name, *payload; /* payload: "" if not told */
 	const char *reason;	    /* why it ended as it did; NULL */
 	uint32_t *rows;		    /* of its units, by index; FF_NO_ROW: none yet */
 	uint32_t rows_cap;
+	uint32_t left; /* of its sessions, the last one: number + 1; 0: none */
 };
 
 struct ff_model {
@@ -104,8 +117,10 @@ struct ff_model {
 	struct ff_row *rows;
 	struct ff_span *spans;
 	struct ff_lane *lanes;
+	struct ff_left *left;
 	struct ff_model_job *jobs; /* as many as state.jobs, and those that only cases name */
-	uint32_t rows_len, rows_cap, spans_len, spans_cap, lanes_len, lanes_cap, jobs_len, jobs_cap;
+	uint32_t rows_len, rows_cap, spans_len, spans_cap, lanes_len, lanes_cap, jobs_len, jobs_cap,
+		left_len, left_cap;
 	uint32_t by_state[FF_ROW_STATES];
 	struct ff_map lane_numbers, job_numbers; /* number + 1 */
 	struct ff_arena texts;

@@ -269,6 +269,38 @@ describe("links to lines", () => {
   });
 });
 
+it("lists what units left, as downloads that it never shows", async () => {
+  fs.mkdirSync(path.join(home, "box"));
+  const name = "<img src=x onerror=alert(1)>.html";
+  fs.writeFileSync(path.join(home, "box", name), "<script>document.title = 'taken'</script>");
+  for (let i = 0; i < 230; i++) fs.writeFileSync(path.join(home, "box", `n${i}.log`), "x");
+  const done = run(home, "version: 1\ninventory: [{spec: popen, chdir: box}]\njobs:\n  one: {run: 'true', artifacts: ['*.html', '*.log']}\n", "--html", "r.html");
+  assert.equal(done.code, 0, done.err);
+  server = await Server.start(home);
+  await page.goto(server.page(done.id, "unit/0"));
+  assert.match(await page.textContent(".artifacts summary"), /231 files, 2\d\d bytes in .*out\/one\/one/);
+  await page.focus(".artifacts summary");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".artifacts tbody tr");
+  await until(() => document.querySelectorAll(".artifacts tbody tr").length === 200);
+  await page.click(".artifacts button");
+  await until(() => document.querySelectorAll(".artifacts tbody tr").length === 231);
+  assert.equal(await page.$("img"), null);
+  const link = await page.$(".artifacts a:has-text('onerror')");
+  const [download] = await Promise.all([page.waitForEvent("download"), link.click()]);
+  assert.equal(fs.readFileSync(await download.path(), "utf8"), "<script>document.title = 'taken'</script>");
+  assert.doesNotMatch(download.suggestedFilename(), /[<>/\\]/);
+  const shown = await context.newPage();
+  await assert.rejects(shown.goto(new URL(await link.getAttribute("href"), server.url.origin).href), /Download is starting|ERR_ABORTED/);
+  await shown.close();
+  await shot("artifacts");
+  await page.goto(`file://${home}/r.html#/unit/0`);
+  await page.waitForSelector(".artifacts");
+  assert.match(await page.textContent(".artifacts"), /231 files.*out\/one\/one/);
+  asked = asked.filter((url) => !url.startsWith("file:"));
+  was_quiet(server.url.origin);
+});
+
 it("shows trends, and two runs beside each other", async () => {
   for (const bad of [0, 1]) run(home, `version: 1\ninventory: [popen]\njobs:\n  turns: {run: "exit ${bad}"}\n  good: {run: "true"}\n`);
   server = await Server.start(home);

@@ -1,6 +1,7 @@
 // The run as a whole: how it stands or ended, its jobs and hosts, what took longest.
 import { h, line } from "farflung/dom";
 import { count, percent, took, when } from "farflung/format";
+import { artifacts } from "farflung/artifacts";
 
 // Since it began; of one that goes on up to now, which its last event is not.
 function elapsed(run) {
@@ -25,6 +26,11 @@ function jobs(source) {
       h("th", { scope: "row" }, h("a", { href: `#/tests?job=${number}` }, line(job.name))),
       h("td", null, line(job.payload)), h(`td.s-${job.result || job.state}`, null, job.result || job.state || ""),
       h("td.number", null, job.units === undefined ? "" : count(job.units)), h("td", null, line(job.reason || ""))))));
+}
+
+// What sessions left: of each host a few, where there are many hosts.
+function left(source) {
+  return source.run.jobs.map((job) => (job.artifacts || []).slice(0, 50).map((one) => artifacts(source, one, `Artifacts of ${line(job.name)} on ${line(one.host)}`)));
 }
 
 // Busy shares: units on each host's lanes, of its slots for all of the run.
@@ -115,5 +121,5 @@ export async function view(source) {
     progress(source), tiles(source),
     !run.going || run.read < 1000 ? null : button(source, "cancel", null, "Stop the run"),
     run.over && Object.keys(run.by_state).some((state) => ["failed", "error", "crashed", "timeout", "lost"].includes(state)) ? button(source, "rerun", null, "Run what failed again") : null,
-    running(source), await failures(source), jobs(source), hosts(source), await slowest(source));
+    running(source), await failures(source), jobs(source), left(source), hosts(source), await slowest(source));
 }

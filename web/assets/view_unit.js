@@ -1,6 +1,7 @@
 // One row: its attempts, with tracebacks and output; of one that runs what it has said so far.
 import { h, line, terminal } from "farflung/dom";
 import { KINDS, took } from "farflung/format";
+import { artifacts } from "farflung/artifacts";
 import { linked, place } from "farflung/links";
 import { button } from "farflung/view_run";
 import { chart } from "farflung/view_trends";
@@ -75,5 +76,6 @@ export async function view(source, number) {
       row.attempts > 1 ? [h("dt", null, "attempts"), h("dd", null, String(row.attempts))] : null),
     row.state === "running" ? button(source, "cancel", [row.name], "Cancel it") : null,
     row.bad && source.run.over && row.kind === 0 ? button(source, "rerun", [row.name], "Run it again") : null,
-    repeat(source, row), attempts(source.run, found), earlier(source, row));
+    repeat(source, row), attempts(source.run, found),
+    artifacts(source, found.artifacts, "Artifacts"), earlier(source, row));
 }
