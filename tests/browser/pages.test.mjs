@@ -103,6 +103,7 @@ describe("views of a run", () => {
     await page.waitForSelector("pre.output .c-red");
     assert.equal(await page.textContent("pre.output .c-red"), "red");
     assert.equal(await page.$("pre.output b"), null);
+    assert.match(await page.textContent("article details[open]"), new RegExp(`farflung rerun ${server.id} 'bad\\[n=1\\]'|farflung rerun ${server.id} bad\\[n=1\\]`));
     await shot("failures");
     was_quiet(server.url.origin);
   });
@@ -206,15 +207,13 @@ describe("views of a run", () => {
 });
 
 it("shows a long critical path bit by bit", async () => {
-  const numbers = Array.from({ length: 70 }, (_, i) => i).join(", ");
-  const done = run(home, `version: 1\ninventory: [popen]\njobs:\n  one: {run: "true", matrix: {n: [${numbers}]}}\n`);
-  assert.equal(done.code, 0, done.err);
+  const { id } = many(home, 300, 1);
   server = await Server.start(home);
-  await page.goto(server.page(done.id, "timeline"));
+  await page.goto(server.page(id, "timeline"));
   await page.waitForSelector(".path tbody tr");
   assert.equal(await page.$$eval(".path tbody tr", (rows) => rows.length), 50);
   await page.click(".path > p > button");
-  await until(() => document.querySelectorAll(".path tbody tr").length >= 70 && document.activeElement.closest("tr") === document.querySelectorAll(".path tbody tr")[50]);
+  await until(() => document.querySelectorAll(".path tbody tr").length > 100 && document.activeElement.closest("tr") === document.querySelectorAll(".path tbody tr")[50]);
   assert.equal(await page.$(".path > p > button"), null);
   was_quiet(server.url.origin);
 });
@@ -319,6 +318,11 @@ it("shows trends, and two runs beside each other", async () => {
   await page.keyboard.press("u");
   await page.click(".window .row:has-text('turns')");
   await until(() => /In the latest 2 runs/.test(document.querySelector("main article")?.textContent));
+  // The same beside each failure.
+  await page.goto(server.page(fs.readlinkSync(path.join(home, ".farflung/runs/last")), "failures"));
+  await until(() => document.querySelector("main h1")?.textContent === "1 failure, 1 cause");
+  await page.click("article summary .state");
+  await until(() => /first bad run/.test(document.querySelector("article details").textContent) && /farflung rerun/.test(document.querySelector("article details").textContent));
   await shot("history");
   await page.goto(server.url.href);
   await page.waitForSelector("input[type=checkbox]");
@@ -376,6 +380,20 @@ it("shows what runs, as it goes on, and over a connection that was cut", async (
   said = said.filter((text) => !/ERR_|net::/.test(text));
   proxy.close();
   was_quiet(origin);
+});
+
+it("says how long a run will go on", async () => {
+  const live = start(home, `version: 1\ninventory: [popen]\njobs:\n  quick: {run: "sleep 1.1; true", matrix: {n: [1, 2, 3]}}\n  waits: {run: "until test -e go; do sleep 0.05; done", matrix: {n: [1, 2, 3, 4]}, needs: [quick]}\n`);
+  await new Promise((done) => { const look = () => (fs.existsSync(path.join(home, ".farflung/runs/last")) ? done() : setTimeout(look, 20)); look(); });
+  server = await Server.start(home);
+  await page.goto(server.page(fs.readlinkSync(path.join(home, ".farflung/runs/last"))));
+  await until(() => /3 of 7, about [34]\.\d+ s left at this pace/.test(document.querySelector("main").textContent));
+  await shot("eta");
+  fs.writeFileSync(path.join(home, "go"), "");
+  assert.equal(await live.ended, 0);
+  await page.waitForSelector("h1.verdict.s-passed", { timeout: 20000 });
+  assert.doesNotMatch(await page.textContent("main"), /at this pace/);
+  was_quiet(server.url.origin);
 });
 
 it("cancels a unit, and runs what failed again, where a token is asked for", async () => {

@@ -29,7 +29,7 @@ export function start(home, yaml, ...args) {
 }
 
 // A journal of many units, as a run of commands on two hosts leaves it.
-export function many(home, units) {
+export function many(home, units, slots = 16) {
   const id = `20260102-030405-${createHash("sha1").update(String(units)).digest("hex").slice(0, 4)}`;
   const where = path.join(home, ".farflung/runs", id);
   fs.mkdirSync(where, { recursive: true });
@@ -46,7 +46,7 @@ export function many(home, units) {
   say(0, { event: "run-started", run: id, version: "0.1.0", config: "many.yaml", command: "run many.yaml", directory: home, hosts: 2, slots: 16, jobs: 1, machine: "here", pid: 1 });
   for (const host of ["a", "b"]) say(0, { event: "host-added", host, spec: "popen", slots: 8 });
   say(0, { event: "job-added", job: "many", payload: "run", units, timeout_us: 0, addopts_read: false, open: false });
-  const free = Array.from({ length: 16 }, (_, i) => ({ at: 1000 + i, host: i % 2 ? "b" : "a" }));
+  const free = Array.from({ length: slots }, (_, i) => ({ at: 1000 + i, host: i % 2 ? "b" : "a" }));
   let bad = 0;
   for (let i = 0; i < units; i++) {
     const slot = free.shift();

@@ -1,6 +1,6 @@
 // What a unit, or a job's sessions, left on a host and was brought here: listed on demand, each file a download.
 import { fill, h, line } from "farflung/dom";
-import { bytes, count } from "farflung/format";
+import { bytes, count, some } from "farflung/format";
 
 const MORE = 200; // files with each wish for more
 
@@ -27,7 +27,7 @@ async function list(source, left, place) {
 export function artifacts(source, left, words) {
   if (!left) return null;
   const place = h("div");
-  const amount = `${count(left.files)} file${left.files === 1 ? "" : "s"}, ${bytes(left.bytes)}`;
+  const amount = `${some(left.files, "file")}, ${bytes(left.bytes)}`;
   const where = left.folder ? [" in ", h("code", null, line(left.folder))] : null;
   const lost = left.error ? h("p.s-failed", null, line(left.error)) : null;
   if (!source.artifacts || !left.files) return h("article.artifacts", null, h("h2", null, words), h("p", null, amount, where), lost);

@@ -24,6 +24,10 @@ export function count(n) {
   return n.toLocaleString("en-US").replace(/,/g, "\u202f");
 }
 
+export function some(n, word) {
+  return `${count(n)} ${word}${n === 1 ? "" : "s"}`;
+}
+
 export function when(us) {
   return new Date(us / 1000).toLocaleString();
 }

@@ -97,12 +97,27 @@ export function button(source, what, names, words) {
   return h("p", null, node, said);
 }
 
+const PACE_FROM = 3; // attempts that tell how long the others will take
+
+// How long it will go on, if what is left takes as long as what is done, on as many lanes as are busy now. Empty: nothing tells.
+function left_of(run, done) {
+  const busy = run.lanes.reduce((us, lane) => us + lane.busy_us, 0), attempts = run.lanes.reduce((n, lane) => n + lane.attempts, 0);
+  const running = run.lanes.filter((lane) => lane.row !== undefined);
+  const open = run.counts.total - done;
+  if (!run.going || !running.length || attempts < PACE_FROM || open <= 0) return "";
+  const mean = busy / attempts, now = elapsed(run);
+  // Of what runs a part is done; what runs for longer than others is not expected to end at once.
+  const under_way = running.reduce((us, lane) => us + Math.max(mean - (now - lane.since_us), 0), 0);
+  const us = (Math.max(0, open - running.length) * mean + under_way) / running.length;
+  return us >= 1e6 ? `, about ${took(us)} left at this pace` : ", nearly done at this pace";
+}
+
 function progress(source) {
   const run = source.run;
   const done = Object.entries(run.by_state).reduce((sum, [state, n]) => sum + (state === "running" ? 0 : n), 0);
   return [
     run.read < 1000 ? h("p", null, "reading its journal ", h("progress", { max: 1000, value: run.read })) : null,
-    !run.over && run.counts.total ? h("p", null, `${count(Math.min(done, run.counts.total))} of ${count(run.counts.total)} `,
+    !run.over && run.counts.total ? h("p", null, `${count(Math.min(done, run.counts.total))} of ${count(run.counts.total)}${left_of(run, done)} `,
       h("progress", { max: Math.max(1, run.counts.total), value: Math.min(done, run.counts.total), "aria-label": "units done" })) : null,
   ];
 }

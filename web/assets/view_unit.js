@@ -10,7 +10,8 @@ function quoted(text) {
   return /^[\w@%+=:,./[\]-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`;
 }
 
-function repeat(source, row) {
+// The command that does so.
+export function repeat(source, row) {
   if (row.kind !== 0 || !source.run.id) return null;
   return h("p", null, "again: ", h("code", null, `farflung rerun ${source.run.id} ${quoted(row.name)}`));
 }
@@ -47,7 +48,7 @@ function history(runs) {
 }
 
 // Later than the rest: journals of other runs are read for it.
-function earlier(source, row) {
+export function earlier(source, row) {
   const place = h("div");
   if (source.history && row.kind === 0 && source.run.jobs[row.job])
     source.history(source.run.jobs[row.job].name, row.name).then((runs) => { if (runs.length > 1) place.append(history(runs)); }, () => {});
