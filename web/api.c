@@ -137,6 +137,8 @@ static enum MHD_Result answer_run(const struct ff_web_api *api, struct MHD_Conne
 	} else if (what && strcmp(what, "timeline") == 0) {
 		question.part = FF_WEB_TIMELINE;
 		rc = take_times(connection, &question, &err);
+	} else if (what && strcmp(what, "critical-path") == 0) {
+		question.part = FF_WEB_CRITICAL;
 	} else if (what && strncmp(what, "rows/", 5) == 0) {
 		row = ff_web_number(what + 5, UINT64_MAX);
 		question.part = FF_WEB_ROW;
@@ -188,6 +190,8 @@ enum MHD_Result ff_web_api_get(const struct ff_web_api *api, struct MHD_Connecti
 				     "the API has runs, trends, compare and history");
 	if (what && strcmp(what, "events") == 0)
 		result = ff_web_news(api, connection, run);
+	else if (what && strncmp(what, "artifacts/", 10) == 0)
+		result = ff_web_artifacts(api, connection, run, what + 10);
 	else
 		result = answer_run(api, connection, run, what);
 	ff_free(run);

@@ -35,6 +35,9 @@ enum MHD_Result ff_web_api_post(const struct ff_web_api *api, struct MHD_Connect
 enum MHD_Result ff_web_history(const struct ff_web_api *api, struct MHD_Connection *connection);
 enum MHD_Result ff_web_trends(const struct ff_web_api *api, struct MHD_Connection *connection);
 enum MHD_Result ff_web_compare(const struct ff_web_api *api, struct MHD_Connection *connection);
+/* "runs/RUN/artifacts/" and `what`: a list of files, or one of them. */
+enum MHD_Result ff_web_artifacts(const struct ff_web_api *api, struct MHD_Connection *connection,
+				 const char *run, const char *what);
 /* What went wrong as a status and its words; else the answer. */
 enum MHD_Result ff_web_answer(struct MHD_Connection *connection, int rc, const struct ff_buf *out,
 			      const struct ff_err *err);

@@ -9,12 +9,15 @@
 #define FF_ASSET_MODULE_MAP(X)                                                                     \
 	X(dom)                                                                                     \
 	X(format)                                                                                  \
+	X(links)                                                                                   \
+	X(artifacts)                                                                               \
 	X(source)                                                                                  \
 	X(view_runs)                                                                               \
 	X(view_trends)                                                                             \
 	X(view_compare)                                                                            \
 	X(view_run)                                                                                \
 	X(view_failures)                                                                           \
+	X(view_critical)                                                                           \
 	X(view_timeline)                                                                           \
 	X(view_tests)                                                                              \
 	X(view_unit)                                                                               \

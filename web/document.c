@@ -1,9 +1,11 @@
 #include "web/document.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "event/json.h"
+#include "web/critical.h"
 #include "web/timeline.h"
 
 enum { LAST_LINE_MAX = 200 };
@@ -22,6 +24,23 @@ static void add_counts(struct ff_json *json, const struct ff_counts *counts)
 		ff_json_int(json, "parts-not-run", counts->parts_not_run);
 	if (counts->retried)
 		ff_json_int(json, "retried", counts->retried);
+	ff_json_close(json, '}');
+}
+
+static void add_left(struct ff_json *json, const struct ff_model *model, uint32_t number,
+		     const char *name)
+{
+	const struct ff_left *left = &model->left[number];
+
+	ff_json_open(json, name, '{');
+	ff_json_int(json, "number", number);
+	ff_json_str(json, "host", left->host);
+	if (left->attempt)
+		ff_json_int(json, "attempt", left->attempt);
+	ff_json_int(json, "files", left->files);
+	ff_json_uint(json, "bytes", left->bytes);
+	ff_json_str(json, "folder", left->folder);
+	ff_json_str(json, "error", left->error);
 	ff_json_close(json, '}');
 }
 
@@ -45,6 +64,12 @@ static void add_jobs(struct ff_json *json, const struct ff_model *model)
 			add_counts(json, &record->counts);
 		}
 		ff_json_str(json, "reason", job->reason);
+		if (job->left) {
+			ff_json_open(json, "artifacts", '[');
+			for (uint32_t k = job->left; k; k = model->left[k - 1].before)
+				add_left(json, model, k - 1, NULL);
+			ff_json_close(json, ']');
+		}
 		ff_json_close(json, '}');
 	}
 	ff_json_close(json, ']');
@@ -127,6 +152,11 @@ static void add_causes(struct ff_json *json, const struct ff_model *model)
 
 int ff_document_run(struct ff_buf *out, const struct ff_model *model)
 {
+	return ff_document_run_linked(out, model, model->links);
+}
+
+int ff_document_run_linked(struct ff_buf *out, const struct ff_model *model, const char *links)
+{
 	struct ff_json json;
 
 	ff_json_begin(&json, out);
@@ -135,6 +165,9 @@ int ff_document_run(struct ff_buf *out, const struct ff_model *model)
 	ff_json_str(&json, "directory", model->directory);
 	ff_json_str(&json, "config_file", model->config_file);
 	ff_json_str(&json, "version", model->version);
+	ff_json_str(&json, "links", links);
+	ff_json_str(&json, "commit", model->commit);
+	ff_json_str(&json, "below", model->below);
 	ff_json_int(&json, "began_us", model->began_us);
 	ff_json_int(&json, "took_us", model->last_us - model->began_us);
 	ff_json_uint(&json, "seq", model->seq);
@@ -225,6 +258,8 @@ int ff_document_row(struct ff_buf *out, const struct ff_model *model, uint32_t n
 	ff_json_open(&json, "row", '{');
 	add_row(&json, model, number);
 	ff_json_close(&json, '}');
+	if (row->left)
+		add_left(&json, model, row->left - 1, "artifacts");
 	if (lane && lane->row == number)
 		ff_json_strn(&json, "output", (const char *)ff_buf_data(&lane->tail),
 			     lane->tail.len);
@@ -277,6 +312,50 @@ int ff_document_timeline(struct ff_buf *out, const struct ff_model *model, int64
 	}
 	ff_json_close(&json, ']');
 	ff_json_end(&json);
+	return json.error;
+}
+
+static void add_critical(struct ff_json *json, const struct ff_model *model,
+			 const struct ff_critical_step *step)
+{
+	bool waiting = ff_slow_step_waits(step->kind);
+
+	ff_json_open(json, NULL, '{');
+	ff_json_str(json, "step", ff_slow_step_word(step->kind));
+	ff_json_bool(json, "waiting", waiting);
+	ff_json_int(json, "start", step->start_us);
+	ff_json_int(json, "took", step->took_us);
+	ff_json_str(json, "name", step->name);
+	if (step->lane != FF_NO_LANE)
+		ff_json_int(json, "lane", step->lane);
+	if (step->row != FF_NO_ROW) {
+		ff_json_int(json, "row", step->row);
+		ff_json_str(json, "unit", model->rows[step->row].name);
+	}
+	if (step->units) {
+		ff_json_int(json, "units", step->units);
+		ff_json_int(json, "waited", step->waited_us);
+	}
+	if (step->row != FF_NO_ROW && !waiting)
+		ff_json_str(json, "state", ff_row_state_word((enum ff_row_state)step->state));
+	if (step->before)
+		ff_json_bool(json, "before", true);
+	ff_json_close(json, '}');
+}
+
+int ff_document_critical(struct ff_buf *out, const struct ff_model *model)
+{
+	struct ff_critical critical;
+	struct ff_json json;
+
+	ff_critical_find(model, &critical);
+	ff_json_begin(&json, out);
+	ff_json_open(&json, "steps", '[');
+	for (uint32_t i = 0; i < critical.len; i++)
+		add_critical(&json, model, &critical.steps[i]);
+	ff_json_close(&json, ']');
+	ff_json_end(&json);
+	ff_critical_release(&critical);
 	return json.error;
 }
 
@@ -333,6 +412,21 @@ int ff_document_rows(struct ff_buf *out, const struct ff_model *model)
 	COLUMN(&json, row, rows, len, "line", row->line);
 	add_sparse(&json, model, "message", offsetof(struct ff_row, message));
 	add_sparse(&json, model, "file", offsetof(struct ff_row, file));
+	ff_json_end(&json);
+	return json.error;
+}
+
+int ff_document_left(struct ff_buf *out, const struct ff_model *model)
+{
+	struct ff_json json;
+	char name[16];
+
+	ff_json_begin(&json, out);
+	for (uint32_t i = 0; i < model->rows_len; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		if (model->rows[i].left)
+			add_left(&json, model, model->rows[i].left - 1, name);
+	}
 	ff_json_end(&json);
 	return json.error;
 }

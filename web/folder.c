@@ -25,17 +25,18 @@ struct place {
 };
 
 struct ff_web_folder {
-	char *path;
+	char *path, *links;
 	pthread_mutex_t lock; /* of what follows, never held while a run is waited for */
 	struct place places[OPEN_MAX_RUNS];
 	uint64_t calls;
 };
 
-struct ff_web_folder *ff_web_folder_new(const char *path)
+struct ff_web_folder *ff_web_folder_new(const char *path, const char *links)
 {
 	struct ff_web_folder *folder = ff_xcalloc(1, sizeof(*folder));
 
 	folder->path = ff_xstrdup(path);
+	folder->links = links ? ff_xstrdup(links) : NULL;
 	pthread_mutex_init(&folder->lock, NULL);
 	return folder;
 }
@@ -50,6 +51,7 @@ void ff_web_folder_free(struct ff_web_folder *folder)
 	}
 	pthread_mutex_destroy(&folder->lock);
 	ff_free(folder->path);
+	ff_free(folder->links);
 	ff_free(folder);
 }
 
@@ -169,7 +171,8 @@ int ff_web_folder_ask(struct ff_web_folder *folder, const char *id,
 	model = ff_opened_model(place->run);
 	switch (question->part) {
 	case FF_WEB_RUN:
-		rc = ff_document_run(out, model);
+		rc = ff_document_run_linked(out, model,
+					    folder->links ? folder->links : model->links);
 		break;
 	case FF_WEB_ROWS:
 		rc = ff_document_found(out, model,
@@ -183,6 +186,9 @@ int ff_web_folder_ask(struct ff_web_folder *folder, const char *id,
 		to_us = to_us ? to_us : model->last_us - model->began_us;
 		to_us = to_us > question->from_us ? to_us : question->from_us + 1;
 		rc = ff_document_timeline(out, model, question->from_us, to_us, question->pixels);
+		break;
+	case FF_WEB_CRITICAL:
+		rc = ff_document_critical(out, model);
 		break;
 	}
 	give_back(folder, place);
@@ -201,6 +207,26 @@ int ff_web_folder_seq(struct ff_web_folder *folder, const char *id, uint64_t *se
 	*over = ff_opened_over(place->run);
 	give_back(folder, place);
 	return 0;
+}
+
+int ff_web_folder_left(struct ff_web_folder *folder, const char *run, uint32_t left, char **path,
+		       int64_t *told_us, struct ff_err *err)
+{
+	struct place *place = borrow(folder, run, err);
+	const struct ff_model *model;
+	int rc = 0;
+
+	if (!place)
+		return err->code;
+	model = ff_opened_model(place->run);
+	if (left < model->left_len && model->left[left].folder) {
+		*path = ff_xstrdup(model->left[left].folder);
+		*told_us = model->left[left].told_us;
+	} else {
+		rc = ff_err_set(err, FF_ENOTFOUND, "nothing was brought");
+	}
+	give_back(folder, place);
+	return rc;
 }
 
 /* --- all runs --- */

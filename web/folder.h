@@ -13,12 +13,13 @@
 
 struct ff_web_folder;
 
-/* `path`: the folder that has a folder for each run. NULL: FF_ENOMEM. */
-struct ff_web_folder *ff_web_folder_new(const char *path);
+/* `path`: the folder that has a folder for each run. `links`: the template of links to files; NULL:
+ * each run's own. NULL: FF_ENOMEM. */
+struct ff_web_folder *ff_web_folder_new(const char *path, const char *links);
 void ff_web_folder_free(struct ff_web_folder *folder);
 
 /* What is asked of a run; each answer is one JSON value, of document.h. */
-enum ff_web_part { FF_WEB_RUN, FF_WEB_ROWS, FF_WEB_ROW, FF_WEB_TIMELINE };
+enum ff_web_part { FF_WEB_RUN, FF_WEB_ROWS, FF_WEB_ROW, FF_WEB_TIMELINE, FF_WEB_CRITICAL };
 
 struct ff_web_question {
 	enum ff_web_part part;
@@ -44,6 +45,10 @@ int ff_web_folder_ask(struct ff_web_folder *folder, const char *run,
 /* How far a run's model is: the number of its last event; `over`: no more will come. */
 int ff_web_folder_seq(struct ff_web_folder *folder, const char *run, uint64_t *seq, bool *over,
 		      struct ff_err *err);
+/* Where what a unit or a job left was brought to (`left`: its number in the model), the caller's to
+ * free, and when that was told, by the wall clock. FF_ENOTFOUND: there is none. */
+int ff_web_folder_left(struct ff_web_folder *folder, const char *run, uint32_t left, char **path,
+		       int64_t *told_us, struct ff_err *err);
 /* The path of a run's journal, the caller's to free; NULL: FF_ENOTFOUND. */
 char *ff_web_folder_journal(const struct ff_web_folder *folder, const char *run,
 			    struct ff_err *err);

@@ -153,6 +153,8 @@ static int html_write(const struct html *html, FILE *out)
 	rc = rc ? rc : put_document(out, "run", &html->model, ff_document_run);
 	rc = rc ? rc : put_document(out, "rows", &html->model, ff_document_rows);
 	rc = rc ? rc : put_document(out, "spans", &html->model, ff_document_spans);
+	rc = rc ? rc : put_document(out, "left", &html->model, ff_document_left);
+	rc = rc ? rc : put_document(out, "critical", &html->model, ff_document_critical);
 	rc = rc ? rc : put_details(out, &html->details);
 	put(out,
 	    "<div id=\"app\"></div>\n<script type=\"module\">import \"farflung/main\";</script>\n"

@@ -53,7 +53,7 @@ static const char *text_of(struct ff_model *model, const char *text)
 	return text && !copy ? "" : copy; /* out of memory: a page may lack a word */
 }
 
-static uint32_t number_in(struct ff_map *map, const char *name)
+static uint32_t number_in(const struct ff_map *map, const char *name)
 {
 	uintptr_t number = (uintptr_t)ff_map_get(map, name);
 
@@ -81,6 +81,15 @@ static struct ff_model_job *job_of(struct ff_model *model, const char *name)
 	uint32_t number = job_number(model, name);
 
 	return &model->jobs[number];
+}
+
+uint32_t ff_model_lane(const struct ff_model *model, const char *host, const char *name)
+{
+	char *key = ff_xasprintf("%s\n%s", host ? host : "", name);
+	uint32_t number = number_in(&model->lane_numbers, key);
+
+	ff_free(key);
+	return number;
 }
 
 static uint32_t lane_number(struct ff_model *model, const char *host, const char *name)
@@ -411,6 +420,58 @@ static void on_time(struct ff_model *model, const struct ff_event *event)
 	}
 }
 
+/* --- what was left --- */
+
+static void add_left(struct ff_model *model, uint32_t *place, const struct ff_left *left)
+{
+	uint32_t number = *place;
+	const char *host = left->host ? left->host : "";
+
+	while (number && left->attempt == 0 && strcmp(model->left[number - 1].host, host) != 0)
+		number = model->left[number - 1].before;
+	if (!number) {
+		FF_WEB_GROW(model->left, model->left_len, model->left_cap);
+		number = ++model->left_len;
+		model->left[number - 1] = (struct ff_left){.before = *place};
+		*place = number;
+	}
+	number--;
+	model->left[number] = (struct ff_left){
+		.folder = text_of(model, left->folder),
+		.error = text_of(model, left->error),
+		.host = text_of(model, host),
+		.told_us = left->told_us,
+		.bytes = left->bytes,
+		.files = left->files,
+		.attempt = left->attempt,
+		.before = model->left[number].before,
+	};
+}
+
+static void on_left(struct ff_model *model, const struct ff_event *event)
+{
+	bool unit = event->kind == FF_EVENT_UNIT_ARTIFACTS;
+	struct ff_left left = {.host = event->host, .told_us = event->time_us};
+	uint32_t row;
+
+	if (unit) {
+		left.folder = event->u.unit_artifacts.folder;
+		left.error = event->u.unit_artifacts.error;
+		left.bytes = event->u.unit_artifacts.bytes;
+		left.files = event->u.unit_artifacts.files;
+		left.attempt =
+			event->u.unit_artifacts.attempt ? event->u.unit_artifacts.attempt : 1;
+		row = row_of_unit(model, event->job, event->index, event->unit);
+		add_left(model, &model->rows[row].left, &left);
+	} else {
+		left.folder = event->u.job_artifacts.folder;
+		left.error = event->u.job_artifacts.error;
+		left.bytes = event->u.job_artifacts.bytes;
+		left.files = event->u.job_artifacts.files;
+		add_left(model, &job_of(model, event->job)->left, &left);
+	}
+}
+
 /* --- the run --- */
 
 static void on_run_started(struct ff_model *model, const struct ff_event *event)
@@ -420,6 +481,9 @@ static void on_run_started(struct ff_model *model, const struct ff_event *event)
 	model->directory = text_of(model, event->u.run_started.directory);
 	model->version = text_of(model, event->u.run_started.version);
 	model->config_file = text_of(model, event->u.run_started.config_file);
+	model->links = text_of(model, event->u.run_started.links);
+	model->commit = text_of(model, event->u.run_started.commit);
+	model->below = text_of(model, event->u.run_started.below);
 }
 
 static void on_event(struct ff_model *model, const struct ff_event *event)
@@ -448,6 +512,10 @@ static void on_event(struct ff_model *model, const struct ff_event *event)
 	case FF_EVENT_UNIT_LOST:
 		on_unit_lost(model, event);
 		break;
+	case FF_EVENT_UNIT_ARTIFACTS:
+	case FF_EVENT_JOB_ARTIFACTS:
+		on_left(model, event);
+		break;
 	case FF_EVENT_RUN_FINISHED:
 		model->over = true;
 		model->exit_code = event->u.run_finished.exit_code;
@@ -469,12 +537,14 @@ int ff_model_take(struct ff_model *model, const struct ff_event *event, struct f
 	model->seq = event->seq;
 	on_event(model, event);
 	ff_cases_event(&model->cases, event);
+	ff_slow_event(model->slow, event);
 	return rc;
 }
 
 void ff_model_init(struct ff_model *model)
 {
-	*model = (struct ff_model){.cases = {.each = on_case, .ctx = model}, .read = 1000};
+	*model = (struct ff_model){
+		.cases = {.each = on_case, .ctx = model}, .slow = ff_slow_new(1), .read = 1000};
 	ff_state_init(&model->state);
 	ff_arena_init(&model->texts);
 }
@@ -488,12 +558,14 @@ void ff_model_release(struct ff_model *model)
 		ff_buf_release(&model->lanes[i].tail);
 	}
 	ff_free(model->jobs);
+	ff_free(model->left);
 	ff_free(model->rows);
 	ff_free(model->spans);
 	ff_free(model->lanes);
 	ff_map_release(&model->lane_numbers);
 	ff_map_release(&model->job_numbers);
 	ff_alike_release(&model->causes);
+	ff_slow_free(model->slow);
 	ff_cases_release(&model->cases);
 	ff_state_release(&model->state);
 	ff_arena_release(&model->texts);

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "report/alike.h"
 #include "report/cases.h"
+#include "report/slow.h"
 #include "state/state.h"
 
 enum { FF_NO_ROW = UINT32_MAX, FF_NO_LANE = UINT32_MAX, FF_NO_CAUSE = UINT32_MAX };
@@ -43,6 +44,7 @@ struct ff_row {
 	uint32_t index; /* of the unit in its job; UINT32_MAX: it is none */
 	uint32_t lane, cause;
 	int32_t line;	   /* 0: unknown */
+	uint32_t left;	   /* number in the model's, + 1; 0: nothing was brought of it */
 	uint16_t attempts; /* that have begun */
 	uint8_t state;	   /* enum ff_row_state */
 	uint8_t kind;	   /* enum ff_case_kind */
@@ -88,27 +90,43 @@ enum {
 	FF_LANE_TAIL = 16 << 10 /* bytes of `tail` that are kept at least, if there are as many */
 };
 
+/* What was brought of a unit's last attempt, or of what a job's sessions left on a host. */
+struct ff_left {
+	const char *folder; /* NULL: nothing was */
+	const char *error;  /* why not all of it; NULL */
+	const char *host;
+	int64_t told_us; /* by the wall clock */
+	uint64_t bytes;
+	uint32_t files, attempt; /* attempt 0: of a job */
+	uint32_t before;	 /* of the same job on another host, + 1; 0: none */
+};
+
 struct ff_model_job {
 	const char *name, *payload; /* payload: "" if not told */
 	const char *reason;	    /* why it ended as it did; NULL */
 	uint32_t *rows;		    /* of its units, by index; FF_NO_ROW: none yet */
 	uint32_t rows_cap;
+	uint32_t left; /* of its sessions, the last one: number + 1; 0: none */
 };
 
 struct ff_model {
 	struct ff_state state; /* hosts, jobs and counts of the run */
 	struct ff_cases cases;
 	struct ff_alike causes;
+	struct ff_slow *slow; /* what its end waited for: critical.h asks it */
 	struct ff_row *rows;
 	struct ff_span *spans;
 	struct ff_lane *lanes;
+	struct ff_left *left;
 	struct ff_model_job *jobs; /* as many as state.jobs, and those that only cases name */
-	uint32_t rows_len, rows_cap, spans_len, spans_cap, lanes_len, lanes_cap, jobs_len, jobs_cap;
+	uint32_t rows_len, rows_cap, spans_len, spans_cap, lanes_len, lanes_cap, jobs_len, jobs_cap,
+		left_len, left_cap;
 	uint32_t by_state[FF_ROW_STATES];
 	struct ff_map lane_numbers, job_numbers; /* number + 1 */
 	struct ff_arena texts;
 	const char *run_id, *command, *directory, *version, *config_file, *reason; /* NULL: not told
 										    */
+	const char *links, *commit, *below;					   /* likewise */
 	int64_t began_us, last_us; /* wall clock, of the first event and the last */
 	uint64_t seq;		   /* of the last event */
 	bool over;
@@ -126,6 +144,9 @@ void ff_model_release(struct ff_model *model);
 /* The next event. FF_EINVAL: it can't be true after the others; hosts, jobs and counts are as they
  * were, rows and spans have what it tells. */
 int ff_model_take(struct ff_model *model, const struct ff_event *event, struct ff_err *err);
+
+/* A lane's number; FF_NO_LANE: there is none. */
+uint32_t ff_model_lane(const struct ff_model *model, const char *host, const char *name);
 
 const char *ff_row_state_word(enum ff_row_state state);
 const char *ff_span_word(enum ff_span_kind kind);

@@ -183,8 +183,9 @@ struct ff_web *ff_web_start(const struct ff_web_opts *opts, struct ff_err *err)
 	port = port_of(fd);
 	web = ff_xcalloc(1, sizeof(*web));
 	web->runs = ff_xstrdup(opts->runs);
-	web->api = (struct ff_web_api){ff_web_folder_new(opts->runs), ff_digests_new(opts->runs),
-				       web->runs, opts->token, &web->streams};
+	web->api = (struct ff_web_api){ff_web_folder_new(opts->runs, opts->links),
+				       ff_digests_new(opts->runs), web->runs, opts->token,
+				       &web->streams};
 	ff_web_guard_init(&web->guard, opts->address, port, opts->token);
 	web->page_policy = ff_web_page(&web->page);
 	web->base = ff_xasprintf("http://%s%s%s:%u", six ? "[" : "", opts->address, six ? "]" : "",

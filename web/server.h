@@ -13,6 +13,7 @@ struct ff_web_opts {
 	const char *runs;    /* the folder that has a folder for each run */
 	const char *address; /* "127.0.0.1", "::1", "0.0.0.0" */
 	const char *port;    /* "0": a free one */
+	const char *links;   /* where files can be looked at; NULL: as each run says */
 	/* What has to be known by who asks: given once as ?token=, then kept in a cookie. NULL:
 	 * nothing, which is for loopback addresses only. */
 	const char *token;

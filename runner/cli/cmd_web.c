@@ -7,9 +7,10 @@
 #include "cli/runs.h"
 #include "dispatch/dispatch.h"
 #include "cli/serve.h"
+#include "config/config.h"
 
 struct options {
-	const char *listen;
+	const char *listen, *links;
 	bool token;
 };
 
@@ -18,6 +19,10 @@ static const struct ff_option options[] = {
 		  "where: PORT, ADDRESS or ADDRESS:PORT (default: 127.0.0.1:" FF_SERVE_PORT
 		  "; port 0: a free one)",
 		  listen),
+	FF_OPTION("links", 0, TEXT, "TEMPLATE",
+		  "where a line of a file is shown, over settings.links of the runs: "
+		  "vscode://file{path}:{line}",
+		  links),
 	FF_OPTION("token", 0, FLAG, NULL,
 		  "ask for a token on this machine, too; elsewhere it is always asked for", token),
 	FF_OPTIONS_END,
@@ -37,7 +42,7 @@ static int serve(const char *home, const struct options *o)
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGHUP);
 	sigprocmask(SIG_BLOCK, &ends, NULL);
-	web = ff_serve(home, o->listen, o->token, false, &err);
+	web = ff_serve(home, o->listen, o->links, o->token, false, &err);
 	if (!web) {
 		ff_complain("web: %s", err.text);
 		return FF_EXIT_USAGE;
@@ -59,6 +64,10 @@ static int run(const struct ff_command *command, int argc, char **argv)
 
 	if (rc == 0 && words.len > 1) {
 		ff_complain("web: one DIR is enough, got '%s' as well", words.v[1]);
+		rc = -1;
+	}
+	if (rc == 0 && o.links && ff_config_links_fault(o.links)) {
+		ff_complain("web: --links '%s' %s", o.links, ff_config_links_fault(o.links));
 		rc = -1;
 	}
 	if (rc == 0)

@@ -447,6 +447,18 @@ static int refuse(const struct ff_execute_opts *opts, const char *text)
 	return code;
 }
 
+/* What a link may name. */
+static void find_head(struct ff_config *config, char **commit, char **below)
+{
+	const char *links = config->settings.links;
+
+	if (!links || !(strstr(links, "{commit}") || strstr(links, "{file}")))
+		return;
+	ff_config_head(config->directory, commit, below);
+	config->commit = *commit;
+	config->below = *below;
+}
+
 static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 {
 	struct ff_report_wishes wishes = {0};
@@ -472,8 +484,8 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 	if (open_reporters(x, opts, &wishes, &err)) {
 		ff_complain("%s", err.text);
 		code = refuse(opts, "");
-	} else if (opts->web && !(x->web = ff_serve(runs_directory(x->run.config), opts->web, true,
-						    true, &err))) {
+	} else if (opts->web && !(x->web = ff_serve(runs_directory(x->run.config), opts->web, NULL,
+						    true, true, &err))) {
 		ff_complain("--web: %s", err.text);
 		code = refuse(opts, "");
 	} else {
@@ -571,6 +583,7 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 		.shard = opts->shard ? config : NULL};
 	char hint[FF_SUGGEST_TEXT_MAX] = "";
 	struct ff_err err = {0};
+	char *commit = NULL, *below = NULL;
 	int code;
 
 	config->only_hosts = opts->on;
@@ -592,6 +605,7 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 			ff_resume_compare(opts->before, config, &plan);
 			ff_resume_say(opts->before, config, &plan);
 		}
+		find_head(config, &commit, &below);
 		code = run_with(&x, opts);
 	}
 	ff_input_mask(NULL);
@@ -599,5 +613,8 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 	ff_mask_release(&x.mask);
 	ff_plan_release(&plan);
 	ff_inventory_release(&inventory);
+	config->commit = config->below = NULL;
+	ff_free(commit);
+	ff_free(below);
 	return code;
 }

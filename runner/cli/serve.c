@@ -44,12 +44,12 @@ static char *new_token(void)
 	return ff_buf_take(&text);
 }
 
-struct ff_web *ff_serve(const char *home, const char *listen, bool token, bool any_port,
-			struct ff_err *err)
+struct ff_web *ff_serve(const char *home, const char *listen, const char *links, bool token,
+			bool any_port, struct ff_err *err)
 {
 	bool named = listen && *listen;
 	char *runs = ff_xasprintf("%s/.farflung/runs", home), *address = NULL, *secret = NULL;
-	struct ff_web_opts opts = {.runs = runs};
+	struct ff_web_opts opts = {.runs = runs, .links = links};
 	struct ff_web *web;
 	sigset_t all, before;
 

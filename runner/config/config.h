@@ -382,6 +382,7 @@ struct ff_config {
 		char *history; /* a path from the configuration's folder, or "none"; NULL: where
 				  journals are */
 		int64_t keep_runs, keep_days; /* journals that stay; 0: no limit */
+		char *links;		      /* where a file and a line are shown; NULL */
 		int64_t notify_wait_us;	      /* that the end of a run waits for its notices */
 		/* So many units, or (not in a file) so many of a hundred, and whether what runs is
 		 * killed. */
@@ -393,6 +394,8 @@ struct ff_config {
 	} settings;
 	/* Not in a file: a host pattern on top of each job's own; NULL: all. Borrowed. */
 	const char *only_hosts;
+	/* Likewise, for `links`: what is checked out, and where in it we are; NULL: unknown. */
+	const char *commit, *below;
 };
 
 /* Reads and checks a file: YAML 1.1 by libyaml, UTF-8, at most FF_CONFIG_FILE_MAX bytes.
@@ -475,6 +478,13 @@ int ff_config_set(struct ff_config *config, struct ff_config_job *job,
 
 /* Why a pattern of what is left out of a tree can match nothing: "names nothing"; NULL: it can. */
 const char *ff_config_pattern_fault(const char *pattern);
+/* Why a template of `links` is none: "has neither {path} nor {file}"; NULL: it is one. */
+const char *ff_config_links_fault(const char *links);
+
+enum { FF_CONFIG_HEAD_MAX = 4096 + 128 };
+/* What git has checked out there, and where in it the folder is ("sub/", ""; `below` may be NULL);
+ * the caller's to free. False: nothing that is known. Waits for git. */
+bool ff_config_head(const char *directory, char **commit, char **below);
 
 /* Decimal digits, with or without a sign, and nothing else: 0, or FF_EINVAL if it is none or out of
  * range. */

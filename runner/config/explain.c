@@ -92,7 +92,7 @@ static void explain_value(struct ff_reader *r, const struct ff_config_option *op
 	/* Where units have placeholders of their own, they are shown. */
 	add_flow(&text,
 		 option && (option->braces || option->type == FF_TYPE_STEPS ||
-			    option->type == FF_TYPE_TEMPLATE)
+			    option->type == FF_TYPE_TEMPLATE || option->type == FF_TYPE_LINKS)
 			 ? ff_vars_replace_environment(r, node)
 			 : ff_vars_replace(r, node),
 		 0);

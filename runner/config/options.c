@@ -447,6 +447,8 @@ const struct ff_config_option ff_config_options[] = {
 	 .child = FF_SECTION_KEEP,
 	 .help = "which journals of earlier runs stay in .farflung"},
 
+	{.section = FF_SECTION_SETTINGS, .key = "links", .type = FF_TYPE_LINKS, CONFIG(settings.links),
+	 .help = "where pages show a line: vscode://file{path}:{line}; {file}, {run} and {commit}, too"},
 	{.section = FF_SECTION_SETTINGS, .key = "notify_wait", .type = FF_TYPE_DURATION,
 	 CONFIG(settings.notify_wait_us), .min = 0, .max = DAY, .range = "0 to 1d",
 	 .fallback = "10s", .unit = "s",

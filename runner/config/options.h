@@ -81,6 +81,7 @@ enum ff_config_section {
 	X(SECRET_TEXT, "text or secret", "text or {secret: ...}")                                  \
 	X(NAMED, "mapping", "a mapping of names to text or {secret: ...}")                         \
 	X(TEMPLATE, "text", "text")                                                                \
+	X(LINKS, "text", "an address such as vscode://file{path}:{line}")                          \
 	X(WHENS, "texts", "one or a list of %s")                                                   \
 	X(RECEIVERS, "list", "a list of mappings")                                                 \
 	X(REPORTS, "mapping", "a mapping")                                                         \

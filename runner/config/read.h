@@ -33,6 +33,7 @@ ff_read_fn ff_read_matrix, ff_read_foreach; /* read_matrix.c */
 ff_read_fn ff_read_steps;		    /* read_steps.c */
 /* The job is read: its steps have what they do not say themselves. */
 void ff_read_settle_steps(struct ff_reader *r, struct ff_config_job *job);
+ff_read_fn ff_read_links;							 /* links.c */
 ff_read_fn ff_read_needs;							 /* read_needs.c */
 ff_read_fn ff_read_secret_text, ff_read_named, ff_read_whens, ff_read_receivers; /* read_notify.c */
 

@@ -561,6 +561,7 @@ static ff_read_fn *const readers[FF_TYPES] = {
 	[FF_TYPE_SECRET_TEXT] = ff_read_secret_text,
 	[FF_TYPE_NAMED] = ff_read_named,
 	[FF_TYPE_TEMPLATE] = read_text,
+	[FF_TYPE_LINKS] = ff_read_links,
 	[FF_TYPE_WHENS] = ff_read_whens,
 	[FF_TYPE_RECEIVERS] = ff_read_receivers,
 	[FF_TYPE_REPORTS] = read_reports,
@@ -578,7 +579,7 @@ void ff_read_value(struct ff_reader *r, const struct ff_config_option *option,
 	/* A text that is split is noted word by word; variables and steps are one by one. */
 	if (option->braces && !is_split)
 		ff_vars_note(r, r->job, node);
-	else if (option->type == FF_TYPE_TEMPLATE)
+	else if (option->type == FF_TYPE_TEMPLATE || option->type == FF_TYPE_LINKS)
 		node = ff_vars_replace_environment(r, node);
 	else if (!option->braces && option->type != FF_TYPE_VARS && option->type != FF_TYPE_STEPS &&
 		 option->type != FF_TYPE_RECEIVERS)

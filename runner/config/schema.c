@@ -102,6 +102,7 @@ static bool add_scalar(struct ff_buf *out, const struct ff_config_option *option
 	case FF_TYPE_PATH:
 	case FF_TYPE_FOLDER:
 	case FF_TYPE_TEMPLATE:
+	case FF_TYPE_LINKS:
 		ff_buf_addstr(out, TEXT);
 		return true;
 	case FF_TYPE_SECRET_TEXT:
@@ -298,7 +299,7 @@ static void add_property(struct ff_buf *out, const struct ff_config_option *opti
 	struct ff_buf probe = FF_BUF_INIT;
 	bool text = option->type == FF_TYPE_TEXT || option->type == FF_TYPE_PATH ||
 		    option->type == FF_TYPE_FOLDER || option->type == FF_TYPE_TEMPLATE ||
-		    option->type == FF_TYPE_SECRET_TEXT;
+		    option->type == FF_TYPE_LINKS || option->type == FF_TYPE_SECRET_TEXT;
 
 	ff_buf_addf(out, "%s", indent);
 	add_string(out, option->key);

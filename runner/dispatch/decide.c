@@ -123,6 +123,9 @@ static void emit_run_started(struct ff_engine *e)
 	event.u.run_started.machine = e->opts.machine;
 	event.u.run_started.pid = e->opts.pid;
 	event.u.run_started.addopts = e->opts.addopts;
+	event.u.run_started.links = e->opts.config->settings.links;
+	event.u.run_started.commit = e->opts.config->commit;
+	event.u.run_started.below = e->opts.config->below;
 	ff_engine_emit(e, &event);
 }
 

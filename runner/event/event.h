@@ -253,6 +253,9 @@ struct ff_event {
 			const char *machine; /* that it runs on, and its process there; NULL, 0: */
 			int pid;	     /* not told */
 			const char *addopts; /* PYTEST_ADDOPTS, if the command read it; NULL */
+			/* Where files can be looked at, the commit that is checked out, and where
+			 * in it the directory is ("sub/"); NULL: not told. */
+			const char *links, *commit, *below;
 		} run_started;
 		struct {
 			const char *spec;

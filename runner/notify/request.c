@@ -39,18 +39,10 @@ static bool is_hex(const char *text)
 /* git's HEAD there; the caller's to free. */
 static char *head_of(const char *directory)
 {
-	struct ff_buf out = FF_BUF_INIT;
-	int status = 0;
-	int errnum = ff_config_shell(directory, "exec git rev-parse HEAD 2>/dev/null", SHA_MAX,
-				     &out, &status);
+	char *commit = NULL;
 
-	while (out.len && ff_buf_data(&out)[out.len - 1] == '\n')
-		out.len--;
-	if (errnum || status || !out.len || out.len > SHA_MAX) {
-		ff_buf_release(&out);
-		return NULL;
-	}
-	return ff_buf_take(&out);
+	ff_config_head(directory, &commit, NULL);
+	return commit;
 }
 
 json_t *ff_request_target(const struct ff_config_receiver *receiver, const char *directory,

@@ -76,6 +76,11 @@ struct ff_slow_step {
 	uint32_t units;	     /* UNITS: so many */
 	const char *longest; /* UNITS: the longest of them */
 	int64_t longest_us;  /* and GAPS: the longest gap */
+	/* By the wall clock; of UNITS all of its worker's time with them, gaps and what it found
+	 * meanwhile as well. Those that are not empty follow one another without a hole. */
+	int64_t from_us, until_us;
+	const char *host, *worker; /* where; NULL: nowhere, or no worker */
+	const char *job;	   /* that it was done for; NULL: of JOB and END `name` says it */
 };
 
 /* What belongs together for an estimate. */
@@ -120,6 +125,8 @@ void ff_slow_free(struct ff_slow *slow); /* NULL is fine */
 void ff_slow_event(struct ff_slow *slow, const struct ff_event *event);
 /* What the events so far come to. Names in it are `slow`'s, until its next event. */
 void ff_slow_ask(const struct ff_slow *slow, struct ff_slow_answer *answer);
+/* Only its path, of an answer that is empty so far. */
+void ff_slow_find_path(const struct ff_slow *slow, struct ff_slow_answer *answer);
 void ff_slow_answer_release(struct ff_slow_answer *answer);
 
 const char *ff_slow_row_word(enum ff_slow_row row);

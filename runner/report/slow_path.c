@@ -12,8 +12,21 @@ struct walk {
 	size_t cap;
 	int64_t at_us; /* so far */
 	int64_t end_us;
-	uint32_t *last; /* by job: the lane that ended last; SLOW_NONE */
+	const struct slow_lane *lane; /* what is done, is done for; NULL */
+	uint32_t *last;		      /* by job: the lane that ended last; SLOW_NONE */
 };
+
+static void add_place(const struct walk *walk, struct ff_slow_step *step)
+{
+	const struct ff_slow *slow = walk->slow;
+
+	step->from_us = step->until_us = walk->at_us;
+	if (!walk->lane)
+		return;
+	step->host = slow->hosts.v[walk->lane->host].name;
+	step->worker = walk->lane->name;
+	step->job = slow->jobs.v[walk->lane->job].name;
+}
 
 static struct ff_slow_step *add_step(struct walk *walk, enum ff_slow_step_kind kind,
 				     const char *name, int64_t us)
@@ -32,6 +45,7 @@ static struct ff_slow_step *add_step(struct walk *walk, enum ff_slow_step_kind k
 	step->kind = kind;
 	step->name = name;
 	step->us = us;
+	add_place(walk, step);
 	return step;
 }
 
@@ -43,7 +57,7 @@ static void go_on(struct walk *walk, enum ff_slow_step_kind kind, const char *na
 		until_us = walk->end_us;
 	if (until_us <= walk->at_us)
 		return;
-	add_step(walk, kind, name, until_us - walk->at_us);
+	add_step(walk, kind, name, until_us - walk->at_us)->until_us = until_us;
 	walk->at_us = until_us;
 }
 
@@ -61,9 +75,10 @@ static void add_units(struct walk *walk, const struct slow_lane *lane, const cha
 		step->longest_us = lane->gap_us < spent->between ? lane->gap_us : spent->between;
 	}
 	step = add_step(walk, FF_SLOW_STEP_UNITS, name, busy);
-	step->units = lane->units;
+	step->units = lane->units + (lane->running_us != 0);
 	step->longest = lane->longest;
 	step->longest_us = lane->longest_us;
+	step->until_us = spent->last_us;
 	walk->at_us = spent->last_us;
 }
 
@@ -89,6 +104,7 @@ static void go_lane(struct walk *walk, const struct slow_lane *lane)
 	struct slow_spent spent;
 	int64_t ready;
 
+	walk->lane = lane;
 	go_on(walk, FF_SLOW_STEP_WAIT_HOST, host, arrival->joining_us);
 	go_on(walk, FF_SLOW_STEP_CONNECT, host, arrival->opened_us);
 	go_on(walk, FF_SLOW_STEP_SYNC, host, arrival->opened_us + arrival->sync_us);
@@ -114,12 +130,14 @@ static void go_lane(struct walk *walk, const struct slow_lane *lane)
 
 /* --- which jobs, and which of their workers --- */
 
+/* Of one whose test runs still: its last event. */
 static int64_t end_in_shard(const struct ff_slow *slow, uint32_t lane)
 {
 	const struct slow_lane *found = &slow->lanes.v[lane];
 	const struct slow_shard *shard = &slow->shards.v[slow->hosts.v[found->host].shard];
+	bool ended = found->running_us == 0 && found->last_us < shard->end_us;
 
-	return (found->last_us < shard->end_us ? found->last_us : shard->end_us) - shard->start_us;
+	return (ended ? found->last_us : shard->end_us) - shard->start_us;
 }
 
 /* The job of the lane that was the last of all; SLOW_NONE: nothing ran. */
@@ -133,7 +151,8 @@ static uint32_t find_last(struct walk *walk)
 	for (uint32_t i = 0; i < slow->lanes.len; i++) {
 		uint32_t *best = &walk->last[slow->lanes.v[i].job];
 
-		if (slow->lanes.v[i].host == SLOW_NONE || slow->lanes.v[i].last_us == 0)
+		if (slow->lanes.v[i].host == SLOW_NONE ||
+		    (slow->lanes.v[i].last_us == 0 && slow->lanes.v[i].running_us == 0))
 			continue;
 		if (*best == SLOW_NONE || end_in_shard(slow, i) > end_in_shard(slow, *best))
 			*best = i;
@@ -181,6 +200,7 @@ static void go_jobs(struct walk *walk, uint32_t last)
 			go_lane(walk, &slow->lanes.v[walk->last[chain[len]]]);
 		else
 			go_on(walk, FF_SLOW_STEP_JOB, job->name, job->finished_us);
+		walk->lane = NULL;
 		if (len > 0)
 			go_on(walk, FF_SLOW_STEP_END, job->name,
 			      slow->jobs.v[chain[len - 1]].started_us);

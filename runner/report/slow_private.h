@@ -175,8 +175,7 @@ struct slow_spent {
 void ff_slow_reckon(const struct ff_slow *slow, const struct slow_lane *lane, int64_t end_us,
 		    struct slow_spent *spent);
 
-/* slow_path.c and slow_estimate.c: their part of the answer. */
-void ff_slow_find_path(const struct ff_slow *slow, struct ff_slow_answer *answer);
+/* slow_estimate.c: its part of the answer; slow_path.c's is in slow.h. */
 void ff_slow_estimate(const struct ff_slow *slow, struct ff_slow_estimate *estimate);
 
 /* What the figures support, a line each. */

@@ -5,7 +5,7 @@ import net from "node:net";
 import path from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { chromium } from "playwright-core";
-import { HOSTILE, Server, folder, many, run, start } from "./runs.mjs";
+import { HOSTILE, Server, folder, many, run, start, told } from "./runs.mjs";
 
 const SHOTS = process.env.SCREENSHOTS;
 const LIVE = "version: 1\ninventory: [{spec: popen, slots: 2}]\njobs:\n  first: {run: 'true'}\n  waits: {run: 'echo so far; until test -e go; do sleep 0.05; done; test -e good', needs: [first]}\n";
@@ -103,6 +103,7 @@ describe("views of a run", () => {
     await page.waitForSelector("pre.output .c-red");
     assert.equal(await page.textContent("pre.output .c-red"), "red");
     assert.equal(await page.$("pre.output b"), null);
+    assert.match(await page.textContent("article details[open]"), new RegExp(`farflung rerun ${server.id} 'bad\\[n=1\\]'|farflung rerun ${server.id} bad\\[n=1\\]`));
     await shot("failures");
     was_quiet(server.url.origin);
   });
@@ -145,6 +146,31 @@ describe("views of a run", () => {
     was_quiet(server.url.origin);
   });
 
+  it("tells what the end waited for, on the timeline and as a list, by keys as well", async () => {
+    await page.goto(server.page(server.id, "timeline"));
+    await page.waitForSelector(".path tbody tr");
+    const drawn = () => page.evaluate(() => {
+      const canvas = document.querySelector("canvas");
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      for (let i = 0; i < data.length; i += 4) if (data[i] === 217 && data[i + 1] === 72 && data[i + 2] === 15) return true;
+      return false;
+    });
+    assert.ok(await drawn(), "the path is drawn");
+    await shot("critical-path");
+    await page.uncheck("input[type=checkbox]");
+    assert.ok(!(await drawn()), "or not, as one likes");
+    assert.match(await page.textContent(".path p"), /steps, one after the other, .*% in units, .*% waiting/);
+    const zoomed = await page.evaluate(() => performance.getEntriesByType("resource").filter((one) => one.name.includes("/timeline?")).length);
+    await page.focus(".path tbody tr:last-child button");
+    await page.keyboard.press("Enter");
+    await until((n) => performance.getEntriesByType("resource").filter((one) => one.name.includes("/timeline?")).length > n, zoomed);
+    await page.focus(".path a[href^='#/unit/']");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("h1 .state");
+    said = said.filter((text) => !text.includes("getImageData")); // which only this test asks for
+    was_quiet(server.url.origin);
+  });
+
   it("can be used by keys alone", async () => {
     await page.goto(server.page(server.id));
     await page.waitForSelector(".tile");
@@ -180,6 +206,100 @@ describe("views of a run", () => {
   });
 });
 
+it("shows a long critical path bit by bit", async () => {
+  const { id } = many(home, 300, 1);
+  server = await Server.start(home);
+  await page.goto(server.page(id, "timeline"));
+  await page.waitForSelector(".path tbody tr");
+  assert.equal(await page.$$eval(".path tbody tr", (rows) => rows.length), 50);
+  await page.click(".path > p > button");
+  await until(() => document.querySelectorAll(".path tbody tr").length > 100 && document.activeElement.closest("tr") === document.querySelectorAll(".path tbody tr")[50]);
+  assert.equal(await page.$(".path > p > button"), null);
+  was_quiet(server.url.origin);
+});
+
+describe("links to lines", () => {
+  const FAILED = { file: "t/a b#?%.py", line: 7, longrepr: "../../x.py:1: in no\nt/a.py:12: AssertionError\n  File \"/some/where/lib/b.py\", line 3, in f\n" };
+  const hrefs = () => page.$$eval("a.place", (all) => all.map((one) => one.getAttribute("href")));
+  const open_unit = async (started, ...args) => {
+    const id = told(home, started, FAILED);
+    server = await Server.start(home, ...args);
+    await page.goto(server.page(id, "unit/0"));
+    await page.waitForSelector("pre.output");
+    return id;
+  };
+
+  it("lead into an editor, with nothing in them that a name could say", async () => {
+    const id = await open_unit({ links: "vscode://file{path}:{line}" });
+    assert.deepEqual(await hrefs(), ["vscode://file/some/where/t/a%20b%23%3F%25.py:7", "vscode://file/some/where/t/a.py:12", "vscode://file/some/where/lib/b.py:3"]);
+    await page.goto(server.page(id, "failures"));
+    await page.waitForSelector("article a.place");
+    await page.click("article summary .state");
+    await page.waitForSelector("pre.output a.place");
+    assert.equal((await hrefs()).length, 4, "the cause's frame, the unit's place, two of the traceback");
+    await shot("links");
+    was_quiet(server.url.origin);
+  });
+
+  it("lead to a commit, and are not there where none is known", async () => {
+    await open_unit({ links: "https://example.org/r/blob/{commit}/{file}#L{line}", commit: "abc1234", below: "sub/" });
+    assert.deepEqual(await hrefs(), ["https://example.org/r/blob/abc1234/sub/t/a%20b%23%3F%25.py#L7", "https://example.org/r/blob/abc1234/sub/t/a.py#L12", "https://example.org/r/blob/abc1234/sub/lib/b.py#L3"]);
+    await page.goto("about:blank");
+    const id = told(home, { links: "https://example.org/{commit}/{file}" }, FAILED);
+    await server.stop();
+    server = await Server.start(home);
+    asked = [];
+    await page.goto(server.page(id, "unit/0"));
+    await page.waitForSelector("pre.output");
+    assert.deepEqual(await hrefs(), []);
+    was_quiet(server.url.origin);
+  });
+
+  it("are none that a journal makes up", async () => {
+    for (const links of ["javascript:alert(document.domain)//{path}", "JAVASCRIPT://{path}", "data:text/html,{path}", " javascript://{path}", "java\tscript://{path}", "https://e/{constructor}"]) {
+      await open_unit({ links });
+      assert.deepEqual(await hrefs(), [], links);
+      assert.match(await page.textContent("dl"), /t\/a b#\?%\.py:7/);
+      was_quiet(server.url.origin);
+      await page.goto("about:blank");
+      await server.stop();
+      [server, asked] = [null, []];
+    }
+  });
+});
+
+it("lists what units left, as downloads that it never shows", async () => {
+  fs.mkdirSync(path.join(home, "box"));
+  const name = "<img src=x onerror=alert(1)>.html";
+  fs.writeFileSync(path.join(home, "box", name), "<script>document.title = 'taken'</script>");
+  for (let i = 0; i < 230; i++) fs.writeFileSync(path.join(home, "box", `n${i}.log`), "x");
+  const done = run(home, "version: 1\ninventory: [{spec: popen, chdir: box}]\njobs:\n  one: {run: 'true', artifacts: ['*.html', '*.log']}\n", "--html", "r.html");
+  assert.equal(done.code, 0, done.err);
+  server = await Server.start(home);
+  await page.goto(server.page(done.id, "unit/0"));
+  assert.match(await page.textContent(".artifacts summary"), /231 files, 2\d\d bytes in .*out\/one\/one/);
+  await page.focus(".artifacts summary");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".artifacts tbody tr");
+  await until(() => document.querySelectorAll(".artifacts tbody tr").length === 200);
+  await page.click(".artifacts button");
+  await until(() => document.querySelectorAll(".artifacts tbody tr").length === 231);
+  assert.equal(await page.$("img"), null);
+  const link = await page.$(".artifacts a:has-text('onerror')");
+  const [download] = await Promise.all([page.waitForEvent("download"), link.click()]);
+  assert.equal(fs.readFileSync(await download.path(), "utf8"), "<script>document.title = 'taken'</script>");
+  assert.doesNotMatch(download.suggestedFilename(), /[<>/\\]/);
+  const shown = await context.newPage();
+  await assert.rejects(shown.goto(new URL(await link.getAttribute("href"), server.url.origin).href), /Download is starting|ERR_ABORTED/);
+  await shown.close();
+  await shot("artifacts");
+  await page.goto(`file://${home}/r.html#/unit/0`);
+  await page.waitForSelector(".artifacts");
+  assert.match(await page.textContent(".artifacts"), /231 files.*out\/one\/one/);
+  asked = asked.filter((url) => !url.startsWith("file:"));
+  was_quiet(server.url.origin);
+});
+
 it("shows trends, and two runs beside each other", async () => {
   for (const bad of [0, 1]) run(home, `version: 1\ninventory: [popen]\njobs:\n  turns: {run: "exit ${bad}"}\n  good: {run: "true"}\n`);
   server = await Server.start(home);
@@ -198,6 +318,11 @@ it("shows trends, and two runs beside each other", async () => {
   await page.keyboard.press("u");
   await page.click(".window .row:has-text('turns')");
   await until(() => /In the latest 2 runs/.test(document.querySelector("main article")?.textContent));
+  // The same beside each failure.
+  await page.goto(server.page(fs.readlinkSync(path.join(home, ".farflung/runs/last")), "failures"));
+  await until(() => document.querySelector("main h1")?.textContent === "1 failure, 1 cause");
+  await page.click("article summary .state");
+  await until(() => /first bad run/.test(document.querySelector("article details").textContent) && /farflung rerun/.test(document.querySelector("article details").textContent));
   await shot("history");
   await page.goto(server.url.href);
   await page.waitForSelector("input[type=checkbox]");
@@ -257,6 +382,20 @@ it("shows what runs, as it goes on, and over a connection that was cut", async (
   was_quiet(origin);
 });
 
+it("says how long a run will go on", async () => {
+  const live = start(home, `version: 1\ninventory: [popen]\njobs:\n  quick: {run: "sleep 1.1; true", matrix: {n: [1, 2, 3]}}\n  waits: {run: "until test -e go; do sleep 0.05; done", matrix: {n: [1, 2, 3, 4]}, needs: [quick]}\n`);
+  await new Promise((done) => { const look = () => (fs.existsSync(path.join(home, ".farflung/runs/last")) ? done() : setTimeout(look, 20)); look(); });
+  server = await Server.start(home);
+  await page.goto(server.page(fs.readlinkSync(path.join(home, ".farflung/runs/last"))));
+  await until(() => /3 of 7, about [34]\.\d+ s left at this pace/.test(document.querySelector("main").textContent));
+  await shot("eta");
+  fs.writeFileSync(path.join(home, "go"), "");
+  assert.equal(await live.ended, 0);
+  await page.waitForSelector("h1.verdict.s-passed", { timeout: 20000 });
+  assert.doesNotMatch(await page.textContent("main"), /at this pace/);
+  was_quiet(server.url.origin);
+});
+
 it("cancels a unit, and runs what failed again, where a token is asked for", async () => {
   const live = start(home, LIVE);
   await new Promise((done) => { const look = () => (fs.existsSync(path.join(home, ".farflung/runs/last")) ? done() : setTimeout(look, 20)); look(); });
@@ -293,6 +432,8 @@ it("shows 100,000 units", async () => {
   assert.equal(await page.textContent(".tile.s-failed b"), String(bad));
   await page.keyboard.press("t");
   await page.waitForSelector("canvas");
+  await page.waitForSelector(".path tbody tr");
+  assert.ok(await page.$$eval(".path tbody tr", (rows) => rows.length >= 10 && rows.length <= 50), "many units are put together");
   await shot("timeline-100000");
   await page.keyboard.press("u");
   await until(() => /^100.000 of 100.000$/.test(document.querySelector("main h1")?.textContent));
@@ -311,6 +452,7 @@ it("opens a report from disk", async () => {
   for (const [view, words] of [["run", /failed \(exit 1\)/], ["failures", /3 failures, 2 causes/], ["timeline", /Timeline/], ["tests", /^\d+ of/], ["unit/0", /good/]]) {
     await page.goto(`${url}#/${view}`);
     await until((pattern) => new RegExp(pattern).test(document.querySelector("main h1")?.textContent), words.source);
+    if (view === "timeline") await page.waitForSelector(".path tbody tr");
     await shot(`file-${view.replace("/", "-")}`);
     await page.goto("about:blank");
   }

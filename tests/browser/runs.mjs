@@ -29,7 +29,7 @@ export function start(home, yaml, ...args) {
 }
 
 // A journal of many units, as a run of commands on two hosts leaves it.
-export function many(home, units) {
+export function many(home, units, slots = 16) {
   const id = `20260102-030405-${createHash("sha1").update(String(units)).digest("hex").slice(0, 4)}`;
   const where = path.join(home, ".farflung/runs", id);
   fs.mkdirSync(where, { recursive: true });
@@ -46,7 +46,7 @@ export function many(home, units) {
   say(0, { event: "run-started", run: id, version: "0.1.0", config: "many.yaml", command: "run many.yaml", directory: home, hosts: 2, slots: 16, jobs: 1, machine: "here", pid: 1 });
   for (const host of ["a", "b"]) say(0, { event: "host-added", host, spec: "popen", slots: 8 });
   say(0, { event: "job-added", job: "many", payload: "run", units, timeout_us: 0, addopts_read: false, open: false });
-  const free = Array.from({ length: 16 }, (_, i) => ({ at: 1000 + i, host: i % 2 ? "b" : "a" }));
+  const free = Array.from({ length: slots }, (_, i) => ({ at: 1000 + i, host: i % 2 ? "b" : "a" }));
   let bad = 0;
   for (let i = 0; i < units; i++) {
     const slot = free.shift();
@@ -66,6 +66,25 @@ export function many(home, units) {
   fs.writeSync(out, text);
   fs.closeSync(out);
   return { id, bad };
+}
+
+// A journal of one unit that failed, which says what it is given.
+export function told(home, started, result) {
+  const id = "20260102-030405-abcd", where = path.join(home, ".farflung/runs", id), time = "2026-01-02T03:04:05.000000Z";
+  const counts = { total: 1, failed: 1 };
+  const events = [
+    { event: "run-started", run: id, version: "0.1.0", config: "x.yaml", command: "run x.yaml", directory: "/some/where", hosts: 1, slots: 1, jobs: 1, machine: "here", pid: 1, ...started },
+    { event: "host-added", host: "a", spec: "popen", slots: 1 },
+    { event: "job-added", job: "one", payload: "pytest", units: 1, timeout_us: 0, addopts_read: false, open: false },
+    { event: "unit-started", job: "one", unit: "one", index: 0, host: "a", worker: "gw0", attempt: 1 },
+    { event: "unit-finished", job: "one", unit: "one", index: 0, host: "a", worker: "gw0", attempt: 1, final: true, result: { outcome: "failed", duration_us: 5, message: "no", ...result } },
+    { event: "job-finished", job: "one", state: "failed", counts, problems: 0, took_us: 9 },
+    { event: "run-finished", exit_code: 1, reason: "1 failed", counts, took_us: 9 },
+  ];
+  fs.mkdirSync(where, { recursive: true });
+  fs.writeFileSync(path.join(where, "output"), "");
+  fs.writeFileSync(path.join(where, "journal.jsonl"), events.map((event, i) => `${JSON.stringify({ seq: i + 1, time, ...event })}\n`).join(""));
+  return id;
 }
 
 export class Server {

@@ -24,7 +24,7 @@ static const char secret[] = "not-for-pages";
 static const char journal[] =
 	"{\"seq\":1,\"time\":\"2026-01-02T03:04:05.000000Z\",\"event\":\"run-started\",\"run\":"
 	"\"" RUN "\",\"version\":\"0.1.0\",\"config\":\"f.yaml\",\"command\":\"run\",\"directory\":"
-		 "\"/\",\"hosts\":1,"
+	"\"/\",\"hosts\":1,"
 	"\"slots\":1,\"jobs\":1,\"machine\":\"m\",\"pid\":1}\n"
 	"{\"seq\":2,\"time\":\"2026-01-02T03:04:05.000001Z\",\"event\":\"host-added\",\"host\":"
 	"\"h\",\"spec\":"
@@ -42,7 +42,11 @@ static const char journal[] =
 	"\"duration_us\":1000,\"status\":3,\"message\":\"exit status 3\"}}\n"
 	"{\"seq\":6,\"time\":\"2026-01-02T03:04:06.000004Z\",\"event\":\"unit-started\",\"job\":"
 	"\"j\",\"unit\":"
-	"\"v\",\"index\":1,\"host\":\"h\",\"attempt\":1}\n";
+	"\"v\",\"index\":1,\"host\":\"h\",\"attempt\":1}\n"
+	"{\"seq\":7,\"time\":\"2026-01-02T03:04:06.000005Z\",\"event\":\"unit-artifacts\",\"job\":"
+	"\"j\",\"unit\":\"v\",\"index\":1,\"host\":\"h\",\"attempt\":1,\"folder\":\"/"
+	"etc\",\"files\":"
+	"1,\"bytes\":1,\"took_us\":1}\n";
 
 static char top[] = "/tmp/ff-fuzz-web-XXXXXX";
 static struct ff_web *web;

@@ -13,8 +13,19 @@ export function took(us) {
   return m < 60 ? `${m} min ${Math.floor(s % 60)} s` : `${Math.floor(m / 60)} h ${m % 60} min`;
 }
 
+export function bytes(n) {
+  const words = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  let place = 0;
+  for (; n >= 1024 && place < words.length - 1; place++) n /= 1024;
+  return place ? `${n.toFixed(n < 10 ? 1 : 0)} ${words[place]}` : n === 1 ? "1 byte" : `${n} bytes`;
+}
+
 export function count(n) {
   return n.toLocaleString("en-US").replace(/,/g, "\u202f");
+}
+
+export function some(n, word) {
+  return `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 }
 
 export function when(us) {

@@ -2,8 +2,9 @@
 // in itself. Both have
 //   run                         how it stands (document.h)
 //   rows(query, from, count)    {found, rows}: a window of what a query finds
-//   unit(number)                {row, attempts, output}: one row, and what there is to read of it
+//   unit(number)                {row, attempts, artifacts, output}: one row, and what there is to read of it
 //   timeline(from, to, pixels)  {lanes: [{lane, pieces}]}, PIECE numbers a piece
+//   critical()                  {steps}: what the run's end waited for
 //   follow(changed, broken)     calls `changed` when there is more
 import { STATES } from "farflung/format";
 
@@ -27,6 +28,7 @@ const ORDERS = {
 
 class FileSource {
   #details = null;
+  #left = null;
   #blocks = new Map();
   #lanes = null;
   #found = { key: null, numbers: [] };
@@ -102,7 +104,8 @@ class FileSource {
     const attempts = [];
     for (const block of this.#details.get(number) || [])
       for (const [row, entry] of await this.#block(block)) if (row === number) attempts.push(entry);
-    return { row: this.#row(number), attempts };
+    this.#left ||= await inflate("ff-left");
+    return { row: this.#row(number), attempts, artifacts: this.#left[number] };
   }
 
   // Spans of each lane by start.
@@ -154,6 +157,10 @@ class FileSource {
     const lanes = this.#by_lane().map((list, lane) => ({ lane, pieces: this.#pieces(list, from, to, pixel) }));
     return { from, to, lanes: lanes.filter(({ pieces }) => pieces.length) };
   }
+
+  async critical() {
+    return inflate("ff-critical");
+  }
 }
 
 async function ask(path, options) {
@@ -185,6 +192,19 @@ class ServedSource {
 
   timeline(from, to, pixels) {
     return ask(`${this.path}/timeline?from=${Math.floor(from)}&to=${Math.ceil(to)}&pixels=${Math.max(1, Math.floor(pixels))}`);
+  }
+
+  // Files that were brought, and where one of them is.
+  artifacts(number, from, count) {
+    return ask(`${this.path}/artifacts/${number}?${new URLSearchParams({ from, count })}`);
+  }
+
+  artifact(number, file) {
+    return `/api/v1/${this.path}/artifacts/${number}/${file}`;
+  }
+
+  critical() {
+    return ask(`${this.path}/critical-path`);
   }
 
   // What came of a unit in the latest runs.

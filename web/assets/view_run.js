@@ -1,6 +1,7 @@
 // The run as a whole: how it stands or ended, its jobs and hosts, what took longest.
 import { h, line } from "farflung/dom";
 import { count, percent, took, when } from "farflung/format";
+import { artifacts } from "farflung/artifacts";
 
 // Since it began; of one that goes on up to now, which its last event is not.
 function elapsed(run) {
@@ -25,6 +26,11 @@ function jobs(source) {
       h("th", { scope: "row" }, h("a", { href: `#/tests?job=${number}` }, line(job.name))),
       h("td", null, line(job.payload)), h(`td.s-${job.result || job.state}`, null, job.result || job.state || ""),
       h("td.number", null, job.units === undefined ? "" : count(job.units)), h("td", null, line(job.reason || ""))))));
+}
+
+// What sessions left: of each host a few, where there are many hosts.
+function left(source) {
+  return source.run.jobs.map((job) => (job.artifacts || []).slice(0, 50).map((one) => artifacts(source, one, `Artifacts of ${line(job.name)} on ${line(one.host)}`)));
 }
 
 // Busy shares: units on each host's lanes, of its slots for all of the run.
@@ -91,12 +97,27 @@ export function button(source, what, names, words) {
   return h("p", null, node, said);
 }
 
+const PACE_FROM = 3; // attempts that tell how long the others will take
+
+// How long it will go on, if what is left takes as long as what is done, on as many lanes as are busy now. Empty: nothing tells.
+function left_of(run, done) {
+  const busy = run.lanes.reduce((us, lane) => us + lane.busy_us, 0), attempts = run.lanes.reduce((n, lane) => n + lane.attempts, 0);
+  const running = run.lanes.filter((lane) => lane.row !== undefined);
+  const open = run.counts.total - done;
+  if (!run.going || !running.length || attempts < PACE_FROM || open <= 0) return "";
+  const mean = busy / attempts, now = elapsed(run);
+  // Of what runs a part is done; what runs for longer than others is not expected to end at once.
+  const under_way = running.reduce((us, lane) => us + Math.max(mean - (now - lane.since_us), 0), 0);
+  const us = (Math.max(0, open - running.length) * mean + under_way) / running.length;
+  return us >= 1e6 ? `, about ${took(us)} left at this pace` : ", nearly done at this pace";
+}
+
 function progress(source) {
   const run = source.run;
   const done = Object.entries(run.by_state).reduce((sum, [state, n]) => sum + (state === "running" ? 0 : n), 0);
   return [
     run.read < 1000 ? h("p", null, "reading its journal ", h("progress", { max: 1000, value: run.read })) : null,
-    !run.over && run.counts.total ? h("p", null, `${count(Math.min(done, run.counts.total))} of ${count(run.counts.total)} `,
+    !run.over && run.counts.total ? h("p", null, `${count(Math.min(done, run.counts.total))} of ${count(run.counts.total)}${left_of(run, done)} `,
       h("progress", { max: Math.max(1, run.counts.total), value: Math.min(done, run.counts.total), "aria-label": "units done" })) : null,
   ];
 }
@@ -115,5 +136,5 @@ export async function view(source) {
     progress(source), tiles(source),
     !run.going || run.read < 1000 ? null : button(source, "cancel", null, "Stop the run"),
     run.over && Object.keys(run.by_state).some((state) => ["failed", "error", "crashed", "timeout", "lost"].includes(state)) ? button(source, "rerun", null, "Run what failed again") : null,
-    running(source), await failures(source), jobs(source), hosts(source), await slowest(source));
+    running(source), await failures(source), jobs(source), left(source), hosts(source), await slowest(source));
 }

@@ -1,7 +1,8 @@
 // A lane for each worker and slot. Pieces are asked for as they are seen: what is shorter than a pixel comes put together.
-import { h, line } from "farflung/dom";
+import { fill, h, line } from "farflung/dom";
 import { STATES, count, took } from "farflung/format";
 import { PIECE, PIECES } from "farflung/source";
+import { draw_path, path_list } from "farflung/view_critical";
 
 const LANE = 18; // px
 const LEFT = 150; // px for names
@@ -34,7 +35,9 @@ export async function view(source) {
   let from = 0, to = total, drawn = { lanes: [] }, asked = null;
   const canvas = h("canvas", { tabindex: "0", role: "img", "aria-label": "timeline: + and - zoom, arrows move, 0 shows all, Enter opens what is under the pointer" });
   const tip = h("p.tip", { role: "status" }, "\u00a0");
-  let pointed = null;
+  let pointed = null, path = [];
+  const marked = h("input", { type: "checkbox", checked: true, "aria-label": "show the critical path", onchange: () => draw() });
+  const steps = h("div");
 
   const draw = () => {
     const width = canvas.clientWidth, height = TOP + drawn.lanes.length * LANE;
@@ -67,6 +70,10 @@ export async function view(source) {
         ctx.fillRect(LEFT + x, y + 2, Math.max(w > 3 ? w - 0.5 : w, 1), LANE - 4);
       }
     });
+    if (marked.checked) {
+      const places = new Map(drawn.lanes.map(({ lane }, place) => [lane, TOP + place * LANE]));
+      draw_path(ctx, path, { places, from, to, left: LEFT, pixels, lane: LANE, colour: style.getPropertyValue("--critical") });
+    }
   };
   // What is there is drawn at once, finer when the answer has come.
   const ask = async () => {
@@ -136,17 +143,35 @@ export async function view(source) {
     event.preventDefault();
     keys[event.key]();
   });
+  // With a little of what was before and after.
+  const zoom_to = (step) => {
+    const span = Math.min(total, Math.max(1000, step.took * 1.5));
+    from = Math.min(total - span, Math.max(0, step.start - (span - step.took) / 2));
+    to = from + span;
+    show();
+    canvas.scrollIntoView({ block: "nearest" });
+  };
+  // Later than the rest; who is at the list keeps it as it is.
+  const find_path = async () => {
+    try {
+      path = (await source.critical()).steps;
+    } catch (error) { tip.textContent = line(error.message); return; }
+    draw();
+    if (!steps.contains(document.activeElement)) fill(steps, path_list(source, path, zoom_to));
+  };
   new ResizeObserver(show).observe(canvas);
   drawn = await source.timeline(from, to, 1000);
-  const legend = [["passed", "passed"], ["failed", "bad"], ["skipped", "skipped"], ["phase", "a unit's set-up, teardown"], ["wait", "connecting, starting, set-up"], ["collect", "collecting"]];
+  const legend = [["passed", "passed"], ["failed", "bad"], ["skipped", "skipped"], ["phase", "a unit's set-up, teardown"], ["wait", "connecting, starting, set-up"], ["collect", "collecting"], ["critical", "critical path"]];
   const node = h("section", null, h("h1", null, "Timeline"), tip, canvas,
-    h("p.legend", null, legend.map(([name, words]) => h(`span.k-${name}`, null, words))));
+    h("p.legend", null, legend.map(([name, words]) => h(`span.k-${name}`, null, words)), h("label", null, marked, " show the critical path")), steps);
+  find_path();
   // Who sees all of it sees what is new, too.
   node.refresh = () => {
     const all = from === 0 && to === total;
     total = Math.max(1, source.run.took_us);
     if (all) to = total;
     show();
+    find_path();
   };
   return node;
 }

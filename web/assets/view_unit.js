@@ -1,6 +1,8 @@
 // One row: its attempts, with tracebacks and output; of one that runs what it has said so far.
 import { h, line, terminal } from "farflung/dom";
 import { KINDS, took } from "farflung/format";
+import { artifacts } from "farflung/artifacts";
+import { linked, place } from "farflung/links";
 import { button } from "farflung/view_run";
 import { chart } from "farflung/view_trends";
 
@@ -8,23 +10,24 @@ function quoted(text) {
   return /^[\w@%+=:,./[\]-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`;
 }
 
-function repeat(source, row) {
+// The command that does so.
+export function repeat(source, row) {
   if (row.kind !== 0 || !source.run.id) return null;
   return h("p", null, "again: ", h("code", null, `farflung rerun ${source.run.id} ${quoted(row.name)}`));
 }
 
-function entry(one, many) {
+function entry(run, one, many) {
   const facts = Object.entries(one.properties || {});
   return h("div.attempt", null,
     many ? h("h3", null, `attempt ${one.attempt}: ${one.outcome || ""}`) : null,
-    one.longrepr ? terminal(one.longrepr) : one.message ? h("p", null, line(one.message)) : null,
-    (one.sections || []).map((section) => [h("h4", null, line(section.title)), terminal(section.text)]),
-    (one.reruns || []).map((rerun) => [h("h4", null, `run again after: ${rerun.outcome}`), terminal(rerun.longrepr || rerun.message || "")]),
+    one.longrepr ? linked(run, terminal(one.longrepr)) : one.message ? h("p", null, line(one.message)) : null,
+    (one.sections || []).map((section) => [h("h4", null, line(section.title)), linked(run, terminal(section.text))]),
+    (one.reruns || []).map((rerun) => [h("h4", null, `run again after: ${rerun.outcome}`), linked(run, terminal(rerun.longrepr || rerun.message || ""))]),
     facts.length ? h("dl", null, facts.map(([name, value]) => [h("dt", null, line(name)), h("dd", null, line(value))])) : null);
 }
 
-export function attempts({ attempts: found, output }) {
-  const nodes = found.map((one) => entry(one, found.length > 1 || output !== undefined));
+export function attempts(run, { attempts: found, output }) {
+  const nodes = found.map((one) => entry(run, one, found.length > 1 || output !== undefined));
   if (output !== undefined) nodes.push(h("div.attempt", null, h("h4", null, "output so far"), terminal(output)));
   return nodes.length ? nodes : [h("p.quiet", null, "It said nothing.")];
 }
@@ -45,7 +48,7 @@ function history(runs) {
 }
 
 // Later than the rest: journals of other runs are read for it.
-function earlier(source, row) {
+export function earlier(source, row) {
   const place = h("div");
   if (source.history && row.kind === 0 && source.run.jobs[row.job])
     source.history(source.run.jobs[row.job].name, row.name).then((runs) => { if (runs.length > 1) place.append(history(runs)); }, () => {});
@@ -61,19 +64,19 @@ export async function view(source, number) {
   }
   const row = found.row;
   const lane = row.lane === undefined ? null : source.run.lanes[row.lane];
-  const place = row.file ? `${row.file}${row.line > 0 ? `:${row.line}` : ""}` : null;
   return h("section", null,
     h("h1", null, h(`span.state.s-${row.state}`, null, row.state), " ", line(row.name)),
     row.message ? h("p", null, line(row.message)) : null,
     h("dl", null,
       h("dt", null, "job"), h("dd", null, line(source.run.jobs[row.job]?.name || "")),
       row.kind ? [h("dt", null, "kind"), h("dd", null, KINDS[row.kind])] : null,
-      place ? [h("dt", null, "place"), h("dd", null, h("code", null, line(place)))] : null,
+      row.file ? [h("dt", null, "place"), h("dd", null, place(source.run, row.file, row.line))] : null,
       lane ? [h("dt", null, "where"), h("dd", null, line(`${lane.host} ${lane.name}`))] : null,
       row.took ? [h("dt", null, "took"), h("dd", null, took(row.took),
         row.setup || row.teardown ? ` (set-up ${took(row.setup)}, teardown ${took(row.teardown)})` : "")] : null,
       row.attempts > 1 ? [h("dt", null, "attempts"), h("dd", null, String(row.attempts))] : null),
     row.state === "running" ? button(source, "cancel", [row.name], "Cancel it") : null,
     row.bad && source.run.over && row.kind === 0 ? button(source, "rerun", [row.name], "Run it again") : null,
-    repeat(source, row), attempts(found), earlier(source, row));
+    repeat(source, row), attempts(source.run, found),
+    artifacts(source, found.artifacts, "Artifacts"), earlier(source, row));
 }
