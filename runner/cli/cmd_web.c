@@ -9,7 +9,7 @@
 #include "cli/serve.h"
 
 struct options {
-	const char *listen;
+	const char *listen, *cert, *key;
 	bool token;
 };
 
@@ -20,11 +20,19 @@ static const struct ff_option options[] = {
 		  listen),
 	FF_OPTION("token", 0, FLAG, NULL,
 		  "ask for a token on this machine, too; elsewhere it is always asked for", token),
+	FF_OPTION("cert", 0, TEXT, "FILE",
+		  "serve over TLS (https) with the certificate of this file, PEM, its chain behind "
+		  "it",
+		  cert),
+	FF_OPTION("key", 0, TEXT, "FILE", "the certificate's private key, PEM, without a password",
+		  key),
 	FF_OPTIONS_END,
 };
 
 static int serve(const char *home, const struct options *o)
 {
+	const struct ff_serve_opts how = {
+		.listen = o->listen, .token = o->token, .cert = o->cert, .key = o->key};
 	struct ff_err err = {0};
 	struct ff_web *web;
 	char *url;
@@ -37,7 +45,7 @@ static int serve(const char *home, const struct options *o)
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGHUP);
 	sigprocmask(SIG_BLOCK, &ends, NULL);
-	web = ff_serve(home, o->listen, o->token, false, &err);
+	web = ff_serve(home, &how, &err);
 	if (!web) {
 		ff_complain("web: %s", err.text);
 		return FF_EXIT_USAGE;
@@ -80,7 +88,8 @@ const struct ff_command ff_command_web = {
 		"reads.\n"
 		"On other addresses than this machine's own, and with --token, the address has a "
 		"token, which a browser\n"
-		"keeps in a cookie. Exit codes: 0, 2 usage, or the address can't be had.\n",
+		"keeps in a cookie. Exit codes: 0, 2 usage, or address or certificate can't be "
+		"had.\n",
 	.options = options,
 	.run = run,
 };
