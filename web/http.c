@@ -42,7 +42,7 @@ void ff_web_guard_init(struct ff_web_guard *guard, const char *address, unsigned
 	if (!any) {
 		guard->hosts[0] = ff_xasprintf(six ? "[%s]:%u" : "%s:%u", address, port);
 		guard->hosts[1] = ff_xasprintf("localhost:%u", port);
-		guard->hosts[2] = ff_xasprintf(six ? "[%s]" : "%s", address); /* port 80 */
+		guard->hosts[2] = ff_xasprintf(six ? "[%s]" : "%s", address); /* port 80, 443 */
 	}
 	guard->token = ff_xstrdup(token);
 	guard->cookie = token ? ff_xasprintf("farflung-%u", port) : NULL;
@@ -56,12 +56,24 @@ void ff_web_guard_release(struct ff_web_guard *guard)
 	ff_free(guard->cookie);
 }
 
+/* What a browser sends over TLS by a name that the certificate has is meant for us: no other site
+ * can make its own name point here. */
+static bool is_certified(const struct ff_web_guard *guard, const char *host)
+{
+	bool six = *host == '[', certified;
+	char *name = ff_xstrndup(host + six, strcspn(host + six, six ? "]" : ":"));
+
+	certified = guard->pair && ff_web_pair_names(guard->pair, name);
+	ff_free(name);
+	return certified;
+}
+
 static bool is_ours(const struct ff_web_guard *guard, const char *host)
 {
 	for (int i = 0; i < 3; i++)
 		if (guard->hosts[i] && strcasecmp(guard->hosts[i], host) == 0)
 			return true;
-	return !guard->hosts[0];
+	return !guard->hosts[0] || is_certified(guard, host);
 }
 
 const char *ff_web_guard_host(const struct ff_web_guard *guard, struct MHD_Connection *connection)
@@ -69,10 +81,12 @@ const char *ff_web_guard_host(const struct ff_web_guard *guard, struct MHD_Conne
 	const char *host = ff_web_header(connection, "Host");
 	const char *origin = ff_web_header(connection, "Origin");
 	const char *site = ff_web_header(connection, "Sec-Fetch-Site");
+	const char *scheme = guard->pair ? "https://" : "http://";
 
 	if (!host || !is_ours(guard, host))
 		return "this server is asked for by another name";
-	if (origin && (strncmp(origin, "http://", 7) != 0 || strcasecmp(origin + 7, host) != 0))
+	if (origin && (strncmp(origin, scheme, strlen(scheme)) != 0 ||
+		       strcasecmp(origin + strlen(scheme), host) != 0))
 		return "another site's page asks";
 	/* A link that somebody follows comes from anywhere; what a page loads does not. */
 	if (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0 &&
@@ -106,8 +120,8 @@ enum MHD_Result ff_web_welcome(const struct ff_web_guard *guard, struct MHD_Conn
 {
 	struct MHD_Response *response =
 		MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
-	char *cookie = ff_xasprintf("%s=%s; Path=/; HttpOnly; SameSite=Strict", guard->cookie,
-				    guard->token);
+	char *cookie = ff_xasprintf("%s=%s; Path=/; HttpOnly; SameSite=Strict%s", guard->cookie,
+				    guard->token, guard->pair ? "; Secure" : "");
 	/* No other site: "//host" would be one. */
 	bool inside = path[0] == '/' && path[1] != '/' && path[1] != '\\';
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "web/pair.h"
 
 /* NULL: it is not there. */
 const char *ff_web_header(struct MHD_Connection *connection, const char *name);
@@ -20,6 +21,7 @@ uint64_t ff_web_number(const char *text, uint64_t otherwise);
 struct ff_web_guard {
 	char *hosts[3]; /* as a browser may name us; NULL: any (an address of all interfaces) */
 	char *token, *cookie; /* NULL: nothing is asked for; the cookie's name has the port */
+	const struct ff_web_pair *pair; /* over TLS; may be asked by the certificate's names */
 };
 
 void ff_web_guard_init(struct ff_web_guard *guard, const char *address, unsigned port,

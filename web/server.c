@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "web/api.h"
 #include "web/http.h"
+#include "web/pair.h"
 
 enum {
 	BODY_MAX = 64 << 10,
@@ -24,6 +25,7 @@ struct ff_web {
 	struct ff_web_api api;
 	char *runs;
 	struct ff_web_guard guard;
+	struct ff_web_pair pair;
 	struct ff_buf page; /* the one page, whose code asks for the rest */
 	char *page_policy;
 	char *base, *token;
@@ -171,37 +173,63 @@ static unsigned port_of(int fd)
 						   : ((struct sockaddr_in *)&address)->sin_port);
 }
 
+/* FF_ESYS */
+static int start_daemon(struct ff_web *web, int fd, const struct ff_web_opts *opts,
+			struct ff_err *err)
+{
+	const struct MHD_OptionItem tls[] = {
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, web->pair.cert},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, web->pair.key},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)FF_WEB_PAIR_PRIORITIES},
+		{MHD_OPTION_END, 0, NULL}};
+	const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+	unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+			 MHD_USE_POLL | (opts->cert ? MHD_USE_TLS : 0);
+
+	web->daemon = MHD_start_daemon(
+		flags, 0, NULL, NULL, answer, web, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)FF_WEB_CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FF_WEB_IDLE_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 << 10),
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)(512 << 10), MHD_OPTION_NOTIFY_COMPLETED,
+		completed, NULL, MHD_OPTION_ARRAY, opts->cert ? tls : none, MHD_OPTION_END);
+	if (web->daemon)
+		return 0;
+	close(fd);
+	return ff_err_set(err, FF_ESYS, "cannot serve on %s port %s%s%s", opts->address, opts->port,
+			  opts->cert ? " with the certificate in " : "",
+			  opts->cert ? opts->cert : "");
+}
+
 struct ff_web *ff_web_start(const struct ff_web_opts *opts, struct ff_err *err)
 {
 	int fd = bind_to(opts, err);
 	bool six = strchr(opts->address, ':');
+	struct ff_web_pair pair = {0};
 	struct ff_web *web;
 	unsigned port;
 
 	if (fd < 0)
 		return NULL;
+	if (ff_web_pair_read(&pair, opts->cert, opts->key, err)) {
+		close(fd);
+		return NULL;
+	}
 	port = port_of(fd);
 	web = ff_xcalloc(1, sizeof(*web));
+	web->pair = pair;
 	web->runs = ff_xstrdup(opts->runs);
 	web->api = (struct ff_web_api){ff_web_folder_new(opts->runs, opts->links),
 				       ff_digests_new(opts->runs), web->runs, opts->token,
 				       &web->streams};
 	ff_web_guard_init(&web->guard, opts->address, port, opts->token);
+	web->guard.pair = opts->cert ? &web->pair : NULL;
 	web->page_policy = ff_web_page(&web->page);
-	web->base = ff_xasprintf("http://%s%s%s:%u", six ? "[" : "", opts->address, six ? "]" : "",
-				 port);
+	web->base = ff_xasprintf("http%s://%s%s%s:%u", opts->cert ? "s" : "", six ? "[" : "",
+				 opts->address, six ? "]" : "", port);
 	web->token = ff_xstrdup(opts->token);
-	web->daemon = MHD_start_daemon(
-		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0,
-		NULL, NULL, answer, web, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)FF_WEB_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)FF_WEB_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 << 10),
-		MHD_OPTION_THREAD_STACK_SIZE, (size_t)(512 << 10), MHD_OPTION_NOTIFY_COMPLETED,
-		completed, NULL, MHD_OPTION_END);
-	if (web->daemon)
+	if (start_daemon(web, fd, opts, err) == 0)
 		return web;
-	close(fd);
-	ff_err_set(err, FF_ESYS, "cannot serve on %s port %s", opts->address, opts->port);
 	ff_web_stop(web);
 	return NULL;
 }
@@ -225,6 +253,7 @@ void ff_web_stop(struct ff_web *web)
 	ff_digests_free(web->api.digests);
 	ff_free(web->runs);
 	ff_web_guard_release(&web->guard);
+	ff_web_pair_release(&web->pair);
 	ff_buf_release(&web->page);
 	ff_free(web->page_policy);
 	ff_free(web->base);

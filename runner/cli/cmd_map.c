@@ -89,7 +89,7 @@ static const struct ff_option options[] = {
 	FF_OPTION("bar", 0, FLAG, NULL, "show how far it is, if stderr is a terminal", bar),
 	FF_OPTION("eta", 0, FLAG, NULL, "the same", bar),
 	FF_OPTION_REPORT_FILES(reports),
-	FF_OPTION_WEB(web),
+	FF_OPTION_WEB(web, cert, key),
 	FF_OPTIONS_END,
 };
 
@@ -349,6 +349,8 @@ static int run_lines(const struct options *o, struct ff_lines *lines, const stru
 					  .usage_code = FF_MAP_USAGE,
 					  .command = "map",
 					  .web = o->web,
+					  .cert = o->cert,
+					  .key = o->key,
 					  .mapped = &mapped,
 					  .before = o->before,
 					  .begun = ff_map_unkept(o) ? NULL : keep_input,

@@ -45,7 +45,7 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("memory", JOB, "memory", memory, "WHEN"),
 	FF_PYTEST_LIMITS,
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
-	FF_OPTION_WEB(web),
+	FF_OPTION_WEB(web, cert, key),
 	FF_PYTEST_LOOK,
 	FF_OPTIONS_END,
 };
@@ -316,6 +316,8 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .command = name_of(o),
 					  .shard = o->shard,
 					  .web = o->web,
+					  .cert = o->cert,
+					  .key = o->key,
 					  .addopts = o->addopts,
 					  .before = o->before,
 					  .stress = o->stress ? &stress : NULL,
@@ -457,8 +459,9 @@ static int run(const struct ff_command *command, int argc, char **argv)
 	return ff_pytest_run(command, false, argc, argv);
 }
 
-/* pytest-timeout's, pytest-retry's. */
-static const char *const plugins_too[] = {"timeout", "session-timeout", "retries", NULL};
+/* pytest-timeout's, pytest-retry's, and such as many a conftest.py has. */
+static const char *const plugins_too[] = {"timeout", "session-timeout", "retries", "cert", "key",
+					  NULL};
 
 const struct ff_command ff_command_pytest = {
 	.name = "pytest",

@@ -10,7 +10,7 @@
 #include "config/config.h"
 
 struct options {
-	const char *listen, *links;
+	const char *listen, *links, *cert, *key;
 	bool token;
 };
 
@@ -25,11 +25,22 @@ static const struct ff_option options[] = {
 		  links),
 	FF_OPTION("token", 0, FLAG, NULL,
 		  "ask for a token on this machine, too; elsewhere it is always asked for", token),
+	FF_OPTION("cert", 0, TEXT, "FILE",
+		  "serve over TLS (https) with the certificate of this file, PEM, its chain behind "
+		  "it",
+		  cert),
+	FF_OPTION("key", 0, TEXT, "FILE", "the certificate's private key, PEM, without a password",
+		  key),
 	FF_OPTIONS_END,
 };
 
 static int serve(const char *home, const struct options *o)
 {
+	const struct ff_serve_opts how = {.listen = o->listen,
+					  .links = o->links,
+					  .token = o->token,
+					  .cert = o->cert,
+					  .key = o->key};
 	struct ff_err err = {0};
 	struct ff_web *web;
 	char *url;
@@ -42,7 +53,7 @@ static int serve(const char *home, const struct options *o)
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGHUP);
 	sigprocmask(SIG_BLOCK, &ends, NULL);
-	web = ff_serve(home, o->listen, o->links, o->token, false, &err);
+	web = ff_serve(home, &how, &err);
 	if (!web) {
 		ff_complain("web: %s", err.text);
 		return FF_EXIT_USAGE;
@@ -89,7 +100,8 @@ const struct ff_command ff_command_web = {
 		"reads.\n"
 		"On other addresses than this machine's own, and with --token, the address has a "
 		"token, which a browser\n"
-		"keeps in a cookie. Exit codes: 0, 2 usage, or the address can't be had.\n",
+		"keeps in a cookie. Exit codes: 0, 2 usage, or address or certificate can't be "
+		"had.\n",
 	.options = options,
 	.run = run,
 };

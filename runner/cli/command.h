@@ -75,10 +75,15 @@ struct ff_option {
 		.name = (option), .letter = (short_), .kind = FF_OPTION_SETS, .choices = (value),  \
 		.help = (text), .offset = offsetof(struct options, member)                         \
 	}
-#define FF_OPTION_WEB(member)                                                                      \
+#define FF_OPTION_WEB(member, cert, key)                                                           \
 	FF_OPTION("web", 0, MAYBE, "[=ADDRESS]",                                                   \
 		  "show the run in a browser while it goes on; ADDRESS as farflung web has it",    \
-		  member)
+		  member),                                                                         \
+		FF_OPTION("cert", 0, TEXT, "FILE",                                                 \
+			  "--web over TLS, with this certificate (PEM, its chain behind it)",      \
+			  cert),                                                                   \
+		FF_OPTION("key", 0, TEXT, "FILE", "the private key of --cert (PEM, no password)",  \
+			  key)
 #define FF_OPTIONS_END                                                                             \
 	{                                                                                          \
 		.name = NULL                                                                       \

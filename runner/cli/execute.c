@@ -364,6 +364,22 @@ static void say_last_word(const struct execution *x, const struct ff_execute_opt
 	ff_free(text);
 }
 
+static int serve(struct execution *x, const struct ff_execute_opts *opts, struct ff_err *err)
+{
+	const struct ff_serve_opts how = {.listen = opts->web,
+					  .any_port = true,
+					  .token = true,
+					  .cert = opts->cert,
+					  .key = opts->key};
+
+	if (!opts->web && (opts->cert || opts->key))
+		return ff_err_set(err, FF_EINVAL, "--%s is for --web, which is not given",
+				  opts->cert ? "cert" : "key");
+	if (opts->web)
+		x->web = ff_serve(runs_directory(x->run.config), &how, err);
+	return opts->web && !x->web ? err->code : 0;
+}
+
 /* Where the run is shown: whoever knows that may end it. */
 static void say_pages(const struct execution *x)
 {
@@ -484,8 +500,7 @@ static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 	if (open_reporters(x, opts, &wishes, &err)) {
 		ff_complain("%s", err.text);
 		code = refuse(opts, "");
-	} else if (opts->web && !(x->web = ff_serve(runs_directory(x->run.config), opts->web, NULL,
-						    true, true, &err))) {
+	} else if (serve(x, opts, &err)) {
 		ff_complain("--web: %s", err.text);
 		code = refuse(opts, "");
 	} else {

@@ -11,9 +11,9 @@ enum { FF_MAP_USAGE = 255 }; /* as GNU parallel: smaller ones are numbers of uni
 /* By the name that the entries of cmd_map.c's table have for it. */
 struct options {
 	struct ff_strv tx, files, reports, sent, returned, both;
-	const char *slots, *on, *inventory, *separator, *joblog, *results, *web, *halt, *retries,
-		*retry_delay, *timeout, *block, *max_replace, *max_args, *max_chars, *delimiter,
-		*trim, *header, *delay, *resume, *resume_failed;
+	const char *slots, *on, *inventory, *separator, *joblog, *results, *web, *cert, *key, *halt,
+		*retries, *retry_delay, *timeout, *block, *max_replace, *max_args, *max_chars,
+		*delimiter, *trim, *header, *delay, *resume, *resume_failed;
 	bool nul, skip_empty, tag, keep, lines, dry, bar, pipe, cleanup, xargs, merge, link, quote,
 		shuffle;
 	struct ff_before *before; /* what is gone on with by its journal; NULL */

@@ -44,24 +44,24 @@ static char *new_token(void)
 	return ff_buf_take(&text);
 }
 
-struct ff_web *ff_serve(const char *home, const char *listen, const char *links, bool token,
-			bool any_port, struct ff_err *err)
+struct ff_web *ff_serve(const char *home, const struct ff_serve_opts *how, struct ff_err *err)
 {
-	bool named = listen && *listen;
+	bool named = how->listen && *how->listen;
 	char *runs = ff_xasprintf("%s/.farflung/runs", home), *address = NULL, *secret = NULL;
-	struct ff_web_opts opts = {.runs = runs, .links = links};
+	struct ff_web_opts opts = {
+		.runs = runs, .links = how->links, .cert = how->cert, .key = how->key};
 	struct ff_web *web;
 	sigset_t all, before;
 
-	split(named ? listen : NULL, &address, &opts.port);
+	split(named ? how->listen : NULL, &address, &opts.port);
 	opts.address = address ? address : "127.0.0.1";
-	if (token || !ff_web_is_loopback(opts.address))
+	if (how->token || !ff_web_is_loopback(opts.address))
 		opts.token = secret = new_token();
 	/* Signals are for the program's own threads. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	web = ff_web_start(&opts, err);
-	if (!web && any_port && !named && err->code == FF_ESYS) {
+	if (!web && how->any_port && !named && err->code == FF_ESYS) {
 		opts.port = "0";
 		web = ff_web_start(&opts, err);
 	}

@@ -6,12 +6,16 @@
 
 #include "web/server.h"
 
-/* Serves the runs of `home` (the folder that has .farflung). `listen`: PORT, ADDRESS or
- * ADDRESS:PORT; NULL or "": this machine's own, and another port where that one is taken if
- * `any_port`. `links`: as ff_web_opts has it. With `token`, and elsewhere than on this machine, a
- * token is asked for. NULL: err. */
-struct ff_web *ff_serve(const char *home, const char *listen, const char *links, bool token,
-			bool any_port, struct ff_err *err);
+struct ff_serve_opts {
+	const char *listen;	/* PORT, ADDRESS or ADDRESS:PORT; NULL or "": this machine's own */
+	bool any_port;		/* if that is not given: another one where the usual one is taken */
+	bool token;		/* asked for on this machine, too; elsewhere it always is */
+	const char *links;	/* as ff_web_opts has it */
+	const char *cert, *key; /* files of PEM, to serve over TLS; NULL, both: plain HTTP */
+};
+
+/* Serves the runs of `home` (the folder that has .farflung). NULL: err. */
+struct ff_web *ff_serve(const char *home, const struct ff_serve_opts *how, struct ff_err *err);
 
 #define FF_SERVE_PORT "8765"
 
