@@ -81,6 +81,9 @@ static void on_exit_seen(struct ff_process *process)
 	/* Most often all is there by now, and nobody had to be woken for it. */
 	ff_stream_look(&process->out);
 	ff_stream_look(&process->err);
+	/* Else there is somebody left who may still write, or hang up. */
+	ff_stream_hurry(&process->out);
+	ff_stream_hurry(&process->err);
 	tell_exit(process);
 	process->handles--;
 	release_if_done(process);
@@ -286,14 +289,14 @@ static int open_input(struct ff_process *process, struct ff_ends *ends,
 	return rc;
 }
 
-static int open_output(struct ff_process *process, struct ff_stream *stream, int *fd, bool late,
-		       struct ff_err *err)
+static int open_output(struct ff_process *process, struct ff_stream *stream, int *fd,
+		       int64_t late_us, struct ff_err *err)
 {
 	int rc = 0;
 
 	if (*fd >= 0)
-		rc = ff_stream_open_reading(stream, process->loop, *fd, late, &output_ops, process,
-					    err);
+		rc = ff_stream_open_reading(stream, process->loop, *fd, late_us, &output_ops,
+					    process, err);
 	*fd = -1;
 	process->handles += stream->open;
 	return rc;
@@ -307,9 +310,9 @@ static int open_streams(struct ff_process *process, struct ff_ends *ends,
 	process->err_eof = ends->mine[2] < 0;
 	rc = open_input(process, ends, spawn, err);
 	if (rc == 0)
-		rc = open_output(process, &process->out, &ends->mine[1], spawn->brief, err);
+		rc = open_output(process, &process->out, &ends->mine[1], spawn->late_us, err);
 	if (rc == 0)
-		rc = open_output(process, &process->err, &ends->mine[2], spawn->brief, err);
+		rc = open_output(process, &process->err, &ends->mine[2], spawn->late_us, err);
 	return rc;
 }
 

@@ -24,8 +24,8 @@ struct ff_spawn {
 	bool inherit_stderr;  /* the parent's own stderr */
 	int inherit;	      /* > 0: the child gets this descriptor of ours as well … */
 	int inherit_as;	      /* … under this number, above 2; ours stays close-on-exec */
-	bool brief;	      /* it may be over in a moment: what it prints before FF_WATCH_LATE_US
-				 have passed is told then, or at its exit */
+	int64_t late_us;      /* it may be over in a moment: what it prints before that time has
+				 passed is told then, or at its exit; 0: at once */
 	bool wide_pipes;      /* for bulk: FF_PROCESS_PIPE_WIDE bytes in each pipe, if allowed */
 	struct ff_buf *input; /* what ff_process_stdin returns, the caller's; NULL: an own one */
 };

@@ -36,6 +36,9 @@ enum {
 	EXIT_NOT_STARTED = 127,
 };
 
+/* Bit n - 1: children have to be given signal n's default action. */
+static uint32_t unsettled = UINT32_MAX;
+
 enum stage { STAGE_NONE, STAGE_STDIO, STAGE_NICE, STAGE_CWD, STAGE_EXEC };
 
 struct child {
@@ -98,7 +101,7 @@ RAW static void child_signals(void)
 	static const unsigned long zeros[16];
 
 	for (int sig = 1; sig <= SIGNALS; sig++) {
-		if (sig != SIGKILL && sig != SIGSTOP)
+		if ((unsettled >> (sig - 1) & 1) && sig != SIGKILL && sig != SIGSTOP)
 			syscall(SYS_rt_sigaction, sig, zeros, NULL, KERNEL_SIGSET_BYTES);
 	}
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, zeros, NULL, KERNEL_SIGSET_BYTES);
@@ -231,6 +234,16 @@ static const struct rlimit *files_for_child(void)
 }
 
 /* --- the parent's side --- */
+
+void ff_spawn_settle_signals(void)
+{
+	struct sigaction action;
+
+	for (int sig = 1; sig <= SIGNALS; sig++) {
+		if (sigaction(sig, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
+			unsettled &= ~(UINT32_C(1) << (sig - 1));
+	}
+}
 
 static const char *find_path(char *const *env)
 {

@@ -16,6 +16,10 @@ struct ff_birth {
 /* 0; FF_ESPAWN with words, FF_ENOMEM. The descriptors stay the caller's. */
 int ff_spawn_run(struct ff_birth *birth, struct ff_err *err);
 
+/* From now on this program ignores no signal that it does not ignore yet: its children are spared
+ * the calls for all others that have their default action, as most have. */
+void ff_spawn_settle_signals(void);
+
 /* Raises this process's soft limit of open files to the hard one, once: a group of a thousand
  * gateways needs four for each. Children get back what we were started with, since programs that
  * use select() break with more. */

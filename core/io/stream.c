@@ -17,19 +17,20 @@ enum {
 static void on_ready(struct ff_watch *watch, int events);
 static void on_end(struct ff_deferred *end);
 
-static int open_stream(struct ff_stream *stream, const struct ff_stream *as, bool late,
+static int open_stream(struct ff_stream *stream, const struct ff_stream *as, int64_t late_us,
 		       struct ff_err *err)
 {
-	int on = 1, rc;
+	int events = as->reading ? FF_WATCH_READ : 0, on = 1, rc;
 
 	*stream = *as;
 	stream->open = true;
 	ff_deferred_init(&stream->end, on_end);
 	rc = ioctl(stream->fd, FIONBIO, &on) == 0 ? 0 : -errno;
 	if (rc == 0)
-		rc = (late ? ff_watch_open_late
-			   : ff_watch_open)(&stream->watch, stream->loop, stream->fd,
-					    stream->reading ? FF_WATCH_READ : 0, on_ready);
+		rc = late_us > 0 ? ff_watch_open_late(&stream->watch, stream->loop, stream->fd,
+						      events, late_us, on_ready)
+				 : ff_watch_open(&stream->watch, stream->loop, stream->fd, events,
+						 on_ready);
 	if (rc == 0)
 		return 0;
 	stream->open = false;
@@ -42,16 +43,16 @@ int ff_stream_open(struct ff_stream *stream, struct ff_loop *loop, int fd, struc
 {
 	const struct ff_stream as = {.loop = loop, .fd = fd, .out = out, .ops = ops, .ctx = ctx};
 
-	return open_stream(stream, &as, false, err);
+	return open_stream(stream, &as, 0, err);
 }
 
-int ff_stream_open_reading(struct ff_stream *stream, struct ff_loop *loop, int fd, bool late,
+int ff_stream_open_reading(struct ff_stream *stream, struct ff_loop *loop, int fd, int64_t late_us,
 			   const struct ff_stream_ops *ops, void *ctx, struct ff_err *err)
 {
 	const struct ff_stream as = {
 		.loop = loop, .fd = fd, .ops = ops, .ctx = ctx, .reading = true};
 
-	return open_stream(stream, &as, late, err);
+	return open_stream(stream, &as, late_us, err);
 }
 
 static void watch_again(struct ff_stream *stream)
@@ -187,6 +188,12 @@ void ff_stream_look(struct ff_stream *stream)
 		if (!read_once(stream, &count))
 			return;
 	}
+}
+
+void ff_stream_hurry(struct ff_stream *stream)
+{
+	if (stream->open && stream->fd >= 0)
+		ff_watch_hurry(&stream->watch);
 }
 
 static void on_ready(struct ff_watch *watch, int events)

@@ -35,13 +35,15 @@ struct ff_stream {
  * stream. The memory is the caller's. */
 int ff_stream_open(struct ff_stream *stream, struct ff_loop *loop, int fd, struct ff_buf *out,
 		   const struct ff_stream_ops *ops, void *ctx, struct ff_err *err);
-/* The same for reading alone, from the first moment on; `late`: it looks only after
- * FF_WATCH_LATE_US, or when told to. */
-int ff_stream_open_reading(struct ff_stream *stream, struct ff_loop *loop, int fd, bool late,
+/* The same for reading alone. It looks after late_us, or when told to; 0: from the first moment on.
+ */
+int ff_stream_open_reading(struct ff_stream *stream, struct ff_loop *loop, int fd, int64_t late_us,
 			   const struct ff_stream_ops *ops, void *ctx, struct ff_err *err);
 /* Reads what is there, to its end, unless it is not to be read now. What is called from here may
  * close the stream. */
 void ff_stream_look(struct ff_stream *stream);
+/* From now on it looks by itself, if it was to do so later. */
+void ff_stream_hurry(struct ff_stream *stream);
 int ff_stream_read(struct ff_stream *stream, bool on);
 /* Looks only after FF_WATCH_LATE_US again: its writer then wakes nobody with each of its writes. */
 void ff_stream_rest(struct ff_stream *stream);

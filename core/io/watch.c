@@ -18,7 +18,7 @@ struct ff_watches {
 	size_t cap, open;
 	uint32_t generation;
 	struct ff_timer timer; /* of the first of those that are late */
-	struct ff_list late;   /* oldest first */
+	struct ff_list late;   /* the first to be due is the first */
 };
 
 /* Nobody is told of an end (EPOLLHUP) again and again who does not ask: events that only edges
@@ -186,19 +186,24 @@ int ff_watch_open(struct ff_watch *watch, struct ff_loop *loop, int fd, int even
 }
 
 /* It is not in the set. */
-static void make_late(struct ff_watch *watch)
+static void make_late(struct ff_watch *watch, int64_t due_us)
 {
 	struct ff_watches *watches = watch->loop->watches;
+	struct ff_list *before = watches->late.prev;
 
 	watch->late = true;
-	watch->due_us = ff_clock_us() + FF_WATCH_LATE_US;
-	ff_list_add_tail(&watches->late, &watch->node);
+	watch->due_us = due_us;
+	/* Most come in the order in which they will be due. */
+	while (before != &watches->late &&
+	       ff_container_of(before, struct ff_watch, node)->due_us > due_us)
+		before = before->prev;
+	ff_list_add_head(before, &watch->node);
 	if (first_late(watches) == watch)
 		set_timer(watches);
 }
 
 int ff_watch_open_late(struct ff_watch *watch, struct ff_loop *loop, int fd, int events,
-		       void (*fn)(struct ff_watch *watch, int events))
+		       int64_t late_us, void (*fn)(struct ff_watch *watch, int events))
 {
 	const struct ff_watch as = {
 		.loop = loop,
@@ -210,8 +215,16 @@ int ff_watch_open_late(struct ff_watch *watch, struct ff_loop *loop, int fd, int
 	int rc = open_watch(watch, &as);
 
 	if (rc == 0)
-		make_late(watch);
+		make_late(watch, ff_clock_us() + late_us);
 	return rc;
+}
+
+void ff_watch_hurry(struct ff_watch *watch)
+{
+	if (!watch->late)
+		return;
+	no_longer_late(watch->loop->watches, watch);
+	make_late(watch, ff_clock_us());
 }
 
 void ff_watch_rest(struct ff_watch *watch)
@@ -221,7 +234,7 @@ void ff_watch_rest(struct ff_watch *watch)
 	if (watch->late)
 		return;
 	epoll_ctl(watch->loop->watches->set, EPOLL_CTL_DEL, watch->fd, &none);
-	make_late(watch);
+	make_late(watch, ff_clock_us() + FF_WATCH_LATE_US);
 }
 
 void ff_watch_set(struct ff_watch *watch, int events)

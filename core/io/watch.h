@@ -9,7 +9,7 @@
 
 enum { FF_WATCH_READ = 1, FF_WATCH_WRITE = 2 };
 
-/* How long what is opened late goes unwatched. */
+/* How long what is opened late, or rests, goes unwatched, where nobody knows better. */
 #define FF_WATCH_LATE_US 2000
 
 struct ff_watch {
@@ -22,17 +22,19 @@ struct ff_watch {
 	uint32_t generation; /* tells it from others that had its descriptor */
 	bool late;	     /* not watched yet */
 	int64_t due_us;	     /* when it will be */
-	struct ff_list node; /* among those that are late */
+	struct ff_list node; /* among those that are late, by that time */
 };
 
 /* Begins. The memory is the caller's; one watch for a descriptor. 0, or a negative errno (EPERM:
  * regular files, /dev/null). */
 int ff_watch_open(struct ff_watch *watch, struct ff_loop *loop, int fd, int events,
 		  void (*fn)(struct ff_watch *watch, int events));
-/* The same, but watched only after FF_WATCH_LATE_US: for what may be over by then, and whose owner
- * hears of that elsewhere. It costs no call until then, and nobody is woken. */
+/* The same, but watched only after late_us: for what may be over by then, and whose owner hears of
+ * that elsewhere. It costs no call until then, and nobody is woken. */
 int ff_watch_open_late(struct ff_watch *watch, struct ff_loop *loop, int fd, int events,
-		       void (*fn)(struct ff_watch *watch, int events));
+		       int64_t late_us, void (*fn)(struct ff_watch *watch, int events));
+/* It is late no longer: watched from the loop's next turn on. */
+void ff_watch_hurry(struct ff_watch *watch);
 /* Not watched for FF_WATCH_LATE_US: what comes by then is met together. Harmless when it is so
  * already. */
 void ff_watch_rest(struct ff_watch *watch);

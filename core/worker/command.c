@@ -17,6 +17,9 @@
 #include "worker/run.h"
 #include "worker/worker.h"
 
+/* What a user who watches does not notice yet. */
+#define LATE_MAX_US (FF_SECOND_US / 5)
+
 /* How its limits are set. */
 struct limited {
 	struct ff_cgroups *cgroups; /* the worker's */
@@ -38,6 +41,7 @@ struct command {
 	struct ff_exec exec;
 	struct ff_run run;
 	struct limited limits;
+	bool spoke; /* it has printed something */
 	/* One may be there before its time: it begins when another one has ended. */
 	struct setup setup;	  /* of one that has not begun */
 	struct command *follows;  /* NULL: it has begun */
@@ -70,6 +74,7 @@ static void on_output(struct ff_run *run, bool is_err, const void *bytes, size_t
 	struct command *command = of_run(run);
 	struct ff_pack pack;
 
+	command->spoke = true;
 	ff_exec_pack(command->exec.worker, &pack);
 	ff_pack_open(&pack, FF_TUPLE);
 	ff_pack_str(&pack, is_err ? "err" : "out");
@@ -149,15 +154,17 @@ static void after_begin(struct command *follower, int rc, struct ff_err *err);
 static void on_finished(struct ff_run *run)
 {
 	struct command *command = of_run(run), *follower = command->follower;
+	struct ff_worker *worker = command->exec.worker;
 	struct ff_err err = {0};
 	struct ff_pack pack;
-	bool first = !command->exec.worker->flushing;
+	bool patient = ff_worker_patient(worker);
 	int rc = 0;
 
+	worker->silent_us = command->spoke ? 0 : run->exit_us - run->start_us;
 	/* The slot is idle until then: all else comes later. */
 	if (follower)
-		rc = begin(follower, follower->exec.worker, &follower->setup, &err);
-	ff_exec_pack(command->exec.worker, &pack);
+		rc = begin(follower, worker, &follower->setup, &err);
+	ff_exec_pack(worker, &pack);
 	ff_pack_open(&pack, FF_TUPLE);
 	ff_pack_str(&pack, "exit");
 	pack_end(&pack, command);
@@ -168,9 +175,9 @@ static void on_finished(struct ff_run *run)
 	if (!follower)
 		return;
 	after_begin(follower, rc, &err);
-	/* Two ends in one message wake the controller once. */
-	if (first && !rc && follower->follower)
-		ff_worker_gather(follower->exec.worker);
+	/* Several ends in one message wake the controller once. */
+	if (patient && !rc && follower->follower)
+		ff_worker_gather(worker);
 }
 
 static void on_closed(struct ff_run *run)
@@ -491,6 +498,17 @@ static int start_by_shell(struct command *command, struct ff_worker *worker,
 	return rc;
 }
 
+/* Commands mostly resemble the one before. After one that said nothing, this one is listened to
+ * late: when it has ended, if it takes as long, and says nothing, too. */
+static int64_t late_us(const struct ff_worker *worker)
+{
+	int64_t late_us = 2 * worker->silent_us;
+
+	return late_us < FF_WATCH_LATE_US ? FF_WATCH_LATE_US
+	       : late_us < LATE_MAX_US	  ? late_us
+					  : LATE_MAX_US;
+}
+
 static int begin(struct command *command, struct ff_worker *worker, struct setup *setup,
 		 struct ff_err *err)
 {
@@ -499,6 +517,7 @@ static int begin(struct command *command, struct ff_worker *worker, struct setup
 	command->follows = NULL;
 	if (worker->state != FF_WORKER_SERVING)
 		return ff_err_set(err, FF_ECANCELED, "the worker is ending");
+	setup->run.late_us = late_us(worker);
 	rc = ff_run_start(&command->run, &worker->loop, &setup->run, &run_ops, err);
 	if (rc && setup->or_shell && setup->self < 0)
 		rc = start_by_shell(command, worker, setup, err);

@@ -272,7 +272,7 @@ int ff_run_start(struct ff_run *run, struct ff_loop *loop, const struct ff_run_o
 
 	init(run, opts, ops);
 	spawn = opts->spawn;
-	spawn.brief = true;
+	spawn.late_us = opts->late_us > 0 ? opts->late_us : FF_WATCH_LATE_US;
 	if (opts->input_len) {
 		rc = ff_buf_add(&run->input, opts->input, opts->input_len);
 		if (rc)

@@ -44,6 +44,7 @@ struct ff_run_opts {
 	bool keep_stdin;    /* it stays open */
 	int64_t timeout_us; /* of the time in which its output was taken; 0: none */
 	int64_t grace_us, leak_us;
+	int64_t late_us; /* of spawn; 0: FF_WATCH_LATE_US */
 };
 
 struct ff_run {

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "io/prompt.h"
+#include "io/spawn.h"
 #include "worker/children.h"
 #include "worker/exec.h"
 #include "worker/info.h"
@@ -204,11 +205,18 @@ void ff_worker_gather(struct ff_worker *worker)
 	if (worker->state != FF_WORKER_SERVING)
 		return;
 	ff_deferred_cancel(&worker->flush);
-	ff_timer_set(&worker->gather, ff_clock_us() + FF_WORKER_GATHER_US);
+	if (!worker->gathered)
+		ff_timer_set(&worker->gather, ff_clock_us() + FF_WORKER_GATHER_US);
 	worker->gathered = ff_gateway_output(worker->gateway)->len;
 }
 
-/* A turn of the loop, after which nothing waits that has got company. */
+bool ff_worker_patient(const struct ff_worker *worker)
+{
+	return !worker->flushing ||
+	       (worker->gathered && worker->gathered == ff_gateway_output(worker->gateway)->len);
+}
+
+/* A turn of the loop, after which nothing waits beside what may not. */
 static void turn(struct ff_worker *worker)
 {
 	ff_loop_run_once(&worker->loop, FF_NEVER_US);
@@ -327,6 +335,19 @@ static const struct ff_gateway_ops gateway_ops = {
 
 /* --- life --- */
 
+/* All that a worker ever changes of its signals; what it starts gets them back. A file over the
+ * limit is one error among others, not the worker's end. */
+static void set_signals(struct ff_worker *worker)
+{
+	uv_signal_init(worker->loop.uv, &worker->sigterm);
+	uv_signal_init(worker->loop.uv, &worker->sighup);
+	worker->sigterm.data = worker->sighup.data = worker;
+	uv_signal_start(&worker->sigterm, on_signal, SIGTERM);
+	uv_signal_start(&worker->sighup, on_signal, SIGHUP);
+	signal(SIGXFSZ, SIG_IGN);
+	ff_spawn_settle_signals();
+}
+
 static int open_all(struct ff_worker *worker, int in_fd, int out_fd, struct ff_err *err)
 {
 	const struct ff_gateway_opts opts = {
@@ -349,11 +370,7 @@ static int open_all(struct ff_worker *worker, int in_fd, int out_fd, struct ff_e
 	ff_timer_init(&worker->reap, &worker->loop, on_reap, worker);
 	ff_timer_init(&worker->gather, &worker->loop, on_gather, worker);
 	ff_deferred_init(&worker->flush, on_flush);
-	uv_signal_init(worker->loop.uv, &worker->sigterm);
-	uv_signal_init(worker->loop.uv, &worker->sighup);
-	worker->sigterm.data = worker->sighup.data = worker;
-	uv_signal_start(&worker->sigterm, on_signal, SIGTERM);
-	uv_signal_start(&worker->sighup, on_signal, SIGHUP);
+	set_signals(worker);
 	rc = ff_stream_open(&worker->in, &worker->loop, in_fd, NULL, &in_ops, worker, err);
 	if (rc)
 		return rc;

@@ -1,6 +1,4 @@
 /* The built-in `rsync`: hands a channel to the receiver of core/rsync and waits for its end. */
-#include <signal.h>
-
 #include "base/alloc.h"
 #include "rsync/receive.h"
 #include "worker/exec.h"
@@ -22,9 +20,6 @@ int ff_builtin_rsync(struct ff_worker *worker, struct ff_channel *channel,
 
 	if (!exec)
 		return ff_err_set(err, FF_ENOMEM, "out of memory");
-	/* A file over the limit is one error among others, not the worker's end. What a worker
-	 * starts gets its signals back. */
-	signal(SIGXFSZ, SIG_IGN);
 	/* Begun first: `finished` may be called before the start returns. */
 	ff_exec_begin(exec, worker, ff_channel_ref(channel), NULL);
 	rc = ff_rsync_receive_start(channel, request->kwargs, on_finished, exec, err);

@@ -11,7 +11,7 @@
 
 #define FF_WORKER_GRACE_US  (2 * FF_SECOND_US) /* from SIGTERM to SIGKILL when the worker ends */
 #define FF_WORKER_FLUSH_US  (1 * FF_SECOND_US) /* for the last output to be taken */
-#define FF_WORKER_GATHER_US (FF_SECOND_US / 1000)
+#define FF_WORKER_GATHER_US (FF_SECOND_US / 500)
 #define FF_WORKER_LOOK_US   (FF_SECOND_US / 10) /* from an execution's end to a look for strays */
 #define FF_WORKER_REAP_US   (2 * FF_SECOND_US)	/* between further looks, while some live */
 
@@ -41,6 +41,7 @@ struct ff_worker {
 	struct ff_buf scratch;	   /* for packing items */
 	struct ff_cgroups cgroups; /* for commands with limits */
 	int64_t start_us;
+	int64_t silent_us; /* that the command took which ended last; 0: it had something to say */
 	enum ff_worker_state state;
 	int status;    /* to exit with */
 	bool greeted;  /* the peer said HELLO */
@@ -61,8 +62,11 @@ void ff_worker_end(struct ff_worker *worker, int status);
 void ff_worker_exec_added(struct ff_worker *worker);
 void ff_worker_exec_removed(struct ff_worker *worker);
 
-/* What is to be sent may wait for more, for FF_WORKER_GATHER_US at most. */
+/* What is to be sent may wait for more, for FF_WORKER_GATHER_US at most, or until something comes
+ * that may not. */
 void ff_worker_gather(struct ff_worker *worker);
+/* Whether nothing is to be sent but what may wait. */
+bool ff_worker_patient(const struct ff_worker *worker);
 
 /* Back-pressure for peers that know no credit: stdin is not read while anyone holds it. */
 void ff_worker_hold_input(struct ff_worker *worker, bool hold);

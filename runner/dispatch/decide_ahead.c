@@ -5,9 +5,11 @@
 #include "dispatch/private.h"
 
 #define SHORT_US INT64_C(20000)
-/* Here the way is long beside what is done there: with two that follow, the host need not tell each
- * end at once. */
+/* Here the way is long beside what is done there: with several that follow, the host need not tell
+ * each end at once. */
 #define VERY_SHORT_US INT64_C(2000)
+
+enum { AHEAD = 1, FAR_AHEAD = 3 };
 
 /* Later units count more: a quarter each. */
 void ff_ahead_learn(struct engine_job *job, int64_t duration_us)
@@ -52,7 +54,7 @@ void ff_ahead_give(struct ff_engine *e, const struct execution *execution)
 {
 	const struct engine_job *job = &e->jobs[execution->placement.job];
 	struct ff_placement placement;
-	int wanted = job->typical_us < VERY_SHORT_US ? 2 : 1;
+	int wanted = job->typical_us < VERY_SHORT_US ? FAR_AHEAD : AHEAD;
 
 	for (int there = 0; there < wanted; there++) {
 		const struct execution *follower = follower_of(e, execution);

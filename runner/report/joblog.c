@@ -12,12 +12,16 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/map.h"
 #include "report/file.h"
 #include "report/mapped.h"
 #include "report/writer.h"
 
 enum { SHELL_FOUND_NONE = 127 }; /* what shells say of a program that can't be run */
+
+/* Thousands of units may end in a second: then their lines are written in lots. */
+#define LINGER_US (FF_SECOND_US / 100)
 
 static const char header[] =
 	"Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
@@ -177,7 +181,8 @@ static const struct ff_reporter_class joblog_class = {
 struct ff_reporter *ff_report_joblog(const struct ff_reporter_opts *opts,
 				     const struct ff_mapped_opts *mapped, struct ff_err *err)
 {
-	struct ff_writer_opts writer = {.wake = opts->wake, .ctx = opts->ctx};
+	struct ff_writer_opts writer = {
+		.linger_us = LINGER_US, .wake = opts->wake, .ctx = opts->ctx};
 	int how = mapped->joblog_goes_on ? O_APPEND : O_TRUNC;
 	struct joblog *log;
 	struct stat st;

@@ -51,7 +51,8 @@ struct ff_mapped_tally {
 /* stdout and stderr of units to ours, and what a user must know of the run to stderr. */
 struct ff_reporter *ff_report_mapped(const struct ff_reporter_opts *opts,
 				     const struct ff_mapped_opts *mapped);
-/* NULL: err names the file and says why. Each line is written when its unit has ended. */
+/* NULL: err names the file and says why. Each line is written when its unit has ended,
+ * or a few milliseconds later together with others. */
 struct ff_reporter *ff_report_joblog(const struct ff_reporter_opts *opts,
 				     const struct ff_mapped_opts *mapped, struct ff_err *err);
 /* DIR/1/ARGUMENT/2/ARGUMENT/ with seq, stdout, stderr and status. NULL: as above. */

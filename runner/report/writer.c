@@ -11,15 +11,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/clock.h"
 
 enum {
 	CHUNK = 16 << 10,
 	CHUNKS_AT_ONCE = 16,
 	UNDO_MAX = 32,
+	SECOND_NS = 1000000000,
 	LIVE_KEEP = 64 << 10, /* a larger live text does not keep its memory */
 };
 
@@ -47,6 +50,7 @@ struct ff_writer {
 	bool orphaned;		    /* ended while it was in a write: the thread frees all */
 	bool inside;		    /* the thread is in a write, perhaps for ever */
 	bool calling;		    /* it is in `wake` */
+	bool lingering;		    /* it lets text gather, and need not be told of it */
 	struct chunk *first, *last; /* that wait */
 	struct live live;	    /* the newest; waits if `changed` */
 	bool changed;
@@ -67,12 +71,16 @@ struct ff_writer {
 struct ff_writer *ff_writer_new(const struct ff_writer_opts *opts)
 {
 	struct ff_writer *writer = ff_xcalloc(1, sizeof(*writer));
+	pthread_condattr_t monotonic;
 
 	writer->opts = *opts;
 	writer->fd = -1;
 	sem_init(&writer->settled, 0, 0);
 	pthread_mutex_init(&writer->lock, NULL);
-	pthread_cond_init(&writer->more, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&writer->more, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	return writer;
 }
 
@@ -244,6 +252,22 @@ static void write_frame(struct ff_writer *writer)
 	wake_if_drained(writer);
 }
 
+/* With the lock, which it gives away while it waits. */
+static void linger(struct ff_writer *writer)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)(writer->opts.linger_us % FF_SECOND_US) * 1000;
+	until.tv_sec += (time_t)(writer->opts.linger_us / FF_SECOND_US) + until.tv_nsec / SECOND_NS;
+	until.tv_nsec %= SECOND_NS;
+	writer->lingering = true;
+	while (!writer->ending && !writer->finishing && writer->waiting < FF_WRITER_FULL / 2 &&
+	       pthread_cond_timedwait(&writer->more, &writer->lock, &until) == 0)
+		;
+	writer->lingering = false;
+}
+
 static void *run(void *ctx)
 {
 	struct ff_writer *writer = ctx;
@@ -258,6 +282,8 @@ static void *run(void *ctx)
 			pthread_cond_wait(&writer->more, &writer->lock);
 		} else {
 			write_frame(writer);
+			if (writer->opts.linger_us > 0)
+				linger(writer);
 		}
 	}
 	orphaned = writer->orphaned;
@@ -330,7 +356,8 @@ void ff_writer_put(struct ff_writer *writer, const void *text, size_t len,
 		/* Without a thread (there may be too many) the text waits for the next try. */
 		if (!nothing_waits(writer) && !writer->started)
 			start(writer);
-		pthread_cond_signal(&writer->more);
+		if (!writer->lingering || writer->waiting >= FF_WRITER_FULL / 2)
+			pthread_cond_signal(&writer->more);
 	} else if (len > 0 && writer->errnum == 0) {
 		writer->dropped = true;
 	}
@@ -393,6 +420,7 @@ int ff_writer_finish(struct ff_writer *writer)
 			continue;
 		}
 		writer->finishing = true;
+		pthread_cond_signal(&writer->more); /* it may linger */
 		pthread_mutex_unlock(&writer->lock);
 		sem_wait(&writer->settled); /* EINTR is a reason to look, too */
 		pthread_mutex_lock(&writer->lock);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct ff_writer;
 
@@ -16,6 +17,9 @@ enum { FF_WRITER_FULL = 1 << 20 };
 
 struct ff_writer_opts {
 	int fd; /* stays the caller's, and open until the first text; the thread has a copy */
+	/* After each write the thread lets text gather that long: where many short texts come, it
+	 * is then woken for a lot of them. 0: what comes is written at once. */
+	int64_t linger_us;
 	/* Called, from the writer's thread, when less than half of FF_WRITER_FULL waits again after
 	 * ff_writer_full was true. NULL: nobody asks. */
 	void (*wake)(void *ctx);

@@ -15,13 +15,14 @@
 
 #include "base/clock.h"
 #include "io/process.h"
+#include "io/spawn.h"
 #include "../../fakes/descriptors.h"
 #include "io/loop_private.h"
 
 struct fixture {
 	struct ff_loop loop;
 	int fds;
-	bool brief;
+	int64_t late_us; /* that its output is looked at */
 };
 
 struct watcher {
@@ -59,10 +60,10 @@ static int setup_sigchld(void **state)
 	return 0;
 }
 
-static int setup_brief(void **state)
+static int setup_late(void **state)
 {
 	setup(state);
-	((struct fixture *)*state)->brief = true;
+	((struct fixture *)*state)->late_us = FF_WATCH_LATE_US;
 	return 0;
 }
 
@@ -137,7 +138,7 @@ static struct ff_process *start(struct fixture *fixture, struct watcher *watcher
 
 	memset(watcher, 0, sizeof(*watcher));
 	spawn->argv = argv;
-	spawn->brief = fixture->brief;
+	spawn->late_us = fixture->late_us;
 	if (spawn->exec_fd == 0)
 		spawn->exec_fd = -1;
 	watcher->process = ff_process_spawn(&fixture->loop, spawn, &ops, watcher, &err);
@@ -372,6 +373,38 @@ static void clean_signals(void **state)
 	forget(&watcher);
 }
 
+/* What is ignored when it is settled that no more will be is still not ignored by children. */
+static void settled_signals(void **state)
+{
+	struct watcher watcher;
+	struct ff_spawn spawn = {.stdin_null = true};
+
+	signal(SIGUSR2, SIG_IGN);
+	ff_spawn_settle_signals();
+	start(*state, &watcher, &spawn, SHELL("grep SigIgn /proc/self/status"));
+	signal(SIGUSR2, SIG_DFL);
+	await(*state, &watcher);
+	assert_string_equal(ff_buf_str(&watcher.out), "SigIgn:\t0000000000000000\n");
+	forget(&watcher);
+}
+
+/* It is over, but what it has left goes on: from then on nothing of that is met late. */
+static void output_behind_its_exit(void **state)
+{
+	struct watcher watcher;
+	struct ff_spawn spawn = {.stdin_null = true};
+	struct fixture *fixture = *state;
+	int64_t began_us = ff_clock_us();
+
+	if (fixture->late_us)
+		fixture->late_us = 1000 * FF_SECOND_US;
+	start(fixture, &watcher, &spawn, SHELL("{ sleep 0.1; echo later; } & echo first"));
+	await(fixture, &watcher);
+	assert_string_equal(ff_buf_str(&watcher.out), "first\nlater\n");
+	assert_true(ff_clock_us() - began_us < 500 * FF_SECOND_US);
+	forget(&watcher);
+}
+
 static void nice_is_added(void **state)
 {
 	struct watcher watcher;
@@ -481,7 +514,7 @@ static void output_closed_by_a_living_one(void **state)
 	{#test, test, setup, teardown, NULL},                                                      \
 		{#test " (SIGCHLD)", test, setup_sigchld, teardown, NULL},                         \
 	{                                                                                          \
-#test " (brief)", test, setup_brief, teardown, NULL                                \
+#test " (late)", test, setup_late, teardown, NULL                                  \
 	}
 
 /* One descriptor goes to one child, under the number that it was promised, whichever is ours. */
@@ -544,6 +577,8 @@ int main(void)
 		EACH(output_held_by_the_group),
 		EACH(freed_while_it_runs),
 		EACH(clean_signals),
+		EACH(settled_signals),
+		EACH(output_behind_its_exit),
 		EACH(nice_is_added),
 		EACH(a_file_is_run),
 		EACH(reading_pauses),

@@ -222,15 +222,20 @@ static void files_are_refused(void **state)
 }
 
 /* A pipe's reading end that is looked at late, and the writing end. */
-static int open_late(struct end *end)
+static int open_after(struct end *end, int64_t late_us)
 {
 	int fds[2];
 
 	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
 	memset(end, 0, sizeof(*end));
-	assert_int_equal(ff_stream_open_reading(&end->stream, &loop, fds[0], true, &ops, end, NULL),
-			 0);
+	assert_int_equal(
+		ff_stream_open_reading(&end->stream, &loop, fds[0], late_us, &ops, end, NULL), 0);
 	return fds[1];
+}
+
+static int open_late(struct end *end)
+{
+	return open_after(end, FF_WATCH_LATE_US);
 }
 
 static void looked_at_when_its_time_has_come(void **state)
@@ -252,6 +257,29 @@ static void looked_at_when_its_time_has_come(void **state)
 	close_end(&a);
 	close_end(&b);
 	close(other);
+}
+
+/* Whoever comes first: each at its own time, one of them sooner than it was meant to. */
+static void each_at_its_time(void **state)
+{
+	struct end never, soon, hurried;
+	int fds[3] = {open_after(&never, 1000 * FF_SECOND_US), open_after(&soon, 1000),
+		      open_after(&hurried, 500 * FF_SECOND_US)};
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(write(fds[i], "x", 1), 1);
+	RUN_UNTIL(soon.in.len == 1);
+	assert_int_equal(hurried.in.len, 0);
+	ff_stream_hurry(&hurried.stream);
+	ff_stream_hurry(&soon.stream); /* it is not late any more */
+	RUN_UNTIL(hurried.in.len == 1);
+	assert_int_equal(never.in.len, 0);
+	close_end(&never);
+	ff_stream_hurry(&never.stream);
+	close_end(&soon);
+	close_end(&hurried);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
 }
 
 static void looked_at_when_told(void **state)
@@ -354,6 +382,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pipe_end_is_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(files_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(looked_at_when_its_time_has_come, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_at_its_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(looked_at_when_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(closed_before_its_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(closed_by_a_look, setup, teardown),

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "report/writer.h"
 
 struct rig {
@@ -299,6 +300,29 @@ static void test_abandon(void **state)
 	ff_writer_free(NULL);
 }
 
+/* What comes soon after something was written is written together; the end waits for nothing. */
+static void test_linger(void **state)
+{
+	struct ff_writer_opts opts = {.linger_us = 1000 * FF_SECOND_US};
+	struct rig rig = {0};
+	char got[16];
+
+	assert_int_equal(pipe2(rig.fds, O_CLOEXEC | O_DIRECT), 0); /* a read for each write */
+	opts.fd = rig.fds[1];
+	rig.writer = ff_writer_new(&opts);
+	sem_init(&rig.woken, 0, 0);
+	put(&rig, "one");
+	assert_int_equal(read(rig.fds[0], got, sizeof got), 3);
+	put(&rig, "two");
+	put(&rig, "three");
+	assert_true(ff_writer_busy(rig.writer));
+	assert_int_equal(ff_writer_finish(rig.writer), 0);
+	assert_int_equal(read(rig.fds[0], got, sizeof got), 8);
+	assert_memory_equal(got, "twothree", 8);
+	put(&rig, "four"); /* it lingers again: who frees it waits for nothing, too */
+	rig_close(&rig);
+}
+
 /* Ctrl-S, and Ctrl-Q. */
 static void test_stopped_tty(void **state)
 {
@@ -468,6 +492,7 @@ int main(void)
 		cmocka_unit_test(test_reader_gone_wakes),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_abandon),
+		cmocka_unit_test(test_linger),
 		cmocka_unit_test(test_stopped_tty),
 		cmocka_unit_test(test_abandon_from_signal),
 		cmocka_unit_test(test_signals_are_blocked),
