@@ -320,7 +320,7 @@ const struct ff_config_option ff_config_options[] = {
 	 .help = "files that each unit leaves, brought to settings.collect/JOB/UNIT; of pytest JOB/HOST"},
 
 	{.section = FF_SECTION_JOB, .key = "inputs", .type = FF_TYPE_SECTION,
-	 .child = FF_SECTION_INPUTS, .only = "run", JOB_PLACE(inputs.place),
+	 .child = FF_SECTION_INPUTS, .only = "run, ctest, gtest or tap", JOB_PLACE(inputs.place),
 	 .help = "files of this machine's that are sent to each unit's host before it begins"},
 
 	{.section = FF_SECTION_INPUTS, .key = "paths", .type = FF_TYPE_TEXTS,

@@ -435,7 +435,8 @@ static bool go_on(struct act_execution *execution)
 				 .attempt = execution->attempt,
 				 .count = execution->count,
 				 .timeout_us = execution->timeout_us,
-				 .name = execution->name};
+				 .name = execution->name,
+				 .detail = execution->detail};
 
 	if (execution->stage == ACT_SENDS)
 		execution->stage = execution->guarded ? ACT_ASKS : ACT_RUNS;
@@ -464,6 +465,7 @@ static void keep_order(struct act_execution *execution, const struct ff_order *o
 	execution->count = order->count;
 	execution->timeout_us = order->timeout_us;
 	execution->name = ff_xstrdup(order->name);
+	execution->detail = order->detail ? ff_xstrdup(order->detail) : NULL;
 	execution->tries = order->tries;
 }
 
@@ -492,7 +494,7 @@ void ff_act_execute(struct ff_act *act, const struct ff_order *order)
 		execution->guarded = true;
 		execution->stage = ACT_ASKS;
 	}
-	if (!execution->discovers && config->inputs.paths.len > 0 && order->step == 0)
+	if (config->inputs.paths.len > 0 && order->step == 0)
 		execution->stage = ACT_SENDS;
 	if (execution->stage != ACT_RUNS)
 		keep_order(execution, order);
@@ -555,6 +557,7 @@ void ff_act_execution_free(struct act_execution *execution)
 	ff_act_supply_free(execution->inputs);
 	ff_input_free(execution->held);
 	ff_free(execution->name);
+	ff_free(execution->detail);
 	ff_output_release(&execution->out[0]);
 	ff_output_release(&execution->out[1]);
 	if (execution->reader)

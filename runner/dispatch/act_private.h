@@ -78,7 +78,7 @@ struct act_execution {
 	/* With stages: */
 	uint32_t unit, attempt, count, tries; /* tries: of the host */
 	int64_t timeout_us;
-	char *name;	       /* of the unit */
+	char *name, *detail;   /* of the unit */
 	char digest[64];       /* of what it depends on */
 	struct ff_input *held; /* how its command ended, until that is noted; NULL */
 	bool over;	       /* EXEC_FINISHED or EXEC_ENDED was put, or nobody waits for it */

@@ -110,6 +110,9 @@ void ff_act_supply_begin(struct act_execution *execution)
 	struct ff_act *act = execution->act;
 	struct act_supply *inputs = ff_xcalloc(1, sizeof(*inputs));
 	struct ff_plan_instance instance;
+	/* Units that are found have the job's patterns, and who looks for them has, too: what is
+	 * sent may be the program that knows them. */
+	uint32_t index = act->plan->jobs[execution->job].payload->discover ? 0 : execution->unit;
 
 	execution->inputs = inputs;
 	inputs->execution = execution;
@@ -118,8 +121,7 @@ void ff_act_supply_begin(struct act_execution *execution)
 	if (!inputs->root)
 		inputs->root = act->config->directory;
 	inputs->md5 = !ff_gateway_is_native(host->foreman);
-	if (ff_plan_instance(&act->plan->jobs[execution->job], execution->unit, &inputs->arena,
-			     &instance)) {
+	if (ff_plan_instance(&act->plan->jobs[execution->job], index, &inputs->arena, &instance)) {
 		ff_act_supply_found(execution, ff_err_text(FF_ENOMEM));
 		return;
 	}
@@ -344,10 +346,14 @@ bool ff_act_supply_sent(struct act_execution *execution)
 void ff_act_supply_note(struct act_execution *execution)
 {
 	const struct act_supply *inputs = execution->inputs;
-	const char *job = execution->act->plan->jobs[execution->job].config->name;
+	const struct ff_plan_job *job = &execution->act->plan->jobs[execution->job];
+	char *name;
 
-	if (inputs->known->note)
-		ff_supply_note_add(inputs->known->note, job, execution->name, &inputs->found);
+	if (!inputs->known->note || execution->discovers)
+		return;
+	name = ff_supply_unit_name(job, execution->unit, execution->name);
+	ff_supply_note_add(inputs->known->note, job->config->name, name, &inputs->found);
+	ff_free(name);
 }
 
 void ff_act_supply_end(struct ff_act *act)

@@ -183,7 +183,7 @@ static void clean(struct ff_engine *e, const struct execution *execution)
 	const struct ff_config_inputs *inputs =
 		&e->opts.plan->jobs[execution->placement.job].config->inputs;
 
-	if ((inputs->paths.len > 0 || inputs->cleanup) && !discovers(execution))
+	if (inputs->paths.len > 0 || inputs->cleanup)
 		ff_engine_order(e, &order);
 }
 

@@ -41,6 +41,8 @@ struct ff_supply_note;
 struct ff_supply_note *ff_supply_note_new(const char *journal);
 /* Begins one with all that earlier runs' have. */
 void ff_supply_note_carry(const char *journal, const struct ff_before *before);
+/* As what a unit is noted; `name` is its own. The caller frees it. */
+char *ff_supply_unit_name(const struct ff_plan_job *job, uint32_t unit, const char *name);
 void ff_supply_note_add(struct ff_supply_note *note, const char *job, const char *unit,
 			const struct ff_supply *inputs);
 void ff_supply_note_free(struct ff_supply_note *note); /* NULL is fine */

@@ -84,6 +84,13 @@ static void release(struct ff_map *map)
 	ff_map_release(map);
 }
 
+/* Those that are found have no name before they are: their number stands for them, which counts
+ * only together with the digest of what was found. */
+char *ff_supply_unit_name(const struct ff_plan_job *job, uint32_t unit, const char *name)
+{
+	return job->payload->discover ? ff_xasprintf("#%u", unit) : ff_xstrdup(name);
+}
+
 void ff_supply_note_add(struct ff_supply_note *note, const char *job, const char *unit,
 			const struct ff_supply *inputs)
 {
@@ -178,14 +185,16 @@ static bool unit_is_same(struct comparison *c, const struct ff_plan_job *job, ui
 	struct ff_supply now = {0};
 	struct ff_err err = {0};
 	const char *then;
-	char *key;
+	char *key, *name;
 	bool same = false;
 
-	if (ff_plan_instance(job, unit, &arena, &instance)) {
+	if (ff_plan_instance(job, job->payload->discover ? 0 : unit, &arena, &instance)) {
 		ff_arena_release(&arena);
 		return false;
 	}
-	key = ff_xasprintf("%s\t%s", job->config->name, instance.name);
+	name = ff_supply_unit_name(job, unit, instance.name);
+	key = ff_xasprintf("%s\t%s", job->config->name, name);
+	ff_free(name);
 	then = ff_map_get(&c->units, key);
 	if (ff_supply_look(&now, c->root, instance.sent, false, c->cache, &err) < 0)
 		add_name(c, "", err.text);

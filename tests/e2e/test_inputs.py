@@ -1,6 +1,8 @@
 """Files that a unit gets before it begins: only what is not there, whole or not at all, and counted at --resume."""
 import os
+import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -228,6 +230,91 @@ def test_a_placeholder_may_not_lead_out(farflung):
     assert "leads out of the folder by '..'" in done.stdout
 
 
-def test_tests_have_none(farflung):
+def test_tests_of_pytest_have_none(farflung):
     farflung.yaml("inventory: [popen]\njobs:\n  j: {pytest: [x], inputs: x}\n")
-    assert "inputs" in farflung.run("run", code=2).stderr
+    assert "3:20: 'inputs' is for 'run, ctest, gtest or tap' jobs, not for 'pytest'" in farflung.run("run", code=2).stderr
+
+
+TAP = "jobs:\n  t: {tap: ['t/*.t'], inputs: %s}\n"
+
+
+def scripts(farflung, data):
+    for name in "ab":
+        path = farflung.cwd / f"t/{name}.t"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\necho {name} >> ../ran\necho 1..1\ngrep -q . data/a.csv && echo ok\n")
+        path.chmod(0o755)
+
+
+@WORKERS
+def test_of_tap_scripts(farflung, data, worker):
+    """They may be what is sent themselves: who looks for them has them, too. What they left with is gone behind them."""
+    scripts(farflung, data)
+    done = farflung.run_yaml(host(worker) + TAP % "{paths: [data/a.csv, t], cleanup: true}", code=0)
+    assert outcomes(done.events) == {"t/a.t": "passed", "t/b.t": "passed"}
+    assert not list(farflung.cwd.glob("box/**/*.t")) and not list(farflung.cwd.glob("box/**/*.csv"))
+
+
+@WORKERS
+def test_what_is_missing_is_told_before_units_are_looked_for(farflung, data, worker):
+    scripts(farflung, data)
+    done = farflung.run_yaml(host(worker) + TAP % "[t, data/none.csv]", code=1)
+    assert outcomes(done.events) == {} and not (farflung.cwd / "ran").exists()
+    assert "inputs: nothing matches data/none.csv" in done.stdout
+
+
+def test_of_gtest_programs(farflung, data):
+    path = farflung.cwd / "tests"
+    path.write_text("#!/bin/sh\ncase $1 in --gtest_list_tests) printf 'A.\\n  one\\n  two\\n'; exit;; esac\n"
+                    "for arg; do case $arg in --gtest_filter=*) name=${arg#*=};; esac; done\n"
+                    "cat data/a.csv || exit 1\necho \"[ RUN      ] $name\"; echo \"[       OK ] $name (0 ms)\"\n")
+    path.chmod(0o755)
+    done = farflung.run_yaml(host() + "jobs:\n  t: {gtest: ./tests, inputs: [tests, data/a.csv]}\n", code=0)
+    assert outcomes(done.events) == {"A.one": "passed", "A.two": "passed"}
+
+
+@pytest.mark.skipif(not shutil.which("ctest"), reason="there is no ctest")
+def test_of_ctest_tests(farflung, data):
+    """ctest's own file is sent as well, so that the host need know nothing."""
+    folder = farflung.cwd / "build"
+    folder.mkdir()
+    (folder / "CTestTestfile.cmake").write_text("add_test(one /bin/sh -c \"grep a ../data/a.csv\")\nadd_test(two /bin/sh -c \"exit 1\")\n")
+    done = farflung.run_yaml(host() + "jobs:\n  t: {ctest: build, inputs: [build, data/a.csv]}\n", code=1)
+    assert outcomes(done.events) == {"one": "passed", "two": "failed"}
+
+
+def test_resume_of_found_units(farflung, data):
+    """By number, since their names are not known before: one that was not run again with other inputs stays to be run."""
+    scripts(farflung, data)
+    text = host() + TAP % "[t, data/a.csv]" + "  sum: {run: 'echo sum >> ../ran', needs: t}\n"
+    farflung.run_yaml(text, code=0)
+    ran = farflung.cwd / "ran"
+    assert sorted(ran.read_text().split()) == ["a", "b", "sum"]
+    ran.unlink()
+    done = farflung.run("run", "--resume", code=0)
+    assert not ran.exists() and "inputs" not in done.stderr
+    (data / "a.csv").write_text("other\n")
+    done = farflung.run("run", "--resume", "--maxfail", "1", code=0)
+    assert sorted(ran.read_text().split()) == ["a", "b", "sum"]
+    assert "3 units are run again, for inputs have changed: data/a.csv" in done.stderr
+    ran.unlink()
+    farflung.run("run", "--resume", code=0)
+    assert not ran.exists()
+
+
+def test_resume_of_found_units_twice(farflung, data):
+    """A run that was killed between them had the new content for one of two only."""
+    scripts(farflung, data)
+    (farflung.cwd / "t/b.t").write_text("#!/bin/sh\necho b >> ../ran\necho 1..1\ntest -e ../stop && kill -9 $(cat ../pid)\necho ok\n")
+    text = host().replace("slots: 2", "slots: 1") + "settings: {history: none}\n" + TAP % "[t, data/a.csv]"
+    farflung.run_yaml(text, code=0)
+    (data / "a.csv").write_text("other\n")
+    (farflung.cwd / "ran").unlink()
+    (farflung.cwd / "stop").touch()
+    process = subprocess.Popen(["sh", "-c", 'echo $$ > pid; exec "$0" run --resume', farflung.program], cwd=farflung.cwd,
+                               env=farflung.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert process.wait(60) == -signal.SIGKILL
+    assert (farflung.cwd / "ran").read_text().split() == ["a", "b"]
+    (farflung.cwd / "stop").unlink()
+    farflung.run("run", "--resume", code=0)
+    assert (farflung.cwd / "ran").read_text().split() == ["a", "b", "b"]
