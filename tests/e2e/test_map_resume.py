@@ -223,9 +223,16 @@ def test_resume_failed(farflung):
 
 def test_a_job_log_that_lacks_lines(farflung):
     """What had ended, and was killed before the job log had it, is written there."""
-    kill_when(farflung, lambda events: len(of_kind(events, "unit-finished")) >= 5, "-j2", "--joblog", "log", WAITS,
-              text=numbers(1, 14))
-    kept = (farflung.cwd / "log").read_text().splitlines(keepends=True)
+    log = farflung.cwd / "log"
+
+    def some_are_logged(events):
+        if len(of_kind(events, "unit-finished")) < 5:
+            return False
+        wait_until(lambda: log.read_text().count("\n") > 3, 20, "the job log has three lines")
+        return True
+
+    kill_when(farflung, some_are_logged, "-j2", "--joblog", "log", WAITS, text=numbers(1, 14))
+    kept = log.read_text().splitlines(keepends=True)
     write(farflung.cwd / "log", "".join(kept[:3]) + kept[3][:5])
     write(farflung.cwd / "go", "")
     farflung.run("map", "--resume", code=1)
