@@ -28,7 +28,7 @@ VERSIONS = ["execnet==2.1.2", "pytest-xdist==3.8.0"]
 NEEDS = ["pytest<9", "pytest-timeout", "gevent", "eventlet", "filelock"]
 SUITES = {"execnet": ("execnet-2.1.2", 800), "xdist": ("pytest_xdist-3.8.0", 190)}
 PEERS = tuple(suites.REASONS)
-MINUTES = 15  # for a whole suite
+MINUTES = 30  # for a whole suite: on a busy machine one takes twelve
 SECONDS = 30  # for a test: some of execnet's own hang at times
 TRIES = 3  # what differs is run again so often: both suites have tests that depend on timing
 

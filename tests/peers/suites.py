@@ -23,6 +23,7 @@ REASONS = {
         ("*test_channel_error_reporting*", "wants a Python error's words where the source is refused"),
         ("*test_channel_endmarker_callback_error*", "wants a Python error's words where the source is refused"),
         ("*test_multichannel_receive_queue_for_two_subprocesses*", "waits for what refused source would send"),
+        ("*test_channel_callback_stays_active*", "waits for what refused source would send"),
         ("*test_rinfo_popen*", "wants the worker to be Python of this version"),
         ("*TestMakegateway::test_popen_default*", "wants the worker to be Python of this version"),
         ("*TestMakegateway::test_popen_explicit*", "wants the worker to be Python of this version"),
