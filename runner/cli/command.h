@@ -79,6 +79,10 @@ struct ff_option {
 	FF_OPTION("web", 0, MAYBE, "[=ADDRESS]",                                                   \
 		  "show the run in a browser while it goes on; ADDRESS as farflung web has it",    \
 		  member)
+#define FF_OPTION_LINKS(member)                                                                    \
+	FF_OPTION("links", 0, TEXT, "TEMPLATE",                                                    \
+		  "where pages show a file's line (settings.links): vscode://file{path}:{line}",   \
+		  member)
 #define FF_OPTIONS_END                                                                             \
 	{                                                                                          \
 		.name = NULL                                                                       \

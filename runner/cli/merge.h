@@ -35,6 +35,7 @@ struct ff_merge_source {
 	char *dir;  /* as it was given */
 	char *path; /* of its journal */
 	char *run_id;
+	char *links, *commit, *below; /* as its run-started has them; NULL */
 	int64_t began_us, took_us;
 	uint32_t hosts, slots;
 	struct ff_merge_part *parts;
