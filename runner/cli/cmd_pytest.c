@@ -46,6 +46,7 @@ static const struct ff_option options[] = {
 	FF_PYTEST_LIMITS,
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
 	FF_OPTION_WEB(web, cert, key),
+	FF_OPTION_LINKS(links),
 	FF_PYTEST_LOOK,
 	FF_OPTIONS_END,
 };
@@ -318,6 +319,7 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .web = o->web,
 					  .cert = o->cert,
 					  .key = o->key,
+					  .links = o->links,
 					  .addopts = o->addopts,
 					  .before = o->before,
 					  .stress = o->stress ? &stress : NULL,

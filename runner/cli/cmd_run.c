@@ -15,7 +15,7 @@
 struct options {
 	struct ff_strv jobs, reports, vars, profiles;
 	const char *on, *color, *maxfail, *required, *history, *shard, *flaky, *retry_delay,
-		*strict, *memory, *resume, *collect, *web, *cert, *key;
+		*strict, *memory, *resume, *collect, *web, *cert, *key, *links;
 	struct ff_before *before; /* that was found by it */
 	bool quiet, help_config, force, no_notify;
 	int verbose;
@@ -31,6 +31,7 @@ static const struct ff_option options[] = {
 	FF_OPTION_VARS(vars, profiles),
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION_WEB(web, cert, key),
+	FF_OPTION_LINKS(links),
 	FF_OPTION_OF("maxfail", SETTINGS, "maxfail", maxfail, NULL),
 	FF_OPTION_IS("flaky-fail", 0, "true", "what passes only when tried again fails the run",
 		     flaky),
@@ -101,6 +102,7 @@ static int run_file(const char *path, void *values)
 					  .web = o->web,
 					  .cert = o->cert,
 					  .key = o->key,
+					  .links = o->links,
 					  .before = o->before,
 					  .argc = o->argc,
 					  .argv = o->argv};

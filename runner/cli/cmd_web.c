@@ -20,8 +20,7 @@ static const struct ff_option options[] = {
 		  "; port 0: a free one)",
 		  listen),
 	FF_OPTION("links", 0, TEXT, "TEMPLATE",
-		  "where a line of a file is shown, over settings.links of the runs: "
-		  "vscode://file{path}:{line}",
+		  "where a file's line is shown, whatever runs say: vscode://file{path}:{line}",
 		  links),
 	FF_OPTION("token", 0, FLAG, NULL,
 		  "ask for a token on this machine, too; elsewhere it is always asked for", token),

@@ -84,6 +84,10 @@ struct ff_option {
 			  cert),                                                                   \
 		FF_OPTION("key", 0, TEXT, "FILE", "the private key of --cert (PEM, no password)",  \
 			  key)
+#define FF_OPTION_LINKS(member)                                                                    \
+	FF_OPTION("links", 0, TEXT, "TEMPLATE",                                                    \
+		  "where pages show a file's line (settings.links): vscode://file{path}:{line}",   \
+		  member)
 #define FF_OPTIONS_END                                                                             \
 	{                                                                                          \
 		.name = NULL                                                                       \

@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/execute.h"
 #include "cli/group.h"
+#include "cli/links.h"
 #include "cli/resume.h"
 #include "cli/runs.h"
 #include "cli/secrets.h"
@@ -463,18 +464,6 @@ static int refuse(const struct ff_execute_opts *opts, const char *text)
 	return code;
 }
 
-/* What a link may name. */
-static void find_head(struct ff_config *config, char **commit, char **below)
-{
-	const char *links = config->settings.links;
-
-	if (!links || !(strstr(links, "{commit}") || strstr(links, "{file}")))
-		return;
-	ff_config_head(config->directory, commit, below);
-	config->commit = *commit;
-	config->below = *below;
-}
-
 static int run_with(struct execution *x, const struct ff_execute_opts *opts)
 {
 	struct ff_report_wishes wishes = {0};
@@ -598,11 +587,14 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 		.shard = opts->shard ? config : NULL};
 	char hint[FF_SUGGEST_TEXT_MAX] = "";
 	struct ff_err err = {0};
-	char *commit = NULL, *below = NULL;
+	struct ff_links links;
 	int code;
 
 	config->only_hosts = opts->on;
-	if (build_inventory(&x, config, &inventory, opts, &err)) {
+	if (ff_links_begin(&links, config, opts->links, &err)) {
+		ff_complain("%s", err.text);
+		code = refuse(opts, "");
+	} else if (build_inventory(&x, config, &inventory, opts, &err)) {
 		code = refuse(opts, err.text);
 	} else if (opts->on && ff_inventory_check(&inventory, opts->on, &err)) {
 		ff_inventory_suggest(&inventory, opts->on, hint);
@@ -620,7 +612,6 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 			ff_resume_compare(opts->before, config, &plan);
 			ff_resume_say(opts->before, config, &plan);
 		}
-		find_head(config, &commit, &below);
 		code = run_with(&x, opts);
 	}
 	ff_input_mask(NULL);
@@ -628,8 +619,6 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 	ff_mask_release(&x.mask);
 	ff_plan_release(&plan);
 	ff_inventory_release(&inventory);
-	config->commit = config->below = NULL;
-	ff_free(commit);
-	ff_free(below);
+	ff_links_end(&links, config);
 	return code;
 }

@@ -100,6 +100,9 @@ static void on_run(struct ff_merge_source *source, const struct ff_event *event)
 {
 	if (event->kind == FF_EVENT_RUN_STARTED) {
 		keep(&source->run_id, event->u.run_started.run_id);
+		keep(&source->links, event->u.run_started.links);
+		keep(&source->commit, event->u.run_started.commit);
+		keep(&source->below, event->u.run_started.below);
 		source->began_us = event->time_us;
 		source->hosts = event->u.run_started.hosts;
 		source->slots = event->u.run_started.slots;
@@ -432,6 +435,9 @@ void ff_merge_release(struct ff_merge *merge)
 		ff_free(source->dir);
 		ff_free(source->path);
 		ff_free(source->run_id);
+		ff_free(source->links);
+		ff_free(source->commit);
+		ff_free(source->below);
 		ff_free(source->words);
 	}
 	ff_free(merge->v);

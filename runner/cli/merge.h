@@ -36,6 +36,7 @@ struct ff_merge_source {
 	char *dir;  /* as it was given */
 	char *path; /* of its journal */
 	char *run_id;
+	char *links, *commit, *below; /* as its run-started has them; NULL */
 	int64_t began_us, took_us;
 	uint32_t hosts, slots;
 	uint32_t number; /* of its shard, or its own among the others: before names of hosts */

@@ -274,6 +274,26 @@ static void tell_jobs(struct telling *t, const struct ff_merge_source *first)
 	}
 }
 
+static bool same(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
+/* Shards of one commit lead to it; of several nobody knows which one a failure is of. */
+static void tell_links(const struct ff_merge *merge, struct ff_event *event)
+{
+	const struct ff_merge_source *first = first_of(merge);
+	bool alike = true;
+
+	for (size_t i = 0; i < merge->len; i++)
+		if (!merge->v[i].left_out)
+			alike = alike && same(merge->v[i].commit, first->commit) &&
+				same(merge->v[i].below, first->below);
+	event->u.run_started.links = first->links;
+	event->u.run_started.commit = alike ? first->commit : NULL;
+	event->u.run_started.below = alike ? first->below : NULL;
+}
+
 static void tell_beginning(struct telling *t, const char *command_line)
 {
 	const struct ff_merge_source *first = first_of(&t->merge);
@@ -295,6 +315,7 @@ static void tell_beginning(struct telling *t, const char *command_line)
 	event.u.run_started.command_line = command_line;
 	if (!t->merge.apart)
 		event.u.run_started.jobs = (uint32_t)first->parts_len;
+	tell_links(&t->merge, &event);
 	t->end_us = event.time_us;
 	tell(t, &event);
 	if (t->merge.apart)

@@ -50,7 +50,7 @@ struct options {
 	const char *numprocesses, *dist, *color, *python, *timeout, *session_timeout, *maxfail,
 		*retries, *restarts, *history, *shard, *flaky, *retry_on, *retry_delay;
 	const char *front, *template, *collect, *memory, *strict, *reorder, *maxschedchunk,
-		*testrunuid, *junit_prefix, *web, *cert, *key;
+		*testrunuid, *junit_prefix, *web, *cert, *key, *links;
 	struct ff_strv tx, px, rsyncdir, rsyncignore, reports;
 	int64_t maxprocesses;
 	int64_t front_fd; /* pytest has started us: its end of the front's line; 0 */

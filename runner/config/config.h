@@ -382,7 +382,7 @@ struct ff_config {
 		char *history; /* a path from the configuration's folder, or "none"; NULL: where
 				  journals are */
 		int64_t keep_runs, keep_days; /* journals that stay; 0: no limit */
-		char *links;		      /* where a file and a line are shown; NULL */
+		const char *links;	      /* where a file and a line are shown; NULL */
 		int64_t notify_wait_us;	      /* that the end of a run waits for its notices */
 		/* So many units, or (not in a file) so many of a hundred, and whether what runs is
 		 * killed. */

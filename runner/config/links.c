@@ -78,7 +78,7 @@ bool ff_read_links(struct ff_reader *r, const struct ff_config_option *option,
 		ff_mistakes_add(r->problems, &r->at, "'%s': '%s' %s", option->key, node->text, why);
 		return true;
 	}
-	*(char **)member = ff_config_keep(r->config, node->text);
+	*(const char **)member = ff_config_keep(r->config, node->text);
 	return true;
 }
 

@@ -1,4 +1,5 @@
 """settings.links: where pages show a line of a file."""
+import json
 import shutil
 import subprocess
 
@@ -6,6 +7,7 @@ import pytest
 
 from conftest import write
 from test_html import Page
+from test_merge import journal, shards
 from test_web import check, web  # noqa: F401
 
 BAD = "version: 1\ninventory: [popen]\nsettings:\n  links: %s\njobs:\n  one: {run: 'exit 1'}\n"
@@ -36,6 +38,10 @@ def test_what_is_no_template(farflung, links, why):
     served = farflung.run("web", "--listen", "127.0.0.1:0", f"--links={links}", code=2)
     assert served.stderr.startswith(f"farflung: web: --links '{links}' {why}"), served.stderr
     assert served.stdout == ""
+    farflung.yaml("version: 1\ninventory: [popen]\njobs:\n  one: {run: 'true'}\n")
+    given = farflung.run("run", f"--links={links}", code=2)
+    assert f"farflung: --links '{links}' {why}" in given.stderr and "nothing was started" in given.stderr, given.stderr
+    assert not (farflung.cwd / ".farflung").exists()
 
 
 def test_what_is_no_text(farflung):
@@ -87,3 +93,23 @@ def test_the_environment_may_say_it(farflung, web):  # noqa: F811
     served = web()
     (one,) = served.json("/api/v1/runs")["runs"]
     assert served.json(f"/api/v1/runs/{one['id']}")["links"] == "https://example.org/x/{path}"
+
+
+def test_the_command_line_has_the_last_word(farflung):
+    farflung.run_yaml(BAD % "'vscode://file{path}'", "--links", "zed://file{path}:{line}", "--html", "r.html", code=1)
+    assert Page(farflung.cwd / "r.html").run["links"] == "zed://file{path}:{line}"
+
+
+def test_merged_shards_keep_them(farflung, python):
+    folders = shards(farflung, python, 2, "--links", GITHUB)
+    commits = ["abc1234", "abc1234"]
+    for expected in ("abc1234", None):
+        for folder, commit in zip(folders, commits):
+            path = journal(folder)
+            lines = [json.loads(one) for one in path.read_text().splitlines()]
+            lines[0].update(commit=commit, below="sub/")
+            path.write_text("".join(json.dumps(one) + "\n" for one in lines))
+        farflung.run("merge", "--html", "r.html", *folders, code=0)
+        run = Page(farflung.cwd / "r.html").run
+        assert (run["links"], run.get("commit"), run.get("below")) == (GITHUB, expected, expected and "sub/")
+        commits[1] = "def5678"  # of two commits nobody knows which one it was
