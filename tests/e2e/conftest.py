@@ -145,11 +145,12 @@ def farflung(program, tmp_path):
     instance = Farflung(program, work)
     yield instance
     try:
-        wait_until(lambda: not instance.left_over(), 25, "every process of the run is gone")
+        wait_until(lambda: not instance.left_over(), 60, "every process of the run is gone")
     finally:
         for pid in instance.left_over():
             print("left over:", pid, command_line(pid))
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ SKEWED = """
 import pytest, time
 @pytest.mark.parametrize("n", range(8))
 def test_it(n):
-    time.sleep(0.3 if n == 0 else 0.01)
+    time.sleep(1.5 if n == 0 else 0.01)
 """
 
 

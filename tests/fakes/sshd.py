@@ -127,6 +127,7 @@ class Sshd:
         self.folder = tempfile.mkdtemp(prefix="farflung-sshd-")
         try:
             os.chmod(self.folder, 0o700)
+            os.mkdir(self.path("home"))
             keygen(self.path("host_key"), self.host_key_kind)
             keygen(self.user_key, self.user_key_kind)
             self.authorize(self.user_key + ".pub")
@@ -143,8 +144,14 @@ class Sshd:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _environment(self):
+        """The first SetEnv counts. A home of its own: a login's start files that are killed half-way may
+        leave locks there, for which each later login waits."""
+        words = next((line.split(None, 1)[1] for line in self.options if line.startswith("SetEnv ")), "")
+        return "SetEnv " + (words if words.startswith("HOME=") else f"HOME={self.path('home')} {words}")
+
     def _write_sshd_config(self):
-        lines = self.options + [
+        lines = [self._environment()] + self.options + [
             "Port %d" % self.port,
             "ListenAddress %s" % self.address,
             "HostKey %s" % self.path("host_key"),
