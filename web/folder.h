@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "web/opened.h"
 #include "web/rows.h"
 
 struct ff_web_folder;
@@ -40,9 +41,9 @@ int ff_web_folder_list(struct ff_web_folder *folder, size_t max, struct ff_buf *
 int ff_web_folder_ask(struct ff_web_folder *folder, const char *run,
 		      const struct ff_web_question *question, struct ff_buf *out,
 		      struct ff_err *err);
-/* How far a run's model is: the number of its last event; `over`: no more will come. */
-int ff_web_folder_seq(struct ff_web_folder *folder, const char *run, uint64_t *seq, bool *over,
-		      struct ff_err *err);
+/* How far a run's model is, as ff_opened_peek. */
+int ff_web_folder_peek(struct ff_web_folder *folder, const char *run, bool now,
+		       struct ff_opened_place *place, struct ff_err *err);
 /* The path of a run's journal, the caller's to free; NULL: FF_ENOTFOUND. */
 char *ff_web_folder_journal(const struct ff_web_folder *folder, const char *run,
 			    struct ff_err *err);
