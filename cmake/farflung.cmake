@@ -2,6 +2,10 @@
 
 add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Wno-unused-parameter
                     $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>)
+# Of {0} and of values in braces within others GCC does not say that more fields could be given.
+if(CMAKE_C_COMPILER_ID MATCHES Clang)
+  add_compile_options(-Wno-missing-field-initializers)
+endif()
 if(FARFLUNG_WERROR)
   add_compile_options(-Werror)
 endif()

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/strv.h"
+#include "report/thread.h"
 
 enum {
 	MOMENT_MS = 1500,    /* within which a command says that it won't */
@@ -58,13 +59,9 @@ static void *reap(void *ctx)
 static void leave_to_thread(pid_t pid)
 {
 	pthread_t thread;
-	sigset_t all, before;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&thread, NULL, reap, (void *)(intptr_t)pid) == 0)
+	if (ff_thread_start(&thread, reap, (void *)(intptr_t)pid) == 0)
 		pthread_detach(thread);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static int start(const char *home, char **argv, int err_fd, pid_t *pid)

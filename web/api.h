@@ -3,7 +3,7 @@
 #define FF_WEB_API_H
 
 #include <microhttpd.h>
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "base/buf.h"
@@ -12,8 +12,11 @@
 
 /* News of runs that browsers listen to. */
 struct ff_web_streams {
-	atomic_bool stopping; /* they end */
-	atomic_int open;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t change;
+	bool farewell; /* what is over is told at once, and nobody listens to what goes on */
+	bool stopping; /* they end */
+	int open;
 };
 
 struct ff_web_api {

@@ -108,7 +108,14 @@ static int open_at(const struct ff_web_folder *folder, struct place *place, cons
 	return 0;
 }
 
-/* The run, locked; give_back ends that. */
+static void give_back(struct ff_web_folder *folder, struct place *place)
+{
+	pthread_mutex_lock(&folder->lock);
+	place->users--;
+	pthread_mutex_unlock(&folder->lock);
+}
+
+/* The run, which is kept until give_back. */
 static struct place *borrow(struct ff_web_folder *folder, const char *id, struct ff_err *err)
 {
 	struct place *place;
@@ -125,21 +132,7 @@ static struct place *borrow(struct ff_web_folder *folder, const char *id, struct
 		place->used = ++folder->calls;
 	}
 	pthread_mutex_unlock(&folder->lock);
-	if (rc == 0 && ff_opened_lock(place->run, err) < 0) {
-		pthread_mutex_lock(&folder->lock);
-		place->users--;
-		pthread_mutex_unlock(&folder->lock);
-		rc = err->code;
-	}
 	return rc == 0 ? place : NULL;
-}
-
-static void give_back(struct ff_web_folder *folder, struct place *place)
-{
-	ff_opened_unlock(place->run);
-	pthread_mutex_lock(&folder->lock);
-	place->users--;
-	pthread_mutex_unlock(&folder->lock);
 }
 
 static int answer_row(struct ff_opened *run, uint32_t row, struct ff_buf *out, struct ff_err *err)
@@ -168,6 +161,10 @@ int ff_web_folder_ask(struct ff_web_folder *folder, const char *id,
 
 	if (!place)
 		return err->code;
+	if (ff_opened_lock(place->run, err) < 0) {
+		give_back(folder, place);
+		return err->code;
+	}
 	model = ff_opened_model(place->run);
 	switch (question->part) {
 	case FF_WEB_RUN:
@@ -191,22 +188,23 @@ int ff_web_folder_ask(struct ff_web_folder *folder, const char *id,
 		rc = ff_document_critical(out, model);
 		break;
 	}
+	ff_opened_unlock(place->run);
 	give_back(folder, place);
 	return rc;
 }
 
-int ff_web_folder_seq(struct ff_web_folder *folder, const char *id, uint64_t *seq, bool *over,
-		      struct ff_err *err)
+int ff_web_folder_peek(struct ff_web_folder *folder, const char *id, bool now,
+		       struct ff_opened_place *place, struct ff_err *err)
 {
 	struct ff_err own = {0};
-	struct place *place = borrow(folder, id, err = err ? err : &own);
+	struct place *borrowed = borrow(folder, id, err = err ? err : &own);
+	int rc;
 
-	if (!place)
+	if (!borrowed)
 		return err->code;
-	*seq = ff_opened_model(place->run)->seq;
-	*over = ff_opened_over(place->run);
-	give_back(folder, place);
-	return 0;
+	rc = ff_opened_peek(borrowed->run, now, place, err);
+	give_back(folder, borrowed);
+	return rc;
 }
 
 int ff_web_folder_left(struct ff_web_folder *folder, const char *run, uint32_t left, char **path,

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "web/opened.h"
 #include "web/rows.h"
 
 struct ff_web_folder;
@@ -42,9 +43,9 @@ int ff_web_folder_list(struct ff_web_folder *folder, size_t max, struct ff_buf *
 int ff_web_folder_ask(struct ff_web_folder *folder, const char *run,
 		      const struct ff_web_question *question, struct ff_buf *out,
 		      struct ff_err *err);
-/* How far a run's model is: the number of its last event; `over`: no more will come. */
-int ff_web_folder_seq(struct ff_web_folder *folder, const char *run, uint64_t *seq, bool *over,
-		      struct ff_err *err);
+/* How far a run's model is, as ff_opened_peek. */
+int ff_web_folder_peek(struct ff_web_folder *folder, const char *run, bool now,
+		       struct ff_opened_place *place, struct ff_err *err);
 /* Where what a unit or a job left was brought to (`left`: its number in the model), the caller's to
  * free, and when that was told, by the wall clock. FF_ENOTFOUND: there is none. */
 int ff_web_folder_left(struct ff_web_folder *folder, const char *run, uint32_t left, char **path,

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +9,20 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "event/going.h"
 #include "event/reader.h"
 #include "report/file.h"
+#include "report/thread.h"
 
 enum {
-	AT_ONCE = 1000, /* events, between which others may look */
-	LOOK_MS = 200,	/* how often the end of a journal is looked at */
+	AT_ONCE = 1000,	      /* events, between which others may look */
+	LOOK_MS = 400,	      /* how often the end of a journal is looked at, */
+	LOOK_ENDED_MS = 2000, /* of one that only a run that goes on with it would make longer */
 	NAP_MS = 5,
-	PATIENCE_MS = 300, /* that the first look waits for a journal's end */
-	KEPT = 4,	   /* answers to queries */
+	PATIENCE_MS = 300,    /* that the first look waits for a journal's end */
+	UNSEEN_US = 10000000, /* after which nobody seems to look any more */
+	KEPT = 4,	      /* answers to queries */
 };
 
 struct answer {
@@ -36,10 +39,15 @@ struct ff_opened {
 	struct ff_err err; /* why it can't be read on */
 	struct answer answers[KEPT];
 	uint64_t asked;
-	bool caught_up; /* has been at the journal's end */
+	bool caught_up;	 /* has been at the journal's end */
+	bool ended;	 /* was there, and no more will come */
+	bool hurry;	 /* the next look waits for the end: it has been read from the beginning, or
+			  * was left alone for long */
+	bool asleep;	 /* until somebody looks again */
+	int64_t seen_us; /* when somebody looked last */
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t news; /* it is to be ended */
+	pthread_cond_t news; /* it is to be ended, or is looked at again */
 	/* Who waits for the lock: the thread, which is quick to take it again, lets them pass. */
 	atomic_int waiting;
 	atomic_bool ending;
@@ -63,20 +71,6 @@ static int scratch(struct ff_err *err)
 
 /* --- the thread --- */
 
-static struct timespec in_ms(long ms)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += ms / 1000;
-	at.tv_nsec += ms % 1000 * 1000000;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_sec++;
-		at.tv_nsec -= 1000000000;
-	}
-	return at;
-}
-
 /* Some events; false: there are no more by now. */
 static bool take_some(struct ff_opened *run)
 {
@@ -94,10 +88,34 @@ static bool take_some(struct ff_opened *run)
 	return rc == 1;
 }
 
+/* With the lock; all that there is has been taken. Whoever ended it may have written before. */
+static void look_for_end(struct ff_opened *run)
+{
+	run->caught_up = true;
+	run->model.going = !run->model.over && ff_run_is_going(run->journal);
+	run->ended = run->model.over || (!run->model.going && !take_some(run));
+}
+
+/* With the lock, until it is time to look at the journal again: what nobody sees costs nothing. */
+static void rest(struct ff_opened *run)
+{
+	struct timespec until = ff_thread_in_ms(run->ended ? LOOK_ENDED_MS : LOOK_MS);
+
+	pthread_cond_timedwait(&run->news, &run->lock, &until);
+	while (!run->ending && ff_clock_us() - run->seen_us > UNSEEN_US) {
+		run->caught_up = false;
+		run->hurry = run->asleep = true;
+		pthread_cond_wait(&run->news, &run->lock);
+	}
+	run->asleep = false;
+}
+
 static void *follow(void *ctx)
 {
 	struct ff_opened *run = ctx;
 
+	/* The run may be this process's own. */
+	ff_thread_yield_to_others();
 	pthread_mutex_lock(&run->lock);
 	while (!run->ending && run->err.code == 0) {
 		if (take_some(run)) {
@@ -107,28 +125,13 @@ static void *follow(void *ctx)
 			pthread_mutex_lock(&run->lock);
 			continue;
 		}
-		run->caught_up = true;
-		if (!run->ending && run->err.code == 0) {
-			struct timespec until = in_ms(LOOK_MS);
-
-			pthread_cond_timedwait(&run->news, &run->lock, &until);
-		}
+		if (run->err.code == 0)
+			look_for_end(run);
+		if (!run->ending && run->err.code == 0)
+			rest(run);
 	}
 	pthread_mutex_unlock(&run->lock);
 	return NULL;
-}
-
-/* Signals are for the program's own threads. */
-static int start_thread(struct ff_opened *run)
-{
-	sigset_t all, before;
-	int errnum;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	errnum = pthread_create(&run->thread, NULL, follow, run);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return errnum;
 }
 
 /* --- life --- */
@@ -152,7 +155,6 @@ struct ff_opened *ff_opened_new(const char *journal, struct ff_err *err)
 {
 	struct ff_opened *run;
 	struct ff_writer_opts writer = {.fd = -1};
-	pthread_condattr_t monotonic;
 	int errnum;
 
 	if (access(journal, F_OK) < 0 && errno == ENOENT) {
@@ -165,16 +167,15 @@ struct ff_opened *ff_opened_new(const char *journal, struct ff_err *err)
 	run = ff_xcalloc(1, sizeof(*run));
 	run->journal = ff_xstrdup(journal);
 	pthread_mutex_init(&run->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&run->news, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	ff_thread_cond_init(&run->news);
+	run->hurry = true;
+	run->seen_us = ff_clock_us();
 	ff_model_init(&run->model);
 	run->model.told = told;
 	run->model.ctx = run;
 	ff_details_init(&run->details, &writer);
 	run->reader = ff_reader_new(run->journal, err);
-	errnum = run->reader ? start_thread(run) : 0;
+	errnum = run->reader ? ff_thread_start(&run->thread, follow, run) : 0;
 	if (run->reader && errnum == 0)
 		return run;
 	if (errnum)
@@ -202,31 +203,63 @@ static void take_lock(struct ff_opened *run)
 	run->waiting++;
 	pthread_mutex_lock(&run->lock);
 	run->waiting--;
+	run->seen_us = ff_clock_us();
+	if (run->asleep)
+		pthread_cond_broadcast(&run->news);
+}
+
+/* With the lock, which is given back if it can't be read on. */
+static int check(struct ff_opened *run, struct ff_err *err)
+{
+	int rc;
+
+	if (run->err.code == 0)
+		return 0;
+	rc = ff_err_set(err, run->err.code, "%s", run->err.text);
+	pthread_mutex_unlock(&run->lock);
+	return rc;
 }
 
 int ff_opened_lock(struct ff_opened *run, struct ff_err *err)
 {
 	const struct timespec nap = {.tv_nsec = NAP_MS * 1000000};
-	int rc;
 
 	take_lock(run);
 	/* Not on the condition: its end would have to wait for the lock like anybody else. */
 	for (int i = 0;
-	     i < PATIENCE_MS / NAP_MS && run->asked == 0 && !run->caught_up && run->err.code == 0;
-	     i++) {
+	     i < PATIENCE_MS / NAP_MS && run->hurry && !run->caught_up && run->err.code == 0; i++) {
 		pthread_mutex_unlock(&run->lock);
 		nanosleep(&nap, NULL);
 		take_lock(run);
 	}
+	run->hurry = false;
 	run->asked++;
-	/* What its thread has not seen yet may have been there for long. */
-	while (run->caught_up && run->err.code == 0 && take_some(run))
-		;
 	run->model.going = !run->model.over && ff_run_is_going(run->journal);
-	if (run->err.code == 0)
-		return 0;
-	rc = ff_err_set(err, run->err.code, "%s", run->err.text);
-	pthread_mutex_unlock(&run->lock);
+	/* While it goes on, what came since the thread's last look can wait for its next one: who
+	 * looks at the same time gets the same answers. */
+	while (run->caught_up && !run->model.going && run->err.code == 0 && take_some(run))
+		;
+	return check(run, err);
+}
+
+int ff_opened_peek(struct ff_opened *run, bool now, struct ff_opened_place *place,
+		   struct ff_err *err)
+{
+	int rc;
+
+	take_lock(run);
+	if (now && run->caught_up) {
+		while (run->err.code == 0 && take_some(run))
+			;
+		look_for_end(run);
+	}
+	*place = (struct ff_opened_place){.seq = run->model.seq,
+					  .over = run->caught_up && run->ended &&
+						  run->model.read == 1000,
+					  .behind = !run->caught_up};
+	rc = check(run, err);
+	if (rc == 0)
+		pthread_mutex_unlock(&run->lock);
 	return rc;
 }
 
@@ -269,11 +302,4 @@ const struct ff_rows_found *ff_opened_find(struct ff_opened *run, const struct f
 	answer->seq = run->model.seq;
 	ff_rows_find(&run->model, query, &answer->found);
 	return &answer->found;
-}
-
-bool ff_opened_over(struct ff_opened *run)
-{
-	/* What it wrote last, before its end, may not be read yet. */
-	return run->caught_up && run->model.read == 1000 &&
-	       (run->model.over || (!run->model.going && !take_some(run)));
 }

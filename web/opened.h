@@ -14,10 +14,20 @@ struct ff_opened *ff_opened_new(const char *journal, struct ff_err *err);
 void ff_opened_free(struct ff_opened *run); /* NULL is fine */
 
 /* Between these two nothing of it changes. Waits for what its thread has at hand, and the first
- * time for a moment more, so that a short journal is there at once. FF_ELOAD, FF_ESYS: its journal
- * can't be read on; it is not locked. */
+ * time for a moment more, so that a short journal is there at once. Of a run that goes on what came
+ * in the last half a second may lack. FF_ELOAD, FF_ESYS: its journal can't be read
+ * on; it is not locked. */
 int ff_opened_lock(struct ff_opened *run, struct ff_err *err);
 void ff_opened_unlock(struct ff_opened *run);
+/* How far it is, which costs next to nothing; with `now` what its thread would read at its next
+ * look is read first. Errors as above; not locked then. */
+struct ff_opened_place {
+	uint64_t seq; /* of the last event in the model */
+	bool over;    /* all of its journal is in the model, and no more will come */
+	bool behind;  /* its journal's end has not been seen yet */
+};
+int ff_opened_peek(struct ff_opened *run, bool now, struct ff_opened_place *place,
+		   struct ff_err *err);
 /* Locked: */
 const struct ff_model *ff_opened_model(const struct ff_opened *run);
 struct ff_details *ff_opened_details(struct ff_opened *run);
@@ -25,7 +35,4 @@ struct ff_details *ff_opened_details(struct ff_opened *run);
  * unlocked. */
 const struct ff_rows_found *ff_opened_find(struct ff_opened *run, const struct ff_rows_query *query,
 					   const char *key);
-/* Whether all of the journal is in the model, and no more will come. */
-bool ff_opened_over(struct ff_opened *run);
-
 #endif

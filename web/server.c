@@ -4,20 +4,20 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "report/thread.h"
 #include "web/api.h"
 #include "web/http.h"
 #include "web/pair.h"
 
 enum {
 	BODY_MAX = 64 << 10,
-	FAREWELL_NAPS = 50,
+	FAREWELL_MS = 1000,
 };
 
 struct ff_web {
@@ -218,6 +218,8 @@ struct ff_web *ff_web_start(const struct ff_web_opts *opts, struct ff_err *err)
 	port = port_of(fd);
 	web = ff_xcalloc(1, sizeof(*web));
 	web->pair = pair;
+	pthread_mutex_init(&web->streams.lock, NULL);
+	ff_thread_cond_init(&web->streams.change);
 	web->runs = ff_xstrdup(opts->runs);
 	web->api = (struct ff_web_api){ff_web_folder_new(opts->runs, opts->links),
 				       ff_digests_new(opts->runs), web->runs, opts->token,
@@ -236,19 +238,32 @@ struct ff_web *ff_web_start(const struct ff_web_opts *opts, struct ff_err *err)
 
 void ff_web_farewell(struct ff_web *web)
 {
-	const struct timespec nap = {.tv_nsec = 20000000};
+	const struct timespec until = ff_thread_in_ms(FAREWELL_MS);
+	struct ff_web_streams *streams = web ? &web->streams : NULL;
 
-	for (int i = 0; i < FAREWELL_NAPS && web && web->streams.open > 0; i++)
-		nanosleep(&nap, NULL);
+	if (!web)
+		return;
+	pthread_mutex_lock(&streams->lock);
+	streams->farewell = true;
+	pthread_cond_broadcast(&streams->change);
+	while (streams->open > 0 &&
+	       pthread_cond_timedwait(&streams->change, &streams->lock, &until) == 0)
+		;
+	pthread_mutex_unlock(&streams->lock);
 }
 
 void ff_web_stop(struct ff_web *web)
 {
 	if (!web)
 		return;
+	pthread_mutex_lock(&web->streams.lock);
 	web->streams.stopping = true;
+	pthread_cond_broadcast(&web->streams.change);
+	pthread_mutex_unlock(&web->streams.lock);
 	if (web->daemon)
 		MHD_stop_daemon(web->daemon);
+	pthread_cond_destroy(&web->streams.change);
+	pthread_mutex_destroy(&web->streams.lock);
 	ff_web_folder_free(web->api.folder);
 	ff_digests_free(web->api.digests);
 	ff_free(web->runs);

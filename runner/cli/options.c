@@ -23,7 +23,7 @@ struct parse {
 
 static struct found find_long(const struct ff_command *command, const char *name, size_t len)
 {
-	struct found found = {NULL};
+	struct found found = {0};
 
 	for (const struct ff_option *o = command->options; o->name; o++) {
 		if (o->kind == FF_OPTION_REPORTS) {
@@ -44,7 +44,7 @@ static struct found find_long(const struct ff_command *command, const char *name
 
 static struct found find_letter(const struct ff_command *command, char letter)
 {
-	struct found found = {NULL};
+	struct found found = {0};
 
 	for (const struct ff_option *o = command->options; o->name; o++)
 		if (o->letter == letter)

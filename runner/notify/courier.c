@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "notify/private.h"
+#include "report/thread.h"
 
 enum {
 	BACKOFF_MAX_S = 60,
@@ -463,7 +463,6 @@ static void *work(void *ctx)
 struct ff_courier *ff_courier_new(const struct ff_courier_opts *opts)
 {
 	struct ff_courier *courier = ff_xcalloc(1, sizeof(*courier));
-	sigset_t all, before;
 	int rc;
 
 	courier->opts = *opts;
@@ -478,11 +477,7 @@ struct ff_courier *ff_courier_new(const struct ff_courier_opts *opts)
 		courier->wake[0] = courier->wake[1] = -1;
 		rc = errno;
 	} else {
-		/* Signals are the main thread's. */
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &before);
-		rc = pthread_create(&courier->thread, NULL, work, courier);
-		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		rc = ff_thread_start(&courier->thread, work, courier);
 	}
 	if (rc) {
 		char *text = ff_xasprintf("notify: nobody will be told: %s", strerror(rc));

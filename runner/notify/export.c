@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "config/curl.h"
 #include "notify/private.h"
 #include "report/text.h"
+#include "report/thread.h"
 
 struct body {
 	struct body *next;
@@ -110,16 +110,8 @@ static bool may_be_tried(long status)
 
 static void wait_before(struct ff_export *ex, int tries)
 {
-	struct timespec at;
-	int64_t ms = 250L << tries;
+	struct timespec at = ff_thread_in_ms(250L << tries);
 
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += (time_t)(ms / 1000);
-	at.tv_nsec += (long)(ms % 1000 * 1000000);
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_sec++;
-		at.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&ex->lock);
 	while (!ex->abandoned && ff_clock_us() < ex->until_us &&
 	       pthread_cond_timedwait(&ex->news, &ex->lock, &at) == 0)
@@ -216,14 +208,8 @@ static bool is_http(const char *url)
 
 static int start(struct ff_export *ex, struct ff_err *err)
 {
-	sigset_t all, before;
-	int errnum;
+	int errnum = ff_thread_start(&ex->thread, work, ex);
 
-	/* Signals are for the program's own threads. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	errnum = pthread_create(&ex->thread, NULL, work, ex);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return errnum ? ff_err_sys(err, errnum, "a thread for %s", ex->url) : 0;
 }
 
@@ -240,7 +226,6 @@ struct ff_export *ff_export_new(const char *url, const char *const *headers, str
 {
 	const struct ff_curl *api;
 	struct ff_export *ex;
-	pthread_condattr_t monotonic;
 
 	if (!is_http(url)) {
 		ff_err_set(err, FF_EINVAL, "'%s': expected an http:// or https:// address", url);
@@ -259,10 +244,7 @@ struct ff_export *ff_export_new(const char *url, const char *const *headers, str
 	for (; headers && *headers; headers++)
 		ex->headers = api->slist_append(ex->headers, *headers);
 	pthread_mutex_init(&ex->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&ex->news, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	ff_thread_cond_init(&ex->news);
 	if (start(ex, err) == 0)
 		return ex;
 	release(ex);

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "report/thread.h"
 
 enum {
 	CHUNK = 16 << 10,
@@ -293,19 +293,14 @@ static void *run(void *ctx)
 	return NULL;
 }
 
-/* With the lock. Signals are for the program's own threads; a closed pipe is EPIPE here. */
+/* With the lock. */
 static void start(struct ff_writer *writer)
 {
-	sigset_t all, before;
-
 	if (writer->fd < 0)
 		writer->fd = fcntl(writer->opts.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	if (writer->fd < 0)
 		writer->fd = writer->opts.fd;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	writer->started = pthread_create(&writer->thread, NULL, run, writer) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	writer->started = ff_thread_start(&writer->thread, run, writer) == 0;
 }
 
 /* --- the callers' side --- */

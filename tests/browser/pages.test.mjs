@@ -368,6 +368,13 @@ it("shows what runs, as it goes on, and over a connection that was cut", async (
   await page.goto(`${origin}/runs/${id}#/run`);
   await until(() => /so far/.test(document.querySelector(".running")?.textContent));
   await shot("live");
+  // Time passes in one and the same text, without news.
+  await page.evaluate(() => { window.seen = new Map(); });
+  await until(() => {
+    const cell = document.querySelector(".running .number span"), was = window.seen.get(cell);
+    window.seen.set(cell, cell.textContent);
+    return was !== undefined && was !== cell.textContent;
+  });
   await page.evaluate(() => { window.stayed = true; });
   for (const wire of wires) wire.destroy();
   await until(() => /no connection/.test(document.querySelector("header [role=status]").textContent));

@@ -464,6 +464,25 @@ def test_a_run_that_is_shown(farflung, web):
         socket.create_connection(("127.0.0.1", shown.port)).close()
 
 
+def test_who_listens_to_another_run_when_one_ends(farflung):
+    """Is left without its end, which nobody knows yet."""
+    farflung.yaml(GOES_ON)
+    shown = Shown(farflung, "run", "--web")
+    farflung.yaml("version: 1\ninventory: [popen]\njobs: {c: {run: 'until test -e stop; do sleep 0.02; done'}}\n", name="other.yaml")
+    other = Shown(farflung, "run", "--web", "other.yaml")
+    wait_until(lambda: shown.ask(other.base)[1]["by_state"].get("running"), 10, "it runs")
+    with socket.create_connection(("127.0.0.1", shown.port)) as listening:
+        seq = shown.ask(other.base)[1]["seq"]
+        listening.sendall(f"GET {other.base}/events?after={seq} HTTP/1.1\r\nHost: 127.0.0.1:{shown.port}\r\nCookie: {shown.headers['Cookie']}\r\n\r\n".encode())
+        stream = listening.makefile("rb")
+        assert stream.readline().startswith(b"HTTP/1.1 200")
+        write(farflung.cwd / "go", "")
+        assert b"event: over" not in stream.read()
+    shown.finish(0)
+    write(farflung.cwd / "stop", "")
+    other.finish(0)
+
+
 def test_pages_of_a_run_at_no_address(farflung):
     farflung.yaml("version: 1\ninventory: [popen]\njobs: {a: {run: 'touch began'}}\n")
     for where in ("nonsense", "127.0.0.1:99999999"):

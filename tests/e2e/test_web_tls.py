@@ -12,6 +12,7 @@ import urllib.parse
 import pytest
 
 from conftest import wait_until, write
+from test_output_cap import sanitized
 from test_web import GOES_ON, RUN
 
 NAME = "farm.example.org"
@@ -50,6 +51,10 @@ class Https:
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read()
+
+    def finish(self, code):
+        out, err = self.process.communicate(timeout=60)
+        assert self.process.returncode == code, out + err
 
     def json(self, path, **headers):
         status, _, body = self.ask(path, **headers)
@@ -129,20 +134,26 @@ def test_names_and_origins(https):
         assert served.ask("/api/v1/runs", Origin=origin)[0] == code, origin
 
 
-def test_live_events(farflung, pair):
-    farflung.yaml(GOES_ON)
+def shown_over_tls(farflung, pair):
+    """A run that is shown while it goes on."""
     process = farflung.start("run", "--web=0", "--cert", pair[0], "--key", pair[1])
     url = next(found[1] for line in process.stderr if (found := re.search(r"web: (https://\S+)", line)))
     shown = Https(process, url, pair[0])
-    base, cookie = "/api/v1" + urllib.parse.urlsplit(url).path, {"Cookie": f"farflung-{shown.port}={shown.token}"}
-    wait_until(lambda: shown.json(base, **cookie)["by_state"] == {"passed": 1, "running": 1}, 10, "what runs is shown")
+    shown.base, shown.cookie = "/api/v1" + urllib.parse.urlsplit(url).path, {"Cookie": f"farflung-{shown.port}={shown.token}"}
+    return shown
+
+
+def test_live_events(farflung, pair):
+    farflung.yaml(GOES_ON)
+    shown = shown_over_tls(farflung, pair)
+    wait_until(lambda: shown.json(shown.base, **shown.cookie)["by_state"] == {"passed": 1, "running": 1}, 10, "what runs is shown")
     with contextlib.closing(shown.connect()) as connection:
-        connection.request("GET", base + "/events", headers={**cookie, "Last-Event-ID": str(shown.json(base, **cookie)["seq"])})
+        seq = shown.json(shown.base, **shown.cookie)["seq"]
+        connection.request("GET", shown.base + "/events", headers={**shown.cookie, "Last-Event-ID": str(seq)})
         stream = connection.getresponse()
         write(farflung.cwd / "go", "")
         assert b"event: over\n" in stream.read(), "who listens is told of the end"
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, out + err
+    shown.finish(0)
 
 
 def test_who_is_silent_in_the_handshake_keeps_nobody_out(https):
@@ -153,6 +164,35 @@ def test_who_is_silent_in_the_handshake_keeps_nobody_out(https):
             # Nothing, or the head of a record that promises more.
             silent.sendall(b"\x16\x03\x01\x02\x00\x01" if i % 2 else b"")
         assert served.json("/api/v1/runs") == {"runs": []}
+
+
+def test_a_run_does_not_notice_who_looks_at_it(farflung, pair):
+    """200 clients: silent ones, some in the middle of a handshake, some that only listen, some that ask and never read."""
+    farflung.yaml(GOES_ON)
+    shown = shown_over_tls(farflung, pair)
+    wait_until(lambda: shown.json(shown.base, **shown.cookie)["by_state"].get("running"), 10, "it runs")
+
+    def memory():
+        return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{shown.process.pid}/status").read())[1])
+
+    before = memory()
+    asked = f"GET {{}} HTTP/1.1\r\nHost: 127.0.0.1:{shown.port}\r\nCookie: {shown.cookie['Cookie']}\r\n\r\n"
+    words = [b"", b"\x16\x03\x01\x02\x00\x01", asked.format(shown.base + "/events").encode(), asked.format("/assets/main.js").encode() * 200]
+    with contextlib.ExitStack() as stack:
+        for i in range(200):
+            client = stack.enter_context(socket.socket())
+            client.settimeout(0.2)
+            # More than are served at once are refused, or wait.
+            with contextlib.suppress(OSError):
+                client.connect(("127.0.0.1", shown.port))
+                if i % 4 > 1:
+                    client = stack.enter_context(shown.context.wrap_socket(client, server_hostname="127.0.0.1"))
+                client.send(words[i % 4])
+        after = memory()
+        write(farflung.cwd / "go", "")
+        shown.finish(0)
+    # A sanitizer keeps what was freed.
+    assert sanitized(farflung.program) or after - before < 32 << 10
 
 
 def refused(farflung, *args, code=2):

@@ -74,7 +74,7 @@ static void make_folder(const char *name)
 static void end(void)
 {
 	static const char *const made[] = {"runs/" RUN "/journal.jsonl", "secret"};
-	static const char *const folders[] = {"runs/" RUN, "runs", ""};
+	static const char *const folders[] = {("runs/" RUN), "runs", ""};
 
 	ff_web_stop(web);
 	for (size_t i = 0; i < 2; i++) {
@@ -142,6 +142,30 @@ static void fill_in(const uint8_t *data, size_t size, struct ff_buf *request)
 			ff_buf_addch(request, (char)data[i]);
 }
 
+#ifdef __clang__
+#define UNSEEN __attribute__((no_sanitize("coverage")))
+#else
+#define UNSEEN
+#endif
+
+/* As memmem, but libFuzzer sees what that looks for, and would ask for it: an answer says which
+ * words of a request it did not like. */
+UNSEEN static bool says(const struct ff_buf *answer, const char *words)
+{
+	const char *text = (const char *)ff_buf_data(answer);
+	size_t len = 0, n;
+
+	while (words[len])
+		len++;
+	for (size_t i = 0; i + len <= answer->len; i++) {
+		for (n = 0; n < len && text[i + n] == words[n]; n++)
+			;
+		if (n == len)
+			return true;
+	}
+	return false;
+}
+
 static void check(struct ff_buf *answer)
 {
 	const char *text = (const char *)ff_buf_data(answer);
@@ -150,9 +174,7 @@ static void check(struct ff_buf *answer)
 		return;
 	if (answer->len < 9 || memcmp(text, "HTTP/1.", 7) != 0)
 		abort();
-	if (memmem(text, answer->len, "HTTP/1.1 500", 12) ||
-	    memmem(text, answer->len, secret, strlen(secret)) ||
-	    memmem(text, answer->len, "root:", 5))
+	if (says(answer, "HTTP/1.1 500") || says(answer, secret) || says(answer, "root:"))
 		abort();
 }
 
@@ -172,7 +194,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sent += (size_t)n;
 	shutdown(poll_fd.fd, SHUT_WR);
 	do {
-		if (poll(&poll_fd, 1, ANSWER_MS) != 1)
+		int rc;
+
+		/* libFuzzer's alarm looks whether an input takes too long. */
+		while ((rc = poll(&poll_fd, 1, ANSWER_MS)) < 0 && errno == EINTR)
+			;
+		if (rc != 1)
 			abort();
 		n = recv(poll_fd.fd, part, sizeof(part), 0);
 		if (n > 0)

@@ -8,6 +8,25 @@ function elapsed(run) {
   return run.going ? Math.max(run.took_us, Date.now() * 1000 - run.began_us) : run.took_us;
 }
 
+// Times that pass, in what is shown: written anew each second, so that they go on between news.
+let passing = [], timer = 0;
+
+function tick() {
+  passing = passing.filter(({ node, born }) => node.isConnected || Date.now() - born < 10000);
+  for (const { node, run, from } of passing) node.textContent = took(elapsed(run) - from);
+  if (passing.length) return;
+  clearInterval(timer);
+  timer = 0;
+}
+
+function since(run, from) {
+  const node = h("span", null, took(elapsed(run) - from));
+  if (!run.going) return node;
+  passing.push({ node, run, from, born: Date.now() });
+  timer = timer || setInterval(tick, 1000);
+  return node;
+}
+
 function verdict(run) {
   if (!run.over) return run.going ? ["running", "running"] : run.read < 1000 ? ["running", "being read"] : ["failed", "cut off: its process is gone"];
   return run.exit_code === 0 ? ["passed", "passed"] : ["failed", `failed (exit ${run.exit_code})`];
@@ -56,7 +75,7 @@ function running(source) {
   if (source.run.over || !lanes.length) return null;
   return h("table.running", null, h("caption", null, "Running"),
     h("tbody", null, lanes.slice(0, 200).map((lane) => h("tr", null,
-      h("td", null, line(`${lane.host} ${lane.name}`)), h("td.number", null, took(elapsed(source.run) - lane.since_us)),
+      h("td", null, line(`${lane.host} ${lane.name}`)), h("td.number", null, since(source.run, lane.since_us)),
       h("td", null, h("a", { href: `#/unit/${lane.row}` }, line(lane.unit))), h("td.quiet", null, line(lane.last_line || ""))))),
     lanes.length > 200 ? h("tfoot", null, h("tr", null, h("td", { colspan: 4 }, `and ${count(lanes.length - 200)} more`))) : null);
 }
@@ -132,7 +151,7 @@ export async function view(source) {
       h("dt", null, "run"), h("dd", null, line(run.id || "")),
       h("dt", null, "command"), h("dd", null, h("code", null, `farflung ${line(run.command || "")}`)),
       h("dt", null, "began"), h("dd", null, when(run.began_us)),
-      h("dt", null, "took"), h("dd", null, took(elapsed(run)))),
+      h("dt", null, "took"), h("dd", null, since(run, 0))),
     progress(source), tiles(source),
     !run.going || run.read < 1000 ? null : button(source, "cancel", null, "Stop the run"),
     run.over && Object.keys(run.by_state).some((state) => ["failed", "error", "crashed", "timeout", "lost"].includes(state)) ? button(source, "rerun", null, "Run what failed again") : null,
