@@ -316,6 +316,7 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .command = name_of(o),
 					  .shard = o->shard,
 					  .web = o->web,
+					  .notify = o->notify,
 					  .addopts = o->addopts,
 					  .before = o->before,
 					  .stress = o->stress ? &stress : NULL,

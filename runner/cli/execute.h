@@ -38,6 +38,7 @@ struct ff_execute_opts {
 	void *begun_ctx;
 	const char *shard;	  /* "K/N": that part of the units; NULL: all */
 	struct ff_before *before; /* what is gone on with; NULL: nothing */
+	const char *notify;	  /* the file whose receivers are told; NULL: the configuration's */
 	const char *web;	  /* as ff_serve's `listen`; NULL: nobody looks */
 	/* The run has this id, and leaves no journal and no history: it only looks into another
 	 * one. NULL: a run like any other. */
