@@ -377,6 +377,27 @@ static void add_reason(const struct telling *t, struct ff_buf *out)
 		ff_buf_addf(out, ", and %u more to complain of", t->merge.complaints - 1);
 }
 
+/* Jobs of shards are in error by what is amiss between them; what is amiss with one of several runs
+ * is a job's of its own, or files would be green. */
+static void tell_complaints(struct telling *t)
+{
+	static const char name[] = "report", other[] = "report@runs";
+	bool taken = ff_state_find_job(&t->story.state, name) != UINT32_MAX;
+	struct ff_event event = {
+		.kind = FF_EVENT_JOB_ADDED, .time_us = t->end_us, .job = taken ? other : name};
+
+	if (!t->merge.apart || t->merge.complaints == 0)
+		return;
+	event.u.job_added.payload = "";
+	tell(t, &event);
+	event = (struct ff_event){
+		.kind = FF_EVENT_JOB_FINISHED, .time_us = t->end_us, .job = event.job};
+	event.u.job_finished.result = FF_JOB_ERROR;
+	event.u.job_finished.why = FF_REASON_SHARDS;
+	event.u.job_finished.reason = t->merge.first;
+	tell(t, &event);
+}
+
 static int tell_end(struct telling *t)
 {
 	const struct ff_merge_source *first = first_of(&t->merge);
@@ -392,6 +413,7 @@ static int tell_end(struct telling *t)
 		judge_job(t, &first->parts[i], &event);
 		tell(t, &event);
 	}
+	tell_complaints(t);
 	for (size_t i = 0; i < t->merge.len; i++)
 		if (!t->merge.v[i].left_out && t->merge.v[i].took_us > took_us)
 			took_us = t->merge.v[i].took_us;
