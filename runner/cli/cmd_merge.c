@@ -5,7 +5,7 @@
 
 struct options {
 	struct ff_strv reports;
-	const char *color, *history;
+	const char *color, *history, *notify;
 	bool quiet;
 	int verbose;
 };
@@ -13,6 +13,8 @@ struct options {
 static const struct ff_option options[] = {
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION_OF("history", SETTINGS, "history", history, "PATH"),
+	FF_OPTION("notify", 0, TEXT, "FILE",
+		  "tell those in the 'notify' of this configuration file", notify),
 	FF_OPTION("verbose", 'v', COUNT, NULL, "a line per unit; twice: output too", verbose),
 	FF_OPTION("quiet", 'q', FLAG, NULL, "only failures and the summary (default)", quiet),
 	FF_OPTION_COLOR(color),
@@ -32,6 +34,7 @@ static int run(const struct ff_command *command, int argc, char **argv)
 		.color = o.color,
 		.kept = true,
 		.history = o.history,
+		.notify = o.notify,
 	};
 
 	if (rc > 0)

@@ -320,6 +320,7 @@ static int run_pytest(struct options *o, const struct ff_strv *args, int argc, c
 					  .cert = o->cert,
 					  .key = o->key,
 					  .links = o->links,
+					  .notify = o->notify,
 					  .addopts = o->addopts,
 					  .before = o->before,
 					  .stress = o->stress ? &stress : NULL,

@@ -17,6 +17,7 @@
 #include "cli/secrets.h"
 #include "cli/serve.h"
 #include "cli/shard.h"
+#include "cli/told.h"
 #include "dispatch/dispatch.h"
 #include "dispatch/input.h"
 #include "event/mask.h"
@@ -76,7 +77,8 @@ struct execution {
 	struct ff_run_terminal terminal;
 	struct last_word *word; /* in reporters */
 	struct ff_group_hold group;
-	struct ff_web *web; /* shows it; NULL */
+	struct ff_web *web;  /* shows it; NULL */
+	struct ff_told told; /* whose `notify` holds, if it was asked for */
 	struct ff_trace trace;
 	struct ff_strv vars;		     /* of all units */
 	const struct ff_reporter *history;   /* likewise; NULL: none */
@@ -309,12 +311,13 @@ static void open_history(struct execution *x)
 /* Behind all others, whose files are there when somebody is told of them. */
 static void open_notify(struct execution *x)
 {
-	const struct ff_notify_opts opts = {.config = x->run.config,
+	const struct ff_config *config = x->told.loaded ? &x->told.config : x->run.config;
+	const struct ff_notify_opts opts = {.config = config,
 					    .home = runs_directory(x->run.config),
 					    .mask = &x->mask,
 					    .complain = complain};
 
-	if (!x->run.config->receivers_len)
+	if (!config->receivers_len)
 		return;
 	x->notify = ff_notify_new(&opts);
 	ff_reporters_add(&x->reporters, x->notify);
@@ -603,7 +606,8 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 	} else if (ff_plan_build(&plan, config, &inventory, opts->only, &err) ||
 		   (opts->shard && ff_shard_mark(config, &plan, opts->shard, &err)) ||
 		   ff_secrets_of_hosts(&inventory, config, opts->on, &x.mask, &err) ||
-		   reveal_secrets(&x, config, &plan, &err)) {
+		   reveal_secrets(&x, config, &plan, &err) ||
+		   (opts->notify && ff_told_load(&x.told, opts->notify, &x.mask, &err))) {
 		code = refuse(opts, err.text);
 	} else {
 		if (plan.hints)
@@ -616,6 +620,7 @@ int ff_execute(struct ff_config *config, const struct ff_execute_opts *opts)
 	}
 	ff_input_mask(NULL);
 	ff_strv_release(&x.vars);
+	ff_told_release(&x.told);
 	ff_mask_release(&x.mask);
 	ff_plan_release(&plan);
 	ff_inventory_release(&inventory);

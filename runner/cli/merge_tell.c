@@ -12,9 +12,11 @@
 #include "cli/merge.h"
 #include "cli/runs.h"
 #include "cli/story_end.h"
+#include "cli/told.h"
 #include "dispatch/dispatch.h"
 #include "event/journal.h"
 #include "event/reader.h"
+#include "notify/notify.h"
 #include "plan/shell.h"
 #include "state/state.h"
 #include "store/history.h"
@@ -29,8 +31,11 @@ struct telling {
 	struct ff_journal *journal;
 	struct ff_reporters reporters;
 	struct ff_reporter *history; /* among them; NULL */
-	struct ff_buf host, worker;  /* names, with the shard before them */
-	struct ff_map problems;	     /* of collection, each told once */
+	struct ff_reporter *notify;  /* likewise */
+	struct ff_told told;
+	struct ff_mask mask;	    /* what those who are told are told by */
+	struct ff_buf host, worker; /* names, with the shard before them */
+	struct ff_map problems;	    /* of collection, each told once */
 	int64_t end_us;
 };
 
@@ -393,6 +398,27 @@ static void add_reason(const struct telling *t, struct ff_buf *out)
 		ff_buf_addf(out, ", and %u more to complain of", t->merge.complaints - 1);
 }
 
+/* Jobs of shards are in error by what is amiss between them; what is amiss with one of several runs
+ * is a job's of its own, or files would be green. */
+static void tell_complaints(struct telling *t)
+{
+	static const char name[] = "report", other[] = "report@runs";
+	bool taken = ff_state_find_job(&t->story.state, name) != UINT32_MAX;
+	struct ff_event event = {
+		.kind = FF_EVENT_JOB_ADDED, .time_us = t->end_us, .job = taken ? other : name};
+
+	if (!t->merge.apart || t->merge.complaints == 0)
+		return;
+	event.u.job_added.payload = "";
+	tell(t, &event);
+	event = (struct ff_event){
+		.kind = FF_EVENT_JOB_FINISHED, .time_us = t->end_us, .job = event.job};
+	event.u.job_finished.result = FF_JOB_ERROR;
+	event.u.job_finished.why = FF_REASON_SHARDS;
+	event.u.job_finished.reason = t->merge.first;
+	tell(t, &event);
+}
+
 static int tell_end(struct telling *t)
 {
 	const struct ff_merge_source *first = first_of(&t->merge);
@@ -408,6 +434,7 @@ static int tell_end(struct telling *t)
 		judge_job(t, &first->parts[i], &event);
 		tell(t, &event);
 	}
+	tell_complaints(t);
 	for (size_t i = 0; i < t->merge.len; i++)
 		if (!t->merge.v[i].left_out && t->merge.v[i].took_us > took_us)
 			took_us = t->merge.v[i].took_us;
@@ -431,6 +458,8 @@ static int tell_end(struct telling *t)
 		code = code ? code : FF_EXIT_INFRA;
 	}
 	t->journal = NULL;
+	if (t->notify)
+		ff_notify_end(t->notify, code);
 	ff_complain_last(ff_buf_str(&reason), code);
 	ff_buf_release(&reason);
 	return code;
@@ -455,6 +484,17 @@ static int open_kept(struct telling *t, struct ff_err *err)
 	return 0;
 }
 
+static void open_notify(struct telling *t)
+{
+	const struct ff_notify_opts opts = {.config = &t->told.config,
+					    .home = ff_runs_home("."),
+					    .mask = &t->mask,
+					    .complain = complain};
+
+	t->notify = ff_notify_new(&opts);
+	ff_reporters_add(&t->reporters, t->notify);
+}
+
 static int open_reports(struct telling *t, const struct ff_report_wishes *wishes,
 			struct ff_err *err)
 {
@@ -473,7 +513,11 @@ static int open_reports(struct telling *t, const struct ff_report_wishes *wishes
 		ff_reporters_add(&t->reporters, how.terminal);
 	}
 	rc = ff_reports_open(&t->reporters, wishes, &how, err);
-	return rc == 0 && t->opts->kept ? open_kept(t, err) : rc;
+	if (rc == 0 && t->opts->kept)
+		rc = open_kept(t, err);
+	if (rc == 0 && t->told.loaded)
+		open_notify(t);
+	return rc;
 }
 
 static int tell_all(struct telling *t)
@@ -506,7 +550,8 @@ int ff_merge_tell(const struct ff_merge_opts *opts)
 	ff_merge_read(&t.merge, opts->dirs, !opts->kept);
 	if (!first_of(&t.merge)) {
 		ff_complain_last("nothing was merged", FF_EXIT_USAGE);
-	} else if (ff_reports_choose(&wishes, &config, opts->reports, &err) ||
+	} else if ((opts->notify && ff_told_load(&t.told, opts->notify, &t.mask, &err)) ||
+		   ff_reports_choose(&wishes, &config, opts->reports, &err) ||
 		   open_reports(&t, &wishes, &err)) {
 		ff_complain("%s: %s", opts->command, err.text);
 		ff_complain_last("nothing was merged", FF_EXIT_USAGE);
@@ -516,6 +561,8 @@ int ff_merge_tell(const struct ff_merge_opts *opts)
 	ff_reports_release(&wishes);
 	ff_config_release(&config);
 	ff_reporters_release(&t.reporters);
+	ff_told_release(&t.told);
+	ff_mask_release(&t.mask);
 	ff_journal_free(t.journal);
 	ff_story_release(&t.story);
 	ff_map_release(&t.problems);

@@ -14,6 +14,7 @@ struct ff_merge_opts {
 	const char *color;   /* NULL: auto */
 	bool no_terminal;    /* people get their text from none but the reports */
 	bool kept;	     /* with a journal and history of its own; and all must be shards */
+	const char *notify;  /* a file whose receivers are told; NULL: nobody is */
 	const char *history; /* a path, "none", or NULL: beside the journals */
 };
 

@@ -27,6 +27,8 @@ enum { FF_PYTEST_USAGE = 4 }; /* pytest's own number */
 	FF_OPTION("python", 0, TEXT, "PROG", "interpreter of the local workers and the front",     \
 		  python),                                                                         \
 		FF_OPTION_REPORT_FILES(reports),                                                   \
+		FF_OPTION("notify", 0, TEXT, "FILE",                                               \
+			  "tell those in the 'notify' of this configuration file", notify),        \
 		FF_OPTION("junit-prefix", 0, TEXT, "TEXT",                                         \
 			  "before the class names of the JUnit report", junit_prefix),             \
 		FF_OPTION("junitprefix", 0, TEXT, "TEXT", "the same", junit_prefix),               \
@@ -50,7 +52,7 @@ struct options {
 	const char *numprocesses, *dist, *color, *python, *timeout, *session_timeout, *maxfail,
 		*retries, *restarts, *history, *shard, *flaky, *retry_on, *retry_delay;
 	const char *front, *template, *collect, *memory, *strict, *reorder, *maxschedchunk,
-		*testrunuid, *junit_prefix, *web, *cert, *key, *links;
+		*testrunuid, *junit_prefix, *web, *cert, *key, *links, *notify;
 	struct ff_strv tx, px, rsyncdir, rsyncignore, reports;
 	int64_t maxprocesses;
 	int64_t front_fd; /* pytest has started us: its end of the front's line; 0 */

@@ -148,6 +148,8 @@ static void complain_of_others(const struct options *o, const char *because)
 		ff_complain("pytest: --retries has no effect with %s", because);
 	if (o->timeout)
 		ff_complain("pytest: --timeout has no effect with %s", because);
+	if (o->notify)
+		ff_complain("pytest: --notify has no effect with %s", because);
 	if (o->session_timeout)
 		ff_complain("pytest: --session-timeout has no effect with %s", because);
 	for (size_t i = 0; i + 1 < o->reports.len; i += 2)

@@ -30,6 +30,17 @@ char *ff_earlier_file(const char *directory, const char *path)
 				   : "");
 }
 
+char *ff_earlier_what(const struct ff_event *started)
+{
+	const char *directory = started->u.run_started.directory;
+	const char *file = started->u.run_started.config_file;
+	const char *command = started->u.run_started.command_line;
+
+	if (file && *file)
+		return ff_earlier_file(directory, file);
+	return ff_xasprintf("%s: %s", directory ? directory : "", command ? command : "");
+}
+
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -81,8 +92,7 @@ static bool is_alike(struct there *there, const struct ff_earlier *own)
 	bool alike = false;
 
 	if (ff_journal_beginning(there->journal, &arena, &event, NULL) == 0) {
-		char *file = ff_earlier_file(event.u.run_started.directory,
-					     event.u.run_started.config_file);
+		char *file = ff_earlier_what(&event);
 		char *shard = ff_earlier_shard(event.u.run_started.command_line);
 
 		there->began_us = event.time_us;

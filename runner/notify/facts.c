@@ -31,6 +31,7 @@ struct ff_facts {
 	bool told_failure, told_host, interrupted;
 	struct ff_map hosts; /* names to how often in a row they went away */
 	char *run_id, *file, *shard, *previous;
+	char *what; /* ff_earlier_what */
 	struct ff_strv jobs;
 	char *reason;
 	enum ff_reason why;
@@ -190,6 +191,8 @@ unsigned ff_facts_event(struct ff_facts *facts, const struct ff_event *event)
 		ff_free(facts->file);
 		facts->file = ff_earlier_file(event->u.run_started.directory,
 					      event->u.run_started.config_file);
+		ff_free(facts->what);
+		facts->what = ff_earlier_what(event);
 		ff_free(facts->shard);
 		facts->shard = ff_earlier_shard(event->u.run_started.command_line);
 		facts->began_us = event->time_us;
@@ -238,7 +241,7 @@ unsigned ff_facts_end(struct ff_facts *facts, const char *home, int exit_code)
 {
 	const struct ff_earlier own = {.run_id = facts->run_id,
 				       .began_us = facts->began_us,
-				       .file = facts->file,
+				       .file = facts->what,
 				       .shard = facts->shard,
 				       .jobs = &facts->jobs};
 	unsigned whens = 1U << FF_NOTIFY_FINISH;
@@ -250,7 +253,7 @@ unsigned ff_facts_end(struct ff_facts *facts, const char *home, int exit_code)
 	if (facts->flaky.count)
 		whens |= 1U << FF_NOTIFY_FLAKY;
 	ff_earlier_sort(&facts->jobs);
-	if (exit_code == 0 && facts->run_id && facts->file &&
+	if (exit_code == 0 && facts->run_id && facts->what &&
 	    ff_earlier_failed(home, &own, &facts->previous))
 		whens |= 1U << FF_NOTIFY_RECOVERY;
 	return whens;
@@ -483,6 +486,7 @@ void ff_facts_free(struct ff_facts *facts)
 	ff_strv_release(&facts->jobs);
 	ff_free(facts->run_id);
 	ff_free(facts->file);
+	ff_free(facts->what);
 	ff_free(facts->shard);
 	ff_free(facts->previous);
 	ff_free(facts->reason);

@@ -56,6 +56,8 @@ struct ff_earlier {
 bool ff_earlier_failed(const char *home, const struct ff_earlier *own, char **id);
 /* The file's absolute name. The caller's to free. */
 char *ff_earlier_file(const char *directory, const char *path);
+/* The same of a RUN_STARTED; without a file its whole command line says what it is of. */
+char *ff_earlier_what(const struct ff_event *started);
 /* "K/N" in a command line, or "". The caller's to free. */
 char *ff_earlier_shard(const char *command_line);
 void ff_earlier_sort(struct ff_strv *names);

@@ -563,3 +563,69 @@ def test_wrong_ones(farflung, entry, words):
 def test_two_of_a_name(farflung):
     farflung.yaml(ONE + PASSES + "notify: [{webhook: http://a, name: x}, {slack: http://a, name: x}]\n")
     assert "two of 'notify' are named 'x'" in farflung.run("check", code=2).stderr
+
+
+# --- runs without a file of their own ---
+
+TEST = "import os\ndef test_it(): assert os.path.exists('good')\n"
+
+
+def told_file(farflung, server, more="on: [failure, recovery, finish]"):
+    """It is read for those who are told; its jobs are another matter."""
+    farflung.yaml(ONE + "jobs: {never: {run: 'touch ran'}}\n" + webhook(server.url, more), "who.yaml")
+
+
+def test_of_pytest(farflung, python, server):
+    """A recovery is of the same command line."""
+    (farflung.cwd / "test_it.py").write_text(TEST)
+    (farflung.cwd / "test_more.py").write_text("def test_more(): pass\n")
+    told_file(farflung, server)
+
+    def run(code, *words):
+        farflung.run("pytest", "--python", python, "-n", 1, "--notify", "who.yaml", *words, code=code)
+        return server.next().json
+
+    failed = run(1, "test_it.py")
+    assert (failed["event"], failed["exit_code"], failed["failures"][0]["name"]) == ("failure", 1, "test_it.py::test_it")
+    assert run(0, "test_more.py")["event"] == "finish", "what has failed was not run"
+    (farflung.cwd / "good").write_text("")
+    again = run(0, "test_it.py")
+    assert again["event"] == "recovery" and again["previous_run"] == failed["run"]
+    assert not server.rest() and not queued(farflung) and not (farflung.cwd / "ran").exists()
+
+
+def test_of_merged_shards(farflung, python, server):
+    (farflung.cwd / "test_it.py").write_text(TEST + "def test_more(): pass\n")
+    told_file(farflung, server)
+    folders = []
+    for k in (1, 2):
+        folders.append(farflung.cwd.parent / f"shard{k}")
+        folders[-1].mkdir()
+        env = dict(farflung.env, FARFLUNG_RUNS=str(folders[-1]))
+        farflung.run("pytest", "--python", python, "-n", 1, "--shard", f"{k}/2", env=env)
+    farflung.run("merge", "--notify", "who.yaml", *folders, code=1)
+    told = server.next().json
+    assert (told["event"], told["exit_code"], told["counts"]["total"]) == ("failure", 1, 2)
+    assert [one["name"] for one in told["failures"]] == ["test_it.py::test_it"]
+    farflung.run("merge", "--notify", "who.yaml", folders[0], code=3)
+    missing = server.next().json
+    assert missing["event"] == "failure" and missing["exit_code"] == 3
+    assert not server.rest() and not queued(farflung)
+
+
+@pytest.mark.parametrize("text, words", [
+    (ONE + "jobs: {a: {run: x}}\n", "it has no 'notify'"),
+    (ONE + "jobs: {a: {run: x}}\nnotify: [{webhok: 'http://x'}]\n", "who.yaml:4:"),
+    (ONE + "jobs: {a: {run: x}}\nnotify: [{webhook: {secret: env:NOT_THERE}}]\n", "NOT_THERE"),
+    (None, "who.yaml"),
+])
+def test_a_file_that_tells_nobody(farflung, python, text, words):
+    """Nothing is run, and nothing merged, that nobody would be told of."""
+    (farflung.cwd / "test_it.py").write_text("def test_it(): open('ran', 'w')\n")
+    if text:
+        farflung.yaml(text, "who.yaml")
+    done = farflung.run("pytest", "--python", python, "-n", 1, "--notify", "who.yaml", code=4)
+    assert words in done.stderr and not (farflung.cwd / "ran").exists()
+    farflung.run("pytest", "--python", python, "-n", 1, "--shard", "1/1", code=0)
+    done = farflung.run("merge", "--notify", "who.yaml", ".", code=2)
+    assert words in done.stderr and len(list((farflung.cwd / ".farflung/runs").glob("2*"))) == 1

@@ -92,9 +92,27 @@ def test_several_runs_in_one(two, farflung):
     assert len(list((farflung.cwd / ".farflung" / "runs").glob("2*"))) == 2, "a report is no run"
 
 
+def amiss(done, words):
+    """It is in the files, too."""
+    assert done.suites["report"].get("errors") == "1"
+    assert words in ET.tostring(done.suites["report"], "unicode")
+
+
+def test_a_damaged_journal(two, farflung):
+    path = farflung.cwd / ".farflung" / "runs" / two[0] / "journal.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:4], '{"seq": nonsense\n', *lines[5:]]))
+    done = report(farflung, two[1], two[0], code=3)
+    assert "journal.jsonl:5: not an event" in done.stderr and set(done.suites) == {"b", "c", "report"}
+    amiss(done, "journal.jsonl:5: not an event")
+    done = farflung.run("report", two[0], code=3)
+    assert "journal.jsonl:5: not an event" in done.stderr
+
+
 def test_the_same_run_twice(two, farflung):
     done = report(farflung, two[1], f".farflung/runs/{two[1]}", code=3)
     assert "are the same run" in done.stderr and done.events[-1]["counts"]["total"] == 2
+    amiss(done, "are the same run")
 
 
 def test_what_is_no_run(two, farflung):
@@ -102,6 +120,7 @@ def test_what_is_no_run(two, farflung):
     assert "no run '20200101-nothing'" in done.stderr
     done = report(farflung, two[1], "nothing", code=3)
     assert "nothing: no journal there" in done.stderr and "c" in done.suites
+    amiss(done, "nothing: no journal there")
     farflung.run("report", "no", "nothing", code=2)
 
 
