@@ -57,6 +57,8 @@ static bool same_units(const struct given *then, const struct given *now)
 	       same_text(as->separator, now->o.separator) &&
 	       same_text(as->max_args, now->o.max_args) &&
 	       same_text(as->max_replace, now->o.max_replace) && same_text(as->trim, now->o.trim) &&
+	       same_text(as->max_lines, now->o.max_lines) &&
+	       same_text(as->replace, now->o.replace) && same_text(as->arg_sep, now->o.arg_sep) &&
 	       as->link == now->o.link && as->quote == now->o.quote;
 }
 

@@ -49,7 +49,8 @@ static void as_kept(const struct ff_map_input *input, const struct ff_buf *text,
 static int take_kept(const struct ff_map_input *input, const char *path, struct ff_buf *text)
 {
 	struct ff_buf bytes = {.max = SIZE_MAX}, now = {.max = SIZE_MAX};
-	bool known = strcmp(path, "-") != 0 && read_file(path, &bytes) == 0;
+	/* What is behind -E's item was never read. */
+	bool known = strcmp(path, "-") != 0 && !input->end_mark && read_file(path, &bytes) == 0;
 	int rc;
 
 	if (known)
@@ -169,10 +170,18 @@ int64_t ff_map_take(void *ctx, const char *bytes, size_t len, bool end, struct f
 /* --- the command line --- */
 
 /* ":::" words, "::::" files; with a "+" they go with those before. */
-static bool is_source(const char *word, bool *files, bool *linked)
+static bool is_source(const struct ff_map_input *input, const char *word, bool *files, bool *linked)
 {
-	size_t colons = strspn(word, ":");
+	size_t colons = strspn(word, ":"), own = input->arg_sep ? strlen(input->arg_sep) : 0;
 
+	if (own && strncmp(word, input->arg_sep, own) == 0 &&
+	    (!word[own] || strcmp(word + own, "+") == 0)) {
+		*files = false;
+		*linked = word[own] == '+';
+		return true;
+	}
+	if (own && colons == 3)
+		return false;
 	if ((colons != 3 && colons != 4) || (word[colons] && strcmp(word + colons, "+") != 0))
 		return false;
 	*files = colons == 4;
@@ -228,10 +237,11 @@ static int add_sources(struct ff_lines *lines, const struct ff_map_input *input,
 	for (size_t i = 0; i < input->files->len; i++)
 		if (add_file(lines, input, input->files->v[i]))
 			return -1;
-	while (at < words->len && is_source(words->v[at], &files, &linked)) {
+	while (at < words->len && is_source(input, words->v[at], &files, &linked)) {
 		size_t first = ++at;
 
-		while (at < words->len && !is_source(words->v[at], &more_files, &more_linked))
+		while (at < words->len &&
+		       !is_source(input, words->v[at], &more_files, &more_linked))
 			at++;
 		if (add_words(lines, input, words->v + first, at - first, files, linked))
 			return -1;
@@ -266,6 +276,8 @@ static int finish(struct ff_lines *lines, const struct ff_map_input *input, cons
 
 	if (input->separator)
 		rc = ff_lines_separate(lines, input->separator, &err);
+	if (input->end_mark)
+		ff_lines_stop_at(lines, input->end_mark);
 	if (!rc && input->header)
 		rc = ff_lines_header(lines, &err);
 	if (!rc && input->shuffle)
@@ -286,7 +298,7 @@ int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
 	size_t at = 0;
 	int rc;
 
-	while (at < words->len && !is_source(words->v[at], &files, &linked))
+	while (at < words->len && !is_source(input, words->v[at], &files, &linked))
 		at++;
 	ff_map_command(&command, words->v, at, input->quote);
 	if (input->pipe && (at < words->len || input->files->len > 0 || at == 0)) {

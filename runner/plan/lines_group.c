@@ -192,6 +192,21 @@ int ff_lines_header(struct ff_lines *lines, struct ff_err *err)
 	return 0;
 }
 
+/* --- the end that is said --- */
+
+void ff_lines_stop_at(struct ff_lines *lines, const char *text)
+{
+	for (size_t i = 0; i < lines->sources_len; i++) {
+		struct ff_lines_source *source = &lines->sources[i];
+		uint32_t len = 0;
+
+		while (len < source->len && strcmp(source->text + source->starts[len], text) != 0)
+			len++;
+		source->len = len;
+	}
+	lines->base.len = ff_lines_total(lines);
+}
+
 /* --- another order --- */
 
 void ff_lines_shuffle(struct ff_lines *lines, uint32_t (*random)(uint32_t below))
