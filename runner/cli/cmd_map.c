@@ -354,7 +354,7 @@ static void keep_input(void *ctx, const char *journal)
 /* What the job log has is `done`, where it goes on; NULL: nothing. */
 static int run_lines(const struct options *o, struct ff_lines *lines, const struct done *done)
 {
-	struct ff_map_keep keep = {.lines = lines, .end = o->nul ? '\0' : '\n', .fd = -1};
+	struct ff_map_keep keep = {.lines = lines, .end = ff_map_kept_end(o), .fd = -1};
 	struct ff_mapped_tally tally = {0};
 	const struct ff_mapped_opts mapped = {
 		.units = {seq_of, command_of, arguments_of, argument_of, tag_of, lines},

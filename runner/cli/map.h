@@ -136,6 +136,8 @@ void ff_map_options_release(struct options *o);
 
 /* Why such a run can't be gone on with by its journal, in words; NULL: it can. */
 const char *ff_map_unkept(const struct options *o);
+/* What ends items that are kept. */
+char ff_map_kept_end(const struct options *o);
 
 /* farflung map --resume [RUN], --resume-failed [RUN], without a job log. */
 int ff_map_resume(const struct options *o, int argc, char **argv);

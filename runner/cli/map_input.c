@@ -49,8 +49,10 @@ static void as_kept(const struct ff_map_input *input, const struct ff_buf *text,
 static int take_kept(const struct ff_map_input *input, const char *path, struct ff_buf *text)
 {
 	struct ff_buf bytes = {.max = SIZE_MAX}, now = {.max = SIZE_MAX};
-	/* What is behind -E's item was never read. */
-	bool known = strcmp(path, "-") != 0 && !input->end_mark && read_file(path, &bytes) == 0;
+	/* What is behind -E's item was never read; what -d cut is kept with other ends. */
+	bool comparable =
+		!input->end_mark && input->end.len == 1 && *input->end.bytes == input->kept->end;
+	bool known = strcmp(path, "-") != 0 && comparable && read_file(path, &bytes) == 0;
 	int rc;
 
 	if (known)
@@ -69,10 +71,13 @@ static int add_file(struct ff_lines *lines, const struct ff_map_input *input, co
 	struct ff_buf text = {.max = SIZE_MAX};
 	struct ff_err err = {0};
 	int rc = again ? ff_map_kept_expect(input->kept) : 0;
+	struct ff_lines_end end = input->end;
 	size_t len;
 
 	if (rc == 0 && input->kept && !again) {
 		rc = take_kept(input, path, &text);
+		end.bytes = &input->kept->end;
+		end.len = 1;
 	} else if (rc == 0) {
 		int errnum = read_file(path, &text);
 
@@ -85,7 +90,7 @@ static int add_file(struct ff_lines *lines, const struct ff_map_input *input, co
 		return -1;
 	}
 	len = text.len;
-	if (ff_lines_add(lines, name, ff_buf_take(&text), len, &input->end, &err) < 0) {
+	if (ff_lines_add(lines, name, ff_buf_take(&text), len, &end, &err) < 0) {
 		ff_complain("map: %s", err.text);
 		return -1;
 	}
@@ -195,13 +200,17 @@ static int split_words(struct ff_lines *lines, const struct ff_map_input *input,
 {
 	struct ff_buf text = {.max = SIZE_MAX};
 	size_t text_len;
+	int rc;
 
 	for (size_t i = 0; i < len; i++) {
 		ff_buf_addstr(&text, words[i]);
 		ff_buf_add(&text, input->end.bytes, input->end.len);
 	}
 	text_len = text.len;
-	return ff_lines_add(lines, ":::", ff_buf_take(&text), text_len, &input->end, err);
+	rc = ff_lines_add(lines, ":::", ff_buf_take(&text), text_len, &input->end, err);
+	if (rc == 0)
+		lines->sources[lines->sources_len - 1].words = true;
+	return rc;
 }
 
 static int add_words(struct ff_lines *lines, const struct ff_map_input *input, char *const *words,

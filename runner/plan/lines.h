@@ -18,7 +18,9 @@ struct ff_lines_source {
 	uint32_t len;
 	bool linked; /* its nth item goes with the nth of the source before it */
 	bool words;  /* of a command line, not read from anywhere */
-	char *from;  /* "<stdin>", a file's name: for messages */
+	bool headed; /* it began with names, which are at `head` of the text, and are no item */
+	size_t head;
+	char *from; /* "<stdin>", a file's name: for messages */
 };
 
 /* How items are told apart in a text. */

@@ -185,6 +185,8 @@ int ff_lines_header(struct ff_lines *lines, struct ff_err *err)
 		for (size_t j = 0; j < names.len; j++)
 			ff_strv_add(&lines->names, names.v[j]);
 		ff_lines_args_release(&names);
+		source->headed = true;
+		source->head = source->starts[0];
 		source->len--;
 		memmove(source->starts, source->starts + 1, source->len * sizeof(*source->starts));
 	}
