@@ -225,8 +225,8 @@ def test_a_job_log_that_lacks_lines(farflung):
     """What had ended, and was killed before the job log had it, is written there."""
     kill_when(farflung, lambda events: len(of_kind(events, "unit-finished")) >= 5, "-j2", "--joblog", "log", WAITS,
               text=numbers(1, 14))
-    kept = (farflung.cwd / "log").read_text().splitlines(keepends=True)
-    write(farflung.cwd / "log", "".join(kept[:3]) + kept[3][:5])
+    kept = (farflung.cwd / "log").read_text()  # it may be behind what is told
+    write(farflung.cwd / "log", kept[:2 * len(kept) // 3])
     write(farflung.cwd / "go", "")
     farflung.run("map", "--resume", code=1)
     rows = joblog(farflung.cwd / "log")
