@@ -23,10 +23,14 @@ static const struct ff_option options[] = {
 		  tx),
 	FF_OPTION("inventory", 'f', TEXT, "FILE",
 		  "run on the hosts of this YAML file, with its tree and settings", inventory),
+	FF_OPTION("max-procs", 'P', TEXT, "N", "", slots),
 	FF_OPTION("on", 0, TEXT, "PATTERN",
 		  "use only hosts that match: names, tags, n[1-9], !not, &and", on),
 	FF_OPTION("arg-file", 'a', LIST, "FILE", "items from FILE, not stdin (repeatable)", files),
 	FF_OPTION("null", '0', FLAG, NULL, "items end with a NUL, not a line end", nul),
+	FF_OPTION("eof", 'E', TEXT, "TEXT", "an item of this text ends its source", end_mark),
+	FF_OPTION("arg-sep", 0, TEXT, "TEXT", "this word is meant by what :::, below, stands for",
+		  arg_sep),
 	FF_OPTION("no-run-if-empty", 'r', FLAG, NULL, "no unit for an empty line", skip_empty),
 	FF_OPTION("colsep", 'C', TEXT, "REGEX",
 		  "split each item into {1} {2} ...: an extended regular expression, \\t a tab",
@@ -47,6 +51,9 @@ static const struct ff_option options[] = {
 		  max_replace),
 	FF_OPTION("max-args", 'n', TEXT, "N", "the same, but the word around a {} stands once",
 		  max_args),
+	FF_OPTION("max-lines", 'L', TEXT, "N", "N items for each command, as -N", max_lines),
+	FF_OPTION("replace", 'I', TEXT, "TEXT", "TEXT stands for an item; {} and {1} do no more",
+		  replace),
 	FF_OPTION("xargs", 'X', FLAG, NULL,
 		  "as many items as fit, spread over the slots; x{}y is repeated for each", xargs),
 	FF_OPTION("m", 'm', FLAG, NULL, "the same, but x{}y stands once: xa b cy", merge),
@@ -60,8 +67,11 @@ static const struct ff_option options[] = {
 	FF_OPTION("block", 0, TEXT, "SIZE", "how large these are (default: 1M)", block),
 	FF_OPTION("keep-order", 'k', FLAG, NULL, "output in the order of the items", keep),
 	FF_OPTION("tag", 0, FLAG, NULL, "each line of output behind its item and a tab", tag),
+	FF_OPTION("tagstring", 0, TEXT, "TEXT",
+		  "each line behind TEXT, with {} and the like, and a tab", tagstring),
 	FF_OPTION("line-buffer", 0, FLAG, NULL, "lines as they come, of all units mixed", lines),
 	FF_OPTION("lb", 0, FLAG, NULL, "", lines),
+	FF_OPTION("ungroup", 'u', FLAG, NULL, "the same", lines),
 	FF_OPTION("results", 0, TEXT, "DIR",
 		  "a folder per unit, DIR/1/ITEM: stdout, stderr, seq, status", results),
 	FF_OPTION("joblog", 0, TEXT, "FILE", "a line per unit that has ended, as GNU parallel's",
@@ -78,6 +88,13 @@ static const struct ff_option options[] = {
 		  "bring FILE to the same place here when it has ended (repeatable)", returned),
 	FF_OPTION("cleanup", 0, FLAG, NULL, "remove there what was sent and brought", cleanup),
 	FF_OPTION("trc", 0, LIST, "FILE", "--transferfile {} --return FILE --cleanup", both),
+	FF_OPTION_OF("workdir", JOB, "cwd", cwd, NULL),
+	FF_OPTION("wd", 0, TEXT, "DIR", "", cwd),
+	FF_OPTION_OF("nice", JOB, "nice", nice, NULL),
+	FF_OPTION_OF("memory", JOB, "memory", memory, NULL),
+	FF_OPTION("cpu", 0, TEXT, "N",
+		  "CPUs that one unit may use, where its host has cgroup v2; else only reckoned with",
+		  cpu),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
 	FF_OPTION_OF("retry-delay", JOB, "retry_delay", retry_delay, NULL),
 	FF_OPTION("timeout", 0, TEXT, "TIME",
@@ -88,6 +105,7 @@ static const struct ff_option options[] = {
 	FF_OPTION("dry-run", 0, FLAG, NULL, "print the commands, run none", dry),
 	FF_OPTION("bar", 0, FLAG, NULL, "show how far it is, if stderr is a terminal", bar),
 	FF_OPTION("eta", 0, FLAG, NULL, "the same", bar),
+	FF_OPTION("progress", 0, FLAG, NULL, "the same", bar),
 	FF_OPTION_REPORT_FILES(reports),
 	FF_OPTION_WEB(web, cert, key),
 	FF_OPTIONS_END,
@@ -181,6 +199,10 @@ static const char *add_job(struct ff_config *config, const struct options *o,
 	job->output_whole = true;
 	set_files(config, job, o, lines);
 	set(config, job, "retries", o->retries);
+	set(config, job, "cwd", o->cwd);
+	set(config, job, "nice", o->nice);
+	set(config, job, "memory", o->memory);
+	set(config, job, "cpu", o->cpu);
 	set(config, job, "retry_delay", o->retry_delay);
 	job->timeout_percent = o->timeout ? ff_option_percent(o->timeout) : 0;
 	job->timeout_floor_us = TIMEOUT_FLOOR_US;
@@ -219,6 +241,11 @@ static int arguments_of(void *ctx, uint32_t index, struct ff_buf *out)
 static char *argument_of(void *ctx, uint32_t index, size_t nth, size_t *column)
 {
 	return ff_lines_argument(ctx, index, nth, column);
+}
+
+static int tag_of(void *ctx, uint32_t index, struct ff_buf *out)
+{
+	return ff_lines_tag(ctx, index, out);
 }
 
 /* --- running --- */
@@ -327,14 +354,14 @@ static void keep_input(void *ctx, const char *journal)
 /* What the job log has is `done`, where it goes on; NULL: nothing. */
 static int run_lines(const struct options *o, struct ff_lines *lines, const struct done *done)
 {
-	struct ff_map_keep keep = {.lines = lines, .end = o->nul ? '\0' : '\n', .fd = -1};
+	struct ff_map_keep keep = {.lines = lines, .end = ff_map_kept_end(o), .fd = -1};
 	struct ff_mapped_tally tally = {0};
 	const struct ff_mapped_opts mapped = {
-		.units = {seq_of, command_of, arguments_of, argument_of, lines},
+		.units = {seq_of, command_of, arguments_of, argument_of, tag_of, lines},
 		.order = o->keep    ? FF_MAPPED_KEPT
 			 : o->lines ? FF_MAPPED_LINES
 				    : FF_MAPPED_GROUPED,
-		.tag = o->tag,
+		.tag = o->tag || o->tagstring,
 		.bar = o->bar,
 		.joblog = o->joblog,
 		.joblog_goes_on = o->resume || o->resume_failed || o->before,
@@ -417,7 +444,7 @@ int ff_map_run(const struct options *o, const struct ff_strv *words, struct ff_m
 	ff_lines_init(&lines);
 	if (ff_map_check(o, &input.block_bytes) == 0 && ff_map_check_items(o) == 0 &&
 	    ff_map_how(o, &lines.how) == 0 && ff_map_input_said(o, &input, &delimiter) == 0 &&
-	    ff_map_read(&lines, &input, words) == 0 &&
+	    ff_map_read(&lines, &input, words) == 0 && ff_map_tag(o, &lines) == 0 &&
 	    (!(o->xargs || o->merge) || pack(o, &lines) == 0) && read_done(o, &done) == 0) {
 		/* By the journal they are units, too, which are done. */
 		if (done.v && !kept) {

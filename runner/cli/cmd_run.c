@@ -145,7 +145,7 @@ static char *home_of(const struct ff_strv *rest)
 {
 	const char *slash = rest->len ? strrchr(rest->v[0], '/') : NULL;
 
-	if (rest->len == 0 || strcmp(rest->v[0], "-") == 0)
+	if (rest->len == 0 || strcmp(rest->v[0], "-") == 0 || strcmp(rest->v[0], "/dev/stdin") == 0)
 		return NULL;
 	return slash ? ff_xstrndup(rest->v[0], (size_t)(slash - rest->v[0]) + 1) : ff_xstrdup(".");
 }

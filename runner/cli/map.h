@@ -13,7 +13,8 @@ struct options {
 	struct ff_strv tx, files, reports, sent, returned, both;
 	const char *slots, *on, *inventory, *separator, *joblog, *results, *web, *cert, *key, *halt,
 		*retries, *retry_delay, *timeout, *block, *max_replace, *max_args, *max_chars,
-		*delimiter, *trim, *header, *delay, *resume, *resume_failed;
+		*delimiter, *trim, *header, *delay, *resume, *resume_failed, *max_lines, *replace,
+		*tagstring, *end_mark, *arg_sep, *cwd, *nice, *memory, *cpu;
 	bool nul, skip_empty, tag, keep, lines, dry, bar, pipe, cleanup, xargs, merge, link, quote,
 		shuffle;
 	struct ff_before *before; /* what is gone on with by its journal; NULL */
@@ -53,7 +54,9 @@ struct ff_map_input {
 	int64_t block_bytes;
 	bool all; /* before anything is done */
 	bool header, shuffle;
-	bool quote; /* words of the command are none of the shell's business */
+	const char *arg_sep;  /* in the place of ":::"; NULL: that */
+	const char *end_mark; /* the item that ends a source; NULL: none */
+	bool quote;	      /* words of the command are none of the shell's business */
 	/* What was read by the run that is gone on with, in the place of what is there now. NULL:
 	 * nothing is gone on with. */
 	struct ff_map_kept *kept;
@@ -93,6 +96,8 @@ int ff_map_how(const struct options *o, struct ff_lines_how *how);
 /* What fits together, of what makes units; and of the rest. */
 int ff_map_check_items(const struct options *o);
 int ff_map_check(const struct options *o, int64_t *block_bytes);
+/* What output is tagged with. */
+int ff_map_tag(const struct options *o, struct ff_lines *lines);
 /* How items are read; `delimiter` keeps what -d gives. */
 int ff_map_input_said(const struct options *o, struct ff_map_input *input,
 		      struct ff_buf *delimiter);
@@ -131,6 +136,8 @@ void ff_map_options_release(struct options *o);
 
 /* Why such a run can't be gone on with by its journal, in words; NULL: it can. */
 const char *ff_map_unkept(const struct options *o);
+/* What ends items that are kept. */
+char ff_map_kept_end(const struct options *o);
 
 /* farflung map --resume [RUN], --resume-failed [RUN], without a job log. */
 int ff_map_resume(const struct options *o, int argc, char **argv);

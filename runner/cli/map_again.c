@@ -57,6 +57,10 @@ static bool same_units(const struct given *then, const struct given *now)
 	       same_text(as->separator, now->o.separator) &&
 	       same_text(as->max_args, now->o.max_args) &&
 	       same_text(as->max_replace, now->o.max_replace) && same_text(as->trim, now->o.trim) &&
+	       same_text(as->delimiter, now->o.delimiter) && same_text(as->header, now->o.header) &&
+	       same_text(as->end_mark, now->o.end_mark) &&
+	       same_text(as->max_lines, now->o.max_lines) &&
+	       same_text(as->replace, now->o.replace) && same_text(as->arg_sep, now->o.arg_sep) &&
 	       as->link == now->o.link && as->quote == now->o.quote;
 }
 
@@ -89,6 +93,12 @@ static bool was_cut(const struct ff_before_run *run)
 	return false;
 }
 
+/* What -d says may be long, and no item has a NUL. */
+char ff_map_kept_end(const struct options *o)
+{
+	return o->nul || o->delimiter ? '\0' : '\n';
+}
+
 const char *ff_map_unkept(const struct options *o)
 {
 	if (o->pipe)
@@ -97,9 +107,7 @@ const char *ff_map_unkept(const struct options *o)
 		return "the order of --shuf is another one each time; a job log knows its own";
 	if (o->xargs || o->merge)
 		return "with -X and -m units depend on how many slots there are; a job log knows";
-	return o->header || o->delimiter
-		       ? "what is read with --header or -d is kept nowhere; a job log knows"
-		       : NULL;
+	return NULL;
 }
 
 /* What can't be done by a journal, in words; NULL: nothing. */
@@ -130,7 +138,7 @@ static int run_again(struct ff_resume *resume, const struct given *then, const s
 	const struct ff_before_run *run = &resume->before.v[0];
 	struct ff_map_kept kept = {.journal = run->path,
 				   .run_id = run->run_id,
-				   .end = then->o.nul ? '\0' : '\n',
+				   .end = ff_map_kept_end(&then->o),
 				   .cut = was_cut(run)};
 	struct given all = {{.before = &resume->before}, FF_STRV_INIT, 0};
 	struct ff_strv words = FF_STRV_INIT;

@@ -49,7 +49,10 @@ static void as_kept(const struct ff_map_input *input, const struct ff_buf *text,
 static int take_kept(const struct ff_map_input *input, const char *path, struct ff_buf *text)
 {
 	struct ff_buf bytes = {.max = SIZE_MAX}, now = {.max = SIZE_MAX};
-	bool known = strcmp(path, "-") != 0 && read_file(path, &bytes) == 0;
+	/* What is behind -E's item was never read; what -d cut is kept with other ends. */
+	bool comparable =
+		!input->end_mark && input->end.len == 1 && *input->end.bytes == input->kept->end;
+	bool known = strcmp(path, "-") != 0 && comparable && read_file(path, &bytes) == 0;
 	int rc;
 
 	if (known)
@@ -68,10 +71,13 @@ static int add_file(struct ff_lines *lines, const struct ff_map_input *input, co
 	struct ff_buf text = {.max = SIZE_MAX};
 	struct ff_err err = {0};
 	int rc = again ? ff_map_kept_expect(input->kept) : 0;
+	struct ff_lines_end end = input->end;
 	size_t len;
 
 	if (rc == 0 && input->kept && !again) {
 		rc = take_kept(input, path, &text);
+		end.bytes = &input->kept->end;
+		end.len = 1;
 	} else if (rc == 0) {
 		int errnum = read_file(path, &text);
 
@@ -84,7 +90,7 @@ static int add_file(struct ff_lines *lines, const struct ff_map_input *input, co
 		return -1;
 	}
 	len = text.len;
-	if (ff_lines_add(lines, name, ff_buf_take(&text), len, &input->end, &err) < 0) {
+	if (ff_lines_add(lines, name, ff_buf_take(&text), len, &end, &err) < 0) {
 		ff_complain("map: %s", err.text);
 		return -1;
 	}
@@ -169,10 +175,18 @@ int64_t ff_map_take(void *ctx, const char *bytes, size_t len, bool end, struct f
 /* --- the command line --- */
 
 /* ":::" words, "::::" files; with a "+" they go with those before. */
-static bool is_source(const char *word, bool *files, bool *linked)
+static bool is_source(const struct ff_map_input *input, const char *word, bool *files, bool *linked)
 {
-	size_t colons = strspn(word, ":");
+	size_t colons = strspn(word, ":"), own = input->arg_sep ? strlen(input->arg_sep) : 0;
 
+	if (own && strncmp(word, input->arg_sep, own) == 0 &&
+	    (!word[own] || strcmp(word + own, "+") == 0)) {
+		*files = false;
+		*linked = word[own] == '+';
+		return true;
+	}
+	if (own && colons == 3)
+		return false;
 	if ((colons != 3 && colons != 4) || (word[colons] && strcmp(word + colons, "+") != 0))
 		return false;
 	*files = colons == 4;
@@ -186,13 +200,17 @@ static int split_words(struct ff_lines *lines, const struct ff_map_input *input,
 {
 	struct ff_buf text = {.max = SIZE_MAX};
 	size_t text_len;
+	int rc;
 
 	for (size_t i = 0; i < len; i++) {
 		ff_buf_addstr(&text, words[i]);
 		ff_buf_add(&text, input->end.bytes, input->end.len);
 	}
 	text_len = text.len;
-	return ff_lines_add(lines, ":::", ff_buf_take(&text), text_len, &input->end, err);
+	rc = ff_lines_add(lines, ":::", ff_buf_take(&text), text_len, &input->end, err);
+	if (rc == 0)
+		lines->sources[lines->sources_len - 1].words = true;
+	return rc;
 }
 
 static int add_words(struct ff_lines *lines, const struct ff_map_input *input, char *const *words,
@@ -228,10 +246,11 @@ static int add_sources(struct ff_lines *lines, const struct ff_map_input *input,
 	for (size_t i = 0; i < input->files->len; i++)
 		if (add_file(lines, input, input->files->v[i]))
 			return -1;
-	while (at < words->len && is_source(words->v[at], &files, &linked)) {
+	while (at < words->len && is_source(input, words->v[at], &files, &linked)) {
 		size_t first = ++at;
 
-		while (at < words->len && !is_source(words->v[at], &more_files, &more_linked))
+		while (at < words->len &&
+		       !is_source(input, words->v[at], &more_files, &more_linked))
 			at++;
 		if (add_words(lines, input, words->v + first, at - first, files, linked))
 			return -1;
@@ -266,6 +285,8 @@ static int finish(struct ff_lines *lines, const struct ff_map_input *input, cons
 
 	if (input->separator)
 		rc = ff_lines_separate(lines, input->separator, &err);
+	if (input->end_mark)
+		ff_lines_stop_at(lines, input->end_mark);
 	if (!rc && input->header)
 		rc = ff_lines_header(lines, &err);
 	if (!rc && input->shuffle)
@@ -286,7 +307,7 @@ int ff_map_read(struct ff_lines *lines, const struct ff_map_input *input,
 	size_t at = 0;
 	int rc;
 
-	while (at < words->len && !is_source(words->v[at], &files, &linked))
+	while (at < words->len && !is_source(input, words->v[at], &files, &linked))
 		at++;
 	ff_map_command(&command, words->v, at, input->quote);
 	if (input->pipe && (at < words->len || input->files->len > 0 || at == 0)) {

@@ -30,6 +30,12 @@ static int write_items(const struct ff_lines_source *source, uint32_t from, char
 	struct ff_buf bytes = FF_BUF_INIT;
 	int errnum = 0;
 
+	if (from == 0 && source->headed) {
+		ff_buf_addstr(&bytes, source->text + source->head);
+		ff_buf_addch(&bytes, end);
+	}
+	if (from == 0 && source->len == 0)
+		errnum = ff_write_all(fd, ff_buf_data(&bytes), bytes.len);
 	for (uint32_t i = from; i < source->len && !errnum; i++) {
 		ff_buf_addstr(&bytes, source->text + source->starts[i]);
 		ff_buf_addch(&bytes, end);

@@ -82,17 +82,20 @@ int ff_map_how(const struct options *o, struct ff_lines_how *how)
 {
 	int64_t many = ff_map_number("-N", o->max_replace, 0, GROUP_MAX);
 	int64_t plain = ff_map_number("-n", o->max_args, 0, GROUP_MAX);
+	int64_t lines = ff_map_number("-L", o->max_lines, 1, GROUP_MAX);
 	int trim = ff_map_trim(o->trim);
 
-	if (many < 0 || plain < 0 || trim < 0)
+	if (many < 0 || plain < 0 || lines < 0 || trim < 0)
 		return -1;
+	many = lines ? lines : many;
 	how->bare = (o->max_replace && many == 0) || (o->max_args && plain == 0);
 	how->group = (uint32_t)(many ? many : plain);
 	if (how->group == 1 && !o->xargs && !o->merge)
 		how->group = 0;
-	how->context = (o->xargs || (how->group && o->max_replace)) && !o->merge;
+	how->context = (o->xargs || (how->group && !o->max_args)) && !o->merge;
 	how->link = o->link;
 	how->trim = (unsigned)trim;
+	how->replace = o->replace && strcmp(o->replace, "{}") != 0 ? o->replace : NULL;
 	return 0;
 }
 
@@ -101,6 +104,8 @@ int ff_map_check_items(const struct options *o)
 {
 	const char *many = o->max_replace	     ? "-N"
 			   : o->max_args	     ? "-n"
+			   : o->max_lines	     ? "-L"
+			   : o->end_mark	     ? "-E"
 			   : o->xargs		     ? "-X"
 			   : o->merge		     ? "-m"
 			   : o->header		     ? "--header"
@@ -110,8 +115,13 @@ int ff_map_check_items(const struct options *o)
 			   : o->separator && o->pipe ? "-C"
 						     : NULL;
 
-	if (o->max_replace && o->max_args) {
-		ff_complain("map: -N and -n exclude each other");
+	if (!!o->max_replace + !!o->max_args + !!o->max_lines > 1) {
+		ff_complain("map: -N, -n and -L exclude each other");
+		return -1;
+	}
+	if ((o->replace && !*o->replace) || (o->arg_sep && !*o->arg_sep)) {
+		ff_complain("map: %s wants a text that is not empty",
+			    o->replace && !*o->replace ? "-I" : "--arg-sep");
 		return -1;
 	}
 	if (o->header && strcmp(o->header, ":") != 0) {
@@ -131,6 +141,17 @@ int ff_map_check_items(const struct options *o)
 		return -1;
 	}
 	return 0;
+}
+
+static int check_cpu(const char *text)
+{
+	const struct ff_config_option *option = ff_config_option_find(FF_SECTION_JOB, "cpu");
+	struct ff_err err = {0};
+
+	if (!text || !ff_config_set(NULL, NULL, option, text, &err))
+		return 0;
+	ff_complain("map: --cpu %s", err.text);
+	return -1;
 }
 
 /* What fits together. */
@@ -157,13 +178,32 @@ int ff_map_check(const struct options *o, int64_t *block_bytes)
 		ff_complain("map: --cleanup wants --transferfile or --return");
 		return -1;
 	}
-	if (ff_map_check_timeout(o->timeout))
+	if (ff_map_check_timeout(o->timeout) || check_cpu(o->cpu))
 		return -1;
 	if (o->inventory && o->tx.len > 0) {
 		ff_complain("map: hosts are those of -f FILE or of --tx, not of both");
 		return -1;
 	}
 	return 0;
+}
+
+int ff_map_tag(const struct options *o, struct ff_lines *lines)
+{
+	struct ff_buf text = FF_BUF_INIT;
+	struct ff_err err = {0};
+
+	if (!o->tagstring)
+		return 0;
+	for (const char *at = o->tagstring; *at; at++) {
+		bool tab = at[0] == '\\' && at[1] == 't';
+
+		ff_buf_addch(&text, tab ? '\t' : *at);
+		at += tab;
+	}
+	if (ff_lines_tagged(lines, text.len ? ff_buf_str(&text) : "", &err))
+		ff_complain("map: %s", err.text);
+	ff_buf_release(&text);
+	return err.code ? -1 : 0;
 }
 
 int ff_map_input_said(const struct options *o, struct ff_map_input *input, struct ff_buf *delimiter)
@@ -182,7 +222,9 @@ int ff_map_input_said(const struct options *o, struct ff_map_input *input, struc
 	input->split_words = o->delimiter != NULL;
 	input->separator = o->separator;
 	input->pipe = o->pipe;
-	input->all = o->dry || o->xargs || o->merge || o->header || o->shuffle;
+	input->arg_sep = o->arg_sep;
+	input->end_mark = o->end_mark;
+	input->all = o->dry || o->end_mark || o->xargs || o->merge || o->header || o->shuffle;
 	input->header = o->header != NULL;
 	input->shuffle = o->shuffle;
 	input->quote = o->quote;

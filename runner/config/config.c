@@ -303,6 +303,10 @@ int ff_config_load_with(struct ff_config *config, const char *path,
 	rc = ff_config_read_fd(&text, fd, path, err);
 	if (!is_stdin)
 		close(fd);
+	/* As where a run is gone on with whose file came from there. */
+	if (!rc && is_stdin && text.len == 0)
+		rc = ff_err_set(err, FF_EINVAL, "%s: the file is read from there, and nothing came",
+				path);
 	if (!rc)
 		rc = parse(config, path, ff_buf_str(&text), text.len, opts, true, err);
 	ff_buf_release(&text);

@@ -78,6 +78,32 @@ static void join(struct ff_engine *e, uint32_t number)
 	ff_host_touch_jobs(e);
 }
 
+/* Jobs for each host are those of the beginning: that such a one had none of this host is said. */
+static void tell_left_out(struct ff_engine *e, const struct ff_host *host)
+{
+	const struct ff_plan *plan = e->opts.plan;
+	struct ff_event event = {.kind = FF_EVENT_NOTICE, .host = host->name};
+
+	for (size_t i = 0; i < plan->len; i++) {
+		const struct ff_config_job *each = plan->jobs[i].each_of;
+		bool has = false;
+
+		if (!each || (i > 0 && plan->jobs[i - 1].each_of == each) ||
+		    !ff_host_matches(host, each->on) || !ff_host_matches(host, e->opts.only_hosts))
+			continue;
+		for (size_t j = i; j < plan->len && plan->jobs[j].each_of == each; j++)
+			has |= plan->jobs[j].only_host->index == host->index;
+		if (has)
+			continue;
+		event.host_id = host->index + 1;
+		event.u.notice.level = "warning";
+		event.u.notice.text = ff_engine_text(
+			e, "job %s (each_host) is not run on it: it has joined after the beginning",
+			each->name);
+		ff_engine_emit(e, &event);
+	}
+}
+
 static void comes(struct ff_engine *e, uint32_t number)
 {
 	struct ff_event event = {.kind = FF_EVENT_HOST_ADDED};
@@ -93,6 +119,7 @@ static void comes(struct ff_engine *e, uint32_t number)
 	event.u.host_added.slots = host->slots;
 	event.u.host_added.late = true;
 	ff_engine_emit(e, &event);
+	tell_left_out(e, host);
 	join(e, number);
 }
 

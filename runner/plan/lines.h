@@ -18,7 +18,9 @@ struct ff_lines_source {
 	uint32_t len;
 	bool linked; /* its nth item goes with the nth of the source before it */
 	bool words;  /* of a command line, not read from anywhere */
-	char *from;  /* "<stdin>", a file's name: for messages */
+	bool headed; /* it began with names, which are at `head` of the text, and are no item */
+	size_t head;
+	char *from; /* "<stdin>", a file's name: for messages */
 };
 
 /* How items are told apart in a text. */
@@ -59,6 +61,7 @@ struct ff_lines {
 		bool context;	/* of several, the word around a {} is repeated for each */
 		bool link;	/* sources go with each other one by one, shorter ones over again */
 		unsigned trim;
+		const char *replace; /* stands in the place of {}; NULL: {} does. Borrowed */
 	} how;
 	struct ff_strv names; /* of columns, that placeholders may have; "" for none */
 	bool direct;	      /* the command needs no shell */
@@ -71,7 +74,8 @@ struct ff_lines {
 	int blocks_fd;			    /* -1: none */
 	struct ff_lines_template *files[2]; /* that each unit gets, and that are brought back */
 	size_t files_len[2];
-	uint32_t *order; /* of the items; NULL: as they came */
+	struct ff_lines_template tag; /* of its output; no text: its arguments */
+	uint32_t *order;	      /* of the items; NULL: as they came */
 	/* Where the items of each unit begin, and the end of the last; NULL: groups alike. */
 	uint32_t *packs;
 	uint32_t packs_len;
@@ -133,6 +137,15 @@ int ff_lines_command(struct ff_lines *lines, const char *command, struct ff_err 
 
 /* Each unit gets this file, or (`back`) it is brought from it. */
 void ff_lines_file(struct ff_lines *lines, const char *text, bool back);
+
+/* What ff_lines_tag makes, behind the command and what names columns. FF_EINVAL: it has a {%},
+ * which is not known where output is shown. */
+int ff_lines_tagged(struct ff_lines *lines, const char *text, struct ff_err *err);
+/* Appends it. 0 or FF_ENOMEM. */
+int ff_lines_tag(const struct ff_lines *lines, uint32_t index, struct ff_buf *out);
+
+/* Of each source what comes before an item of this text. */
+void ff_lines_stop_at(struct ff_lines *lines, const char *text);
 
 /* How many units there are in all; base.len has those that are left. */
 uint32_t ff_lines_total(const struct ff_lines *lines);

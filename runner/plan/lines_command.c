@@ -254,6 +254,31 @@ static bool takes_items(const struct ff_lines *lines)
 	return false;
 }
 
+/* The next place where a placeholder may be. */
+static const char *next_place(const struct ff_lines *lines, const char *at)
+{
+	const char *brace = strchr(at, '{');
+	const char *own = lines->how.replace ? strstr(at, lines->how.replace) : NULL;
+
+	return own && (!brace || own <= brace) ? own : brace;
+}
+
+static bool read_placeholder(const struct ff_lines *lines, const char *at,
+			     struct ff_lines_part *part)
+{
+	const char *own = lines->how.replace;
+
+	if (own && strncmp(at, own, strlen(own)) == 0) {
+		*part = (struct ff_lines_part){.kind = PART_VALUE, .text = at, .len = strlen(own)};
+		return true;
+	}
+	/* "${1}" is the shell's. */
+	if (*at != '{' || (at > lines->command && at[-1] == '$') || !read_part(lines, at, part))
+		return false;
+	/* As GNU parallel has it: {1} is made of {}. */
+	return !own || part->kind != PART_VALUE || part->cut != 0;
+}
+
 static void read_parts(struct ff_lines *lines)
 {
 	const char *done = lines->command, *at = done;
@@ -262,9 +287,8 @@ static void read_parts(struct ff_lines *lines)
 	ff_free(lines->parts);
 	lines->parts = NULL;
 	lines->parts_len = 0;
-	while ((at = strchr(at, '{'))) {
-		/* "${1}" is the shell's. */
-		if ((at > lines->command && at[-1] == '$') || !read_part(lines, at, &part)) {
+	while ((at = next_place(lines, at))) {
+		if (!read_placeholder(lines, at, &part)) {
 			at++;
 			continue;
 		}
@@ -277,13 +301,14 @@ static void read_parts(struct ff_lines *lines)
 	add_part(lines, &text);
 }
 
-void ff_lines_read_parts(const char *text, struct ff_lines_part **parts, size_t *len)
+void ff_lines_template(const struct ff_lines *lines, struct ff_lines_template *template)
 {
-	struct ff_lines lines = {.command = (char *)(uintptr_t)text};
+	struct ff_lines text = {
+		.command = template->text, .how = lines->how, .names = lines->names};
 
-	read_parts(&lines);
-	*parts = lines.parts;
-	*len = lines.parts_len;
+	read_parts(&text);
+	template->parts = text.parts;
+	template->parts_len = text.parts_len;
 }
 
 /* Whether any placeholder stands where not each value can. */
@@ -346,7 +371,8 @@ int ff_lines_command(struct ff_lines *lines, const char *command, struct ff_err 
 		return ff_err_set(err, FF_EINVAL,
 				  "the command has a {}, but -N 0 gives it no item");
 	if (!lines->how.bare && !has_placeholder(lines) && lines->blocks_fd < 0) {
-		char *longer = ff_xasprintf("%s {}", command);
+		const char *own = lines->how.replace;
+		char *longer = ff_xasprintf("%s %s", command, own ? own : "{}");
 
 		ff_free(lines->command);
 		lines->command = longer;

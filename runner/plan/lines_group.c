@@ -185,11 +185,28 @@ int ff_lines_header(struct ff_lines *lines, struct ff_err *err)
 		for (size_t j = 0; j < names.len; j++)
 			ff_strv_add(&lines->names, names.v[j]);
 		ff_lines_args_release(&names);
+		source->headed = true;
+		source->head = source->starts[0];
 		source->len--;
 		memmove(source->starts, source->starts + 1, source->len * sizeof(*source->starts));
 	}
 	lines->base.len = ff_lines_total(lines);
 	return 0;
+}
+
+/* --- the end that is said --- */
+
+void ff_lines_stop_at(struct ff_lines *lines, const char *text)
+{
+	for (size_t i = 0; i < lines->sources_len; i++) {
+		struct ff_lines_source *source = &lines->sources[i];
+		uint32_t len = 0;
+
+		while (len < source->len && strcmp(source->text + source->starts[len], text) != 0)
+			len++;
+		source->len = len;
+	}
+	lines->base.len = ff_lines_total(lines);
 }
 
 /* --- another order --- */

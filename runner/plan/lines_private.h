@@ -33,8 +33,8 @@ void ff_lines_args_release(struct ff_lines_args *args);
 void ff_lines_parts_release(struct ff_lines *lines);
 
 struct ff_lines_part;
-/* The parts of a text that stays while they do. */
-void ff_lines_read_parts(const char *text, struct ff_lines_part **parts, size_t *len);
+/* Reads the template's text, which is of these lines. */
+void ff_lines_template(const struct ff_lines *lines, struct ff_lines_template *template);
 
 /* --- lines_files.c --- */
 char **ff_lines_files(const struct ff_plan_source *base, uint32_t index, uint32_t slot, bool back,

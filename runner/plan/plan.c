@@ -369,6 +369,7 @@ static void add_for_hosts(struct build *b, const struct ff_plan_job *job, size_t
 		copy->on = host->name;
 		one.config = copy;
 		one.only_host = host;
+		one.each_of = config;
 		add_job(b, &one, self);
 	}
 	if (!b->planned[self].len)

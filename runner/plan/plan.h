@@ -49,6 +49,8 @@ struct ff_plan_job {
 	 * whose `on` is that host. */
 	const struct ff_config_job *config;
 	const struct ff_host *only_host; /* of those that `on` matches; NULL: any */
+	/* With that: what it is a copy of, whose `on` may match hosts that join later. */
+	const struct ff_config_job *each_of;
 	const struct ff_payload *payload;
 	size_t *needs; /* indexes into plan->jobs, all smaller than this job's own */
 	size_t needs_len;

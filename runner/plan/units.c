@@ -105,6 +105,7 @@ static void be_nice(struct maker *m, struct ff_payload_job *job)
 	m->full = !all[2];
 	job->args = (char *const *)(uintptr_t)all;
 	job->shell = NULL;
+	job->or_shell = false; /* nice is there */
 }
 
 /* A list with one word more. */
@@ -280,10 +281,11 @@ static int make(const struct ff_plan_job *job, const struct ff_config_job *confi
 	made.outputs = expand_all(&m, &config->fresh.outputs);
 	if (config->coverage && !m.full)
 		measure(&m, config, index, &made);
+	if (!m.full && config->source)
+		m.full = config->source->make(config->source, index, slot, arena, &made.job) != 0;
 	if (config->nice && !m.full)
 		be_nice(&m, &made.job);
-	if (m.full || !made.name ||
-	    (config->source && config->source->make(config->source, index, slot, arena, &made.job)))
+	if (m.full || !made.name)
 		return FF_ENOMEM;
 	*instance = made;
 	return 0;

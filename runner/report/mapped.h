@@ -16,6 +16,8 @@ struct ff_mapped_units {
 	/* The nth argument, from 0; malloc'd, NULL: there are no more. `column` becomes its number
 	 * in its item, from 1. */
 	char *(*argument)(void *ctx, uint32_t index, size_t nth, size_t *column);
+	/* Appends what its output is tagged with. */
+	int (*tag)(void *ctx, uint32_t index, struct ff_buf *out);
 	void *ctx;
 };
 
@@ -28,7 +30,7 @@ enum ff_mapped_order {
 struct ff_mapped_opts {
 	struct ff_mapped_units units;
 	enum ff_mapped_order order;
-	bool tag;	     /* each line begins with its unit's arguments */
+	bool tag;	     /* each line begins with its unit's tag */
 	bool bar;	     /* a line that says how far it is, if stderr is a terminal */
 	const char *joblog;  /* NULL: none */
 	bool joblog_goes_on; /* behind what is there */

@@ -109,7 +109,7 @@ static void make_tag(struct ff_mapped_screen *s, struct ff_mapped_unit *unit)
 
 	if (unit->tag)
 		return;
-	s->opts.units.arguments(s->opts.units.ctx, unit->index, &tag);
+	s->opts.units.tag(s->opts.units.ctx, unit->index, &tag);
 	ff_buf_addch(&tag, '\t');
 	unit->tag = ff_buf_take(&tag);
 }

@@ -64,6 +64,9 @@ jobs:
     assert hosts_of(events, job="j") == {"a", "b"}
     assert ends(events) == {"all@a": "passed", **{f"j[{i}]": "passed" for i in range(1, 5)}}
     assert of_kind(events, "sync-finished", host="b") and len(of_kind(events, "host-setup", host="b")) == 2
+    (said,) = [e for e in of_kind(events, "notice", host="b") if e["level"] == "warning"]
+    assert said["text"] == "job all (each_host) is not run on it: it has joined after the beginning"
+    assert said["text"] in live.stderr + farflung.run("replay", "last", code=0).stdout
     assert (farflung.cwd / "two.up").read_text() == "up\n" and (farflung.cwd / "two.down").read_text() == "down\n"
     assert "job j: passed, 4 of 4 units have an end" in farflung.run("show", "last", code=0).stdout
     assert "host b: joins\n" in farflung.run("replay", "last", code=0).stdout

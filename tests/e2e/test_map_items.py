@@ -1,5 +1,6 @@
 """farflung map: how items become units, as GNU parallel has it: the same is asked of both."""
 import datetime
+import os
 import shlex
 
 import pytest
@@ -114,6 +115,38 @@ CASES = [
     ('--delay 0.05 echo ::: a b', ''),
     ("-N2 'exit 3; echo' ::: a b c", ''),
     ("-N2 -j1 'echo; exit {1};' ::: 0 1 2 3 0 0", ''),
+    ("-I ,, echo a,,b {} {.} {1} ::: x.c", ''),
+    ("-I ,, echo a ::: 'x  y'", ''),
+    ("-I {} echo a{}b {1} ::: x", ''),
+    ("-IXX echo XX. ::: a.c", ''),
+    ("-I XX -N2 echo aXXb {1} {#} ::: x y z", ''),
+    ("-I XX -j1 -X echo aXXb ::: x y z", ''),
+    ("-I XX echo '{1.} {2} XX' ::: a.c ::: b", ''),
+    ("-I , 'printf \"[%s]\" ,' ::: 'x  y' '$z'", ''),
+    ("-I XX awk '\"/XX/ {print}\"' names ::: ann", ''),
+    ("-I {#} echo {#} ::: a", ''),
+    ('-L2 echo ::: a b c', ''),
+    ('-L2 echo x{}y ::: a b c', ''),
+    ('-L2 echo {1}-{2} ::: a b c', ''),
+    ("-L2 echo", 'a\nb\nc\n\nd\n'),
+    ("--max-lines 1 echo [{}]", 'a\nb\n'),
+    ("--tagstring T{} echo ::: a b", ''),
+    ("--tagstring '{1}:{2.}-{#}' echo ::: a b ::: d/x.c", ''),
+    ("--tagstring plain echo ::: a b", ''),
+    ("--tagstring 'a\\tb {}' echo ::: 'x  *' '$y'", ''),
+    ("--tag --tagstring Z 'echo 1; echo 2 >&2' ::: x", ''),
+    ("-I XX --tagstring 'XX-{}' echo ::: a", ''),
+    ("--header : --tagstring '{name}' echo :::: names", ''),
+    ("-N2 --tagstring '{2}{1}' echo ::: a b c", ''),
+    ("-E END echo", 'a\nb\nEND\nc\n'),
+    ("-E b echo ::: a b c", ''),
+    ("-E 1 echo ::: a b c ::: 0 1 2", ''),
+    ("-E a echo ::: a b c", ''),
+    ("--arg-sep ,, echo ,, a b", ''),
+    ("--arg-sep ,, echo ::: ,, a b ,, c", ''),
+    ("-P 2 echo ::: a", ''),
+    ("--wd /tmp pwd ::: a", ''),
+    ("-u -j1 echo ::: a b", ''),
     ('-N2 echo', ''),
     ('-N2 cat', '/dev/null\n/dev/null\n'),
     ('-N2 -r echo {1}-{2}', 'a\n\nb\n'),
@@ -253,3 +286,30 @@ def test_words_end_where_the_shell_ends_them(farflung):
 def test_wrong_use_starts_nothing(farflung, args, words):
     done = run_map(farflung, *args, "touch", "ran", lines=["1", "2"], code=255)
     assert words in done.stderr and not (farflung.cwd / "ran").exists()
+
+
+def test_limits_are_those_of_jobs(farflung):
+    """Also where no shell is needed."""
+    write(farflung.cwd / "show", "#!/bin/sh\necho $(nice) $(ulimit -d) $1\n").chmod(0o755)
+    nice = min(os.nice(0) + 5, 19)
+    for command in ("./show", "./show {};"):
+        assert run_map(farflung, "--nice", "5", "--memory", "1GiB", "--cpu", "1", "-k", command, ":::", "a", "b", code=0).stdout in (
+            f"{nice} 1048576 a\n{nice} 1048576 b\n", f"{nice} unlimited a\n{nice} unlimited b\n")
+    assert "fits no host" in farflung.run("map", "--memory", "900T", "echo", ":::", "a", code=255).stderr
+
+
+@pytest.mark.parametrize("words, message", [
+    ("-I '' echo ::: a", "--replace wants text, got ''"),
+    ("--arg-sep '' echo ::: a", "--arg-sep wants text, got ''"),
+    ("-L 0 echo ::: a", "-L wants 1 to 1000000, got '0'"),
+    ("-L 2 -n 2 echo ::: a", "-N, -n and -L exclude each other"),
+    ("--tagstring '{%}' echo ::: a", "--tagstring can't have {%}"),
+    ("--nice 20 echo ::: a", "--nice wants a number from 0 to 19, got '20'"),
+    ("--memory lots echo ::: a", "--memory wants"),
+    ("--cpu lots echo ::: a", "--cpu wants"),
+    ("--pipe -L 2 cat", "-L is about items, and --pipe has none"),
+    ("--pipe -E x cat", "-E is about items, and --pipe has none"),
+])
+def test_wrong_options(farflung, words, message):
+    done = farflung.run("map", *shlex.split(words), code=255)
+    assert message in done.stderr and not (farflung.cwd / ".farflung").exists()

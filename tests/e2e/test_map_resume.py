@@ -340,7 +340,7 @@ def test_pruning_knows_what_was_read(farflung):
 
 
 @pytest.mark.parametrize("args, words", [
-    (["--shuf"], "the order of --shuf is another one each time"), (["--header", ":"], "--header or -d is kept nowhere"), (["-d", ","], "--header or -d is kept nowhere"),
+    (["--shuf"], "the order of --shuf is another one each time"),
     (["-X"], "units depend on how many slots there are"), (["-m"], "units depend on how many slots there are"),
 ])  # fmt: skip
 def test_what_a_journal_does_not_know(farflung, args, words):
@@ -366,3 +366,37 @@ def test_how_units_are_made_stays(farflung, args):
     again = journal(runs_in(farflung.cwd)[1])
     assert set(finals(again)) == set(finals(first)) and {tuple(end) for end in finals(again).values()} == {("passed",)}
     assert "its units are those of the command" in farflung.run("map", "--resume", "-N3", "sh -c 'test -e go'", ":::", "x").stderr
+
+
+@pytest.mark.parametrize("words, text", [
+    (["--header", ":", "run {n}"], "n\n1\n2\n3\n"),
+    (["--header", ":", "-C", ",", "run {b}{a}"], "a,b\n1,x\n2,y\n"),
+    (["--header", ":", "run {n}", "::::", "numbers", "::::", "numbers"], ""),
+    (["-d", ",", "run {}"], "1,2,3"),
+    (["-d", "END", "run {}"], "1\n1END2"),
+    (["-d", "\\0", "run {}"], "1\n1\0002\0"),
+    (["-d", ",", "run {}", ":::", "1,2", "3", "::::", "numbers"], ""),
+    (["-d", ",", "--header", ":", "run {n}"], "n,1,2"),
+    (["-E", "2", "run {}"], "1\n2\n3\n"),
+    (["-I", ",,", "run ,,"], "1\n2\n"),
+    (["-L", "2", "run {2}{1}"], "1\n2\n3\n"),
+    (["--header", ":", "run {n}"], "n\n"),
+])
+@pytest.mark.parametrize("command", ["whole", "bare"])
+def test_items_told_apart_in_other_ways_are_kept(farflung, words, text, command):
+    """They are run again as they were, with the same values, also where nothing but --resume-failed is said."""
+    write(farflung.cwd / "numbers", "n\n7\n8\n")
+    write(farflung.cwd / "run", '#!/bin/sh\nprintf "<%s>" "$*" >> "$(cat where)"\ntest -e go\n').chmod(0o755)
+    write(farflung.cwd / "where", "one")
+    words = [word.replace("run ", "./run ") for word in words]
+    run_map(farflung, "-j1", *words, text=text, code=None)
+    if not (farflung.cwd / "one").exists():  # nothing to do makes no run
+        assert text == "n\n"
+        return
+    write(farflung.cwd / "where", "two")
+    write(farflung.cwd / "go", "")
+    farflung.run("map", "--resume-failed", *(["-j1", *words] if command == "whole" else []), code=0)
+    assert (farflung.cwd / "one").read_bytes() == (farflung.cwd / "two").read_bytes()
+    assert len(finals(journal(runs_in(farflung.cwd)[1]))) == (farflung.cwd / "one").read_text().count("<")
+    farflung.run("map", "--resume-failed", code=0)
+    assert (farflung.cwd / "one").read_bytes() == (farflung.cwd / "two").read_bytes()

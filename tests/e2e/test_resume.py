@@ -409,3 +409,19 @@ def test_history_has_what_a_killed_run_did(farflung, python):
     farflung.run("run", "--resume", code=1)
     events = journal(runs_in(farflung.cwd)[-1])
     assert len(of_kind(events, "unit-before")) == 3 and not any("unkept" in e for e in events)
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+def test_a_file_that_came_from_stdin(farflung, name):
+    """It is wanted there once more; nothing there is said as what it is."""
+    text = "inventory: [popen]\njobs: {a: {run: 'echo x >> ran; test -e go'}}\n"
+    path = write(farflung.cwd / "text", text)
+    with path.open() as stdin:
+        farflung.run("run", name, code=1, stdin=stdin)
+    done = farflung.run("run", "--resume", code=2)
+    assert "the file is read from there, and nothing came" in done.stderr and "nothing was started" in done.stderr
+    write(farflung.cwd / "go", "")
+    for args in (["rerun", "--failed"], ["run", name, "--resume"]):
+        with path.open() as stdin:
+            farflung.run(*args, code=0, stdin=stdin)
+    assert (farflung.cwd / "ran").read_text() == "x\nx\n"
