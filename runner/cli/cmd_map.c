@@ -92,9 +92,10 @@ static const struct ff_option options[] = {
 	FF_OPTION("wd", 0, TEXT, "DIR", "", cwd),
 	FF_OPTION_OF("nice", JOB, "nice", nice, NULL),
 	FF_OPTION_OF("memory", JOB, "memory", memory, NULL),
-	FF_OPTION("cpu", 0, TEXT, "N",
-		  "CPUs that one unit may use, where its host has cgroup v2; else only reckoned with",
-		  cpu),
+	FF_OPTION(
+		"cpu", 0, TEXT, "N",
+		"CPUs that one unit may use, where its host has cgroup v2; else only reckoned with",
+		cpu),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
 	FF_OPTION_OF("retry-delay", JOB, "retry_delay", retry_delay, NULL),
 	FF_OPTION("timeout", 0, TEXT, "TIME",

@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/execute.h"
 #include "cli/group.h"
+#include "cli/last_word.h"
 #include "cli/links.h"
 #include "cli/resume.h"
 #include "cli/runs.h"
@@ -28,54 +29,13 @@
 #include "report/trace.h"
 #include "store/history.h"
 
-/* Keeps the run's last word, to be said after all reports. */
-struct last_word {
-	struct ff_reporter base;
-	char *reason;
-	enum ff_reason why;
-	int front_status; /* -1: none, or it did not come to its end */
-};
-
-static void last_word_event(struct ff_reporter *reporter, const struct ff_event *event)
-{
-	struct last_word *word = (struct last_word *)reporter;
-
-	if (event->kind == FF_EVENT_RUN_FINISHED) {
-		ff_free(word->reason);
-		word->reason = ff_xstrdup(event->u.run_finished.reason);
-		word->why = event->u.run_finished.why;
-	}
-	if (event->kind == FF_EVENT_FRONT_FINISHED && !event->u.front_finished.error)
-		word->front_status = (int)event->u.front_finished.exit_status;
-}
-
-static int last_word_finish(struct ff_reporter *reporter, struct ff_err *err)
-{
-	return 0;
-}
-
-static void last_word_free(struct ff_reporter *reporter)
-{
-	struct last_word *word = (struct last_word *)reporter;
-
-	ff_free(word->reason);
-	ff_free(word);
-}
-
-static const struct ff_reporter_class last_word_class = {
-	.name = "last word",
-	.event = last_word_event,
-	.finish = last_word_finish,
-	.free = last_word_free,
-};
-
 /* One run, from its reporters to its end. */
 struct execution {
 	struct ff_run_opts run;
 	struct ff_run_reread reread;
 	struct ff_reporters reporters;
 	struct ff_run_terminal terminal;
-	struct last_word *word; /* in reporters */
+	struct ff_last_word *word; /* in reporters */
 	struct ff_group_hold group;
 	struct ff_web *web;  /* shows it; NULL */
 	struct ff_told told; /* whose `notify` holds, if it was asked for */
@@ -240,9 +200,7 @@ static int open_reporters(struct execution *x, const struct ff_execute_opts *opt
 		if ((*p)->follow && !opts->passing_id && has_job_of(x->run.config, *p))
 			ff_reporters_add(&x->reporters,
 					 (*p)->follow(ff_config_home(x->run.config), complain));
-	x->word = ff_xcalloc(1, sizeof(*x->word));
-	x->word->base.class = &last_word_class;
-	x->word->front_status = -1;
+	x->word = ff_last_word_new();
 	ff_reporters_add(&x->reporters, &x->word->base);
 	return 0;
 }

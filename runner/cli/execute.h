@@ -36,11 +36,11 @@ struct ff_execute_opts {
 	/* Before anything runs, when the run's journal is there; NULL. */
 	void (*begun)(void *ctx, const char *journal);
 	void *begun_ctx;
-	const char *shard;	  /* "K/N": that part of the units; NULL: all */
-	struct ff_before *before; /* what is gone on with; NULL: nothing */
-	const char *links, *notify;	  /* where files are shown; NULL: as the file says */
-	const char *web;	  /* as ff_serve's `listen`; NULL: nobody looks */
-	const char *cert, *key;	  /* as ff_serve has them */
+	const char *shard;	    /* "K/N": that part of the units; NULL: all */
+	struct ff_before *before;   /* what is gone on with; NULL: nothing */
+	const char *links, *notify; /* where files are shown; NULL: as the file says */
+	const char *web;	    /* as ff_serve's `listen`; NULL: nobody looks */
+	const char *cert, *key;	    /* as ff_serve has them */
 	/* The run has this id, and leaves no journal and no history: it only looks into another
 	 * one. NULL: a run like any other. */
 	const char *passing_id;

@@ -14,13 +14,12 @@
 #define GIB    (KIB * MIB)
 #define PIB    (MIB * GIB)
 
-#define CONFIG(member)	  .stored = true, .offset = offsetof(struct ff_config, member)
-#define HOST(member)	  .stored = true, .offset = offsetof(struct ff_config_host, member)
-#define JOB(member)	  .stored = true, .offset = offsetof(struct ff_config_job, member)
-#define NOTIFY(member)	  .stored = true, .offset = offsetof(struct ff_config_receiver, member)
-#define NOTIFY_PLACE(member)                                                                       \
-	.placed = true, .place = offsetof(struct ff_config_receiver, member)
-#define JOB_PLACE(member) .placed = true, .place = offsetof(struct ff_config_job, member)
+#define CONFIG(member)	     .stored = true, .offset = offsetof(struct ff_config, member)
+#define HOST(member)	     .stored = true, .offset = offsetof(struct ff_config_host, member)
+#define JOB(member)	     .stored = true, .offset = offsetof(struct ff_config_job, member)
+#define NOTIFY(member)	     .stored = true, .offset = offsetof(struct ff_config_receiver, member)
+#define NOTIFY_PLACE(member) .placed = true, .place = offsetof(struct ff_config_receiver, member)
+#define JOB_PLACE(member)    .placed = true, .place = offsetof(struct ff_config_job, member)
 
 /* clang-format off */
 /* What hosts and their defaults have in common. */
@@ -580,7 +579,8 @@ const struct ff_config_option *ff_section_short(enum ff_config_section section)
 		[FF_SECTION_INVENTORY] = "hosts",   [FF_SECTION_TREE] = "source",
 		[FF_SECTION_CONCURRENCY] = "group", [FF_SECTION_HOST] = "spec",
 		[FF_SECTION_ARTIFACTS] = "paths",   [FF_SECTION_SETUP] = "run",
-		[FF_SECTION_INPUTS] = "paths",	    [FF_SECTION_COVERAGE] = "combine", [FF_SECTION_TEARDOWN] = "run",
+		[FF_SECTION_INPUTS] = "paths",	    [FF_SECTION_COVERAGE] = "combine",
+		[FF_SECTION_TEARDOWN] = "run",
 	};
 
 	return keys[section] ? ff_config_option_find(section, keys[section]) : NULL;
