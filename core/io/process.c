@@ -452,9 +452,9 @@ void ff_process_read(struct ff_process *process, bool on)
 		ff_stream_read(&process->err, on);
 }
 
-void ff_process_rest(struct ff_process *process)
+void ff_process_rest(struct ff_process *process, int64_t rest_us)
 {
-	ff_stream_rest(&process->out);
+	ff_stream_rest(&process->out, rest_us);
 }
 
 void ff_process_kill(struct ff_process *process, int signal)

@@ -72,8 +72,8 @@ void ff_process_close_stdin(struct ff_process *process); /* after what is unsent
 size_t ff_process_unsent(const struct ff_process *process);
 /* Back-pressure: stop and go on reading its output. */
 void ff_process_read(struct ff_process *process, bool on);
-/* What it prints to stdout in the next FF_WATCH_LATE_US may come together. */
-void ff_process_rest(struct ff_process *process);
+/* What it prints to stdout in the next rest_us may come together. */
+void ff_process_rest(struct ff_process *process, int64_t rest_us);
 /* To the whole process group. Harmless when it is gone: the leader's pid stays reserved until
  * ff_process_free. */
 void ff_process_kill(struct ff_process *process, int signal);

@@ -219,10 +219,10 @@ int ff_stream_read(struct ff_stream *stream, bool on)
 	return 0;
 }
 
-void ff_stream_rest(struct ff_stream *stream)
+void ff_stream_rest(struct ff_stream *stream, int64_t rest_us)
 {
 	if (stream->open && stream->fd >= 0)
-		ff_watch_rest(&stream->watch);
+		ff_watch_rest(&stream->watch, rest_us);
 }
 
 size_t ff_stream_unsent(const struct ff_stream *stream)

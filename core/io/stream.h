@@ -45,8 +45,8 @@ void ff_stream_look(struct ff_stream *stream);
 /* From now on it looks by itself, if it was to do so later. */
 void ff_stream_hurry(struct ff_stream *stream);
 int ff_stream_read(struct ff_stream *stream, bool on);
-/* Looks only after FF_WATCH_LATE_US again: its writer then wakes nobody with each of its writes. */
-void ff_stream_rest(struct ff_stream *stream);
+/* Looks only after rest_us again: its writer then wakes nobody with each of its writes. */
+void ff_stream_rest(struct ff_stream *stream, int64_t rest_us);
 /* Sends what is in `out`, at once as far as possible, the rest when it becomes writable. May be
  * called at any time, also with nothing to send. */
 void ff_stream_flush(struct ff_stream *stream);

@@ -227,14 +227,14 @@ void ff_watch_hurry(struct ff_watch *watch)
 	make_late(watch, ff_clock_us());
 }
 
-void ff_watch_rest(struct ff_watch *watch)
+void ff_watch_rest(struct ff_watch *watch, int64_t rest_us)
 {
 	struct epoll_event none = {0};
 
 	if (watch->late)
 		return;
 	epoll_ctl(watch->loop->watches->set, EPOLL_CTL_DEL, watch->fd, &none);
-	make_late(watch, ff_clock_us() + FF_WATCH_LATE_US);
+	make_late(watch, ff_clock_us() + rest_us);
 }
 
 void ff_watch_set(struct ff_watch *watch, int events)

@@ -35,9 +35,9 @@ int ff_watch_open_late(struct ff_watch *watch, struct ff_loop *loop, int fd, int
 		       int64_t late_us, void (*fn)(struct ff_watch *watch, int events));
 /* It is late no longer: watched from the loop's next turn on. */
 void ff_watch_hurry(struct ff_watch *watch);
-/* Not watched for FF_WATCH_LATE_US: what comes by then is met together. Harmless when it is so
+/* Not watched for rest_us: what comes by then is met together. Harmless when it is so
  * already. */
-void ff_watch_rest(struct ff_watch *watch);
+void ff_watch_rest(struct ff_watch *watch, int64_t rest_us);
 /* What to watch for from now on; 0: nothing. */
 void ff_watch_set(struct ff_watch *watch, int events);
 /* Ends; to be called before the descriptor is closed. The memory may be reused at once. */

@@ -313,6 +313,14 @@ bool ff_gateway_is_native(const struct ff_gateway *gateway)
 	return worker ? ff_is_str(worker, "native") : opener->native;
 }
 
+void ff_gateway_rest(struct ff_gateway *gateway)
+{
+	struct ff_opener *opener = ff_opener_of(gateway);
+
+	if (opener && opener->line == FF_LINE_LIVE && opener->transport->rest)
+		opener->transport->rest(&opener->conn);
+}
+
 const struct ff_value *ff_gateway_info(const struct ff_gateway *gateway)
 {
 	static const struct ff_value none = {.kind = FF_NONE};

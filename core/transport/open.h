@@ -104,6 +104,9 @@ struct ff_gateway *ff_makegateway(struct ff_group *group, const char *spec, stru
 
 /* Whether a native or a python worker is at the other end of an open gateway. */
 bool ff_gateway_is_native(const struct ff_gateway *gateway);
+/* Much will arrive soon, and may as well be heard together, 2 ms later: where that is possible
+ * (local workers) we are woken once for it. Nothing is lost if the worker dies meanwhile. */
+void ff_gateway_rest(struct ff_gateway *gateway);
 /* What the worker said of itself in HELLO: dict with "worker" (native|python), "pid", "python"
  * (version text), "platform", "executable" as far as it knows; None before. Owned by the gateway.
  */

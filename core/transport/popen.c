@@ -13,6 +13,9 @@
 #include "transport/popen.h"
 #include "io/loop_private.h"
 
+/* About what is slept anyway when something is due within the next millisecond. */
+#define REST_US 1000
+
 enum {
 	/* How long something that outlived the program may hold its output open. */
 	LEAK_US = 500000,
@@ -228,6 +231,13 @@ void ff_popen_read(struct ff_conn *conn, bool on)
 	ff_process_read(((struct line *)conn->state)->process, on);
 }
 
+static void popen_rest(struct ff_conn *conn)
+{
+	struct line *line = conn->state;
+
+	ff_process_rest(line->process, REST_US);
+}
+
 void ff_popen_close_write(struct ff_conn *conn)
 {
 	ff_process_close_stdin(((struct line *)conn->state)->process);
@@ -303,6 +313,7 @@ const struct ff_transport ff_transport_popen = {
 	.open = popen_open,
 	.flush = ff_popen_flush,
 	.read = ff_popen_read,
+	.rest = popen_rest,
 	.close_write = ff_popen_close_write,
 	.kill = ff_popen_kill,
 	.release = ff_popen_release,

@@ -157,7 +157,6 @@ static void on_finished(struct ff_run *run)
 	struct ff_worker *worker = command->exec.worker;
 	struct ff_err err = {0};
 	struct ff_pack pack;
-	bool patient = ff_worker_patient(worker);
 	int rc = 0;
 
 	worker->silent_us = command->spoke ? 0 : run->exit_us - run->start_us;
@@ -172,12 +171,8 @@ static void on_finished(struct ff_run *run)
 	remove_group(&command->limits);
 	ff_exec_send(&command->exec, &pack);
 	ff_exec_finish(&command->exec, run->lost[0] ? run->lost : NULL);
-	if (!follower)
-		return;
-	after_begin(follower, rc, &err);
-	/* Several ends in one message wake the controller once. */
-	if (patient && !rc && follower->follower)
-		ff_worker_gather(worker);
+	if (follower)
+		after_begin(follower, rc, &err);
 }
 
 static void on_closed(struct ff_run *run)

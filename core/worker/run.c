@@ -339,5 +339,5 @@ void ff_run_read(struct ff_run *run, bool on)
 void ff_run_rest(struct ff_run *run)
 {
 	if (run->state != FF_RUN_FINISHED)
-		ff_process_rest(run->process);
+		ff_process_rest(run->process, FF_WATCH_LATE_US);
 }

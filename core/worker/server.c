@@ -26,8 +26,6 @@ static void complain(const char *text)
 static void flush_output(struct ff_worker *worker)
 {
 	ff_deferred_cancel(&worker->flush);
-	ff_timer_set(&worker->gather, FF_NEVER_US);
-	worker->gathered = 0;
 	worker->flushing = false;
 	if (worker->out_failed)
 		ff_buf_clear(ff_gateway_output(worker->gateway));
@@ -193,37 +191,6 @@ static void want_write(struct ff_gateway *gateway, void *ctx)
 	ff_loop_defer(&worker->loop, &worker->flush);
 }
 
-static void on_gather(struct ff_timer *timer)
-{
-	struct ff_worker *worker = timer->ctx;
-
-	on_flush(&worker->flush);
-}
-
-void ff_worker_gather(struct ff_worker *worker)
-{
-	if (worker->state != FF_WORKER_SERVING)
-		return;
-	ff_deferred_cancel(&worker->flush);
-	if (!worker->gathered)
-		ff_timer_set(&worker->gather, ff_clock_us() + FF_WORKER_GATHER_US);
-	worker->gathered = ff_gateway_output(worker->gateway)->len;
-}
-
-bool ff_worker_patient(const struct ff_worker *worker)
-{
-	return !worker->flushing ||
-	       (worker->gathered && worker->gathered == ff_gateway_output(worker->gateway)->len);
-}
-
-/* A turn of the loop, after which nothing waits beside what may not. */
-static void turn(struct ff_worker *worker)
-{
-	ff_loop_run_once(&worker->loop, FF_NEVER_US);
-	if (worker->gathered && ff_gateway_output(worker->gateway)->len > worker->gathered)
-		on_flush(&worker->flush);
-}
-
 static void set_tick(struct ff_worker *worker)
 {
 	int64_t due = ff_gateway_deadline(worker->gateway);
@@ -368,7 +335,6 @@ static int open_all(struct ff_worker *worker, int in_fd, int out_fd, struct ff_e
 	ff_timer_init(&worker->tick, &worker->loop, on_tick, worker);
 	ff_timer_init(&worker->phase, &worker->loop, on_phase, worker);
 	ff_timer_init(&worker->reap, &worker->loop, on_reap, worker);
-	ff_timer_init(&worker->gather, &worker->loop, on_gather, worker);
 	ff_deferred_init(&worker->flush, on_flush);
 	set_signals(worker);
 	rc = ff_stream_open(&worker->in, &worker->loop, in_fd, NULL, &in_ops, worker, err);
@@ -383,7 +349,6 @@ static void close_all(struct ff_worker *worker)
 	ff_timer_close(&worker->tick, NULL);
 	ff_timer_close(&worker->phase, NULL);
 	ff_timer_close(&worker->reap, NULL);
-	ff_timer_close(&worker->gather, NULL);
 	uv_close((uv_handle_t *)&worker->sigterm, NULL);
 	uv_close((uv_handle_t *)&worker->sighup, NULL);
 	ff_stream_close(&worker->in, NULL);
@@ -410,7 +375,7 @@ int ff_worker_serve(int in_fd, int out_fd, const void *first, size_t first_len)
 	ff_stream_read(&worker.in, true);
 	feed(&worker, first, first_len);
 	while (worker.state != FF_WORKER_STOPPED)
-		turn(&worker);
+		ff_loop_run_once(&worker.loop, FF_NEVER_US);
 	if (!worker.num_execs)
 		close_all(&worker);
 	sigemptyset(&set);

@@ -9,11 +9,10 @@
 #include "io/stream.h"
 #include "worker/cgroup.h"
 
-#define FF_WORKER_GRACE_US  (2 * FF_SECOND_US) /* from SIGTERM to SIGKILL when the worker ends */
-#define FF_WORKER_FLUSH_US  (1 * FF_SECOND_US) /* for the last output to be taken */
-#define FF_WORKER_GATHER_US (FF_SECOND_US / 500)
-#define FF_WORKER_LOOK_US   (FF_SECOND_US / 10) /* from an execution's end to a look for strays */
-#define FF_WORKER_REAP_US   (2 * FF_SECOND_US)	/* between further looks, while some live */
+#define FF_WORKER_GRACE_US (2 * FF_SECOND_US)  /* from SIGTERM to SIGKILL when the worker ends */
+#define FF_WORKER_FLUSH_US (1 * FF_SECOND_US)  /* for the last output to be taken */
+#define FF_WORKER_LOOK_US  (FF_SECOND_US / 10) /* from an execution's end to a look for strays */
+#define FF_WORKER_REAP_US  (2 * FF_SECOND_US)  /* between further looks, while some live */
 
 enum ff_worker_state {
 	FF_WORKER_SERVING,
@@ -30,13 +29,11 @@ struct ff_worker {
 	struct ff_timer tick;	  /* heartbeats, silence */
 	struct ff_timer phase;	  /* the end of the current state */
 	struct ff_timer reap;	  /* strays that have become zombies */
-	struct ff_timer gather;	  /* sends what may wait */
 	struct ff_deferred flush; /* sends what one turn of the loop has produced */
 	uv_signal_t sigterm, sighup;
 	struct ff_list execs;
 	struct ff_list templates; /* template.h */
 	size_t num_execs;
-	size_t gathered;	   /* bytes that wait for more, to be sent with them; 0: none */
 	size_t holds;		   /* who wants stdin not to be read for now */
 	struct ff_buf scratch;	   /* for packing items */
 	struct ff_cgroups cgroups; /* for commands with limits */
@@ -61,12 +58,6 @@ void ff_worker_end(struct ff_worker *worker, int status);
 /* An execution came, or went. */
 void ff_worker_exec_added(struct ff_worker *worker);
 void ff_worker_exec_removed(struct ff_worker *worker);
-
-/* What is to be sent may wait for more, for FF_WORKER_GATHER_US at most, or until something comes
- * that may not. */
-void ff_worker_gather(struct ff_worker *worker);
-/* Whether nothing is to be sent but what may wait. */
-bool ff_worker_patient(const struct ff_worker *worker);
 
 /* Back-pressure for peers that know no credit: stdin is not read while anyone holds it. */
 void ff_worker_hold_input(struct ff_worker *worker, bool hold);

@@ -153,6 +153,9 @@ void ff_act_order(struct ff_act *act, const struct ff_order *order)
 	case FF_ORDER_WITHDRAW:
 		ff_act_withdraw(act, order);
 		break;
+	case FF_ORDER_REST:
+		ff_act_rest(act, order);
+		break;
 	case FF_ORDER_DROP:
 		ff_act_drop(act, order);
 		break;

@@ -524,6 +524,12 @@ void ff_act_drop(struct ff_act *act, const struct ff_order *order)
 	ff_channel_close(execution->channel, NULL);
 }
 
+void ff_act_rest(struct ff_act *act, const struct ff_order *order)
+{
+	if (act->hosts[order->host].foreman)
+		ff_gateway_rest(act->hosts[order->host].foreman);
+}
+
 void ff_act_withdraw(struct ff_act *act, const struct ff_order *order)
 {
 	struct act_execution *execution = ff_map_get_u32(&act->executions, order->execution);

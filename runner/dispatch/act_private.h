@@ -208,6 +208,7 @@ void ff_act_turns_release(struct act_host *host);
 /* --- act_execution.c --- */
 void ff_act_execute(struct ff_act *act, const struct ff_order *order);
 void ff_act_drop(struct ff_act *act, const struct ff_order *order);
+void ff_act_rest(struct ff_act *act, const struct ff_order *order);
 void ff_act_withdraw(struct ff_act *act, const struct ff_order *order);
 void ff_act_execution_free(struct act_execution *execution);
 

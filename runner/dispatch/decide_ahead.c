@@ -5,8 +5,8 @@
 #include "dispatch/private.h"
 
 #define SHORT_US INT64_C(20000)
-/* Here the way is long beside what is done there: with several that follow, the host need not tell
- * each end at once. */
+/* Here the way is long beside what is done there: with several that follow, ends are heard
+ * together. */
 #define VERY_SHORT_US INT64_C(2000)
 
 enum { AHEAD = 1, FAR_AHEAD = 3 };
@@ -50,24 +50,31 @@ static struct execution *follower_of(const struct ff_engine *e, const struct exe
 	return x;
 }
 
-void ff_ahead_give(struct ff_engine *e, const struct execution *execution)
+/* How many follow it now. */
+static int give(struct ff_engine *e, const struct execution *execution)
 {
 	const struct engine_job *job = &e->jobs[execution->placement.job];
 	struct ff_placement placement;
-	int wanted = job->typical_us < VERY_SHORT_US ? FAR_AHEAD : AHEAD;
+	int wanted = job->typical_us < VERY_SHORT_US ? FAR_AHEAD : AHEAD, there = 0;
 
-	for (int there = 0; there < wanted; there++) {
+	for (; there < wanted; there++) {
 		const struct execution *follower = follower_of(e, execution);
 
 		if (!follower) {
 			if (!may_be_followed(e, execution) ||
 			    !ff_sched_place_behind(e->sched, &execution->placement, job->workers,
 						   &placement))
-				return;
+				break;
 			follower = ff_execution_start(e, &placement, execution);
 		}
 		execution = follower;
 	}
+	return there;
+}
+
+void ff_ahead_give(struct ff_engine *e, const struct execution *execution)
+{
+	give(e, execution);
 }
 
 struct execution *ff_ahead_pass(struct ff_engine *e, struct execution *execution)
@@ -81,6 +88,7 @@ struct execution *ff_ahead_pass(struct ff_engine *e, struct execution *execution
 
 void ff_ahead_begin(struct ff_engine *e, struct execution *execution)
 {
+	struct ff_order rest = {.kind = FF_ORDER_REST, .host = execution->placement.host};
 	struct unit_at at;
 
 	if (!execution->placement.ahead)
@@ -90,7 +98,10 @@ void ff_ahead_begin(struct ff_engine *e, struct execution *execution)
 	e->jobs[execution->placement.job].ahead--;
 	at = ff_execution_unit(e, execution);
 	ff_unit_started(e, &at);
-	ff_ahead_give(e, execution);
+	/* Its slot is not idle before we have slept a moment: the ends until then cost one waking.
+	 */
+	if (give(e, execution) == FAR_AHEAD)
+		ff_engine_order(e, &rest);
 	ff_cancel_began(e, at.job, at.unit);
 }
 

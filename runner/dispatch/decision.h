@@ -30,6 +30,7 @@
 	X(CLOSE_WORKER) /* it has said its last, or never will: let it go */                       \
 	X(RUN)	       /* execution, job, unit, host, count; behind `follows`, if that is not 0 */ \
 	X(WITHDRAW)    /* execution: unless it has begun */                                        \
+	X(REST)	       /* host: what it tells next may be heard together, a moment later */        \
 	X(DISCOVER)    /* execution, job, host, count */                                           \
 	X(FETCH)       /* execution, job, unit, host, name: what it has left is brought here */    \
 	X(CLEAN)       /* execution, host: files that it was sent may go */                        \

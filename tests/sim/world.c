@@ -683,6 +683,7 @@ void world_order(struct world *world, const struct ff_order *order)
 	case FF_ORDER_DROP:
 		drop(world, order);
 		break;
+	case FF_ORDER_REST:
 	case FF_ORDER_PAUSE:
 	case FF_ORDER_RESUME:
 		break;

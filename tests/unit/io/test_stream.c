@@ -347,8 +347,8 @@ static void rests_and_goes_on(void **state)
 	assert_int_equal(write(fd, "one", 3), 3);
 	RUN_UNTIL(a.in.len == 3);
 	begin = ff_clock_us();
-	ff_stream_rest(&a.stream);
-	ff_stream_rest(&a.stream);
+	ff_stream_rest(&a.stream, FF_WATCH_LATE_US);
+	ff_stream_rest(&a.stream, FF_WATCH_LATE_US);
 	assert_int_equal(write(fd, " two", 4), 4);
 	ff_loop_run_once(&loop, 0);
 	assert_true(a.in.len == 3 || ff_clock_us() - begin >= FF_WATCH_LATE_US);
@@ -356,7 +356,7 @@ static void rests_and_goes_on(void **state)
 	RUN_UNTIL(a.in.len == 13);
 	assert_true(ff_clock_us() - begin >= FF_WATCH_LATE_US);
 	/* What is not to be read waits, and is there afterwards. */
-	ff_stream_rest(&a.stream);
+	ff_stream_rest(&a.stream, FF_WATCH_LATE_US);
 	ff_stream_read(&a.stream, false);
 	assert_int_equal(write(fd, "!", 1), 1);
 	close(fd);
@@ -365,8 +365,8 @@ static void rests_and_goes_on(void **state)
 	ff_stream_read(&a.stream, true);
 	RUN_UNTIL(a.eofs == 1);
 	assert_int_equal(a.in.len, 14);
-	ff_stream_rest(&a.stream); /* at its end: nothing */
-	ff_stream_rest(&b.stream);
+	ff_stream_rest(&a.stream, FF_WATCH_LATE_US); /* at its end: nothing */
+	ff_stream_rest(&b.stream, FF_WATCH_LATE_US);
 	close_end(&a);
 	close_end(&b); /* while it rests */
 	close(other);
