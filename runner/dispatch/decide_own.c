@@ -158,14 +158,15 @@ void ff_own_take_back(struct ff_engine *e, uint32_t number)
 	}
 }
 
-static bool other_is_up(const struct ff_engine *e, uint32_t number)
+/* Or may be: it has yet to collect. */
+static bool other_is_up(const struct ff_engine *e, const struct session *than)
 {
 	struct ff_list *pos;
 
-	ff_list_for_each(pos, &e->jobs[number].sessions) {
+	ff_list_for_each(pos, &e->jobs[than->placement.job].sessions) {
 		const struct session *session = ff_container_of(pos, struct session, in_job);
 
-		if (session->up && !session->told_end)
+		if (session != than && !session->told_end && !session->finished)
 			return true;
 	}
 	return false;
@@ -188,7 +189,7 @@ bool ff_own_collection(struct ff_engine *e, struct session *session, const struc
 	if (!job->differs && (more > 0 || input->u.ids.len - more < ids_len(e, number)))
 		job->differs = ff_engine_keep(job, text);
 	/* One that comes later is not to take from those that are there what they can run. */
-	if (less > 0 && session->number >= job->workers && other_is_up(e, number)) {
+	if (less > 0 && session->number >= job->workers && other_is_up(e, session)) {
 		note(e, session,
 		     ff_engine_text(e,
 				    "%s runs nothing: it has not collected %u of the "

@@ -172,7 +172,7 @@ const struct ff_reporter_kind ff_report_junit_dialect = {
 	.name = "junit-dialect",
 	.key = "junit_dialect",
 	.arg = "NAME",
-	.help = "who reads the JUnit report: pytest, jenkins, gitlab, circleci, buildkite or "
+	.help = "the JUnit report is for: pytest, jenkins, gitlab, circleci, buildkite, "
 		"xunit2",
 	.choices = "pytest, jenkins, gitlab, circleci, buildkite or xunit2",
 	.of = "junit",

@@ -284,10 +284,13 @@ def test_what_all_have_in_common_runs(suite, python, dist):
     assert f"test_only_{first}" in found and f"test_only_{second}" in found
 
 
-def test_who_comes_later_with_less(suite, python):
-    """It is not used as long as another one can run what it lacks."""
-    body = (WHO + "import pytest, time\n@pytest.mark.parametrize('n', range(40 if ME in ('gw0', 'gw1') else 1))\n"
-            "def test_b(n): time.sleep(0.1)\n")
+@pytest.mark.parametrize("slow", [False, True], ids=["", "behind it"])
+def test_who_comes_later_with_less(suite, python, slow):
+    """It is not used as long as another one can run what it lacks, or may be about to."""
+    wait = ("import pathlib\nseen = pathlib.Path(__file__).with_name('seen')\nif ME == 'gw2': seen.write_text('')\n"
+            "while not seen.exists() and ME == 'gw1': time.sleep(0.02)\ntime.sleep(ME == 'gw1')\n")
+    body = (WHO + "import pytest, time\n" + wait * slow +
+            "@pytest.mark.parametrize('n', range(40 if ME in ('gw0', 'gw1') else 1))\ndef test_b(n): time.sleep(0.1)\n")
     farflung = suite({"test_0.py": "import os\ndef test_0(): os._exit(3)\n", "test_a.py": body})
     done = collected_by("every", farflung, python, "--dist", "load")
     ended = outcomes(done.events)
