@@ -94,7 +94,7 @@ static const struct ff_option options[] = {
 	FF_OPTION_OF("memory", JOB, "memory", memory, NULL),
 	FF_OPTION(
 		"cpu", 0, TEXT, "N",
-		"CPUs that one unit may use, where its host has cgroup v2; else only reckoned with",
+		"CPUs that one unit may use (with cgroup v2 there; else only reckoned with)",
 		cpu),
 	FF_OPTION_OF("retries", JOB, "retries", retries, NULL),
 	FF_OPTION_OF("retry-delay", JOB, "retry_delay", retry_delay, NULL),

@@ -50,6 +50,14 @@ void ff_run_setup_begin(struct ff_engine *e)
 	order(e, FF_ORDER_SET_UP);
 }
 
+/* Nothing can run without it, not even what runs whatever happens. */
+static void fails(struct ff_engine *e, const char *text)
+{
+	ff_engine_stop(e, FF_REASON_SETUP, text);
+	for (uint32_t i = 0; i < e->state->jobs_len; i++)
+		ff_job_stop(e, i, FF_REASON_SETUP, text);
+}
+
 void ff_run_setup_done(struct ff_engine *e, const struct ff_input *input)
 {
 	const char *error = input->u.set_up.error;
@@ -61,7 +69,7 @@ void ff_run_setup_done(struct ff_engine *e, const struct ff_input *input)
 	for (uint32_t i = 0; i < e->state->jobs_len; i++)
 		ff_job_touch(e, i); /* they have waited for it */
 	if (error)
-		ff_engine_stop(e, FF_REASON_SETUP, ff_engine_text(e, "setup: %s", error));
+		fails(e, ff_engine_text(e, "setup: %s", error));
 	else if (!ff_engine_stopping(e))
 		ff_host_open_all(e);
 }

@@ -146,7 +146,6 @@ CASES = [
     ("--arg-sep ,, echo ::: ,, a b ,, c", ''),
     ("-P 2 echo ::: a", ''),
     ("--wd /tmp pwd ::: a", ''),
-    ("-u -j1 echo ::: a b", ''),
     ('-N2 echo', ''),
     ('-N2 cat', '/dev/null\n/dev/null\n'),
     ('-N2 -r echo {1}-{2}', 'a\n\nb\n'),
@@ -162,6 +161,12 @@ def test_as_gnu_parallel(farflung, words, text):
     args = ["-k", *shlex.split(words)]
     theirs = gnu(farflung, *args, text=text)
     assert raw(farflung, *args, data=text.encode(), code=theirs.returncode) == theirs.stdout
+
+
+def test_ungrouped(farflung):
+    """-u, which -k excludes here."""
+    theirs = gnu(farflung, "-u", "-j1", "echo", ":::", "a", "b")
+    assert raw(farflung, "-u", "-j1", "echo", ":::", "a", "b", data=b"", code=theirs.returncode) == theirs.stdout == b"a\nb\n"
 
 
 def test_results_have_a_folder_for_each_value(farflung):
@@ -263,7 +268,7 @@ def test_words_end_where_the_shell_ends_them(farflung):
 @pytest.mark.parametrize("args, words", [
     (["-N", "x"], "-N wants 0 to 1000000, got 'x'"),
     (["-n", "-1"], "-n wants 0 to 1000000, got '-1'"),
-    (["-N2", "-n2"], "-N and -n exclude each other"),
+    (["-N2", "-n2"], "-N, -n and -L exclude each other"),
     (["--header", "2"], "--header wants ':', got '2'"),
     (["-s", "10"], "--max-chars is for -X and -m"),
     (["-X", "-s", "0"], "--max-chars wants 1 to 131072, got '0'"),
