@@ -236,6 +236,7 @@ void ff_channel_peer_close(struct ff_channel *channel, const char *error)
 	if (error && !closing)
 		set_error(channel, error);
 	channel->peer_done = true;
+	channel->untaken = channel->pending.len > 0;
 	ff_buf_release(&channel->pending);
 	transition(channel, error ? FF_CHANNEL_ON_PEER_ERROR : FF_CHANNEL_ON_PEER_CLOSE);
 	if (channel->gateway->state != FF_GATEWAY_CLOSED)
@@ -274,6 +275,7 @@ void ff_channel_lost(struct ff_channel *channel)
 	}
 	channel->peer_done = true;
 	transition(channel, FF_CHANNEL_ON_LOST);
+	channel->untaken |= channel->pending.len > 0;
 	ff_buf_release(&channel->pending);
 	ff_channel_unlist(channel);
 	ff_channel_give_end(channel);

@@ -81,6 +81,8 @@ int ff_channel_send_bytes(struct ff_channel *channel, const void *bytes, size_t 
 			  struct ff_err *err);
 /* Bytes held back by the peer's window. 0: a producer may go on. */
 size_t ff_channel_pending(const struct ff_channel *channel);
+/* Whether none was held back in the end: also of a channel that was closed since. */
+bool ff_channel_taken(const struct ff_channel *channel);
 /* Whether the peer's window is open and the gateway's output below its high-water mark: what a
  * producer that can wait should ask before each send. */
 bool ff_channel_writable(const struct ff_channel *channel);

@@ -117,6 +117,11 @@ size_t ff_channel_pending(const struct ff_channel *channel)
 	return channel->pending.len;
 }
 
+bool ff_channel_taken(const struct ff_channel *channel)
+{
+	return !channel->pending.len && !channel->untaken;
+}
+
 bool ff_channel_writable(const struct ff_channel *channel)
 {
 	return ff_channel_can_send(channel) && !channel->pending.len && has_credit(channel) &&

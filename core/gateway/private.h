@@ -58,6 +58,7 @@ struct ff_channel {
 	bool discard;	/* its callback was taken away: items are dropped */
 	bool calling;	/* its callback is running */
 	bool end_given;
+	bool untaken; /* something that was sent was held back when it ended */
 	bool hold_credit;
 	bool paused; /* its callback is not to be called */
 	bool error_taken, error_seen, loss_taken;

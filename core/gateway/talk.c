@@ -334,7 +334,10 @@ int ff_talk_send(struct ff_talk *talk, const struct ff_value *items, size_t coun
 	}
 	if (sent)
 		*sent = i;
-	return rc ? rc : ff_channel_waittaken(talk->channel, ff_limit_left(&limit), err);
+	if (!rc)
+		rc = ff_channel_waittaken(talk->channel, ff_limit_left(&limit), err);
+	/* Who has all of them may have closed it since. */
+	return rc == FF_ECLOSED && i == count && ff_channel_taken(talk->channel) ? 0 : rc;
 }
 
 int ff_talk_set(struct ff_talk *talk, const struct ff_value *names, struct ff_err *err)

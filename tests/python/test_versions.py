@@ -8,6 +8,7 @@ from conftest import SECONDS, TOP
 
 OLDEST, NEWEST = 8, 14
 SCRIPT = """
+import queue
 import sys
 sys.path.insert(0, %r)
 import farflung.execnet as execnet
@@ -22,9 +23,10 @@ channel = gateway.remote_exec("for item in channel: channel.send(item)")
 for item in (value, b"y" * (1 << 20)):
     channel.send(item)
     assert channel.receive(60) == item
-got = []
-channel.setcallback(got.append, endmarker="end")
+got = queue.Queue()
+channel.setcallback(got.put, endmarker="end")
 channel.send(7)
+assert got.get(timeout=60) == 7  # what is sent to a closed channel is an error
 channel.close()
 channel.waitclose(60)
 try:

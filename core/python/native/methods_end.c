@@ -110,8 +110,10 @@ static PyObject *taken(PyObject *self, PyObject *args)
 		return NULL;
 	for (;;) {
 		hub_lock();
-		closed = !end->channel || end->closed || ff_channel_isclosed(end->channel);
-		all = !closed && !ff_channel_pending(end->channel);
+		/* Who has what was sent may have closed it since. */
+		all = end->channel && ff_channel_taken(end->channel);
+		closed =
+			!all && (!end->channel || end->closed || ff_channel_isclosed(end->channel));
 		if (!closed && !all)
 			ff_channel_set_drain(end->channel, on_drain, end);
 		hub_unlock();

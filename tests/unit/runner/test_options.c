@@ -243,7 +243,7 @@ static void test_last_line(void **state)
 
 static void test_report_choice(void **state)
 {
-	struct ff_report_wishes wishes;
+	struct ff_report_wishes wishes = {0};
 	struct ff_strv given = FF_STRV_INIT;
 	struct ff_config c;
 	struct ff_err err = {0};
