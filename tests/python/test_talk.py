@@ -177,3 +177,14 @@ def test_remote_import(gateway, tmp_path):
     path.write_text("1 / 0")
     with pytest.raises(execnet.RemoteError, match="ZeroDivisionError"):
         gateway.remote_import(str(path))
+
+
+def test_what_was_taken_was_sent(gateway):
+    """By who has closed the channel since."""
+    from farflung import _native
+
+    channel = gateway.remote_exec("channel.send(channel.receive())")
+    channel.send(1)
+    channel.waitclose(SECONDS)
+    assert _native.taken(channel._end, 0.0) is True
+    assert channel.receive(SECONDS) == 1
