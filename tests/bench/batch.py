@@ -100,7 +100,7 @@ def resume(bench):
     shutil.rmtree(run.work)
     log(took)
     bench.limit("1e5 done, resumed after", sorted(took)[len(took) // 2], 1.5, "s")
-    with lines(bench, LINES + 10).open() as stdin, contextlib.closing(
+    with lines(bench, LINES + 1000).open() as stdin, contextlib.closing(
             Running(bench, "resume_map", "", "-j2", "/bin/true", command="map", stdin=stdin)) as run:
         run.wait_for("unit-finished", LINES)
         run.process.send_signal(signal.SIGKILL)
