@@ -394,7 +394,7 @@ it("says how long a run will go on", async () => {
   await new Promise((done) => { const look = () => (fs.existsSync(path.join(home, ".farflung/runs/last")) ? done() : setTimeout(look, 20)); look(); });
   server = await Server.start(home);
   await page.goto(server.page(fs.readlinkSync(path.join(home, ".farflung/runs/last"))));
-  await until(() => /3 of 7, about [34]\.\d+ s left at this pace/.test(document.querySelector("main").textContent));
+  await until(() => /3 of 7, about [34]\.\d+ s left at this pace/.test(document.querySelector("main")?.textContent));
   await shot("eta");
   fs.writeFileSync(path.join(home, "go"), "");
   assert.equal(await live.ended, 0);
