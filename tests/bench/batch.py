@@ -129,6 +129,8 @@ def far(bench):
     ours, plain, limit = bench.in_turn(
         max(3, ROUNDS), ours=rate, plain=lambda: rate(LC_ALL="C"),
         limit=lambda: said([bench.program("tests/bench_limit"), "-u", str(FAR["units"]), str(slots)], "jobs_per_s"))
+    bare = said([bench.program("tests/bench_limit"), "-u", str(FAR["units"]), str(slots), "/bin/sleep", "0.05"], "jobs_per_s")
+    log(f"bare posix_spawn of the same sleep, as many at a time: {bare:.0f}/s")
     bench.rate("sleep 0.05, 20 hosts", ours, limit, 0.75, "/s")
     bench.rate("the same, LC_ALL=C", plain, limit, 0.75, "/s")
 

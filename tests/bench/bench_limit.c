@@ -1,6 +1,6 @@
 /* What a command costs at the least: posix_spawn of /bin/true with its output on a pipe that is
  * read to its end, PARALLEL at a time, and nothing else. The measures for the runner: this, and
- * with -u the same without anybody who reads. bench_limit [-u] [JOBS [PARALLEL]] */
+ * with -u the same without anybody who reads. bench_limit [-u] [JOBS [PARALLEL [PROGRAM …]]] */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -27,10 +27,11 @@ static void die(const char *what, int errnum)
 	exit(1);
 }
 
+static char *just_true[] = {"/bin/true", NULL};
+static char **program = just_true;
+
 static void start(struct slot *slot)
 {
-	static char name[] = "/bin/true";
-	char *const argv[] = {name, NULL};
 	posix_spawn_file_actions_t actions;
 	int ends[2], rc;
 
@@ -39,9 +40,9 @@ static void start(struct slot *slot)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
-	rc = posix_spawn(&slot->pid, name, &actions, NULL, argv, environ);
+	rc = posix_spawn(&slot->pid, program[0], &actions, NULL, program, environ);
 	if (rc != 0)
-		die(name, rc);
+		die(program[0], rc);
 	posix_spawn_file_actions_destroy(&actions);
 	close(ends[1]);
 	slot->output = ends[0];
@@ -57,7 +58,7 @@ static bool take(struct slot *slot)
 		return false;
 	close(slot->output);
 	if (waitpid(slot->pid, &status, 0) != slot->pid || status != 0)
-		die("/bin/true failed", errno);
+		die("the program failed", errno);
 	return true;
 }
 
@@ -99,7 +100,7 @@ static void run_unread(int jobs, int parallel)
 			close(slot.output);
 		}
 		if (wait(&status) < 0 || status != 0)
-			die("/bin/true failed", errno);
+			die("the program failed", errno);
 	}
 }
 
@@ -111,9 +112,11 @@ int main(int argc, char **argv)
 	int64_t began = ff_clock_us();
 
 	if (jobs < 1 || parallel < 1 || parallel > PARALLEL_MAX) {
-		fprintf(stderr, "usage: bench_limit [-u] [JOBS [PARALLEL]]\n");
+		fprintf(stderr, "usage: bench_limit [-u] [JOBS [PARALLEL [PROGRAM ARGUMENT…]]]\n");
 		return 2;
 	}
+	if (argc > 3 + unread)
+		program = argv + 3 + unread;
 	(unread ? run_unread : run)(jobs, parallel);
 	printf("jobs_per_s %.0f\n",
 	       (double)jobs * (double)FF_SECOND_US / (double)(ff_clock_us() - began));
