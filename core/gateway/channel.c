@@ -228,6 +228,13 @@ static void set_error(struct ff_channel *channel, const char *error)
 				ff_err_text(FF_ENOMEM));
 }
 
+/* Nobody will take it any more. */
+static void drop_pending(struct ff_channel *channel)
+{
+	channel->untaken |= channel->pending.len > 0;
+	ff_buf_release(&channel->pending);
+}
+
 void ff_channel_peer_close(struct ff_channel *channel, const char *error)
 {
 	bool closing = channel->state == FF_CHANNEL_CLOSED;
@@ -236,8 +243,7 @@ void ff_channel_peer_close(struct ff_channel *channel, const char *error)
 	if (error && !closing)
 		set_error(channel, error);
 	channel->peer_done = true;
-	channel->untaken = channel->pending.len > 0;
-	ff_buf_release(&channel->pending);
+	drop_pending(channel);
 	transition(channel, error ? FF_CHANNEL_ON_PEER_ERROR : FF_CHANNEL_ON_PEER_CLOSE);
 	if (channel->gateway->state != FF_GATEWAY_CLOSED)
 		closed(channel);
@@ -275,8 +281,7 @@ void ff_channel_lost(struct ff_channel *channel)
 	}
 	channel->peer_done = true;
 	transition(channel, FF_CHANNEL_ON_LOST);
-	channel->untaken |= channel->pending.len > 0;
-	ff_buf_release(&channel->pending);
+	drop_pending(channel);
 	ff_channel_unlist(channel);
 	ff_channel_give_end(channel);
 	ff_channel_end_sending(channel);

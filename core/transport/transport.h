@@ -73,8 +73,8 @@ struct ff_transport {
 	void (*flush)(struct ff_conn *conn);
 	/* Back-pressure: false stops `data` until true. */
 	void (*read)(struct ff_conn *conn, bool on);
-	/* What arrives in the next moment (a millisecond or two) is told together, and wakes us once. NULL:
-	 * it is told as ever. */
+	/* What arrives in the next moment (a millisecond or two) is told together, and wakes us
+	 * once. NULL: it is told as ever. */
 	void (*rest)(struct ff_conn *conn);
 	/* End of output, after what is in conn->out. `closed` follows when the peer has ended. */
 	void (*close_write)(struct ff_conn *conn);

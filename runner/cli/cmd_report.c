@@ -28,6 +28,12 @@ static bool is_silent(const struct options *o)
 	return o->reports.len > 0 && o->verbose == 0;
 }
 
+/* By default only failures and the summary. */
+static int verbosity(const struct options *o)
+{
+	return o->verbose > 0 && !o->quiet ? o->verbose : -1;
+}
+
 static int report_one(const struct ff_command *command, const struct options *o, const char *run)
 {
 	char *path = ff_story_find(command->name, run);
@@ -35,7 +41,7 @@ static int report_one(const struct ff_command *command, const struct options *o,
 		.command = command->name,
 		.path = path,
 		.reports = &o->reports,
-		.verbosity = o->verbose > 0 && !o->quiet ? o->verbose : -1,
+		.verbosity = verbosity(o),
 		.color = o->color,
 		.no_terminal = is_silent(o),
 	};
@@ -51,7 +57,7 @@ static int report_all(const struct ff_command *command, const struct options *o,
 		.command = command->name,
 		.dirs = runs,
 		.reports = &o->reports,
-		.verbosity = o->verbose > 0 && !o->quiet ? o->verbose : -1,
+		.verbosity = verbosity(o),
 		.color = o->color,
 		.no_terminal = is_silent(o),
 	};

@@ -111,12 +111,17 @@ static void begin(struct ff_engine *e, uint32_t job, uint32_t host)
 	ff_engine_order(e, &order);
 }
 
+/* Jobs that clean up have time of their own. */
+static bool is_killed(const struct ff_engine *e, uint32_t job)
+{
+	return ff_engine_killing(e) && (e->no_cleanup || !e->jobs[job].runs_anyway);
+}
+
 static bool is_wanted(const struct ff_engine *e, uint32_t job, bool bad)
 {
 	const char *when = artifacts_of(e, job)->when;
 
-	/* Jobs that clean up have time of their own. */
-	if (ff_engine_killing(e) && (e->no_cleanup || !e->jobs[job].runs_anyway))
+	if (is_killed(e, job))
 		return false;
 	return strcmp(when, "always") == 0 || bad == (strcmp(when, "failure") == 0);
 }
@@ -215,8 +220,7 @@ bool ff_gather_holds_host(struct ff_engine *e, uint32_t host)
 	struct gather *gather;
 
 	for (uint32_t i = 0; i < e->state->jobs_len && !e->hosts[host].put_out; i++)
-		if (e->jobs[i].served && !e->jobs[i].gathered &&
-		    !(ff_engine_killing(e) && (e->no_cleanup || !e->jobs[i].runs_anyway)) &&
+		if (e->jobs[i].served && !e->jobs[i].gathered && !is_killed(e, i) &&
 		    take_served(&e->jobs[i], host))
 			begin(e, i, host);
 	while (e->gathers.len > 0 && (gather = next_of(e, &number)))
